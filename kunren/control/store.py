@@ -1,0 +1,375 @@
+"""Desired and observed state: immutable resources in memory, made durable in SQLite behind the answer.
+
+How it works. Every resource is a frozen `Resource` struct, found by its `Key`. Memory holds one persistent map per
+kind and scope, so a `Snapshot` costs nothing and never changes. `with store.write() as tx` collects puts and
+deletes; leaving the block commits them to memory, raises the generation and tells the feed which keys changed;
+an exception inside leaves everything as it was. One committer thread writes what has come since its last
+transaction (SQLite, WAL, synchronous=FULL) and `await store.durable()` returns when all commits so far are on disk.
+
+When the disk refuses (full, gone), memory goes back to what is on disk, every key involved is told to the feed once
+more, and those who wait for durability get `NotDurable`: nothing that was not written is ever acknowledged.
+
+What it refuses to know: what a resource means, and AWS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
+
+import immutables
+import msgspec
+
+log = logging.getLogger(__name__)
+
+
+class Key(NamedTuple):
+    """What a resource is found by. Global services use the region ""."""
+
+    kind: str
+    account: str
+    region: str
+    id: str
+
+
+class Resource(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every stored resource. `kind` is "service.type"; a kind with `durable` False is kept in memory only
+    (what the data plane observes, and a restart would observe anew)."""
+
+    kind: ClassVar[str] = ""
+    durable: ClassVar[bool] = True
+
+    account: str
+    region: str
+    id: str
+
+    @property
+    def key(self) -> Key:
+        return Key(self.kind, self.account, self.region, self.id)
+
+
+R = TypeVar("R", bound=Resource)
+# kind → (account, region) → id → resource; persistent maps, so that a snapshot is one reference
+Scopes: TypeAlias = Any
+Listener = Callable[[frozenset[Key]], None]
+
+
+class NotDurable(Exception):
+    """The commit could not be written; memory no longer has it."""
+
+
+class Snapshot:
+    """All resources at one generation. Reading is all one can do with it."""
+
+    __slots__ = ("_kinds", "generation")
+
+    def __init__(self, kinds: Any, generation: int) -> None:
+        self._kinds = kinds
+        self.generation = generation
+
+    def get(self, kind: type[R], account: str, region: str, id: str) -> R | None:
+        scopes = self._kinds.get(kind.kind)
+        scope = scopes.get((account, region)) if scopes is not None else None
+        return scope.get(id) if scope is not None else None
+
+    def by_key(self, key: Key) -> Resource | None:
+        scopes = self._kinds.get(key.kind)
+        scope = scopes.get((key.account, key.region)) if scopes is not None else None
+        return scope.get(key.id) if scope is not None else None
+
+    def list(self, kind: type[R], account: str, region: str) -> list[R]:
+        """All of one kind in one account and region, sorted by id."""
+        scopes = self._kinds.get(kind.kind)
+        scope = scopes.get((account, region)) if scopes is not None else None
+        if scope is None:
+            return []
+        return [scope[id] for id in sorted(scope)]
+
+    def every(self, kind: type[R]) -> Iterator[R]:
+        """All of one kind in all accounts and regions, in no order."""
+        scopes = self._kinds.get(kind.kind)
+        if scopes is not None:
+            for scope in scopes.values():
+                yield from scope.values()
+
+    def count(self, kind: type[R], account: str, region: str) -> int:
+        scopes = self._kinds.get(kind.kind)
+        scope = scopes.get((account, region)) if scopes is not None else None
+        return len(scope) if scope is not None else 0
+
+    def counts(self) -> dict[str, int]:
+        """How many resources of each kind there are."""
+        return {kind: sum(len(scope) for scope in scopes.values()) for kind, scopes in self._kinds.items()}
+
+
+class Tx:
+    """A transaction: reads see its own writes; leaving `store.write()` commits it."""
+
+    def __init__(self, base: Snapshot) -> None:
+        self._base = base
+        self.changes: dict[Key, Resource | None] = {}
+
+    def get(self, kind: type[R], account: str, region: str, id: str) -> R | None:
+        key = Key(kind.kind, account, region, id)
+        if key in self.changes:
+            return self.changes[key]  # type: ignore[return-value]
+        return self._base.get(kind, account, region, id)
+
+    def list(self, kind: type[R], account: str, region: str) -> list[R]:
+        found = {each.id: each for each in self._base.list(kind, account, region)}
+        for key, value in self.changes.items():
+            if key[:3] == (kind.kind, account, region):
+                if value is None:
+                    found.pop(key.id, None)
+                else:
+                    found[key.id] = value  # type: ignore[assignment]
+        return [found[id] for id in sorted(found)]
+
+    def every(self, kind: type[R]) -> Iterator[R]:
+        for each in self._base.every(kind):
+            if each.key not in self.changes:
+                yield each
+        for key, value in self.changes.items():
+            if key.kind == kind.kind and value is not None:
+                yield value  # type: ignore[misc]
+
+    def put(self, resource: Resource) -> None:
+        self.changes[resource.key] = resource
+
+    def delete(self, resource: Resource) -> None:
+        self.changes[resource.key] = None
+
+
+class Store:
+    """The one place that owns resources. Used from one event loop's thread."""
+
+    def __init__(self, path: Path | None) -> None:
+        """`path` is the SQLite file; None keeps everything in memory (tests of pure parts)."""
+        self._types: dict[str, type[Resource]] = {}
+        self._unread: dict[str, list[tuple[str, str, str, bytes]]] = {}
+        self._listeners: list[Listener] = []
+        self._tx: Tx | None = None
+        self._current = Snapshot(immutables.Map(), 0)
+        self._on_disk = self._current
+        self._committer = _Committer(path) if path is not None else None
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self._pending: list[tuple[Snapshot, dict[Key, bytes | None]]] = []
+        self._writing = False
+        if self._committer is not None:
+            for kind, account, region, id, body in self._committer.rows():
+                self._unread.setdefault(kind, []).append((account, region, id, body))
+
+    def register(self, *types: type[Resource]) -> None:
+        """Make kinds known, and load their rows. Each service does so once, before anything is read."""
+        with self.write() as tx:
+            for kind in types:
+                self._types[kind.kind] = kind
+                decoder = msgspec.json.Decoder(kind)
+                for account, region, id, body in self._unread.pop(kind.kind, []):
+                    resource = decoder.decode(body)
+                    assert resource.key == Key(kind.kind, account, region, id)
+                    tx.put(resource)
+            loading, tx.changes = tx.changes, {}
+        self._current = _apply(self._current, loading, self._current.generation)
+        self._on_disk = self._current
+
+    @property
+    def generation(self) -> int:
+        return self._current.generation
+
+    def snapshot(self) -> Snapshot:
+        return self._current
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call `listener` with the changed keys after each commit, in the order of commits."""
+        self._listeners.append(listener)
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """A transaction. A nested call joins the outer one, so that operations of several services commit as one."""
+        if self._tx is not None:
+            yield self._tx
+            return
+        tx = self._tx = Tx(self._current)
+        try:
+            yield tx
+        finally:
+            self._tx = None
+        if tx.changes:
+            self._commit(tx.changes)
+
+    def _commit(self, changes: dict[Key, Resource | None]) -> None:
+        for key in changes:
+            assert key.kind in self._types, f"kind {key.kind} was never registered"
+        self._current = _apply(self._current, changes, self._current.generation + 1)
+        durable = {
+            key: msgspec.json.encode(value) if value is not None else None
+            for key, value in changes.items()
+            if self._types[key.kind].durable
+        }
+        if self._committer is not None:
+            self._pending.append((self._current, durable))
+            self._write_behind()
+        self._tell(changes)
+
+    def _tell(self, keys: Iterable[Key]) -> None:
+        told = frozenset(keys)
+        for listener in self._listeners:
+            listener(told)
+
+    async def durable(self) -> None:
+        """Return when every commit so far is on disk. Raises NotDurable."""
+        if self._committer is None or self._on_disk.generation >= self._current.generation:
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append((self._current.generation, waiter))
+        await waiter
+
+    def _write_behind(self) -> None:
+        if self._writing or not self._pending:
+            return
+        assert self._committer is not None
+        batch, self._pending = self._pending, []
+        rows: dict[Key, bytes | None] = {}
+        for _, durable in batch:
+            rows.update(durable)
+        reached = batch[-1][0]
+        if not rows:
+            self._settled(reached, batch, None)
+            return
+        self._writing = True
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # not inside a loop (start-up, tests): write at once
+            error = self._committer.write(rows)
+            self._writing = False
+            self._settled(reached, batch, error)
+            return
+
+        def done(error: Exception | None) -> None:
+            self._writing = False
+            self._settled(reached, batch, error)
+
+        self._committer.submit(rows, lambda error: loop.call_soon_threadsafe(done, error))
+
+    def _settled(
+        self, reached: Snapshot, batch: list[tuple[Snapshot, dict[Key, bytes | None]]], error: Exception | None
+    ) -> None:
+        if error is None:
+            self._on_disk = reached
+            waiters, self._waiters = self._waiters, []
+            for generation, waiter in waiters:
+                if generation > reached.generation:
+                    self._waiters.append((generation, waiter))
+                elif not waiter.done():
+                    waiter.set_result(None)
+            self._write_behind()
+            return
+        log.error("state could not be written to disk: %s", error)
+        lost = {key for _, durable in batch + self._pending for key in durable}
+        generation = self._current.generation + 1
+        self._pending = []
+        self._current = Snapshot(self._on_disk._kinds, generation)  # noqa: SLF001
+        self._on_disk = self._current
+        waiters, self._waiters = self._waiters, []
+        for _, waiter in waiters:
+            if not waiter.done():
+                waiter.set_exception(NotDurable(str(error)))
+        self._tell(lost)
+
+    def close(self) -> None:
+        """Write what is left and close the file."""
+        if self._committer is not None:
+            rows: dict[Key, bytes | None] = {}
+            for _, durable in self._pending:
+                rows.update(durable)
+            self._pending = []
+            self._committer.close(rows)
+
+
+def _apply(base: Snapshot, changes: dict[Key, Resource | None], generation: int) -> Snapshot:
+    kinds = base._kinds  # noqa: SLF001
+    for key, value in changes.items():
+        scopes: Scopes = kinds.get(key.kind, immutables.Map())
+        scope = scopes.get((key.account, key.region), immutables.Map())
+        if value is not None:
+            scope = scope.set(key.id, value)
+        elif key.id in scope:
+            scope = scope.delete(key.id)
+        kinds = kinds.set(key.kind, scopes.set((key.account, key.region), scope))
+    return Snapshot(kinds, generation)
+
+
+class _Committer:
+    """One thread that writes batches of rows; each batch is one SQLite transaction."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS resources (kind TEXT, account TEXT, region TEXT, id TEXT, body BLOB,"
+            " PRIMARY KEY (kind, account, region, id)) WITHOUT ROWID"
+        )
+        self._wake = threading.Condition()
+        self._job: tuple[dict[Key, bytes | None], Callable[[Exception | None], Any]] | None = None
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="state-committer", daemon=True)
+        self._thread.start()
+
+    def rows(self) -> list[tuple[str, str, str, str, bytes]]:
+        return self._db.execute("SELECT kind, account, region, id, body FROM resources").fetchall()
+
+    def submit(self, rows: dict[Key, bytes | None], done: Callable[[Exception | None], Any]) -> None:
+        with self._wake:
+            assert self._job is None
+            self._job = (rows, done)
+            self._wake.notify()
+
+    def write(self, rows: dict[Key, bytes | None]) -> Exception | None:
+        puts = [(*key, body) for key, body in rows.items() if body is not None]
+        deletes = [tuple(key) for key, body in rows.items() if body is None]
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("INSERT OR REPLACE INTO resources VALUES (?, ?, ?, ?, ?)", puts)
+            self._db.executemany(
+                "DELETE FROM resources WHERE kind = ? AND account = ? AND region = ? AND id = ?", deletes
+            )
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            return error
+        return None
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while self._job is None and not self._ended:
+                    self._wake.wait()
+                if self._job is None:
+                    return
+                rows, done = self._job
+            error = self.write(rows)
+            with self._wake:
+                self._job = None
+            try:
+                done(error)
+            except RuntimeError:  # the loop has closed: nobody waits any more
+                return
+
+    def close(self, rows: dict[Key, bytes | None]) -> None:
+        with self._wake:
+            self._ended = True
+            self._wake.notify()
+        self._thread.join()
+        if rows:
+            self.write(rows)
+        self._db.close()

@@ -1,0 +1,134 @@
+"""The elbv2 service's resources. Ids are ARNs; durations are seconds, as AWS's attributes have them."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from kunren.control.store import Resource
+
+
+class AvailabilityZone(msgspec.Struct, frozen=True, kw_only=True):
+    """One node of a load balancer: the interface whose address Envoy listens on."""
+
+    zone_name: str
+    subnet_id: str
+    interface_id: str
+    private_ip: str
+    public_ip: str | None = None
+
+
+class LoadBalancer(Resource, frozen=True, kw_only=True):
+    kind: ClassVar[str] = "elbv2.load-balancer"
+
+    name: str
+    type: str  # "application" | "network" | "gateway"
+    scheme: str  # "internet-facing" | "internal"
+    ip_address_type: str
+    vpc_id: str
+    dns_name: str
+    canonical_hosted_zone_id: str
+    created_time: float
+    zones: tuple[AvailabilityZone, ...]
+    security_groups: tuple[str, ...] = ()
+    attributes: dict[str, str] = {}
+    tags: dict[str, str] = {}
+
+
+class LoadBalancerStatus(Resource, frozen=True, kw_only=True):
+    """Observed: the data plane has this load balancer's nodes and listeners. Id is the load balancer's ARN."""
+
+    kind: ClassVar[str] = "elbv2.load-balancer-status"
+    durable: ClassVar[bool] = False
+
+    state: str  # "provisioning" | "active" | "failed"
+    reason: str = ""
+
+
+class Listener(Resource, frozen=True, kw_only=True):
+    kind: ClassVar[str] = "elbv2.listener"
+
+    load_balancer_arn: str
+    port: int
+    protocol: str
+    default_actions: tuple[dict[str, Any], ...]  # in the wire's own shape (Action), defaults filled in
+    certificates: tuple[str, ...] = ()  # certificate ARNs, the default first
+    ssl_policy: str | None = None
+    alpn_policy: str | None = None
+    mutual_authentication: dict[str, Any] | None = None
+    attributes: dict[str, str] = {}
+    created_time: float = 0.0
+    tags: dict[str, str] = {}
+
+
+class Rule(Resource, frozen=True, kw_only=True):
+    """A listener's rule; the default rule is the listener's `default_actions` and has a row too, with `priority` 0."""
+
+    kind: ClassVar[str] = "elbv2.rule"
+
+    listener_arn: str
+    priority: int  # 0 for the default rule
+    conditions: tuple[dict[str, Any], ...] = ()  # in the wire's own shape (RuleCondition), always with the *Config form
+    actions: tuple[dict[str, Any], ...] = ()
+    tags: dict[str, str] = {}
+
+
+class Matcher(msgspec.Struct, frozen=True, kw_only=True):
+    http_code: str | None = None
+    grpc_code: str | None = None
+
+
+class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
+    enabled: bool
+    protocol: str
+    port: str  # "traffic-port" or a number
+    path: str | None
+    interval: int
+    timeout: int
+    healthy_threshold: int
+    unhealthy_threshold: int
+    matcher: Matcher
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered target. `draining_since` is AWS time (seconds since 1970) once it was deregistered; the row stays
+    until the deregistration delay is over."""
+
+    id: str
+    port: int | None = None
+    availability_zone: str | None = None
+    registered_at: float = 0.0
+    draining_since: float | None = None
+
+
+class TargetGroup(Resource, frozen=True, kw_only=True):
+    kind: ClassVar[str] = "elbv2.target-group"
+
+    name: str
+    target_type: str
+    protocol: str | None = None
+    protocol_version: str | None = None
+    port: int | None = None
+    vpc_id: str | None = None
+    ip_address_type: str = "ipv4"
+    health_check: HealthCheck
+    targets: tuple[Target, ...] = ()
+    attributes: dict[str, str] = {}
+    created_time: float = 0.0
+    tags: dict[str, str] = {}
+
+
+class TargetHealth(Resource, frozen=True, kw_only=True):
+    """Observed by probes, kept in memory. Id is `{target group ARN}|{target id}|{port}`."""
+
+    kind: ClassVar[str] = "elbv2.target-health"
+    durable: ClassVar[bool] = False
+
+    state: str  # initial | healthy | unhealthy | unavailable
+    reason: str | None = None
+    description: str | None = None
+
+
+def target_health_id(group_arn: str, target: Target) -> str:
+    return f"{group_arn}|{target.id}|{target.port}"

@@ -1,0 +1,59 @@
+"""What `kunren up` was told, read once and never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_PORT = 4566
+DEFAULT_PROXY_PORT = 4580
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One Kunren: where its state is, where it listens on the host, how fast its clock runs."""
+
+    state_dir: Path
+    port: int = DEFAULT_PORT
+    proxy_port: int = DEFAULT_PROXY_PORT
+    speed: float = 1.0
+    world_file: Path | None = None
+    seed: int | None = None
+
+    @property
+    def database(self) -> Path:
+        return self.state_dir / "kunren.db"
+
+    @property
+    def ca_dir(self) -> Path:
+        return self.state_dir / "ca"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.state_dir / "logs"
+
+    @property
+    def data_dir(self) -> Path:
+        """What services keep as files: function code, moto's journal."""
+        return self.state_dir / "data"
+
+    @property
+    def run_dir(self) -> Path:
+        """Sockets and the lock of the running daemon: short, since a unix socket's path holds 107 bytes."""
+        return run_dir(self.state_dir)
+
+
+def run_dir(state_dir: Path) -> Path:
+    """The run folder that belongs to a state folder, whether or not a daemon runs."""
+    digest = hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:12]
+    return Path(f"/tmp/kunren-{os.getuid()}") / digest
+
+
+def default_state_dir() -> Path:
+    """`KUNREN_STATE`, else the user's own state folder (XDG base directory specification)."""
+    if told := os.environ.get("KUNREN_STATE"):
+        return Path(told)
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "kunren"

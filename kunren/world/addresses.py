@@ -1,0 +1,73 @@
+"""The address plan of the world. Everything public lies in 198.18.0.0/15 (RFC 2544), so nothing can leak to a real host.
+
+| block | holds |
+| --- | --- |
+| 198.18.0.0/24 | the internet's own: router .1, public resolver .2 |
+| 198.18.1.0/24 | Route 53's authoritative name servers, every address of it |
+| 198.18.16.0/20 | links between the internet and what is joined to it |
+| 198.18.64.0/18 | client places, a /24 each, the client itself at .10 |
+| 198.18.128.0/18 | edge locations, a /24 each |
+| 198.18.192.0/18 | anycast and other addresses of global services |
+| 198.19.0.0/16 | regions, a /21 each: .1 router, .2 service endpoints, .3 functions without a VPC, from .16 on for the customers' public addresses |
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+
+PUBLIC = IPv4Network("198.18.0.0/15")
+INTERNET_ROUTER = "198.18.0.1"
+PUBLIC_RESOLVER = "198.18.0.2"
+NAME_SERVERS = IPv4Network("198.18.1.0/24")
+_PLACES = IPv4Network("198.18.64.0/18")
+_EDGES = IPv4Network("198.18.128.0/18")
+_REGIONS = IPv4Network("198.19.0.0/16")
+_FIRST_CUSTOMER = 16
+
+
+def place_network(index: int) -> IPv4Network:
+    """The /24 of the index-th client place (0 to 63)."""
+    return _nth(_PLACES, 24, index)
+
+
+def client_address(index: int) -> str:
+    """Where `kunren exec --from PLACE` has its programs."""
+    return str(place_network(index)[10])
+
+
+def edge_network(index: int) -> IPv4Network:
+    """The /24 of the index-th edge location (0 to 63)."""
+    return _nth(_EDGES, 24, index)
+
+
+def region_network(index: int) -> IPv4Network:
+    """The /21 of the index-th region (0 to 31)."""
+    return _nth(_REGIONS, 21, index)
+
+
+def region_router(index: int) -> str:
+    return str(region_network(index)[1])
+
+
+def service_endpoint(index: int) -> str:
+    """Where the region's service endpoints (`sqs.us-east-1.amazonaws.com` …) answer inside the world."""
+    return str(region_network(index)[2])
+
+
+def function_egress(index: int) -> str:
+    """Where functions without a VPC come from."""
+    return str(region_network(index)[3])
+
+
+def customer_addresses(index: int) -> tuple[IPv4Address, IPv4Address]:
+    """First and last public address that a region gives to network interfaces and load balancers."""
+    network = region_network(index)
+    return network[_FIRST_CUSTOMER], network[-2]
+
+
+def _nth(block: IPv4Network, prefix: int, index: int) -> IPv4Network:
+    count = 1 << (prefix - block.prefixlen)
+    if not 0 <= index < count:
+        raise ValueError(f"the address plan has room for {count} in {block}, not for index {index}")
+    start = int(block.network_address) + index * (1 << (32 - prefix))
+    return IPv4Network((start, prefix))

@@ -1,0 +1,110 @@
+"""What the rest of Kunren may ask of the world. `kunren.world.world.World` is the one that is real."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from kunren.world.network import VpcNetwork
+
+INTERNET = "internet"
+TRANSIT = "transit"
+
+
+def place_namespace(place: str) -> str:
+    return f"place-{place}"
+
+
+def edge_namespace(place: str) -> str:
+    return f"edge-{place}"
+
+
+def region_namespace(region: str) -> str:
+    return f"region-{region}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """A program to start inside the world.
+
+    `namespace` is the network namespace. `env` is the whole environment. The files of `binds` (target → source, both
+    absolute) are laid over the file system that the process sees; the world's resolver and trust store are laid over
+    it always. Standard output and error go to `log` (appended) unless file descriptors are given.
+    """
+
+    name: str
+    argv: Sequence[str]
+    namespace: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str = "/"
+    log: Path | None = None
+    stdin: int | None = None
+    stdout: int | None = None
+    stderr: int | None = None
+    binds: Mapping[str, str] = field(default_factory=dict)
+
+
+class Process(Protocol):
+    """A running program of the world."""
+
+    @property
+    def pid(self) -> int:
+        """Its pid as the world's own PID namespace numbers it."""
+        ...
+
+    @property
+    def returncode(self) -> int | None: ...
+    async def wait(self) -> int:
+        """The exit code; minus the signal's number where a signal ended it."""
+        ...
+
+    async def signal(self, number: int) -> None: ...
+    async def stop(self, grace_s: float = 5.0) -> int:
+        """SIGTERM, and SIGKILL to its process group when it still runs after `grace_s` real seconds."""
+        ...
+
+
+class WorldControl(Protocol):
+    """The daemon's handle on the world. All calls are idempotent and may be awaited concurrently."""
+
+    def netns_path(self, namespace: str) -> str:
+        """The file, inside the world, that Envoy's `network_namespace_filepath` takes."""
+        ...
+
+    async def open_socket(
+        self,
+        namespace: str,
+        family: int = socket.AF_INET,
+        type: int = socket.SOCK_STREAM,
+        *,
+        bind: tuple[str, int] | None = None,
+        listen: int | None = None,
+        reuse_port: bool = False,
+        transparent: bool = False,
+    ) -> socket.socket:
+        """A non-blocking socket that lives in the namespace (bound, and listening, where asked). Connecting is the
+        caller's. Raises OSError as the kernel did, and NoSuchNamespace."""
+        ...
+
+    async def spawn(self, spec: ProcessSpec) -> Process: ...
+    async def ensure_place(self, place: str) -> str:
+        """Start the client place if it has not been used yet; the name of its namespace. Raises UnknownPlace."""
+        ...
+
+    async def ensure_region(self, region: str) -> str: ...
+    async def apply_vpc(self, network: VpcNetwork) -> None:
+        """Make the VPC's network exactly so; returns when the kernel has it."""
+        ...
+
+    async def remove_vpc(self, vpc_id: str) -> None: ...
+
+
+class NoSuchNamespace(Exception):
+    """The namespace does not exist (yet): a reconciler lets its workqueue try again."""
+
+
+class UnknownPlace(Exception):
+    """No place of that name in the world; the message lists those there are."""

@@ -1,0 +1,97 @@
+"""What a VPC's network should look like, as plain values.
+
+The ec2 service translates its resources into one `VpcNetwork` per VPC; `kunren.world` makes namespaces, bridges,
+routes, address translation and firewalls from it, comparing with what it made before. Addresses and CIDRs are text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class FirewallRule:
+    """Traffic that a security group lets pass. `protocol` is "tcp", "udp", "icmp", "icmpv6", a number, or "-1" for all.
+
+    For tcp and udp the ports are a range; for icmp they are type and code (-1: any); otherwise they mean nothing.
+    `cidrs` are the peers; security groups and prefix lists are resolved to addresses before they come here.
+    """
+
+    protocol: str
+    from_port: int
+    to_port: int
+    cidrs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Firewall:
+    """The union of an interface's security groups: stateful, deny unless a rule matches."""
+
+    ingress: tuple[FirewallRule, ...] = ()
+    egress: tuple[FirewallRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route of a subnet's table. `target` is "local", "internet" (the attached internet gateway) or "blackhole"."""
+
+    destination: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubnetNetwork:
+    """A bridge in the VPC's namespace; the router has the subnet's first address (.1)."""
+
+    id: str
+    cidr: str
+    availability_zone: str
+    routes: tuple[Route, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAddress:
+    """An address on a subnet that a load balancer node answers on: it lives in the VPC's namespace itself."""
+
+    id: str
+    subnet_id: str
+    address: str
+    firewall: Firewall = Firewall()
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A task, instance or `kunren exec --subnet`: a network namespace of its own, joined to the subnet's bridge.
+
+    `id` is the network interface's id; the namespace is named by `workload_namespace(id)`.
+    """
+
+    id: str
+    subnet_id: str
+    address: str
+    mac: str
+    firewall: Firewall = Firewall()
+
+
+@dataclass(frozen=True, slots=True)
+class VpcNetwork:
+    """Everything of one VPC. `public` maps public addresses to private ones (one-to-one, by the internet gateway) and
+    is empty while no internet gateway is attached."""
+
+    id: str
+    region: str
+    cidrs: tuple[str, ...]
+    subnets: tuple[SubnetNetwork, ...] = ()
+    nodes: tuple[NodeAddress, ...] = ()
+    workloads: tuple[Workload, ...] = ()
+    internet_gateway: bool = False
+    public: dict[str, str] = field(default_factory=dict)
+
+
+def vpc_namespace(vpc_id: str) -> str:
+    """The name of the namespace that is the VPC's router and holds its load balancer nodes."""
+    return vpc_id
+
+
+def workload_namespace(interface_id: str) -> str:
+    return interface_id

@@ -1,0 +1,41 @@
+"""The description of a world: its places, regions and edges. `kunren up --world FILE` changes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A city where clients and an edge location can be. `country` and `continent` are ISO codes (continent: NA, EU …)."""
+
+    name: str
+    latitude: float
+    longitude: float
+    country: str
+    continent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """An AWS region: its code, its zones' letters and where it stands."""
+
+    name: str
+    zones: str
+    latitude: float
+    longitude: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorldSpec:
+    """A whole world. Indices into the tuples are what the address plan counts by, so a world file only appends."""
+
+    places: tuple[Place, ...]
+    regions: tuple[Region, ...]
+    default_place: str = "virginia"
+
+    def place(self, name: str) -> Place | None:
+        return next((each for each in self.places if each.name == name), None)
+
+    def region(self, name: str) -> Region | None:
+        return next((each for each in self.regions if each.name == name), None)

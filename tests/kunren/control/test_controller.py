@@ -1,0 +1,95 @@
+"""The controller: merging, retrying, resync."""
+
+import asyncio
+from typing import ClassVar
+
+from kunren.control.controller import Controller
+from kunren.control.store import Resource, Store
+from kunren.core.clock import SystemClock
+from kunren.core.errors import TerminalError
+
+
+class Thing(Resource, frozen=True, kw_only=True):
+    kind: ClassVar[str] = "test.thing"
+
+
+def put(store: Store, *ids: str) -> None:
+    with store.write() as tx:
+        for id in ids:
+            tx.put(Thing(account="1", region="r", id=id))
+
+
+def run(reconcile, scenario, existing=()):
+    async def main() -> None:
+        store = Store(None)
+        store.register(Thing)
+        put(store, *existing)
+        controller = Controller(
+            "test",
+            store,
+            SystemClock(),
+            keys=lambda _snapshot, key: [key.id],
+            every=lambda snapshot: [each.id for each in snapshot.every(Thing)],
+            reconcile=reconcile,
+        )
+        task = asyncio.create_task(controller.run())
+        try:
+            await asyncio.wait_for(scenario(store, controller), 10)
+        finally:
+            task.cancel()
+
+    asyncio.run(main())
+
+
+def test_everything_that_exists_is_reconciled_at_start():
+    seen = []
+
+    async def reconcile(key):
+        seen.append(key)
+
+    async def scenario(_store, controller):
+        while sorted(seen) != ["a", "b"]:
+            await asyncio.sleep(0.001)
+        await controller.settled()
+
+    run(reconcile, scenario, existing=("a", "b"))
+
+
+def test_changes_during_a_reconcile_cause_exactly_one_more():
+    runs, gate = [], asyncio.Event()
+
+    async def reconcile(key):
+        runs.append(key)
+        if len(runs) == 1:
+            await gate.wait()
+
+    async def scenario(store, controller):
+        put(store, "a")
+        while not runs:
+            await asyncio.sleep(0.001)
+        for _ in range(5):
+            put(store, "a")
+        gate.set()
+        await controller.settled()
+        assert runs == ["a", "a"]
+
+    run(reconcile, scenario)
+
+
+def test_a_failure_is_retried_until_it_holds_and_a_terminal_one_is_not():
+    tries = {"flaky": 0, "hopeless": 0}
+
+    async def reconcile(key):
+        tries[key] += 1
+        if key == "hopeless":
+            raise TerminalError("never")
+        if tries[key] < 3:
+            raise OSError("not yet")
+
+    async def scenario(store, controller):
+        put(store, "flaky", "hopeless")
+        await controller.settled()
+        assert tries == {"flaky": 3, "hopeless": 1}
+        assert controller.last_errors == {"hopeless": "never"}
+
+    run(reconcile, scenario)
