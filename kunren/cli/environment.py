@@ -1,0 +1,62 @@
+"""`kunren ca` and `kunren env`: what other tools need to know."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from kunren.cli.failures import Unusable
+from kunren.cli.options import state_option
+from kunren.management.client import Management
+
+NO_PROXY = "localhost,127.0.0.1,::1"
+
+
+@click.command()
+@state_option
+def ca(state_dir: Path) -> None:
+    """Print the path of the world's CA certificate (PEM), for a browser or another machine to trust."""
+    path = state_dir.resolve() / "ca" / "ca.pem"
+    if not path.exists():
+        raise Unusable(f"there is no CA in {state_dir} yet: it is made by the first `kunren up`.")
+    click.echo(str(path))
+
+
+@click.command()
+@state_option
+@click.option("--unset", is_flag=True, help="Print what takes the settings back.")
+def env(state_dir: Path, unset: bool) -> None:
+    """Print shell exports that point AWS and HTTP tools at this Kunren.
+
+    \b
+    Example:
+      eval "$(kunren env)"
+      aws sts get-caller-identity
+      curl https://example-one.test/
+    """
+    listens = Management(state_dir).get("/status")["ports"]
+    proxy = f"http://127.0.0.1:{listens['proxy']}"
+    bundle = str(state_dir.resolve() / "ca" / "bundle.pem")
+    values = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{listens['api']}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "us-east-1",
+        "AWS_CA_BUNDLE": bundle,
+        "REQUESTS_CA_BUNDLE": bundle,
+        "SSL_CERT_FILE": bundle,
+        "CURL_CA_BUNDLE": bundle,
+        "NODE_EXTRA_CA_CERTS": str(state_dir.resolve() / "ca" / "ca.pem"),
+        "http_proxy": proxy,
+        "https_proxy": proxy,
+        "HTTP_PROXY": proxy,
+        "HTTPS_PROXY": proxy,
+        "no_proxy": NO_PROXY,
+        "NO_PROXY": NO_PROXY,
+        "KUNREN_STATE": str(state_dir.resolve()),
+    }
+    for name, value in values.items():
+        click.echo(f"unset {name}" if unset else f"export {name}={shlex.quote(value)}")

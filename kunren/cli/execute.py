@@ -1,0 +1,84 @@
+"""`kunren exec`: any program of the host, run inside the world."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kunren.cli.options import state_option
+from kunren.management.client import Management
+
+
+@click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@state_option
+@click.option("--from", "place", metavar="PLACE", help="The client place to run in (virginia when not given).")
+@click.option("--subnet", "subnet_id", metavar="ID", help="Run in a namespace of its own on this VPC subnet instead.")
+@click.option("--address", metavar="IP", help="With --subnet: the private address (a free one when not given).")
+@click.option("--security-group", "security_groups", multiple=True, metavar="ID", help="With --subnet; repeatable.")
+@click.option("--account", default="000000000000", show_default=True, help="With --subnet: whose subnet it is.")
+@click.option("--region", default=None, help="With --subnet: its region (AWS_DEFAULT_REGION, else us-east-1).")
+@click.option("--public/--no-public", default=None, help="With --subnet: give it a public address.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def execute(
+    state_dir: Path,
+    place: str | None,
+    subnet_id: str | None,
+    address: str | None,
+    security_groups: tuple[str, ...],
+    account: str,
+    region: str | None,
+    public: bool | None,
+    command: tuple[str, ...],
+) -> None:
+    """Run COMMAND inside the world: its DNS, its trust store, default credentials. The exit code passes through.
+
+    \b
+    Examples:
+      kunren exec -- curl https://example-one.test/
+      kunren exec --from tokyo -- dig example-one.test
+      kunren exec -- aws sqs list-queues
+      kunren exec --subnet subnet-0abc --security-group sg-0def -- python3 -m http.server 80
+
+    With --subnet the program has a network interface of its own on that subnet, with the VPC's default security
+    group unless others are named, and a public address where the subnet gives one; both are printed at the start.
+    """
+    if subnet_id and place:
+        raise click.UsageError("--from and --subnet exclude each other: one is a client place, the other a VPC subnet.")
+    if (address or security_groups or public is not None) and not subnet_id:
+        raise click.UsageError("--address, --security-group and --public go with --subnet.")
+    management = Management(state_dir)
+    if subnet_id:
+        where = _workload(management, subnet_id, address, security_groups, account, region, public)
+    else:
+        where = management.post(f"/places/{place}" if place else "/places")
+    from kunren.world.exec import enter
+
+    sys.exit(enter(where["world"], where["namespace"], list(command), dict(os.environ), str(Path.cwd())))
+
+
+def _workload(
+    management: Management,
+    subnet_id: str,
+    address: str | None,
+    security_groups: tuple[str, ...],
+    account: str,
+    region: str | None,
+    public: bool | None,
+) -> dict[str, Any]:
+    wanted = {
+        "subnet": subnet_id,
+        "address": address,
+        "security_groups": list(security_groups),
+        "account": account,
+        "region": region or os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") or "us-east-1",
+        "public": public,
+        "pid": os.getpid(),
+    }
+    where: dict[str, Any] = management.post("/workloads", wanted)
+    public_part = f", public {where['public_address']}" if where["public_address"] else ""
+    click.echo(f"{where['interface']}: {where['address']}{public_part}", err=True)
+    return where

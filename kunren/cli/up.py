@@ -1,0 +1,152 @@
+"""`kunren up`, `down` and `reset`: starting and ending a daemon."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kunren.cli.failures import Unusable
+from kunren.cli.options import state_option
+from kunren.management.client import Management, NotRunning
+from kunren.settings import DEFAULT_PORT, DEFAULT_PROXY_PORT, run_dir
+
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 30.0
+
+
+@click.command()
+@state_option
+@click.option("--detach", is_flag=True, help="Return when everything answers; the daemon goes on in the background.")
+@click.option("--port", default=DEFAULT_PORT, show_default=True, help="AWS API, HTTP and HTTPS, on 127.0.0.1.")
+@click.option("--proxy-port", default=DEFAULT_PROXY_PORT, show_default=True, help="Proxy into the world.")
+@click.option("--speed", default=1.0, show_default=True, help="How much faster AWS's own waits pass.")
+@click.option("--world", "world_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
+@click.option("--seed", type=int, help="Seed of all chance (ids, weights), to replay a run.")
+def up(
+    state_dir: Path,
+    detach: bool,
+    port: int,
+    proxy_port: int,
+    speed: float,
+    world_file: Path | None,
+    seed: int | None,
+) -> None:
+    """Start a Kunren; an earlier one's state folder comes back to the same world.
+
+    \b
+    Examples:
+      kunren up
+      kunren up --detach --state ./state --port 4666 --proxy-port 4680
+      kunren up --speed 20          health checks, draining and bake times pass 20 times faster
+    """
+    arguments = ["--state", str(state_dir.resolve()), "--port", str(port), "--proxy-port", str(proxy_port)]
+    arguments += ["--speed", str(speed)]
+    arguments += ["--world", str(world_file.resolve())] if world_file else []
+    arguments += ["--seed", str(seed)] if seed is not None else []
+    if detach:
+        show_banner(start_detached(state_dir, arguments))
+        return
+    from kunren.daemon import run
+
+    sys.exit(run(arguments, on_ready=show_banner))
+
+
+def start_detached(state_dir: Path, arguments: list[str]) -> dict[str, Any]:
+    """Start a daemon with these arguments in a session of its own; return what it reports once everything answers."""
+    import msgspec
+
+    log_dir = state_dir / "logs"
+    log_dir.mkdir(parents=True, exist_ok=True)
+    reader, writer = os.pipe()
+    with (log_dir / "daemon.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kunren.daemon", *arguments, "--ready-fd", str(writer)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[writer],
+            start_new_session=True,
+        )
+    os.close(writer)
+    with os.fdopen(reader, "rb") as ready:
+        raw = ready.read()
+    if not raw:
+        code = process.wait()
+        raise Unusable(f"the daemon ended with status {code} before it was ready; see {log_dir / 'daemon.log'}.")
+    report: dict[str, Any] = msgspec.json.decode(raw)
+    if "error" in report:
+        process.wait()
+        raise Unusable(report["error"])
+    return report
+
+
+def show_banner(report: dict[str, Any]) -> None:
+    """What listens where, once everything answers."""
+    click.echo(f"Kunren {report['version']} is up (pid {report['pid']}, {report['started_s']:.2f} s).")
+    for line in report["listens"]:
+        click.echo(f"  {line['what']:<12} {line['where']}")
+    click.echo(f"  {'state':<12} {report['state']}")
+    click.echo('Point this shell\'s tools at it with: eval "$(kunren env)"')
+
+
+@click.command()
+@state_option
+def down(state_dir: Path) -> None:
+    """End the Kunren of this state folder. Its state stays; `kunren up` comes back to it."""
+    stop(state_dir)
+    click.echo("Kunren is down.")
+
+
+def stop(state_dir: Path) -> dict[str, Any]:
+    """Ask the daemon to end and wait until it has; return what it was started with. Raises NotRunning."""
+    management = Management(state_dir)
+    told: dict[str, Any] = management.post("/shutdown")
+    pid = int(told["pid"])
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while _alive(pid):
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
+            deadline += STOP_TIMEOUT_S
+        time.sleep(0.01)  # noqa: TID251 - the command waits for another process; no clock of ours runs here
+    return told
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state != "Z"
+
+
+@click.command()
+@state_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(state_dir: Path, yes: bool) -> None:
+    """Forget every resource of this Kunren; its certificate authority stays, so trust in it stays too.
+
+    A running daemon is ended and started again, empty, with the options it had.
+    """
+    import shutil
+
+    if not yes and sys.stdin.isatty():
+        click.confirm(f"Delete every resource in {state_dir}?", abort=True)
+    try:
+        arguments = list(stop(state_dir)["arguments"])
+    except NotRunning:
+        arguments = []
+    for name in ("kunren.db", "kunren.db-wal", "kunren.db-shm"):
+        (state_dir / name).unlink(missing_ok=True)
+    shutil.rmtree(state_dir / "data", ignore_errors=True)
+    shutil.rmtree(run_dir(state_dir), ignore_errors=True)
+    if arguments:
+        show_banner(start_detached(state_dir, arguments))
+    else:
+        click.echo(f"{state_dir} is empty.")

@@ -1,0 +1,1 @@
+"""Drills: an architecture, traffic, and what must hold. A drill watches from outside, like any client."""

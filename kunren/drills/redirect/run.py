@@ -1,0 +1,128 @@
+"""Deploys one architecture of the redirect service by its example script, visits every domain, judges, cleans up."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kunren.drills.redirect.expected import PATH, QUERY, Check, problem
+
+PLACES = ("virginia", "tokyo", "frankfurt")
+# architecture → its script, and the schemes it serves
+ARCHITECTURES = {
+    "alb": ("deploy_alb", ("http", "https")),
+    "alb-lambda": ("deploy_alb_lambda", ("http", "https")),
+}
+Progress = Callable[[str], None]
+
+
+class DrillFailed(Exception):
+    """The drill could not be carried out (no verdict about the architecture); the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The drill's result; `as_json` is the object that scripts read."""
+
+    architecture: str
+    checks: tuple[Check, ...]
+
+    @property
+    def verdict(self) -> bool:
+        return bool(self.checks) and all(check.ok for check in self.checks)
+
+    def as_json(self) -> dict[str, Any]:
+        checks = [asdict(check) for check in self.checks]
+        return {"architecture": self.architecture, "verdict": self.verdict, "checks": checks}
+
+
+def example_folder() -> Path:
+    """Where the example scripts are: in the checkout, or as they were installed."""
+    here = Path(__file__).resolve()
+    for folder in (here.parents[3] / "examples" / "redirect", here.parents[2] / "examples" / "redirect"):
+        if (folder / "document.py").exists():
+            return folder
+    raise DrillFailed("the redirect example's scripts were not installed with kunren")
+
+
+def run_redirect(
+    architecture: str, domains: Path | None, endpoint: str, state_dir: Path, keep: bool, progress: Progress
+) -> Outcome:
+    """Run the whole drill against a running Kunren. Raises DrillFailed."""
+    folder = example_folder()
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    script, schemes = ARCHITECTURES[architecture]
+    document, deployment, shared = (importlib.import_module(name) for name in ("document", script, "shared"))
+    try:
+        redirects = document.load_document(domains or folder / "domains.json")
+    except document.BadDocument as error:
+        raise DrillFailed(str(error)) from error
+    session = _session(endpoint)
+    name = deployment.NAME
+    try:
+        progress(f"Deploying {architecture}: {len(redirects)} domains, {', '.join(schemes)}")
+        shared.remove(session, name)
+        deployment.deploy(session, name, redirects)
+        return Outcome(architecture, tuple(_visit_all(redirects, schemes, state_dir, progress)))
+    except document.BadDocument as error:
+        raise DrillFailed(str(error)) from error
+    finally:
+        if not keep:
+            progress("Taking it away")
+            shared.remove(session, name)
+
+
+def _session(endpoint: str) -> Any:
+    """A boto3 session whose every client speaks to this Kunren."""
+    import boto3
+
+    class KunrenSession(boto3.Session):  # type: ignore[misc]
+        def client(self, *arguments: Any, **options: Any) -> Any:
+            return super().client(*arguments, **{"endpoint_url": endpoint, **options})
+
+    return KunrenSession(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+
+
+def _visit_all(redirects: list[Any], schemes: tuple[str, ...], state_dir: Path, progress: Progress) -> list[Check]:
+    requests = [
+        {"domain": redirect.domain, "scheme": scheme, "url": f"{scheme}://{redirect.domain}{PATH}?{QUERY}"}
+        for redirect in redirects
+        for scheme in schemes
+    ]
+    by_domain = {redirect.domain: redirect for redirect in redirects}
+    checks = []
+    for place in PLACES:
+        progress(f"Asking every domain from {place}")
+        for request, answer in zip(requests, _visit(place, requests, state_dir), strict=True):
+            wrong = problem(by_domain[request["domain"]], request["scheme"], answer["addresses"], answer)
+            checks.append(
+                Check(
+                    domain=request["domain"],
+                    scheme=request["scheme"],
+                    place=place,
+                    address=answer["address"],
+                    status=answer["status"],
+                    location=answer["location"],
+                    tls_verified=answer["tls_verified"],
+                    ok=not wrong,
+                    problem=wrong,
+                )
+            )
+    return checks
+
+
+def _visit(place: str, requests: list[dict[str, str]], state_dir: Path) -> list[dict[str, Any]]:
+    command = [sys.executable, "-m", "kunren.cli.main", "exec", "--state", str(state_dir), "--from", place, "--"]
+    command += [sys.executable, "-m", "kunren.drills.redirect.visit"]
+    done = subprocess.run(command, input=json.dumps(requests), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DrillFailed(f"the client in {place} ended with status {done.returncode}: {done.stderr.strip()}")
+    answers: list[dict[str, Any]] = json.loads(done.stdout)
+    return answers
