@@ -19,9 +19,6 @@ from kunren.management.client import Management
 @click.option("--subnet", "subnet_id", metavar="ID", help="Run in a namespace of its own on this VPC subnet instead.")
 @click.option("--address", metavar="IP", help="With --subnet: the private address (a free one when not given).")
 @click.option("--security-group", "security_groups", multiple=True, metavar="ID", help="With --subnet; repeatable.")
-@click.option("--account", default="000000000000", show_default=True, help="With --subnet: whose subnet it is.")
-@click.option("--region", default=None, help="With --subnet: its region (AWS_DEFAULT_REGION, else us-east-1).")
-@click.option("--public/--no-public", default=None, help="With --subnet: give it a public address.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def execute(
     state_dir: Path,
@@ -29,9 +26,6 @@ def execute(
     subnet_id: str | None,
     address: str | None,
     security_groups: tuple[str, ...],
-    account: str,
-    region: str | None,
-    public: bool | None,
     command: tuple[str, ...],
 ) -> None:
     """Run COMMAND inside the world: its DNS, its trust store, default credentials. The exit code passes through.
@@ -48,11 +42,11 @@ def execute(
     """
     if subnet_id and place:
         raise click.UsageError("--from and --subnet exclude each other: one is a client place, the other a VPC subnet.")
-    if (address or security_groups or public is not None) and not subnet_id:
-        raise click.UsageError("--address, --security-group and --public go with --subnet.")
+    if (address or security_groups) and not subnet_id:
+        raise click.UsageError("--address and --security-group go with --subnet.")
     management = Management(state_dir)
     if subnet_id:
-        where = _workload(management, subnet_id, address, security_groups, account, region, public)
+        where = _workload(management, subnet_id, address, security_groups, command)
     else:
         where = management.post(f"/places/{place}" if place else "/places")
     from kunren.world.exec import enter
@@ -65,17 +59,13 @@ def _workload(
     subnet_id: str,
     address: str | None,
     security_groups: tuple[str, ...],
-    account: str,
-    region: str | None,
-    public: bool | None,
+    command: tuple[str, ...],
 ) -> dict[str, Any]:
     wanted = {
         "subnet": subnet_id,
         "address": address,
         "security_groups": list(security_groups),
-        "account": account,
-        "region": region or os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") or "us-east-1",
-        "public": public,
+        "command": " ".join(command),
         "pid": os.getpid(),
     }
     where: dict[str, Any] = management.post("/workloads", wanted)

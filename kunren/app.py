@@ -1,0 +1,320 @@
+"""Builds every component, in order, by hand. Read this first: what exists, what knows what, what starts before what.
+
+The world starts first, then what carries traffic in it, then what decides, then the front that takes calls; the end is
+the reverse. Everything hangs from one `App`, so that two Kunrens may run in one process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Coroutine
+from typing import Any
+
+from kunren import __version__
+from kunren.control.store import Store
+from kunren.core.ca import CertificateAuthority
+from kunren.core.clock import SystemClock, iso_utc
+from kunren.core.entropy import Entropy
+from kunren.dataplane.dns.server import DnsServer
+from kunren.dataplane.envoy.control import EnvoyControl
+from kunren.dataplane.runtime.host import WorldHost
+from kunren.fallback.fallback import Fallback
+from kunren.gateway.certificates import CertificateContexts
+from kunren.gateway.gateway import Gateway
+from kunren.management.api import ManagementApi
+from kunren.management.server import ManagementServer
+from kunren.services.acm.api import AcmApi
+from kunren.services.acm.controllers import CertificateController
+from kunren.services.acm.material import certificate_state
+from kunren.services.ec2.api import Ec2Api
+from kunren.services.ec2.controllers import VpcController
+from kunren.services.ec2.workloads import Workloads, namespace_of, subnet_resolver
+from kunren.services.elbv2.api import Elbv2Api
+from kunren.services.elbv2.associations import certificates_in_use
+from kunren.services.elbv2.controllers import Elbv2Controllers
+from kunren.services.lambda_.policy import may_invoke
+from kunren.services.lambda_.service import LambdaService
+from kunren.services.route53.api import Route53Api
+from kunren.services.route53.controllers import Route53Controller
+from kunren.services.route53.store import Route53Store
+from kunren.settings import Settings
+from kunren.world.addresses import service_endpoint
+from kunren.world.proxy import HostProxy
+from kunren.world.world import World
+from kunren.world.worldfile import load_world
+
+log = logging.getLogger(__name__)
+
+
+class App:
+    """One Kunren. `start`, then `run` until `ending` is set, then `stop`."""
+
+    def __init__(self, settings: Settings, arguments: list[str]) -> None:
+        self.settings = settings
+        self.arguments = arguments
+        self.ending = asyncio.Event()
+        self.clock = SystemClock(settings.speed)
+        self.entropy = Entropy(settings.seed)
+        self.spec = load_world(settings.world_file)
+        self._started_at = self.clock.monotonic()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._leases: set[asyncio.Task[None]] = set()
+        self._stopping = contextlib.AsyncExitStack()
+        self._build_world()
+        self._build_services()
+        self._build_fronts()
+
+    # -- building ----------------------------------------------------------------------------------------------------
+
+    def _build_world(self) -> None:
+        settings, clock, entropy, spec = self.settings, self.clock, self.entropy, self.spec
+        self.ca = CertificateAuthority.open(settings.ca_dir, clock)
+        self.world = World(settings, spec, clock)
+        self.world.set_trust(self.ca.bundle_path)
+        self.envoy = EnvoyControl(settings, self.world, clock)
+        self.dns = DnsServer(self.world, clock, entropy, spec, endpoint_asked=self._endpoint_asked)
+
+    def _build_services(self) -> None:
+        settings, clock, entropy, spec = self.settings, self.clock, self.entropy, self.spec
+        self.store = store = Store(settings.database)
+        self.ec2 = Ec2Api(store, clock, entropy, spec)
+        route53_store = Route53Store(store)
+        self.route53 = Route53Api(route53_store, clock, entropy, self.dns)
+        self.acm = AcmApi(store, clock, entropy, in_use_by=certificates_in_use)
+        self.elbv2 = Elbv2Api(store, clock, entropy, spec, may_invoke=may_invoke, certificate_state=certificate_state)
+        self.functions = LambdaService(settings, store, clock, entropy, WorldHost(self.world), trust=self.world.trust)
+        self.vpcs = VpcController(store, clock, self.world, spec, self._serve_dns)
+        self.workloads = Workloads(store, clock, entropy, spec, self.vpcs.applied)
+        self.zones = Route53Controller(route53_store, self.dns, clock)
+        self.certificates = CertificateController(store, clock, self.ca, self._cnames, in_use_by=certificates_in_use)
+        self.balancers = Elbv2Controllers(
+            store, clock, entropy, self.world, self.envoy, self.dns, bridge_socket=self.functions.bridge.socket_path
+        )
+
+    def _build_fronts(self) -> None:
+        settings, clock = self.settings, self.clock
+        services = {
+            "ec2": self.ec2,
+            "route53": self.route53,
+            "acm": self.acm,
+            "elbv2": self.elbv2,
+            "lambda": self.functions.api,
+        }
+        self.fallback = Fallback(settings, clock, self.entropy, self.world)
+        contexts = CertificateContexts(self.ca.issue)
+        self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)
+        self.proxy = HostProxy(self.world, self.dns.resolve, self.spec.default_place, settings.proxy_port)
+        self.management = ManagementServer(ManagementApi(self), settings.run_dir / "management.sock")
+        self._endpoints: set[str] = set()
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Return when everything answers. Raises what a part raises; `stop` is safe after that."""
+        self._stopping.callback(self.store.close)
+        await self.world.start()
+        self._stopping.push_async_callback(self.world.stop)
+        await self.envoy.start()
+        self._stopping.push_async_callback(self.envoy.stop)
+        await self.dns.start()
+        self._stopping.push_async_callback(self.dns.stop)
+        await self.functions.start()
+        self._stopping.push_async_callback(self.functions.stop)
+        self._stopping.push_async_callback(self.fallback.stop)
+        self.workloads.sweep()
+        for name, running in (
+            ("vpcs", self.vpcs.run()),
+            ("route53", self.zones.run()),
+            ("acm", self.certificates.run()),
+            ("elbv2", self.balancers.run()),
+            ("lambda", self.functions.run()),
+        ):
+            self._run(name, running)
+        self._stopping.push_async_callback(self._end_tasks)
+        await self._serve_endpoints(self.spec.regions[0].name)
+        await self.gateway.serve_host()
+        self._stopping.push_async_callback(self.gateway.stop)
+        await self.proxy.start()
+        self._stopping.push_async_callback(self.proxy.stop)
+        await self.envoy.ready()
+        await self.management.start()
+        self._stopping.push_async_callback(self.management.stop)
+
+    async def run(self) -> None:
+        """Until `ending` is set, or a part that must not end has ended."""
+        ended = asyncio.get_running_loop().create_task(self.ending.wait())
+        await asyncio.wait([ended, *self._tasks.values()], return_when=asyncio.FIRST_COMPLETED)
+        for name, task in self._tasks.items():
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                log.error("%s ended, so Kunren ends", name, exc_info=task.exception())
+        ended.cancel()
+
+    async def stop(self) -> None:
+        """The reverse of `start`."""
+        for lease in self._leases:
+            lease.cancel()
+        await self._stopping.aclose()
+
+    def _run(self, name: str, running: Coroutine[Any, Any, None]) -> None:
+        self._tasks[name] = asyncio.get_running_loop().create_task(running, name=name)
+
+    async def _end_tasks(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    # -- joints between parts ----------------------------------------------------------------------------------------
+
+    async def _cnames(self, name: str) -> list[str]:
+        """The targets of a name's CNAME as the world's DNS gives them to anyone who asks."""
+        return list((await self.dns.query(name, "CNAME")).values)
+
+    async def _serve_dns(self, vpc_id: str, addresses: tuple[str, ...]) -> None:
+        if addresses:
+            await self.dns.serve_vpc(vpc_id, addresses)
+        else:
+            await self.dns.stop_vpc(vpc_id)
+
+    def _endpoint_asked(self, region: str) -> None:
+        """Somebody in the world looked up a service endpoint of this region: have it answer there."""
+        if region not in self._endpoints and not self.ending.is_set():
+            task = asyncio.get_running_loop().create_task(self._serve_endpoints(region))
+            self._leases.add(task)
+            task.add_done_callback(self._leases.discard)
+
+    async def _serve_endpoints(self, region: str) -> None:
+        if region in self._endpoints:
+            return
+        self._endpoints.add(region)
+        index = next(i for i, each in enumerate(self.spec.regions) if each.name == region)
+        namespace = await self.world.ensure_region(region)
+        for port, tls in ((443, True), (80, False)):
+            listener = await self.world.open_socket(namespace, bind=(service_endpoint(index), port), listen=1024)
+            self.gateway.accept(listener, tls)
+
+    # -- what the management API asks --------------------------------------------------------------------------------
+
+    async def place(self, name: str | None) -> dict[str, Any]:
+        """A client place's namespace, started if need be. Raises UnknownPlace."""
+        namespace = await self.world.ensure_place(name or self.spec.default_place)
+        return {"namespace": namespace, "world": self.world.handle()}
+
+    async def workload(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """An interface on a subnet with a namespace of its own, kept until the process `pid` ends."""
+        ready: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        task = asyncio.get_running_loop().create_task(self._lease(wanted, ready), name="exec --subnet")
+        self._leases.add(task)
+        task.add_done_callback(self._leases.discard)
+        return await ready
+
+    async def _lease(self, wanted: dict[str, Any], ready: asyncio.Future[dict[str, Any]]) -> None:
+        try:
+            async with self.workloads.running(
+                wanted["subnet"],
+                address=wanted.get("address"),
+                groups=wanted.get("security_groups") or (),
+                command=wanted.get("command", ""),
+            ) as interface:
+                resolver = subnet_resolver(self.store.snapshot(), interface)
+                ready.set_result(
+                    {
+                        "interface": interface.id,
+                        "address": interface.private_ip,
+                        "public_address": interface.public_ip,
+                        "namespace": namespace_of(interface),
+                        "world": self.world.handle(resolver=resolver),
+                    }
+                )
+                await process_ended(wanted["pid"])
+        except Exception as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)
+
+    def identity(self) -> dict[str, Any]:
+        return {"pid": os.getpid(), "arguments": self.arguments}
+
+    def readiness(self, started_s: float) -> dict[str, Any]:
+        """What `kunren up` prints once everything answers."""
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "started_s": started_s,
+            "state": str(self.settings.state_dir),
+            "listens": [
+                {"what": "AWS API", "where": f"http://127.0.0.1:{self.gateway.port} (HTTPS on the same port)"},
+                {"what": "proxy", "where": f"127.0.0.1:{self.proxy.port} (HTTP and SOCKS5, into the world)"},
+            ],
+        }
+
+    def status(self) -> dict[str, Any]:
+        """What `kunren status --json` prints."""
+        calls = self.gateway.calls()
+        resources: dict[str, dict[str, int]] = {}
+        for kind, count in sorted(self.store.snapshot().counts().items()):
+            service, _, name = kind.partition(".")
+            resources.setdefault(service, {})[name] = count
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "uptime_s": self.clock.monotonic() - self._started_at,
+            "seed": self.entropy.seed,
+            "clock": {
+                "speed": self.clock.speed,
+                "now": iso_utc(self.clock.now()),
+                "wall": iso_utc(self.clock.wall()),
+            },
+            "ports": {"api": self.gateway.port, "proxy": self.proxy.port},
+            "state": str(self.settings.state_dir),
+            "parts": self._parts(),
+            "resources": resources,
+            "calls": calls,
+            "not_implemented": [
+                {"service": call["service"], "operation": call["operation"], "count": call["count"]}
+                for call in calls
+                if call["owner"] == "nobody"
+            ],
+        }
+
+    def _parts(self) -> list[dict[str, Any]]:
+        found = {
+            "world": self.world.status(),
+            "envoy": self.envoy.status(),
+            "dns": self.dns.status(),
+            "vpcs": self.vpcs.status(),
+            "route53": self.zones.status(),
+            "acm": self.certificates.status(),
+            "elbv2": self.balancers.status(),
+            "lambda": self.functions.status(),
+            "moto": self.fallback.status(),
+        }
+        parts = []
+        for name, status in found.items():
+            ended = name in self._tasks and self._tasks[name].done()
+            ok = status.get("ok", True) and not status.get("errors") and not ended
+            shown = {key: value for key, value in status.items() if key not in ("ok", "errors") or (value and not ok)}
+            parts.append({"name": name, "ok": bool(ok), "detail": _in_words(shown), "status": status})
+        return parts
+
+
+def _in_words(status: dict[str, Any]) -> str:
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in status.items() if not isinstance(value, dict))
+
+
+async def process_ended(pid: int) -> None:
+    """Return when that process of this machine has ended, however it did."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)

@@ -1,0 +1,60 @@
+"""The management API: what the command line asks of a running daemon. JSON in, JSON out.
+
+| call | answer |
+| --- | --- |
+| GET /alive | {} |
+| GET /status | parts, resources, ports, clock, calls that nobody implements |
+| POST /shutdown | {"pid", "arguments"}; the daemon ends afterwards |
+| POST /places, /places/NAME | a client place, started if need be: {"namespace", "world"} |
+| POST /workloads | a network interface with a namespace of its own, kept until the caller's process ends |
+
+A refusal is 400 (the caller's mistake) or 404 with {"error": text}; `kunren.management.client` raises it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from kunren.core.errors import AwsError
+from kunren.world.interface import UnknownPlace
+
+if TYPE_CHECKING:
+    from kunren.app import App
+
+log = logging.getLogger(__name__)
+Answer = tuple[int, Any]
+
+
+class ManagementApi:
+    """Answers one request at a time; the App does the work."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def answer(self, method: str, path: str, body: Any) -> Answer:
+        """Status and JSON value for one request. Never raises."""
+        try:
+            return await self._route(method, path.rstrip("/"), body)
+        except (UnknownPlace, AwsError) as error:
+            return 400, {"error": str(error)}
+        except Exception as error:
+            log.exception("management call %s %s failed", method, path)
+            return 500, {"error": f"{method} {path} failed: {error!r}; `kunren logs` has the traceback"}
+
+    async def _route(self, method: str, path: str, body: Any) -> Answer:
+        match method, path.split("/")[1:]:
+            case "GET", ["alive"]:
+                return 200, {}
+            case "GET", ["status"]:
+                return 200, self._app.status()
+            case "POST", ["shutdown"]:
+                self._app.ending.set()
+                return 200, self._app.identity()
+            case "POST", ["places"]:
+                return 200, await self._app.place(None)
+            case "POST", ["places", name]:
+                return 200, await self._app.place(name)
+            case "POST", ["workloads"] if isinstance(body, dict):
+                return 200, await self._app.workload(body)
+        return 404, {"error": f"there is no management call {method} {path}"}

@@ -1,0 +1,116 @@
+"""Shared fixtures: a running daemon per test process, and clients that speak to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KUNREN = [sys.executable, "-m", "kunren.cli.main"]
+TOOLS = Path(sys.prefix) / "debian" / "bin"
+os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), str(TOOLS), "/usr/sbin", "/sbin"])
+
+
+def until(condition: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any:
+    """Wait until the condition gives something true, and return it."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come true within {timeout_s:g} s; last value: {value!r}")
+        time.sleep(0.02)
+
+
+@dataclass
+class Kunren:
+    """A running daemon, as a user has it: a state folder, ports, the `kunren` command."""
+
+    state: Path
+    port: int = 0
+    pid: int = 0
+    environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    def up(self, *options: str) -> None:
+        arguments = ["up", "--detach", "--port", str(self.port), "--proxy-port", "0", *options]
+        self.run(*arguments, check=True)
+        status = self.status()
+        self.port, self.pid = status["ports"]["api"], status["pid"]
+
+    def run(self, command: str, *arguments: str, check: bool = False, **options: Any) -> subprocess.CompletedProcess:
+        done = subprocess.run(
+            [*KUNREN, command, *self.placed(command, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env=self.environment,
+            **options,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"kunren {command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def placed(self, command: str, arguments: tuple[str, ...]) -> list[str]:
+        """The arguments with --state where the command takes it."""
+        state = ["--state", str(self.state)]
+        if command == "drill":
+            return [*arguments[:1], *state, *arguments[1:]]
+        return [*state, *arguments]
+
+    def exec(self, *command: str, place: str | None = None, check: bool = True) -> subprocess.CompletedProcess:
+        chosen = ["--from", place] if place else []
+        return self.run("exec", *chosen, "--", *command, check=check)
+
+    def popen(self, *arguments: str, **options: Any) -> subprocess.Popen:
+        """`kunren exec` with these arguments, running in the background."""
+        return subprocess.Popen(
+            [*KUNREN, "exec", "--state", str(self.state), *arguments], env=self.environment, text=True, **options
+        )
+
+    def status(self) -> dict[str, Any]:
+        return json.loads(self.run("status", "--json", check=True).stdout)
+
+    def client(self, service: str, account: str = "000000000000", region: str = "us-east-1", **options: Any) -> Any:
+        import boto3
+
+        return boto3.client(
+            service,
+            endpoint_url=f"http://127.0.0.1:{self.port}",
+            aws_access_key_id=account,
+            aws_secret_access_key="test",
+            region_name=region,
+            **options,
+        )
+
+
+@pytest.fixture(scope="session")
+def kunren(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kunren]:
+    """The daemon that tests of one process share, at twenty times the speed; each test takes an account of its own."""
+    daemon = Kunren(tmp_path_factory.mktemp("kunren") / "state")
+    daemon.up("--speed", "20")
+    yield daemon
+    daemon.run("down", check=True)
+
+
+@pytest.fixture
+def own_kunren(tmp_path: Path) -> Iterator[Kunren]:
+    """A daemon that only this test uses, for what it does to it."""
+    daemon = Kunren(tmp_path / "state")
+    yield daemon
+    daemon.run("down")
+
+
+@pytest.fixture
+def account(request: pytest.FixtureRequest) -> str:
+    """A twelve-digit account that no other test of this process uses."""
+    digits = abs(hash(request.node.nodeid)) % 10**11
+    return f"1{digits:011d}"

@@ -1,0 +1,47 @@
+"""The showpiece: ten domains, two schemes, three places, by both architectures; and after a kill -9."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+DOMAINS = json.loads((Path(__file__).parents[2] / "examples" / "redirect" / "domains.json").read_text())
+
+
+def run_drill(kunren, tmp_path, architecture, *options):
+    result = tmp_path / "result.json"
+    done = kunren.run(
+        "drill", "run", "redirect", "--architecture", architecture, "--json", str(result), *options, check=True
+    )
+    assert done.returncode == 0
+    return json.loads(result.read_text())
+
+
+@pytest.mark.parametrize("architecture", ["alb", "alb-lambda"])
+def test_every_domain_redirects_over_both_schemes_from_three_places_also_after_a_kill(
+    own_kunren, tmp_path, architecture
+):
+    own_kunren.up()
+    outcome = run_drill(own_kunren, tmp_path, architecture, "--keep")
+    assert outcome["architecture"] == architecture
+    assert outcome["verdict"] is True
+    asked = {(check["domain"], check["scheme"], check["place"]) for check in outcome["checks"]}
+    assert len(asked) == len(outcome["checks"]) == 10 * 2 * 3
+    assert {domain for domain, _, _ in asked} == set(DOMAINS)
+    assert {check["tls_verified"] for check in outcome["checks"]} == {True, None}
+
+    os.kill(own_kunren.pid, signal.SIGKILL)
+    own_kunren.up()
+    head = own_kunren.exec("curl", "-sSI", "https://example-one.test/", place="tokyo").stdout.lower()
+    assert head.splitlines()[0].split()[1] == "301"
+    assert "location: https://www.example.com" in head
+    unknown = own_kunren.exec(
+        "sh", "-c", "curl -s -o /dev/null -w '%{http_code}' -H 'Host: nobody.test' http://example-one.test/"
+    )
+    assert unknown.stdout == "404"
+    # a rerun replaces what was kept, and takes it away at the end
+    assert run_drill(own_kunren, tmp_path, architecture)["verdict"] is True
+    assert own_kunren.client("elbv2").describe_load_balancers()["LoadBalancers"] == []
+    assert own_kunren.client("route53").list_hosted_zones()["HostedZones"] == []
