@@ -21,7 +21,7 @@ from kunren.core.entropy import Entropy
 from kunren.dataplane.dns.server import DnsServer
 from kunren.dataplane.envoy.control import EnvoyControl
 from kunren.dataplane.runtime.host import WorldHost
-from kunren.fallback.fallback import Fallback
+from kunren.fallback.fallback import Fallback, spawn_in_world
 from kunren.gateway.certificates import CertificateContexts
 from kunren.gateway.gateway import Gateway
 from kunren.management.api import ManagementApi
@@ -31,7 +31,7 @@ from kunren.services.acm.controllers import CertificateController
 from kunren.services.acm.material import certificate_state
 from kunren.services.ec2.api import Ec2Api
 from kunren.services.ec2.controllers import VpcController
-from kunren.services.ec2.workloads import Workloads, namespace_of, subnet_resolver
+from kunren.services.ec2.workloads import Workloads, namespace_of
 from kunren.services.elbv2.api import Elbv2Api
 from kunren.services.elbv2.associations import certificates_in_use
 from kunren.services.elbv2.controllers import Elbv2Controllers
@@ -81,11 +81,13 @@ class App:
         settings, clock, entropy, spec = self.settings, self.clock, self.entropy, self.spec
         self.store = store = Store(settings.database)
         self.ec2 = Ec2Api(store, clock, entropy, spec)
-        route53_store = Route53Store(store)
+        route53_store = Route53Store(store, clock, entropy)
         self.route53 = Route53Api(route53_store, clock, entropy, self.dns)
         self.acm = AcmApi(store, clock, entropy, in_use_by=certificates_in_use)
         self.elbv2 = Elbv2Api(store, clock, entropy, spec, may_invoke=may_invoke, certificate_state=certificate_state)
-        self.functions = LambdaService(settings, store, clock, entropy, WorldHost(self.world), trust=self.world.trust)
+        self.functions = LambdaService(
+            settings, store, clock, entropy, WorldHost(self.world), trust=trust_variables(self.ca)
+        )
         self.vpcs = VpcController(store, clock, self.world, spec, self._serve_dns)
         self.workloads = Workloads(store, clock, entropy, spec, self.vpcs.applied)
         self.zones = Route53Controller(route53_store, self.dns, clock)
@@ -103,7 +105,7 @@ class App:
             "elbv2": self.elbv2,
             "lambda": self.functions.api,
         }
-        self.fallback = Fallback(settings, clock, self.entropy, self.world)
+        self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
         contexts = CertificateContexts(self.ca.issue)
         self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)
         self.proxy = HostProxy(self.world, self.dns.resolve, self.spec.default_place, settings.proxy_port)
@@ -218,14 +220,13 @@ class App:
                 groups=wanted.get("security_groups") or (),
                 command=wanted.get("command", ""),
             ) as interface:
-                resolver = subnet_resolver(self.store.snapshot(), interface)
                 ready.set_result(
                     {
                         "interface": interface.id,
                         "address": interface.private_ip,
                         "public_address": interface.public_ip,
                         "namespace": namespace_of(interface),
-                        "world": self.world.handle(resolver=resolver),
+                        "world": self.world.handle(),
                     }
                 )
                 await process_ended(wanted["pid"])
@@ -302,6 +303,13 @@ class App:
 
 def _in_words(status: dict[str, Any]) -> str:
     return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in status.items() if not isinstance(value, dict))
+
+
+def trust_variables(ca: CertificateAuthority) -> dict[str, str]:
+    """The environment variables by which tools find the world's roots."""
+    bundle = str(ca.bundle_path)
+    names = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+    return dict.fromkeys(names, bundle)
 
 
 async def process_ended(pid: int) -> None:

@@ -57,6 +57,10 @@ def redirect_action(redirect: Redirect) -> dict[str, Any]:
     path = target.path or "/"
     if redirect.carry_path:
         path = path.rstrip("/") + "/#{path}"
+    if target.scheme != "https":
+        raise BadDocument(
+            f"entry {redirect.domain!r}: a load balancer does not redirect HTTPS to HTTP ({redirect.url})"
+        )
     if max(len(target.hostname or ""), len(path), len(target.query)) > LONGEST_PART:
         raise BadDocument(
             f"entry {redirect.domain!r}: a rule holds {LONGEST_PART} characters of host, path and query each"

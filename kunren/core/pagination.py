@@ -13,9 +13,7 @@ class InvalidToken(ValueError):
     """The page token was not one of ours; a service renames this to its own modelled error."""
 
 
-def page(
-    items: Sequence[T], token: str | None, limit: int, key: Callable[[T], str]
-) -> tuple[list[T], str | None]:
+def page(items: Sequence[T], token: str | None, limit: int, key: Callable[[T], str]) -> tuple[list[T], str | None]:
     """One page of `items` (already sorted by `key`, keys unique) and the token of the next, or None at the end.
 
     The token holds the last key given out, so items created or deleted between two pages neither repeat nor hide

@@ -1,4 +1,4 @@
-"""The address plan of the world. Everything public lies in 198.18.0.0/15 (RFC 2544), so nothing can leak to a real host.
+"""The address plan of the world: everything public lies in 198.18.0.0/15 (RFC 2544), so nothing can leak to a real host.
 
 | block | holds |
 | --- | --- |
@@ -8,7 +8,10 @@
 | 198.18.64.0/18 | client places, a /24 each, the client itself at .10 |
 | 198.18.128.0/18 | edge locations, a /24 each |
 | 198.18.192.0/18 | anycast and other addresses of global services |
-| 198.19.0.0/16 | regions, a /21 each: .1 router, .2 service endpoints, .3 functions without a VPC, from .16 on for the customers' public addresses |
+| 198.19.0.0/16 | regions, a /21 each |
+
+In a region's block, .1 is its router, .2 its service endpoints, .3 functions without a VPC; from .16 on they are the
+customers' public addresses.
 """
 
 from __future__ import annotations

@@ -108,3 +108,11 @@ class NoSuchNamespace(Exception):
 
 class UnknownPlace(Exception):
     """No place of that name in the world; the message lists those there are."""
+
+
+class WorldUnavailable(Exception):
+    """This machine can't have a world as it is; the text is one paragraph that says why and what would help."""
+
+
+class WorldEnded(Exception):
+    """The world's agent is gone, and everything in the world with it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A city where clients and an edge location can be. `country` and `continent` are ISO codes (continent: NA, EU …)."""
+    """A city where clients and an edge location can be; `country` and `continent` are codes (JP, AS; US, NA; …)."""
 
     name: str
     latitude: float

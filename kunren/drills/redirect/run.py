@@ -58,6 +58,8 @@ def run_redirect(
     folder = example_folder()
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
+    from botocore.exceptions import BotoCoreError, ClientError
+
     script, schemes = ARCHITECTURES[architecture]
     document, deployment, shared = (importlib.import_module(name) for name in ("document", script, "shared"))
     try:
@@ -71,7 +73,7 @@ def run_redirect(
         shared.remove(session, name)
         deployment.deploy(session, name, redirects)
         return Outcome(architecture, tuple(_visit_all(redirects, schemes, state_dir, progress)))
-    except document.BadDocument as error:
+    except (document.BadDocument, ClientError, BotoCoreError) as error:
         raise DrillFailed(str(error)) from error
     finally:
         if not keep:

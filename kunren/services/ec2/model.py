@@ -19,6 +19,8 @@ class Vpc(Resource, frozen=True, kw_only=True):
     dhcp_options_id: str = "default"
     enable_dns_support: bool = True
     enable_dns_hostnames: bool = False
+    enable_network_address_usage_metrics: bool = False
+    cidr_association_ids: dict[str, str] = {}  # CIDR → association id, the primary one included
     tags: dict[str, str] = {}
 
 
@@ -31,6 +33,8 @@ class Subnet(Resource, frozen=True, kw_only=True):
     availability_zone_id: str
     default_for_az: bool = False
     map_public_ip_on_launch: bool = False
+    hostname_type: str = "ip-name"
+    resource_name_dns_a_record: bool = False
     tags: dict[str, str] = {}
 
 
@@ -55,6 +59,8 @@ class RouteTable(Resource, frozen=True, kw_only=True):
     vpc_id: str
     main: bool = False
     main_association_id: str | None = None
+    client_token: str | None = None
+    client_request: str | None = None  # what was asked with the token, in short
     routes: tuple[RouteEntry, ...] = ()
     associations: dict[str, str] = {}  # association id → subnet id
     tags: dict[str, str] = {}
@@ -106,4 +112,75 @@ class NetworkInterface(Resource, frozen=True, kw_only=True):
     requester_id: str | None = None
     requester_managed: bool = False
     source_dest_check: bool = True
+    delete_on_termination: bool = True
+    attach_time: float | None = None  # AWS time
+    client_token: str | None = None
+    client_request: str | None = None  # what was asked with the token, in short
     tags: dict[str, str] = {}
+
+
+class InterfaceStatus(Resource, frozen=True, kw_only=True):
+    """Observed: the kernel has this interface's address, in the VPC network that was last applied."""
+
+    kind: ClassVar[str] = "ec2.interface-status"
+    durable: ClassVar[bool] = False
+
+    vpc_id: str
+    private_ip: str
+    public_ip: str | None = None  # None too where no internet gateway translates it
+
+
+class NetworkAcl(Resource, frozen=True, kw_only=True):
+    """A VPC's default network ACL, which lets everything pass. Others cannot be made yet."""
+
+    kind: ClassVar[str] = "ec2.network-acl"
+
+    vpc_id: str
+    associations: dict[str, str] = {}  # association id → subnet id
+    tags: dict[str, str] = {}
+
+
+class DhcpOptions(Resource, frozen=True, kw_only=True):
+    kind: ClassVar[str] = "ec2.dhcp-options"
+
+    tags: dict[str, str] = {}
+
+
+class AccountRegion(Resource, frozen=True, kw_only=True):
+    """An account has used a region: the default VPC was made, and once deleted is not made again by itself. The id is
+    always "default"."""
+
+    kind: ClassVar[str] = "ec2.account-region"
+
+    dhcp_options_id: str
+    default_vpc_id: str | None = None
+
+
+class AddressPool(Resource, frozen=True, kw_only=True):
+    """How full a subnet or a region's public range is, and where the search for a free address goes on. Id is the
+    subnet's, or "public" with the account "". Derived from the interfaces at start."""
+
+    kind: ClassVar[str] = "ec2.address-pool"
+    durable: ClassVar[bool] = False
+
+    next: int  # an IPv4 address as a number
+    used: int
+
+
+class AddressUse(Resource, frozen=True, kw_only=True):
+    """An address is taken. Id is `{pool id}|{address}`. Derived from the interfaces at start."""
+
+    kind: ClassVar[str] = "ec2.address-use"
+    durable: ClassVar[bool] = False
+
+    interface_id: str
+
+
+class ClientToken(Resource, frozen=True, kw_only=True):
+    """An idempotency token that was used. Id is `{kind}|{token}`. Derived from the resources at start."""
+
+    kind: ClassVar[str] = "ec2.client-token"
+    durable: ClassVar[bool] = False
+
+    resource_id: str
+    request: str

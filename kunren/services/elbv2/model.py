@@ -100,6 +100,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     availability_zone: str | None = None
     registered_at: float = 0.0
     draining_since: float | None = None
+    register_again: bool = False  # registered anew while draining: becomes a new target when the delay is over
 
 
 class TargetGroup(Resource, frozen=True, kw_only=True):
@@ -132,3 +133,6 @@ class TargetHealth(Resource, frozen=True, kw_only=True):
 
 def target_health_id(group_arn: str, target: Target) -> str:
     return f"{group_arn}|{target.id}|{target.port}"
+
+
+KINDS: tuple[type[Resource], ...] = (LoadBalancer, LoadBalancerStatus, Listener, Rule, TargetGroup, TargetHealth)

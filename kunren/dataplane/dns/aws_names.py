@@ -1,0 +1,168 @@
+"""The names that AWS itself owns: service endpoints, name servers, and what is left of the internet.
+
+Load balancers and the like publish their names (`Zones.named`); everything here follows from the name alone and the
+world's address plan. Names of the public internet do not exist in this world: the root says so.
+Refuses to know whether a service is running behind its endpoint.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from ipaddress import IPv4Address
+
+from kunren.dataplane.dns import names
+from kunren.dataplane.dns.answer import NOERROR, NXDOMAIN, Answer
+from kunren.dataplane.dns.zones import ANY, NS, SOA, A, Node, Records, RRset, Zones
+from kunren.world.addresses import NAME_SERVERS, PUBLIC, service_endpoint
+from kunren.world.spec import WorldSpec
+
+ENDPOINT_TTL_S = 60
+NAME_SERVER_TTL_S = 172_800
+NEGATIVE_TTL_S = 60
+GLOBAL_REGION = "us-east-1"
+TLDS = ("com", "net", "org", "co.uk")
+SERVERS_PER_TLD = 512
+SERVERS_PER_ADDRESS = 8
+# services whose endpoint names carry no region (AWS general reference, "Service endpoints and quotas")
+GLOBAL_SERVICES = frozenset(
+    (
+        "account", "artifact", "autoscaling", "billing", "budgets", "ce", "cloudformation", "cloudfront", "cur",
+        "dynamodb", "ec2", "elasticbeanstalk", "elasticloadbalancing", "email", "globalaccelerator", "health", "iam",
+        "importexport", "monitoring", "networkmanager", "organizations", "pricing", "queue", "rds", "route53",
+        "route53domains", "s3", "sdb", "shield", "sns", "sqs", "sts", "support", "trustedadvisor", "waf",
+    )
+)  # fmt: skip
+_NAME_SERVER = re.compile(r"ns-(\d{1,4})\.awsdns-(\d\d)\.(com|net|org|co\.uk)\.\Z")
+_NAME_SERVER_DOMAIN = re.compile(r"(?:.+\.)?awsdns-\d\d\.(?:com|net|org|co\.uk)\.\Z")
+_EC2_PUBLIC = re.compile(r"ec2-(\d+)-(\d+)-(\d+)-(\d+)\.(?:compute-1|[a-z0-9-]+\.compute)\.amazonaws\.com\.\Z")
+_EC2_PRIVATE = re.compile(r"ip-(\d+)-(\d+)-(\d+)-(\d+)\.(?:ec2|[a-z0-9-]+\.compute)\.internal\.\Z")
+_S3_REGION = re.compile(r"(?:.+\.)?s3[-.](?:dualstack\.|website[-.])?([a-z0-9-]+)\.amazonaws\.com\.\Z")
+_LOCALHOST = names.to_wire("localhost")
+_VALIDATIONS = names.to_wire("acm-validations.aws")
+
+
+def name_server(number: int) -> str:
+    """The name of Route 53's name server of that number (0 to 2047): `ns-520.awsdns-01.net`."""
+    tld, within = divmod(number, SERVERS_PER_TLD)
+    return f"ns-{number}.awsdns-{within // SERVERS_PER_ADDRESS:02d}.{TLDS[tld]}"
+
+
+def name_server_address(name: str) -> str | None:
+    """The address of a name server of Route 53, by its name; None for any other name.
+
+    The eight names of one `awsdns-NN` domain share an address, so that 2,048 names fit into the plan's 256 addresses.
+    """
+    found = _NAME_SERVER.match(name.rstrip(".") + ".")
+    if found is None:
+        return None
+    number = int(found[1])
+    if number >= SERVERS_PER_TLD * len(TLDS) or name_server(number) != name.rstrip("."):
+        return None
+    return str(NAME_SERVERS[number // SERVERS_PER_ADDRESS])
+
+
+def aws_answer(zones: Zones, spec: WorldSpec, name: bytes, rtype: int) -> Answer | None:
+    """The answer for a name that AWS or the world itself owns; None for all others."""
+    node = zones.named(name)
+    if node is not None:
+        return _from_node(node, name, rtype, _soa_owner(name))
+    if name == _LOCALHOST:
+        return _address("127.0.0.1", name, rtype, names.ROOT)
+    if name.endswith(b"\x09amazonaws\x03com\0"):
+        return _amazonaws(zones, spec, name, rtype)
+    if name.endswith(b"\x03api\x03aws\0"):
+        labels = names.labels_of(name)
+        region = labels[-3].decode("latin-1") if len(labels) > 3 else ""
+        return _endpoint(spec, GLOBAL_REGION if region == "global" else region, name, rtype)
+    if names.is_within(name, _VALIDATIONS):
+        # ACM's own side of a validation CNAME: it exists, and has no records of its own
+        return Answer(NOERROR, authority=(_soa(_VALIDATIONS),))
+    text = names.to_text(name)
+    if _NAME_SERVER_DOMAIN.match(text):
+        address = name_server_address(text)
+        owner = list(names.suffixes(name))[-4 if text.endswith(".co.uk.") else -3]
+        if address is not None:
+            return _address(address, name, rtype, owner, NAME_SERVER_TTL_S)
+        return Answer(NOERROR if name == owner else NXDOMAIN, authority=(_soa(owner),))
+    if text.endswith(".internal.") and (found := _EC2_PRIVATE.match(text)):
+        return _embedded(found, name, rtype)
+    return None
+
+
+def root_answer(zones: Zones, name: bytes, rtype: int) -> Answer:
+    """What the root says of a name that nobody in this world has: only ancestors of existing names exist."""
+    if name == names.ROOT and rtype in (NS, ANY):
+        server = Records(518_400, (names.to_wire("a.root-servers.net"),))
+        return Answer(NOERROR, answer=(RRset(name, NS, server.ttl, server.rdatas),))
+    exists = name == names.ROOT or zones.is_above(name)
+    return Answer(NOERROR if exists else NXDOMAIN, authority=(_soa(names.ROOT),))
+
+
+def _amazonaws(zones: Zones, spec: WorldSpec, name: bytes, rtype: int) -> Answer:
+    text = names.to_text(name)
+    labels = names.labels_of(name)
+    if found := _EC2_PUBLIC.match(text):
+        return _embedded(found, name, rtype)
+    if b"elb" in labels[:-2]:
+        exists = zones.is_above(name)
+        return Answer(NOERROR if exists else NXDOMAIN, authority=(_soa(_soa_owner(name)),))
+    if len(labels) > 3 and spec.region(labels[-3].decode("latin-1")):
+        return _endpoint(spec, labels[-3].decode("latin-1"), name, rtype)
+    if (found := _S3_REGION.match(text)) and spec.region(found[1]):
+        return _endpoint(spec, found[1], name, rtype)
+    if text.endswith(".queue.amazonaws.com.") and spec.region(labels[0].decode("latin-1")):
+        return _endpoint(spec, labels[0].decode("latin-1"), name, rtype)
+    service = labels[-3].decode("latin-1") if len(labels) > 2 else ""
+    if service in GLOBAL_SERVICES and (len(labels) == 3 or service == "s3"):
+        return _endpoint(spec, GLOBAL_REGION, name, rtype)
+    exists = len(labels) == 2 or zones.is_above(name)
+    return Answer(NOERROR if exists else NXDOMAIN, authority=(_soa(_soa_owner(name)),))
+
+
+def endpoint_region(spec: WorldSpec, address: str) -> str | None:
+    """The region whose service endpoint has that address."""
+    return next((each.name for at, each in enumerate(spec.regions) if service_endpoint(at) == address), None)
+
+
+def _endpoint(spec: WorldSpec, region: str, name: bytes, rtype: int) -> Answer:
+    for index, each in enumerate(spec.regions):
+        if each.name == region:
+            return _address(service_endpoint(index), name, rtype, _soa_owner(name))
+    return Answer(NXDOMAIN, authority=(_soa(_soa_owner(name)),))
+
+
+def _address(address: str, name: bytes, rtype: int, owner: bytes, ttl: int = ENDPOINT_TTL_S) -> Answer:
+    return _from_node({A: Records(ttl, (IPv4Address(address).packed,))}, name, rtype, owner)
+
+
+def _embedded(found: re.Match[str], name: bytes, rtype: int) -> Answer:
+    """`ec2-198-19-0-16…` and `ip-10-0-0-5…`: the address is in the name."""
+    try:
+        address = IPv4Address(".".join(found.groups()))
+    except ValueError:
+        return Answer(NXDOMAIN, authority=(_soa(_soa_owner(name)),))
+    if found.re is _EC2_PUBLIC and address not in PUBLIC:
+        return Answer(NXDOMAIN, authority=(_soa(_soa_owner(name)),))
+    return _address(str(address), name, rtype, _soa_owner(name))
+
+
+def _from_node(node: Node, name: bytes, rtype: int, owner: bytes) -> Answer:
+    if rtype == ANY and node:
+        rtype = next(iter(node))
+    found = node.get(rtype)
+    if isinstance(found, Records):
+        return Answer(NOERROR, answer=(RRset(name, rtype, found.ttl, found.rdatas),))
+    return Answer(NOERROR, authority=(_soa(owner),))
+
+
+def _soa_owner(name: bytes) -> bytes:
+    """The zone that a name of AWS would be in: its last two labels (`amazonaws.com`)."""
+    return list(names.suffixes(name))[-3:][0]
+
+
+def _soa(owner: bytes) -> RRset:
+    server = "a.root-servers.net" if owner == names.ROOT else "ns-2.amzndns.com"
+    mailbox = "nstld.verisign-grs.com" if owner == names.ROOT else "awsdns-hostmaster.amazon.com"
+    numbers = struct.pack("!IIIII", 1, 7200, 900, 1_209_600, NEGATIVE_TTL_S)
+    return RRset(owner, SOA, NEGATIVE_TTL_S, (names.to_wire(server) + names.to_wire(mailbox) + numbers,))

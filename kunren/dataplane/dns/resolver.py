@@ -1,0 +1,163 @@
+"""The world's recursive resolver: asks the authorities, follows, remembers.
+
+Where to ask follows from the published zones: AWS's own names, then the zone that the registry delegates the name to
+and further down by the NS records that stand there, then the root, which knows no other internet. Answers are
+remembered for their TTL in AWS time (`Clock.now`) and served with what is left of it; "no such name" and "no such
+record" for the SOA's negative TTL (RFC 2308). A change of a delegation makes the resolver forget what lies below it:
+the world has no registry whose copies age. Refuses to know about sockets; `respond` maps packet to packet.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from kunren.core.clock import Clock
+from kunren.dataplane.dns import message, names
+from kunren.dataplane.dns.answer import FAILURE, NOERROR, NXDOMAIN, SERVFAIL, Answer, Chance, Client, answer
+from kunren.dataplane.dns.aws_names import aws_answer, root_answer
+from kunren.dataplane.dns.zones import ANY, CNAME, NS, SOA, A, RRset, Zone, Zones
+from kunren.world.spec import WorldSpec
+
+CACHE_ENTRIES_MAX = 50_000
+CHAIN_LENGTH_MAX = 16
+REFERRALS_MAX = 16
+ADDRESS_LOOKUPS_MAX = 4
+_ALL_TYPES = -1
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What is remembered of one name and type. `rrset` None: nothing there, and `soa` says for how long."""
+
+    expires: float
+    rcode: int
+    rrset: RRset | None = None
+    soa: RRset | None = None
+
+
+class Resolver:
+    """One cache. `zones` gives what is published at the moment of asking."""
+
+    def __init__(self, zones: Callable[[], Zones], spec: WorldSpec, clock: Clock, chance: Chance) -> None:
+        self._zones = zones
+        self._spec = spec
+        self._clock = clock
+        self._chance = chance
+        self._cache: dict[tuple[bytes, int], _Entry] = {}
+        self.hits = 0
+        self.misses = 0
+
+    def __len__(self) -> int:
+        return len(self._cache)
+
+    def respond(self, query: message.Query, client: Client, limit: int) -> bytes:
+        """The packet that answers a query."""
+        return message.build_response(query, self.resolve(query.name, query.rtype, client), recursive=True, limit=limit)
+
+    def resolve(self, name: bytes, rtype: int, client: Client = Client(), depth: int = 0) -> Answer:
+        """The complete answer, CNAMEs followed. A loop or a server that cannot be reached is SERVFAIL."""
+        now = self._clock.now()
+        chain: list[RRset] = []
+        for _ in range(CHAIN_LENGTH_MAX):
+            entry = self._remembered(name, rtype, now)
+            if entry is None:
+                entry = self._ask(name, rtype, now, client, depth)
+            left = max(0, math.ceil(entry.expires - now))
+            if entry.rrset is None:
+                if entry.rcode == SERVFAIL:
+                    return FAILURE
+                authority = (entry.soa._replace(ttl=left),) if entry.soa is not None else ()
+                return Answer(entry.rcode, answer=tuple(chain), authority=authority)
+            _, found, _, rdatas = entry.rrset
+            if len(rdatas) > 1:
+                rdatas = tuple(self._chance.shuffled(rdatas))
+            chain.append(RRset(name, found, left, rdatas))
+            if found != CNAME or rtype in (CNAME, ANY):
+                return Answer(NOERROR, answer=tuple(chain))
+            name = rdatas[0].lower()
+            if any(name == each.name for each in chain):
+                return FAILURE
+        return FAILURE
+
+    def forget(self, below: bytes) -> None:
+        """Drop all that is remembered at and below a name."""
+        gone = [key for key in self._cache if names.is_within(key[0], below)]
+        for key in gone:
+            del self._cache[key]
+
+    def _remembered(self, name: bytes, rtype: int, now: float) -> _Entry | None:
+        cache = self._cache
+        for kind in (rtype, CNAME, _ALL_TYPES):
+            entry = cache.get((name, kind))
+            if entry is not None and entry.expires > now:
+                self.hits += 1
+                return entry
+        self.misses += 1
+        return None
+
+    def _ask(self, name: bytes, rtype: int, now: float, client: Client, depth: int) -> _Entry:
+        """Ask the authority for one link of the chain, and remember what it says."""
+        reply = self._authority(name, rtype, client, depth)
+        if reply.answer:
+            first = reply.answer[0]
+            entry = _Entry(now + first.ttl, NOERROR, first)
+            self._remember((name, first.rtype if rtype != ANY else ANY), entry, now)
+            return entry
+        if reply.rcode not in (NOERROR, NXDOMAIN):
+            return _Entry(now, SERVFAIL)
+        soa = next((each for each in reply.authority if each.rtype == SOA), None)
+        entry = _Entry(now + (soa.ttl if soa is not None else 0), reply.rcode, None, soa)
+        self._remember((name, _ALL_TYPES if reply.rcode == NXDOMAIN else rtype), entry, now)
+        return entry
+
+    def _remember(self, key: tuple[bytes, int], entry: _Entry, now: float) -> None:
+        if entry.expires <= now:
+            return
+        if len(self._cache) >= CACHE_ENTRIES_MAX:
+            self._make_room(now)
+        self._cache[key] = entry
+
+    def _make_room(self, now: float) -> None:
+        """Drop what has expired; where that is not enough, the older half."""
+        gone = [key for key, entry in self._cache.items() if entry.expires <= now]
+        if len(gone) < CACHE_ENTRIES_MAX // 10:
+            gone = list(self._cache)[: CACHE_ENTRIES_MAX // 2]
+        for key in gone:
+            del self._cache[key]
+
+    def _authority(self, name: bytes, rtype: int, client: Client, depth: int) -> Answer:
+        zones = self._zones()
+        own = aws_answer(zones, self._spec, name, rtype)
+        if own is not None:
+            return own
+        zone = zones.delegated(name)
+        if zone is None:
+            return root_answer(zones, name, rtype)
+        for _ in range(REFERRALS_MAX):
+            reply = answer(zones, zone, name, rtype, client, self._chance)
+            if reply.authoritative or reply.answer or reply.rcode != NOERROR:
+                return reply
+            referral = next((each for each in reply.authority if each.rtype == NS), None)
+            child = self._child(zones, zone, referral, name, client, depth) if referral is not None else None
+            if child is None:
+                return FAILURE
+            zone = child
+        return FAILURE
+
+    def _child(self, zones: Zones, zone: Zone, referral: RRset, name: bytes, client: Client, depth: int) -> Zone | None:
+        """The zone that the servers of a referral have for the name; None where none of them has one (lame)."""
+        if depth >= ADDRESS_LOOKUPS_MAX:
+            return None
+        for server in referral.rdatas:
+            found = self.resolve(server.lower(), A, client, depth + 1)
+            for rrset in found.answer:
+                if rrset.rtype != A:
+                    continue
+                for rdata in rrset.rdatas:
+                    child = zones.served_on(str(IPv4Address(rdata)), name)
+                    if child is not None and len(child.name) > len(zone.name):
+                        return child
+        return None

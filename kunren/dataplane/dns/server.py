@@ -1,0 +1,264 @@
+"""The DNS server of the world: what is published, who answers where, and the sockets.
+
+In the internet's namespace one pair of wildcard sockets serves the public resolver and every address of Route 53's
+name servers, told apart by the address that was asked; each VPC has a resolver of its own at its base address + 2 and
+at 169.254.169.253. Answers are decided in `answer.py` and `resolver.py`; this file keeps the published `Zones` and
+hands packets over. Refuses to know what a hosted zone or a load balancer is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, Protocol
+
+from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
+from kunren.dataplane.dns import client, message, names
+from kunren.dataplane.dns.answer import FAILURE, REFUSAL, Client, answer
+from kunren.dataplane.dns.aws_names import aws_answer, endpoint_region, name_server_address
+from kunren.dataplane.dns.client import QueryResult
+from kunren.dataplane.dns.message import Bad, Query, build_bad, build_response, parse_query
+from kunren.dataplane.dns.resolver import Resolver
+from kunren.dataplane.dns.transport import TCP_BACKLOG, Responder, TcpListener, UdpListener
+from kunren.dataplane.dns.zones import A, NameRecords, Zone, Zones
+from kunren.world.addresses import NAME_SERVERS, PUBLIC_RESOLVER
+from kunren.world.interface import INTERNET
+from kunren.world.spec import WorldSpec
+
+log = logging.getLogger(__name__)
+DNS_PORT = 53
+
+
+class SocketOpener(Protocol):
+    """The part of `WorldControl` that DNS needs."""
+
+    async def open_socket(
+        self,
+        namespace: str,
+        family: int = ...,
+        type: int = ...,
+        *,
+        bind: tuple[str, int] | None = ...,
+        listen: int | None = ...,
+        reuse_port: bool = ...,
+        transparent: bool = ...,
+    ) -> socket.socket: ...
+
+
+class DnsServer:
+    """Publish at any time; packets are answered between `start` and `stop`."""
+
+    def __init__(
+        self,
+        world: SocketOpener,
+        clock: Clock,
+        entropy: Entropy,
+        spec: WorldSpec,
+        *,
+        port: int = DNS_PORT,
+        resolver_address: str = PUBLIC_RESOLVER,
+        name_servers: IPv4Network = NAME_SERVERS,
+        endpoint_asked: Callable[[str], None] | None = None,
+    ) -> None:
+        """`endpoint_asked` is told the region whenever a client of the world looks up one of its service endpoints."""
+        self._world = world
+        self._clock = clock
+        self._entropy = entropy
+        self._spec = spec
+        self._port = port
+        self._resolver_address = resolver_address
+        self._name_servers = frozenset(str(each) for each in name_servers)
+        self._endpoint_asked = endpoint_asked
+        self._zones = Zones()
+        self._public = self._new_resolver()
+        self._vpcs: dict[str, tuple[tuple[str, ...], Resolver, _Listeners]] = {}
+        self._vpc_lock = asyncio.Lock()
+        self._internet: _Listeners | None = None
+        self._queries = {"resolver": 0, "name_servers": 0, "malformed": 0}
+
+    # -- what is served ---------------------------------------------------------------------------------------------
+
+    @property
+    def zones(self) -> Zones:
+        """All that is served at this moment."""
+        return self._zones
+
+    def publish(self, owner: str, zones: Mapping[str, Zone]) -> int:
+        """Replace the zones of an owner; the serial from which they are served (at once)."""
+        before = {(zone.name, zone.addresses) for zone in self._zones.zones_of(owner)}
+        self._zones = self._zones.publish(owner, zones)
+        after = {(zone.name, zone.addresses) for zone in zones.values()}
+        for name, _ in before ^ after:
+            for resolver in self._resolvers():
+                resolver.forget(name)
+        return self._zones.serial
+
+    def publish_names(self, owner: str, published: Mapping[str, NameRecords]) -> int:
+        """Replace the AWS names of an owner; the serial from which they are served. Raises ValueError on a bad name."""
+        self._zones = self._zones.publish_names(owner, published)
+        return self._zones.serial
+
+    def _new_resolver(self) -> Resolver:
+        return Resolver(lambda: self._zones, self._spec, self._clock, self._entropy)
+
+    def _resolvers(self) -> list[Resolver]:
+        return [self._public, *(resolver for _, resolver, _ in self._vpcs.values())]
+
+    # -- who answers ------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the internet's sockets. Raises what `open_socket` raises."""
+        self._internet = _Listeners()
+        await self._internet.open(self._world, self._clock, INTERNET, "0.0.0.0", self._port, self._answer_internet)
+
+    async def stop(self) -> None:
+        for vpc_id in list(self._vpcs):
+            await self.stop_vpc(vpc_id)
+        if self._internet is not None:
+            self._internet.close()
+            self._internet = None
+
+    async def serve_vpc(self, vpc_id: str, addresses: Sequence[str]) -> None:
+        """Answer in the VPC's namespace on exactly these addresses, which the namespace must have already. Idempotent.
+        Raises OSError (the address is not there yet) and NoSuchNamespace; the caller tries again."""
+        async with self._vpc_lock:
+            wanted = tuple(addresses)
+            served = self._vpcs.get(vpc_id)
+            if served is not None and served[0] == wanted:
+                return
+            resolver = served[1] if served is not None else self._new_resolver()
+            if served is not None:
+                del self._vpcs[vpc_id]
+                served[2].close()
+            listeners = _Listeners()
+
+            def respond(packet: bytes, asked: str, peer: str, tcp: bool) -> bytes | None:
+                return self._guarded(packet, tcp, lambda query, limit: self._recurse(resolver, query, peer, limit))
+
+            try:
+                for address in wanted:
+                    await listeners.open(self._world, self._clock, vpc_id, address, self._port, respond)
+            except BaseException:
+                listeners.close()
+                raise
+            self._vpcs[vpc_id] = (wanted, resolver, listeners)
+
+    async def stop_vpc(self, vpc_id: str) -> None:
+        async with self._vpc_lock:
+            served = self._vpcs.pop(vpc_id, None)
+            if served is not None:
+                served[2].close()
+
+    def _answer_internet(self, packet: bytes, asked: str, peer: str, tcp: bool) -> bytes | None:
+        if asked == self._resolver_address:
+            return self._guarded(packet, tcp, lambda query, limit: self._recurse(self._public, query, peer, limit))
+        if asked in self._name_servers:
+            return self._guarded(packet, tcp, lambda query, limit: self._authorize(query, asked, peer, limit))
+        return self._guarded(
+            packet, tcp, lambda query, limit: build_response(query, REFUSAL, recursive=False, limit=limit)
+        )
+
+    def _guarded(self, packet: bytes, tcp: bool, respond: Callable[[Query, int], bytes]) -> bytes | None:
+        query = parse_query(packet)
+        if query is None:
+            self._queries["malformed"] += 1
+            return None
+        if isinstance(query, Bad):
+            self._queries["malformed"] += 1
+            return build_bad(query)
+        limit = message.TCP_MAX if tcp else query.udp_size
+        try:
+            return respond(query, limit)
+        except Exception:
+            log.exception("the question %r for type %d could not be answered", query.name, query.rtype)
+            return build_response(query, FAILURE, recursive=False, limit=limit)
+
+    def _recurse(self, resolver: Resolver, query: Query, peer: str, limit: int) -> bytes:
+        self._queries["resolver"] += 1
+        if self._endpoint_asked is not None and query.rtype == A:
+            self._tell_region(resolver, query)
+        return resolver.respond(query, Client(peer, query.subnet), limit)
+
+    def _tell_region(self, resolver: Resolver, query: Query) -> None:
+        assert self._endpoint_asked is not None
+        if query.name.endswith((b"\x09amazonaws\x03com\0", b"\x03api\x03aws\0")):
+            for rrset in resolver.resolve(query.name, A).answer:
+                region = endpoint_region(self._spec, str(IPv4Address(rrset.rdatas[0]))) if rrset.rtype == A else None
+                if region is not None:
+                    self._endpoint_asked(region)
+
+    def _authorize(self, query: Query, asked: str, peer: str, limit: int) -> bytes:
+        self._queries["name_servers"] += 1
+        zone = self._zones.served_on(asked, query.name)
+        if zone is not None:
+            reply = answer(self._zones, zone, query.name, query.rtype, Client(peer, query.subnet), self._entropy)
+        elif name_server_address(names.to_text(query.name)) is not None:
+            reply = aws_answer(self._zones, self._spec, query.name, query.rtype) or REFUSAL
+        else:
+            reply = REFUSAL
+        return build_response(query, reply, recursive=False, limit=limit)
+
+    # -- asking -----------------------------------------------------------------------------------------------------
+
+    async def query(self, name: str, rtype: str = "A", *, cached: bool = False) -> QueryResult:
+        """Ask with real packets, as a client of the internet does: the authoritative servers (nothing stale), or the
+        public resolver where `cached` is wanted."""
+
+        def servers(wanted: str) -> list[str]:
+            wire = names.to_wire(wanted)
+            if address := name_server_address(wanted):
+                return [address]
+            zone = None if cached else self._zones.delegated(wire)
+            if zone is None or not zone.addresses or self._zones.named(wire) is not None:
+                return [self._resolver_address]
+            return self._entropy.shuffled(sorted(zone.addresses))
+
+        async def open_socket(type: int) -> socket.socket:
+            return await self._world.open_socket(INTERNET, socket.AF_INET, type)
+
+        return await client.ask(open_socket, servers, name, rtype, self._port)
+
+    async def resolve(self, name: str) -> list[str]:
+        """The IPv4 addresses that the public resolver has for a name, without a packet; [] where there are none.
+        Raises BadName."""
+        reply = self._public.resolve(names.to_wire(name.rstrip(".") or "."), A)
+        return [str(IPv4Address(rdata)) for rrset in reply.answer if rrset.rtype == A for rdata in rrset.rdatas]
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "state": "serving" if self._internet is not None else "stopped",
+            "resolver": self._resolver_address,
+            **self._zones.counts(),
+            "vpcs": len(self._vpcs),
+            "queries": dict(self._queries),
+            "cache": {"entries": len(self._public), "hits": self._public.hits, "misses": self._public.misses},
+        }
+
+
+class _Listeners:
+    """The sockets of one namespace."""
+
+    def __init__(self) -> None:
+        self._open: list[UdpListener | TcpListener] = []
+
+    async def open(
+        self, world: SocketOpener, clock: Clock, namespace: str, address: str, port: int, respond: Responder
+    ) -> None:
+        """One UDP and one TCP socket on an address."""
+        udp = await world.open_socket(namespace, socket.AF_INET, socket.SOCK_DGRAM, bind=(address, port))
+        self._open.append(UdpListener(udp, respond))
+        tcp = await world.open_socket(
+            namespace, socket.AF_INET, socket.SOCK_STREAM, bind=(address, port), listen=TCP_BACKLOG
+        )
+        listener = TcpListener(respond, clock)
+        self._open.append(listener)
+        await listener.start(tcp)
+
+    def close(self) -> None:
+        for each in self._open:
+            each.close()
+        self._open = []

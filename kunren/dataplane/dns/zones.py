@@ -1,0 +1,251 @@
+"""What is served: immutable zones and names, in one immutable, versioned set.
+
+A `Zone` holds record sets by owner name as prepared wire bytes. Changing it makes a new value that shares all that
+stayed (persistent maps), so a change costs what it touches, not what the zone holds. `Zones` is everything that is
+published at one serial: hosted zones found by suffix, and the names that AWS itself owns (load balancers and the
+like), each put there by an owner who replaces all that it had before. Refuses to know where zones come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, NamedTuple, TypeAlias
+
+import immutables
+
+from kunren.dataplane.dns import names
+
+A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV, DS, ANY = 1, 2, 5, 6, 12, 15, 16, 28, 33, 43, 255
+RECORD_TYPES = {
+    "A": A, "NS": NS, "CNAME": CNAME, "SOA": SOA, "PTR": PTR, "MX": MX, "TXT": TXT, "AAAA": AAAA, "SRV": SRV,
+    "NAPTR": 35, "DS": DS, "SSHFP": 44, "TLSA": 52, "SVCB": 64, "HTTPS": 65, "SPF": 99, "ANY": ANY, "CAA": 257,
+}  # fmt: skip
+
+_DUALSTACK = b"\x09dualstack"
+
+
+class RRset(NamedTuple):
+    """Records of one name and type, ready for a message. `rdatas` are without their length."""
+
+    name: bytes
+    rtype: int
+    ttl: int
+    rdatas: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    ttl: int
+    rdatas: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """Answers with the records that `target` has, in this zone or among AWS's own names, under their TTL. With
+    `evaluate`, it is as healthy as its target."""
+
+    target: bytes
+    same_zone: bool
+    evaluate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """Weight (0 to 255) and what it stands for."""
+
+    choices: tuple[tuple[int, Records | Alias], ...]
+
+
+RecordSet: TypeAlias = Records | Alias | Weighted
+Node: TypeAlias = Mapping[int, RecordSet]
+# immutables.Map: owner name → Node, and name → how many owner names lie below it
+_Nodes: TypeAlias = Any
+_Counts: TypeAlias = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """One hosted zone at one version. `addresses` are its name servers'; of zones with one name, the first `created`
+    is the one that the registry knows."""
+
+    id: str
+    name: bytes
+    addresses: frozenset[str]
+    created: float
+    version: int
+    nodes: _Nodes
+    below: _Counts
+    cuts: frozenset[bytes] = frozenset()
+
+    @classmethod
+    def build(
+        cls,
+        id: str,
+        name: bytes,
+        nodes: Mapping[bytes, Node],
+        *,
+        addresses: frozenset[str] = frozenset(),
+        created: float = 0.0,
+        version: int = 0,
+    ) -> Zone:
+        empty = cls(id, name, addresses, created, version, immutables.Map(), immutables.Map())
+        return empty.with_nodes(nodes, version)
+
+    def with_nodes(self, changed: Mapping[bytes, Node | None], version: int) -> Zone:
+        """The zone at a new version, with those owner names replaced (None: gone)."""
+        nodes, below = self.nodes.mutate(), self.below.mutate()
+        cuts = self.cuts
+        for name, node in changed.items():
+            present, wanted = name in nodes, bool(node)
+            if wanted:
+                nodes[name] = node
+            elif present:
+                del nodes[name]
+            if present != wanted:
+                self._count(below, name, 1 if wanted else -1)
+            is_cut = node is not None and name != self.name and NS in node
+            if is_cut != (name in cuts):
+                cuts = cuts | {name} if is_cut else cuts - {name}
+        return replace(self, version=version, nodes=nodes.finish(), below=below.finish(), cuts=cuts)
+
+    def _count(self, below: Any, name: bytes, step: int) -> None:
+        apex_length = len(self.name)
+        while len(name) > apex_length:
+            name = names.parent(name)
+            count = below.get(name, 0) + step
+            if count:
+                below[name] = count
+            else:
+                del below[name]
+
+    def exists(self, name: bytes) -> bool:
+        """Whether the name has records or names below it (an empty non-terminal, RFC 4592 section 2.2.2)."""
+        return name in self.nodes or name in self.below
+
+
+@dataclass(frozen=True, slots=True)
+class NameRecords:
+    """Addresses of one of AWS's own names. `a` and `aaaa` are addresses as text, which answers shuffle; `healthy` is
+    what an alias that evaluates its target's health sees."""
+
+    a: tuple[str, ...] = ()
+    aaaa: tuple[str, ...] = ()
+    ttl: int = 60
+    healthy: bool = True
+
+    def node(self) -> Node:
+        found = {
+            A: tuple(IPv4Address(each).packed for each in self.a),
+            AAAA: tuple(IPv6Address(each).packed for each in self.aaaa),
+        }
+        return {rtype: Records(self.ttl, rdatas) for rtype, rdatas in found.items() if rdatas}
+
+
+@dataclass(frozen=True, slots=True)
+class Zones:
+    """All that is served at one serial."""
+
+    serial: int = 0
+    _zones_of: Any = field(default_factory=immutables.Map)  # owner → tuple of zones
+    _names_of: Any = field(default_factory=immutables.Map)  # owner → tuple of wire names
+    _by_name: Any = field(default_factory=immutables.Map)  # apex → zones, first created first
+    _names: Any = field(default_factory=immutables.Map)  # wire name → (Node, whether healthy)
+    _above: Any = field(default_factory=immutables.Map)  # wire name → how many apexes and names lie below it
+
+    def publish(self, owner: str, zones: Mapping[str, Zone]) -> Zones:
+        """Replace the zones of an owner."""
+        by_name, above = self._by_name, self._above
+        old: tuple[Zone, ...] = self._zones_of.get(owner, ())
+        new = tuple(zones.values())
+        for zone in old:
+            left = tuple(each for each in by_name[zone.name] if each.id != zone.id)
+            by_name = by_name.set(zone.name, left) if left else by_name.delete(zone.name)
+        for zone in new:
+            found = (*by_name.get(zone.name, ()), zone)
+            by_name = by_name.set(zone.name, tuple(sorted(found, key=lambda each: (each.created, each.id))))
+        if {zone.name for zone in old} != {zone.name for zone in new}:
+            above = _counted(above, [zone.name for zone in old], [zone.name for zone in new])
+        zones_of = self._zones_of.set(owner, new) if new else self._zones_of.delete(owner) if old else self._zones_of
+        return replace(self, serial=self.serial + 1, _zones_of=zones_of, _by_name=by_name, _above=above)
+
+    def publish_names(self, owner: str, published: Mapping[str, NameRecords]) -> Zones:
+        """Replace the names of an owner. Raises BadName, and ValueError for what is no address."""
+        nodes = {names.to_wire(name): (records.node(), records.healthy) for name, records in published.items()}
+        old: tuple[bytes, ...] = self._names_of.get(owner, ())
+        if not nodes and not old:
+            return self
+        found = self._names.mutate()
+        for name in old:
+            found.pop(name, None)
+        for name, entry in nodes.items():
+            found[name] = entry
+        names_of = self._names_of.set(owner, tuple(nodes)) if nodes else self._names_of.delete(owner)
+        above = _counted(self._above, old, tuple(nodes))
+        return replace(self, serial=self.serial + 1, _names_of=names_of, _names=found.finish(), _above=above)
+
+    def zones_of(self, owner: str) -> tuple[Zone, ...]:
+        found: tuple[Zone, ...] = self._zones_of.get(owner, ())
+        return found
+
+    def named(self, name: bytes) -> Node | None:
+        """What one of AWS's own names has, if it was published. `dualstack.` before it is the same name."""
+        found: tuple[Node, bool] | None = self._names.get(name) or self._dualstack(name)
+        return found[0] if found is not None else None
+
+    def is_healthy(self, name: bytes) -> bool:
+        """Whether a published name says that what stands behind it is well."""
+        found: tuple[Node, bool] | None = self._names.get(name) or self._dualstack(name)
+        return found is not None and found[1]
+
+    def _dualstack(self, name: bytes) -> Any:
+        return self._names.get(names.parent(name)) if name.startswith(_DUALSTACK) else None
+
+    def is_above(self, name: bytes) -> bool:
+        """Whether a zone or a published name lies below this name."""
+        return name in self._above
+
+    def delegated(self, name: bytes) -> Zone | None:
+        """The zone that the world's registry sends a resolver to: the highest one above the name.
+
+        A zone of one label (a top-level domain somebody hosts) never hides a zone below it, since every name of two
+        labels is registered on its own. Of zones with one name, the first created is the registered one.
+        """
+        top: Zone | None = None
+        for suffix in reversed(tuple(names.suffixes(name))):
+            if hosted := self._by_name.get(suffix):
+                top = hosted[0]
+                if names.label_count(suffix) > 1:
+                    return top
+        return top
+
+    def served_on(self, address: str, name: bytes) -> Zone | None:
+        """The closest zone above the name among those whose name servers have that address."""
+        for suffix in names.suffixes(name):
+            for zone in self._by_name.get(suffix, ()):
+                if address in zone.addresses:
+                    return zone  # type: ignore[no-any-return]
+        return None
+
+    def counts(self) -> dict[str, int]:
+        zones = [zone for hosted in self._by_name.values() for zone in hosted]
+        return {
+            "serial": self.serial,
+            "zones": len(zones),
+            "owner_names": sum(len(zone.nodes) for zone in zones),
+            "aws_names": len(self._names),
+        }
+
+
+def _counted(above: Any, gone: Any, come: Any) -> Any:
+    counts = above.mutate()
+    for step, changed in ((-1, gone), (1, come)):
+        for each in changed:
+            for suffix in tuple(names.suffixes(each))[1:]:
+                count = counts.get(suffix, 0) + step
+                if count:
+                    counts[suffix] = count
+                else:
+                    del counts[suffix]
+    return counts.finish()

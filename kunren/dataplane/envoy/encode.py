@@ -1,0 +1,101 @@
+"""Fragments into the bytes that go over xDS. The generated classes are imported when the first fragment needs them.
+
+A fragment's `Any`s can be packed only when their module is imported, so the tree is walked for "@type" once per type.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, NamedTuple
+
+from kunren.dataplane.envoy.resources import TYPE, Endpoint, Fragment
+
+SECRET = TYPE + "envoy.extensions.transport_sockets.tls.v3.Secret"
+CLUSTER = TYPE + "envoy.config.cluster.v3.Cluster"
+ENDPOINTS = TYPE + "envoy.config.endpoint.v3.ClusterLoadAssignment"
+LISTENER = TYPE + "envoy.config.listener.v3.Listener"
+ROUTES = TYPE + "envoy.config.route.v3.RouteConfiguration"
+ORDER = (SECRET, CLUSTER, ENDPOINTS, LISTENER, ROUTES)
+"""The order in which additions and changes are sent: what is referred to comes first."""
+
+_MODULES = {
+    SECRET: "envoy.extensions.transport_sockets.tls.v3.secret_pb2",
+    CLUSTER: "envoy.config.cluster.v3.cluster_pb2",
+    ENDPOINTS: "envoy.config.endpoint.v3.endpoint_pb2",
+    LISTENER: "envoy.config.listener.v3.listener_pb2",
+    ROUTES: "envoy.config.route.v3.route_pb2",
+}
+
+
+class Encoded(NamedTuple):
+    """One resource as sent: the version is the hash of the body, so equal content is never sent twice."""
+
+    version: str
+    body: bytes
+
+
+def encode(type_url: str, fragment: Fragment) -> Encoded:
+    """A fragment of that type. Raises ValueError, naming the field, where Envoy's schema does not have it."""
+    from google.protobuf import json_format
+
+    _import_types(fragment)
+    message = _class(type_url)()
+    try:
+        json_format.ParseDict(fragment, message)
+    except json_format.ParseError as error:
+        raise ValueError(str(error)) from error
+    return _sealed(message)
+
+
+def encode_endpoints(name: str, endpoints: Iterable[Endpoint]) -> Encoded:
+    """The endpoints of one EDS resource, by the message classes (a tenth of the time that dicts would take)."""
+    message = _class(ENDPOINTS)(cluster_name=name)
+    group = message.endpoints.add() if endpoints else None
+    for endpoint in endpoints:
+        assert group is not None
+        entry = group.lb_endpoints.add()
+        address = entry.endpoint.address.socket_address
+        address.address = endpoint.address
+        address.port_value = endpoint.port
+        entry.health_status = _HEALTH[endpoint.health]
+        entry.load_balancing_weight.value = endpoint.weight
+    return _sealed(message)
+
+
+_HEALTH = {"HEALTHY": 1, "UNHEALTHY": 2, "DRAINING": 3}
+
+
+def _sealed(message: Any) -> Encoded:
+    body = message.SerializeToString(deterministic=True)
+    return Encoded(hashlib.blake2b(body, digest_size=8).hexdigest(), body)
+
+
+@cache
+def _class(type_url: str) -> Any:
+    module = importlib.import_module(_MODULES[type_url])
+    return getattr(module, type_url.rpartition(".")[2])
+
+
+def _import_types(node: Any) -> None:
+    if isinstance(node, dict):
+        if isinstance(type_url := node.get("@type"), str):
+            _import_package(type_url.removeprefix(TYPE).rpartition(".")[0])
+        for value in node.values():
+            if isinstance(value, (dict, list)):
+                _import_types(value)
+    elif isinstance(node, list):
+        for value in node:
+            if isinstance(value, (dict, list)):
+                _import_types(value)
+
+
+@cache
+def _import_package(package: str) -> None:
+    found = importlib.import_module(package)
+    for module in pkgutil.iter_modules(found.__path__):
+        if module.name.endswith("_pb2"):
+            importlib.import_module(f"{package}.{module.name}")

@@ -1,0 +1,175 @@
+"""Real health probes: one HTTP request over a new connection, again and again, from where a load balancer node stands.
+
+How it works. `set_checks` says which checks there should be; each runs as one task that opens a socket in the node's
+namespace, bound to the node's address (so that security groups count), sends a GET, and reports an `Outcome`. Intervals
+are AWS time, timeouts are real time, as packets are. A probe that could not even be tried (no such namespace or
+address yet) reports nothing.
+
+What it refuses to know: thresholds, states, and what the outcome leads to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
+from kunren.world.interface import NoSuchNamespace
+
+log = logging.getLogger(__name__)
+START_WITHIN_S = 1.0
+"""A new check begins at a random moment within this much AWS time, so that nodes do not probe in step."""
+_HEAD_BYTES_MAX = 65_536
+_OUR_OWN = (errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EPERM)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What to ask, from where, and how often. `interval_s` is AWS time, `timeout_s` real."""
+
+    namespace: str
+    source: str
+    address: str
+    port: int
+    secure: bool
+    path: str
+    interval_s: float
+    timeout_s: float
+    user_agent: str = "ELB-HealthChecker/2.0"
+    pipe: str | None = None  # a unix socket to ask over instead (functions, behind their bridge)
+    header: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a probe saw: `kind` is "status" (with the code), "timeout" or "failed" (refused, reset, no HTTP)."""
+
+    kind: str
+    code: int = 0
+
+
+class Sockets(Protocol):
+    """The part of the world that probes need."""
+
+    async def open_socket(
+        self,
+        namespace: str,
+        family: int = socket.AF_INET,
+        type: int = socket.SOCK_STREAM,
+        *,
+        bind: tuple[str, int] | None = None,
+    ) -> socket.socket: ...
+
+
+class Prober:
+    """Runs checks by key. `report` is called with the key and what each probe saw."""
+
+    def __init__(
+        self, sockets: Sockets, clock: Clock, entropy: Entropy, report: Callable[[Any, Outcome], None]
+    ) -> None:
+        self._sockets = sockets
+        self._clock = clock
+        self._entropy = entropy
+        self._report = report
+        self._running: dict[Any, tuple[Check, asyncio.Task[None]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def set_checks(self, checks: Mapping[Any, Check]) -> None:
+        """Run exactly these: new ones begin, others end, changed ones begin anew."""
+        for key in [key for key, (check, _) in self._running.items() if checks.get(key) != check]:
+            self._running.pop(key)[1].cancel()
+        for key, check in checks.items():
+            if key not in self._running:
+                task = asyncio.get_running_loop().create_task(self._run(key, check), name=f"probe:{check.address}")
+                self._running[key] = (check, task)
+
+    async def stop(self) -> None:
+        tasks = [task for _, task in self._running.values()]
+        self._running.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, key: Any, check: Check) -> None:
+        await self._clock.sleep(self._entropy.uniform(0, min(START_WITHIN_S, check.interval_s)))
+        while True:
+            began = self._clock.now()
+            outcome = await self.probe(check)
+            if outcome is not None:
+                self._report(key, outcome)
+            await self._clock.sleep(max(0.0, began + check.interval_s - self._clock.now()))
+
+    async def probe(self, check: Check) -> Outcome | None:
+        """One probe, or None where it could not be tried."""
+        try:
+            if check.pipe is not None:
+                sock = socket.socket(socket.AF_UNIX)
+                sock.setblocking(False)
+            else:
+                sock = await self._sockets.open_socket(check.namespace, bind=(check.source, 0))
+        except (OSError, NoSuchNamespace) as error:
+            log.debug("no socket to probe %s:%d from %s: %r", check.address, check.port, check.source, error)
+            return None
+        try:
+            async with asyncio.timeout(check.timeout_s):
+                return await _ask(sock, check)
+        except TimeoutError:
+            return Outcome("timeout")
+        except OSError as error:
+            return None if error.errno in _OUR_OWN else Outcome("failed")
+        except (ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            return Outcome("failed")
+        finally:
+            sock.close()
+
+
+async def _ask(sock: socket.socket, check: Check) -> Outcome:
+    """The exchange. Raises OSError, ValueError, IncompleteReadError, LimitOverrunError."""
+    await asyncio.get_running_loop().sock_connect(sock, check.pipe or (check.address, check.port))
+    secure = {"ssl": _any_certificate(), "server_hostname": ""} if check.secure else {}
+    reader, writer = await asyncio.open_connection(sock=sock, limit=_HEAD_BYTES_MAX, **secure)  # type: ignore[arg-type]
+    try:
+        writer.write(request(check))
+        head = await reader.readuntil(b"\r\n\r\n")
+        return Outcome("status", status_of(head))
+    finally:
+        writer.close()
+        with suppress(OSError, ssl.SSLError):
+            writer.transport.abort()
+
+
+def request(check: Check) -> bytes:
+    """The probe as a target sees it."""
+    extra = f"{check.header[0]}: {check.header[1]}\r\n" if check.header is not None else ""
+    return (
+        f"GET {check.path} HTTP/1.1\r\nHost: {check.address}:{check.port}\r\nConnection: close\r\n"
+        f"User-Agent: {check.user_agent}\r\nAccept-Encoding: gzip, compressed\r\n{extra}\r\n"
+    ).encode()
+
+
+def status_of(head: bytes) -> int:
+    """The status code of an HTTP/1 response's head. Raises ValueError where it is none."""
+    line = head.split(b"\r\n", 1)[0].split(b" ", 2)
+    if len(line) < 2 or not line[0].startswith(b"HTTP/1.") or len(line[1]) != 3 or not line[1].isdigit():
+        raise ValueError("no HTTP/1 status line")
+    return int(line[1])
+
+
+@cache
+def _any_certificate() -> ssl.SSLContext:
+    """Targets' certificates are not validated, as with ELB."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

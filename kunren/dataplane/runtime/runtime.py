@@ -1,0 +1,265 @@
+"""The function runtime: every worker pool of one Kunren, their limits and their end.
+
+`run` is what the lambda service calls: it counts concurrency as AWS does (account and reserved), finds or starts a
+worker, and gives back what came of it. Workers of a version that was replaced end by themselves; workers idle for
+`idle_timeout_s` of AWS time end too. How many workers may exist at once on this machine is `environment_limit`:
+beyond it invocations wait for a free one (idle workers of other functions make room), which AWS would not do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kunren.core.clock import Clock, Timer
+from kunren.core.entropy import Entropy
+from kunren.dataplane.runtime.api_server import RuntimeApi
+from kunren.dataplane.runtime.environment import TASK_ROOT, Environment, Place, Surroundings
+from kunren.dataplane.runtime.host import FunctionHost
+from kunren.dataplane.runtime.interpreters import Command, Interpreters
+from kunren.dataplane.runtime.logs import FunctionLogs, LogSink
+from kunren.dataplane.runtime.pool import Pool, StartFailure
+from kunren.dataplane.runtime.version import FunctionVersion, Invocation, Outcome, Throttled
+
+log = logging.getLogger(__name__)
+ACCOUNT_CONCURRENCY = 1000
+_SWEEP_S = 60.0
+_ATTEMPTS = 5
+
+
+class FunctionRuntime:
+    """See the module. `folder` holds the workers' /tmp folders and is emptied at start."""
+
+    def __init__(
+        self,
+        *,
+        host: FunctionHost,
+        clock: Clock,
+        entropy: Entropy,
+        folder: Path,
+        log_folder: Path,
+        trust: Mapping[str, str] | None = None,
+        log_sink: LogSink | None = None,
+        environment_limit: int = 64,
+        idle_timeout_s: float = 600.0,
+    ) -> None:
+        self.logs = FunctionLogs(log_folder, clock, log_sink)
+        self._clock = clock
+        self._entropy = entropy
+        self._folder = folder
+        self._api = RuntimeApi()
+        self._with = Surroundings(host, self._api, clock, self.logs, dict(trust or {}))
+        self._host = host
+        self._limit = environment_limit
+        self._starting_max = 2 * (os.cpu_count() or 1) + 2
+        self._idle_timeout_s = idle_timeout_s
+        self._interpreters = Interpreters(folder / "python-packages")
+        self._commands: dict[tuple[str, str], Command] = {}
+        self._pools: dict[str, Pool] = {}
+        self._old: list[Pool] = []
+        self._listening: dict[str, asyncio.Future[None]] = {}
+        self._addresses = 0
+        self._in_flight: dict[tuple[str, str], int] = {}
+        self._in_flight_of: dict[str, int] = {}
+        self._sweeper: Timer | None = None
+        self._stopped = False
+        self._started = 0
+        shutil.rmtree(folder / "tmp", ignore_errors=True)
+
+    async def prepare(self, version: FunctionVersion) -> None:
+        """Check that this machine can run it, and have its region's Runtime API listening. Raises
+        RuntimeUnavailable, and what the world raises."""
+        await self._command(version)
+        await self._listen(version.region)
+
+    async def check_runtime(self, runtime: str) -> None:
+        """Raises RuntimeUnavailable where nothing on this machine runs it."""
+        await asyncio.to_thread(self._interpreters.command, runtime, TASK_ROOT)
+
+    def _task_root(self, version: FunctionVersion) -> str:
+        return TASK_ROOT if self._host.lays_files else version.code_dir
+
+    async def _command(self, version: FunctionVersion) -> Command:
+        key = (version.runtime, self._task_root(version))
+        if (known := self._commands.get(key)) is None:
+            known = await asyncio.to_thread(self._interpreters.command, *key)
+            self._commands[key] = known
+        return known
+
+    async def _listen(self, region: str) -> None:
+        if (waiting := self._listening.get(region)) is None or (waiting.done() and waiting.exception() is not None):
+            waiting = self._listening[region] = asyncio.ensure_future(self._open(region))
+        await asyncio.shield(waiting)
+
+    async def _open(self, region: str) -> None:
+        await self._api.serve(region, await self._host.listen(region))
+
+    async def run(self, version: FunctionVersion, call: Invocation, *, reserved: int | None = None) -> Outcome:
+        """Run the function once. Raises Throttled; a function that fails is an Outcome, not an exception."""
+        scope = (version.account, version.region)
+        arn = version.arn
+        in_flight, own = self._in_flight.get(scope, 0), self._in_flight_of.get(arn, 0)
+        if reserved is not None and own >= reserved:
+            raise Throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
+        if in_flight >= ACCOUNT_CONCURRENCY:
+            raise Throttled("ConcurrentInvocationLimitExceeded")
+        self._in_flight[scope], self._in_flight_of[arn] = in_flight + 1, own + 1
+        try:
+            return await self._run(version, call)
+        finally:
+            self._in_flight[scope] -= 1
+            self._in_flight_of[arn] -= 1
+            if not self._in_flight_of[arn]:
+                del self._in_flight_of[arn]
+
+    async def _run(self, version: FunctionVersion, call: Invocation) -> Outcome:
+        pool = self._pools.get(version.key)
+        if pool is None or pool.retired or (pool.version is not version and pool.version != version):
+            pool = await self._new_pool(version)
+        for _ in range(_ATTEMPTS):
+            try:
+                worker = await pool.acquire()
+            except Exception as error:
+                return Outcome(b"", system_error=f"no worker could be started: {error!r}")
+            if isinstance(worker, StartFailure):
+                tail = worker.environment.failed_init_log(call, worker.reply)
+                return Outcome(worker.reply.document(call.request_id), "Unhandled", tail)
+            answered = await worker.invoke(call)
+            if answered is not None:
+                reply, tail = answered
+                return Outcome(reply.document(call.request_id), "Unhandled" if reply.error_type else None, tail)
+        return Outcome(b"", system_error="the workers ended before they could be given the event")
+
+    async def _new_pool(self, version: FunctionVersion) -> Pool:
+        await self.prepare(version)
+        pool = self._pools.get(version.key)
+        if pool is not None and not pool.retired and pool.version == version:  # made while we waited
+            return pool
+        if pool is not None:
+            self._retire(pool)
+        pool = self._pools[version.key] = Pool(version, self._clock, self, self._make)
+        self._sweep_later()
+        return pool
+
+    def _make(self, pool: Pool, place: Place | None) -> Environment:
+        version = pool.version
+        self._started += 1
+        if place is None:
+            folder = self._folder / "tmp" / f"{version.name[:24]}-{self._entropy.hex(12)}"
+            folder.mkdir(parents=True)
+            folder.chmod(0o1777)
+            date = self._clock_date()
+            place = Place(folder, f"{date}/[{version.version}]{self._entropy.hex(32)}")
+        self._addresses += 1
+        return Environment(
+            version,
+            self._commands[(version.runtime, self._task_root(version))],
+            self._with,
+            place,
+            _address(self._addresses),
+            on_idle=self._idle(pool),
+            on_finishing=pool.finishing,
+            on_leaving=pool.leaving,
+            on_ended=pool.ended,
+        )
+
+    def _idle(self, pool: Pool) -> Any:
+        def became_idle(environment: Environment) -> None:
+            pool.became_idle(environment)
+            self.freed()
+
+        return became_idle
+
+    def _clock_date(self) -> str:
+        return datetime.fromtimestamp(self._clock.now(), UTC).strftime("%Y/%m/%d")
+
+    # Capacity
+
+    def may_start(self) -> bool:
+        pools = [*self._pools.values(), *self._old]
+        if self._stopped or sum(each.starting for each in pools) >= self._starting_max:
+            return False
+        if sum(each.size for each in pools) < self._limit:
+            return True
+        idle = [environment for each in pools for environment in each.idle]
+        if idle:  # make room; `freed` will ask again
+            oldest = min(idle, key=lambda each: each.idle_since)
+            next(each for each in pools if oldest in each.idle).evict_one(oldest)
+        return False
+
+    def freed(self) -> None:
+        if self._stopped:
+            return
+        for pool in list(self._pools.values()):
+            if pool.waiting:
+                pool.scale()
+
+    # Ends
+
+    def retire(self, arn: str) -> None:
+        """The function was deleted: its idle workers end now, the others when they have answered."""
+        for key, pool in list(self._pools.items()):
+            if pool.version.arn == arn:
+                del self._pools[key]
+                self._retire(pool)
+
+    def replace(self, version: FunctionVersion) -> None:
+        """This version is what runs from now on: workers of the one before it go."""
+        pool = self._pools.get(version.key)
+        if pool is not None and pool.version != version:
+            del self._pools[version.key]
+            self._retire(pool)
+
+    def _retire(self, pool: Pool) -> None:
+        pool.retire()
+        self._old = [each for each in self._old if each.size] + ([pool] if pool.size else [])
+
+    def _sweep_later(self) -> None:
+        if self._sweeper is None and not self._stopped:
+            self._sweeper = self._clock.call_later(_SWEEP_S, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        idle_before = self._clock.now() - self._idle_timeout_s
+        for key, pool in list(self._pools.items()):
+            pool.evict(idle_before)
+            if not pool.size and not pool.waiting:
+                del self._pools[key]
+        self._old = [each for each in self._old if each.size]
+        if self._pools:
+            self._sweep_later()
+
+    async def stop(self) -> None:
+        """End every worker, close the Runtime API, write the last log lines."""
+        self._stopped = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        await asyncio.gather(*(pool.end() for pool in [*self._pools.values(), *self._old]))
+        self._pools, self._old = {}, []
+        await self._api.stop()
+        self.logs.flush()
+
+    def status(self) -> dict[str, Any]:
+        """For `kunren status`: workers now, and how many were ever started."""
+        pools = [*self._pools.values(), *self._old]
+        return {
+            "workers": sum(each.size for each in pools),
+            "idle": sum(len(each.idle) for each in pools),
+            "in_flight": sum(self._in_flight.values()),
+            "started": self._started,
+            "limit": self._limit,
+        }
+
+
+def _address(number: int) -> str:
+    """The number-th loopback address for a worker, from 127.1.0.1 on (16 million of them, then again)."""
+    host = number % 254 + 1
+    middle = number // 254 % 256
+    high = number // (254 * 256) % 254 + 1
+    return f"127.{high}.{middle}.{host}"

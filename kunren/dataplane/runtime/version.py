@@ -1,0 +1,66 @@
+"""What the function runtime is asked to run, and what comes back. Plain values, no behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+
+class FunctionVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One deployed function version: all that decides what a worker is. Any difference means other workers.
+
+    `arn` is the function's ARN without qualifier; `revision` changes with each update, so that an update to equal
+    values still replaces the workers, as on AWS. `code_dir` is the folder with the unpacked code.
+    """
+
+    account: str
+    region: str
+    name: str
+    arn: str
+    version: str
+    runtime: str
+    handler: str
+    memory_mb: int
+    timeout_s: int
+    code_dir: str
+    revision: str
+    environment: dict[str, str] = {}
+    log_group: str = ""
+
+    @property
+    def key(self) -> str:
+        """What the worker pool is found by."""
+        return f"{self.arn}:{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One event for a function. `client_context` is JSON text, as the caller's header had it after decoding."""
+
+    request_id: str
+    payload: bytes
+    invoked_arn: str
+    trace_id: str = ""
+    client_context: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one invocation came to. `function_error` is None or "Unhandled"; `log_tail` is at most 4 KB.
+
+    `system_error` is set where the function never ran because something of ours failed (no worker could be started).
+    """
+
+    payload: bytes
+    function_error: str | None = None
+    log_tail: bytes = b""
+    system_error: str | None = None
+
+
+class Throttled(Exception):
+    """No worker may be given to this invocation now. `reason` is AWS's ThrottleReason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

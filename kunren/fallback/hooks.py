@@ -1,0 +1,148 @@
+"""What the child changes in moto, so that a replay comes out the same and nothing waits inside. Each hook says why."""
+
+# ruff: noqa: SLF001 — moto's insides are what this file is about
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kunren.fallback.chance import Chance
+
+HTTP_TIMEOUT_S = 3.0
+
+
+def install_common(chance: Chance) -> None:
+    """Hooks that concern every service. moto is imported here for the first time."""
+    from moto.core import base_backend
+    from moto.moto_api._internal import mock_random
+
+    chance.adopt(mock_random)
+    _backends_apart(base_backend.AccountSpecificBackend, chance)
+    _accounts_apart(base_backend.BackendDict, chance)
+    _request_ids_do_not_count(chance)
+    _keys_on_tape(chance)
+    _no_requests_in_replay(chance)
+
+
+def install_service(package: str, chance: Chance) -> None:
+    """Hooks of one service, when it is first used."""
+    if package == "sqs":
+        _receive_without_waiting(chance)
+    elif package == "kms":
+        _default_keys_are_changes(chance)
+
+
+def _backends_apart(accounts: Any, chance: Chance) -> None:
+    """A backend is made when an account and region are first touched, maybe by a read that no journal has."""
+    real = accounts.__getitem__
+
+    def getitem(self: Any, region: str) -> Any:
+        if region in self.keys():  # `in self` would ask for any region that could exist
+            return real(self, region)
+        with chance.apart(f"{self.service_name}|{self.account_id}|{region}"):
+            return real(self, region)
+
+    accounts.__getitem__ = getitem
+
+
+def _accounts_apart(services: Any, chance: Chance) -> None:
+    real = services._create_account_specific_backend
+
+    def create(self: Any, account: str) -> None:
+        if account not in self.keys():
+            with chance.apart(account):
+                real(self, account)
+
+    services._create_account_specific_backend = create
+
+
+def _request_ids_do_not_count(chance: Chance) -> None:
+    """Every answer has a random request id: drawing that one changes nothing."""
+    from moto.core import responses
+
+    real = responses.gen_amzn_requestid_long
+
+    def generate(*args: Any) -> Any:
+        draws = chance.draws
+        made = real(*args)
+        chance.draws = draws
+        return made
+
+    responses.gen_amzn_requestid_long = generate
+
+
+def _keys_on_tape(chance: Chance) -> None:
+    """OpenSSL draws asymmetric keys by itself: they go to the journal."""
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        load_der_private_key,
+    )
+
+    def taped(generate: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            def make() -> bytes:
+                key = generate(*args, **kwargs)
+                return bytes(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
+
+            return load_der_private_key(chance.taped(make), None)
+
+        return call
+
+    rsa.generate_private_key = taped(rsa.generate_private_key)
+    ec.generate_private_key = taped(ec.generate_private_key)
+
+
+def _no_requests_in_replay(chance: Chance) -> None:
+    """SNS and EventBridge post to HTTP endpoints: once when it happens, never again in a replay, and never for long."""
+    import requests
+
+    real = requests.Session.request
+
+    def request(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if chance.replaying:
+            raise requests.exceptions.ConnectionError("not sent again in a replay")
+        if kwargs.get("timeout") is None:
+            kwargs["timeout"] = HTTP_TIMEOUT_S
+        return real(self, *args, **kwargs)
+
+    requests.Session.request = request  # type: ignore[method-assign]
+
+
+def _receive_without_waiting(chance: Chance) -> None:
+    """A long poll would stop the child's only thread: it answers at once and the daemon asks again (`Answer.wait`)."""
+    from moto.sqs.models import SQSBackend
+
+    backend: Any = SQSBackend
+    real = backend.receive_message
+
+    def receive_message(self: Any, queue_name: str, count: int, wait: int, *args: Any, **kwargs: Any) -> Any:
+        queue = self.get_queue(queue_name)
+        before = len(queue._messages)
+        found = real(self, queue_name, count, 0, *args, **kwargs)
+        if found or len(queue._messages) != before:
+            chance.changed = True  # handed out, or moved to a dead-letter queue
+        elif wait:
+            chance.wait = float(wait)
+        return found
+
+    backend.receive_message = receive_message
+
+
+def _default_keys_are_changes(chance: Chance) -> None:
+    """KMS makes the key of `alias/aws/...` when something first asks for it, be it only to encrypt."""
+    from moto.kms.models import KmsBackend
+
+    backend: Any = KmsBackend
+    real = backend._generate_default_keys
+
+    def generate(self: Any, alias_name: str) -> Any:
+        made = real(self, alias_name)
+        if made is not None:
+            chance.changed = True
+        return made
+
+    backend._generate_default_keys = generate

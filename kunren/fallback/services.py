@@ -1,0 +1,50 @@
+"""Which whole services moto answers for, and why. One service has one owner: none of these is ours yet.
+
+The rule: a service stands here when nothing of it carries packets in AWS either (a policy, a parameter, a metric),
+or when it is to become ours and programs need its API meanwhile (marked "for now"). A service that would carry traffic
+and is not ours yet (RDS, ECS, MSK, ...) does not stand here: it answers 501 rather than pretend.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Owner(NamedTuple):
+    """`package` is moto's name for the service."""
+
+    package: str
+    why: str
+
+
+SERVICES: dict[str, Owner] = {
+    "account": Owner("account", "contact details of the account"),
+    "budgets": Owner("budgets", "budgets are numbers"),
+    "ce": Owner("ce", "cost reports"),
+    "cloudtrail": Owner("cloudtrail", "trail settings; no trail is written"),
+    "cloudwatch": Owner("cloudwatch", "metrics and alarms that programs put and read"),
+    "config": Owner("config", "recorder and rule settings"),
+    "dynamodb": Owner("dynamodb", "for now, until it is ours"),
+    "dynamodbstreams": Owner("dynamodbstreams", "for now, with dynamodb"),
+    "events": Owner("events", "buses and rules, for now; delivery reaches moto's own services only"),
+    "iam": Owner("iam", "users, roles and policies"),
+    "identitystore": Owner("identitystore", "users and groups"),
+    "kms": Owner("kms", "keys, encryption and signatures"),
+    "logs": Owner("logs", "log groups that programs write and read"),
+    "organizations": Owner("organizations", "accounts and policies"),
+    "ram": Owner("ram", "resource shares"),
+    "resource-groups": Owner("resourcegroups", "groups of resources"),
+    "resourcegroupstaggingapi": Owner("resourcegroupstaggingapi", "tags of the services in this list"),
+    "s3": Owner("s3", "for now, until it is ours"),
+    "s3control": Owner("s3control", "for now, with s3"),
+    "scheduler": Owner("scheduler", "schedules are kept, nothing is invoked"),
+    "secretsmanager": Owner("secretsmanager", "secrets"),
+    "service-quotas": Owner("servicequotas", "quotas"),
+    "sns": Owner("sns", "for now, until it is ours; delivers to sqs"),
+    "sqs": Owner("sqs", "for now, until it is ours"),
+    "ssm": Owner("ssm", "parameters and documents"),
+    "sso-admin": Owner("ssoadmin", "permission sets"),
+    "sts": Owner("sts", "identities and temporary credentials"),
+    "support": Owner("support", "support cases"),
+    "xray": Owner("xray", "trace segments"),
+}

@@ -1,0 +1,385 @@
+"""The gateway: AWS's API in front of the services. `Gateway` joins server, chain and services (order: `self.chain`).
+
+One service has one owner: a service object of ours, the fallback, or nobody (501, naming service and operation). After
+a handler that wrote, the answer waits until the write is on disk; where the disk refuses, nothing is acknowledged.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypedDict
+
+from kunren.control.store import NotDurable, Store
+from kunren.core.clock import Clock
+from kunren.core.context import DEFAULT_ACCOUNT, DEFAULT_REGION, RequestContext
+from kunren.core.entropy import Entropy
+from kunren.core.errors import AwsError, NotImplementedByKunren, WireError
+from kunren.gateway.chain import FALLBACK, NOBODY, OURS, Call, Chain
+from kunren.gateway.http import HttpRequest, HttpResponse
+from kunren.gateway.links.dispatch import DispatchTable
+from kunren.gateway.server import HttpServer
+from kunren.settings import Settings
+from kunren.wire import aws_chunked
+from kunren.wire.catalog import Catalog, UnknownService
+from kunren.wire.codecs import Codecs, error_response
+from kunren.wire.message import WireResponse
+from kunren.wire.route import Router, Unroutable, guess
+
+log = logging.getLogger(__name__)
+INFLATED_MAX = 64 * 1024 * 1024
+
+
+class Fallback(Protocol):
+    """Who answers for whole services that are not ours."""
+
+    services: frozenset[str]
+
+    async def handle(self, service: str, operation: str, request: HttpRequest) -> HttpResponse: ...
+
+
+class Certificates(Protocol):
+    """Where the server's certificates come from, by the name that a client asks for."""
+
+    def context_for(self, server_name: str | None) -> ssl.SSLContext: ...
+
+
+class CallCount(TypedDict):
+    """One line of `Gateway.calls()`."""
+
+    service: str
+    operation: str
+    owner: str
+    count: int
+
+
+FaultHook = Callable[[Call], Awaitable[None] | None]
+
+
+class Gateway:
+    """AWS's API on any number of listening sockets."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        services: Mapping[str, object],
+        fallback: Fallback | None,
+        certificates: Certificates | None,
+        catalog: Catalog | None = None,
+    ) -> None:
+        self.catalog = catalog or Catalog()
+        self.codecs = Codecs(self.catalog)
+        self.table = DispatchTable(self.catalog, services)
+        self.fault_hook: FaultHook | None = None
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._fallback = fallback
+        self._fallback_services = fallback.services if fallback is not None else frozenset()
+        self._router = Router(self.catalog)
+        self._counts: dict[tuple[str, str, str], int] = {}
+        self._request_prefix = entropy.uuid()[:24]
+        self._request_count = 0
+        self._host_sockets: list[socket.socket] = []
+        self.chain = Chain(
+            [
+                self._request_id,
+                self._authenticate,
+                self._unwrap,
+                self._route,
+                self._parse,
+                self._fault,
+                self._dispatch,
+                self._durable,
+                self._serialize,
+            ],
+            self._fail,
+        )
+        contexts = certificates.context_for if certificates is not None else None
+        self.server = HttpServer(clock, self.chain.handle, self.refuse, contexts)
+
+    # --- listening ------------------------------------------------------------------------------------------------
+
+    async def serve_host(self) -> None:
+        """Listen on 127.0.0.1 (and ::1 where there is one) at the settings' port. Raises OSError where it is taken."""
+        self._host_sockets.append(_listening(socket.AF_INET, "127.0.0.1", self._settings.port))
+        port = self._host_sockets[0].getsockname()[1]
+        try:
+            self._host_sockets.append(_listening(socket.AF_INET6, "::1", port))
+        except OSError as error:
+            log.debug("not listening on ::1: %s", error)
+        for each in self._host_sockets:
+            self.accept(each)
+
+    @property
+    def port(self) -> int:
+        """The port on the host, once listening."""
+        return int(self._host_sockets[0].getsockname()[1]) if self._host_sockets else self._settings.port
+
+    def accept(self, listener: socket.socket, tls: bool | None = None) -> None:
+        """Serve a listening socket opened elsewhere. `tls` None takes HTTP and HTTPS on the same port."""
+        self.server.accept(listener, tls)
+
+    def withdraw(self, listener: socket.socket) -> None:
+        """Stop serving a socket given to `accept`, and close it."""
+        self.server.withdraw(listener)
+
+    async def stop(self) -> None:
+        await self.server.stop()
+        self._host_sockets.clear()
+
+    # --- what the rest of Kunren asks -----------------------------------------------------------------------------
+
+    def calls(self) -> list[CallCount]:
+        """How often each operation was called, by who answered ("kunren", "moto", or "nobody"); most called first."""
+        lines = [
+            CallCount(service=service, operation=operation, owner=owner, count=count)
+            for (service, operation, owner), count in self._counts.items()
+        ]
+        return sorted(lines, key=lambda line: (-line["count"], line["service"], line["operation"]))
+
+    def status(self) -> dict[str, Any]:
+        calls = self.calls()
+        return {
+            "endpoint": f"http://127.0.0.1:{self.port}",
+            "connections": len(self.server.connections),
+            "requests": sum(each["count"] for each in calls),
+            "not_implemented": [each for each in calls if each["owner"] == NOBODY],
+        }
+
+    def owner(self, service: str) -> str:
+        """Who answers for a service: "kunren", "moto" or "nobody"."""
+        if service in self.table:
+            return OURS
+        return FALLBACK if service in self._fallback_services else NOBODY
+
+    async def dispatch(
+        self, context: RequestContext, service: str, operation: str, params: dict[str, Any]
+    ) -> Mapping[str, Any]:
+        """Call an operation of ours; returns when what it wrote is on disk. Raises AwsError."""
+        method = self.table.method(service, operation) if service in self.table else None
+        if method is None:
+            raise NotImplementedByKunren(service, operation)
+        generation = self._store.generation
+        result = method(context, params)
+        if inspect.isawaitable(result):
+            result = await result
+        if self._store.generation != generation:
+            await self._store.durable()
+        return result if result is not None else {}
+
+    async def invoke(
+        self,
+        service: str,
+        operation: str,
+        params: dict[str, Any],
+        account: str = DEFAULT_ACCOUNT,
+        region: str = DEFAULT_REGION,
+    ) -> Mapping[str, Any]:
+        """An operation called from inside, through the same checks as from the wire. Raises AwsError."""
+        model = self.catalog.service(service)
+        described = model.operations.get(operation)
+        if described is None:
+            raise NotImplementedByKunren(service, operation)
+        violations = self.codecs.check(model, described)(params)
+        if violations:
+            raise self.codecs.refusal(model, described, model.metadata.protocol, violations)
+        context = RequestContext(account, region, service, operation, self._entropy.uuid())
+        return await self.dispatch(context, service, operation, params)
+
+    # --- links, in the order of the chain -------------------------------------------------------------------------
+
+    def _request_id(self, call: Call) -> None:
+        """A UUID's form; the last group counts, so that ids sort and cost nothing."""
+        self._request_count += 1
+        call.request_id = f"{self._request_prefix}{self._request_count:012x}"
+
+    def _authenticate(self, call: Call) -> None:
+        call.credential = self._router.credential(call.request)
+
+    def _unwrap(self, call: Call) -> None:
+        """Undo aws-chunked uploads, so that everything behind sees the body itself."""
+        headers = call.request.headers
+        if "content-encoding" in headers or "x-amz-content-sha256" in headers:
+            call.request = unwrapped(call.request)
+
+    def _route(self, call: Call) -> None:
+        route = call.route = self._router.route(call.request, call.credential)
+        call.protocol = route.protocol
+        service, operation = route.service, route.operation
+        if service in self.table:
+            call.method = self.table.method(service, operation)
+            call.owner = OURS if call.method is not None else NOBODY
+        elif service in self._fallback_services:
+            call.owner = FALLBACK
+        key = (service, operation, call.owner)
+        self._counts[key] = self._counts.get(key, 0) + 1
+        if call.owner is NOBODY:
+            call.service = self._model(service)
+            raise NotImplementedByKunren(service, operation or "(data plane)")
+
+    def _parse(self, call: Call) -> None:
+        if call.owner is not OURS:
+            return
+        route = call.route
+        assert route is not None
+        codec = call.codec = self.codecs.codec(route.service, route.operation, route.protocol)
+        call.service = codec.service
+        call.params = self.codecs.parse(codec, call.request, route.labels)
+
+    def _fault(self, call: Call) -> Awaitable[None] | None:
+        return self.fault_hook(call) if self.fault_hook is not None else None
+
+    def _dispatch(self, call: Call) -> Awaitable[None] | None:
+        route, request = call.route, call.request
+        assert route is not None
+        if call.owner is FALLBACK:
+            return self._ask_fallback(call)
+        assert call.method is not None
+        call.context = RequestContext(
+            route.account,
+            route.region,
+            route.service,
+            route.operation,
+            call.request_id,
+            route.access_key,
+            request.headers.get("host", ""),
+            request.secure,
+            request.source_ip,
+        )
+        call.generation = self._store.generation
+        result = call.method(call.context, call.params)
+        if result is None or result.__class__ is dict:
+            call.result = result
+            return None
+        if inspect.isawaitable(result):
+            return self._await_result(call, result)
+        call.result = result
+        return None
+
+    async def _await_result(self, call: Call, result: Awaitable[Any]) -> None:
+        call.result = await result
+
+    async def _ask_fallback(self, call: Call) -> None:
+        assert call.route is not None and self._fallback is not None
+        call.response = await self._fallback.handle(call.route.service, call.route.operation, call.request)
+
+    def _durable(self, call: Call) -> Awaitable[None] | None:
+        if call.generation == -1 or call.generation == self._store.generation:
+            return None
+        return self._store.durable()
+
+    def _serialize(self, call: Call) -> None:
+        if call.response is None:
+            assert call.codec is not None
+            call.response = HttpResponse(*call.codec.serialize(call.result or {}, call.request_id))
+
+    # --- failures -------------------------------------------------------------------------------------------------
+
+    def _fail(self, call: Call, error: Exception) -> HttpResponse:
+        """Any error as an answer in the protocol that the caller reads."""
+        if isinstance(error, Unroutable):
+            call.protocol = error.protocol
+            call.service = call.service or self._model(error.service)
+            if error.service and error.operation:
+                key = (error.service, error.operation, NOBODY)
+                self._counts[key] = self._counts.get(key, 0) + 1
+        elif isinstance(error, NotDurable):
+            log.error("request %s: not acknowledged: %s", call.request_id, error)
+            error = WireError(
+                "InternalFailure", f"The state could not be written to disk ({error}); nothing was changed", 500
+            )
+        elif not isinstance(error, AwsError):
+            log.exception("request %s failed", call.request_id, exc_info=error)
+            error = WireError(
+                "InternalFailure",
+                "The request processing has failed because of an unknown error, "
+                f"exception or failure. Request id: {call.request_id}",
+                500,
+            )
+        if call.service is None and call.route is not None:
+            call.service = self._model(call.route.service)
+        protocol = call.protocol or guess(call.request)
+        response = error_response(call.service, protocol, error, call.request_id, call.request)
+        return _as_http(response)
+
+    def _model(self, service: str) -> Any:
+        try:
+            return self.catalog.service(service) if service else None
+        except UnknownService:
+            return None
+
+    def refuse(self, request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:
+        """An answer for what never became a request, in the shape of the service it was for, as far as one can tell."""
+        call = Call(request)
+        self._request_id(call)
+        try:
+            route = self._router.route(request, self._router.credential(request))
+            call.protocol = route.protocol
+            call.service = self._model(route.service)
+        except Unroutable as error:
+            call.protocol = error.protocol
+        except AwsError:
+            pass
+        return self._fail(call, WireError(code, message, status))
+
+
+def _as_http(response: WireResponse) -> HttpResponse:
+    return HttpResponse(response.status, response.headers, response.body)
+
+
+def unwrapped(request: HttpRequest) -> HttpRequest:
+    """The request with its body in plain form: aws-chunked framing undone, trailers among the headers, gzip inflated
+    (S3 keeps gzip: there it belongs to the object)."""
+    headers = dict(request.headers)
+    body = request.body
+    encodings = [each.strip() for each in headers.get("content-encoding", "").split(",") if each.strip()]
+    if aws_chunked.is_chunked(headers):
+        expected = headers.get("x-amz-decoded-content-length", "")
+        body, trailers = aws_chunked.decode_chunked(body, int(expected) if expected.isdigit() else None)
+        headers.update(trailers)
+        encodings = [each for each in encodings if each != "aws-chunked"]
+        headers["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD"
+        for name in ("x-amz-trailer", "x-amz-decoded-content-length", "transfer-encoding"):
+            headers.pop(name, None)
+    elif encodings == ["gzip"] and "/s3/" not in headers.get("authorization", ""):
+        body = aws_chunked.decode_gzip(body, INFLATED_MAX)
+        encodings = []
+    else:
+        return request
+    headers["content-length"] = str(len(body))
+    if encodings:
+        headers["content-encoding"] = ", ".join(encodings)
+    else:
+        headers.pop("content-encoding", None)
+    return HttpRequest(
+        request.method,
+        request.path,
+        request.query,
+        headers,
+        body,
+        request.secure,
+        request.source_ip,
+        request.source_port,
+    )
+
+
+def _listening(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((address, port))
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,219 @@
+"""Validation and issuance: from a requested certificate to one that browsers of this world accept.
+
+For each name of a pending certificate the validator asks the world's DNS for the CNAME that RequestCertificate
+promised; when every name has it, the authority signs (in a worker thread) and the row becomes ISSUED together with the
+certificate and its key. A name without its record is asked for again: quickly at first and after every change in
+Route 53, then ever less often, up to once a minute of AWS time. After 72 hours the request times out.
+
+An issued certificate that something uses is renewed under the same ARN from 45 days before its end, by the same check.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+
+import msgspec
+
+from kunren.control.controller import Controller
+from kunren.control.store import Key, Snapshot, Store
+from kunren.core.ca import CertificateAuthority, IssuedCertificate
+from kunren.core.clock import Clock, Timer
+from kunren.services.acm.api import InUseBy, used_by_nobody
+from kunren.services.acm.facts import facts_of
+from kunren.services.acm.material import find_certificate
+from kunren.services.acm.model import (
+    AMAZON_ISSUED,
+    FAILED,
+    ISSUED,
+    PENDING_VALIDATION,
+    SUCCESS,
+    VALIDATION_TIMED_OUT,
+    Certificate,
+    CertificateMaterial,
+    DomainValidation,
+    Renewal,
+    X509Facts,
+)
+from kunren.services.acm.names import same_name
+
+log = logging.getLogger(__name__)
+Lookup = Callable[[str], Awaitable[list[str]]]
+VALIDATION_LASTS_S = 72 * 3600.0
+RENEWAL_BEFORE_S = 45 * 86400.0
+POLL_FIRST_S = 0.25  # real seconds: a script that has just made the record is waiting
+POLL_LAST_S = 60.0  # AWS seconds, never less than POLL_LEAST_S real ones
+POLL_LEAST_S = 2.0
+RENEWAL_CHECK_S = 6 * 3600.0
+
+
+class CertificateController:
+    """Runs until cancelled. `lookup(name)` gives the targets of the CNAMEs that the world's authoritative DNS has for
+    a name now (an answer from a cache would keep an early "no such name" alive), [] for none; it may raise."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        ca: CertificateAuthority,
+        lookup: Lookup,
+        in_use_by: InUseBy = used_by_nobody,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._ca = ca
+        self._lookup = lookup
+        self._in_use_by = in_use_by
+        self._polls: dict[str, int] = {}
+        self._timers: dict[str, Timer] = {}
+        self._controller = Controller(
+            "acm", store, clock, keys=self._keys, every=_unsettled, reconcile=self._reconcile, parallel=4
+        )
+
+    def status(self) -> dict[str, object]:
+        return {"waiting_for_dns": len(self._timers), "errors": dict(self._controller.last_errors)}
+
+    async def run(self) -> None:
+        renewals = asyncio.get_running_loop().create_task(self._watch_renewals(), name="acm:renewals")
+        try:
+            await self._controller.run()
+        finally:
+            renewals.cancel()
+            for timer in self._timers.values():
+                timer.cancel()
+
+    async def _watch_renewals(self) -> None:
+        while True:
+            await self._clock.wall_sleep(RENEWAL_CHECK_S)
+            for each in self._store.snapshot().every(Certificate):
+                if each.type == AMAZON_ISSUED and each.status == ISSUED:
+                    self._controller.enqueue(each.id)
+
+    def _keys(self, snapshot: Snapshot, key: Key) -> Iterable[str]:
+        if key.kind == Certificate.kind:
+            return [key.id]
+        if not key.kind.startswith("route53."):
+            return []
+        waiting = [each.id for each in snapshot.every(Certificate) if each.status == PENDING_VALIDATION]
+        for arn in waiting:
+            self._polls.pop(arn, None)
+        return waiting
+
+    async def _reconcile(self, arn: str) -> None:
+        if timer := self._timers.pop(arn, None):
+            timer.cancel()
+        certificate = find_certificate(self._store.snapshot(), arn)
+        if certificate is not None and certificate.status == PENDING_VALIDATION:
+            await self._validate(certificate)
+        elif certificate is not None and self._due_for_renewal(certificate):
+            await self._renew(certificate)
+        else:
+            self._polls.pop(arn, None)
+
+    async def _validate(self, certificate: Certificate) -> None:
+        seen = await self._look_up(certificate.validation)
+        if all(each.status == SUCCESS for each in seen):
+            issued, facts = await self._issue(certificate)
+            self._settle(
+                certificate.id,
+                lambda now, row: msgspec.structs.replace(
+                    row, validation=seen, status=ISSUED, issued_at=now, facts=facts, material=_material(issued)
+                ),
+            )
+            log.info("acm: %s issued for %s", certificate.id, ", ".join(certificate.names))
+            return
+        if self._clock.now() - certificate.created_at >= VALIDATION_LASTS_S:
+            failed = tuple(
+                each if each.status == SUCCESS else msgspec.structs.replace(each, status=FAILED) for each in seen
+            )
+            self._settle(
+                certificate.id,
+                lambda _, row: msgspec.structs.replace(row, validation=failed, status=VALIDATION_TIMED_OUT),
+            )
+            return
+        if seen != certificate.validation:
+            self._settle(certificate.id, lambda _, row: msgspec.structs.replace(row, validation=seen))
+        self._poll_later(certificate)
+
+    def _settle(self, arn: str, change: Callable[[float, Certificate], Certificate]) -> None:
+        """Write what was observed, unless the certificate was deleted or settled while we looked."""
+        with self._store.write() as tx:
+            row = find_certificate(tx, arn)
+            if row is not None and row.status == PENDING_VALIDATION:
+                tx.put(change(self._clock.now(), row))
+
+    async def _look_up(self, validation: tuple[DomainValidation, ...]) -> tuple[DomainValidation, ...]:
+        """The same entries with the status that the DNS shows. A name once proven stays proven."""
+        wanted = {each.record_name for each in validation if each.status != SUCCESS}
+        answers = dict(zip(wanted, await asyncio.gather(*map(self._targets, wanted)), strict=True))
+        return tuple(
+            msgspec.structs.replace(each, status=SUCCESS)
+            if any(same_name(target, each.record_value) for target in answers.get(each.record_name, ()))
+            else each
+            for each in validation
+        )
+
+    async def _targets(self, name: str) -> list[str]:
+        try:
+            return await self._lookup(name)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # the DNS could not be asked: the name is as unproven as without a record
+            log.debug("acm: %s could not be looked up: %r", name, error)
+            return []
+
+    async def _issue(self, certificate: Certificate) -> tuple[IssuedCertificate, X509Facts]:
+        def sign() -> tuple[IssuedCertificate, X509Facts]:
+            issued = self._ca.issue(certificate.names, key_type=certificate.key_algorithm)
+            return issued, facts_of(issued.certificate_pem)
+
+        return await asyncio.to_thread(sign)
+
+    def _poll_later(self, certificate: Certificate) -> None:
+        """Wake this certificate again: after 0.25, 0.5, 1, 2 real seconds, and so on up to a minute of AWS time."""
+        count = self._polls[certificate.id] = self._polls.get(certificate.id, -1) + 1
+        ceiling = max(POLL_LEAST_S, self._clock.wall_seconds(POLL_LAST_S))
+        delay = min(POLL_FIRST_S * 2 ** min(count, 16), ceiling)
+        until_timeout = self._clock.wall_seconds(
+            max(0.0, certificate.created_at + VALIDATION_LASTS_S - self._clock.now())
+        )
+        aws_delay = min(delay, until_timeout) * self._clock.speed
+        self._timers[certificate.id] = self._clock.call_later(
+            aws_delay, lambda: self._controller.enqueue(certificate.id)
+        )
+
+    def _due_for_renewal(self, certificate: Certificate) -> bool:
+        if certificate.type != AMAZON_ISSUED or certificate.status != ISSUED or certificate.facts is None:
+            return False
+        if self._clock.wall() < certificate.facts.not_after - RENEWAL_BEFORE_S:
+            return False
+        return certificate.exported or bool(self._in_use_by(self._store.snapshot(), certificate.id))
+
+    async def _renew(self, certificate: Certificate) -> None:
+        unproven = tuple(msgspec.structs.replace(each, status=PENDING_VALIDATION) for each in certificate.validation)
+        seen = await self._look_up(unproven)
+        proven = all(each.status == SUCCESS for each in seen)
+        issued = await self._issue(certificate) if proven else None
+        with self._store.write() as tx:
+            row = find_certificate(tx, certificate.id)
+            if row is None or row.status != ISSUED or row.facts != certificate.facts:
+                return
+            now = self._clock.now()
+            if issued is None:
+                if row.renewal is None or row.renewal.status != PENDING_VALIDATION:
+                    pending = Renewal(status=PENDING_VALIDATION, updated_at=now)
+                    tx.put(msgspec.structs.replace(row, renewal=pending))
+                return
+            done = Renewal(status=SUCCESS, updated_at=now)
+            tx.put(msgspec.structs.replace(row, facts=issued[1], material=_material(issued[0]), renewal=done))
+
+
+def _material(issued: IssuedCertificate) -> CertificateMaterial:
+    return CertificateMaterial(
+        certificate_pem=issued.certificate_pem, chain_pem=issued.chain_pem, private_key_pem=issued.private_key_pem
+    )
+
+
+def _unsettled(snapshot: Snapshot) -> list[str]:
+    return [each.id for each in snapshot.every(Certificate) if each.status in (PENDING_VALIDATION, ISSUED)]

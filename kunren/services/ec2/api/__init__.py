@@ -1,0 +1,50 @@
+"""The ec2 service's operations: one file per kind of resource, joined here."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from kunren.control.store import Store
+from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
+from kunren.services.ec2.api.absent import AbsentOperations
+from kunren.services.ec2.api.base import Limits
+from kunren.services.ec2.api.dhcp_options import DhcpOptionsOperations
+from kunren.services.ec2.api.internet_gateways import InternetGatewayOperations
+from kunren.services.ec2.api.network_acls import NetworkAclOperations
+from kunren.services.ec2.api.network_interfaces import NetworkInterfaceOperations
+from kunren.services.ec2.api.places import PlaceOperations
+from kunren.services.ec2.api.route_tables import RouteTableOperations
+from kunren.services.ec2.api.routes import RouteOperations
+from kunren.services.ec2.api.security_group_rules import SecurityGroupRuleOperations
+from kunren.services.ec2.api.subnets import SubnetOperations
+from kunren.services.ec2.api.tags import TagOperations
+from kunren.services.ec2.api.vpcs import VpcOperations
+from kunren.services.ec2.store import register
+from kunren.world.spec import WorldSpec
+
+
+class Ec2Api(
+    VpcOperations,
+    SubnetOperations,
+    InternetGatewayOperations,
+    RouteTableOperations,
+    RouteOperations,
+    SecurityGroupRuleOperations,
+    NetworkInterfaceOperations,
+    NetworkAclOperations,
+    DhcpOptionsOperations,
+    PlaceOperations,
+    TagOperations,
+    AbsentOperations,
+):
+    """Everything that ec2 answers; what it has not is answered 501 by the gateway."""
+
+    service: ClassVar[str] = "ec2"
+
+    def __init__(
+        self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec, limits: Limits | None = None
+    ) -> None:
+        """Registers ec2's kinds with the store and rebuilds the address pools."""
+        super().__init__(store, clock, entropy, spec, limits)
+        register(store)

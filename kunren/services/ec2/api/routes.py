@@ -1,0 +1,145 @@
+"""Routes: create, replace, delete. Targets are internet gateways and the VPC itself; others are refused by name."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import Any
+
+from msgspec.structs import replace
+
+from kunren.control.store import Tx
+from kunren.core.context import RequestContext
+from kunren.services.ec2 import cidr, errors, ids, store
+from kunren.services.ec2.api.base import Ec2Base, Params, operation
+from kunren.services.ec2.model import InternetGateway, RouteEntry, RouteTable
+
+_TARGETS_NOT_YET = {
+    "NatGatewayId": "NAT gateways",
+    "NetworkInterfaceId": "routes through network interfaces",
+    "InstanceId": "instances",
+    "VpcPeeringConnectionId": "VPC peering",
+    "TransitGatewayId": "transit gateways",
+    "LocalGatewayId": "local gateways (Outposts)",
+    "CarrierGatewayId": "carrier gateways (Wavelength)",
+    "EgressOnlyInternetGatewayId": "egress-only internet gateways",
+    "VpcEndpointId": "gateway load balancer endpoints",
+    "CoreNetworkArn": "Cloud WAN",
+    "OdbNetworkArn": "Oracle Database networks",
+}
+_ONE_TARGET = (
+    "The request must contain exactly one of gatewayId, natGatewayId, networkInterfaceId, vpcPeeringConnectionId, "
+    "egressOnlyInternetGatewayId, transitGatewayId, localGatewayId, carrierGatewayId, vpcEndpointId or instanceId"
+)
+
+
+class RouteOperations(Ec2Base):
+    @operation
+    def create_route(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        destination = _destination(params)
+        with self.store.write() as tx:
+            table = self.get(tx, ctx, ids.ROUTE_TABLE, params["RouteTableId"])
+            target = self._target(tx, ctx, params, table, destination)
+            if _find(table, str(destination)) is not None:
+                raise errors.RouteAlreadyExists(str(destination))
+            if target == "local" or _inside_vpc(tx, table, destination):
+                raise errors.InvalidParameterValue("Route destination doesn't match any subnet CIDR blocks.")
+            if len(table.routes) >= self.limits.routes_per_table:
+                raise errors.RouteLimitExceeded()
+            route = RouteEntry(destination=str(destination), target=target)
+            tx.put(replace(table, routes=(*table.routes, route)))
+        return {"Return": True}
+
+    @operation
+    def replace_route(self, ctx: RequestContext, params: Params) -> None:
+        destination = _destination(params)
+        with self.store.write() as tx:
+            table = self.get(tx, ctx, ids.ROUTE_TABLE, params["RouteTableId"])
+            route = _find(table, str(destination))
+            local = params.get("LocalTarget")
+            target = "local" if local else self._target(tx, ctx, params, table, destination)
+            if route is None:
+                raise errors.InvalidParameterValue(
+                    f"There is no route defined for '{destination}' in the route table. Use CreateRoute instead."
+                )
+            if (route.target == "local") != (target == "local"):
+                raise errors.InvalidParameterValue(
+                    f"The route {destination} of route table {table.id} cannot have the target {target}"
+                )
+            changed = tuple(replace(each, target=target) if each is route else each for each in table.routes)
+            tx.put(replace(table, routes=changed))
+
+    @operation
+    def delete_route(self, ctx: RequestContext, params: Params) -> None:
+        destination = _destination(params)
+        with self.store.write() as tx:
+            table = self.get(tx, ctx, ids.ROUTE_TABLE, params["RouteTableId"])
+            route = _find(table, str(destination))
+            if route is None:
+                raise errors.RouteNotFound(str(destination), table.id)
+            if route.target == "local":
+                raise errors.InvalidParameterValue(f"cannot remove local route {destination} in route table {table.id}")
+            tx.put(replace(table, routes=tuple(each for each in table.routes if each is not route)))
+
+    def _target(self, tx: Tx, ctx: RequestContext, params: Params, table: RouteTable, destination: IPv4Network) -> str:
+        """The route's target, which exists and belongs to the table's VPC."""
+        given = [each for each in ("GatewayId", *_TARGETS_NOT_YET) if params.get(each)]
+        if not given:
+            raise errors.MissingParameterText(_ONE_TARGET)
+        if len(given) > 1:
+            raise errors.InvalidParameterCombination(_ONE_TARGET)
+        if given[0] != "GatewayId":
+            raise errors.NotYet(_TARGETS_NOT_YET[given[0]])
+        gateway_id: str = params["GatewayId"]
+        if gateway_id == "local":
+            return gateway_id
+        if gateway_id.startswith("vgw-"):
+            raise errors.NotYet("virtual private gateways")
+        gateway = tx.get(InternetGateway, ctx.account, ctx.region, gateway_id)
+        if gateway is None:
+            raise errors.GatewayNotFound(gateway_id)
+        if gateway.vpc_id != table.vpc_id:
+            raise errors.InvalidParameterValue(
+                f"route table {table.id} and network gateway {gateway.id} belong to different networks"
+            )
+        return gateway.id
+
+
+def _destination(params: Params) -> IPv4Network:
+    """The destination in canonical form; exactly one kind of it is given."""
+    given = [
+        each
+        for each in ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
+        if params.get(each)
+    ]
+    if not given:
+        raise errors.MissingParameter("destinationCidrBlock")
+    if len(given) > 1:
+        raise errors.InvalidParameterCombination(f"The parameters {' and '.join(given)} cannot be used together")
+    text: str = params[given[0]]
+    if given[0] == "DestinationPrefixListId":
+        ids.PREFIX_LIST.check(text)
+        raise errors.PrefixListNotFound(text)
+    if given[0] == "DestinationIpv6CidrBlock":
+        if cidr.parse_v6(text) is None:
+            raise _bad_block(text, "destinationIpv6CidrBlock")
+        raise errors.NotYet("IPv6 in VPCs")
+    block = cidr.parse_v4(text)
+    if block is None:
+        raise _bad_block(text, "destinationCidrBlock")
+    return block
+
+
+def _bad_block(text: str, member: str) -> errors.InvalidParameterValue:
+    return errors.InvalidParameterValue(
+        f"Value ({text}) for parameter {member} is invalid. This is not a valid CIDR block."
+    )
+
+
+def _find(table: RouteTable, destination: str) -> RouteEntry | None:
+    return next((each for each in table.routes if each.destination == destination), None)
+
+
+def _inside_vpc(tx: Tx, table: RouteTable, destination: IPv4Network) -> bool:
+    """A route more specific than the local one may only lead to appliances, which do not exist yet."""
+    vpc = store.find_vpc(tx, table.account, table.region, table.vpc_id)
+    return any(destination.subnet_of(IPv4Network(each)) for each in store.vpc_cidrs(vpc))

@@ -1,0 +1,202 @@
+"""Makes the world have each VPC as the resources say, and reports which interfaces are live.
+
+A change to anything of a VPC wakes that VPC's key. Its network is computed anew from one snapshot and handed to the
+world when it differs from what the world has; afterwards each address that the kernel now has is reported as an
+`InterfaceStatus`. A VPC in which nothing answers is not started; once started it stays until it is deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from kunren.control.controller import Controller
+from kunren.control.store import Key, Snapshot, Store
+from kunren.core.clock import Clock
+from kunren.services.ec2 import cidr
+from kunren.services.ec2.dataplane import is_used, vpc_network
+from kunren.services.ec2.model import (
+    InterfaceStatus,
+    InternetGateway,
+    NetworkInterface,
+    RouteTable,
+    SecurityGroup,
+    Subnet,
+    Vpc,
+)
+from kunren.world.interface import WorldControl
+from kunren.world.network import VpcNetwork
+from kunren.world.spec import WorldSpec
+
+LINK_LOCAL_RESOLVER = "169.254.169.253"
+ServeDns = Callable[[str, tuple[str, ...]], Awaitable[None]]
+_PARTS = {each.kind: each for each in (Subnet, InternetGateway, RouteTable, SecurityGroup, NetworkInterface)}
+
+
+class InterfaceGone(Exception):
+    """The interface was deleted before it became live."""
+
+
+class VpcController:
+    """`run` lives until it is cancelled. `applied` is how others wait for an address to be real."""
+
+    def __init__(
+        self, store: Store, clock: Clock, world: WorldControl, spec: WorldSpec, serve_dns: ServeDns | None = None
+    ) -> None:
+        """`serve_dns(vpc_id, addresses)` makes the resolver answer on these addresses in the VPC's namespace; no
+        addresses: it stops. The ec2 kinds are registered with the store before this is built."""
+        self._store = store
+        self._world = world
+        self._spec = spec
+        self._serve_dns = serve_dns
+        self._homes: dict[Key, str] = {}  # where a part of a VPC was last seen, since a deleted one cannot say
+        self._started: set[str] = set()
+        self._applied: dict[str, VpcNetwork] = {}  # what the world surely has: not in here while it is changed
+        self._resolvers: dict[str, tuple[str, ...]] = {}
+        self._live: dict[str, dict[str, InterfaceStatus]] = {}
+        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+        self._controller = Controller(
+            "vpc", store, clock, keys=self._keys, every=self._every, reconcile=self._reconcile
+        )
+        self._every(store.snapshot())
+
+    async def run(self) -> None:
+        await self._controller.run()
+
+    async def settled(self) -> None:
+        """Return when the world has everything that was asked for until now."""
+        await self._controller.settled()
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "vpcs_running": len(self._started),
+            "interfaces_live": sum(map(len, self._live.values())),
+            "errors": dict(self._controller.last_errors),
+        }
+
+    # -- which VPC a change concerns ---------------------------------------------------------------------------------
+
+    def _keys(self, snapshot: Snapshot, key: Key) -> Iterable[str]:
+        if key.kind == Vpc.kind:
+            return (_work(key.account, key.region, key.id),)
+        if key.kind not in _PARTS:
+            return ()
+        part = snapshot.by_key(key)
+        if part is None and key.kind == NetworkInterface.kind:
+            self._gone(key.id)
+        before, now = self._homes.pop(key, None), getattr(part, "vpc_id", None)
+        if now is not None:
+            self._homes[key] = now
+        return [_work(key.account, key.region, each) for each in {before, now} - {None} if each]
+
+    def _every(self, snapshot: Snapshot) -> Iterable[str]:
+        for kind in _PARTS.values():
+            for part in snapshot.every(kind):
+                home = getattr(part, "vpc_id", None)
+                if home is not None:
+                    self._homes[part.key] = home
+        return [_work(each.account, each.region, each.id) for each in snapshot.every(Vpc)]
+
+    # -- making it so ------------------------------------------------------------------------------------------------
+
+    async def _reconcile(self, work: str) -> None:
+        account, region, vpc_id = work.split("|")
+        snapshot = self._store.snapshot()
+        vpc = snapshot.get(Vpc, account, region, vpc_id)
+        if vpc is None:
+            await self._remove(vpc_id)
+            return
+        if vpc_id not in self._started and not is_used(snapshot, vpc):
+            return
+        network = vpc_network(snapshot, self._spec, vpc)
+        if self._applied.get(vpc_id) != network:
+            self._started.add(vpc_id)
+            self._applied.pop(vpc_id, None)
+            await self._world.ensure_region(region)
+            await self._world.apply_vpc(network)
+            self._applied[vpc_id] = network
+        await self._serve(vpc_id, resolver_addresses(vpc))
+        self._report(account, region, network)
+
+    async def _remove(self, vpc_id: str) -> None:
+        if vpc_id not in self._started:
+            return
+        await self._serve(vpc_id, ())
+        self._applied.pop(vpc_id, None)
+        await self._world.remove_vpc(vpc_id)
+        self._started.discard(vpc_id)
+        with self._store.write() as tx:
+            for gone in self._live.pop(vpc_id, {}).values():
+                tx.delete(gone)
+
+    async def _serve(self, vpc_id: str, addresses: tuple[str, ...]) -> None:
+        if self._serve_dns is not None and self._resolvers.get(vpc_id, ()) != addresses:
+            await self._serve_dns(vpc_id, addresses)
+            self._resolvers[vpc_id] = addresses
+
+    # -- reporting ---------------------------------------------------------------------------------------------------
+
+    def _report(self, account: str, region: str, network: VpcNetwork) -> None:
+        """Say which interfaces are live, after the kernel has taken the network."""
+        public = {private: address for address, private in network.public.items()}
+        addresses = [(each.id, each.address) for each in network.nodes]
+        addresses += [(each.id, each.address) for each in network.workloads]
+        now = {
+            id: InterfaceStatus(
+                account=account,
+                region=region,
+                id=id,
+                vpc_id=network.id,
+                private_ip=address,
+                public_ip=public.get(address),
+            )
+            for id, address in addresses
+        }
+        with self._store.write() as tx:
+            for id, status in now.items():
+                if tx.get(InterfaceStatus, account, region, id) != status:
+                    tx.put(status)
+            for id, status in self._live.get(network.id, {}).items():
+                if id not in now:
+                    tx.delete(status)
+        self._live[network.id] = now
+        for id in now:
+            for waiter in self._waiting.pop(id, ()):
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    def _gone(self, interface_id: str) -> None:
+        for waiter in self._waiting.pop(interface_id, ()):
+            if not waiter.done():
+                waiter.set_exception(InterfaceGone(interface_id))
+
+    def is_live(self, interface_id: str) -> bool:
+        return any(interface_id in each for each in self._live.values())
+
+    async def applied(self, interface_id: str) -> None:
+        """Return when the kernel has the interface's address. Raises InterfaceGone when it is deleted meanwhile.
+
+        Waits for as long as the world refuses: the caller brings its own time-out.
+        """
+        if self.is_live(interface_id):
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(interface_id, set()).add(waiter)
+        try:
+            await waiter
+        finally:
+            waiters = self._waiting.get(interface_id)
+            if waiters is not None:
+                waiters.discard(waiter)
+                if not waiters:
+                    del self._waiting[interface_id]
+
+
+def resolver_addresses(vpc: Vpc) -> tuple[str, ...]:
+    """Where the VPC's own resolver answers: nowhere while DNS support is off ("DNS attributes for your VPC")."""
+    return (cidr.resolver(vpc.cidr), LINK_LOCAL_RESOLVER) if vpc.enable_dns_support else ()
+
+
+def _work(account: str, region: str, vpc_id: str) -> str:
+    return f"{account}|{region}|{vpc_id}"

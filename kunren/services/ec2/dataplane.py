@@ -1,0 +1,137 @@
+"""One VPC's resources as the network that the world should make: pure translation, from a snapshot.
+
+Security groups become firewalls with addresses for peers (a peer that is a group becomes the private addresses of the
+interfaces in it), route tables become each subnet's routes, interfaces become load balancer nodes and workloads. A
+route to an internet gateway that is not attached to the VPC is a blackhole, as DescribeRouteTables says.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from kunren.control.store import Snapshot
+from kunren.services.ec2 import store
+from kunren.services.ec2.model import NetworkInterface, RouteTable, SecurityGroup, SecurityGroupRule, Subnet, Vpc
+from kunren.world.network import Firewall, FirewallRule, NodeAddress, Route, SubnetNetwork, VpcNetwork, Workload
+from kunren.world.spec import WorldSpec
+
+_EVERYTHING = FirewallRule(protocol="-1", from_port=-1, to_port=-1, cidrs=("0.0.0.0/0", "::/0"))
+OPEN = Firewall(ingress=(_EVERYTHING,), egress=(_EVERYTHING,))
+
+
+def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc) -> VpcNetwork:
+    """Everything of one VPC as the world should have it. Equal state gives an equal value."""
+    subnets = store.subnets_of(snapshot, vpc)
+    interfaces = [each for each in store.interfaces_of(snapshot, vpc) if each.attachment is not None]
+    groups = {each.id: each for each in store.groups_of(snapshot, vpc)}
+    members = _members(interfaces)
+    gateway = store.gateway_of(snapshot, vpc)
+    routes = _routes_by_subnet(store.route_tables_of(snapshot, vpc), subnets, gateway.id if gateway else None)
+    firewalls: dict[tuple[str, ...], Firewall] = {}
+
+    def guard(interface: NetworkInterface) -> Firewall:
+        if interface.groups not in firewalls:
+            firewalls[interface.groups] = firewall(interface, groups, members)
+        return firewalls[interface.groups]
+
+    return VpcNetwork(
+        id=vpc.id,
+        region=vpc.region,
+        cidrs=store.vpc_cidrs(vpc),
+        subnets=tuple(
+            SubnetNetwork(each.id, each.cidr, each.availability_zone, routes.get(each.id, ())) for each in subnets
+        ),
+        nodes=tuple(
+            NodeAddress(each.id, each.subnet_id, each.private_ip, guard(each))
+            for each in interfaces
+            if each.attachment == "node"
+        ),
+        workloads=tuple(
+            Workload(each.id, each.subnet_id, each.private_ip, each.mac, guard(each))
+            for each in interfaces
+            if each.attachment == "workload"
+        ),
+        internet_gateway=gateway is not None,
+        public={each.public_ip: each.private_ip for each in interfaces if each.public_ip} if gateway else {},
+    )
+
+
+def is_used(snapshot: Snapshot, vpc: Vpc) -> bool:
+    """Does anything answer in this VPC: only then does the world need its network."""
+    return any(each.attachment is not None for each in store.interfaces_of(snapshot, vpc))
+
+
+def firewall(
+    interface: NetworkInterface, groups: Mapping[str, SecurityGroup], members: Mapping[str, tuple[str, ...]]
+) -> Firewall:
+    """The union of the interface's groups. `members` maps group ids to private addresses."""
+    if not interface.groups:
+        return OPEN
+    rules = [rule for each in interface.groups if each in groups for rule in groups[each].rules]
+    return Firewall(
+        ingress=_merged((each for each in rules if not each.egress), members),
+        egress=_merged((each for each in rules if each.egress), members),
+    )
+
+
+def _merged(rules: Iterable[SecurityGroupRule], members: Mapping[str, tuple[str, ...]]) -> tuple[FirewallRule, ...]:
+    """Rules of equal protocol and ports become one, with all their peers; a rule without any peer lets nothing pass."""
+    peers: dict[tuple[str, int, int], set[str]] = defaultdict(set)
+    for rule in rules:
+        peers[rule.protocol, rule.from_port, rule.to_port].update(_peers(rule, members))
+    return tuple(
+        FirewallRule(protocol, from_port, to_port, tuple(sorted(cidrs)))
+        for (protocol, from_port, to_port), cidrs in sorted(peers.items())
+        if cidrs
+    )
+
+
+def _peers(rule: SecurityGroupRule, members: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    if rule.cidr_v4 is not None:
+        return (rule.cidr_v4,)
+    if rule.cidr_v6 is not None:
+        return (rule.cidr_v6,)
+    if rule.group_id is not None:
+        return tuple(f"{address}/32" for address in members.get(rule.group_id, ()))
+    return ()
+
+
+def _members(interfaces: Iterable[NetworkInterface]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for each in interfaces:
+        for group_id in each.groups:
+            found[group_id].append(each.private_ip)
+    return {group_id: tuple(each) for group_id, each in found.items()}
+
+
+def _routes_by_subnet(
+    tables: Iterable[RouteTable], subnets: Iterable[Subnet], gateway_id: str | None
+) -> dict[str, tuple[Route, ...]]:
+    chosen: dict[str, RouteTable] = {}
+    main: RouteTable | None = None
+    for table in tables:
+        main = table if table.main else main
+        chosen.update(dict.fromkeys(table.associations.values(), table))
+    result = {}
+    for subnet in subnets:
+        table_of = chosen.get(subnet.id, main)
+        if table_of is not None:
+            result[subnet.id] = _routes(table_of, gateway_id)
+    return result
+
+
+def _routes(table: RouteTable, gateway_id: str | None) -> tuple[Route, ...]:
+    """IPv6 destinations are left out: no VPC has IPv6 addresses yet, so there is nothing that they could carry."""
+    return tuple(
+        Route(each.destination, route_target(each.target, gateway_id))
+        for each in table.routes
+        if ":" not in each.destination
+    )
+
+
+def route_target(target: str, gateway_id: str | None) -> str:
+    """`local`, `internet` where the target is the gateway that is attached, `blackhole` where it goes nowhere."""
+    if target == "local":
+        return "local"
+    return "internet" if gateway_id is not None and target == gateway_id else "blackhole"

@@ -1,0 +1,88 @@
+"""The kinds of ids in EC2's requests: their prefixes, the errors for one that is malformed or unknown, their tag type.
+
+The codes are AWS's own spelling, which no rule derives ("Error codes for the Amazon EC2 API").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from kunren.control.store import Resource
+from kunren.core.errors import AwsError
+from kunren.services.ec2 import errors
+from kunren.services.ec2.model import (
+    DhcpOptions,
+    InternetGateway,
+    NetworkAcl,
+    NetworkInterface,
+    RouteTable,
+    SecurityGroup,
+    Subnet,
+    Vpc,
+)
+
+R = TypeVar("R", bound=Resource)
+
+
+@dataclass(frozen=True, slots=True)
+class IdForm:
+    """`missing` makes the error for ids that do not exist."""
+
+    prefix: str
+    tag_type: str
+    malformed: str
+    missing: Callable[..., AwsError]
+
+    def check(self, id: str) -> None:
+        """Raises MalformedId where the id is not of this form."""
+        if not id.startswith(self.prefix + "-"):
+            raise errors.MalformedId(self.malformed, self.prefix, id)
+
+
+@dataclass(frozen=True, slots=True)
+class IdKind(Generic[R]):
+    """An id that finds a resource."""
+
+    resource: type[R]
+    form: IdForm
+
+
+VPC = IdKind(Vpc, IdForm("vpc", "vpc", "InvalidVpcID.Malformed", errors.VpcNotFound))
+SUBNET = IdKind(Subnet, IdForm("subnet", "subnet", "InvalidSubnetID.Malformed", errors.SubnetNotFound))
+INTERNET_GATEWAY = IdKind(
+    InternetGateway,
+    IdForm("igw", "internet-gateway", "InvalidInternetGatewayId.Malformed", errors.InternetGatewayNotFound),
+)
+ROUTE_TABLE = IdKind(
+    RouteTable, IdForm("rtb", "route-table", "InvalidRouteTableId.Malformed", errors.RouteTableNotFound)
+)
+SECURITY_GROUP = IdKind(SecurityGroup, IdForm("sg", "security-group", "InvalidGroupId.Malformed", errors.GroupNotFound))
+NETWORK_INTERFACE = IdKind(
+    NetworkInterface,
+    IdForm("eni", "network-interface", "InvalidNetworkInterfaceId.Malformed", errors.NetworkInterfaceNotFound),
+)
+NETWORK_ACL = IdKind(
+    NetworkAcl, IdForm("acl", "network-acl", "InvalidNetworkAclId.Malformed", errors.NetworkAclNotFound)
+)
+DHCP_OPTIONS = IdKind(
+    DhcpOptions, IdForm("dopt", "dhcp-options", "InvalidDhcpOptionsId.Malformed", errors.DhcpOptionsNotFound)
+)
+SECURITY_GROUP_RULE = IdForm(
+    "sgr", "security-group-rule", "InvalidSecurityGroupRuleId.Malformed", errors.SecurityGroupRuleNotFound
+)
+PREFIX_LIST = IdForm("pl", "prefix-list", "InvalidPrefixListId.Malformed", errors.PrefixListNotFound)
+INSTANCE = IdForm("i", "instance", "InvalidInstanceID.Malformed", errors.InstanceNotFound)
+ASSOCIATION = IdForm("rtbassoc", "", "InvalidRouteTableAssociationId.Malformed", errors.AssociationNotFound)
+
+TAGGABLE: tuple[IdKind[Any], ...] = (
+    VPC,
+    SUBNET,
+    INTERNET_GATEWAY,
+    ROUTE_TABLE,
+    SECURITY_GROUP,
+    NETWORK_INTERFACE,
+    NETWORK_ACL,
+    DHCP_OPTIONS,
+)

@@ -1,0 +1,218 @@
+"""Load balancers: create, describe, delete, attributes, security groups, subnets, address type.
+
+A node is a network interface per zone, made and released in the transaction that writes the load balancer.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from kunren.control.store import Tx
+from kunren.core.context import RequestContext
+from kunren.core.errors import NotImplementedByKunren
+from kunren.services.elbv2 import arns, attributes, errors, nodes
+from kunren.services.elbv2.api.base import Api, Params, Result, View, find_balancer, new_tags, pages
+from kunren.services.elbv2.associations import listeners_of, rules_of_balancer
+from kunren.services.elbv2.describe import load_balancer, zones
+from kunren.services.elbv2.limits import ARNS_PER_DESCRIBE
+from kunren.services.elbv2.model import LoadBalancer, LoadBalancerStatus
+
+_NAME_LENGTH_MAX = 32
+
+
+class LoadBalancersApi(Api):
+    def create_load_balancer(self, ctx: RequestContext, params: Params) -> Result:
+        """CreateLoadBalancer. The same name with the same settings returns what there is."""
+        kind = params.get("Type") or "application"
+        if kind != "application":
+            raise NotImplementedByKunren("elbv2", f"CreateLoadBalancer with Type {kind}")
+        _check_name(params["Name"])
+        _refuse_ipv6(params.get("IpAddressType"), "CreateLoadBalancer")
+        for member in ("CustomerOwnedIpv4Pool", "IpamPools", "EnablePrefixForIpv6SourceNat"):
+            if params.get(member) not in (None, "off"):
+                raise NotImplementedByKunren("elbv2", f"CreateLoadBalancer with {member}")
+        tags = new_tags(params)
+        scheme = params.get("Scheme") or "internet-facing"
+        subnet_ids = _subnet_ids(params)
+        with self._store.write() as tx:
+            wanted = nodes.check_subnets(tx, ctx, subnet_ids, scheme)
+            vpc_id = wanted[0].vpc_id
+            groups = nodes.check_groups(tx, ctx, vpc_id, params.get("SecurityGroups") or ())
+            existing = _by_name(tx, ctx, params["Name"])
+            if existing is not None:
+                same = (
+                    existing.scheme == scheme
+                    and {zone.subnet_id for zone in existing.zones} == {subnet.id for subnet in wanted}
+                    and set(existing.security_groups) == set(groups)
+                    and existing.tags == tags
+                )
+                if not same:
+                    raise errors.DuplicateLoadBalancerName(
+                        f"A load balancer with the same name '{existing.name}' exists, but with different settings"
+                    )
+                return {"LoadBalancers": [load_balancer(tx, existing)]}
+            self._check_quota(tx, ctx)
+            nodes.check_room(tx, wanted)
+            entropy = self._parts.entropy
+            arn = arns.load_balancer_arn(entropy, ctx.account, ctx.region, params["Name"])
+            created = LoadBalancer(
+                account=ctx.account,
+                region=ctx.region,
+                id=arn,
+                name=params["Name"],
+                type="application",
+                scheme=scheme,
+                ip_address_type="ipv4",
+                vpc_id=vpc_id,
+                dns_name=arns.dns_name(entropy, ctx.region, params["Name"], scheme),
+                canonical_hosted_zone_id=arns.hosted_zone(ctx.region),
+                created_time=self._parts.clock.now(),
+                zones=(),
+                security_groups=groups,
+                tags=tags,
+            )
+            created = nodes.placed(tx, self._parts, created, wanted)
+            tx.put(created)
+            return {"LoadBalancers": [load_balancer(tx, created)]}
+
+    def describe_load_balancers(self, ctx: RequestContext, params: Params) -> Result:
+        """DescribeLoadBalancers: all, or those of the ARNs or of the names."""
+        listed, names = params.get("LoadBalancerArns") or [], params.get("Names") or []
+        if listed and names:
+            raise errors.validation_error(
+                "Load balancer names and load balancer ARNs cannot be specified at the same time"
+            )
+        if len(listed) > ARNS_PER_DESCRIBE or len(names) > ARNS_PER_DESCRIBE:
+            raise errors.validation_error(
+                f"Up to '{ARNS_PER_DESCRIBE}' load balancers can be described in a single call"
+            )
+        for arn in listed:
+            arns.check_arn(arn, "load balancer")
+        snapshot = self._store.snapshot()
+        found = snapshot.list(LoadBalancer, ctx.account, ctx.region)
+        if listed or names:
+            found = [each for each in found if each.id in listed or each.name in names]
+            if len(found) != len(set(listed) | set(names)):
+                raise errors.LoadBalancerNotFound("One or more load balancers not found")
+        chosen, marker = pages(params, found, lambda each: each.id)
+        return {"LoadBalancers": [load_balancer(snapshot, each) for each in chosen], "NextMarker": marker}
+
+    def delete_load_balancer(self, ctx: RequestContext, params: Params) -> Result:
+        """DeleteLoadBalancer, with its listeners and rules; target groups stay. One that is not there is deleted."""
+        arn = params["LoadBalancerArn"]
+        arns.check_arn(arn, "load balancer")
+        with self._store.write() as tx:
+            found = tx.get(LoadBalancer, ctx.account, ctx.region, arn)
+            if found is None:
+                return {}
+            if attributes.value(attributes.LOAD_BALANCER, found.attributes, "deletion_protection.enabled") == "true":
+                raise errors.OperationNotPermitted(
+                    f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled"
+                )
+            for rule in rules_of_balancer(tx, found):
+                tx.delete(rule)
+            for listener in listeners_of(tx, found):
+                tx.delete(listener)
+            nodes.release(tx, found)
+            status = tx.get(LoadBalancerStatus, ctx.account, ctx.region, arn)
+            if status is not None:
+                tx.delete(status)
+            tx.delete(found)
+        return {}
+
+    def describe_load_balancer_attributes(self, ctx: RequestContext, params: Params) -> Result:
+        found = find_balancer(self._store.snapshot(), ctx, params["LoadBalancerArn"])
+        return {"Attributes": attributes.described(attributes.LOAD_BALANCER, found.attributes)}
+
+    def modify_load_balancer_attributes(self, ctx: RequestContext, params: Params) -> Result:
+        """ModifyLoadBalancerAttributes: all or nothing; answers with every attribute."""
+        with self._store.write() as tx:
+            found = find_balancer(tx, ctx, params["LoadBalancerArn"])
+            merged = attributes.merge_load_balancer(found.attributes, params["Attributes"])
+            tx.put(msgspec.structs.replace(found, attributes=merged))
+        return {"Attributes": attributes.described(attributes.LOAD_BALANCER, merged)}
+
+    def set_security_groups(self, ctx: RequestContext, params: Params) -> Result:
+        """SetSecurityGroups: the nodes' interfaces have the new groups from here on."""
+        with self._store.write() as tx:
+            found = find_balancer(tx, ctx, params["LoadBalancerArn"])
+            if not params["SecurityGroups"]:
+                raise errors.InvalidConfigurationRequest("At least one security group must be specified")
+            groups = nodes.check_groups(tx, ctx, found.vpc_id, params["SecurityGroups"])
+            nodes.regroup(tx, found, groups)
+            tx.put(msgspec.structs.replace(found, security_groups=groups))
+        return {"SecurityGroupIds": list(groups)}
+
+    def set_subnets(self, ctx: RequestContext, params: Params) -> Result:
+        """SetSubnets: nodes of subnets that stay keep their addresses, others are released and made."""
+        with self._store.write() as tx:
+            found = find_balancer(tx, ctx, params["LoadBalancerArn"])
+            _refuse_ipv6(params.get("IpAddressType"), "SetSubnets")
+            wanted = nodes.check_subnets(tx, ctx, _subnet_ids(params), found.scheme)
+            if wanted[0].vpc_id != found.vpc_id:
+                raise errors.InvalidConfigurationRequest(
+                    f"All subnets must belong to the same VPC: '{found.vpc_id}, {wanted[0].vpc_id}'"
+                )
+            have = {zone.subnet_id for zone in found.zones}
+            nodes.check_room(tx, [subnet for subnet in wanted if subnet.id not in have])
+            moved = nodes.placed(tx, self._parts, found, wanted)
+            tx.put(moved)
+        return {"AvailabilityZones": zones(moved), "IpAddressType": moved.ip_address_type}
+
+    def set_ip_address_type(self, ctx: RequestContext, params: Params) -> Result:
+        found = find_balancer(self._store.snapshot(), ctx, params["LoadBalancerArn"])
+        _refuse_ipv6(params["IpAddressType"], "SetIpAddressType")
+        return {"IpAddressType": found.ip_address_type}
+
+    def describe_capacity_reservation(self, ctx: RequestContext, params: Params) -> Result:
+        """DescribeCapacityReservation: nothing can be reserved, so nothing is."""
+        find_balancer(self._store.snapshot(), ctx, params["LoadBalancerArn"])
+        return {"CapacityReservationState": []}
+
+    def _check_quota(self, tx: Tx, ctx: RequestContext) -> None:
+        count = len(tx.list(LoadBalancer, ctx.account, ctx.region))
+        if count >= self._limits.application_load_balancers:
+            raise errors.TooManyLoadBalancers("The maximum number of load balancers has been reached")
+
+
+def _by_name(view: View, ctx: RequestContext, name: str) -> LoadBalancer | None:
+    return next((each for each in view.list(LoadBalancer, ctx.account, ctx.region) if each.name == name), None)
+
+
+def _check_name(name: str) -> None:
+    if len(name) > _NAME_LENGTH_MAX:
+        raise errors.validation_error(
+            f"The load balancer name '{name}' cannot be longer than '{_NAME_LENGTH_MAX}' characters"
+        )
+    if not re.fullmatch(r"[A-Za-z0-9-]+", name):
+        raise errors.validation_error(
+            f"The load balancer name '{name}' can only contain characters that are alphanumeric characters and"
+            " hyphens(-)"
+        )
+    if name.startswith("-") or name.endswith("-"):
+        raise errors.validation_error(f"The load balancer name '{name}' cannot begin or end with '-'")
+    if name.startswith("internal-"):
+        raise errors.validation_error(f"The load balancer name '{name}' cannot begin with 'internal-'")
+
+
+def _subnet_ids(params: Params) -> list[str]:
+    """The subnets of `Subnets` or `SubnetMappings`. Raises ValidationError, InvalidConfigurationRequest."""
+    plain, mappings = params.get("Subnets") or [], params.get("SubnetMappings") or []
+    if plain and mappings:
+        raise errors.validation_error("You must specify either subnets or subnet mappings, but not both")
+    for mapping in mappings:
+        if not mapping.get("SubnetId"):
+            raise errors.validation_error("A subnet ID must be specified in a subnet mapping")
+        for member in ("AllocationId", "PrivateIPv4Address", "IPv6Address", "SourceNatIpv6Prefix"):
+            if mapping.get(member):
+                raise errors.InvalidConfigurationRequest(
+                    f"'{member}' is not supported for load balancers with type 'application'"
+                )
+    return plain or [mapping["SubnetId"] for mapping in mappings]
+
+
+def _refuse_ipv6(address_type: str | None, operation: str) -> None:
+    if address_type not in (None, "ipv4"):
+        raise NotImplementedByKunren("elbv2", f"{operation} with IpAddressType {address_type}")

@@ -1,0 +1,126 @@
+"""Registering, deregistering and looking at targets."""
+
+from __future__ import annotations
+
+from kunren.control.store import Tx
+from kunren.core.context import RequestContext
+from kunren.services.ec2 import store as ec2
+from kunren.services.ec2.model import Vpc
+from kunren.services.elbv2 import errors, targets
+from kunren.services.elbv2.api.base import Api, Params, Result, View, find_group
+from kunren.services.elbv2.associations import group_users, groups_of, rules_of_balancer
+from kunren.services.elbv2.draining import settled
+from kunren.services.elbv2.forwarding import check_target_count
+from kunren.services.elbv2.model import LoadBalancer, Target, TargetGroup, TargetHealth, target_health_id
+
+
+class TargetsApi(Api):
+    def register_targets(self, ctx: RequestContext, params: Params) -> Result:
+        """RegisterTargets. Targets that are there already stay as they are."""
+        now = self._parts.clock.now()
+        with self._store.write() as tx:
+            group = settled(find_group(tx, ctx, params["TargetGroupArn"]), now)
+            wanted = self._wanted(tx, ctx, group, params)
+            changed = targets.registered(group, wanted, now)
+            self._check_counts(tx, ctx, group, changed)
+            tx.put(changed)
+        return {}
+
+    def deregister_targets(self, ctx: RequestContext, params: Params) -> Result:
+        """DeregisterTargets: they drain where a listener reaches the group, and are gone at once elsewhere."""
+        now = self._parts.clock.now()
+        if not params["Targets"]:
+            raise errors.validation_error("At least one target must be specified")
+        with self._store.write() as tx:
+            group = settled(find_group(tx, ctx, params["TargetGroupArn"]), now)
+            wanted = [targets.resolved(group, given) for given in params["Targets"]]
+            in_use = group.id in group_users(tx, ctx.account, ctx.region)
+            tx.put(targets.deregistered(group, wanted, now, in_use))
+        return {}
+
+    def describe_target_health(self, ctx: RequestContext, params: Params) -> Result:
+        """DescribeTargetHealth: of all targets, or of those named, registered or not."""
+        snapshot = self._store.snapshot()
+        group = settled(find_group(snapshot, ctx, params["TargetGroupArn"]), self._parts.clock.now())
+        users = group_users(snapshot, ctx.account, ctx.region).get(group.id, ())
+        found = (snapshot.get(LoadBalancer, ctx.account, ctx.region, arn) for arn in users)
+        balancers = [each for each in found if each is not None]
+        asked: list[Target] = list(group.targets)
+        if params.get("Targets"):
+            asked = [targets.resolved(group, given) for given in params["Targets"]]
+        return {"TargetHealthDescriptions": [_description(snapshot, group, target, balancers) for target in asked]}
+
+    def _wanted(self, tx: Tx, ctx: RequestContext, group: TargetGroup, params: Params) -> list[Target]:
+        """The targets of the call, checked. Raises ValidationError, InvalidTarget, AccessDenied."""
+        wanted = [targets.resolved(group, given) for given in params["Targets"]]
+        if not wanted:
+            raise errors.validation_error("At least one target must be specified")
+        if group.target_type == "lambda":
+            pairs = zip(wanted, params["Targets"], strict=True)
+            return [self._function(group, target, given) for target, given in pairs]
+        for given in params["Targets"]:
+            if given.get("QuicServerId"):
+                raise errors.validation_error("'QuicServerId' is only supported for the QUIC and TCP_QUIC protocols")
+        if group.target_type == "ip":
+            assert group.vpc_id is not None
+            vpc = tx.get(Vpc, ctx.account, ctx.region, group.vpc_id)
+            if vpc is None:
+                raise errors.InvalidTarget(f"The VPC ID '{group.vpc_id}' is not found")
+            subnets = [(subnet.cidr, subnet.availability_zone) for subnet in ec2.subnets_of(tx, vpc)]
+            region = self._parts.spec.region(ctx.region)
+            zones = [f"{ctx.region}{letter}" for letter in region.zones] if region is not None else []
+            return [targets.check_ip(target, ec2.vpc_cidrs(vpc), subnets, zones) for target in wanted]
+        # There are no instances in this world yet, so none is running.
+        names = ", ".join(f"'{target.id}'" for target in wanted)
+        raise errors.InvalidTarget(
+            f"The following targets are not in a running state and cannot be registered: {names}"
+        )
+
+    def _function(self, group: TargetGroup, target: Target, given: Params) -> Target:
+        if given.get("Port") is not None:
+            raise errors.validation_error("A port cannot be specified for targets with target type 'lambda'")
+        checked = targets.check_function(target)
+        allowed = self._parts.may_invoke(self._store.snapshot(), target.id, group.id)
+        if allowed is None:
+            raise errors.InvalidTarget(f"The Lambda function '{target.id}' does not exist")
+        if not allowed:
+            raise errors.not_allowed_to_invoke(target.id, group.id)
+        return checked
+
+    def _check_counts(self, tx: Tx, ctx: RequestContext, before: TargetGroup, after: TargetGroup) -> None:
+        """Raises TooManyTargets."""
+        limit = 1 if after.target_type == "lambda" else self._limits.targets_per_target_group
+        if len(after.targets) > limit:
+            raise errors.TooManyTargets(
+                f"The maximum number of targets on target group '{after.id}' has been reached; the limit is '{limit}'"
+            )
+        more = len(after.targets) - len(before.targets)
+        for arn in group_users(tx, ctx.account, ctx.region).get(after.id, ()) if more > 0 else ():
+            balancer = tx.get(LoadBalancer, ctx.account, ctx.region, arn)
+            if balancer is not None:
+                reached = groups_of(rules_of_balancer(tx, balancer))
+                check_target_count(tx, ctx, self._limits, balancer, reached, more)
+
+
+def _description(view: View, group: TargetGroup, asked: Target, balancers: list[LoadBalancer]) -> Result:
+    target = next((each for each in group.targets if targets.same(each, asked)), None)
+    zone = target.availability_zone if target is not None else None
+    enabled = {node.zone_name for balancer in balancers for node in balancer.zones}
+    own = any(
+        node.private_ip == asked.id and balancer.vpc_id == group.vpc_id
+        for balancer in view.list(LoadBalancer, group.account, group.region)
+        for node in balancer.zones
+    )
+    observed = None
+    if target is not None:
+        observed = view.get(TargetHealth, group.account, group.region, target_health_id(group.id, target))
+    shown = targets.health(
+        group,
+        target or asked,
+        known=target is not None,
+        in_use=bool(balancers),
+        zone_enabled=zone in (None, "all") or zone in enabled,
+        of_balancer=own,
+        observed=observed,
+    )
+    return targets.described(group, target or asked, shown)

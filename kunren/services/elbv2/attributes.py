@@ -1,0 +1,322 @@
+"""The attributes of load balancers, listeners and target groups: keys, defaults, and which values AWS takes.
+
+Each table maps a key to a `Rule`: the default (None: the key is known, but not for this kind of resource) and the check
+of a new value. `merged` applies a Modify…Attributes call; `described` is what Describe…Attributes lists. A stored
+resource holds only what was changed; `value` reads one attribute with its default.
+Sources: LoadBalancerAttribute, ListenerAttribute and TargetGroupAttribute in the API reference.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from kunren.core.errors import NotImplementedByKunren
+from kunren.services.elbv2.errors import InvalidConfigurationRequest, validation_error
+
+Check: TypeAlias = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    default: str
+    check: Check
+
+
+Table: TypeAlias = Mapping[str, Rule]
+
+
+def _one_of(*options: str) -> Check:
+    def check(key: str, value: str) -> None:
+        if value not in options:
+            raise validation_error(f"'{key}' value '{value}' must be one of [{', '.join(options)}]")
+
+    return check
+
+
+def _between(low: int, high: int, *words: str) -> Check:
+    def check(key: str, value: str) -> None:
+        if value in words:
+            return
+        if not re.fullmatch(r"[0-9]{1,9}", value) or not low <= int(value) <= high:
+            raise validation_error(f"'{key}' value '{value}' must be between '{low}-{high}' inclusive")
+
+    return check
+
+
+def _slow_start(key: str, value: str) -> None:
+    if value != "0":
+        _between(30, 900)(key, value)
+
+
+def _stickiness_type(_: str, value: str) -> None:
+    if value not in ("app_cookie", "lb_cookie", "source_ip"):
+        raise validation_error("'Stickiness type' must be one of [app_cookie, lb_cookie, source_ip]")
+
+
+def _cookie_name(key: str, value: str) -> None:
+    if value.upper().startswith("AWSALB"):
+        raise InvalidConfigurationRequest(
+            f"'{key}' value '{value}' cannot begin with 'AWSALB', 'AWSALBAPP' or 'AWSALBTG'"
+        )
+    if not re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}", value):
+        raise validation_error(f"'{key}' value '{value}' is not a valid cookie name")
+
+
+def _not_yet(*allowed: str) -> Check:
+    """A switch whose other positions nothing in Kunren would act on."""
+
+    def check(key: str, value: str) -> None:
+        _one_of("true", "false", "on", "off")(key, value)
+        if value not in allowed:
+            raise NotImplementedByKunren("elbv2", f"attribute {key}={value}")
+
+    return check
+
+
+def _unchanged(default: str, check: Check) -> Check:
+    """An attribute of which only the default is carried out."""
+
+    def unchanged(key: str, value: str) -> None:
+        check(key, value)
+        if value != default:
+            raise NotImplementedByKunren("elbv2", f"attribute {key}={value}")
+
+    return unchanged
+
+
+def _text(_: str, value: str) -> None:
+    del value
+
+
+def _header_name(key: str, value: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_\-]{1,40}", value):
+        raise validation_error(f"'{key}' value '{value}' is not a valid header name")
+
+
+def _header_value(key: str, value: str) -> None:
+    if len(value) > 1024 or not re.fullmatch(r"[\x20-\x7e]*", value):
+        raise validation_error(f"'{key}' value '{value}' is not a valid header value")
+
+
+def _header_word(*words: str) -> Check:
+    return _one_of("", *words)
+
+
+def _max_age(key: str, value: str) -> None:
+    if value:
+        _between(0, 86_400)(key, value)
+
+
+_BOOLEAN = _one_of("true", "false")
+_OFF = _not_yet("false")
+
+LOAD_BALANCER: Table = {
+    "access_logs.s3.enabled": Rule("false", _OFF),
+    "access_logs.s3.bucket": Rule("", _text),
+    "access_logs.s3.prefix": Rule("", _text),
+    "client_keep_alive.seconds": Rule("3600", _between(60, 604_800)),
+    "connection_logs.s3.enabled": Rule("false", _OFF),
+    "connection_logs.s3.bucket": Rule("", _text),
+    "connection_logs.s3.prefix": Rule("", _text),
+    "deletion_protection.enabled": Rule("false", _BOOLEAN),
+    "health_check_logs.s3.enabled": Rule("false", _OFF),
+    "health_check_logs.s3.bucket": Rule("", _text),
+    "health_check_logs.s3.prefix": Rule("", _text),
+    "idle_timeout.timeout_seconds": Rule("60", _between(1, 4000)),
+    "load_balancing.cross_zone.enabled": Rule("true", _BOOLEAN),
+    "routing.http.desync_mitigation_mode": Rule("defensive", _one_of("monitor", "defensive", "strictest")),
+    "routing.http.drop_invalid_header_fields.enabled": Rule("false", _BOOLEAN),
+    "routing.http.preserve_host_header.enabled": Rule("false", _BOOLEAN),
+    "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": Rule("false", _BOOLEAN),
+    "routing.http.xff_client_port.enabled": Rule("false", _BOOLEAN),
+    "routing.http.xff_header_processing.mode": Rule("append", _one_of("append", "preserve", "remove")),
+    "routing.http2.enabled": Rule("true", _BOOLEAN),
+    "waf.fail_open.enabled": Rule("false", _BOOLEAN),
+    "zonal_shift.config.enabled": Rule("false", _BOOLEAN),
+}
+_LOAD_BALANCER_OTHERS = ("dns_record.client_routing_policy", "secondary_ips.auto_assigned.per_subnet")
+
+_RESPONSE_HEADERS: Table = {
+    "routing.http.response.access_control_allow_credentials.header_value": Rule("", _header_word("true")),
+    "routing.http.response.access_control_allow_headers.header_value": Rule("", _header_value),
+    "routing.http.response.access_control_allow_methods.header_value": Rule("", _header_value),
+    "routing.http.response.access_control_allow_origin.header_value": Rule("", _header_value),
+    "routing.http.response.access_control_expose_headers.header_value": Rule("", _header_value),
+    "routing.http.response.access_control_max_age.header_value": Rule("", _max_age),
+    "routing.http.response.content_security_policy.header_value": Rule("", _header_value),
+    "routing.http.response.server.enabled": Rule("true", _BOOLEAN),
+    "routing.http.response.strict_transport_security.header_value": Rule("", _header_value),
+    "routing.http.response.x_content_type_options.header_value": Rule("", _header_word("nosniff")),
+    "routing.http.response.x_frame_options.header_value": Rule("", _header_word("DENY", "SAMEORIGIN")),
+}
+_REQUEST_HEADERS: Table = {
+    f"routing.http.request.{key}.header_name": Rule(default, _unchanged(default, _header_name))
+    for key, default in {
+        "x_amzn_mtls_clientcert": "X-Amzn-Mtls-Clientcert",
+        "x_amzn_mtls_clientcert_issuer": "X-Amzn-Mtls-Clientcert-Issuer",
+        "x_amzn_mtls_clientcert_leaf": "X-Amzn-Mtls-Clientcert-Leaf",
+        "x_amzn_mtls_clientcert_serial_number": "X-Amzn-Mtls-Clientcert-Serial-Number",
+        "x_amzn_mtls_clientcert_subject": "X-Amzn-Mtls-Clientcert-Subject",
+        "x_amzn_mtls_clientcert_validity": "X-Amzn-Mtls-Clientcert-Validity",
+        "x_amzn_tls_cipher_suite": "X-Amzn-Tls-Cipher-Suite",
+        "x_amzn_tls_version": "X-Amzn-Tls-Version",
+    }.items()
+}
+_LISTENER_OTHERS = ("tcp.idle_timeout.seconds", "send_tcp_reset.on_idle_timeout.enabled")
+
+_PERCENTAGE = _between(1, 100, "off")
+_HEALTH_THRESHOLDS: Table = {
+    "target_group_health.dns_failover.minimum_healthy_targets.count": Rule(
+        "1", _unchanged("1", _between(1, 1000, "off"))
+    ),
+    "target_group_health.dns_failover.minimum_healthy_targets.percentage": Rule("off", _unchanged("off", _PERCENTAGE)),
+    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count": Rule("1", _between(1, 1000)),
+    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": Rule("off", _PERCENTAGE),
+}
+TARGET_GROUP: Table = {
+    "deregistration_delay.timeout_seconds": Rule("300", _between(0, 3600)),
+    "load_balancing.algorithm.anomaly_mitigation": Rule("off", _not_yet("off")),
+    "load_balancing.algorithm.type": Rule(
+        "round_robin", _one_of("round_robin", "least_outstanding_requests", "weighted_random")
+    ),
+    "load_balancing.cross_zone.enabled": Rule(
+        "use_load_balancer_configuration", _one_of("true", "false", "use_load_balancer_configuration")
+    ),
+    "slow_start.duration_seconds": Rule("0", _slow_start),
+    "stickiness.app_cookie.cookie_name": Rule("", _cookie_name),
+    "stickiness.app_cookie.duration_seconds": Rule("86400", _between(1, 604_800)),
+    "stickiness.enabled": Rule("false", _BOOLEAN),
+    "stickiness.lb_cookie.duration_seconds": Rule("86400", _between(1, 604_800)),
+    "stickiness.type": Rule("lb_cookie", _stickiness_type),
+    **_HEALTH_THRESHOLDS,
+}
+LAMBDA_TARGET_GROUP: Table = {"lambda.multi_value_headers.enabled": Rule("false", _BOOLEAN)}
+_TARGET_GROUP_OTHERS = (
+    "deregistration_delay.connection_termination.enabled",
+    "preserve_client_ip.enabled",
+    "proxy_protocol_v2.enabled",
+    "target_health_state.unhealthy.connection_termination.enabled",
+    "target_health_state.unhealthy.draining_interval_seconds",
+    "target_failover.on_deregistration",
+    "target_failover.on_unhealthy",
+    "send_tcp_reset.on_unhealthy.enabled",
+    "send_tcp_reset.on_deregistration.enabled",
+)
+
+
+def listener_table(protocol: str) -> Table:
+    """The attributes of a listener: those that name request headers exist on HTTPS listeners only."""
+    return {**_REQUEST_HEADERS, **_RESPONSE_HEADERS} if protocol == "HTTPS" else _RESPONSE_HEADERS
+
+
+def target_group_table(target_type: str) -> Table:
+    return LAMBDA_TARGET_GROUP if target_type == "lambda" else TARGET_GROUP
+
+
+def value(table: Table, stored: Mapping[str, str], key: str) -> str:
+    """One attribute as it is in force."""
+    return stored.get(key, table[key].default)
+
+
+def described(table: Table, stored: Mapping[str, str]) -> list[dict[str, str]]:
+    """All attributes, sorted by key, as the wire has them."""
+    return [{"Key": key, "Value": value(table, stored, key)} for key in sorted(table)]
+
+
+def _requested(attributes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    wanted: dict[str, str] = {}
+    for attribute in attributes:
+        key = attribute.get("Key")
+        if not key:
+            raise validation_error("An attribute key must be specified")
+        if key in wanted:
+            raise validation_error(f"Attribute key '{key}' cannot be specified more than once")
+        given = attribute.get("Value")
+        if given is None:
+            raise validation_error(f"A value must be specified for attribute key '{key}'")
+        wanted[key] = given
+    return wanted
+
+
+def _merged(
+    table: Table, stored: Mapping[str, str], wanted: Mapping[str, str], what: str, others: Iterable[str], on: str
+) -> dict[str, str]:
+    for key, given in wanted.items():
+        rule = table.get(key)
+        if rule is None:
+            if key in others:
+                raise InvalidConfigurationRequest(f"{what} attribute key '{key}' is not supported on {on}")
+            raise validation_error(f"{what} attribute key '{key}' is not recognized")
+        rule.check(key, given)
+    return {**stored, **wanted}
+
+
+def merge_load_balancer(stored: Mapping[str, str], attributes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The attributes after ModifyLoadBalancerAttributes. Raises ValidationError, InvalidConfigurationRequest."""
+    wanted = _requested(attributes)
+    merged = _merged(
+        LOAD_BALANCER, stored, wanted, "Load balancer", _LOAD_BALANCER_OTHERS, "load balancers with type 'application'"
+    )
+    if wanted.get("load_balancing.cross_zone.enabled") == "false":
+        raise InvalidConfigurationRequest(
+            "Load balancer attribute key 'load_balancing.cross_zone.enabled' cannot be 'false' on load balancers with"
+            " type 'application'"
+        )
+    return merged
+
+
+def merge_listener(protocol: str, stored: Mapping[str, str], attributes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The attributes after ModifyListenerAttributes. Raises ValidationError, InvalidConfigurationRequest."""
+    others = (*_LISTENER_OTHERS, *_REQUEST_HEADERS)
+    on = f"listeners with protocol '{protocol}'"
+    return _merged(listener_table(protocol), stored, _requested(attributes), "Listener", others, on)
+
+
+def merge_target_group(
+    target_type: str, protocol: str | None, stored: Mapping[str, str], attributes: Iterable[Mapping[str, Any]]
+) -> dict[str, str]:
+    """The attributes after ModifyTargetGroupAttributes. Raises ValidationError, InvalidConfigurationRequest."""
+    wanted = _requested(attributes)
+    table = target_group_table(target_type)
+    for key in wanted:
+        if target_type == "lambda" and key not in table and key in TARGET_GROUP:
+            raise InvalidConfigurationRequest(
+                f"A target group with target type 'lambda' does not support the attribute {key}"
+            )
+    on = f"target groups with target type '{target_type}'"
+    others = (*_TARGET_GROUP_OTHERS, *LAMBDA_TARGET_GROUP)
+    merged = _merged(table, stored, wanted, "Target group", others, on)
+    if target_type != "lambda":
+        _check_together(merged, protocol)
+    return merged
+
+
+def _check_together(merged: Mapping[str, str], protocol: str | None) -> None:
+    """Rules between attributes of one target group."""
+
+    def now(key: str) -> str:
+        return value(TARGET_GROUP, merged, key)
+
+    sticky = now("stickiness.enabled") == "true"
+    if now("stickiness.type") == "source_ip":
+        raise InvalidConfigurationRequest(
+            f"Stickiness type 'source_ip' is not supported for target groups with the {protocol} protocol"
+        )
+    if sticky and now("stickiness.type") == "app_cookie" and not now("stickiness.app_cookie.cookie_name"):
+        raise InvalidConfigurationRequest(
+            "You must set an application cookie name to enable stickiness of type 'app_cookie'"
+        )
+    if sticky and now("stickiness.type") == "app_cookie":
+        raise NotImplementedByKunren("elbv2", "attribute stickiness.type=app_cookie with stickiness.enabled=true")
+    algorithm = now("load_balancing.algorithm.type")
+    if now("slow_start.duration_seconds") != "0" and algorithm != "round_robin":
+        raise InvalidConfigurationRequest(
+            f"You cannot enable slow start mode on target groups with the load balancing algorithm '{algorithm}'"
+        )
+    if sticky and now("load_balancing.cross_zone.enabled") == "false":
+        raise InvalidConfigurationRequest(
+            "You cannot enable stickiness on target groups with cross-zone load balancing turned off"
+        )

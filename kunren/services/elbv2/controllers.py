@@ -1,0 +1,225 @@
+"""The shells that make load balancers real: store → Envoy and DNS; probes and draining are joined here too.
+
+`LoadBalancerController` publishes each load balancer's translation once the kernel has its nodes' addresses, then its
+DNS name, and calls it active when Envoy has acknowledged. `Elbv2Controllers` is all of the service's long-lived parts.
+All start from the store alone, so a restart converges.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from kunren.control.controller import Controller
+from kunren.control.store import Key, Snapshot, Store
+from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
+from kunren.dataplane.dns.zones import NameRecords
+from kunren.dataplane.envoy.resources import EnvoyResources
+from kunren.dataplane.health.prober import Sockets
+from kunren.services.acm.material import certificate_material
+from kunren.services.acm.model import Certificate
+from kunren.services.ec2.model import InterfaceStatus
+from kunren.services.elbv2.associations import group_users
+from kunren.services.elbv2.dataplane import targets
+from kunren.services.elbv2.dataplane.balancer import Environment, is_live, reached_groups, resources, typical
+from kunren.services.elbv2.model import (
+    AvailabilityZone,
+    Listener,
+    LoadBalancer,
+    LoadBalancerStatus,
+    Rule,
+    TargetGroup,
+    TargetHealth,
+)
+from kunren.services.elbv2.probes import HealthController
+from kunren.services.elbv2.sweeper import DrainingController
+
+ACKNOWLEDGE_WITHIN_S = 15.0
+
+
+class EnvoyPublisher(Protocol):
+    def publish(self, owner: str, resources: EnvoyResources) -> asyncio.Future[None]: ...
+    def withdraw(self, owner: str) -> asyncio.Future[None]: ...
+    def warm(self, resources: EnvoyResources) -> None: ...
+    async def cut(self, namespace: str, address: str, port: int, sources: tuple[str, ...]) -> None: ...
+
+
+class NamePublisher(Protocol):
+    def publish_names(self, owner: str, published: Mapping[str, NameRecords]) -> int: ...
+
+
+class LoadBalancerController:
+    """Joins load balancers to Envoy and DNS."""
+
+    def __init__(self, store: Store, clock: Clock, envoy: EnvoyPublisher, dns: NamePublisher, env: Environment) -> None:
+        self._store = store
+        self._envoy = envoy
+        self._dns = dns
+        self._env = env
+        self._warmed = False
+        self._controller = Controller(
+            "load-balancer", store, clock, keys=concerned, every=_every, reconcile=self._reconcile
+        )
+
+    async def run(self) -> None:
+        await self._controller.run()
+
+    async def settled(self) -> None:
+        """Return when Envoy and DNS have everything that was asked for until now."""
+        await self._controller.settled()
+
+    def status(self) -> dict[str, Any]:
+        snapshot = self._store.snapshot()
+        states = [each.state for each in snapshot.every(LoadBalancerStatus)]
+        return {"active": states.count("active"), "errors": dict(self._controller.last_errors)}
+
+    async def _reconcile(self, work: str) -> None:
+        account, region, arn = work.split("|")
+        snapshot = self._store.snapshot()
+        balancer = snapshot.get(LoadBalancer, account, region, arn)
+        if balancer is None:
+            self._dns.publish_names(arn, {})
+            await _within(self._envoy.withdraw(arn))
+            return
+        if not self._warmed:
+            self._warmed = True
+            self._envoy.warm(typical(self._env))  # while the network is being made
+        live = tuple(node for node in balancer.zones if is_live(snapshot, balancer, node))
+        made = resources(snapshot, msgspec.structs.replace(balancer, zones=live), self._env)
+        try:
+            await _within(self._envoy.publish(arn, made.resources))
+        except Exception as error:
+            self._observe(balancer, None, str(error))
+            raise
+        self._dns.publish_names(arn, {balancer.dns_name: name_records(snapshot, balancer, live)})
+        everywhere = len(live) == len(balancer.zones)
+        self._observe(balancer, "active" if everywhere else None, "; ".join(made.problems))
+
+    def _observe(self, balancer: LoadBalancer, state: str | None, reason: str) -> None:
+        """Say what is so. `state` None leaves it as it is (a load balancer that was active still serves)."""
+        with self._store.write() as tx:
+            if tx.get(LoadBalancer, balancer.account, balancer.region, balancer.id) is None:
+                return
+            before = tx.get(LoadBalancerStatus, balancer.account, balancer.region, balancer.id)
+            status = LoadBalancerStatus(
+                account=balancer.account,
+                region=balancer.region,
+                id=balancer.id,
+                state=state or (before.state if before is not None else "provisioning"),
+                reason=reason,
+            )
+            if status != before:
+                tx.put(status)
+
+
+async def _within(future: asyncio.Future[None]) -> None:
+    """Wait for Envoy's word, but not for ever: the workqueue asks again."""
+    done, _ = await asyncio.wait([future], timeout=ACKNOWLEDGE_WITHIN_S)
+    if not done:
+        raise TimeoutError(f"envoy did not acknowledge within {ACKNOWLEDGE_WITHIN_S:.0f} s")
+    future.result()
+
+
+def name_records(snapshot: Snapshot, balancer: LoadBalancer, live: Iterable[AvailabilityZone]) -> NameRecords:
+    """What the load balancer's DNS name answers: public addresses of an internet-facing one, private ones otherwise."""
+    public = balancer.scheme == "internet-facing"
+    addresses = tuple(node.public_ip if public else node.private_ip for node in live)
+    return NameRecords(a=tuple(each for each in addresses if each), ttl=60, healthy=is_healthy(snapshot, balancer))
+
+
+def is_healthy(snapshot: Snapshot, balancer: LoadBalancer) -> bool:
+    """What an alias that evaluates target health sees: every target group has a healthy target ("Values specific for
+    alias records", Route 53). One that only redirects is healthy."""
+    groups = reached_groups(snapshot, balancer).values()
+    return all(any(targets.is_serving(snapshot, group, each) for each in group.targets) for group in groups)
+
+
+def concerned(snapshot: Snapshot, key: Key) -> Iterable[str]:
+    """The load balancers, as work keys, that a changed resource concerns."""
+    arns: Iterable[str] = ()
+    if key.kind == LoadBalancer.kind:
+        arns = (key.id,)
+    elif key.kind in (Listener.kind, Rule.kind):
+        arns = (balancer_of(key.id),)
+    elif key.kind in (TargetGroup.kind, TargetHealth.kind):
+        arns = group_users(snapshot, key.account, key.region).get(key.id.partition("|")[0], ())
+    elif key.kind == InterfaceStatus.kind:
+        arns = [
+            each.id
+            for each in snapshot.list(LoadBalancer, key.account, key.region)
+            if any(node.interface_id == key.id for node in each.zones)
+        ]
+    elif key.kind == Certificate.kind:
+        return [
+            _work(each.account, each.region, each.load_balancer_arn)
+            for each in snapshot.every(Listener)
+            if key.id in each.certificates
+        ]
+    return [_work(key.account, key.region, arn) for arn in arns]
+
+
+def balancer_of(arn: str) -> str:
+    """The load balancer's ARN, which a listener's or rule's contains: `…:listener/app/NAME/LB/LISTENER[/RULE]`."""
+    prefix, _, path = arn.replace(":listener-rule/", ":listener/").partition(":listener/")
+    return f"{prefix}:loadbalancer/{'/'.join(path.split('/')[:3])}"
+
+
+def _every(snapshot: Snapshot) -> Iterable[str]:
+    return [_work(each.account, each.region, each.id) for each in snapshot.every(LoadBalancer)]
+
+
+def _work(account: str, region: str, arn: str) -> str:
+    return f"{account}|{region}|{arn}"
+
+
+class WorldPart(Sockets, Protocol):
+    """What load balancing needs of the world."""
+
+    def netns_path(self, namespace: str) -> str: ...
+
+
+class Elbv2Controllers:
+    """All long-lived parts of load balancing. The elbv2, ec2 and acm kinds are registered before it is built."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        world: WorldPart,
+        envoy: EnvoyPublisher,
+        dns: NamePublisher,
+        *,
+        bridge_socket: Path | str,
+    ) -> None:
+        """`bridge_socket` is where the HTTP server in front of Lambda targets listens."""
+        env = Environment(
+            netns_path=world.netns_path,
+            certificate=certificate_material,
+            bridge_socket=str(bridge_socket),
+            wall_seconds=clock.wall_seconds,
+        )
+        self.balancers = LoadBalancerController(store, clock, envoy, dns, env)
+        self.health = HealthController(store, clock, entropy, world, bridge_socket=str(bridge_socket))
+        self.draining = DrainingController(store, clock, envoy.cut)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for name, running in (
+                ("load-balancers", self.balancers.run()),
+                ("target-health", self.health.run()),
+                ("draining", self.draining.run()),
+            ):
+                tasks.create_task(running, name=name)
+
+    async def settled(self) -> None:
+        """Return when Envoy and DNS have everything that was asked for until now."""
+        await self.balancers.settled()
+
+    def status(self) -> dict[str, Any]:
+        return {**self.balancers.status(), **self.health.status()}

@@ -1,0 +1,231 @@
+"""One load balancer, whole: a snapshot of the store in, Envoy's resources out.
+
+Names: `NAME/ID` of the load balancer, then the node's zone and the port. Route configurations and clusters exist once
+per node, since they say from which address the node connects; endpoints and certificates are shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from kunren.control.store import Snapshot
+from kunren.dataplane.envoy.resources import Endpoint, EnvoyResources, Fragment, certificate_secret, pipe_cluster
+from kunren.services.ec2.model import InterfaceStatus
+from kunren.services.elbv2.associations import groups_of, listeners_of, rules_of
+from kunren.services.elbv2.attributes import LOAD_BALANCER, listener_table, value
+from kunren.services.elbv2.dataplane import targets
+from kunren.services.elbv2.dataplane.answers import header, literal
+from kunren.services.elbv2.dataplane.listening import Place, listener_fragment, request_headers
+from kunren.services.elbv2.dataplane.routing import Behind, Forwarding, route_configuration
+from kunren.services.elbv2.model import (
+    AvailabilityZone,
+    HealthCheck,
+    Listener,
+    LoadBalancer,
+    Matcher,
+    Rule,
+    TargetGroup,
+)
+from kunren.world.network import vpc_namespace
+
+
+class Material(Protocol):
+    """A certificate's files, as PEM text."""
+
+    @property
+    def certificate_pem(self) -> str: ...
+    @property
+    def chain_pem(self) -> str: ...
+    @property
+    def private_key_pem(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the translation needs to know of the rest: namespaces' files, certificates, the functions' bridge, time."""
+
+    netns_path: Callable[[str], str | None]
+    certificate: Callable[[Snapshot, str], Material | None]
+    bridge_socket: str
+    wall_seconds: Callable[[float], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """`problems` are what could not be rendered (a listener whose certificate is gone), for the status."""
+
+    resources: EnvoyResources
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Draft:
+    listeners: dict[str, Fragment] = field(default_factory=dict)
+    routes: dict[str, Fragment] = field(default_factory=dict)
+    clusters: dict[str, Fragment] = field(default_factory=dict)
+    endpoints: dict[str, tuple[Endpoint, ...]] = field(default_factory=dict)
+    secrets: dict[str, Fragment] = field(default_factory=dict)
+
+    def finished(self) -> EnvoyResources:
+        return EnvoyResources(self.listeners, self.routes, self.clusters, self.endpoints, self.secrets)
+
+
+def short_name(balancer: LoadBalancer) -> str:
+    """`NAME/ID` of `…:loadbalancer/app/NAME/ID`."""
+    return balancer.id.partition(":loadbalancer/")[2].partition("/")[2] or balancer.id
+
+
+def node_place(balancer: LoadBalancer, node: AvailabilityZone, env: Environment) -> Place:
+    return Place(node.private_ip, env.netns_path(vpc_namespace(balancer.vpc_id)))
+
+
+def is_live(snapshot: Snapshot, balancer: LoadBalancer, node: AvailabilityZone) -> bool:
+    """Whether the kernel has the node's address."""
+    return snapshot.get(InterfaceStatus, balancer.account, balancer.region, node.interface_id) is not None
+
+
+def reached_groups(snapshot: Snapshot, balancer: LoadBalancer) -> dict[str, TargetGroup]:
+    """The target groups that some rule of the load balancer forwards to, by ARN."""
+    arns = {arn for listener in listeners_of(snapshot, balancer) for arn in groups_of(rules_of(snapshot, listener))}
+    found = ((arn, snapshot.get(TargetGroup, balancer.account, balancer.region, arn)) for arn in sorted(arns))
+    return {arn: group for arn, group in found if group is not None}
+
+
+def resources(snapshot: Snapshot, balancer: LoadBalancer, env: Environment) -> Translation:
+    """Everything that Envoy needs for this load balancer."""
+    groups = reached_groups(snapshot, balancer)
+    short = short_name(balancer)
+    made = _Draft()
+    problems: list[str] = []
+    rules_by_listener = {each.id: rules_of(snapshot, each) for each in listeners_of(snapshot, balancer)}
+    serving: list[tuple[Listener, list[str]]] = []
+    for listener in listeners_of(snapshot, balancer):
+        secrets = _secrets(snapshot, listener, short, env, made)
+        if listener.protocol == "HTTPS" and not secrets:
+            problems.append(f"listener {listener.port}: its default certificate has no material")
+        else:
+            serving.append((listener, secrets))
+    used = {arn for listener, _ in serving for arn in groups_of(rules_by_listener[listener.id])}
+    for node in balancer.zones:
+        place = node_place(balancer, node, env)
+        behind = {arn: _behind(groups[arn], short, node, place, env, made) for arn in sorted(used) if arn in groups}
+        for listener, secrets in serving:
+            _add_listener(balancer, listener, rules_by_listener[listener.id], node, place, behind, secrets, env, made)
+    zones = [node.zone_name for node in balancer.zones]
+    for arn in sorted(used & set(groups)):
+        if not _by_bridge(groups[arn]):
+            made.endpoints.update(targets.endpoint_resources(snapshot, groups[arn], zones))
+    return Translation(made.finished(), tuple(problems))
+
+
+def _by_bridge(group: TargetGroup) -> bool:
+    return group.target_type == "lambda" and bool(group.targets)
+
+
+def _add_listener(
+    balancer: LoadBalancer,
+    listener: Listener,
+    rules: list[Rule],
+    node: AvailabilityZone,
+    place: Place,
+    behind: dict[str, Behind],
+    secrets: list[str],
+    env: Environment,
+    made: _Draft,
+) -> None:
+    name = f"{short_name(balancer)}/{node.zone_name}/{listener.port}"
+    made.listeners[name] = listener_fragment(
+        name,
+        balancer,
+        listener,
+        place,
+        routes=name,
+        secrets=secrets,
+        sticky=any(each.session is not None for each in behind.values()),
+        wall_seconds=env.wall_seconds,
+    )
+    made.routes[name] = route_configuration(name, listener, rules, behind, forwarding(balancer, listener))
+
+
+def forwarding(balancer: LoadBalancer, listener: Listener) -> Forwarding:
+    """The headers by which this listener's requests and answers are marked."""
+    attributes = balancer.attributes
+    return Forwarding(
+        port=listener.port,
+        xff_mode=value(LOAD_BALANCER, attributes, "routing.http.xff_header_processing.mode"),
+        xff_client_port=value(LOAD_BALANCER, attributes, "routing.http.xff_client_port.enabled") == "true",
+        request_headers=request_headers(attributes, listener.protocol == "HTTPS"),
+        response_headers=_response_headers(listener),
+        hides_server=value(listener_table(listener.protocol), listener.attributes, _SERVER_ATTRIBUTE) == "false",
+    )
+
+
+_SERVER_ATTRIBUTE = "routing.http.response.server.enabled"
+
+
+def _response_headers(listener: Listener) -> tuple[Fragment, ...]:
+    """Headers that listener attributes add to every answer: `routing.http.response.NAME.header_value`."""
+    made = []
+    for key, text in sorted(listener.attributes.items()):
+        if key.startswith("routing.http.response.") and key.endswith(".header_value") and text:
+            name = key.removeprefix("routing.http.response.").removesuffix(".header_value").replace("_", "-")
+            made.append(header(name, literal(text)))
+    return tuple(made)
+
+
+def _behind(
+    group: TargetGroup, short: str, node: AvailabilityZone, place: Place, env: Environment, made: _Draft
+) -> Behind:
+    if _by_bridge(group):
+        name = f"{short}/functions"
+        made.clusters.setdefault(name, pipe_cluster(name, env.bridge_socket))
+        return Behind(name, group_header=group.id)
+    name = f"{short}/{node.zone_name}/{targets.resource_name(group.id)}"
+    made.clusters[name] = targets.cluster(name, group, node.zone_name, place, wall_seconds=env.wall_seconds)
+    return Behind(name, http2=targets.is_http2(group), session=targets.session(group, wall_seconds=env.wall_seconds))
+
+
+def _secrets(snapshot: Snapshot, listener: Listener, short: str, env: Environment, made: _Draft) -> list[str]:
+    """The names of the listener's certificates, the default first; none when the default has no material."""
+    names = []
+    for number, arn in enumerate(listener.certificates):
+        material = env.certificate(snapshot, arn)
+        if material is None:
+            if number == 0:
+                return []
+            continue
+        name = f"{short}/{arn.rpartition('/')[2]}"
+        chain = material.certificate_pem.rstrip() + "\n" + (material.chain_pem or "")
+        made.secrets[name] = certificate_secret(name, chain, material.private_key_pem)
+        names.append(name)
+    return names
+
+
+def typical(env: Environment) -> EnvoyResources:
+    """Listeners of both protocols and clusters, as most load balancers have them: for checking their shapes early."""
+    scope: dict[str, Any] = {"account": "", "region": ""}
+    node = AvailabilityZone(zone_name="z", subnet_id="s", interface_id="i", private_ip="192.0.2.1")
+    balancer = LoadBalancer(
+        **scope, id="typical", name="typical", type="application", scheme="internal", ip_address_type="ipv4",
+        vpc_id="vpc", dns_name="typical", canonical_hosted_zone_id="", created_time=0.0, zones=(node,),
+    )  # fmt: skip
+    check = HealthCheck(
+        enabled=True, protocol="HTTP", port="traffic-port", path="/", interval=30, timeout=5, healthy_threshold=5,
+        unhealthy_threshold=2, matcher=Matcher(),
+    )  # fmt: skip
+    group = TargetGroup(**scope, id="typical", name="typical", target_type="ip", protocol="HTTP", health_check=check)
+    place = node_place(balancer, node, env)
+    made = _Draft()
+    for protocol, port, secrets in (("HTTP", 80, ()), ("HTTPS", 443, ("typical",))):
+        listener = Listener(
+            **scope, id=protocol, load_balancer_arn="typical", port=port, protocol=protocol, default_actions=()
+        )
+        made.listeners[protocol] = listener_fragment(
+            protocol, balancer, listener, place, routes="typical", secrets=secrets, sticky=False,
+            wall_seconds=env.wall_seconds,
+        )  # fmt: skip
+    made.clusters["typical"] = targets.cluster("typical", group, "z", place, wall_seconds=env.wall_seconds)
+    made.clusters["functions"] = pipe_cluster("functions", env.bridge_socket)
+    return made.finished()

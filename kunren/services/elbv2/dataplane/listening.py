@@ -1,0 +1,194 @@
+"""One listener on one node: the HTTP connection manager with ALB's behaviours, and TLS.
+
+Everything that a request does not need is left out: the trace id is the one Lua filter, switched off for routes that
+the load balancer answers itself, and the cookie filter exists only where some group is sticky.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kunren.dataplane.envoy.resources import ADS, TYPE, Fragment, downstream_tls, duration, socket_address
+from kunren.services.elbv2.attributes import LOAD_BALANCER, value
+from kunren.services.elbv2.dataplane.answers import header, local_replies
+from kunren.services.elbv2.dataplane.matching import CLIENT_KEY
+from kunren.services.elbv2.dataplane.routing import LUA, SESSION
+from kunren.services.elbv2.model import Listener, LoadBalancer
+from kunren.services.elbv2.ssl_policies import ssl_policy
+
+_HCM = TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_TLS_VERSIONS = {"TLSv1": "TLSv1_0", "TLSv1.1": "TLSv1_1", "TLSv1.2": "TLSv1_2", "TLSv1.3": "TLSv1_3"}
+_WELL_KNOWN_PORTS = (80, 443)
+# What Envoy's TLS library can do of what ALB's policies list (it has no CBC with SHA-384, for instance); TLS 1.3's own
+# suites are not chosen by configuration.
+_CIPHERS = frozenset(
+    f"{exchange}{cipher}"
+    for exchange in ("ECDHE-ECDSA-", "ECDHE-RSA-", "")
+    for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "AES128-SHA", "AES256-SHA")
+)
+
+# The seed mixes the time with an address of the worker's own heap, so that two workers (and two starts) differ.
+_TRACE = """\
+math.randomseed(os.time() + tonumber(tostring({}):match('0x(%x+)') or '0', 16) % 1000000007)
+local format, time, random = string.format, os.time, math.random
+local second, stamp = 0, ''
+local function root()
+  local now = time()
+  if now ~= second then second, stamp = now, format('Root=1-%08x-', now) end
+  return stamp .. format('%06x%06x%06x%06x', random(0, 16777215), random(0, 16777215), random(0, 16777215),
+    random(0, 16777215))
+end
+local function traced(before)
+  if not before:find('Root=', 1, true) then return root() .. ';' .. before end
+  local kept = {}
+  for field in before:gmatch('[^;]+') do
+    if not field:match('^%s*Self=') then kept[#kept + 1] = field end
+  end
+  return 'Self=' .. root():sub(6) .. ';' .. table.concat(kept, ';')
+end
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local before = headers:get('x-amzn-trace-id')
+  if before == nil then headers:add('x-amzn-trace-id', root())
+  else headers:replace('x-amzn-trace-id', traced(before)) end
+"""
+_HOST_PORT = """\
+  local host = headers:get(':authority')
+  if host and not host:find(':%d+$') then headers:replace(':authority', host .. ':PORT') end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a listener answers: the node's address, in the VPC's namespace (None: the process's own, in tests)."""
+
+    address: str
+    namespace: str | None
+
+
+def listener_fragment(
+    name: str,
+    balancer: LoadBalancer,
+    listener: Listener,
+    place: Place,
+    *,
+    routes: str,
+    secrets: Sequence[str],
+    sticky: bool,
+    wall_seconds: Callable[[float], float],
+) -> Fragment:
+    """Envoy's listener. `routes` names the route configuration, `secrets` the certificates (the default first)."""
+    secure = listener.protocol == "HTTPS"
+    chain: Fragment = {
+        "filters": [_client_address(), _connection_manager(balancer, listener, routes, sticky, wall_seconds)]
+    }
+    if secure:
+        chain["transport_socket"] = _tls(balancer, listener, secrets)
+    return {
+        "name": name,
+        "stat_prefix": "alb",
+        "address": socket_address(place.address, listener.port, place.namespace),
+        "filter_chains": [chain],
+        "per_connection_buffer_limit_bytes": 1 << 20,
+    }
+
+
+def _tls(balancer: LoadBalancer, listener: Listener, secrets: Sequence[str]) -> Fragment:
+    policy = ssl_policy(listener.ssl_policy)
+    protocols = [_TLS_VERSIONS[each] for each in policy.protocols if each in _TLS_VERSIONS] if policy else []
+    http2 = value(LOAD_BALANCER, balancer.attributes, "routing.http2.enabled") == "true"
+    return downstream_tls(
+        secrets,
+        alpn=["h2", "http/1.1"] if http2 else ["http/1.1"],
+        minimum=min(protocols, default="TLSv1_0"),
+        maximum=max(protocols, default="TLSv1_2"),
+        ciphers=[each for each in policy.ciphers if each in _CIPHERS] if policy else [],
+    )
+
+
+def _client_address() -> Fragment:
+    """Makes the connection's own peer address matchable in routes (source-ip conditions); once per connection."""
+    text = {"text_format_source": {"inline_string": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"}}
+    value_of = {"object_key": CLIENT_KEY, "factory_key": "envoy.network.ip", "format_string": text}
+    config = {
+        "@type": TYPE + "envoy.extensions.filters.network.set_filter_state.v3.Config",
+        "on_new_connection": [value_of],
+    }
+    return {"name": "envoy.filters.network.set_filter_state", "typed_config": config}
+
+
+def _connection_manager(
+    balancer: LoadBalancer, listener: Listener, routes: str, sticky: bool, wall_seconds: Callable[[float], float]
+) -> Fragment:
+    def attribute(key: str) -> str:
+        return value(LOAD_BALANCER, balancer.attributes, key)
+
+    idle = duration(wall_seconds(float(attribute("idle_timeout.timeout_seconds"))))
+    secure = listener.protocol == "HTTPS"
+    drops = attribute("routing.http.drop_invalid_header_fields.enabled") == "true"
+    strictest = attribute("routing.http.desync_mitigation_mode") == "strictest"
+    config: Fragment = {
+        "@type": _HCM,
+        "stat_prefix": "alb",
+        "codec_type": "AUTO" if secure else "HTTP1",
+        "rds": {"config_source": ADS, "route_config_name": routes},
+        "http_filters": _http_filters(listener, attribute, sticky),
+        "use_remote_address": True,
+        "skip_xff_append": True,
+        "internal_address_config": {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
+        "forward_client_cert_details": "ALWAYS_FORWARD_ONLY",
+        "generate_request_id": False,
+        "preserve_external_request_id": True,
+        "server_header_transformation": "PASS_THROUGH",
+        "server_name": "awselb/2.0",
+        "max_request_headers_kb": 64,
+        "stream_idle_timeout": idle,
+        "drain_timeout": "0.050s",
+        "delayed_close_timeout": "0.050s",
+        "common_http_protocol_options": {
+            "idle_timeout": idle,
+            "headers_with_underscores_action": "DROP_HEADER" if drops else "ALLOW",
+            "max_connection_duration": duration(wall_seconds(float(attribute("client_keep_alive.seconds")))),
+        },
+        "http_protocol_options": {
+            "accept_http_10": True,
+            "default_host_for_http_10": balancer.dns_name,
+            "allow_chunked_length": not strictest,
+        },
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+        "local_reply_config": local_replies(),
+    }
+    if secure:
+        config["http2_protocol_options"] = {"max_concurrent_streams": 128}
+    return {"name": "envoy.filters.network.http_connection_manager", "typed_config": config}
+
+
+def _http_filters(listener: Listener, attribute: Callable[[str], str], sticky: bool) -> list[Fragment]:
+    preserve = attribute("routing.http.preserve_host_header.enabled") == "true"
+    script = _TRACE
+    if not preserve and listener.port not in _WELL_KNOWN_PORTS:
+        script += _HOST_PORT.replace("PORT", str(listener.port))
+    lua = {"@type": TYPE + "envoy.extensions.filters.http.lua.v3.Lua"}
+    router = {"@type": TYPE + "envoy.extensions.filters.http.router.v3.Router", "suppress_envoy_headers": True}
+    session = {"@type": TYPE + "envoy.extensions.filters.http.stateful_session.v3.StatefulSession"}
+    filters: list[dict[str, Any]] = [
+        {"name": LUA, "typed_config": {**lua, "default_source_code": {"inline_string": script + "end\n"}}}
+    ]
+    if sticky:
+        filters.append({"name": SESSION, "typed_config": session})
+    return [*filters, {"name": "envoy.filters.http.router", "typed_config": router}]
+
+
+def request_headers(attributes: Mapping[str, str], secure: bool) -> tuple[Fragment, ...]:
+    """Headers that the load balancer tells targets besides X-Forwarded-*, by its attributes."""
+    if (
+        not secure
+        or value(LOAD_BALANCER, attributes, "routing.http.x_amzn_tls_version_and_cipher_suite.enabled") != "true"
+    ):
+        return ()
+    return (
+        header("x-amzn-tls-version", "%DOWNSTREAM_TLS_VERSION%"),
+        header("x-amzn-tls-cipher-suite", "%DOWNSTREAM_TLS_CIPHER%"),
+    )

@@ -1,0 +1,220 @@
+"""The rules of one listener, on one node, as a route configuration.
+
+Each rule becomes one route per alternative of its path condition (and, where target group stickiness is on, one more
+per group, that matches the group's cookie), in priority order within its virtual host; the default rule is last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kunren.dataplane.envoy.resources import TYPE, Fragment
+from kunren.services.elbv2.dataplane.answers import header, literal, own_headers, page
+from kunren.services.elbv2.dataplane.matching import Match, conditions, matches, virtual_hosts
+from kunren.services.elbv2.dataplane.redirects import redirect
+from kunren.services.elbv2.model import Listener, Rule
+
+LUA = "envoy.filters.http.lua"
+SESSION = "envoy.filters.http.stateful_session"
+GROUP_HEADER = "x-kunren-target-group"
+GROUP_COOKIE = "AWSALBTG"
+_OFF: Fragment = {"@type": TYPE + "envoy.config.route.v3.FilterConfig", "disabled": True}
+_MANY_ADDRESSES = "(?:[^,]*,){30}.*"
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What a target group is to a route: its cluster, and what has to be said on the way there."""
+
+    cluster: str
+    group_header: str | None = None  # the group's ARN, for the bridge to functions
+    http2: bool = False
+    session: Fragment | None = None  # per-route configuration of the cookie filter, where targets are sticky
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """How requests of this listener go to targets: the load balancer's own headers."""
+
+    port: int
+    xff_mode: str = "append"  # append | preserve | remove
+    xff_client_port: bool = False
+    request_headers: tuple[Fragment, ...] = ()
+    response_headers: tuple[Fragment, ...] = ()
+    hides_server: bool = False
+
+
+def route_configuration(
+    name: str, listener: Listener, rules: Sequence[Rule], groups: Mapping[str, Behind], forwarding: Forwarding
+) -> Fragment:
+    """All rules of a listener (the default rule among them, in order) as Envoy's RouteConfiguration."""
+    given = [conditions(rule.conditions) for rule in rules]
+    actions = [_actions(rule, listener, groups, forwarding) for rule in rules]
+    hosts = []
+    for number, host in enumerate(virtual_hosts(given)):
+        routes = _own_routes(forwarding)
+        for index, authority in host.rules:
+            for extra, action in actions[index]:
+                routes += [
+                    {"match": _with_header(match, extra), **action} for match in matches(given[index], authority)
+                ]
+        hosts.append({"name": f"host-{number}", "domains": list(host.domains), "routes": routes})
+    made: Fragment = {
+        "name": name,
+        "virtual_hosts": hosts,
+        "ignore_port_in_host_matching": True,
+        "request_headers_to_remove": ["x-envoy-external-address"],
+    }
+    if forwarding.response_headers:
+        made["response_headers_to_add"] = list(forwarding.response_headers)
+    if forwarding.hides_server:
+        made["response_headers_to_remove"] = ["server"]
+    return made
+
+
+def _own_routes(forwarding: Forwarding) -> list[Fragment]:
+    """What the load balancer refuses before any rule: TRACE, and more than 30 addresses in X-Forwarded-For."""
+    routes = [_page({"prefix": "/", "headers": [{"name": ":method", "string_match": {"exact": "TRACE"}}]}, 405)]
+    if forwarding.xff_mode != "remove":
+        many = {"name": "x-forwarded-for", "string_match": {"safe_regex": {"regex": _MANY_ADDRESSES}}}
+        routes.append(_page({"prefix": "/", "headers": [many]}, 463))
+    return routes
+
+
+def _page(match: Match, status: int) -> Fragment:
+    return {"match": match, **_direct(status, page(status), "text/html")}
+
+
+def _direct(status: int, body: str, content_type: str) -> Fragment:
+    response: Fragment = {"status": status}
+    if body:
+        response["body"] = {"inline_string": body}
+    return {
+        "direct_response": response,
+        "response_headers_to_add": own_headers(content_type),
+        "typed_per_filter_config": {LUA: _OFF},
+    }
+
+
+def _with_header(match: Match, extra: Match | None) -> Match:
+    return match if extra is None else {**match, "headers": [*match.get("headers", ()), extra]}
+
+
+def _actions(
+    rule: Rule, listener: Listener, groups: Mapping[str, Behind], forwarding: Forwarding
+) -> list[tuple[Match | None, Fragment]]:
+    """What the rule does: (a header that must match besides, the action part of a route), the first that matches."""
+    action = rule.actions[-1]
+    match action["Type"]:
+        case "redirect":
+            made = redirect(action["RedirectConfig"], protocol=listener.protocol, port=listener.port)
+            return [(None, {**made, "typed_per_filter_config": {LUA: _OFF}})]
+        case "fixed-response":
+            config = action["FixedResponseConfig"]
+            content_type = _content_type(config.get("ContentType") or "text/plain")
+            return [(None, _direct(int(config["StatusCode"]), config.get("MessageBody") or "", content_type))]
+        case "forward":
+            return _forward(action, listener, groups, forwarding)
+        case unknown:
+            raise AssertionError(f"action type {unknown}")
+
+
+def _content_type(wanted: str) -> str:
+    return f"{wanted}; charset=utf-8" if wanted.startswith("text/") else wanted
+
+
+def _forward(
+    action: Mapping[str, Any], listener: Listener, groups: Mapping[str, Behind], forwarding: Forwarding
+) -> list[tuple[Match | None, Fragment]]:
+    config = action.get("ForwardConfig") or {"TargetGroups": [{"TargetGroupArn": action["TargetGroupArn"]}]}
+    shares = [(each["TargetGroupArn"], each.get("Weight", 1)) for each in config["TargetGroups"]]
+    used = [(arn, weight) for arn, weight in shares if weight > 0]
+    if not used:
+        return [(None, _direct(503, page(503), "text/html"))]
+    stickiness = config.get("TargetGroupStickinessConfig") or {}
+    if len(used) == 1:
+        return [(None, _to_one(groups[used[0][0]], forwarding))]
+    if not stickiness.get("Enabled"):
+        return [(None, _to_many(used, groups, forwarding, {}))]
+    cookies = {arn: group_cookie(listener.id, arn) for arn, _ in used}
+    seconds = stickiness.get("DurationSeconds", 3600)
+    made: list[tuple[Match | None, Fragment]] = []
+    for arn, _ in used:
+        regex = rf"(?:.*;\s*)?{GROUP_COOKIE}={cookies[arn]}(?:\s*;.*)?"
+        match = {"name": "cookie", "string_match": {"safe_regex": {"regex": regex}}}
+        route = _to_one(groups[arn], forwarding)
+        made.append((match, {**route, "response_headers_to_add": _set_cookies(cookies[arn], seconds)}))
+    set_by = {arn: _set_cookies(cookies[arn], seconds) for arn, _ in used}
+    return [*made, (None, _to_many(used, groups, forwarding, set_by))]
+
+
+def group_cookie(listener_arn: str, group_arn: str) -> str:
+    """The value of AWSALBTG that means this group on this listener: opaque, and the same on every node."""
+    return hashlib.sha256(f"{listener_arn}|{group_arn}".encode()).hexdigest()
+
+
+def _set_cookies(value: str, seconds: int) -> list[Fragment]:
+    add = "APPEND_IF_EXISTS_OR_ADD"
+    base = f"={value}; Max-Age={seconds}; Path=/"
+    return [
+        header("set-cookie", literal(GROUP_COOKIE + base), add),
+        header("set-cookie", literal(f"{GROUP_COOKIE}CORS{base}; SameSite=None; Secure"), add),
+    ]
+
+
+def _to_one(group: Behind, forwarding: Forwarding) -> Fragment:
+    added = [*_request_headers(forwarding, http2=group.http2), *_group_header(group)]
+    route: Fragment = {"route": {"cluster": group.cluster, "timeout": "0s"}, "request_headers_to_add": added}
+    if forwarding.xff_mode == "remove":
+        route["request_headers_to_remove"] = ["x-forwarded-for"]
+    if group.session is not None:
+        route["typed_per_filter_config"] = {SESSION: group.session}
+    return route
+
+
+def _to_many(
+    used: Sequence[tuple[str, int]],
+    groups: Mapping[str, Behind],
+    forwarding: Forwarding,
+    response_headers: Mapping[str, list[Fragment]],
+) -> Fragment:
+    entries = []
+    for arn, weight in used:
+        group = groups[arn]
+        entry: Fragment = {"name": group.cluster, "weight": weight}
+        if group.group_header is not None:
+            entry["request_headers_to_add"] = _group_header(group)
+        if arn in response_headers:
+            entry["response_headers_to_add"] = response_headers[arn]
+        if group.session is not None:
+            entry["typed_per_filter_config"] = {SESSION: group.session}
+        entries.append(entry)
+    http2 = any(groups[arn].http2 for arn, _ in used)
+    made: Fragment = {
+        "route": {"weighted_clusters": {"clusters": entries}, "timeout": "0s"},
+        "request_headers_to_add": _request_headers(forwarding, http2=http2),
+    }
+    if forwarding.xff_mode == "remove":
+        made["request_headers_to_remove"] = ["x-forwarded-for"]
+    return made
+
+
+def _group_header(group: Behind) -> list[Fragment]:
+    return [] if group.group_header is None else [header(GROUP_HEADER, literal(group.group_header))]
+
+
+def _request_headers(forwarding: Forwarding, *, http2: bool) -> list[Fragment]:
+    """X-Forwarded-Port, and X-Forwarded-For with the connection's own address at its end.
+
+    Envoy joins with a bare comma where ALB writes ", ". The value therefore begins with a space: behind another it is
+    ALB's, alone it is white space before a field value, which HTTP/1.1 does not count. HTTP/2 counts it, so a group
+    that speaks it gets the comma alone.
+    """
+    made = [header("x-forwarded-port", str(forwarding.port)), *forwarding.request_headers]
+    if forwarding.xff_mode == "append":
+        address = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS" + ("%" if forwarding.xff_client_port else "_WITHOUT_PORT%")
+        made.append(header("x-forwarded-for", address if http2 else " " + address, "APPEND_IF_EXISTS_OR_ADD"))
+    return made

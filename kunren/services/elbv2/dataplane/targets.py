@@ -1,0 +1,161 @@
+"""Target groups as clusters and endpoints: who gets requests, by AWS's rules.
+
+A cluster belongs to one node (it connects from that node's address); the endpoints of a group are one EDS resource
+that the clusters of all nodes share, or one per zone where the group keeps traffic within zones. Fail-open is decided
+here: when fewer targets are healthy than the group wants, all that are registered get requests.
+
+"Target group attributes" and "Health checks for your target groups" in the Application Load Balancer guide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_address, ip_network
+
+from kunren.control.store import Snapshot
+from kunren.dataplane.envoy.resources import TYPE, Endpoint, Fragment, eds_cluster
+from kunren.services.ec2.model import NetworkInterface, Subnet
+from kunren.services.elbv2.attributes import TARGET_GROUP, value
+from kunren.services.elbv2.dataplane.listening import Place
+from kunren.services.elbv2.model import Target, TargetGroup, TargetHealth, target_health_id
+
+CONNECT_TIMEOUT_S = 10.0
+"""ALB's own, in real time, as packets are."""
+_POLICIES = {
+    "round_robin": "ROUND_ROBIN",
+    "least_outstanding_requests": "LEAST_REQUEST",
+    "weighted_random": "RANDOM",
+}
+_SERVING = ("healthy", "unavailable")
+_PER_ROUTE = TYPE + "envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute"
+_COOKIE_STATE = TYPE + "envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState"
+
+
+def attribute(group: TargetGroup, key: str) -> str:
+    return value(TARGET_GROUP, group.attributes, key)
+
+
+def resource_name(arn: str) -> str:
+    """A name that is unique in the world and can be read: `NAME/ID` of `…:targetgroup/NAME/ID`."""
+    return arn.partition(":targetgroup/")[2] or arn
+
+
+def keeps_zones(group: TargetGroup) -> bool:
+    """Whether each node sends only to targets of its own zone (cross-zone load balancing off)."""
+    return attribute(group, "load_balancing.cross_zone.enabled") == "false"
+
+
+def endpoints_name(group: TargetGroup, zone: str) -> str:
+    """The EDS resource that a node in that zone uses."""
+    name = resource_name(group.id)
+    return f"{name}@{zone}" if keeps_zones(group) else name
+
+
+def is_http2(group: TargetGroup) -> bool:
+    return group.protocol_version in ("HTTP2", "GRPC")
+
+
+def cluster(
+    name: str, group: TargetGroup, zone: str, place: Place, *, wall_seconds: Callable[[float], float]
+) -> Fragment:
+    """The group as one node reaches it."""
+    algorithm = attribute(group, "load_balancing.algorithm.type")
+    return eds_cluster(
+        name,
+        service_name=endpoints_name(group, zone),
+        source=place.address,
+        namespace=place.namespace,
+        connect_timeout_s=CONNECT_TIMEOUT_S,
+        http2=is_http2(group),
+        tls=group.protocol == "HTTPS",
+        policy=_POLICIES[algorithm],
+        slow_start_s=wall_seconds(float(attribute(group, "slow_start.duration_seconds"))),
+    )
+
+
+def session(group: TargetGroup, *, wall_seconds: Callable[[float], float]) -> Fragment | None:
+    """The cookie filter's configuration for a route to a group whose targets are sticky (lb_cookie), else None."""
+    if attribute(group, "stickiness.enabled") != "true":
+        return None
+    seconds = float(attribute(group, "stickiness.lb_cookie.duration_seconds"))
+    cookie = {"name": "AWSALB", "path": "/", "ttl": f"{max(1, round(wall_seconds(seconds)))}s"}
+    state = {"name": "envoy.http.stateful_session.cookie", "typed_config": {"@type": _COOKIE_STATE, "cookie": cookie}}
+    return {"@type": _PER_ROUTE, "stateful_session": {"session_state": state}}
+
+
+def endpoints(snapshot: Snapshot, group: TargetGroup, zone: str | None = None) -> tuple[Endpoint, ...]:
+    """The group's endpoints as Envoy should treat them now; `zone` keeps those of one zone only.
+
+    Draining targets are DRAINING. The others are healthy when they are, or when too few are (fail-open).
+    """
+    found: list[tuple[Target, str, int]] = []
+    for target in group.targets:
+        address, port = address_of(snapshot, group, target)
+        if address is not None and (zone is None or zone_of(snapshot, group, target) in (zone, "all", None)):
+            found.append((target, address, port))
+    active = [each for each in found if each[0].draining_since is None]
+    healthy = {id(each[0]) for each in active if is_serving(snapshot, group, each[0])}
+    opens = len(healthy) < wanted_healthy(group, len(active))
+    made: dict[tuple[str, int], Endpoint] = {}
+    for target, address, port in found:
+        if target.draining_since is not None:
+            health = "DRAINING"
+        else:
+            health = "HEALTHY" if opens or id(target) in healthy else "UNHEALTHY"
+        # One address twice (once draining, once registered under another id) is one endpoint, and may serve.
+        known = made.get((address, port))
+        if known is None or known.health == "DRAINING":
+            made[address, port] = Endpoint(address, port, health)
+    return tuple(made[key] for key in sorted(made))
+
+
+def is_serving(snapshot: Snapshot, group: TargetGroup, target: Target) -> bool:
+    if not group.health_check.enabled:
+        return True
+    seen = snapshot.get(TargetHealth, group.account, group.region, target_health_id(group.id, target))
+    return seen is not None and seen.state in _SERVING
+
+
+def wanted_healthy(group: TargetGroup, registered: int) -> int:
+    """How many targets must be healthy for the unhealthy ones to get nothing; the stricter of count and percentage."""
+    prefix = "target_group_health.unhealthy_state_routing.minimum_healthy_targets."
+    count = int(attribute(group, prefix + "count"))
+    percentage = attribute(group, prefix + "percentage")
+    if percentage != "off":
+        count = max(count, -(-registered * int(percentage) // 100))
+    return min(count, registered)
+
+
+def address_of(snapshot: Snapshot, group: TargetGroup, target: Target) -> tuple[str | None, int]:
+    """Where a target is. An instance is found by its network interface; None while it has none."""
+    port = target.port if target.port is not None else group.port or 0
+    if group.target_type == "ip":
+        return target.id, port
+    if group.target_type == "instance":
+        for interface in snapshot.list(NetworkInterface, group.account, group.region):
+            if interface.attachment_id == target.id:
+                return interface.private_ip, port
+    return None, port
+
+
+def zone_of(snapshot: Snapshot, group: TargetGroup, target: Target) -> str | None:
+    """The target's Availability Zone: as registered, else that of the subnet its address lies in."""
+    if target.availability_zone is not None:
+        return target.availability_zone
+    address, _ = address_of(snapshot, group, target)
+    if address is None:
+        return None
+    subnets = [each for each in snapshot.list(Subnet, group.account, group.region) if each.vpc_id == group.vpc_id]
+    return zone_of_address(address, {each.cidr: each.availability_zone for each in subnets})
+
+
+def zone_of_address(address: str, zones: Mapping[str, str]) -> str | None:
+    where = ip_address(address)
+    return next((zone for cidr, zone in zones.items() if where in ip_network(cidr)), None)
+
+
+def endpoint_resources(snapshot: Snapshot, group: TargetGroup, zones: Sequence[str]) -> dict[str, tuple[Endpoint, ...]]:
+    """All EDS resources of a group, for nodes in those zones."""
+    if keeps_zones(group):
+        return {endpoints_name(group, zone): endpoints(snapshot, group, zone) for zone in zones}
+    return {resource_name(group.id): endpoints(snapshot, group)}

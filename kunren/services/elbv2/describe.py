@@ -1,0 +1,108 @@
+"""Resources as the Describe… calls show them: the wire's own shapes, with what is observed where AWS shows a state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kunren.control.store import Snapshot, Tx
+from kunren.services.elbv2.model import HealthCheck, Listener, LoadBalancer, LoadBalancerStatus, Rule, TargetGroup
+
+
+def load_balancer(view: Snapshot | Tx, balancer: LoadBalancer) -> dict[str, Any]:
+    """LoadBalancer. Its state is what the data plane reported; before any report it is `provisioning`."""
+    status = view.get(LoadBalancerStatus, balancer.account, balancer.region, balancer.id)
+    state = {"Code": status.state if status is not None else "provisioning"}
+    if status is not None and status.reason:
+        state["Reason"] = status.reason
+    return {
+        "LoadBalancerArn": balancer.id,
+        "DNSName": balancer.dns_name,
+        "CanonicalHostedZoneId": balancer.canonical_hosted_zone_id,
+        "CreatedTime": balancer.created_time,
+        "LoadBalancerName": balancer.name,
+        "Scheme": balancer.scheme,
+        "VpcId": balancer.vpc_id,
+        "State": state,
+        "Type": balancer.type,
+        "AvailabilityZones": zones(balancer),
+        "SecurityGroups": list(balancer.security_groups),
+        "IpAddressType": balancer.ip_address_type,
+    }
+
+
+def zones(balancer: LoadBalancer) -> list[dict[str, Any]]:
+    """AvailabilityZones; the addresses are listed for Network Load Balancers only, as AWS does."""
+    return [
+        {"ZoneName": zone.zone_name, "SubnetId": zone.subnet_id, "LoadBalancerAddresses": []} for zone in balancer.zones
+    ]
+
+
+def listener(each: Listener) -> dict[str, Any]:
+    """Listener: only its default certificate, without IsDefault."""
+    shown: dict[str, Any] = {
+        "ListenerArn": each.id,
+        "LoadBalancerArn": each.load_balancer_arn,
+        "Port": each.port,
+        "Protocol": each.protocol,
+        "DefaultActions": list(each.default_actions),
+    }
+    if each.protocol == "HTTPS":
+        shown["Certificates"] = [{"CertificateArn": arn} for arn in each.certificates[:1]]
+        shown["SslPolicy"] = each.ssl_policy
+        shown["MutualAuthentication"] = each.mutual_authentication or {"Mode": "off"}
+    return shown
+
+
+def certificates(each: Listener) -> list[dict[str, Any]]:
+    """The default certificate and the list; one that is both appears twice."""
+    return [{"CertificateArn": arn, "IsDefault": index == 0} for index, arn in enumerate(each.certificates)]
+
+
+def rule(each: Rule) -> dict[str, Any]:
+    return {
+        "RuleArn": each.id,
+        "Priority": str(each.priority) if each.priority else "default",
+        "Conditions": list(each.conditions),
+        "Actions": list(each.actions),
+        "IsDefault": each.priority == 0,
+    }
+
+
+def target_group(each: TargetGroup, users: tuple[str, ...]) -> dict[str, Any]:
+    """TargetGroup; `users` are the load balancers that route to it."""
+    shown: dict[str, Any] = {
+        "TargetGroupArn": each.id,
+        "TargetGroupName": each.name,
+        "Protocol": each.protocol,
+        "Port": each.port,
+        "VpcId": each.vpc_id,
+        **health_check(each),
+        "LoadBalancerArns": list(users),
+        "TargetType": each.target_type,
+        "ProtocolVersion": each.protocol_version,
+        "IpAddressType": each.ip_address_type,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def health_check(group: TargetGroup) -> dict[str, Any]:
+    check = group.health_check
+    shown: dict[str, Any] = {
+        "HealthCheckEnabled": check.enabled,
+        "HealthCheckIntervalSeconds": check.interval,
+        "HealthCheckTimeoutSeconds": check.timeout,
+        "HealthyThresholdCount": check.healthy_threshold,
+        "UnhealthyThresholdCount": check.unhealthy_threshold,
+        "HealthCheckPath": check.path,
+        "Matcher": _matcher(check),
+    }
+    if group.target_type != "lambda":
+        shown["HealthCheckProtocol"] = check.protocol
+        shown["HealthCheckPort"] = check.port
+    return shown
+
+
+def _matcher(check: HealthCheck) -> dict[str, str]:
+    if check.matcher.grpc_code is not None:
+        return {"GrpcCode": check.matcher.grpc_code}
+    return {"HttpCode": check.matcher.http_code or "200"}

@@ -1,0 +1,54 @@
+"""The quotas of Elastic Load Balancing in an account and region, with AWS's defaults.
+
+"Quotas for your Application Load Balancers". A soft quota is one that AWS raises on request; a test or a world that
+needs more hands the API a `Limits` of its own. The hard ones are constants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TARGET_GROUPS_PER_FORWARD = 5
+PRIORITY_MAX = 50_000
+WEIGHT_MAX = 999
+STICKINESS_SECONDS_MAX = 604_800
+TAGS_PER_RESOURCE = 50
+ARNS_PER_DESCRIBE = 20
+FREE_ADDRESSES_PER_SUBNET = 8
+SUBNET_PREFIX_MAX = 27
+PAGE_SIZE = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Soft quotas; every field is a count."""
+
+    application_load_balancers: int = 50
+    target_groups: int = 3000
+    listeners_per_load_balancer: int = 50
+    rules_per_load_balancer: int = 100
+    certificates_per_load_balancer: int = 25
+    target_groups_per_load_balancer: int = 100
+    targets_per_load_balancer: int = 1000
+    targets_per_target_group: int = 1000
+    target_id_registrations_per_load_balancer: int = 1000
+    condition_values_per_rule: int = 5
+    condition_wildcards_per_rule: int = 5
+
+    def described(self) -> list[dict[str, str]]:
+        """As DescribeAccountLimits has them: name and maximum, both text. Only what Kunren enforces is listed."""
+        table = {
+            "application-load-balancers": self.application_load_balancers,
+            "target-groups": self.target_groups,
+            "targets-per-application-load-balancer": self.targets_per_load_balancer,
+            "listeners-per-application-load-balancer": self.listeners_per_load_balancer,
+            "rules-per-application-load-balancer": self.rules_per_load_balancer,
+            "certificates-per-application-load-balancer": self.certificates_per_load_balancer,
+            "target-groups-per-application-load-balancer": self.target_groups_per_load_balancer,
+            "target-groups-per-action-on-application-load-balancer": TARGET_GROUPS_PER_FORWARD,
+            "targets-per-target-group": self.targets_per_target_group,
+            "target-id-registrations-per-application-load-balancer": self.target_id_registrations_per_load_balancer,
+            "condition-values-per-alb-rule": self.condition_values_per_rule,
+            "condition-wildcards-per-alb-rule": self.condition_wildcards_per_rule,
+        }
+        return [{"Name": name, "Max": str(table[name])} for name in sorted(table)]

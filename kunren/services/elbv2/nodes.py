@@ -1,0 +1,141 @@
+"""A load balancer's nodes: one network interface per zone, in the customer's subnets.
+
+Functions inside the caller's transaction; EC2's own functions make and release the interfaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+
+import msgspec
+
+from kunren.control.store import Tx
+from kunren.core.context import RequestContext
+from kunren.services.ec2 import store as ec2
+from kunren.services.ec2.interfaces import GROUPS_PER_INTERFACE_MAX, create_interface, delete_interface
+from kunren.services.ec2.model import NetworkInterface, SecurityGroup, Subnet
+from kunren.services.elbv2 import errors
+from kunren.services.elbv2.arns import interface_description
+from kunren.services.elbv2.limits import FREE_ADDRESSES_PER_SUBNET, SUBNET_PREFIX_MAX
+from kunren.services.elbv2.model import AvailabilityZone, LoadBalancer
+from kunren.services.elbv2.parts import Parts
+
+REQUESTER = "amazon-elb"
+
+
+def check_subnets(tx: Tx, ctx: RequestContext, subnet_ids: Sequence[str], scheme: str) -> list[Subnet]:
+    """The subnets an Application Load Balancer may stand in, sorted by zone.
+
+    Raises ValidationError, SubnetNotFound, InvalidConfigurationRequest, InvalidSubnet.
+    """
+    found: list[Subnet] = []
+    for subnet_id in dict.fromkeys(subnet_ids):
+        subnet = tx.get(Subnet, ctx.account, ctx.region, subnet_id)
+        if subnet is None:
+            raise errors.SubnetNotFound(f"The subnet ID '{subnet_id}' does not exist")
+        found.append(subnet)
+    zones = [subnet.availability_zone for subnet in found]
+    vpcs = sorted({subnet.vpc_id for subnet in found})
+    if len(vpcs) > 1:
+        raise errors.InvalidConfigurationRequest(f"All subnets must belong to the same VPC: '{', '.join(vpcs)}'")
+    if len(set(zones)) != len(zones):
+        raise errors.InvalidConfigurationRequest(
+            "A load balancer cannot be attached to multiple subnets in the same Availability Zone"
+        )
+    if len(zones) < 2:
+        raise errors.validation_error("At least two subnets in two different Availability Zones must be specified")
+    for subnet in found:
+        if IPv4Network(subnet.cidr).prefixlen > SUBNET_PREFIX_MAX:
+            raise errors.InvalidSubnet(
+                f"Subnet '{subnet.id}' must have a CIDR block with at least a /{SUBNET_PREFIX_MAX} bitmask"
+            )
+    vpc = ec2.find_vpc(tx, ctx.account, ctx.region, vpcs[0])
+    if scheme == "internet-facing" and ec2.gateway_of(tx, vpc) is None:
+        raise errors.InvalidSubnet(f"VPC {vpc.id} has no internet gateway")
+    return sorted(found, key=lambda subnet: subnet.availability_zone)
+
+
+def check_room(tx: Tx, subnets: Sequence[Subnet]) -> None:
+    """Raises InvalidSubnet where a subnet has not the free addresses that AWS asks for."""
+    for subnet in subnets:
+        if ec2.addresses_free(tx, subnet) < FREE_ADDRESSES_PER_SUBNET:
+            raise errors.InvalidSubnet(
+                f"Not enough IP space available in {subnet.id}. ELB requires at least {FREE_ADDRESSES_PER_SUBNET}"
+                " free IP addresses in each subnet."
+            )
+
+
+def check_groups(tx: Tx, ctx: RequestContext, vpc_id: str, group_ids: Sequence[str]) -> tuple[str, ...]:
+    """The security groups, or the VPC's default group for none. Raises InvalidSecurityGroup,
+    InvalidConfigurationRequest."""
+    if not group_ids:
+        return (ec2.default_group_of(tx, ec2.find_vpc(tx, ctx.account, ctx.region, vpc_id)).id,)
+    unique = tuple(dict.fromkeys(group_ids))
+    for group_id in unique:
+        group = tx.get(SecurityGroup, ctx.account, ctx.region, group_id)
+        if group is None:
+            raise errors.InvalidSecurityGroup(f"Security group '{group_id}' does not exist")
+        if group.vpc_id != vpc_id:
+            raise errors.InvalidConfigurationRequest("One or more security groups are invalid")
+    if len(unique) > GROUPS_PER_INTERFACE_MAX:
+        raise errors.InvalidConfigurationRequest(
+            f"A load balancer can only have '{GROUPS_PER_INTERFACE_MAX}' security groups"
+        )
+    return unique
+
+
+def placed(tx: Tx, parts: Parts, balancer: LoadBalancer, subnets: Sequence[Subnet]) -> LoadBalancer:
+    """The load balancer with a node in each of the subnets and nowhere else; nodes already there are kept."""
+    wanted = {subnet.id: subnet for subnet in subnets}
+    kept = {zone.subnet_id: zone for zone in balancer.zones if zone.subnet_id in wanted}
+    for zone in balancer.zones:
+        if zone.subnet_id not in wanted:
+            _release_zone(tx, balancer, zone)
+    nodes = tuple(kept.get(subnet.id) or _new_zone(tx, parts, balancer, subnet) for subnet in subnets)
+    return msgspec.structs.replace(balancer, zones=nodes)
+
+
+def release(tx: Tx, balancer: LoadBalancer) -> None:
+    """Give back all interfaces and addresses."""
+    for zone in balancer.zones:
+        _release_zone(tx, balancer, zone)
+
+
+def regroup(tx: Tx, balancer: LoadBalancer, groups: tuple[str, ...]) -> None:
+    """Put the nodes' interfaces into other security groups."""
+    for zone in balancer.zones:
+        interface = tx.get(NetworkInterface, balancer.account, balancer.region, zone.interface_id)
+        if interface is not None:
+            tx.put(msgspec.structs.replace(interface, groups=groups))
+
+
+def _new_zone(tx: Tx, parts: Parts, balancer: LoadBalancer, subnet: Subnet) -> AvailabilityZone:
+    interface = create_interface(
+        tx,
+        parts.entropy,
+        parts.spec,
+        account=balancer.account,
+        region=balancer.region,
+        subnet_id=subnet.id,
+        groups=balancer.security_groups,
+        description=interface_description(balancer.id),
+        attachment="node",
+        public=balancer.scheme == "internet-facing",
+        requester_managed=True,
+        requester_id=REQUESTER,
+        attach_time=parts.clock.now(),
+    )
+    return AvailabilityZone(
+        zone_name=subnet.availability_zone,
+        subnet_id=subnet.id,
+        interface_id=interface.id,
+        private_ip=interface.private_ip,
+        public_ip=interface.public_ip,
+    )
+
+
+def _release_zone(tx: Tx, balancer: LoadBalancer, zone: AvailabilityZone) -> None:
+    interface = tx.get(NetworkInterface, balancer.account, balancer.region, zone.interface_id)
+    if interface is not None:
+        delete_interface(tx, interface)

@@ -1,0 +1,171 @@
+"""Which health probes run, and what becomes of what they see: store → prober → TargetHealth.
+
+Every live node of a load balancer probes every registered target, in the load balancer's zones, of each group that a
+listener reaches; nothing else is probed. What they see is judged in `health.py` and written as observed state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from kunren.control.controller import Controller
+from kunren.control.store import Key, Snapshot, Store
+from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
+from kunren.dataplane.health.prober import Check, Outcome, Prober, Sockets
+from kunren.services.ec2.model import InterfaceStatus
+from kunren.services.elbv2.dataplane import targets
+from kunren.services.elbv2.dataplane.balancer import is_live, reached_groups
+from kunren.services.elbv2.dataplane.routing import GROUP_HEADER
+from kunren.services.elbv2.health import Seen, combined, judged
+from kunren.services.elbv2.model import (
+    AvailabilityZone,
+    Listener,
+    LoadBalancer,
+    Rule,
+    Target,
+    TargetGroup,
+    TargetHealth,
+    target_health_id,
+)
+from kunren.world.network import vpc_namespace
+
+ProbeKey = tuple[str, str, str, str, int | None, float, str]
+"""Account, region, group, target's id and port, when it was registered, the node's interface."""
+
+
+class HealthController:
+    """Keeps the right probes running and writes TargetHealth."""
+
+    def __init__(
+        self, store: Store, clock: Clock, entropy: Entropy, sockets: Sockets, *, bridge_socket: str = ""
+    ) -> None:
+        self._store = store
+        self._bridge = bridge_socket
+        self._prober = Prober(sockets, clock, entropy, self._probed)
+        self._views: dict[Any, dict[str, Seen]] = {}  # by probe key without the node, then by node
+        self._controller = Controller(
+            "target-health", store, clock, keys=self._keys, every=lambda _: ("all",), reconcile=self._reconcile
+        )
+
+    async def run(self) -> None:
+        try:
+            await self._controller.run()
+        finally:
+            await self._prober.stop()
+
+    def status(self) -> dict[str, Any]:
+        return {"probes": len(self._prober)}
+
+    def _keys(self, snapshot: Snapshot, key: Key) -> Iterable[str]:
+        del snapshot
+        kinds = (LoadBalancer.kind, Listener.kind, Rule.kind, TargetGroup.kind, InterfaceStatus.kind)
+        return ("all",) if key.kind in kinds else ()
+
+    async def _reconcile(self, _: str) -> None:
+        snapshot = self._store.snapshot()
+        checks = wanted_checks(snapshot, self._bridge)
+        kept: dict[Any, dict[str, Seen]] = {key[:6]: {} for key in checks}
+        for key in checks:
+            if (seen := self._views.get(key[:6], {}).get(key[6])) is not None:
+                kept[key[:6]][key[6]] = seen
+        self._views = kept
+        self._prober.set_checks(checks)
+        shown = {(key[0], key[1], _health_id(key)) for key in checks}
+        with self._store.write() as tx:
+            for each in snapshot.every(TargetHealth):
+                if (each.account, each.region, each.id) not in shown:
+                    tx.delete(each)
+            for account, region, id in shown:
+                if tx.get(TargetHealth, account, region, id) is None:
+                    tx.put(_row(account, region, id, Seen()))
+
+    def _probed(self, key: ProbeKey, outcome: Outcome) -> None:
+        account, region, group_arn = key[:3]
+        group = self._store.snapshot().get(TargetGroup, account, region, group_arn)
+        if group is None:
+            return
+        views = self._views.setdefault(key[:6], {})
+        views[key[6]] = judged(views.get(key[6], Seen()), outcome, group.health_check)
+        seen = combined(views.values())
+        row = _row(account, region, _health_id(key), seen)
+        if self._store.snapshot().get(TargetHealth, account, region, row.id) != row:
+            with self._store.write() as tx:
+                tx.put(row)
+
+
+def _health_id(key: ProbeKey) -> str:
+    return target_health_id(key[2], Target(id=key[3], port=key[4]))
+
+
+def _row(account: str, region: str, id: str, seen: Seen) -> TargetHealth:
+    return TargetHealth(
+        account=account, region=region, id=id, state=seen.state, reason=seen.reason, description=seen.description
+    )
+
+
+def wanted_checks(snapshot: Snapshot, bridge_socket: str = "") -> dict[ProbeKey, Check]:
+    """Every live node probes every registered target, in its load balancer's zones, of each group that a listener
+    reaches; a function is asked once, through the bridge. (Groups that speak HTTP/2 are not probed yet, and so get
+    requests by failing open.)"""
+    checks: dict[ProbeKey, Check] = {}
+    for balancer in snapshot.every(LoadBalancer):
+        zones = {node.zone_name for node in balancer.zones}
+        nodes = [node for node in balancer.zones if is_live(snapshot, balancer, node)]
+        for group in reached_groups(snapshot, balancer).values() if nodes else ():
+            if not group.health_check.enabled or targets.is_http2(group):
+                continue
+            if group.target_type == "lambda":
+                for target in group.targets:
+                    checks[_probe_key(group, target, nodes[0])] = _function_check(group, bridge_socket)
+                continue
+            for target in group.targets:
+                zone = targets.zone_of(snapshot, group, target)
+                if target.draining_since is not None or (zone not in (None, "all") and zone not in zones):
+                    continue
+                for node in nodes:
+                    check = _check(snapshot, balancer, group, target, node)
+                    if check is not None:
+                        checks[_probe_key(group, target, node)] = check
+    return checks
+
+
+def _probe_key(group: TargetGroup, target: Target, node: AvailabilityZone) -> ProbeKey:
+    scope = (group.account, group.region, group.id)
+    return (*scope, target.id, target.port, target.registered_at, node.interface_id)
+
+
+def _function_check(group: TargetGroup, bridge_socket: str) -> Check:
+    settings = group.health_check
+    return Check(
+        namespace="",
+        source="",
+        address="health-check",
+        port=80,
+        secure=False,
+        path=settings.path or "/",
+        interval_s=float(settings.interval),
+        timeout_s=float(settings.timeout),
+        pipe=bridge_socket,
+        header=(GROUP_HEADER, group.id),
+    )
+
+
+def _check(
+    snapshot: Snapshot, balancer: LoadBalancer, group: TargetGroup, target: Target, node: AvailabilityZone
+) -> Check | None:
+    address, port = targets.address_of(snapshot, group, target)
+    if address is None:
+        return None
+    settings = group.health_check
+    return Check(
+        namespace=vpc_namespace(balancer.vpc_id),
+        source=node.private_ip,
+        address=address,
+        port=port if settings.port == "traffic-port" else int(settings.port),
+        secure=settings.protocol == "HTTPS",
+        path=settings.path or "/",
+        interval_s=float(settings.interval),
+        timeout_s=float(settings.timeout),
+    )

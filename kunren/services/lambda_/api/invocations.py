@@ -1,0 +1,86 @@
+"""Invoke: now and wait, later, or not at all (DryRun)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+import msgspec
+
+from kunren.core.context import RequestContext
+from kunren.services.lambda_.api.base import ApiBase
+from kunren.services.lambda_.errors import (
+    InvalidParameterValueException,
+    InvalidRequestContentException,
+    RequestTooLargeException,
+)
+
+PAYLOAD_BYTES_MAX = {"RequestResponse": 6_291_456, "Event": 1_048_576, "DryRun": 6_291_456}
+
+
+class InvokeOperations(ApiBase):
+    async def invoke(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        name = self._name(ctx, params)
+        function = self._invoker.find(self._store.snapshot(), name)
+        for member in ("DurableExecutionName", "TenantId"):
+            if params.get(member):
+                raise InvalidParameterValueException(f"Kunren does not have {member} yet.")
+        kind = params.get("InvocationType") or "RequestResponse"
+        payload = bytes(params.get("Payload") or b"")
+        check_payload(payload, kind)
+        client_context = decode_client_context(params.get("ClientContext"))
+        self._invoker.check_invocable(function)
+        if kind == "DryRun":
+            return {"StatusCode": 204}
+        if kind == "Event":
+            self._invoker.enqueue(name, payload, ctx.request_id, client_context)
+            return {"StatusCode": 202, "Payload": b""}
+        result = await self._invoker.invoke(
+            name.account,
+            name.region,
+            name.name,
+            name.qualifier or None,
+            payload,
+            log_tail=params.get("LogType") == "Tail",
+            request_id=ctx.request_id,
+            client_context=client_context,
+        )
+        answer: dict[str, Any] = {
+            "StatusCode": result.status,
+            "FunctionError": result.function_error,
+            "ExecutedVersion": result.executed_version,
+            "Payload": result.payload,
+        }
+        if result.log_tail is not None:
+            answer["LogResult"] = base64.b64encode(result.log_tail).decode()
+        return answer
+
+
+def check_payload(payload: bytes, kind: str) -> None:
+    """Raises RequestTooLargeException and InvalidRequestContentException."""
+    limit = PAYLOAD_BYTES_MAX[kind]
+    if len(payload) > limit:
+        raise RequestTooLargeException(
+            f"{len(payload)} byte payload is too large for the {kind} invocation type (limit {limit} bytes)"
+        )
+    if payload:
+        try:
+            msgspec.json.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise InvalidRequestContentException(
+                f"Could not parse request body into json: Could not parse payload into json: {error}"
+            ) from None
+
+
+def decode_client_context(told: str | None) -> str:
+    """The JSON text in a ClientContext. Raises InvalidRequestContentException."""
+    if not told:
+        return ""
+    try:
+        text = base64.b64decode(told, validate=True).decode()
+        if not isinstance(msgspec.json.decode(text), dict):
+            raise ValueError("not an object")
+    except (binascii.Error, UnicodeDecodeError, msgspec.DecodeError, ValueError):
+        raise InvalidRequestContentException("Client context must be a valid Base64-encoded JSON object.") from None
+    return text

@@ -1,0 +1,150 @@
+"""What AWS refuses in a function's configuration, and what Kunren cannot do yet and says so. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from kunren.core.errors import WireError
+from kunren.dataplane.runtime.environ import RESERVED
+from kunren.services.lambda_.errors import InvalidParameterValueException
+from kunren.services.lambda_.names import NAME_MAX
+
+TIMEOUT_MAX_S = 900
+MEMORY_MAX_MB = 10_240
+STORAGE_MAX_MB = 10_240
+ENVIRONMENT_BYTES_MAX = 4096
+TAGS_MAX = 50
+_RETIRED = re.compile(
+    r"nodejs|nodejs(4\.3|4\.3-edge|6\.10|8\.10|10\.x|12\.x|14\.x)|python(2\.7|3\.6|3\.7)|dotnetcore.*|go1\.x|ruby2\.5|java8"
+)
+_VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
+
+
+def check_configuration(params: Mapping[str, Any]) -> None:
+    """All members that CreateFunction and UpdateFunctionConfiguration share; absent ones are not looked at.
+    Raises InvalidParameterValueException and ValidationException."""
+    _at_most(params, "Timeout", "timeout", TIMEOUT_MAX_S)
+    _at_most(params, "MemorySize", "memorySize", MEMORY_MAX_MB)
+    storage = params.get("EphemeralStorage")
+    if storage is not None:
+        _at_most(storage, "Size", "ephemeralStorage.size", STORAGE_MAX_MB)
+    environment = params.get("Environment")
+    if environment is not None:
+        check_environment(environment.get("Variables") or {})
+    if "Role" in params:
+        check_role(params["Role"])
+    runtime = params.get("Runtime")
+    if runtime is not None and _RETIRED.fullmatch(runtime):
+        raise InvalidParameterValueException(
+            f"The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda functions. "
+            "We recommend you use a supported runtime while creating or updating functions."
+        )
+    refuse_missing_features(params)
+
+
+def check_name(name: str) -> None:
+    """A function's own name is at most 64 characters, however it was given."""
+    if len(name) > NAME_MAX:
+        raise _constraint(name, "functionName", f"Member must have length less than or equal to {NAME_MAX}")
+
+
+def check_environment(variables: Mapping[str, str]) -> None:
+    """Raises InvalidParameterValueException for reserved names, bad names, and more than 4 KB."""
+    reserved = [name for name in variables if name in RESERVED]
+    if reserved:
+        raise InvalidParameterValueException(
+            "Lambda was unable to configure your environment variables because the environment variables you have "
+            "provided contains reserved keys that are currently not supported for modification. Reserved keys used in "
+            f"this request: {', '.join(reserved)}"
+        )
+    for name in variables:
+        if not _VARIABLE.fullmatch(name):
+            raise _constraint(
+                "[" + ", ".join(variables) + "]",
+                "environment.variables",
+                "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: "
+                "[a-zA-Z]([a-zA-Z0-9_])+]",
+            )
+    measured = json.dumps(dict(variables), separators=(",", ":"), ensure_ascii=False)
+    if len(measured.encode()) > ENVIRONMENT_BYTES_MAX:
+        raise InvalidParameterValueException(
+            "Lambda was unable to configure your environment variables because the environment variables you have "
+            f"provided exceeded the 4KB limit. String measured: {measured}"
+        )
+
+
+def check_role(role: str) -> None:
+    """The form of the ARN only; whether the role exists is IAM's to know."""
+    if not re.fullmatch(r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+", role):
+        raise _constraint(
+            role,
+            "role",
+            r"Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?"
+            r"[a-zA-Z_0-9+=,.@\-_/]+",
+        )
+
+
+def check_package_members(params: Mapping[str, Any]) -> None:
+    """CreateFunction's rules between PackageType, Runtime and Handler."""
+    if params.get("PackageType", "Zip") == "Image":
+        raise _not_yet("functions as container images", "Use PackageType Zip.")
+    if not params.get("Runtime") or not params.get("Handler"):
+        raise InvalidParameterValueException(
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages."
+        )
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    if len(tags) > TAGS_MAX:
+        raise InvalidParameterValueException("Number of tags exceeds resource tag limit.")
+    for name in tags:
+        if name.lower().startswith("aws:"):
+            raise InvalidParameterValueException("System tags cannot be added/updated by requester.")
+
+
+def refuse_missing_features(params: Mapping[str, Any]) -> None:
+    """What would be accepted and then not happen is refused, by name."""
+    vpc = params.get("VpcConfig") or {}
+    if vpc.get("SubnetIds") or vpc.get("SecurityGroupIds"):
+        raise _not_yet("functions in a VPC", "Leave VpcConfig out.")
+    if params.get("Layers"):
+        raise _not_yet("layers", "Put the layer's files into the package.")
+    if params.get("FileSystemConfigs"):
+        raise _not_yet("file systems of functions")
+    if (params.get("DeadLetterConfig") or {}).get("TargetArn"):
+        raise _not_yet("dead-letter queues of functions")
+    if params.get("KMSKeyArn"):
+        raise _not_yet("environments encrypted with a key of one's own")
+    if (params.get("TracingConfig") or {}).get("Mode") == "Active":
+        raise _not_yet("X-Ray tracing", "Use Mode PassThrough.")
+    if (params.get("SnapStart") or {}).get("ApplyOn") == "PublishedVersions":
+        raise _not_yet("SnapStart")
+    if (params.get("LoggingConfig") or {}).get("LogFormat") == "JSON":
+        raise _not_yet("the JSON log format", "Use LogFormat Text.")
+    if params.get("CodeSigningConfigArn"):
+        raise _not_yet("code signing")
+    for member in ("ImageConfig", "TenancyConfig", "CapacityProviderConfig", "DurableConfig", "AcceleratorConfig"):
+        if params.get(member):
+            raise _not_yet(member)
+    if params.get("Publish") or params.get("PublishTo"):
+        raise _not_yet("published versions", "Leave Publish out; $LATEST runs.")
+
+
+def _not_yet(what: str, advice: str = "") -> InvalidParameterValueException:
+    return InvalidParameterValueException(f"Kunren does not have {what} yet. {advice}".rstrip())
+
+
+def _at_most(params: Mapping[str, Any], member: str, path: str, limit: int) -> None:
+    value = params.get(member)
+    if value is not None and value > limit:
+        raise _constraint(str(value), path, f"Member must have value less than or equal to {limit}")
+
+
+def _constraint(value: str, path: str, constraint: str) -> WireError:
+    return WireError(
+        "ValidationException",
+        f"1 validation error detected: Value '{value}' at '{path}' failed to satisfy constraint: {constraint}",
+    )

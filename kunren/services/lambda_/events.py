@@ -1,0 +1,141 @@
+"""Event invocations: worked off from their rows, retried as AWS does, dropped with a line in the log.
+
+A function error is retried twice, one and then two minutes (AWS time) later; what could not be tried at all
+(throttled, no worker) is tried again after 1 s, doubling to 5 minutes, until the event is 6 hours old. A row goes when
+its event is done with, so after a restart whatever was in flight runs again: delivery is at least once, as on AWS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+
+import msgspec
+
+from kunren.control.store import Key, Store
+from kunren.core.clock import Clock, Timer
+from kunren.core.errors import AwsError
+from kunren.services.lambda_.errors import ResourceNotFoundException
+from kunren.services.lambda_.invoker import Invoker
+from kunren.services.lambda_.model import AsyncEvent
+
+log = logging.getLogger(__name__)
+RETRY_AFTER_S = (60.0, 120.0)
+REFUSAL_FIRST_S = 1.0
+REFUSAL_LAST_S = 300.0
+AGE_MAX_S = 6 * 3600.0
+_PARALLEL = 100
+
+
+class EventQueue:
+    """All accepted events of one Kunren. `run` lives until it is cancelled."""
+
+    def __init__(self, store: Store, invoker: Invoker, clock: Clock) -> None:
+        self._store = store
+        self._invoker = invoker
+        self._clock = clock
+        self._due: list[tuple[float, Key]] = []
+        self._known: set[Key] = set()
+        self._running: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._timer: Timer | None = None
+        store.subscribe(self._changed)
+
+    def _changed(self, keys: frozenset[Key]) -> None:
+        for key in keys:
+            if key.kind == AsyncEvent.kind and key not in self._known:
+                self._add(key)
+
+    def _add(self, key: Key) -> None:
+        event = self._store.snapshot().by_key(key)
+        if isinstance(event, AsyncEvent):
+            self._known.add(key)
+            heapq.heappush(self._due, (event.not_before, key))
+            self._wake.set()
+
+    async def run(self) -> None:
+        for event in self._store.snapshot().every(AsyncEvent):
+            if event.key not in self._known:
+                self._add(event.key)
+        try:
+            while True:
+                self._wake.clear()
+                self._start_due()
+                await self._wake.wait()
+        finally:
+            for task in self._running:
+                task.cancel()
+
+    def _start_due(self) -> None:
+        while self._due and len(self._running) < _PARALLEL:
+            not_before, key = self._due[0]
+            wait = not_before - self._clock.now()
+            if wait > 0:
+                if self._timer is not None:
+                    self._timer.cancel()
+                self._timer = self._clock.call_later(wait, self._wake.set)
+                return
+            heapq.heappop(self._due)
+            task = asyncio.get_running_loop().create_task(self._one(key))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._wake.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("an event invocation could not be worked off", exc_info=error)
+
+    async def _one(self, key: Key) -> None:
+        event = self._store.snapshot().by_key(key)
+        if not isinstance(event, AsyncEvent):
+            self._known.discard(key)
+            return
+        after = await self._try(event)
+        with self._store.write() as tx:
+            if after is None:
+                tx.delete(event)
+            else:
+                tx.put(after)
+        if after is None:
+            self._known.discard(key)
+        else:
+            heapq.heappush(self._due, (after.not_before, key))
+
+    async def _try(self, event: AsyncEvent) -> AsyncEvent | None:
+        """Run it once; the event as it is to be tried again, or None when it is done with."""
+        now = self._clock.now()
+        if event.refusals and now - event.accepted_at > AGE_MAX_S:
+            self._drop(event, "it is older than 6 hours")
+            return None
+        try:
+            result = await self._invoker.invoke(
+                event.account,
+                event.region,
+                event.function,
+                None,
+                event.payload,
+                request_id=event.id,
+                client_context=event.client_context,
+            )
+        except ResourceNotFoundException:
+            self._drop(event, "the function is gone")
+            return None
+        except AwsError as error:
+            delay = min(REFUSAL_FIRST_S * 2**event.refusals, REFUSAL_LAST_S)
+            log.info("event %s for %s refused (%s), again in %.0f s", event.id, event.function, error.message, delay)
+            return msgspec.structs.replace(event, refusals=event.refusals + 1, not_before=self._clock.now() + delay)
+        if result.function_error is None:
+            return None
+        if event.errors >= len(RETRY_AFTER_S):
+            self._drop(event, f"the function failed {event.errors + 1} times")
+            return None
+        delay = RETRY_AFTER_S[event.errors]
+        return msgspec.structs.replace(event, errors=event.errors + 1, not_before=self._clock.now() + delay)
+
+    def _drop(self, event: AsyncEvent, why: str) -> None:
+        log.warning("event %s for function %s is dropped: %s", event.id, event.function, why)
+
+    def status(self) -> dict[str, int]:
+        return {"waiting": len(self._due), "running": len(self._running)}

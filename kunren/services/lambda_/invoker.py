@@ -1,0 +1,192 @@
+"""Invoking functions on behalf of anybody: the API, load balancers, and later event sources.
+
+It finds what is deployed, asks the runtime to run it, and turns what came back into AWS's terms. Event
+invocations are rows first (`enqueue`), so an acknowledged one survives the daemon; `events.py` works them off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from kunren.control.store import Key, Snapshot, Store
+from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
+from kunren.dataplane.runtime.elb_event import ElbTarget
+from kunren.dataplane.runtime.runtime import FunctionRuntime
+from kunren.dataplane.runtime.version import FunctionVersion, Invocation, Throttled
+from kunren.services.elbv2.model import TargetGroup
+from kunren.services.lambda_.errors import (
+    InvalidRuntimeException,
+    InvalidZipFileException,
+    ResourceConflictException,
+    ResourceNotFoundException,
+    ServiceException,
+    TooManyRequestsException,
+)
+from kunren.services.lambda_.model import AsyncEvent, Function, FunctionStatus
+from kunren.services.lambda_.names import FunctionName, only_latest, parse_function_name, split_arn
+from kunren.services.lambda_.policy import may_invoke
+from kunren.services.lambda_.view import state
+
+_DEPLOYMENT_WAIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeResult:
+    """`status` is 200; `function_error` None or "Unhandled"; `log_tail` is set when it was asked for."""
+
+    status: int
+    payload: bytes
+    function_error: str | None
+    executed_version: str
+    log_tail: bytes | None = None
+
+
+class Invoker:
+    """See the module. Raises the lambda service's own errors."""
+
+    def __init__(self, store: Store, runtime: FunctionRuntime, clock: Clock, entropy: Entropy) -> None:
+        self.runtime = runtime
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._waiting: dict[Key, list[asyncio.Future[None]]] = {}
+        store.subscribe(self._changed)
+
+    async def invoke(
+        self,
+        account: str,
+        region: str,
+        function_name: str,
+        qualifier: str | None,
+        payload: bytes,
+        *,
+        log_tail: bool = False,
+        source: str | None = None,
+        request_id: str | None = None,
+        client_context: str = "",
+        trace_id: str = "",
+    ) -> InvokeResult:
+        """Run the function once and wait for its answer. `function_name` in any form that AWS takes; `source` is the
+        ARN of who causes it, for the log only; `client_context` is JSON text."""
+        name = parse_function_name(function_name, account, region, qualifier)
+        function = self.find(self._store.snapshot(), name)
+        version = await self._deployed(function)
+        call = Invocation(
+            request_id=request_id or self._entropy.uuid(),
+            payload=payload,
+            invoked_arn=name.qualified_arn,
+            trace_id=trace_id or self.new_trace_id(),
+            client_context=client_context,
+        )
+        try:
+            outcome = await self.runtime.run(version, call, reserved=function.reserved_concurrency)
+        except Throttled as throttled:
+            raise TooManyRequestsException("Rate Exceeded.", Reason=throttled.reason) from None
+        if outcome.system_error is not None:
+            raise ServiceException(outcome.system_error)
+        return InvokeResult(
+            200, outcome.payload, outcome.function_error, version.version, outcome.log_tail if log_tail else None
+        )
+
+    def enqueue(self, name: FunctionName, payload: bytes, request_id: str, client_context: str = "") -> None:
+        """Accept an Event invocation. The caller answers 202 only after `store.durable()`."""
+        function = self.find(self._store.snapshot(), name)
+        now = self._clock.now()
+        with self._store.write() as tx:
+            tx.put(
+                AsyncEvent(
+                    account=name.account,
+                    region=name.region,
+                    id=request_id,
+                    function=function.id,
+                    payload=payload,
+                    client_context=client_context,
+                    accepted_at=now,
+                    not_before=now,
+                )
+            )
+
+    @staticmethod
+    def find(snapshot: Snapshot, name: FunctionName) -> Function:
+        """Raises ResourceNotFoundException as AWS words it."""
+        function = snapshot.get(Function, name.account, name.region, name.name)
+        if function is None:
+            raise ResourceNotFoundException(f"Function not found: {name.qualified_arn}")
+        only_latest(name)
+        return function
+
+    def check_invocable(self, function: Function) -> None:
+        """Raises what an invocation of a function that is not Active gets."""
+        status = self._store.snapshot().get(FunctionStatus, function.account, function.region, function.id)
+        now = state(function, status)
+        if now == "Pending":
+            raise ResourceConflictException(
+                "The operation cannot be performed at this time. The function is currently in the following state: "
+                "Pending"
+            )
+        if now == "Failed" and status is not None:
+            error = (
+                InvalidZipFileException if status.reason_code == "InvalidZipFileException" else InvalidRuntimeException
+            )
+            raise error(status.reason)
+
+    async def _deployed(self, function: Function) -> FunctionVersion:
+        status = self._store.snapshot().get(FunctionStatus, function.account, function.region, function.id)
+        if status is not None and status.deployed is not None and function.deployed_update_id:
+            return status.deployed
+        self.check_invocable(function)
+        # Active, but not deployed since this daemon started: that is under way, and AWS would not say Pending.
+        key = Key(FunctionStatus.kind, function.account, function.region, function.id)
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, []).append(waiter)
+        try:
+            async with asyncio.timeout(_DEPLOYMENT_WAIT_S):
+                await waiter
+        except TimeoutError:
+            raise ServiceException(f"The function {function.id} could not be deployed in time.") from None
+        status = self._store.snapshot().get(FunctionStatus, function.account, function.region, function.id)
+        if status is None:
+            raise ResourceNotFoundException(f"Function not found: {function.arn}")
+        if status.deployed is None:
+            raise InvalidRuntimeException(status.reason)
+        return status.deployed
+
+    def _changed(self, keys: frozenset[Key]) -> None:
+        for key in keys & self._waiting.keys():
+            for waiter in self._waiting.pop(key):
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    def new_trace_id(self) -> str:
+        """A trace header as AWS makes one for a caller without, not sampled."""
+        root = f"1-{int(self._clock.now()):08x}-{self._entropy.hex(24)}"
+        return f"Root={root};Parent={self._entropy.hex(16)};Sampled=0"
+
+    # For load balancers (kunren.dataplane.runtime.elb_bridge)
+
+    def elb_target(self, target_group_arn: str) -> ElbTarget | None:
+        """What a Lambda target group leads to now; None when there is no such group."""
+        parts = target_group_arn.split(":", 5)
+        if len(parts) != 6:
+            return None
+        snapshot = self._store.snapshot()
+        group = snapshot.get(TargetGroup, parts[4], parts[3], target_group_arn)
+        if group is None or group.target_type != "lambda":
+            return None
+        multi_value = group.attributes.get("lambda.multi_value_headers.enabled") == "true"
+        live = next((each for each in group.targets if each.draining_since is None), None)
+        if live is None:
+            return ElbTarget(None, False, multi_value)
+        return ElbTarget(live.id, may_invoke(snapshot, live.id, target_group_arn) is True, multi_value)
+
+    async def invoke_for_elb(self, function_arn: str, payload: bytes, trace_id: str) -> tuple[bytes, str | None]:
+        """The function's answer and error. Raises the lambda service's errors."""
+        name = split_arn(function_arn)
+        if name is None:
+            raise ResourceNotFoundException(f"Function not found: {function_arn}")
+        result = await self.invoke(
+            name.account, name.region, name.name, name.qualifier or None, payload, trace_id=trace_id
+        )
+        return result.payload, result.function_error

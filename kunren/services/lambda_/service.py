@@ -1,0 +1,83 @@
+"""The whole lambda service, put together: runtime, invoker, deployment, event queue, load balancer bridge, operations.
+
+`LambdaService(...)`, then `await start()`, `run()` as a long-lived task, and `await stop()` at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from kunren.control.store import Store
+from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
+from kunren.dataplane.runtime.elb_bridge import ElbBridge
+from kunren.dataplane.runtime.host import FunctionHost
+from kunren.dataplane.runtime.logs import LogSink
+from kunren.dataplane.runtime.runtime import FunctionRuntime
+from kunren.services.lambda_.api import LambdaApi
+from kunren.services.lambda_.api.base import CodeUrl, FetchS3
+from kunren.services.lambda_.code import CodeStore
+from kunren.services.lambda_.deploy import Deployer
+from kunren.services.lambda_.events import EventQueue
+from kunren.services.lambda_.invoker import Invoker
+from kunren.services.lambda_.model import AsyncEvent, Function, FunctionStatus
+from kunren.settings import Settings
+
+
+class LambdaService:
+    """`trust` are the environment variables that name the world's certificate bundle to functions."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        host: FunctionHost,
+        *,
+        trust: Mapping[str, str] | None = None,
+        fetch_s3: FetchS3 | None = None,
+        code_url: CodeUrl | None = None,
+        log_sink: LogSink | None = None,
+        environment_limit: int = 64,
+    ) -> None:
+        store.register(Function, FunctionStatus, AsyncEvent)
+        self.runtime = FunctionRuntime(
+            host=host,
+            clock=clock,
+            entropy=entropy,
+            folder=settings.data_dir / "lambda" / "workers",
+            log_folder=settings.log_dir / "lambda",
+            trust=trust,
+            log_sink=log_sink,
+            environment_limit=environment_limit,
+        )
+        self.invoker = Invoker(store, self.runtime, clock, entropy)
+        self.bridge = ElbBridge(settings, self.invoker)
+        self.api = LambdaApi(settings, store, clock, entropy, self.invoker, fetch_s3=fetch_s3, code_url=code_url)
+        self._deployer = Deployer(store, self.runtime, CodeStore(settings.data_dir / "lambda"), clock)
+        self._events = EventQueue(store, self.invoker, clock)
+
+    async def start(self) -> None:
+        """Open the bridge's socket. Raises OSError."""
+        await self.bridge.start()
+
+    async def run(self) -> None:
+        """Deploy functions and work off events until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._deployer.run(), name="lambda-deployer")
+            group.create_task(self._events.run(), name="lambda-events")
+
+    async def settled(self) -> None:
+        """Return when every function is deployed as its row says."""
+        await self._deployer.controller.settled()
+
+    async def stop(self) -> None:
+        await self.bridge.stop()
+        await self.runtime.stop()
+
+    def status(self) -> dict[str, Any]:
+        """For `kunren status`."""
+        return {**self.runtime.status(), "events": self._events.status(), "bridge": self.bridge.status()}

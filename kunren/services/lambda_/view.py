@@ -1,0 +1,81 @@
+"""Functions as the API shows them. Pure: resource and observed status in, members of the answer out."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+from typing import Any
+
+from kunren.services.lambda_.model import LATEST, Function, FunctionStatus
+
+
+def state(function: Function, status: FunctionStatus | None) -> str:
+    """Pending until the runtime has deployed it for the first time; then Active, or Failed."""
+    if function.deployed_update_id:
+        return "Active"
+    if status is not None and status.update_id == function.update_id and status.reason_code:
+        return "Failed"
+    return "Pending"
+
+
+def update_status(function: Function, status: FunctionStatus | None) -> str:
+    """Of the last update: InProgress until the runtime has it."""
+    if status is not None and status.update_id == function.update_id and status.reason_code:
+        return "Failed"
+    return "Successful" if function.deployed_update_id == function.update_id else "InProgress"
+
+
+def configuration(function: Function, status: FunctionStatus | None, *, qualified: bool = False) -> dict[str, Any]:
+    """A FunctionConfiguration. `qualified`: the ARN carries the version that was asked for."""
+    shown = _settings(function)
+    if qualified:
+        shown["FunctionArn"] += f":{LATEST}"
+    shown["State"] = state(function, status)
+    if shown["State"] == "Pending":
+        shown["StateReason"] = "The function is being created."
+        shown["StateReasonCode"] = "Creating"
+    elif shown["State"] == "Failed" and status is not None:
+        shown["StateReason"] = status.reason
+        shown["StateReasonCode"] = status.reason_code
+    if shown["State"] == "Active":
+        shown["LastUpdateStatus"] = update_status(function, status)
+        if shown["LastUpdateStatus"] == "InProgress":
+            shown["LastUpdateStatusReason"] = "The function is being created."
+            shown["LastUpdateStatusReasonCode"] = "Creating"
+        elif shown["LastUpdateStatus"] == "Failed" and status is not None:
+            shown["LastUpdateStatusReason"] = status.reason
+            shown["LastUpdateStatusReasonCode"] = status.reason_code
+    return shown
+
+
+def _settings(function: Function) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "FunctionName": function.id,
+        "FunctionArn": function.arn,
+        "Runtime": function.runtime,
+        "Role": function.role,
+        "Handler": function.handler,
+        "CodeSize": function.code.size,
+        "Description": function.description,
+        "Timeout": function.timeout,
+        "MemorySize": function.memory_size,
+        "LastModified": timestamp(function.last_modified),
+        "CodeSha256": base64.b64encode(bytes.fromhex(function.code.sha256)).decode(),
+        "Version": LATEST,
+        "TracingConfig": {"Mode": "PassThrough"},
+        "RevisionId": function.revision_id,
+        "PackageType": "Zip",
+        "Architectures": [function.architecture],
+        "EphemeralStorage": {"Size": function.ephemeral_storage},
+        "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+        "LoggingConfig": {"LogFormat": "Text", "LogGroup": function.log_group},
+    }
+    if function.environment is not None:
+        shown["Environment"] = {"Variables": function.environment}
+    return shown
+
+
+def timestamp(seconds: float) -> str:
+    """Lambda's own form of time, 2026-01-02T03:04:05.678+0000."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}+0000"

@@ -1,0 +1,47 @@
+"""Limits and how much of them is used. They are AWS's defaults (developer guide, "Quotas")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kunren.control.store import Resource
+from kunren.core.context import RequestContext
+from kunren.services.route53.api.base import Base
+from kunren.services.route53.api.delegation_sets import DELEGATION_SETS_MAX
+from kunren.services.route53.api.records import RECORD_SETS_MAX
+from kunren.services.route53.api.zones import ZONES_MAX
+from kunren.services.route53.errors import HostedZoneNotPrivate
+from kunren.services.route53.model import DelegationSet, HostedZone
+from kunren.services.route53.store import GLOBAL
+
+ZONES_PER_DELEGATION_SET_MAX = 100
+# limit type → value, and the kind that counts; kinds that do not exist yet count 0
+_ACCOUNT_LIMITS: dict[str, tuple[int, type[Resource] | None]] = {
+    "MAX_HOSTED_ZONES_BY_OWNER": (ZONES_MAX, HostedZone),
+    "MAX_REUSABLE_DELEGATION_SETS_BY_OWNER": (DELEGATION_SETS_MAX, DelegationSet),
+    "MAX_HEALTH_CHECKS_BY_OWNER": (200, None),
+    "MAX_TRAFFIC_POLICIES_BY_OWNER": (50, None),
+    "MAX_TRAFFIC_POLICY_INSTANCES_BY_OWNER": (5, None),
+}
+
+
+class Limits(Base):
+    def get_account_limit(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        value, kind = _ACCOUNT_LIMITS[params["Type"]]
+        count = self._store.snapshot().count(kind, ctx.account, GLOBAL) if kind is not None else 0
+        return {"Limit": {"Type": params["Type"], "Value": value}, "Count": count}
+
+    def get_hosted_zone_limit(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        zone = self._zone(self._store.snapshot(), ctx.account, params["HostedZoneId"])
+        if params["Type"] != "MAX_RRSETS_BY_ZONE":
+            raise HostedZoneNotPrivate
+        return {"Limit": {"Type": params["Type"], "Value": RECORD_SETS_MAX}, "Count": zone.record_set_count}
+
+    def get_reusable_delegation_set_limit(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        snapshot = self._store.snapshot()
+        found = self._delegation_set(snapshot, ctx.account, params["DelegationSetId"])
+        zones = snapshot.list(HostedZone, ctx.account, GLOBAL)
+        return {
+            "Limit": {"Type": params["Type"], "Value": ZONES_PER_DELEGATION_SET_MAX},
+            "Count": sum(zone.delegation_set_id == found.id for zone in zones),
+        }

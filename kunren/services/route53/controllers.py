@@ -1,0 +1,92 @@
+"""Keeps the name servers as the store says, and says in the store what they serve.
+
+A zone is published whole when it is first seen (start, restart, after a failure) and from then on by the names that
+the change feed told of, so that a change in a large zone costs what changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from kunren.control.controller import Controller
+from kunren.control.store import Key, Snapshot
+from kunren.core.clock import Clock
+from kunren.dataplane.dns import names
+from kunren.dataplane.dns.zones import Node, Zone, Zones
+from kunren.services.route53.dataplane import node_of, zone_of, zone_owner
+from kunren.services.route53.model import HostedZone, OwnerName, ServedZone
+from kunren.services.route53.store import GLOBAL, Route53Store
+
+
+class Dns(Protocol):
+    """The part of `DnsServer` that hosted zones need."""
+
+    @property
+    def zones(self) -> Zones: ...
+    def publish(self, owner: str, zones: Mapping[str, Zone]) -> int: ...
+
+
+class Route53Controller:
+    """`run` lives until it is cancelled."""
+
+    def __init__(self, store: Route53Store, dns: Dns, clock: Clock) -> None:
+        self._store = store
+        self._dns = dns
+        self._changed: dict[str, set[str]] = {}
+        self._published: dict[str, Zone] = {}
+        store.store.subscribe(self._note)
+        self.controller = Controller(
+            "route53", store.store, clock, keys=_work_of, every=_all_work, reconcile=self._reconcile
+        )
+
+    async def run(self) -> None:
+        await self.controller.run()
+
+    def status(self) -> dict[str, Any]:
+        return {"zones": len(self._published), "errors": dict(self.controller.last_errors)}
+
+    def _note(self, keys: frozenset[Key]) -> None:
+        for key in keys:
+            if key.kind == OwnerName.kind:
+                self._changed.setdefault(key.region, set()).add(key.id)
+
+    async def _reconcile(self, work: str) -> None:
+        account, zone_id = work.split("/")
+        changed = self._changed.pop(zone_id, set())
+        before = self._published.pop(zone_id, None)  # put back when all went well: a failure leads to a full build
+        snapshot = self._store.snapshot()
+        hosted = snapshot.get(HostedZone, account, GLOBAL, zone_id)
+        if hosted is None:
+            self._dns.publish(zone_owner(zone_id), {})
+            self._store.set_served(zone_id, account, None)
+            return
+        if before is None:
+            zone = zone_of(hosted, snapshot.list(OwnerName, account, zone_id))
+        else:
+            zone = before.with_nodes(_nodes(snapshot, hosted, changed), hosted.version)
+        self._dns.publish(zone_owner(zone_id), {zone_id: zone})
+        self._published[zone_id] = zone
+        self._store.set_served(zone_id, account, zone.version)
+
+
+def _nodes(snapshot: Snapshot, hosted: HostedZone, changed: Iterable[str]) -> dict[bytes, Node | None]:
+    nodes: dict[bytes, Node | None] = {}
+    for id in changed:
+        owner = snapshot.get(OwnerName, hosted.account, hosted.id, id)
+        nodes[names.from_sort_key(id)] = node_of(hosted.id, owner) if owner is not None else None
+    return nodes
+
+
+def _work_of(snapshot: Snapshot, key: Key) -> Iterable[str]:
+    if key.kind == HostedZone.kind:
+        return (f"{key.account}/{key.id}",)
+    if key.kind == OwnerName.kind:
+        return (f"{key.account}/{key.region}",)
+    return ()
+
+
+def _all_work(snapshot: Snapshot) -> Iterable[str]:
+    zones = {(each.account, each.id) for each in snapshot.every(HostedZone)}
+    served = {(each.account, each.id) for each in snapshot.every(ServedZone)}
+    return [f"{account}/{zone_id}" for account, zone_id in sorted(zones | served)]

@@ -1,0 +1,80 @@
+"""Resources as Route 53's answers have them, and the ids and page sizes that its requests give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kunren.control.store import Snapshot
+from kunren.dataplane.dns import names
+from kunren.services.route53.errors import InvalidInput
+from kunren.services.route53.model import Change, DelegationSet, HostedZone, OwnerName, RecordSet
+from kunren.services.route53.store import status_of
+
+API_VERSION = "2013-04-01"
+_ENDPOINT = f"https://route53.amazonaws.com/{API_VERSION}"
+
+
+def bare_id(given: str) -> str:
+    """An id without the path that AWS puts before it: Z…, C…, N…."""
+    return given.rsplit("/", 1)[-1]
+
+
+def location(path: str) -> str:
+    return f"{_ENDPOINT}{path}"
+
+
+def hosted_zone_shape(zone: HostedZone) -> dict[str, Any]:
+    return {
+        "Id": f"/hostedzone/{zone.id}",
+        "Name": zone.name,
+        "CallerReference": zone.caller_reference,
+        "Config": {"Comment": zone.comment, "PrivateZone": False},
+        "ResourceRecordSetCount": zone.record_set_count,
+    }
+
+
+def change_shape(snapshot: Snapshot | None, change: Change) -> dict[str, Any]:
+    """Without a snapshot the change was submitted this moment: nothing serves it yet."""
+    return {
+        "Id": f"/change/{change.id}",
+        "Status": status_of(snapshot, change) if snapshot is not None else "PENDING",
+        "SubmittedAt": change.submitted_at,
+        "Comment": change.comment,
+    }
+
+
+def delegation_set_shape(name_servers: tuple[str, ...], reusable: DelegationSet | None = None) -> dict[str, Any]:
+    """A zone's name servers; a reusable set has an id and a caller reference too."""
+    return {
+        "Id": f"/delegationset/{reusable.id}" if reusable is not None else None,
+        "CallerReference": reusable.caller_reference if reusable is not None else None,
+        "NameServers": list(name_servers),
+    }
+
+
+def record_set_shape(owner: OwnerName, record_set: RecordSet) -> dict[str, Any]:
+    alias = record_set.alias
+    return {
+        "Name": names.to_text(names.from_sort_key(owner.id)),
+        "Type": record_set.type,
+        "SetIdentifier": record_set.set_identifier,
+        "Weight": record_set.weight,
+        "TTL": record_set.ttl,
+        "ResourceRecords": [{"Value": value} for value in record_set.values] or None,
+        "AliasTarget": {
+            "HostedZoneId": alias.hosted_zone_id,
+            "DNSName": alias.dns_name,
+            "EvaluateTargetHealth": alias.evaluate_target_health,
+        }
+        if alias is not None
+        else None,
+    }
+
+
+def max_items(given: str | None, most: int) -> int:
+    """How many to return: `MaxItems` is text on the wire; more than AWS gives is what AWS gives."""
+    if given is None or given == "":
+        return most
+    if not (given.isascii() and given.isdigit()) or int(given) < 1:
+        raise InvalidInput(f"The value '{given}' for maxitems is not a positive number.")
+    return min(int(given), most)

@@ -1,0 +1,78 @@
+"""The system calls that Python 3.11 has no function for, by ctypes; and their constants.
+
+Raises OSError with the kernel's errno. Knows nothing of Kunren.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_BIND = 0x1000
+MS_MOVE = 0x2000
+MS_REC = 0x4000
+MS_NOSUID = 0x2
+MS_NODEV = 0x4
+MS_NOEXEC = 0x8
+MS_SLAVE = 0x80000
+MS_SHARED = 0x100000
+MNT_DETACH = 2
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+_PR_SET_NAME = 15
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.mount.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p)
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def unshare(flags: int) -> None:
+    _check(_libc.unshare(ctypes.c_int(flags)), "unshare")
+
+
+def setns(fd: int, kind: int = 0) -> None:
+    """Enter the namespace that the descriptor stands for; `kind` is its CLONE_NEW* flag, 0 for any."""
+    _check(_libc.setns(ctypes.c_int(fd), ctypes.c_int(kind)), "setns")
+
+
+def mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
+    _check(
+        _libc.mount(_bytes(source), _bytes(target), _bytes(kind), flags, _bytes(data)),
+        f"mount on {target}",
+    )
+
+
+def unmount(target: str, flags: int = MNT_DETACH) -> None:
+    _check(_libc.umount2(_bytes(target), ctypes.c_int(flags)), f"unmount {target}")
+
+
+def die_with_parent(signal: int) -> None:
+    """Have the kernel send us that signal when the thread that started us ends."""
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal), 0, 0, 0), "prctl PR_SET_PDEATHSIG")
+
+
+def allow_inspection() -> None:
+    """Let processes of the same user open our /proc/PID/ns: changing user namespace may have withdrawn it."""
+    _check(_libc.prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(1), 0, 0, 0), "prctl PR_SET_DUMPABLE")
+
+
+def set_process_name(name: str) -> None:
+    """The name that `ps` shows (15 bytes)."""
+    _libc.prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()[:15]), 0, 0, 0)
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else os.fsencode(text)

@@ -1,0 +1,185 @@
+"""Network namespaces and what is in them: makes and undoes single facts (see `kunren/world/facts.py`).
+
+A fact comes as the dict that its JSON is. Every call may be repeated. The process is single-threaded and moves
+between namespaces as it needs; nothing relies on the one it happens to be in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kunren.world.agent import kernel, netlink
+from kunren.world.agent.filesystem import NETNS_DIR, RESOLV_DIR
+
+_TABLE = "table ip kunren"
+
+
+class NoNamespace(Exception):
+    """The namespace named does not exist."""
+
+
+class RulesetRefused(Exception):
+    """nft's own words on a ruleset that it did not take."""
+
+
+class Network:
+    """The namespaces of one world. `nft` is the program and `nft_env` its environment."""
+
+    def __init__(self, nft: str, nft_env: Mapping[str, str]) -> None:
+        self._nft = nft
+        self._nft_env = dict(nft_env)
+        self._inside: str | None = None
+        self._makers: dict[str, Callable[[dict[str, Any]], None]] = {
+            "namespace": self._make_namespace,
+            "resolver": self._make_resolver,
+            "ruleset": self._make_ruleset,
+            "bridge": self._make_bridge,
+            "veth": self._make_veth,
+            "address": lambda fact: self._address(fact, True),
+            "route": lambda fact: self._route(fact, True),
+            "rule": lambda fact: self._rule(fact, True),
+        }
+        self._undoers: dict[str, Callable[[dict[str, Any]], None]] = {
+            "namespace": self._undo_namespace,
+            "resolver": self._undo_resolver,
+            "ruleset": self._undo_ruleset,
+            "bridge": self._undo_link,
+            "veth": self._undo_link,
+            "address": lambda fact: self._address(fact, False),
+            "route": lambda fact: self._route(fact, False),
+            "rule": lambda fact: self._rule(fact, False),
+        }
+
+    def make(self, fact: dict[str, Any]) -> None:
+        self._makers[fact["kind"]](fact)
+
+    def undo(self, fact: dict[str, Any]) -> None:
+        try:
+            self._undoers[fact["kind"]](fact)
+        except NoNamespace:
+            pass
+
+    def enter(self, namespace: str) -> None:
+        """Move into the namespace. Raises NoNamespace."""
+        if self._inside == namespace:
+            return
+        fd = self._open(namespace)
+        try:
+            kernel.setns(fd, kernel.CLONE_NEWNET)
+        finally:
+            os.close(fd)
+        self._inside = namespace
+
+    def names(self) -> list[str]:
+        return sorted(os.listdir(NETNS_DIR))
+
+    def _open(self, namespace: str) -> int:
+        try:
+            return os.open(f"{NETNS_DIR}/{namespace}", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise NoNamespace(namespace) from error
+
+    def _make_namespace(self, fact: dict[str, Any]) -> None:
+        name = fact["name"]
+        path = f"{NETNS_DIR}/{name}"
+        if not os.path.exists(path):
+            self._inside = None
+            kernel.unshare(kernel.CLONE_NEWNET)
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDONLY, 0o444))
+            kernel.mount("/proc/self/ns/net", path, None, kernel.MS_BIND)
+            self._inside = name
+        self.enter(name)
+        for key, value in fact["sysctls"]:
+            _write_sysctl(key, value)
+        netlink.set_up("lo")
+
+    def _undo_namespace(self, fact: dict[str, Any]) -> None:
+        path = f"{NETNS_DIR}/{fact['name']}"
+        if not os.path.exists(path):
+            return
+        if self._inside == fact["name"]:
+            self.enter(next(each for each in self.names() if each != fact["name"]))
+        kernel.unmount(path)
+        os.unlink(path)
+
+    def _make_resolver(self, fact: dict[str, Any]) -> None:
+        # Written in place: programs that run have the file laid over theirs and would keep an old inode.
+        with open(f"{RESOLV_DIR}/{fact['namespace']}", "w") as file:
+            file.write(fact["text"])
+
+    def _undo_resolver(self, fact: dict[str, Any]) -> None:
+        try:
+            os.unlink(f"{RESOLV_DIR}/{fact['namespace']}")
+        except FileNotFoundError:
+            pass
+
+    def _make_ruleset(self, fact: dict[str, Any]) -> None:
+        # Declaring the table first makes its deletion succeed whether or not it was there.
+        self._run_nft(fact["namespace"], f"{_TABLE}\ndelete {_TABLE}\n{fact['text']}")
+
+    def _undo_ruleset(self, fact: dict[str, Any]) -> None:
+        self._run_nft(fact["namespace"], f"{_TABLE}\ndelete {_TABLE}\n")
+
+    def _run_nft(self, namespace: str, text: str) -> None:
+        self.enter(namespace)
+        script, said = os.memfd_create("ruleset"), os.memfd_create("said")
+        try:
+            _write_all(script, text.encode())
+            os.lseek(script, 0, os.SEEK_SET)
+            actions = [(os.POSIX_SPAWN_DUP2, script, 0), (os.POSIX_SPAWN_DUP2, said, 1), (os.POSIX_SPAWN_DUP2, said, 2)]
+            pid = os.posix_spawn(self._nft, [self._nft, "-f", "-"], self._nft_env, file_actions=actions)
+            _, status = os.waitpid(pid, 0)
+            if status != 0:
+                os.lseek(said, 0, os.SEEK_SET)
+                words = os.read(said, 4096).decode(errors="replace").strip()
+                raise RulesetRefused(f"nft refused the rules of {namespace}: {words or f'status {status}'}")
+        finally:
+            os.close(script)
+            os.close(said)
+
+    def _make_bridge(self, fact: dict[str, Any]) -> None:
+        self.enter(fact["namespace"])
+        netlink.add_bridge(fact["name"], fact["mac"], fact["mtu"])
+
+    def _make_veth(self, fact: dict[str, Any]) -> None:
+        peer_fd = self._open(fact["peer_namespace"])
+        try:
+            self.enter(fact["namespace"])
+            netlink.add_veth(fact["name"], fact["master"], fact["peer"], fact["peer_mac"], peer_fd, fact["mtu"])
+        finally:
+            os.close(peer_fd)
+        self.enter(fact["peer_namespace"])
+        netlink.set_up(fact["peer"])
+
+    def _undo_link(self, fact: dict[str, Any]) -> None:
+        self.enter(fact["namespace"])
+        netlink.delete_link(fact["name"])
+
+    def _address(self, fact: dict[str, Any], present: bool) -> None:
+        self.enter(fact["namespace"])
+        netlink.address(fact["device"], fact["address"], present)
+
+    def _route(self, fact: dict[str, Any], present: bool) -> None:
+        self.enter(fact["namespace"])
+        netlink.route(fact["action"], fact["destination"], fact["via"], fact["device"], fact["table"], present)
+
+    def _rule(self, fact: dict[str, Any], present: bool) -> None:
+        self.enter(fact["namespace"])
+        netlink.rule(fact["action"], fact["source"], fact["table"], fact["preference"], present)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _write_sysctl(key: str, value: str) -> None:
+    """Write a setting of the namespace; one that this kernel lacks is left (a module that is not loaded)."""
+    try:
+        with open(f"/proc/sys/{key}", "w") as file:
+            file.write(value)
+    except FileNotFoundError:
+        pass

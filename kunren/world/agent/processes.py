@@ -1,0 +1,110 @@
+"""Programs of the world: started, watched and, when their time has come, ended with their whole process group.
+
+A program gets a session of its own, the network namespace it asked for, and, where files are laid over for it alone,
+a mount namespace of its own. When the program itself ends, what is left of its process group is killed: no worker
+outlives its supervisor's view. Orphans become our children (we are process 1) and are reaped.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any
+
+from kunren.world.agent import kernel
+from kunren.world.agent.filesystem import RESOLV_CONF, lay, resolver_file
+from kunren.world.agent.network import Network
+
+_EXEC_FAILED = 127
+
+
+class Processes:
+    """The programs that run. `stage` is an empty folder where file systems are prepared."""
+
+    def __init__(self, network: Network, stage: str) -> None:
+        self._network = network
+        self._stage = stage
+        self._running: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def spawn(self, request: dict[str, Any], fds: list[int]) -> int:
+        """Start a program; its pid. `fds` are its standard streams. Raises NoNamespace, and OSError as exec did."""
+        self._network.enter(request["namespace"])
+        told, tell = os.pipe2(os.O_CLOEXEC)
+        sys.stdout.flush()
+        pid = os.fork()
+        if pid == 0:
+            self._become(request, fds, tell)
+        os.close(tell)
+        try:
+            refusal = os.read(told, 4096)
+        finally:
+            os.close(told)
+        if refusal:
+            os.waitpid(pid, 0)
+            number, _, text = refusal.decode(errors="replace").partition(" ")
+            raise OSError(int(number), text)
+        self._running.add(pid)
+        return pid
+
+    def signal(self, pid: int, number: int, group: bool) -> None:
+        """Raises ProcessLookupError when the program has ended."""
+        if pid not in self._running:
+            raise ProcessLookupError(f"process {pid} has ended")
+        if group:
+            os.killpg(pid, number)
+        else:
+            os.kill(pid, number)
+
+    def reap(self) -> list[tuple[int, int]]:
+        """Take in what has ended; the programs among it as (pid, exit code or minus the signal)."""
+        ended = []
+        while True:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return ended
+            if found is None:
+                return ended
+            pid = found.si_pid
+            if pid in self._running:
+                # Before it is reaped, so that the number can't belong to another group yet.
+                try:
+                    os.killpg(pid, signal.SIGKILL)
+                except (ProcessLookupError, PermissionError):
+                    pass
+            _, status = os.waitpid(pid, 0)
+            if pid in self._running:
+                self._running.discard(pid)
+                ended.append((pid, os.waitstatus_to_exitcode(status)))
+
+    def _become(self, request: dict[str, Any], fds: list[int], tell: int) -> None:
+        """In the child: become the program, or tell why not."""
+        try:
+            os.setsid()
+            for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
+            signal.set_wakeup_fd(-1)
+            binds = dict(request["binds"])
+            if (resolver := resolver_file(request["namespace"])) is not None:
+                binds.setdefault(RESOLV_CONF, resolver)
+            if binds:
+                kernel.unshare(kernel.CLONE_NEWNS)
+                shadowed: set[str] = set()
+                # Opened before anything is laid: a target may hide the source of another (a /tmp of one's own).
+                sources = {target: os.open(binds[target], os.O_PATH) for target in binds}
+                for target in sorted(binds):
+                    lay(target, f"/proc/self/fd/{sources[target]}", self._stage, shadowed)
+            for place, fd in enumerate(fds):
+                os.dup2(fd, place, inheritable=True)
+            os.chdir(request["cwd"])
+            os.execvpe(request["argv"][0], request["argv"], request["env"])
+        except OSError as error:
+            os.write(tell, f"{error.errno or 5} {error.strerror or error}".encode()[:4000])
+        except BaseException as error:
+            os.write(tell, f"5 {error}".encode()[:4000])
+        finally:
+            os._exit(_EXEC_FAILED)

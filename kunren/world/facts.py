@@ -1,0 +1,216 @@
+"""The parts that the world's network is made of, as values, and the difference between two sets of them.
+
+A layout (`layout.py`) is a list of facts. What must change is the difference between the facts that are and those
+that shall be: `difference` says which to undo and which to make, in an order that the kernel accepts. The agent makes
+and undoes single facts (`agent/network.py`) and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+MTU = 1500
+LOOPBACK = "lo"
+MAIN_TABLE = 254
+
+
+class Namespace(msgspec.Struct, frozen=True, tag_field="kind", tag="namespace"):
+    """A network namespace with loopback up; `sysctls` are paths below /proc/sys and what is written there."""
+
+    name: str
+    sysctls: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("namespace", self.name)
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        return frozenset({self.name})
+
+
+class Resolver(msgspec.Struct, frozen=True, tag_field="kind", tag="resolver"):
+    """The resolv.conf that programs of the namespace see."""
+
+    namespace: str
+    text: str
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("resolver", self.namespace)
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        return frozenset()
+
+
+class Ruleset(msgspec.Struct, frozen=True, tag_field="kind", tag="ruleset"):
+    """The namespace's nft table, whole: a new text replaces the old one in one transaction."""
+
+    namespace: str
+    text: str
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("ruleset", self.namespace)
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        return frozenset({self.namespace})
+
+
+class Bridge(msgspec.Struct, frozen=True, tag_field="kind", tag="bridge"):
+    namespace: str
+    name: str
+    mac: str
+    mtu: int = MTU
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("bridge", self.namespace, self.name)
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        return frozenset({self.namespace})
+
+
+class Veth(msgspec.Struct, frozen=True, tag_field="kind", tag="veth"):
+    """A link between two namespaces, up at both ends; the first end may be a port of a bridge."""
+
+    namespace: str
+    name: str
+    peer_namespace: str
+    peer: str
+    master: str | None = None
+    peer_mac: str | None = None
+    mtu: int = MTU
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("veth", self.namespace, self.name)
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        return frozenset({self.namespace, self.peer_namespace})
+
+
+class Address(msgspec.Struct, frozen=True, tag_field="kind", tag="address"):
+    """An address with its prefix length on a device."""
+
+    namespace: str
+    device: str
+    address: str
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("address", self.namespace, self.device, self.address)
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        return frozenset({self.namespace})
+
+
+class RouteFact(msgspec.Struct, frozen=True, tag_field="kind", tag="route"):
+    """A route; `action` is unicast, local, blackhole, unreachable or throw."""
+
+    namespace: str
+    destination: str
+    action: str = "unicast"
+    via: str | None = None
+    device: str | None = None
+    table: int = MAIN_TABLE
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("route", self.namespace, str(self.table), self.destination)
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        return frozenset({self.namespace})
+
+
+class RuleFact(msgspec.Struct, frozen=True, tag_field="kind", tag="rule"):
+    """A policy rule; `action` is lookup or blackhole."""
+
+    namespace: str
+    preference: int
+    action: str = "lookup"
+    source: str | None = None
+    table: int = MAIN_TABLE
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("rule", self.namespace, str(self.preference), self.source or "")
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        return frozenset({self.namespace})
+
+
+Fact = Namespace | Resolver | Ruleset | Bridge | Veth | Address | RouteFact | RuleFact
+_ORDER: dict[str, int] = {
+    kind: place
+    for place, kind in enumerate(
+        ("namespace", "resolver", "ruleset", "bridge", "veth", "address", "route", "rule"),
+    )
+}
+_REPLACED_IN_PLACE = frozenset({"ruleset", "resolver", "route"})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What to undo, then what to make; `vanish` are facts that the kernel undoes by itself with their namespace."""
+
+    undo: tuple[Fact, ...]
+    make: tuple[Fact, ...]
+    vanish: tuple[Fact, ...] = ()
+
+
+def difference(there: Mapping[tuple[str, ...], Fact], wanted: Iterable[Fact]) -> Change:
+    """The way from the facts that are (by key) to those wanted.
+
+    A ruleset, a resolver or a route with a new value replaces the old one; anything else is undone first. What lies
+    wholly in namespaces that go needs no undoing; a link into one that stays does, since the kernel removes a
+    namespace's links some time later. Linux also drops the routes over an address or link that goes, so those that
+    shall stay over a link that is made again are made again too.
+    """
+    goal: dict[tuple[str, ...], Fact] = {}
+    for fact in wanted:
+        if goal.setdefault(fact.key, fact) != fact:
+            raise ValueError(f"two different facts are called {fact.key}: {goal[fact.key]} and {fact}")
+    gone = [fact for key, fact in there.items() if _goes(fact, goal.get(key))]
+    ending = {fact.name for fact in gone if isinstance(fact, Namespace)}
+    vanish = [
+        fact for fact in gone if not isinstance(fact, Namespace) and fact.namespaces and fact.namespaces <= ending
+    ]
+    silent = {fact.key for fact in vanish}
+    undo = [fact for fact in gone if fact.key not in silent]
+    lost = {
+        (name, fact.peer if name == fact.peer_namespace else fact.name)
+        for fact in undo
+        if isinstance(fact, Veth)
+        for name in fact.namespaces
+    }
+    make = [fact for key, fact in goal.items() if there.get(key) != fact or _lies_on(fact, lost)]
+    return Change(
+        undo=tuple(sorted(undo, key=_rank, reverse=True)),
+        make=tuple(sorted(make, key=_rank)),
+        vanish=tuple(vanish),
+    )
+
+
+def _goes(fact: Fact, successor: Fact | None) -> bool:
+    if successor is None:
+        return True
+    return successor != fact and fact.key[0] not in _REPLACED_IN_PLACE
+
+
+def _lies_on(fact: Fact, lost: set[tuple[str, str]]) -> bool:
+    return isinstance(fact, Address | RouteFact) and (fact.namespace, fact.device) in lost
+
+
+def _rank(fact: Fact) -> int:
+    return _ORDER[fact.key[0]]

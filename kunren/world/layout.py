@@ -1,0 +1,247 @@
+"""Which facts make up each part of the world: the core, a client place, a region, a VPC. Pure.
+
+The internet is one router namespace. Places, edges and regions hang on it by one link each; a VPC hangs on its region
+by its *uplink*. Every route is written down here; no link leads to the host. Namespaces that only hold listeners may
+bind addresses that they do not have yet, so that the order in which Envoy and the network learn of an address does
+not matter.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from ipaddress import IPv4Address, IPv4Network
+
+from kunren.world import addresses
+from kunren.world.facts import (
+    LOOPBACK,
+    Address,
+    Bridge,
+    Fact,
+    Namespace,
+    Resolver,
+    RouteFact,
+    RuleFact,
+    Ruleset,
+    Veth,
+)
+from kunren.world.firewall import LINK_LOCAL_RESOLVER, METADATA, UPLINK, vpc_rules, workload_rules
+from kunren.world.interface import INTERNET, TRANSIT, edge_namespace, place_namespace, region_namespace
+from kunren.world.network import VpcNetwork, Workload, vpc_namespace, workload_namespace
+
+EVERYWHERE = "0.0.0.0/0"
+_LINK_LOCAL = "169.254.0.0/16"
+_FIRST_SUBNET_TABLE = 1000
+_VPC_RULE, _SUBNET_RULE, _NO_ROUTE_RULE = 100, 1000, 30000
+
+_HOST_SYSCTLS = (
+    # New links only: loopback keeps ::1, which programs expect.
+    ("net/ipv6/conf/default/disable_ipv6", "1"),
+    ("net/ipv4/ip_unprivileged_port_start", "0"),
+    ("net/ipv4/ping_group_range", "0 0"),
+)
+_ROUTER_SYSCTLS = (
+    *_HOST_SYSCTLS,
+    ("net/ipv4/ip_forward", "1"),
+    ("net/ipv4/conf/all/rp_filter", "0"),
+    ("net/ipv4/conf/default/rp_filter", "0"),
+    ("net/ipv4/conf/all/send_redirects", "0"),
+    ("net/ipv4/conf/default/send_redirects", "0"),
+    ("net/ipv4/ip_nonlocal_bind", "1"),
+    # Frames within a subnet are not the router's business, whatever the host has set for bridges.
+    ("net/bridge/bridge-nf-call-iptables", "0"),
+)
+
+
+def functions_namespace(region: str) -> str:
+    """Where functions without a VPC run."""
+    return f"functions-{region}"
+
+
+def core() -> list[Fact]:
+    """The internet and Envoy's transit."""
+    near, far = _link(0)
+    return [
+        Namespace(INTERNET, _ROUTER_SYSCTLS),
+        Address(INTERNET, LOOPBACK, f"{addresses.INTERNET_ROUTER}/32"),
+        Address(INTERNET, LOOPBACK, f"{addresses.PUBLIC_RESOLVER}/32"),
+        # Every address of the block is the name servers' own.
+        RouteFact(INTERNET, str(addresses.NAME_SERVERS), action="local", device=LOOPBACK, table=255),
+        RouteFact(INTERNET, str(addresses.PUBLIC), action="unreachable"),
+        Namespace(TRANSIT, _ROUTER_SYSCTLS),
+        Resolver(TRANSIT, resolv_conf(addresses.PUBLIC_RESOLVER)),
+        Veth(INTERNET, "transit", TRANSIT, UPLINK),
+        Address(INTERNET, "transit", f"{near}/31"),
+        Address(TRANSIT, UPLINK, f"{far}/31"),
+        RouteFact(TRANSIT, EVERYWHERE, via=near, device=UPLINK),
+    ]
+
+
+def place(name: str, index: int) -> list[Fact]:
+    """A client place: one namespace with the client's address."""
+    namespace, network = place_namespace(name), addresses.place_network(index)
+    return [
+        Namespace(namespace, _HOST_SYSCTLS),
+        Resolver(namespace, resolv_conf(addresses.PUBLIC_RESOLVER)),
+        *_leaf(namespace, f"place{index}", network, addresses.client_address(index)),
+    ]
+
+
+def edge(name: str, index: int) -> list[Fact]:
+    """An edge location: a namespace for Envoy's listeners; anycast addresses come later, with what serves them."""
+    namespace, network = edge_namespace(name), addresses.edge_network(index)
+    return [
+        Namespace(namespace, _ROUTER_SYSCTLS),
+        Resolver(namespace, resolv_conf(addresses.PUBLIC_RESOLVER)),
+        *_leaf(namespace, f"edge{index}", network, str(network[10])),
+    ]
+
+
+def region(name: str, index: int) -> list[Fact]:
+    """A region: its router, which has the service endpoints' address, and the namespace of functions without a VPC."""
+    namespace, functions = region_namespace(name), functions_namespace(name)
+    network, router = addresses.region_network(index), addresses.region_router(index)
+    outer, inner = _link(64 + index)
+    device = f"region{index}"
+    egress = addresses.function_egress(index)
+    return [
+        Namespace(namespace, _ROUTER_SYSCTLS),
+        Resolver(namespace, resolv_conf(addresses.PUBLIC_RESOLVER)),
+        Veth(INTERNET, device, namespace, UPLINK),
+        Address(INTERNET, device, f"{outer}/31"),
+        Address(namespace, UPLINK, f"{inner}/31"),
+        RouteFact(INTERNET, str(network), via=inner, device=device),
+        Address(namespace, LOOPBACK, f"{router}/32"),
+        Address(namespace, LOOPBACK, f"{addresses.service_endpoint(index)}/32"),
+        # A public address that nobody has: silence, and no loop back to the internet.
+        RouteFact(namespace, str(network), action="blackhole"),
+        RouteFact(namespace, EVERYWHERE, via=outer, device=UPLINK),
+        Namespace(functions, _HOST_SYSCTLS),
+        Resolver(functions, resolv_conf(addresses.PUBLIC_RESOLVER)),
+        Veth(namespace, "functions", functions, "eth0"),
+        RouteFact(namespace, f"{egress}/32", device="functions"),
+        Address(functions, "eth0", f"{egress}/32"),
+        RouteFact(functions, f"{router}/32", device="eth0"),
+        RouteFact(functions, EVERYWHERE, via=router, device="eth0"),
+    ]
+
+
+def vpc(network: VpcNetwork, link: int) -> list[Fact]:
+    """A VPC with everything in it. `link` is the number of its uplink's address pair (`vpc_link_count` of them).
+
+    Raises ValueError for addresses and CIDRs that are none.
+    """
+    namespace, router = vpc_namespace(network.id), region_namespace(network.region)
+    resolver = vpc_resolver(network)
+    device = device_name("v", network.id)
+    outer, inner = _link(_FIRST_VPC_LINK + link)
+    public = {k: v for k, v in network.public.items() if network.internet_gateway}
+    facts: list[Fact] = [
+        Namespace(namespace, _ROUTER_SYSCTLS),
+        Resolver(namespace, resolv_conf(resolver, network.region)),
+        Ruleset(namespace, vpc_rules(network.nodes, public, resolver)),
+        Veth(router, device, namespace, UPLINK),
+        Address(router, device, f"{outer}/31"),
+        Address(namespace, UPLINK, f"{inner}/31"),
+        Address(namespace, LOOPBACK, f"{resolver}/32"),
+        Address(namespace, LOOPBACK, f"{LINK_LOCAL_RESOLVER}/32"),
+        Address(namespace, LOOPBACK, f"{METADATA}/32"),
+        RouteFact(namespace, _LINK_LOCAL, action="blackhole"),
+        RuleFact(namespace, _VPC_RULE),
+        RuleFact(namespace, _NO_ROUTE_RULE, action="blackhole"),
+    ]
+    facts += [RouteFact(namespace, cidr, action="blackhole") for cidr in network.cidrs]
+    facts += [RouteFact(router, f"{address}/32", via=inner, device=device) for address in public]
+    facts += [Address(namespace, LOOPBACK, f"{address}/32") for address in _node_addresses(network)]
+    cidrs = {subnet.id: IPv4Network(subnet.cidr) for subnet in network.subnets}
+    for subnet in network.subnets:
+        facts += _subnet(network, namespace, subnet.id, cidrs[subnet.id], outer)
+    for workload in network.workloads:
+        facts += _workload(network, workload, cidrs[workload.subnet_id], resolver)
+    return facts
+
+
+def vpc_resolver(network: VpcNetwork) -> str:
+    """The VPC's resolver: base plus two of its primary CIDR (VPC User Guide, "Amazon DNS server")."""
+    return str(IPv4Network(network.cidrs[0])[2])
+
+
+def resolv_conf(server: str, region_name: str | None = None) -> str:
+    """In a VPC the search domain is AWS's own default for the region."""
+    if region_name is None:
+        return f"nameserver {server}\n"
+    domain = "ec2.internal" if region_name == "us-east-1" else f"{region_name}.compute.internal"
+    return f"search {domain}\nnameserver {server}\n"
+
+
+def device_name(prefix: str, identity: str) -> str:
+    """A device's name from an id of any length: Linux has room for 15 characters."""
+    return prefix + blake2b(identity.encode(), digest_size=6).hexdigest()
+
+
+def _subnet(network: VpcNetwork, namespace: str, subnet_id: str, cidr: IPv4Network, gateway: str) -> list[Fact]:
+    subnet = next(each for each in network.subnets if each.id == subnet_id)
+    table = _subnet_table(cidr)
+    facts: list[Fact] = [
+        Bridge(namespace, device_name("s", subnet_id), _mac(subnet_id)),
+        Address(namespace, device_name("s", subnet_id), f"{cidr[1]}/{cidr.prefixlen}"),
+        RuleFact(namespace, _SUBNET_RULE, source=str(cidr), table=table),
+    ]
+    for route in subnet.routes:
+        if ":" in route.destination or route.target == "local":
+            continue
+        destination = str(IPv4Network(route.destination, strict=False))
+        if route.target == "internet" and network.internet_gateway:
+            facts.append(RouteFact(namespace, destination, via=gateway, device=UPLINK, table=table))
+        else:
+            facts.append(RouteFact(namespace, destination, action="blackhole", table=table))
+    return facts
+
+
+def _workload(network: VpcNetwork, workload: Workload, cidr: IPv4Network, resolver: str) -> list[Fact]:
+    namespace, name = vpc_namespace(network.id), workload_namespace(workload.id)
+    bridge = device_name("s", workload.subnet_id)
+    return [
+        Namespace(name, _HOST_SYSCTLS),
+        Resolver(name, resolv_conf(resolver, network.region)),
+        Ruleset(name, workload_rules(workload.firewall, resolver)),
+        Veth(namespace, device_name("w", workload.id), name, "eth0", master=bridge, peer_mac=workload.mac),
+        Address(name, "eth0", f"{IPv4Address(workload.address)}/{cidr.prefixlen}"),
+        RouteFact(name, EVERYWHERE, via=str(cidr[1]), device="eth0"),
+    ]
+
+
+def _node_addresses(network: VpcNetwork) -> list[str]:
+    return sorted({str(IPv4Address(node.address)) for node in network.nodes})
+
+
+def _subnet_table(cidr: IPv4Network) -> int:
+    """A routing table's number for a subnet: CIDRs do not overlap within a VPC, so its first address tells it."""
+    return _FIRST_SUBNET_TABLE + (int(cidr.network_address) >> 4)
+
+
+def _leaf(namespace: str, device: str, network: IPv4Network, address: str) -> list[Fact]:
+    router = str(network[1])
+    return [
+        Veth(INTERNET, device, namespace, "eth0"),
+        Address(INTERNET, device, f"{router}/{network.prefixlen}"),
+        Address(namespace, "eth0", f"{address}/{network.prefixlen}"),
+        RouteFact(namespace, EVERYWHERE, via=router, device="eth0"),
+    ]
+
+
+_LINKS = IPv4Network("198.18.16.0/20")
+_FIRST_VPC_LINK = 128
+vpc_link_count = _LINKS.num_addresses // 2 - _FIRST_VPC_LINK
+
+
+def _link(number: int) -> tuple[str, str]:
+    """The two addresses of a link: the end nearer to the internet first."""
+    if not 0 <= number < _LINKS.num_addresses // 2:
+        raise ValueError(f"the address plan has room for {vpc_link_count} VPCs")
+    return str(_LINKS[2 * number]), str(_LINKS[2 * number + 1])
+
+
+def _mac(identity: str) -> str:
+    """A locally administered address, as EC2 gives them (0a, 0e or 12 first)."""
+    digits = blake2b(identity.encode(), digest_size=5).hexdigest()
+    return "0e:" + ":".join(digits[place : place + 2] for place in range(0, 10, 2))

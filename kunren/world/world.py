@@ -1,0 +1,392 @@
+"""The world that is real: its agent process, its namespaces, and what the rest of Kunren may ask of them.
+
+`start` launches the agent (`agent/launch.py`) as a child process with one end of a socketpair. What exists is kept as
+facts per part (core, each place, edge, region and VPC); making a part exactly so is making the difference
+(`facts.py`), one fact at a time, so that after an error what is there is still known. Nothing is read back: the
+world is made anew by each daemon and nobody else changes its network.
+
+The daemon itself never enters a namespace. When it dies its end of the socketpair closes and the world ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kunren.core.clock import Clock
+from kunren.settings import Settings
+from kunren.world import addresses, facts, layout, trust
+from kunren.world.agent.filesystem import NETNS_DIR, RESOLV_CONF, RESOLV_DIR
+from kunren.world.channel import Channel
+from kunren.world.interface import (
+    INTERNET,
+    ProcessSpec,
+    UnknownPlace,
+    WorldEnded,
+    WorldUnavailable,
+    edge_namespace,
+    place_namespace,
+    region_namespace,
+)
+from kunren.world.network import VpcNetwork
+from kunren.world.process import KILLED_WITH_WORLD, WorldProcess
+from kunren.world.programs import find_nft
+from kunren.world.spec import WorldSpec
+
+log = logging.getLogger(__name__)
+
+START_WITHIN_S = 15.0
+STOP_WITHIN_S = 10.0
+_AT_A_TIME = 16
+_LAUNCH = "import sys; sys.path[:0] = sys.argv[2:]; from kunren.world.agent import launch; launch.run(int(sys.argv[1]))"
+
+
+class UnknownRegion(Exception):
+    """No region of that name in the world."""
+
+
+class World:
+    """Implements `interface.WorldControl`. `on_end` is called when the world ends without having been stopped."""
+
+    def __init__(
+        self, settings: Settings, spec: WorldSpec, clock: Clock, on_end: Callable[[], None] | None = None
+    ) -> None:
+        self.spec = spec
+        self._settings = settings
+        self._clock = clock
+        self._on_end = on_end
+        self._trust: Path | None = None
+        self._launcher: subprocess.Popen[bytes] | None = None
+        self._channel: Channel | None = None
+        self._ready: asyncio.Future[int] | None = None
+        self._stopping = False
+        self._agent_pid = 0
+        self._processes: dict[int, WorldProcess] = {}
+        self._early_ends: dict[int, int] = {}
+        self._there: dict[str, dict[tuple[str, ...], facts.Fact]] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._links: dict[str, int] = {}
+
+    @property
+    def running(self) -> bool:
+        return self._agent_pid != 0
+
+    def set_trust(self, bundle: Path) -> None:
+        """The bundle of certificates that programs in the world trust; to be told before `start`."""
+        self._trust = bundle
+
+    def netns_path(self, namespace: str) -> str:
+        return f"{NETNS_DIR}/{namespace}"
+
+    # --- life ---
+
+    async def start(self) -> None:
+        """Make the world: agent, internet and transit. Raises WorldUnavailable."""
+        nft = find_nft()
+        folder = self._folder()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self._ready = asyncio.get_running_loop().create_future()
+        self._stopping = False
+        with theirs:
+            self._launcher = _launch(theirs, self._settings.log_dir / "world.log")
+        self._channel = Channel(ours, self._event, self._ended)
+        self._channel.tell(
+            {
+                "stage": str(folder / "stage"),
+                "binds": self._write_files(folder),
+                "nft": nft.path,
+                "nft_env": nft.env,
+            }
+        )
+        try:
+            self._agent_pid = await asyncio.wait_for(self._ready, START_WITHIN_S)
+            await self._apply("core", layout.core())
+        except TimeoutError:
+            await self.stop()
+            raise WorldUnavailable(f"The world did not start within {START_WITHIN_S:.0f} seconds.") from None
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End the world and everything in it; returns when the kernel has done so."""
+        self._stopping = True
+        if self._channel is not None:
+            self._channel.close()
+        if self._launcher is not None:
+            launcher, self._launcher = self._launcher, None
+            try:
+                await asyncio.to_thread(launcher.wait, STOP_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                log.error("the world's agent did not end by itself")
+                launcher.kill()
+                await asyncio.to_thread(launcher.wait)
+        shutil.rmtree(self._settings.run_dir / "world", ignore_errors=True)
+
+    def handle(self) -> dict[str, Any]:
+        """What `kunren.world.exec.enter` needs to know, as JSON."""
+        if not self.running:
+            raise WorldEnded("the world is not running")
+        return {
+            "agent_pid": self._agent_pid,
+            "netns_dir": NETNS_DIR,
+            "resolv_dir": RESOLV_DIR,
+            "bundle": str(self._trust) if self._trust else None,
+        }
+
+    def status(self) -> dict[str, Any]:
+        """For `kunren status`."""
+        namespaces = sum(isinstance(fact, facts.Namespace) for part in self._there.values() for fact in part.values())
+        return {
+            "running": self.running,
+            "agent_pid": self._agent_pid,
+            "namespaces": namespaces,
+            "parts": sorted(self._there),
+            "processes": {process.name: pid for pid, process in self._processes.items()},
+        }
+
+    # --- sockets and programs ---
+
+    async def open_socket(
+        self,
+        namespace: str,
+        family: int = socket.AF_INET,
+        type: int = socket.SOCK_STREAM,
+        *,
+        bind: tuple[str, int] | None = None,
+        listen: int | None = None,
+        reuse_port: bool = False,
+        transparent: bool = False,
+    ) -> socket.socket:
+        _, fds = await self._agent().ask(
+            "socket",
+            namespace=namespace,
+            family=int(family),
+            type=int(type),
+            bind=bind,
+            listen=listen,
+            reuse_port=reuse_port,
+            transparent=transparent,
+        )
+        opened = socket.socket(fileno=fds[0])
+        opened.setblocking(False)
+        return opened
+
+    async def spawn(self, spec: ProcessSpec) -> WorldProcess:
+        """Start a program. Raises OSError as exec did (FileNotFoundError, PermissionError), and NoSuchNamespace."""
+        opened: list[int] = []
+        try:
+            streams = _streams(spec, opened)
+            pid, _ = await self._agent().ask(
+                "spawn",
+                streams,
+                namespace=spec.namespace,
+                argv=list(spec.argv),
+                env=dict(spec.env),
+                cwd=spec.cwd,
+                binds=dict(spec.binds),
+            )
+        finally:
+            for fd in opened:
+                os.close(fd)
+        process = WorldProcess(spec.name, pid, self._agent(), self._clock)
+        if (code := self._early_ends.pop(pid, None)) is not None:
+            process.ended(code)
+        else:
+            self._processes[pid] = process
+        return process
+
+    # --- network ---
+
+    async def ensure_place(self, place: str) -> str:
+        found = self.spec.place(place)
+        if found is None:
+            known = ", ".join(each.name for each in self.spec.places)
+            raise UnknownPlace(f"there is no place {place!r} in this world; there are {known}")
+        await self._ensure(f"place {place}", lambda: layout.place(place, self.spec.places.index(found)))
+        return place_namespace(place)
+
+    async def ensure_edge(self, place: str) -> str:
+        """The edge location of a place, started if it was not; the name of its namespace. Raises UnknownPlace."""
+        found = self.spec.place(place)
+        if found is None:
+            raise UnknownPlace(f"there is no place {place!r} in this world")
+        await self._ensure(f"edge {place}", lambda: layout.edge(place, self.spec.places.index(found)))
+        return edge_namespace(place)
+
+    async def ensure_region(self, region: str) -> str:
+        found = self.spec.region(region)
+        if found is None:
+            raise UnknownRegion(f"there is no region {region!r} in this world")
+        await self._ensure(f"region {region}", lambda: layout.region(region, self.spec.regions.index(found)))
+        return region_namespace(region)
+
+    async def ensure_functions(self, region: str) -> str:
+        """Where functions without a VPC run: a namespace with the region's function egress address."""
+        await self.ensure_region(region)
+        return layout.functions_namespace(region)
+
+    async def apply_vpc(self, network: VpcNetwork) -> None:
+        await self.ensure_region(network.region)
+        link = self._links.get(network.id)
+        if link is None:
+            taken = set(self._links.values())
+            link = next(number for number in range(layout.vpc_link_count + 1) if number not in taken)
+            self._links[network.id] = link
+        await self._apply(network.id, layout.vpc(network, link))
+
+    async def remove_vpc(self, vpc_id: str) -> None:
+        await self._apply(vpc_id, [])
+        self._links.pop(vpc_id, None)
+
+    async def _ensure(self, part: str, make: Callable[[], list[facts.Fact]]) -> None:
+        if part not in self._there or self._lock(part).locked():
+            await self._apply(part, make())
+
+    async def _apply(self, part: str, wanted: Iterable[facts.Fact]) -> None:
+        """Make a part of the world exactly so."""
+        async with self._lock(part):
+            there = dict(self._there.get(part, {}))
+            change = facts.difference(there, wanted)
+            try:
+                for fact in change.undo:
+                    await self._agent().ask("undo", fact=msgspec.to_builtins(fact))
+                    there.pop(fact.key, None)
+                for fact in change.vanish:
+                    there.pop(fact.key, None)
+                await self._make(change.make, there)
+            finally:
+                if there:
+                    self._there[part] = there
+                else:
+                    self._there.pop(part, None)
+
+    async def _make(self, made: Sequence[facts.Fact], there: dict[tuple[str, ...], facts.Fact]) -> None:
+        """Make facts in order, a few on their way at a time, so that others' requests come between.
+
+        Those that succeed are noted, also behind one that fails; the first failure is raised.
+        """
+        for start in range(0, len(made), _AT_A_TIME):
+            batch = made[start : start + _AT_A_TIME]
+            asked = (self._agent().ask("make", fact=msgspec.to_builtins(fact)) for fact in batch)
+            results = await asyncio.gather(*asked, return_exceptions=True)
+            there.update({fact.key: fact for fact, got in zip(batch, results, strict=True) if isinstance(got, tuple)})
+            for got in results:
+                if isinstance(got, BaseException):
+                    raise got
+
+    def _lock(self, part: str) -> asyncio.Lock:
+        return self._locks.setdefault(part, asyncio.Lock())
+
+    # --- the agent ---
+
+    def _agent(self) -> Channel:
+        if self._channel is None:
+            raise WorldEnded("the world has not been started")
+        return self._channel
+
+    def _event(self, message: dict[str, Any]) -> None:
+        assert self._ready is not None
+        match message["event"]:
+            case "exit":
+                process = self._processes.pop(message["pid"], None)
+                if process is None:
+                    self._early_ends[message["pid"]] = message["code"]
+                else:
+                    process.ended(message["code"])
+            case "ready":
+                if message["proc"]:
+                    log.warning("the world sees the host's /proc, since its own was refused: %s", message["proc"])
+                self._ready.set_result(message["pid"])
+            case "failed" if not self._ready.done():
+                from kunren.world.doctor import explain
+
+                self._ready.set_exception(WorldUnavailable(explain(message["step"], message["errno"], message["text"])))
+
+    def _ended(self) -> None:
+        self._agent_pid = 0
+        self._there.clear()
+        self._links.clear()
+        processes, self._processes = self._processes, {}
+        for process in processes.values():
+            process.ended(KILLED_WITH_WORLD)
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_exception(WorldUnavailable("The world's agent ended before the world was there."))
+        if not self._stopping:
+            log.error("the world ended by itself")
+            if self._on_end:
+                self._on_end()
+
+    def _folder(self) -> Path:
+        folder = self._settings.run_dir / "world"
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "stage").mkdir(parents=True, mode=0o700)
+        self._settings.log_dir.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _write_files(self, folder: Path) -> list[tuple[str, str]]:
+        """The files that are laid over the host's: (where, the file), in order."""
+        switch = Path(trust.NSSWITCH)
+        texts = {
+            RESOLV_CONF: layout.resolv_conf(addresses.PUBLIC_RESOLVER),
+            trust.HOSTS: trust.hosts_file(socket.gethostname()),
+            trust.NSSWITCH: trust.nsswitch_file(switch.read_text() if switch.is_file() else None),
+        }
+        binds = []
+        for target, text in texts.items():
+            source = folder / Path(target).name
+            source.write_text(text)
+            binds.append((target, str(source)))
+        if self._trust is not None:
+            binds += [(bundle, str(self._trust)) for bundle in trust.present_bundles()]
+        return binds
+
+
+def _launch(connection: socket.socket, log_file: Path) -> subprocess.Popen[bytes]:
+    """The launcher as a child process, with as little imported as can be."""
+    pyroute2 = find_spec("pyroute2")
+    assert pyroute2 is not None and pyroute2.origin is not None
+    folders = [str(Path(__file__).parents[2]), str(Path(pyroute2.origin).parents[1])]
+    with log_file.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _LAUNCH, str(connection.fileno()), *folders],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=[connection.fileno()],
+            env={"PATH": os.environ.get("PATH", os.defpath)},
+            start_new_session=True,
+        )
+
+
+def _streams(spec: ProcessSpec, opened: list[int]) -> list[int]:
+    """Descriptors for standard input, output and error; those opened here are noted for closing."""
+
+    def open_noted(path: str | Path, flags: int) -> int:
+        opened.append(os.open(path, flags | os.O_CLOEXEC, 0o644))
+        return opened[-1]
+
+    stdin = spec.stdin if spec.stdin is not None else open_noted(os.devnull, os.O_RDONLY)
+    if spec.stdout is not None and spec.stderr is not None:
+        return [stdin, spec.stdout, spec.stderr]
+    if spec.log is not None:
+        spec.log.parent.mkdir(parents=True, exist_ok=True)
+        output = open_noted(spec.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    else:
+        output = open_noted(os.devnull, os.O_WRONLY)
+    return [
+        stdin,
+        spec.stdout if spec.stdout is not None else output,
+        spec.stderr if spec.stderr is not None else output,
+    ]

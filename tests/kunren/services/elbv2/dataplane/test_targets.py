@@ -1,0 +1,164 @@
+"""Who gets requests: weights, stickiness, health, fail-open, two targets on one address, draining."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from kunren.dataplane.envoy.resources import Endpoint
+from kunren.services.ec2.model import Subnet
+from kunren.services.elbv2.dataplane import targets
+
+
+def test_unhealthy_targets_get_nothing_while_one_is_healthy(kit):
+    store = kit.new_store()
+    one, two, three = (kit.Target(id=f"10.0.0.{n}", port=80) for n in (1, 2, 3))
+    group = kit.target_group("a", one, two, three)
+    kit.put(store, group, kit.seen(group, one, "healthy"), kit.seen(group, two, "unhealthy"))
+    assert targets.endpoints(store.snapshot(), group) == (
+        Endpoint("10.0.0.1", 80, "HEALTHY"),
+        Endpoint("10.0.0.2", 80, "UNHEALTHY"),
+        Endpoint("10.0.0.3", 80, "UNHEALTHY"),
+    )
+
+
+def test_a_group_without_healthy_targets_fails_open(kit):
+    store = kit.new_store()
+    one, two = kit.Target(id="10.0.0.1", port=80), kit.Target(id="10.0.0.1", port=81, draining_since=1.0)
+    group = kit.target_group("a", one, two)
+    kit.put(store, group, kit.seen(group, one, "unhealthy"))
+    assert targets.endpoints(store.snapshot(), group) == (
+        Endpoint("10.0.0.1", 80, "HEALTHY"),
+        Endpoint("10.0.0.1", 81, "DRAINING"),
+    )
+
+
+def test_fail_open_thresholds_by_count_and_percentage(kit):
+    prefix = "target_group_health.unhealthy_state_routing.minimum_healthy_targets."
+    assert targets.wanted_healthy(kit.target_group("a"), 10) == 1
+    assert targets.wanted_healthy(kit.target_group("a", attributes={prefix + "count": "3"}), 10) == 3
+    assert targets.wanted_healthy(kit.target_group("a", attributes={prefix + "percentage": "25"}), 10) == 3
+    assert targets.wanted_healthy(kit.target_group("a", attributes={prefix + "count": "30"}), 10) == 10
+
+
+def test_a_group_that_keeps_zones_has_endpoints_per_zone(kit):
+    store = kit.new_store()
+    subnets = [
+        Subnet(id=f"subnet-{z}", vpc_id="vpc-1", cidr=f"10.0.{n}.0/24", availability_zone=z, availability_zone_id=z, **kit.SCOPE)
+        for n, z in enumerate(("us-east-1a", "us-east-1b"))
+    ]  # fmt: skip
+    group = kit.target_group(
+        "a", kit.Target(id="10.0.0.9", port=80), kit.Target(id="10.0.1.9", port=80),
+        attributes={"load_balancing.cross_zone.enabled": "false"},
+    )  # fmt: skip
+    kit.put(store, group, *subnets)
+    assert targets.endpoint_resources(store.snapshot(), group, ["us-east-1a", "us-east-1b", "us-east-1c"]) == {
+        "a/00000000000000aa@us-east-1a": (Endpoint("10.0.0.9", 80),),
+        "a/00000000000000aa@us-east-1b": (Endpoint("10.0.1.9", 80),),
+        "a/00000000000000aa@us-east-1c": (),
+    }
+
+
+def test_weights_share_requests_and_an_empty_group_keeps_its_share(kit, run_bench, backends):
+    async def story(bench):
+        one, two = backends("one"), backends("two")
+        port = kit.free_port()
+        on = kit.listener(port, default=kit.forward(("a", 80), ("b", 20)))
+        await bench.apply(
+            kit.load_balancer(), on, kit.default_rule(on),
+            kit.target_group("a", one.target()), kit.target_group("b", two.target()),
+        )  # fmt: skip
+        seen = Counter([(await bench.get(port)).text for _ in range(200)])
+        assert 130 <= seen["one"] <= 185 and seen["one"] + seen["two"] == 200
+        on = kit.listener(port, default=kit.forward(("a", 0), ("b", 1)))
+        await bench.apply(kit.default_rule(on))
+        assert {(await bench.get(port)).text for _ in range(20)} == {"two"}
+        on = kit.listener(port, default=kit.forward(("a", 1), ("b", 1)))
+        await bench.apply(kit.default_rule(on), kit.target_group("b"))
+        assert {(await bench.get(port)).status for _ in range(40)} == {200, 503}
+
+    run_bench(story)
+
+
+def test_group_stickiness_keeps_a_client_on_its_group(kit, run_bench, backends):
+    async def story(bench):
+        one, two = backends("one"), backends("two")
+        port = kit.free_port()
+        on = kit.listener(port, default=kit.forward(("a", 1), ("b", 1), sticky=60))
+        await bench.apply(
+            kit.load_balancer(), on, kit.default_rule(on),
+            kit.target_group("a", one.target()), kit.target_group("b", two.target()),
+        )  # fmt: skip
+        first = await bench.get(port)
+        cookies = first.all("set-cookie")
+        assert [each.partition("=")[0] for each in cookies] == ["AWSALBTG", "AWSALBTGCORS"]
+        assert cookies[1].endswith("; SameSite=None; Secure")
+        sent = {"Cookie": "x=1; " + cookies[0].partition(";")[0]}
+        answers = [await bench.get(port, headers=sent) for _ in range(20)]
+        assert {each.text for each in answers} == {first.text}
+        assert answers[0].all("set-cookie")[0].startswith("AWSALBTG=")
+
+    run_bench(story)
+
+
+def test_target_stickiness_keeps_a_client_on_its_target(kit, run_bench, backends):
+    async def story(bench):
+        one, two = backends("one"), backends("two")
+        port = kit.free_port()
+        on = kit.listener(port, default=kit.forward(("a", 1)))
+        group = kit.target_group("a", one.target(), two.target(), attributes={"stickiness.enabled": "true"})
+        await bench.apply(kit.load_balancer(), on, kit.default_rule(on), group)
+        first = await bench.get(port)
+        cookie = first.all("set-cookie")[0]
+        assert cookie.startswith("AWSALB=")
+        answers = {(await bench.get(port, headers={"Cookie": cookie.partition(";")[0]})).text for _ in range(20)}
+        assert answers == {first.text}
+
+    run_bench(story)
+
+
+def test_two_targets_on_one_address_are_two_endpoints(kit, run_bench, backends):
+    async def story(bench):
+        one, two = backends("one"), backends("two")
+        port = kit.free_port()
+        on = kit.listener(port, default=kit.forward(("a", 1)))
+        await bench.apply(
+            kit.load_balancer(), on, kit.default_rule(on), kit.target_group("a", one.target(), two.target())
+        )
+        seen = Counter([(await bench.get(port)).text for _ in range(20)])
+        assert seen == {"one": 10, "two": 10}
+
+    run_bench(story)
+
+
+def test_a_draining_target_finishes_what_runs_and_gets_nothing_new(kit, run_bench, backends):
+    async def story(bench):
+        one, two = backends("one"), backends("two")
+        port = kit.free_port()
+        on = kit.listener(port, default=kit.forward(("a", 1)))
+        await bench.apply(kit.load_balancer(), on, kit.default_rule(on), kit.target_group("a", one.target()))
+        running = asyncio.create_task(bench.get(port, "/slow"))
+        await asyncio.to_thread(one.server.entered.wait, 10)
+        await bench.apply(kit.target_group("a", one.target(draining_since=1.0), two.target()))
+        assert {(await bench.get(port)).text for _ in range(20)} == {"two"}
+        await bench.apply(kit.target_group("a", two.target()))
+        assert {(await bench.get(port)).text for _ in range(20)} == {"two"}
+        one.server.release.set()
+        done = await running
+        assert (done.status, done.text) == (200, "one")
+        assert len(one.seen) == 1
+
+    run_bench(story)
+
+
+def test_a_group_whose_last_target_drains_answers_503(kit, run_bench, backends):
+    async def story(bench):
+        one = backends("one")
+        port = kit.free_port()
+        on = kit.listener(port, default=kit.forward(("a", 1)))
+        await bench.apply(
+            kit.load_balancer(), on, kit.default_rule(on), kit.target_group("a", one.target(draining_since=1.0))
+        )
+        assert (await bench.get(port)).status == 503
+
+    run_bench(story)

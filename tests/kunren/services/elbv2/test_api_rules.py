@@ -1,0 +1,209 @@
+"""Rules and the target groups they reach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+FIXED = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404", "ContentType": "text/plain"}}
+PATH = {"Field": "path-pattern", "Values": ["/img/*"]}
+
+
+@pytest.fixture
+def listener(elb: Any) -> str:
+    return elb.listener(elb.balancer())["ListenerArn"]
+
+
+def create(elb: Any, listener: str, priority: int, **more: Any) -> dict[str, Any]:
+    asked = {"Conditions": [PATH], "Actions": [FIXED], **more}
+    return elb.call("CreateRule", ListenerArn=listener, Priority=priority, **asked)["Rules"][0]
+
+
+def forward(*groups: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Type": "forward",
+        "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": group["TargetGroupArn"]} for group in groups]},
+    }
+
+
+def test_a_rule_is_echoed_in_both_forms(elb: Any, listener: str) -> None:
+    group = elb.group()["TargetGroupArn"]
+    made = create(elb, listener, 5, Actions=[{"Type": "forward", "TargetGroupArn": group}])
+    assert made == {
+        "RuleArn": made["RuleArn"],
+        "Priority": "5",
+        "Conditions": [
+            {"Field": "path-pattern", "Values": ["/img/*"], "PathPatternConfig": {"Values": ["/img/*"]}},
+        ],
+        "Actions": [
+            {
+                "Type": "forward",
+                "TargetGroupArn": group,
+                "ForwardConfig": {
+                    "TargetGroups": [{"TargetGroupArn": group, "Weight": 1}],
+                    "TargetGroupStickinessConfig": {"Enabled": False},
+                },
+            }
+        ],
+        "IsDefault": False,
+    }
+    assert made["RuleArn"].startswith(listener.replace(":listener/", ":listener-rule/") + "/")
+
+
+def test_rules_are_described_in_the_order_they_are_tried(elb: Any, listener: str) -> None:
+    for priority in (100, 9, 50):
+        create(elb, listener, priority)
+    found = elb.call("DescribeRules", ListenerArn=listener)["Rules"]
+    assert [rule["Priority"] for rule in found] == ["9", "50", "100", "default"]
+    first = elb.call("DescribeRules", ListenerArn=listener, PageSize=3)
+    rest = elb.call("DescribeRules", ListenerArn=listener, PageSize=3, Marker=first["NextMarker"])
+    assert first["Rules"] + rest["Rules"] == found
+
+
+def test_a_priority_is_taken_once(elb: Any, listener: str) -> None:
+    create(elb, listener, 26)
+    assert elb.refused("CreateRule", ListenerArn=listener, Priority=26, Conditions=[PATH], Actions=[FIXED]) == (
+        "PriorityInUse",
+        "Priority '26' is currently in use",
+    )
+    assert elb.refused("CreateRule", ListenerArn=listener, Priority=0, Conditions=[PATH], Actions=[FIXED])[0] == (
+        "ValidationError"
+    )
+
+
+def test_modify_replaces_what_is_named(elb: Any, listener: str) -> None:
+    made = create(elb, listener, 1)
+    host = [{"Field": "host-header", "HostHeaderConfig": {"Values": ["www.example.com", "example.com"]}}]
+    changed = elb.call("ModifyRule", RuleArn=made["RuleArn"], Conditions=host)["Rules"][0]
+    assert changed["Actions"] == made["Actions"]
+    assert changed["Conditions"] == [{**host[0], "Values": ["www.example.com", "example.com"]}]
+    assert elb.refused("ModifyRule", RuleArn=made["RuleArn"]) == (
+        "ValidationError",
+        "Either conditions or actions must be specified",
+    )
+
+
+def test_the_default_rule_is_the_listeners(elb: Any, listener: str) -> None:
+    default = elb.call("DescribeRules", ListenerArn=listener)["Rules"][0]["RuleArn"]
+    assert elb.refused("DeleteRule", RuleArn=default) == (
+        "OperationNotPermitted",
+        f"Default rule '{default}' cannot be deleted",
+    )
+    assert elb.refused("ModifyRule", RuleArn=default, Actions=[FIXED])[0] == "OperationNotPermitted"
+    pair = {"RuleArn": default, "Priority": 3}
+    assert elb.refused("SetRulePriorities", RulePriorities=[pair])[0] == "OperationNotPermitted"
+
+
+def test_set_rule_priorities_is_all_or_nothing(elb: Any, listener: str) -> None:
+    one, two, three = (create(elb, listener, number)["RuleArn"] for number in (1, 2, 3))
+    swapped = elb.call(
+        "SetRulePriorities", RulePriorities=[{"RuleArn": one, "Priority": 2}, {"RuleArn": two, "Priority": 1}]
+    )["Rules"]
+    assert [rule["Priority"] for rule in swapped] == ["2", "1"]
+    pairs = [{"RuleArn": one, "Priority": 7}, {"RuleArn": two, "Priority": 3}]
+    assert elb.refused("SetRulePriorities", RulePriorities=pairs) == (
+        "PriorityInUse",
+        "Priority '3' is currently in use",
+    )
+    pairs = [{"RuleArn": one, "Priority": 7}, {"RuleArn": three, "Priority": 7}]
+    assert elb.refused("SetRulePriorities", RulePriorities=pairs) == (
+        "ValidationError",
+        "Priority '7' was provided multiple times",
+    )
+    found = elb.call("DescribeRules", ListenerArn=listener)["Rules"]
+    assert [(rule["RuleArn"], rule["Priority"]) for rule in found[:3]] == [(two, "1"), (one, "2"), (three, "3")]
+
+
+def test_rules_that_are_not_there(elb: Any, listener: str) -> None:
+    gone = create(elb, listener, 1)["RuleArn"]
+    elb.call("DeleteRule", RuleArn=gone)
+    assert elb.refused("DeleteRule", RuleArn=gone) == ("RuleNotFound", f"Rule '{gone}' not found")
+    assert elb.refused("DescribeRules", RuleArns=[gone]) == ("RuleNotFound", "One or more rules not found")
+    assert elb.refused("DescribeRules") == (
+        "ValidationError",
+        "You must specify either listener rule ARNs or a listener ARN",
+    )
+
+
+def test_a_target_group_serves_one_load_balancer(elb: Any, listener: str) -> None:
+    group = elb.group()
+    create(elb, listener, 1, Actions=[forward(group)])
+    other = elb.listener(elb.balancer("other"))["ListenerArn"]
+    asked = {"ListenerArn": other, "Priority": 1, "Conditions": [PATH]}
+    assert elb.refused("CreateRule", Actions=[forward(group)], **asked) == (
+        "TargetGroupAssociationLimit",
+        "The following target groups cannot be associated with more than one load balancer: " + group["TargetGroupArn"],
+    )
+    gone = group["TargetGroupArn"][:-4] + "0000"
+    assert elb.refused("CreateRule", Actions=[{"Type": "forward", "TargetGroupArn": gone}], **asked) == (
+        "TargetGroupNotFound",
+        f"Target groups '{gone}' not found",
+    )
+
+
+def test_a_grpc_group_needs_an_https_listener(elb: Any, listener: str) -> None:
+    group = elb.group(ProtocolVersion="GRPC")
+    assert elb.refused("CreateRule", ListenerArn=listener, Priority=1, Conditions=[PATH], Actions=[forward(group)]) == (
+        "InvalidConfigurationRequest",
+        "Listener protocol 'HTTP' is not supported with a target group with the protocol-version 'GRPC'",
+    )
+
+
+def test_several_groups_with_sticky_targets_need_a_sticky_rule(elb: Any, listener: str) -> None:
+    groups = [elb.group("one"), elb.group("two")]
+    on = [{"Key": "stickiness.enabled", "Value": "true"}]
+    elb.call("ModifyTargetGroupAttributes", TargetGroupArn=groups[0]["TargetGroupArn"], Attributes=on)
+    action = forward(*groups)
+    asked = {"ListenerArn": listener, "Priority": 1, "Conditions": [PATH]}
+    assert elb.refused("CreateRule", Actions=[action], **asked)[0] == "InvalidLoadBalancerAction"
+    action["ForwardConfig"]["TargetGroupStickinessConfig"] = {"Enabled": True, "DurationSeconds": 60}
+    made = elb.call("CreateRule", Actions=[action], **asked)["Rules"][0]
+    assert "TargetGroupArn" not in made["Actions"][0]
+    assert [group["Weight"] for group in made["Actions"][0]["ForwardConfig"]["TargetGroups"]] == [1, 1]
+
+
+def test_the_quotas_of_rules_and_groups(small_elb: Any) -> None:
+    listener = small_elb.listener(small_elb.balancer())["ListenerArn"]
+    one, two = small_elb.group("one"), small_elb.group("two")
+    made = create(small_elb, listener, 1, Actions=[forward(one)])
+    asked = {"ListenerArn": listener, "Conditions": [PATH]}
+    assert small_elb.refused("CreateRule", Priority=2, Actions=[forward(two)], **asked)[0] == (
+        "TooManyUniqueTargetGroupsPerLoadBalancer"
+    )
+    small_elb.call("ModifyRule", RuleArn=made["RuleArn"], Actions=[forward(two)])
+    create(small_elb, listener, 2)
+    assert small_elb.refused("CreateRule", Priority=3, Actions=[FIXED], **asked)[0] == "TooManyRules"
+
+
+def test_what_is_not_built_is_named_in_a_501(elb: Any, listener: str) -> None:
+    rewrite = [{"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [{"Regex": "a", "Replace": "b"}]}}]
+    asked = {"ListenerArn": listener, "Priority": 1, "Conditions": [PATH]}
+    code, text = elb.refused("CreateRule", Actions=[FIXED], Transforms=rewrite, **asked)
+    assert (code, "Transforms" in text) == ("NotImplemented", True)
+    oidc = {"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": {}}
+    code, text = elb.refused("CreateRule", Actions=[oidc, {**FIXED, "Order": 2}], **asked)
+    assert (code, "authenticate-oidc" in text) == ("NotImplemented", True)
+
+
+def test_tags_of_every_kind_of_resource(elb: Any, listener: str) -> None:
+    rule, group = create(elb, listener, 1)["RuleArn"], elb.group()["TargetGroupArn"]
+    balancer = elb.call("DescribeLoadBalancers")["LoadBalancers"][0]["LoadBalancerArn"]
+    every = [rule, group, listener, balancer]
+    elb.call("AddTags", ResourceArns=every, Tags=[{"Key": "b", "Value": "2"}, {"Key": "a"}])
+    elb.call("AddTags", ResourceArns=every, Tags=[{"Key": "b", "Value": "3"}])
+    shown = elb.call("DescribeTags", ResourceArns=every)["TagDescriptions"]
+    tags = [{"Key": "a", "Value": ""}, {"Key": "b", "Value": "3"}]
+    assert shown == [{"ResourceArn": arn, "Tags": tags} for arn in every]
+    elb.call("RemoveTags", ResourceArns=every, TagKeys=["a", "never"])
+    assert elb.call("DescribeTags", ResourceArns=[rule])["TagDescriptions"][0]["Tags"] == tags[1:]
+
+
+def test_tags_are_limited(elb: Any, listener: str) -> None:
+    many = [{"Key": f"k{number}", "Value": "v"} for number in range(51)]
+    assert elb.refused("AddTags", ResourceArns=[listener], Tags=many)[0] == "TooManyTags"
+    assert elb.refused("AddTags", ResourceArns=[listener], Tags=[many[0], many[0]])[0] == "DuplicateTagKeys"
+    assert elb.refused("AddTags", ResourceArns=[listener], Tags=[{"Key": "aws:x"}])[0] == "ValidationError"
+    gone = listener[:-4] + "0000"
+    assert elb.refused("AddTags", ResourceArns=[listener, gone], Tags=many[:1])[0] == "ListenerNotFound"
+    assert elb.refused("DescribeTags", ResourceArns=["arn:aws:s3:::bucket"])[0] == "ValidationError"

@@ -1,0 +1,427 @@
+"""Target groups, registered targets and the health that is shown of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kunren.services.elbv2.model import Target, TargetGroup, TargetHealth, target_health_id
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:redirect"
+
+
+def health(elb: Any, arn: str, **more: Any) -> list[dict[str, Any]]:
+    return elb.call("DescribeTargetHealth", TargetGroupArn=arn, **more)["TargetHealthDescriptions"]
+
+
+def states(elb: Any, arn: str, **more: Any) -> list[tuple[str, str | None]]:
+    return [(each["TargetHealth"]["State"], each["TargetHealth"].get("Reason")) for each in health(elb, arn, **more)]
+
+
+def in_use(elb: Any, group: dict[str, Any]) -> str:
+    """A listener on :80 that forwards to the group; its ARN."""
+    actions = [{"Type": "forward", "TargetGroupArn": group["TargetGroupArn"]}]
+    return elb.listener(elb.balancer(), DefaultActions=actions)["ListenerArn"]
+
+
+def address(elb: Any, subnet: int = 0, host: int = 50) -> str:
+    from ipaddress import IPv4Network
+
+    return str(IPv4Network(elb.subnets[subnet].cidr)[host])
+
+
+def observe(elb: Any, arn: str, target: str, port: int, state: str, **more: str) -> None:
+    key = target_health_id(arn, Target(id=target, port=port))
+    with elb.store.write() as tx:
+        tx.put(TargetHealth(account=ACCOUNT, region=REGION, id=key, state=state, **more))
+
+
+def test_a_new_group_has_awss_defaults(elb: Any) -> None:
+    made = elb.group("my-targets", TargetType=None)
+    assert made == {
+        "TargetGroupArn": made["TargetGroupArn"],
+        "TargetGroupName": "my-targets",
+        "Protocol": "HTTP",
+        "Port": 8080,
+        "VpcId": elb.vpc.id,
+        "HealthCheckProtocol": "HTTP",
+        "HealthCheckPort": "traffic-port",
+        "HealthCheckEnabled": True,
+        "HealthCheckIntervalSeconds": 30,
+        "HealthCheckTimeoutSeconds": 5,
+        "HealthyThresholdCount": 5,
+        "UnhealthyThresholdCount": 2,
+        "HealthCheckPath": "/",
+        "Matcher": {"HttpCode": "200"},
+        "LoadBalancerArns": [],
+        "TargetType": "instance",
+        "ProtocolVersion": "HTTP1",
+        "IpAddressType": "ipv4",
+    }
+    assert elb.call("DescribeTargetGroups", Names=["my-targets"])["TargetGroups"] == [made]
+
+
+def test_a_lambda_group_has_its_own_defaults(elb: Any) -> None:
+    made = elb.call("CreateTargetGroup", Name="my-lambda-target", TargetType="lambda")["TargetGroups"][0]
+    assert made == {  # the example of `aws elbv2 create-target-group`
+        "TargetGroupArn": made["TargetGroupArn"],
+        "TargetGroupName": "my-lambda-target",
+        "HealthCheckEnabled": False,
+        "HealthCheckIntervalSeconds": 35,
+        "HealthCheckTimeoutSeconds": 30,
+        "HealthyThresholdCount": 5,
+        "UnhealthyThresholdCount": 2,
+        "HealthCheckPath": "/",
+        "Matcher": {"HttpCode": "200"},
+        "LoadBalancerArns": [],
+        "TargetType": "lambda",
+        "IpAddressType": "ipv4",
+    }
+
+
+def test_a_grpc_group_is_checked_by_grpc_codes(elb: Any) -> None:
+    made = elb.group(ProtocolVersion="GRPC")
+    assert (made["HealthCheckPath"], made["Matcher"]) == ("/AWS.ALB/healthcheck", {"GrpcCode": "12"})
+
+
+def test_creating_again(elb: Any) -> None:
+    assert elb.group("app") == elb.group("app")
+    asked = {"Name": "app", "Protocol": "HTTP", "VpcId": elb.vpc.id, "TargetType": "ip", "Port": 81}
+    assert elb.refused("CreateTargetGroup", **asked) == (
+        "DuplicateTargetGroupName",
+        "A target group with the same name 'app' exists, but with different settings",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"Name": "a" * 33}, f"Target group name '{'a' * 33}' cannot be longer than '32' characters"),
+        (
+            {"Name": "a_b"},
+            "Target group name 'a_b' can only contain characters that are alphanumeric characters or hyphens(-)",
+        ),
+        ({"Name": "-a"}, "Target group name '-a' cannot begin or end with '-'"),
+        ({"Protocol": None}, "A protocol must be specified"),
+        ({"Port": None}, "A port must be specified"),
+        ({"VpcId": None}, "A VPC ID must be specified"),
+        ({"VpcId": "vpc-0"}, "The VPC ID 'vpc-0' is not found"),
+        ({"HealthCheckTimeoutSeconds": 30}, "Health check timeout '30' must be smaller than the interval '30'"),
+        ({"HealthCheckProtocol": "TCP"}, "Health check protocol 'TCP' must be one of 'HTTP, HTTPS'"),
+        (
+            {"Matcher": {"HttpCode": "200-599"}},
+            "Health check matcher HTTP code '200-599' must be within '200-499' inclusive",
+        ),
+        ({"HealthCheckPath": "health"}, "Health check path 'health' must begin with a '/' character"),
+        ({"HealthCheckEnabled": False}, "Health checks cannot be disabled for target groups with target type 'ip'"),
+        (
+            {"TargetType": "lambda"},
+            "Protocol cannot be specified for target groups with target type 'lambda'",
+        ),
+    ],
+)
+def test_what_a_group_must_and_must_not_name(elb: Any, change: dict[str, Any], text: str) -> None:
+    asked = {"Name": "app", "Protocol": "HTTP", "Port": 80, "VpcId": elb.vpc.id, "TargetType": "ip", **change}
+    assert elb.refused("CreateTargetGroup", **asked) == ("ValidationError", text)
+
+
+@pytest.mark.parametrize("change", [{"TargetType": "alb"}, {"Protocol": "TCP"}, {"IpAddressType": "ipv6"}])
+def test_what_is_not_built_is_named_in_a_501(elb: Any, change: dict[str, str]) -> None:
+    asked = {"Name": "app", "Protocol": "HTTP", "Port": 80, "VpcId": elb.vpc.id, **change}
+    code, text = elb.refused("CreateTargetGroup", **asked)
+    assert (code, next(iter(change)) in text) == ("NotImplemented", True)
+
+
+def test_health_checks_are_modified_in_parts(elb: Any) -> None:
+    arn = elb.group()["TargetGroupArn"]
+    changed = elb.call("ModifyTargetGroup", TargetGroupArn=arn, HealthCheckPath="/up", Matcher={"HttpCode": "200,204"})
+    shown = changed["TargetGroups"][0]
+    assert (shown["HealthCheckPath"], shown["Matcher"], shown["HealthCheckIntervalSeconds"]) == (
+        "/up",
+        {"HttpCode": "200,204"},
+        30,
+    )
+    assert elb.refused("ModifyTargetGroup", TargetGroupArn=arn, HealthCheckIntervalSeconds=5)[1] == (
+        "Health check timeout '5' must be smaller than the interval '5'"
+    )
+
+
+def test_a_group_in_use_is_not_deleted(elb: Any) -> None:
+    group = elb.group()
+    arn, listener = group["TargetGroupArn"], in_use(elb, group)
+    assert elb.refused("DeleteTargetGroup", TargetGroupArn=arn) == (
+        "ResourceInUse",
+        f"Target group '{arn}' is currently in use by a listener or a rule",
+    )
+    balancer = elb.call("DescribeLoadBalancers")["LoadBalancers"][0]["LoadBalancerArn"]
+    shown = elb.call("DescribeTargetGroups", LoadBalancerArn=balancer)["TargetGroups"]
+    assert [each["LoadBalancerArns"] for each in shown] == [[balancer]]
+    elb.call("DeleteListener", ListenerArn=listener)
+    assert elb.call("DescribeTargetGroups", LoadBalancerArn=balancer)["TargetGroups"] == []
+    for _ in range(2):
+        assert elb.call("DeleteTargetGroup", TargetGroupArn=arn) == {}
+    assert elb.refused("DescribeTargetGroups", TargetGroupArns=[arn]) == (
+        "TargetGroupNotFound",
+        "One or more target groups not found",
+    )
+
+
+def test_attributes_have_awss_defaults(elb: Any) -> None:
+    arn = elb.group()["TargetGroupArn"]
+    found = elb.call("DescribeTargetGroupAttributes", TargetGroupArn=arn)["Attributes"]
+    assert {each["Key"]: each["Value"] for each in found} == {
+        "deregistration_delay.timeout_seconds": "300",
+        "load_balancing.algorithm.anomaly_mitigation": "off",
+        "load_balancing.algorithm.type": "round_robin",
+        "load_balancing.cross_zone.enabled": "use_load_balancer_configuration",
+        "slow_start.duration_seconds": "0",
+        "stickiness.app_cookie.cookie_name": "",
+        "stickiness.app_cookie.duration_seconds": "86400",
+        "stickiness.enabled": "false",
+        "stickiness.lb_cookie.duration_seconds": "86400",
+        "stickiness.type": "lb_cookie",
+        "target_group_health.dns_failover.minimum_healthy_targets.count": "1",
+        "target_group_health.dns_failover.minimum_healthy_targets.percentage": "off",
+        "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count": "1",
+        "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": "off",
+    }
+    function = elb.call("CreateTargetGroup", Name="fn", TargetType="lambda")["TargetGroups"][0]["TargetGroupArn"]
+    assert elb.call("DescribeTargetGroupAttributes", TargetGroupArn=function)["Attributes"] == [
+        {"Key": "lambda.multi_value_headers.enabled", "Value": "false"}
+    ]
+    delay = [{"Key": "deregistration_delay.timeout_seconds", "Value": "1"}]
+    assert elb.refused("ModifyTargetGroupAttributes", TargetGroupArn=function, Attributes=delay) == (
+        "InvalidConfigurationRequest",
+        "A target group with target type 'lambda' does not support the attribute deregistration_delay.timeout_seconds",
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code", "text"),
+    [
+        (
+            {"deregistration_delay.timeout_seconds": "3601"},
+            "ValidationError",
+            "'deregistration_delay.timeout_seconds' value '3601' must be between '0-3600' inclusive",
+        ),
+        ({"no.such.key": "1"}, "ValidationError", "Target group attribute key 'no.such.key' is not recognized"),
+        (
+            {"stickiness.type": "cookie"},
+            "ValidationError",
+            "'Stickiness type' must be one of [app_cookie, lb_cookie, source_ip]",
+        ),
+        (
+            {"stickiness.type": "source_ip"},
+            "InvalidConfigurationRequest",
+            "Stickiness type 'source_ip' is not supported for target groups with the HTTP protocol",
+        ),
+        (
+            {"stickiness.type": "app_cookie", "stickiness.enabled": "true"},
+            "InvalidConfigurationRequest",
+            "You must set an application cookie name to enable stickiness of type 'app_cookie'",
+        ),
+        (
+            {"stickiness.app_cookie.cookie_name": "AWSALBX"},
+            "InvalidConfigurationRequest",
+            "cannot begin with 'AWSALB'",
+        ),
+        (
+            {"slow_start.duration_seconds": "30", "load_balancing.algorithm.type": "least_outstanding_requests"},
+            "InvalidConfigurationRequest",
+            "You cannot enable slow start mode",
+        ),
+        ({"slow_start.duration_seconds": "29"}, "ValidationError", "must be between '30-900' inclusive"),
+        (
+            {"proxy_protocol_v2.enabled": "true"},
+            "InvalidConfigurationRequest",
+            "is not supported on target groups with target type 'ip'",
+        ),
+        ({"load_balancing.algorithm.anomaly_mitigation": "on"}, "NotImplemented", "anomaly_mitigation"),
+        (
+            {"target_group_health.dns_failover.minimum_healthy_targets.count": "2"},
+            "NotImplemented",
+            "dns_failover.minimum_healthy_targets.count=2",
+        ),
+        (
+            {
+                "stickiness.type": "app_cookie",
+                "stickiness.enabled": "true",
+                "stickiness.app_cookie.cookie_name": "session",
+            },
+            "NotImplemented",
+            "stickiness.type=app_cookie",
+        ),
+    ],
+)
+def test_attributes_that_aws_refuses(elb: Any, wanted: dict[str, str], code: str, text: str) -> None:
+    arn = elb.group()["TargetGroupArn"]
+    given = [{"Key": key, "Value": value} for key, value in wanted.items()]
+    refused = elb.refused("ModifyTargetGroupAttributes", TargetGroupArn=arn, Attributes=given)
+    assert refused[0] == code
+    assert text in refused[1]
+
+
+def test_registered_targets_have_the_groups_port_and_their_subnets_zone(elb: Any) -> None:
+    arn = elb.group()["TargetGroupArn"]
+    here = address(elb, 1)
+    elb.call(
+        "RegisterTargets",
+        TargetGroupArn=arn,
+        Targets=[{"Id": here}, {"Id": here, "Port": 9090}, {"Id": "10.1.2.3", "AvailabilityZone": "all"}],
+    )
+    unused = {
+        "State": "unused",
+        "Reason": "Target.NotInUse",
+        "Description": "Target group is not configured to receive traffic from the load balancer",
+    }
+    assert health(elb, arn) == [
+        {
+            "Target": {"Id": here, "Port": 8080, "AvailabilityZone": "us-east-1b"},
+            "HealthCheckPort": "8080",
+            "TargetHealth": unused,
+        },
+        {
+            "Target": {"Id": here, "Port": 9090, "AvailabilityZone": "us-east-1b"},
+            "HealthCheckPort": "9090",
+            "TargetHealth": unused,
+        },
+        {
+            "Target": {"Id": "10.1.2.3", "Port": 8080, "AvailabilityZone": "all"},
+            "HealthCheckPort": "8080",
+            "TargetHealth": unused,
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [
+        ({"Id": "8.8.8.8", "AvailabilityZone": "all"}, "InvalidTarget"),
+        ({"Id": "10.1.2.3"}, "ValidationError"),
+        ({"Id": "host.example.com"}, "ValidationError"),
+        ({"Id": "10.1.2.3", "AvailabilityZone": "mars-1a"}, "ValidationError"),
+    ],
+)
+def test_addresses_that_cannot_be_targets(elb: Any, target: dict[str, str], code: str) -> None:
+    arn = elb.group()["TargetGroupArn"]
+    assert elb.refused("RegisterTargets", TargetGroupArn=arn, Targets=[target])[0] == code
+
+
+def test_health_is_what_was_observed(elb: Any) -> None:
+    group = elb.group()
+    arn, here = group["TargetGroupArn"], address(elb)
+    elb.call("RegisterTargets", TargetGroupArn=arn, Targets=[{"Id": here}])
+    in_use(elb, group)
+    assert states(elb, arn) == [("initial", "Elb.RegistrationInProgress")]
+    observe(elb, arn, here, 8080, "healthy")
+    assert health(elb, arn)[0]["TargetHealth"] == {"State": "healthy"}
+    text = "Health checks failed with these codes: [503]"
+    observe(elb, arn, here, 8080, "unhealthy", reason="Target.ResponseCodeMismatch", description=text)
+    assert health(elb, arn)[0]["TargetHealth"] == {
+        "State": "unhealthy",
+        "Reason": "Target.ResponseCodeMismatch",
+        "Description": text,
+    }
+    assert states(elb, arn, Targets=[{"Id": here, "Port": 1}]) == [("unused", "Target.NotRegistered")]
+
+
+def test_targets_out_of_reach_are_unused(elb: Any) -> None:
+    group = elb.group()
+    arn = group["TargetGroupArn"]
+    in_use(elb, group)  # in zones a and b
+    node = elb.interfaces()[0].private_ip
+    elb.call("RegisterTargets", TargetGroupArn=arn, Targets=[{"Id": address(elb, 2)}, {"Id": node}])
+    assert states(elb, arn) == [("unused", "Target.NotInUse"), ("unused", "Target.IpUnusable")]
+
+
+def test_a_deregistered_target_drains_for_the_whole_delay(elb: Any) -> None:
+    group = elb.group()
+    arn, target = group["TargetGroupArn"], [{"Id": address(elb)}]
+    in_use(elb, group)
+    elb.call("RegisterTargets", TargetGroupArn=arn, Targets=target)
+    elb.call("DeregisterTargets", TargetGroupArn=arn, Targets=target)
+    assert states(elb, arn) == [("draining", "Target.DeregistrationInProgress")]
+    elb.clock.advance(100)
+    elb.call("DeregisterTargets", TargetGroupArn=arn, Targets=target)  # does not begin anew
+    elb.clock.advance(199)
+    assert states(elb, arn) == [("draining", "Target.DeregistrationInProgress")]
+    elb.clock.advance(1)
+    assert states(elb, arn) == []
+    assert states(elb, arn, Targets=target) == [("unused", "Target.NotRegistered")]
+
+
+def test_registering_a_draining_target_again_waits_for_the_delay(elb: Any) -> None:
+    group = elb.group()
+    arn, target = group["TargetGroupArn"], [{"Id": address(elb)}]
+    in_use(elb, group)
+    elb.call("RegisterTargets", TargetGroupArn=arn, Targets=target)
+    elb.call("DeregisterTargets", TargetGroupArn=arn, Targets=target)
+    elb.call("RegisterTargets", TargetGroupArn=arn, Targets=target)
+    assert states(elb, arn) == [("draining", "Target.DeregistrationInProgress")]
+    elb.clock.advance(300)
+    assert states(elb, arn) == [("initial", "Elb.RegistrationInProgress")]
+
+
+def test_targets_of_an_unused_group_leave_at_once_and_unknown_ones_do_not_matter(elb: Any) -> None:
+    arn, target = elb.group()["TargetGroupArn"], [{"Id": address(elb)}]
+    elb.call("RegisterTargets", TargetGroupArn=arn, Targets=target)
+    for _ in range(2):
+        assert elb.call("DeregisterTargets", TargetGroupArn=arn, Targets=target) == {}
+    stored = elb.store.snapshot().get(TargetGroup, ACCOUNT, REGION, arn)
+    assert stored is not None
+    assert stored.targets == ()
+
+
+def test_registering_twice_changes_nothing(elb: Any) -> None:
+    arn, target = elb.group()["TargetGroupArn"], [{"Id": address(elb)}]
+    elb.call("RegisterTargets", TargetGroupArn=arn, Targets=target)
+    before = elb.store.snapshot().get(TargetGroup, ACCOUNT, REGION, arn)
+    elb.clock.advance(10)
+    elb.call("RegisterTargets", TargetGroupArn=arn, Targets=[*target, *target])
+    assert elb.store.snapshot().get(TargetGroup, ACCOUNT, REGION, arn) == before
+
+
+def test_a_function_needs_a_permission_for_the_load_balancing_service(elb: Any) -> None:
+    arn = elb.call("CreateTargetGroup", Name="fn", TargetType="lambda")["TargetGroups"][0]["TargetGroupArn"]
+    target = [{"Id": FUNCTION}]
+    assert elb.refused("RegisterTargets", TargetGroupArn=arn, Targets=target)[0] == "InvalidTarget"
+    elb.functions[FUNCTION] = False
+    assert elb.refused("RegisterTargets", TargetGroupArn=arn, Targets=target) == (
+        "AccessDenied",
+        f"elasticloadbalancing principal does not have permission to invoke {FUNCTION} from target group {arn}",
+    )
+    elb.functions[FUNCTION] = True
+    elb.call("RegisterTargets", TargetGroupArn=arn, Targets=target)
+    elb.functions[FUNCTION + "2"] = True
+    more = [{"Id": FUNCTION + "2"}]
+    assert elb.refused("RegisterTargets", TargetGroupArn=arn, Targets=more)[0] == "TooManyTargets"
+    in_use(elb, {"TargetGroupArn": arn})
+    assert health(elb, arn) == [  # the example of `aws elbv2 describe-target-health`
+        {
+            "Target": {"Id": FUNCTION, "AvailabilityZone": "all"},
+            "TargetHealth": {
+                "State": "unavailable",
+                "Reason": "Target.HealthCheckDisabled",
+                "Description": "Health checks are not enabled for this target",
+            },
+        }
+    ]
+
+
+def test_instances_are_refused_because_none_runs(elb: Any) -> None:
+    arn = elb.group(TargetType="instance")["TargetGroupArn"]
+    assert elb.refused("RegisterTargets", TargetGroupArn=arn, Targets=[{"Id": "i-0123456789abcdef0"}]) == (
+        "InvalidTarget",
+        "The following targets are not in a running state and cannot be registered: 'i-0123456789abcdef0'",
+    )
+
+
+def test_the_quotas_of_groups_and_targets(small_elb: Any) -> None:
+    arn = small_elb.group("one")["TargetGroupArn"]
+    small_elb.group("two")
+    asked = {"Protocol": "HTTP", "Port": 80, "VpcId": small_elb.vpc.id}
+    assert small_elb.refused("CreateTargetGroup", Name="three", **asked)[0] == "TooManyTargetGroups"
+    targets = [{"Id": address(small_elb), "Port": port} for port in (1, 2, 3)]
+    assert small_elb.refused("RegisterTargets", TargetGroupArn=arn, Targets=targets)[0] == "TooManyTargets"

@@ -1,0 +1,78 @@
+"""Every error class of every service is one of its service model's, with the model's code and status.
+
+A code that a service answers with and its model does not declare (ValidationError and the like, "Common Errors" in the
+API references) belongs into `UNDECLARED`; EC2's model declares no errors at all.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from functools import cache
+
+import pytest
+from botocore.model import ServiceModel
+from botocore.session import Session
+
+from kunren import services
+from kunren.core.errors import AwsError
+
+UNDECLARED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "InvalidParameterValue",
+    "MissingParameter",
+    "ThrottlingException",
+    "ValidationError",
+    "ValidationException",
+}
+
+
+def service_names() -> list[str]:
+    return sorted(each.name for each in pkgutil.iter_modules(services.__path__) if each.ispkg)
+
+
+@cache
+def model(name: str) -> ServiceModel:
+    return Session().get_service_model(name.rstrip("_"))
+
+
+def declared(name: str) -> dict[str, int]:
+    """Code on the wire → HTTP status, as the model's error traits have them."""
+    found: dict[str, int] = {}
+    for shape in model(name).error_shapes:
+        trait = shape.metadata.get("error", {})
+        found[trait.get("code", shape.name)] = trait.get("httpStatusCode", 400)
+    return found
+
+
+def classes(name: str) -> list[type[AwsError]]:
+    try:
+        module = importlib.import_module(f"kunren.services.{name}.errors")
+    except ModuleNotFoundError as error:
+        if error.name != f"kunren.services.{name}.errors":
+            raise
+        return []
+    return [
+        each
+        for _, each in inspect.getmembers(module, inspect.isclass)
+        if issubclass(each, AwsError) and each.__module__ == module.__name__ and "code" in vars(each)
+    ]
+
+
+@pytest.mark.parametrize("name", service_names())
+def test_codes_and_statuses_are_the_models(name: str) -> None:
+    statuses = declared(name)
+    if not statuses:
+        pytest.skip(f"the model of {name} declares no errors")
+    wrong = {
+        each.__name__: (each.code, each.status)
+        for each in classes(name)
+        if each.code not in UNDECLARED and statuses.get(each.code) != each.status
+    }
+    assert wrong == {}
+
+
+def test_elbv2_has_its_errors() -> None:
+    assert len(classes("elbv2")) > 30
