@@ -47,6 +47,7 @@ from kunren.world.world import World
 from kunren.world.worldfile import load_world
 
 log = logging.getLogger(__name__)
+COME_BACK_WITHIN_S = 10.0
 
 
 class App:
@@ -142,6 +143,7 @@ class App:
         await self.proxy.start()
         self._stopping.push_async_callback(self.proxy.stop)
         await self.envoy.ready()
+        await self._come_back()
         await self.management.start()
         self._stopping.push_async_callback(self.management.stop)
 
@@ -162,6 +164,15 @@ class App:
 
     def _run(self, name: str, running: Coroutine[Any, Any, None]) -> None:
         self._tasks[name] = asyncio.get_running_loop().create_task(running, name=name)
+
+    async def _come_back(self) -> None:
+        """Wait until the data plane has again what the state says; what can't be made again is left to its retries."""
+        for part in (self.vpcs, self.zones.controller, self.balancers, self.functions):
+            try:
+                async with asyncio.timeout(COME_BACK_WITHIN_S):
+                    await part.settled()
+            except TimeoutError:
+                log.warning("%s is not yet as the state says; `kunren status` shows why", type(part).__name__)
 
     async def _end_tasks(self) -> None:
         for task in self._tasks.values():

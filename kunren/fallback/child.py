@@ -31,6 +31,7 @@ from kunren.fallback import hooks
 from kunren.fallback.frames import FAILED, LENGTH, NOT_IMPLEMENTED, OK, Answer, Call, Hello, frame
 from kunren.fallback.journal import Journal, JournalTaken
 from kunren.fallback.mutations import READ, WRITE
+from kunren.fallback.operations import handled, moto_handlers
 from kunren.fallback.services import SERVICES
 
 log = logging.getLogger("kunren.fallback.child")
@@ -60,12 +61,15 @@ class Moto:
     def __init__(self) -> None:
         self.chance = chance_module.Chance()
         self._applications: dict[str, Any] = {}
+        self._handlers: dict[str, frozenset[str]] = {}
         chance_module.install(self.chance)
         hooks.install_common(self.chance)
 
     def run(self, call: Call, tape: list[bytes] | None = None) -> Answer:
         """The answer to a call; with a tape it is a replay."""
         try:
+            if call.operation and not handled(call.operation, self._handlers_of(call.service)):
+                return Answer(call.id, NOT_IMPLEMENTED, message="moto has no such operation")
             application = self._application(SERVICES[call.service].package)
             self.chance.begin(call.seed, call.now, tape)
             status, headers, body = _ask(application, _environ(call))
@@ -85,6 +89,11 @@ class Moto:
         if call.kind == WRITE or self.chance.changed:
             return True
         return call.kind == READ and self.chance.draws > 0
+
+    def _handlers_of(self, service: str) -> frozenset[str]:
+        if service not in self._handlers:
+            self._handlers[service] = moto_handlers(service, SERVICES[service].package)
+        return self._handlers[service]
 
     def _application(self, package: str) -> Any:
         if package not in self._applications:

@@ -208,7 +208,8 @@ class Gateway:
         """Undo aws-chunked uploads, so that everything behind sees the body itself."""
         headers = call.request.headers
         if "content-encoding" in headers or "x-amz-content-sha256" in headers:
-            call.request = unwrapped(call.request)
+            signed = call.credential.service if call.credential is not None else "s3"
+            call.request = unwrapped(call.request, keep_gzip=signed.startswith("s3"))
 
     def _route(self, call: Call) -> None:
         route = call.route = self._router.route(call.request, call.credential)
@@ -335,9 +336,9 @@ def _as_http(response: WireResponse) -> HttpResponse:
     return HttpResponse(response.status, response.headers, response.body)
 
 
-def unwrapped(request: HttpRequest) -> HttpRequest:
+def unwrapped(request: HttpRequest, keep_gzip: bool) -> HttpRequest:
     """The request with its body in plain form: aws-chunked framing undone, trailers among the headers, gzip inflated
-    (S3 keeps gzip: there it belongs to the object)."""
+    (unless `keep_gzip`: in S3 it belongs to the object)."""
     headers = dict(request.headers)
     body = request.body
     encodings = [each.strip() for each in headers.get("content-encoding", "").split(",") if each.strip()]
@@ -349,7 +350,7 @@ def unwrapped(request: HttpRequest) -> HttpRequest:
         headers["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD"
         for name in ("x-amz-trailer", "x-amz-decoded-content-length", "transfer-encoding"):
             headers.pop(name, None)
-    elif encodings == ["gzip"] and "/s3/" not in headers.get("authorization", ""):
+    elif encodings == ["gzip"] and not keep_gzip:
         body = aws_chunked.decode_gzip(body, INFLATED_MAX)
         encodings = []
     else:

@@ -1,0 +1,9 @@
+"""The services that are Kunren's own: AWS's folder name in botocore → where the class is whose methods answer."""
+
+SERVICES: dict[str, str] = {
+    "acm": "kunren.services.acm.api:AcmApi",
+    "ec2": "kunren.services.ec2.api:Ec2Api",
+    "elbv2": "kunren.services.elbv2.api:Elbv2Api",
+    "lambda": "kunren.services.lambda_.api:LambdaApi",
+    "route53": "kunren.services.route53.api:Route53Api",
+}

@@ -58,9 +58,9 @@ def read_host(host: str, endpoints: Mapping[str, tuple[str, ...]]) -> HostSays:
 def _by_prefix(labels: list[str], region: str, endpoints: Mapping[str, tuple[str, ...]]) -> HostSays:
     for start in range(len(labels)):
         prefix = ".".join(labels[start:])
+        if prefix in ("execute-api", "elb"):
+            return HostSays((prefix,), region, label=".".join(labels[:start]))
         found = endpoints.get(prefix) or endpoints.get(prefix.removesuffix("-fips"))
         if found:
             return HostSays(found, region, label=".".join(labels[:start]))
-        if prefix in ("execute-api", "elb", "cloudfront-origin"):
-            return HostSays((prefix,), region, label=".".join(labels[:start]))
     return HostSays((), region)

@@ -66,9 +66,9 @@ def _expecting(violation: Violation) -> str:
     """EC2's way to say a bound: `Expecting a value greater than 5.`"""
     bound = violation.constraint.rsplit(" ", 1)[-1]
     if "greater than or equal" in violation.constraint:
-        return f"Expecting a value greater than or equal to {bound}."
+        return f"Expecting a value greater than {bound}."
     if "less than or equal" in violation.constraint:
-        return f"Expecting a value less than or equal to {bound}."
+        return f"Expecting a value less than {bound}."
     return violation.constraint
 
 

@@ -109,15 +109,24 @@ class Router:
             rpc = self._by_rpc_path(request, who)
             if rpc is not None:
                 return rpc
+        if says.services and says.services[0] in DATA_PLANE:
+            return self._data_plane(request, says.services[0], who)
         candidates = self._candidates(request, credential, says)
         if says.bucket or candidates == ("s3",):
             return self._s3(request, says.bucket, who)
-        if len(candidates) == 1 and candidates[0] in DATA_PLANE:
-            return Route(candidates[0], "", "rest-json", *who, _NO_LABELS)
         action = self._action(request, candidates)
         if action is not None:
             return self._by_action(*action, candidates, who)
         return self._by_path(request, candidates, who)
+
+    def _data_plane(self, request: Message, service: str, who: tuple[str, str, str]) -> Route:
+        """A host that carries users' traffic, not API calls; but `/STAGE/@connections/ID` is API Gateway's own API."""
+        place = request.path.find("/@connections/")
+        if service == "execute-api" and place >= 0:
+            found = self.table("apigatewaymanagementapi").match(request.method, request.path[place:], {}, {})
+            if found is not None:
+                return Route("apigatewaymanagementapi", found.operation, "rest-json", *who, found.labels)
+        return Route(service, "", "rest-json", *who, _NO_LABELS)
 
     # --- which service --------------------------------------------------------------------------------------------
 
@@ -264,6 +273,7 @@ class Router:
         query = query_values(request.query)
         index = self._catalog.index
         rest = [name for name in candidates if name in index and index[name].protocol.startswith("rest")]
+        rest.sort(key=lambda name: name == "s3")  # its templates fit everything
         for name in rest:
             found = self.table(name).match(request.method, request.path, query, request.headers)
             if found is not None:

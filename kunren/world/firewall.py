@@ -96,7 +96,7 @@ def _own_services(resolver: str) -> list[str]:
 def _rules(firewall: Firewall, inward: bool) -> list[str]:
     """The accepting lines of one direction, each once; rules without an IPv4 peer make none."""
     side = "saddr" if inward else "daddr"
-    lines = {}
+    lines: dict[str, None] = {}
     for rule in firewall.ingress if inward else firewall.egress:
         if (what := _what(rule)) is not None and (peers := _peers(rule.cidrs, side)) is not None:
             lines[" ".join(part for part in (peers, what, "accept") if part)] = None

@@ -30,7 +30,6 @@ from kunren.world import addresses, facts, layout, trust
 from kunren.world.agent.filesystem import NETNS_DIR, RESOLV_CONF, RESOLV_DIR
 from kunren.world.channel import Channel
 from kunren.world.interface import (
-    INTERNET,
     ProcessSpec,
     UnknownPlace,
     WorldEnded,

@@ -26,7 +26,9 @@ SERVICES = [
     ("secretsmanager", "json"), ("logs", "json"), ("networkmonitor", "rest-json"), ("route53domains", "smithy-rpc-v2-cbor"),
 ]  # fmt: skip
 SEEDS = 1
-# `bucket` and the like are moved by a client's own handlers, not by its serializer.
+# Its `Event` and `Events` share one element, so that no parser can tell them apart.
+AMBIGUOUS = {"PutBucketNotification"}
+# Told by HTTP itself, or changed by a client's own handlers behind its serializer.
 SKIPPED_MEMBERS = {"s3": {"ContentLength", "ContentMD5", "Expires"}}
 
 
@@ -51,6 +53,8 @@ def test_what_botocore_sends_is_what_a_handler_gets(name: str, protocol: str) ->
         shape = service.input_shape(operation)
         if shape is None or any(service.target(each).eventstream for each in shape.members.values()):
             continue
+        if operation.name in AMBIGUOUS:
+            continue
         for seed in range(SEEDS):
             params = Values(service, f"{name}{operation.name}{seed}").structure(shape)
             for skipped in SKIPPED_MEMBERS.get(name, ()):
@@ -72,7 +76,7 @@ def test_what_botocore_sends_is_what_a_handler_gets(name: str, protocol: str) ->
                     got.pop(skipped, None)
                 _without_known_queries(service, operation, shape, got)
                 assert _plain(got) == _plain(params)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 wrong.append((operation.name, f"{type(error).__name__}: {error}"))
     assert not wrong, f"{len(wrong)} of {len(service.operations)}: {wrong[:8]}"
 
@@ -95,7 +99,7 @@ def test_what_a_handler_gives_is_what_botocore_reads(name: str, protocol: str) -
                         {key: response.status for key, each in shape.members.items() if each.location == "statusCode"}
                     )
                     assert _plain(read) == _plain(result)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 wrong.append((operation.name, f"{type(error).__name__}: {error}"))
     assert not wrong, f"{len(wrong)} of {len(service.operations)}: {wrong[:8]}"
 

@@ -18,6 +18,7 @@ from kunren.core.clock import Clock
 from kunren.dataplane.dns import message, names
 from kunren.dataplane.dns.answer import FAILURE, NOERROR, NXDOMAIN, SERVFAIL, Answer, Chance, Client, answer
 from kunren.dataplane.dns.aws_names import aws_answer, root_answer
+from kunren.dataplane.dns.packet_cache import PacketCache
 from kunren.dataplane.dns.zones import ANY, CNAME, NS, SOA, A, RRset, Zone, Zones
 from kunren.world.spec import WorldSpec
 
@@ -47,43 +48,55 @@ class Resolver:
         self._clock = clock
         self._chance = chance
         self._cache: dict[tuple[bytes, int], _Entry] = {}
+        self.packets = PacketCache()
         self.hits = 0
         self.misses = 0
 
     def __len__(self) -> int:
         return len(self._cache)
 
-    def respond(self, query: message.Query, client: Client, limit: int) -> bytes:
-        """The packet that answers a query."""
-        return message.build_response(query, self.resolve(query.name, query.rtype, client), recursive=True, limit=limit)
+    def respond(self, query: message.Query, client: Client, limit: int) -> tuple[bytes, float]:
+        """The packet that answers a query, and the AWS time until which it stays the same to a byte."""
+        reply, until = self.resolve_until(query.name, query.rtype, client)
+        return message.build_response(query, reply, recursive=True, limit=limit), until
 
     def resolve(self, name: bytes, rtype: int, client: Client = Client(), depth: int = 0) -> Answer:
         """The complete answer, CNAMEs followed. A loop or a server that cannot be reached is SERVFAIL."""
+        return self.resolve_until(name, rtype, client, depth)[0]
+
+    def resolve_until(self, name: bytes, rtype: int, client: Client = Client(), depth: int = 0) -> tuple[Answer, float]:
+        """The answer, and the AWS time until which asking again gives the same (0.0: chance is involved)."""
         now = self._clock.now()
+        until = now + 1.0
         chain: list[RRset] = []
         for _ in range(CHAIN_LENGTH_MAX):
             entry = self._remembered(name, rtype, now)
             if entry is None:
                 entry = self._ask(name, rtype, now, client, depth)
             left = max(0, math.ceil(entry.expires - now))
+            until = min(until, entry.expires - left + 1)  # when the TTL shown becomes one less
             if entry.rrset is None:
                 if entry.rcode == SERVFAIL:
-                    return FAILURE
+                    return FAILURE, 0.0
                 authority = (entry.soa._replace(ttl=left),) if entry.soa is not None else ()
-                return Answer(entry.rcode, answer=tuple(chain), authority=authority)
+                return Answer(entry.rcode, answer=tuple(chain), authority=authority), until if left else 0.0
             _, found, _, rdatas = entry.rrset
             if len(rdatas) > 1:
                 rdatas = tuple(self._chance.shuffled(rdatas))
+                until = 0.0
             chain.append(RRset(name, found, left, rdatas))
+            if not left:
+                until = 0.0
             if found != CNAME or rtype in (CNAME, ANY):
-                return Answer(NOERROR, answer=tuple(chain))
+                return Answer(NOERROR, answer=tuple(chain)), until
             name = rdatas[0].lower()
             if any(name == each.name for each in chain):
-                return FAILURE
-        return FAILURE
+                return FAILURE, 0.0
+        return FAILURE, 0.0
 
     def forget(self, below: bytes) -> None:
         """Drop all that is remembered at and below a name."""
+        self.packets.clear()
         gone = [key for key in self._cache if names.is_within(key[0], below)]
         for key in gone:
             del self._cache[key]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
@@ -18,13 +19,14 @@ from typing import Any, Protocol
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.dns import client, message, names
-from kunren.dataplane.dns.answer import FAILURE, REFUSAL, Client, answer
+from kunren.dataplane.dns.answer import FAILURE, REFUSAL, Answer, Chance, Client, answer
 from kunren.dataplane.dns.aws_names import aws_answer, endpoint_region, name_server_address
 from kunren.dataplane.dns.client import QueryResult
-from kunren.dataplane.dns.message import Bad, Query, build_bad, build_response, parse_query
+from kunren.dataplane.dns.message import Query, build_bad, build_response, parse_query
+from kunren.dataplane.dns.packet_cache import PacketCache
 from kunren.dataplane.dns.resolver import Resolver
 from kunren.dataplane.dns.transport import TCP_BACKLOG, Responder, TcpListener, UdpListener
-from kunren.dataplane.dns.zones import A, NameRecords, Zone, Zones
+from kunren.dataplane.dns.zones import A, Alias, NameRecords, Records, Zone, Zones
 from kunren.world.addresses import NAME_SERVERS, PUBLIC_RESOLVER
 from kunren.world.interface import INTERNET
 from kunren.world.spec import WorldSpec
@@ -74,6 +76,7 @@ class DnsServer:
         self._name_servers = frozenset(str(each) for each in name_servers)
         self._endpoint_asked = endpoint_asked
         self._zones = Zones()
+        self._kept: dict[str, PacketCache] = {}  # by name server's address; empty whenever something was published
         self._public = self._new_resolver()
         self._vpcs: dict[str, tuple[tuple[str, ...], Resolver, _Listeners]] = {}
         self._vpc_lock = asyncio.Lock()
@@ -91,6 +94,7 @@ class DnsServer:
         """Replace the zones of an owner; the serial from which they are served (at once)."""
         before = {(zone.name, zone.addresses) for zone in self._zones.zones_of(owner)}
         self._zones = self._zones.publish(owner, zones)
+        self._kept.clear()
         after = {(zone.name, zone.addresses) for zone in zones.values()}
         for name, _ in before ^ after:
             for resolver in self._resolvers():
@@ -100,6 +104,7 @@ class DnsServer:
     def publish_names(self, owner: str, published: Mapping[str, NameRecords]) -> int:
         """Replace the AWS names of an owner; the serial from which they are served. Raises ValueError on a bad name."""
         self._zones = self._zones.publish_names(owner, published)
+        self._kept.clear()
         return self._zones.serial
 
     def _new_resolver(self) -> Resolver:
@@ -137,7 +142,7 @@ class DnsServer:
             listeners = _Listeners()
 
             def respond(packet: bytes, asked: str, peer: str, tcp: bool) -> bytes | None:
-                return self._guarded(packet, tcp, lambda query, limit: self._recurse(resolver, query, peer, limit))
+                return self._recurse(resolver, packet, peer, tcp)
 
             try:
                 for address in wanted:
@@ -155,33 +160,42 @@ class DnsServer:
 
     def _answer_internet(self, packet: bytes, asked: str, peer: str, tcp: bool) -> bytes | None:
         if asked == self._resolver_address:
-            return self._guarded(packet, tcp, lambda query, limit: self._recurse(self._public, query, peer, limit))
+            return self._recurse(self._public, packet, peer, tcp)
         if asked in self._name_servers:
-            return self._guarded(packet, tcp, lambda query, limit: self._authorize(query, asked, peer, limit))
-        return self._guarded(
-            packet, tcp, lambda query, limit: build_response(query, REFUSAL, recursive=False, limit=limit)
-        )
+            return self._authorize(packet, asked, peer, tcp)
+        query = self._parsed(packet)
+        if not isinstance(query, Query):
+            return query
+        return build_response(query, REFUSAL, recursive=False, limit=_limit(query, tcp))
 
-    def _guarded(self, packet: bytes, tcp: bool, respond: Callable[[Query, int], bytes]) -> bytes | None:
+    def _parsed(self, packet: bytes) -> Query | bytes | None:
+        """The question, or what to answer to a packet that is none."""
         query = parse_query(packet)
-        if query is None:
-            self._queries["malformed"] += 1
-            return None
-        if isinstance(query, Bad):
-            self._queries["malformed"] += 1
-            return build_bad(query)
-        limit = message.TCP_MAX if tcp else query.udp_size
+        if isinstance(query, Query):
+            return query
+        self._queries["malformed"] += 1
+        return build_bad(query) if query is not None else None
+
+    def _recurse(self, resolver: Resolver, packet: bytes, peer: str, tcp: bool) -> bytes | None:
+        now = self._clock.now()
+        if not tcp and (kept := resolver.packets.get(packet, now)) is not None:
+            self._queries["resolver"] += 1
+            return kept
+        query = self._parsed(packet)
+        if not isinstance(query, Query):
+            return query
+        self._queries["resolver"] += 1
+        limit = _limit(query, tcp)
         try:
-            return respond(query, limit)
+            if self._endpoint_asked is not None and query.rtype == A:
+                self._tell_region(resolver, query)
+            reply, until = resolver.respond(query, Client(peer, query.subnet), limit)
         except Exception:
             log.exception("the question %r for type %d could not be answered", query.name, query.rtype)
-            return build_response(query, FAILURE, recursive=False, limit=limit)
-
-    def _recurse(self, resolver: Resolver, query: Query, peer: str, limit: int) -> bytes:
-        self._queries["resolver"] += 1
-        if self._endpoint_asked is not None and query.rtype == A:
-            self._tell_region(resolver, query)
-        return resolver.respond(query, Client(peer, query.subnet), limit)
+            return build_response(query, FAILURE, recursive=True, limit=limit)
+        if not tcp and until > now:
+            resolver.packets.put(packet, reply, until)
+        return reply
 
     def _tell_region(self, resolver: Resolver, query: Query) -> None:
         assert self._endpoint_asked is not None
@@ -191,16 +205,35 @@ class DnsServer:
                 if region is not None:
                     self._endpoint_asked(region)
 
-    def _authorize(self, query: Query, asked: str, peer: str, limit: int) -> bytes:
+    def _authorize(self, packet: bytes, asked: str, peer: str, tcp: bool) -> bytes | None:
+        kept = self._kept.get(asked)
+        if kept is None:
+            kept = self._kept[asked] = PacketCache()
         self._queries["name_servers"] += 1
+        if not tcp and (known := kept.get(packet, 0.0)) is not None:
+            return known
+        query = self._parsed(packet)
+        if not isinstance(query, Query):
+            return query
+        limit = _limit(query, tcp)
+        chance = _Watched(self._entropy)
+        try:
+            reply = self._authoritative(query, asked, Client(peer, query.subnet), chance)
+        except Exception:
+            log.exception("the question %r for type %d could not be answered", query.name, query.rtype)
+            return build_response(query, FAILURE, recursive=False, limit=limit)
+        wire = build_response(query, reply, recursive=False, limit=limit)
+        if not tcp and not chance.used:
+            kept.put(packet, wire, math.inf)
+        return wire
+
+    def _authoritative(self, query: Query, asked: str, client: Client, chance: Chance) -> Answer:
         zone = self._zones.served_on(asked, query.name)
         if zone is not None:
-            reply = answer(self._zones, zone, query.name, query.rtype, Client(peer, query.subnet), self._entropy)
-        elif name_server_address(names.to_text(query.name)) is not None:
-            reply = aws_answer(self._zones, self._spec, query.name, query.rtype) or REFUSAL
-        else:
-            reply = REFUSAL
-        return build_response(query, reply, recursive=False, limit=limit)
+            return answer(self._zones, zone, query.name, query.rtype, client, chance)
+        if name_server_address(names.to_text(query.name)) is not None:
+            return aws_answer(self._zones, self._spec, query.name, query.rtype) or REFUSAL
+        return REFUSAL
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
@@ -237,6 +270,32 @@ class DnsServer:
             "queries": dict(self._queries),
             "cache": {"entries": len(self._public), "hits": self._public.hits, "misses": self._public.misses},
         }
+
+
+def _limit(query: Query, tcp: bool) -> int:
+    return message.TCP_MAX if tcp else query.udp_size
+
+
+class _Watched:
+    """Chance that remembers whether it was taken."""
+
+    __slots__ = ("_entropy", "used")
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self.used = False
+
+    def weighted(self, options: list[Records | Alias], weights: list[float]) -> Records | Alias:
+        self.used = True
+        return self._entropy.weighted(options, weights)
+
+    def choice(self, options: list[Records | Alias]) -> Records | Alias:
+        self.used = True
+        return self._entropy.choice(options)
+
+    def shuffled(self, options: tuple[bytes, ...]) -> list[bytes]:
+        self.used = True
+        return self._entropy.shuffled(options)
 
 
 class _Listeners:

@@ -16,15 +16,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kunren.dataplane.envoy.encode import CLUSTER, ENDPOINTS, LISTENER, ORDER
 from kunren.dataplane.envoy.snapshot import Name, State
 
+log = logging.getLogger(__name__)
 METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
 CHUNK = 200
 """Resources in one message of clusters, listeners or endpoints; routes and secrets go one by one."""
@@ -201,18 +202,28 @@ class AdsServer:
         delta, due = Delta(self._state), asyncio.Event()
         self._streams[delta] = due
         self.connected.set()
-        writer = asyncio.get_running_loop().create_task(self._write(delta, due, context), name="ads-writer")
+        loop = asyncio.get_running_loop()
+        tasks = {
+            loop.create_task(self._read(delta, due, requests), name="ads-reader"),
+            loop.create_task(self._write(delta, due, context), name="ads-writer"),
+        }
         try:
-            async for request in requests:
-                self._take(delta, request)
-                due.set()
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if (error := task.exception()) is not None:  # the client comes back, and is sent what it lacks
+                    log.error("the discovery stream broke", exc_info=error)
         finally:
             del self._streams[delta]
             if not self._streams:
                 self.connected.clear()
-            writer.cancel()
-            with suppress(asyncio.CancelledError):
-                await writer
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self, delta: Delta, due: asyncio.Event, requests: AsyncIterator[Any]) -> None:
+        async for request in requests:
+            self._take(delta, request)
+            due.set()
 
     def _take(self, delta: Delta, request: Any) -> None:
         type_url, nonce = request.type_url, request.response_nonce
@@ -236,12 +247,16 @@ class AdsServer:
         while True:
             await due.wait()
             due.clear()
-            for response in delta.responses():
-                message = discovery_pb2.DeltaDiscoveryResponse(type_url=response.type_url, nonce=response.nonce)
-                published = self._state.of(response.type_url)
-                for name, version in response.versions.items():
-                    entry = message.resources.add(name=name, version=version)
-                    entry.resource.type_url = response.type_url
-                    entry.resource.value = published[name].body
-                message.removed_resources.extend(response.removed)
+            # All messages are made before the first is sent: they are of one state, whatever is published meanwhile.
+            for message in [self._message(discovery_pb2, response) for response in delta.responses()]:
                 await context.write(message)
+
+    def _message(self, discovery_pb2: Any, response: Response) -> Any:
+        message = discovery_pb2.DeltaDiscoveryResponse(type_url=response.type_url, nonce=response.nonce)
+        published = self._state.of(response.type_url)
+        for name, version in response.versions.items():
+            entry = message.resources.add(name=name, version=version)
+            entry.resource.type_url = response.type_url
+            entry.resource.value = published[name].body
+        message.removed_resources.extend(response.removed)
+        return message

@@ -96,6 +96,10 @@ class Validator:
                 code, said = await self._run(file)
             finally:
                 file.unlink(missing_ok=True)
+        if code != 0:
+            candidates = (*fresh_listeners, *fresh_clusters)
+            culprit = next((name for name in candidates if name in said), candidates[0])
+            raise Rejected(culprit, said.strip()[-2000:])
         if len(self._passed) > _MAX_SHAPES:
             self._passed.clear()
         for each in (*fresh_listeners.values(), *fresh_clusters.values()):

@@ -49,8 +49,8 @@ def worker_environment(
     """The whole environment of one worker process.
 
     `task_root` is where the worker sees its code. `trust` names the world's certificate bundle for tools with a store
-    of their own; the function's own variables win
-    over it and over PATH and LANG, never over the reserved ones. `extra` is between us and our runtime client.
+    of their own; the function's own variables win over it and over PATH and LANG, never over the reserved ones. `extra`
+    is between us and our runtime client.
     """
     environment = {
         "PATH": path,

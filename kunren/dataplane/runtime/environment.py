@@ -308,7 +308,10 @@ class Environment:
                 self._host_pid = find_process(self._mark)  # the first look came before the program was there
             usage = memory_mb(self._host_pid) if self._host_pid is not None else None
             self._max_memory_at = now
-            self._max_memory = usage[1] if usage is not None else self._max_memory
+            if usage is None:
+                self._host_pid = None  # not there any more: look again
+            else:
+                self._max_memory = usage[1]
         return self._max_memory
 
     def failed_init_log(self, call: Invocation, reply: Reply) -> bytes:

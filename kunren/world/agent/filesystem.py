@@ -87,7 +87,7 @@ def _make_place(target: str, folder: bool, stage: str, shadowed: set[str]) -> st
         parent = os.path.dirname(parent)
     rest = os.path.relpath(target, parent)
     parent = os.path.realpath(parent)
-    if not any(parent == each or parent.startswith(f"{each}/") and f"/{_BELOW}" not in parent for each in shadowed):
+    if not any(parent == each or (parent.startswith(f"{each}/") and f"/{_BELOW}" not in parent) for each in shadowed):
         shadow(parent, stage)
         shadowed.add(parent)
     place = f"{parent}/{rest}"

@@ -61,7 +61,7 @@ class Processes:
 
     def reap(self) -> list[tuple[int, int]]:
         """Take in what has ended; the programs among it as (pid, exit code or minus the signal)."""
-        ended = []
+        ended: list[tuple[int, int]] = []
         while True:
             try:
                 found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)

@@ -270,6 +270,9 @@ def test_an_operation_that_moto_lacks_answers_501_in_the_services_own_shape(fron
         status, code, message = error_of(lambda c=call, s=service: c(front.client(s)))
         assert (status, code) == (501, "NotImplemented")
         assert f"{service}:" in message
+    s3 = front.client("s3", "666666666666")
+    s3.create_bucket(Bucket="payment")
+    assert error_of(lambda: s3.get_bucket_request_payment(Bucket="payment"))[:2] == (501, "NotImplemented")
     assert "iam:ListServiceSpecificCredentials" in front.fallback.status()["not_implemented"]
 
 
@@ -331,11 +334,11 @@ def test_services_around_the_mission_keep_what_they_were_told(front: Front) -> N
         Name="g",
         ResourceQuery={
             "Type": "TAG_FILTERS_1_0",
-            "Query": '{"ResourceTypeFilters": ["AWS::AllSupported"], "TagFilters": []}',
+            "Query": '{"ResourceTypeFilters": ["AWS::AllSupported"], "TagFilters": [{"Key": "k", "Values": ["v"]}]}',
         },
     )
     role = client("iam").create_role(RoleName="r", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-    assumed = client("sts").assume_role(RoleArn=role, RoleSessionName="s")["Credentials"]
+    assumed = client("sts").assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
     assert assumed["AccessKeyId"].startswith("ASIA")
 
     def state() -> dict[str, Any]:

@@ -107,6 +107,9 @@ def resources(snapshot: Snapshot, balancer: LoadBalancer, env: Environment) -> T
             problems.append(f"listener {listener.port}: its default certificate has no material")
         else:
             serving.append((listener, secrets))
+    if not serving or not balancer.zones:
+        # Envoy never asks for what no listener names, so it would never acknowledge a secret that stands alone
+        return Translation(EnvoyResources(), tuple(problems))
     used = {arn for listener, _ in serving for arn in groups_of(rules_by_listener[listener.id])}
     for node in balancer.zones:
         place = node_place(balancer, node, env)

@@ -147,6 +147,7 @@ def _connection_manager(
         "stream_idle_timeout": idle,
         "drain_timeout": "0.050s",
         "delayed_close_timeout": "0.050s",
+        "http1_safe_max_connection_duration": True,
         "common_http_protocol_options": {
             "idle_timeout": idle,
             "headers_with_underscores_action": "DROP_HEADER" if drops else "ALLOW",

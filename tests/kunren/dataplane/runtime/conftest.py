@@ -64,7 +64,7 @@ def run_bench(tmp_path: Path) -> Callable[..., None]:
         async def whole() -> None:
             settings: dict[str, Any] = {"clock": SystemClock(), "host": LocalHost(), **told}
             runtime = FunctionRuntime(
-                entropy=Entropy(seed=1), folder=tmp_path / "workers", log_folder=tmp_path / "logs", **settings
+                entropy=Entropy(), folder=tmp_path / "workers", log_folder=tmp_path / "logs", **settings
             )
             bench = Bench(tmp_path, runtime)
             try:

@@ -313,7 +313,7 @@ def test_reserved_concurrency_throttles(run_bench):
             await bench.call(function, reserved=0)
         assert caught.value.reason == "ReservedFunctionConcurrentInvocationLimitExceeded"
         slow = asyncio.ensure_future(bench.call(function, b'{"sleep": 0.5}', reserved=1))
-        await bench.until(lambda: not (not bench.runtime.status()["in_flight"]))
+        await bench.until(lambda: bool(bench.runtime.status()["in_flight"]))
         with pytest.raises(Throttled):
             await bench.call(function, reserved=1)
         assert (await slow).function_error is None
@@ -346,7 +346,7 @@ def test_invocation_goes_on_when_its_caller_has_gone(run_bench):
         )
         await asyncio.sleep(0.2)
         caller.cancel()
-        await bench.until(lambda: not (not mark.exists()))
+        await bench.until(lambda: bool(mark.exists()))
 
     run_bench(story)
 

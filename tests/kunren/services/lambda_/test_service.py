@@ -23,8 +23,21 @@ async def refused(awaited):
     return caught.value
 
 
+def hold_deployments(call):
+    """Deployments wait from now on, until what is returned is called."""
+    prepare, gate = call.service.runtime.prepare, asyncio.Event()
+
+    async def held(version):
+        await gate.wait()
+        await prepare(version)
+
+    call.service.runtime.prepare = held
+    return gate.set
+
+
 def test_a_function_is_created_deployed_and_invoked(with_lambda, package):
     async def story(call):
+        release = hold_deployments(call)
         made = await call.create(Environment={"Variables": {"WHO": "me"}}, Tags={"a": "b"})
         assert made["State"] == "Pending"
         assert made["FunctionArn"] == ARN
@@ -33,6 +46,8 @@ def test_a_function_is_created_deployed_and_invoked(with_lambda, package):
         assert made["CodeSize"] == len(zipped)
         early = await refused(call("invoke", FunctionName="f"))
         assert early.code == "ResourceConflictException"
+        assert early.message.endswith("The function is currently in the following state: Pending")
+        release()
         await call.service.settled()
         shown = await call("get_function", FunctionName=ARN)
         assert shown["Configuration"]["State"] == "Active"
@@ -103,13 +118,17 @@ def test_updates_of_code_and_configuration_take_effect_and_are_guarded(with_lamb
     async def story(call):
         await call.active(source="import os\ndef handler(e, c):\n    return [1, os.environ.get('WHO')]\n")
         first = await call("get_function_configuration", FunctionName="f")
+        assert json.loads((await call("invoke", FunctionName="f"))["Payload"]) == [1, None]
         new = package({"app.py": "import os\ndef handler(e, c):\n    return [2, os.environ.get('WHO')]\n"})
+        release = hold_deployments(call)
         updated = await call("update_function_code", FunctionName="f", ZipFile=new, RevisionId=first["RevisionId"])
         assert updated["LastUpdateStatus"] == "InProgress"
         busy = await refused(call("update_function_code", FunctionName="f", ZipFile=new))
         assert busy.message == (
             f"The operation cannot be performed at this time. An update is in progress for resource: {ARN}"
         )
+        assert json.loads((await call("invoke", FunctionName="f"))["Payload"]) == [1, None]  # still the one before
+        release()
         await call.service.settled()
         assert json.loads((await call("invoke", FunctionName="f"))["Payload"]) == [2, None]
         stale = await refused(

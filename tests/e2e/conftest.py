@@ -1,0 +1,223 @@
+"""What the end-to-end tests share: targets and clients that run in the world, and a load balancer between them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAMS = Path(__file__).parent / "programs"
+ENDS_WITHIN_S = 10
+
+
+class Program:
+    """A python program in the world, spoken to in lines over its standard streams."""
+
+    def __init__(self, kunren: Any, script: str, *arguments: str, where: tuple[str, ...] = ()) -> None:
+        command = [*where, "--", sys.executable, "-u", str(PROGRAMS / script), *arguments]
+        self.process = kunren.popen(
+            *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=1
+        )
+
+    def say(self, line: str) -> None:
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def hear(self) -> str:
+        line = self.process.stdout.readline()
+        if not line:
+            self.process.wait(ENDS_WITHIN_S)
+            raise AssertionError(f"the program ended: {self.process.stderr.read()}")
+        return line.rstrip("\n")
+
+    def hear_until(self, wanted: str) -> str:
+        while True:
+            line = self.hear()
+            if line.startswith(wanted):
+                return line
+
+    def end(self) -> int:
+        """Terminate it; the exit code."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        code = self.process.wait(ENDS_WITHIN_S)
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            stream.close()
+        return code
+
+
+class Client(Program):
+    """Sends requests from a client place, one connection each."""
+
+    def __init__(self, kunren: Any, place: str) -> None:
+        super().__init__(kunren, "client.py", where=("--from", place))
+
+    def tell(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+        self.say(json.dumps(wanted))
+        return json.loads(self.hear())
+
+    def get(self, url: str, **options: Any) -> dict[str, Any]:
+        """One request: {"status", "headers", "body", "peer"} or {"error"}."""
+        return self.tell({"url": url, **options})[0]
+
+    def statuses(self, url: str, **options: Any) -> Any:
+        answer = self.get(url, **options)
+        return answer.get("status", answer.get("error"))
+
+    def names(self, url: str, times: int, **options: Any) -> list[str]:
+        """The names of the targets that answered so many requests; the status where none did."""
+        answers = self.tell({"url": url, "times": times, **options})
+        return [target_name(each) for each in answers]
+
+
+def target_name(answer: dict[str, Any]) -> str:
+    if answer.get("status") != 200:
+        return str(answer.get("status") or answer["error"])
+    return json.loads(answer["body"])["name"]
+
+
+class Target(Program):
+    """An HTTP server with an address of its own on a subnet."""
+
+    def __init__(self, kunren: Any, name: str, ports: tuple[int, ...], subnet: str, group: str) -> None:
+        where = ("--subnet", subnet, "--security-group", group)
+        super().__init__(kunren, "target.py", name, *map(str, ports), where=where)
+        told = self.process.stderr.readline()  # "eni-…: 172.31.0.9, public 198.18.4.7"
+        if not told.startswith("eni-"):
+            raise AssertionError(f"no interface: {told}{self.process.stderr.read()}")
+        words = told.split()
+        self.interface, self.address = words[0].rstrip(":"), words[1].rstrip(",")
+        self.public_address = words[3] if "public" in words else None
+        self.hear_until("ready")
+
+    def do(self, command: str) -> None:
+        self.say(command)
+        self.hear_until("done " + command)
+
+
+class Site:
+    """One account with an internet-facing load balancer in two zones of its default VPC."""
+
+    def __init__(self, kunren: Any, account: str, running: ExitStack, until: Callable[..., Any]) -> None:
+        self.kunren, self.account, self._running, self._until = kunren, account, running, until
+        self.elb, self.ec2 = kunren.client("elbv2", account), kunren.client("ec2", account)
+        self.vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        subnets = self.ec2.describe_subnets()["Subnets"]
+        self.subnets = [each["SubnetId"] for each in sorted(subnets, key=lambda each: each["AvailabilityZone"])[:2]]
+        self.front = self.security_group("front", (80, "0.0.0.0/0"), (443, "0.0.0.0/0"))
+        self.back = self.security_group("back", ((1, 65535), self.front))
+        made = self.elb.create_load_balancer(Name="web", Subnets=self.subnets, SecurityGroups=[self.front])
+        self.balancer = made["LoadBalancers"][0]
+        self.arn, self.name = self.balancer["LoadBalancerArn"], self.balancer["DNSName"]
+        self.url = f"http://{self.name}"
+        self._groups = 0
+
+    def security_group(self, name: str, *rules: tuple[Any, str]) -> str:
+        """A group that lets in (port or (from, to), a CIDR or a group's id)."""
+        made = self.ec2.create_security_group(GroupName=name, Description=name, VpcId=self.vpc)["GroupId"]
+        if rules:
+            self.ec2.authorize_security_group_ingress(GroupId=made, IpPermissions=[permission(*rule) for rule in rules])
+        return made
+
+    def target(self, name: str, *ports: int, group: str | None = None, zone: int = 0) -> Target:
+        made = Target(self.kunren, name, ports or (80,), self.subnets[zone], group or self.back)
+        self._running.callback(made.end)
+        return made
+
+    def client(self, place: str = "virginia") -> Client:
+        made = Client(self.kunren, place)
+        self._running.callback(made.end)
+        return made
+
+    def group(self, *targets: tuple[Target, int], delay: int | None = None, **given: Any) -> str:
+        """A target group of these targets at these ports, probed every ten (AWS) seconds; its ARN."""
+        self._groups += 1
+        defaults = {
+            "Name": f"group-{self._groups}", "Protocol": "HTTP", "Port": 80, "VpcId": self.vpc, "TargetType": "ip",
+            "HealthCheckIntervalSeconds": 20, "HealthCheckTimeoutSeconds": 15, "HealthyThresholdCount": 2,
+            "UnhealthyThresholdCount": 2,
+        }  # fmt: skip
+        arn = self.elb.create_target_group(**{**defaults, **given})["TargetGroups"][0]["TargetGroupArn"]
+        if delay is not None:
+            attribute = {"Key": "deregistration_delay.timeout_seconds", "Value": str(delay)}
+            self.elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[attribute])
+        if targets:
+            self.register(arn, *targets)
+        return arn
+
+    def register(self, group: str, *targets: tuple[Target, int]) -> None:
+        self.elb.register_targets(TargetGroupArn=group, Targets=described(targets))
+
+    def deregister(self, group: str, *targets: tuple[Target, int]) -> None:
+        self.elb.deregister_targets(TargetGroupArn=group, Targets=described(targets))
+
+    def health(self, group: str) -> dict[tuple[str, int], dict[str, Any]]:
+        """(address, port) → TargetHealth."""
+        shown = self.elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+        return {(each["Target"]["Id"], each["Target"]["Port"]): each["TargetHealth"] for each in shown}
+
+    def states(self, group: str) -> dict[tuple[str, int], str]:
+        return {key: each["State"] for key, each in self.health(group).items()}
+
+    def wait_healthy(self, *groups: str) -> None:
+        for group in groups:
+            self._until(lambda group=group: set(self.states(group).values()) == {"healthy"}, "healthy targets")
+
+    def listen(self, *actions: dict[str, Any], port: int = 80, **given: Any) -> str:
+        made = self.elb.create_listener(
+            **{"LoadBalancerArn": self.arn, "Port": port, "Protocol": "HTTP", "DefaultActions": list(actions), **given}
+        )
+        return made["Listeners"][0]["ListenerArn"]
+
+    def rule(self, listener: str, priority: int, conditions: list[dict[str, Any]], action: dict[str, Any]) -> str:
+        made = self.elb.create_rule(
+            ListenerArn=listener, Priority=priority, Conditions=conditions, Actions=[action]
+        )  # fmt: skip
+        return made["Rules"][0]["RuleArn"]
+
+    def wait_active(self) -> None:
+        def active() -> bool:
+            balancer = self.elb.describe_load_balancers(LoadBalancerArns=[self.arn])["LoadBalancers"][0]
+            return balancer["State"]["Code"] == "active"
+
+        self._until(active, "the load balancer active")
+
+
+def described(targets: tuple[tuple[Target, int], ...]) -> list[dict[str, Any]]:
+    return [{"Id": target.address, "Port": port} for target, port in targets]
+
+
+def permission(ports: Any, peer: str) -> dict[str, Any]:
+    """An IpPermission: TCP, a port or (from, to), a CIDR or the id of a security group."""
+    low, high = ports if isinstance(ports, tuple) else (ports, ports)
+    allowed = {"UserIdGroupPairs": [{"GroupId": peer}]} if peer.startswith("sg-") else {"IpRanges": [{"CidrIp": peer}]}
+    return {"IpProtocol": "tcp", "FromPort": low, "ToPort": high, **allowed}
+
+
+def forward(*weighted: str | tuple[str, int]) -> dict[str, Any]:
+    """A forward action to target groups, each an ARN or (ARN, weight)."""
+    groups = [each if isinstance(each, tuple) else (each, 1) for each in weighted]
+    return {
+        "Type": "forward",
+        "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in groups]},
+    }
+
+
+def fixed(body: str, status: int = 200) -> dict[str, Any]:
+    return {
+        "Type": "fixed-response",
+        "FixedResponseConfig": {"StatusCode": str(status), "ContentType": "text/plain", "MessageBody": body},
+    }
+
+
+@pytest.fixture
+def site(kunren: Any, account: str, until: Any) -> Iterator[Site]:
+    """A load balancer, and all that runs around it, ended afterwards."""
+    with ExitStack() as running:
+        yield Site(kunren, account, running, until)
