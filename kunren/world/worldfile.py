@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from kunren.core.errors import Unusable
 from kunren.world.spec import Place, Region, WorldSpec
 
 PLACES_MAX, REGIONS_MAX = 64, 32
@@ -85,7 +86,7 @@ _REGIONS = (
 DEFAULT_WORLD = WorldSpec(places=_PLACES, regions=_REGIONS, default_place="virginia")
 
 
-class WorldFileError(ValueError):
+class WorldFileError(Unusable):
     """The world file can't be used; the text names the file and the entry."""
 
 

@@ -96,7 +96,7 @@ def address(device: str, text: str, present: bool) -> None:
 
 
 def route(kind: str, destination: str, via: str | None, device: str | None, table: int, present: bool) -> None:
-    """Add or remove a route. `kind` is unicast, local, blackhole, unreachable or throw; the last three need no device."""
+    """Add or remove a route: unicast, local, blackhole, unreachable or throw; only the first two need a device."""
     host, _, prefix = destination.partition("/")
     fields = {
         "family": socket.AF_INET,
