@@ -62,7 +62,7 @@ class Front:
 
         async def seen() -> None:
             async with asyncio.timeout(10):
-                while self.fallback.child.running:  # noqa: ASYNC110
+                while self.fallback.child.running:
                     await asyncio.sleep(0.01)
 
         self.call(seen())

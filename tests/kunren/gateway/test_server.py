@@ -175,7 +175,7 @@ def test_a_silent_connection_is_closed_and_a_busy_one_is_not() -> None:
         silent = asyncio.ensure_future(talk(b""))
         half = asyncio.ensure_future(talk(b"GET / HTTP/1.1\r\nX: "))
         busy = asyncio.ensure_future(talk(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"))
-        while len(server.connections) < 2 or not any(each.busy for each in server.connections):  # noqa: ASYNC110
+        while len(server.connections) < 2 or not any(each.busy for each in server.connections):
             await asyncio.sleep(0.001)
         while not (silent.done() and half.done()):
             clock.advance(TICK_S)

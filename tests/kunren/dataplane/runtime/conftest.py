@@ -27,7 +27,7 @@ class Bench:
     @staticmethod
     async def until(condition: Callable[[], object]) -> None:
         """Wait until the condition holds (the test's own time limit ends a wait that never does)."""
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.01)
 
     def function(self, name: str, runtime: str, handler: str, files: dict[str, str], **told: Any) -> FunctionVersion:

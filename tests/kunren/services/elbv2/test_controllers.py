@@ -59,7 +59,7 @@ def live(balancer):
 
 async def until(condition, timeout=10.0):
     async with asyncio.timeout(timeout):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.01)
 
 

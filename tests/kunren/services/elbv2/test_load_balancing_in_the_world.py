@@ -166,7 +166,7 @@ class Place:
 
     async def until(self, condition, timeout=15.0):
         async with asyncio.timeout(timeout):
-            while not condition():  # noqa: ASYNC110
+            while not condition():
                 await asyncio.sleep(0.01)
 
     async def active(self):

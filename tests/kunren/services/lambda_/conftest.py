@@ -43,7 +43,7 @@ class Caller:
     @staticmethod
     async def until(condition: Callable[[], object]) -> None:
         """Wait until the condition holds (the test's own time limit ends a wait that never does)."""
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.01)
 
     async def __call__(self, operation: str, **params: Any) -> Any:

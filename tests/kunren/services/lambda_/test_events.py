@@ -100,7 +100,7 @@ def test_events_left_by_a_daemon_that_died_are_taken_up(tmp_path):
         store.register(AsyncEvent)
         functions = Functions(clock, [OK])
         running = asyncio.ensure_future(EventQueue(store, functions, clock).run())
-        while store.snapshot().get(AsyncEvent, "1", "r", "e") is not None:  # noqa: ASYNC110
+        while store.snapshot().get(AsyncEvent, "1", "r", "e") is not None:
             await asyncio.sleep(0)
         running.cancel()
         await store.durable()
