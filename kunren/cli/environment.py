@@ -9,6 +9,7 @@ import click
 
 from kunren.cli.failures import Unusable
 from kunren.cli.options import state_option
+from kunren.core.ca import BUNDLE_FILE, ROOT_FILE
 from kunren.management.client import Management
 
 NO_PROXY = "localhost,127.0.0.1,::1"
@@ -18,7 +19,7 @@ NO_PROXY = "localhost,127.0.0.1,::1"
 @state_option
 def ca(state_dir: Path) -> None:
     """Print the path of the world's CA certificate (PEM), for a browser or another machine to trust."""
-    path = state_dir.resolve() / "ca" / "ca.pem"
+    path = state_dir.resolve() / "ca" / ROOT_FILE
     if not path.exists():
         raise Unusable(f"there is no CA in {state_dir} yet: it is made by the first `kunren up`.")
     click.echo(str(path))
@@ -38,7 +39,7 @@ def env(state_dir: Path, unset: bool) -> None:
     """
     listens = Management(state_dir).get("/status")["ports"]
     proxy = f"http://127.0.0.1:{listens['proxy']}"
-    bundle = str(state_dir.resolve() / "ca" / "bundle.pem")
+    bundle = str(state_dir.resolve() / "ca" / BUNDLE_FILE)
     values = {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{listens['api']}",
         "AWS_ACCESS_KEY_ID": "test",
@@ -49,7 +50,7 @@ def env(state_dir: Path, unset: bool) -> None:
         "REQUESTS_CA_BUNDLE": bundle,
         "SSL_CERT_FILE": bundle,
         "CURL_CA_BUNDLE": bundle,
-        "NODE_EXTRA_CA_CERTS": str(state_dir.resolve() / "ca" / "ca.pem"),
+        "NODE_EXTRA_CA_CERTS": str(state_dir.resolve() / "ca" / ROOT_FILE),
         "http_proxy": proxy,
         "https_proxy": proxy,
         "HTTP_PROXY": proxy,

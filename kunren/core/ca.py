@@ -56,6 +56,11 @@ _BEGIN_KEY = "-----BEGIN PRIVATE KEY-----"
 _BEGIN_CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 
 
+# in the CA folder: the root certificate alone, and the host's own roots with it
+ROOT_FILE = "kunren-ca.pem"
+BUNDLE_FILE = "bundle.pem"
+
+
 class DamagedAuthority(Unusable):
     """`authority.pem` is there and is not what this module writes; the message says where it is."""
 
@@ -78,8 +83,8 @@ class CertificateAuthority:
     def __init__(self, ca_dir: Path, clock: Clock, authority: tuple[str, str, str, str]) -> None:
         """Use `open`. `authority` is root key, root certificate, intermediate key, intermediate certificate (PEM)."""
         _, self.ca_pem, self._signing_key_pem, self.intermediate_pem = authority
-        self.ca_path = ca_dir / "kunren-ca.pem"
-        self.bundle_path = ca_dir / "bundle.pem"
+        self.ca_path = ca_dir / ROOT_FILE
+        self.bundle_path = ca_dir / BUNDLE_FILE
         self._clock = clock
         self._lock = threading.Lock()
         self._signing: tuple[Any, Any] | None = None

@@ -188,12 +188,7 @@ def difference(there: Mapping[tuple[str, ...], Fact], wanted: Iterable[Fact]) ->
     ]
     silent = {fact.key for fact in vanish}
     undo = [fact for fact in gone if fact.key not in silent]
-    lost = {
-        (name, fact.peer if name == fact.peer_namespace else fact.name)
-        for fact in undo
-        if isinstance(fact, Veth)
-        for name in fact.namespaces
-    }
+    lost = {end for fact in undo for end in _devices_emptied(fact)}
     make = [fact for key, fact in goal.items() if there.get(key) != fact or _lies_on(fact, lost)]
     return Change(
         undo=tuple(sorted(undo, key=_rank, reverse=True)),
@@ -206,6 +201,15 @@ def _goes(fact: Fact, successor: Fact | None) -> bool:
     if successor is None:
         return True
     return successor != fact and fact.key[0] not in _REPLACED_IN_PLACE
+
+
+def _devices_emptied(fact: Fact) -> list[tuple[str, str]]:
+    """The devices, by namespace, that lose addresses or routes when a fact is undone."""
+    if isinstance(fact, Veth):
+        return [(fact.namespace, fact.name), (fact.peer_namespace, fact.peer)]
+    if isinstance(fact, Address):
+        return [(fact.namespace, fact.device)]
+    return []
 
 
 def _lies_on(fact: Fact, lost: set[tuple[str, str]]) -> bool:

@@ -11,6 +11,7 @@ The daemon itself never enters a namespace. When it dies its end of the socketpa
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import shutil
@@ -28,7 +29,7 @@ from kunren.core.clock import Clock
 from kunren.settings import Settings
 from kunren.world import addresses, facts, layout, trust
 from kunren.world.agent.filesystem import NETNS_DIR, RESOLV_CONF, RESOLV_DIR
-from kunren.world.channel import Channel
+from kunren.world.channel import Answer, Channel
 from kunren.world.interface import (
     ProcessSpec,
     UnknownPlace,
@@ -76,6 +77,7 @@ class World:
         self._there: dict[str, dict[tuple[str, ...], facts.Fact]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._links: dict[str, int] = {}
+        self._unwanted: set[asyncio.Future[int]] = set()
 
     @property
     def running(self) -> bool:
@@ -178,6 +180,8 @@ class World:
             reuse_port=reuse_port,
             transparent=transparent,
         )
+        if not fds:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         opened = socket.socket(fileno=fds[0])
         opened.setblocking(False)
         return opened
@@ -187,24 +191,41 @@ class World:
         opened: list[int] = []
         try:
             streams = _streams(spec, opened)
-            pid, _ = await self._agent().ask(
-                "spawn",
-                streams,
-                namespace=spec.namespace,
-                argv=list(spec.argv),
-                env=dict(spec.env),
-                cwd=spec.cwd,
-                binds=dict(spec.binds),
+            asked = asyncio.ensure_future(
+                self._agent().ask(
+                    "spawn",
+                    streams,
+                    namespace=spec.namespace,
+                    argv=list(spec.argv),
+                    env=dict(spec.env),
+                    cwd=spec.cwd,
+                    binds=dict(spec.binds),
+                )
             )
+            try:
+                pid, _ = await asyncio.shield(asked)
+            except asyncio.CancelledError:
+                asked.add_done_callback(lambda done: self._end_unwanted(spec.name, done))
+                raise
         finally:
             for fd in opened:
                 os.close(fd)
-        process = WorldProcess(spec.name, pid, self._agent(), self._clock)
+        return self._started(spec.name, pid)
+
+    def _started(self, name: str, pid: int) -> WorldProcess:
+        process = WorldProcess(name, pid, self._agent(), self._clock)
         if (code := self._early_ends.pop(pid, None)) is not None:
             process.ended(code)
         else:
             self._processes[pid] = process
         return process
+
+    def _end_unwanted(self, name: str, asked: asyncio.Future[Answer]) -> None:
+        """End a program whose starter was cancelled while it started."""
+        if not asked.cancelled() and asked.exception() is None:
+            process = self._started(name, asked.result()[0])
+            self._unwanted.add(task := asyncio.ensure_future(process.stop(0.0)))
+            task.add_done_callback(self._unwanted.discard)
 
     # --- network ---
 
@@ -304,7 +325,7 @@ class World:
                     self._early_ends[message["pid"]] = message["code"]
                 else:
                     process.ended(message["code"])
-            case "ready":
+            case "ready" if not self._ready.done():
                 if message["proc"]:
                     log.warning("the world sees the host's /proc, since its own was refused: %s", message["proc"])
                 self._ready.set_result(message["pid"])
@@ -314,7 +335,7 @@ class World:
                 self._ready.set_exception(WorldUnavailable(explain(message["step"], message["errno"], message["text"])))
 
     def _ended(self) -> None:
-        self._agent_pid = 0
+        was_running, self._agent_pid = self.running, 0
         self._there.clear()
         self._links.clear()
         processes, self._processes = self._processes, {}
@@ -322,7 +343,7 @@ class World:
             process.ended(KILLED_WITH_WORLD)
         if self._ready is not None and not self._ready.done():
             self._ready.set_exception(WorldUnavailable("The world's agent ended before the world was there."))
-        if not self._stopping:
+        if was_running and not self._stopping:
             log.error("the world ended by itself")
             if self._on_end:
                 self._on_end()

@@ -62,7 +62,9 @@ class Reader:
                 break
             message = json.loads(self._buffer[_HEADER.size : end])
             del self._buffer[:end]
-            complete.append((message, [self._fds.popleft() for _ in range(message.get("fds", 0))]))
+            # Fewer where the kernel dropped some, for want of room in our table of open files.
+            count = min(message.get("fds", 0), len(self._fds))
+            complete.append((message, [self._fds.popleft() for _ in range(count)]))
         return complete
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from kunren.world.agent.network import Network, NoNamespace, RulesetRefused
 from kunren.world.agent.processes import Processes
 
 _IP_TRANSPARENT = 19
+_DESCRIPTORS = 65536
 
 
 class Agent:
@@ -151,5 +152,8 @@ def _error(message: dict[str, Any], kind: str, text: str, number: int = 0) -> di
 
 
 def _raise_descriptor_limit() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    """Room for Envoy's connections; not all that may be had, since some programs walk through every number."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < enough:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))

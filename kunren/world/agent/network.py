@@ -88,7 +88,11 @@ class Network:
             self._inside = None
             kernel.unshare(kernel.CLONE_NEWNET)
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDONLY, 0o444))
-            kernel.mount("/proc/self/ns/net", path, None, kernel.MS_BIND)
+            try:
+                kernel.mount("/proc/self/ns/net", path, None, kernel.MS_BIND)
+            except OSError:
+                os.unlink(path)
+                raise
             self._inside = name
         self.enter(name)
         for key, value in fact["sysctls"]:
