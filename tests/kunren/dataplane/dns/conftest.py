@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -25,13 +26,9 @@ class NamespaceOpener:
 
     def __init__(self) -> None:
         self._near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.pid = os.fork()
-        if not self.pid:
-            self._near.close()
-            try:
-                _serve(far)
-            finally:
-                os._exit(1)
+        # a program of its own: a fork of the test process would inherit its threads' locks, and hang on an import
+        self._process = subprocess.Popen([sys.executable, __file__, str(far.fileno())], pass_fds=[far.fileno()])
+        self.pid = self._process.pid
         far.close()
         reply = self._near.recv(4096)
         if reply != b"ready":
@@ -68,7 +65,7 @@ class NamespaceOpener:
 
     def close(self) -> None:
         self._near.close()
-        os.waitpid(self.pid, 0)
+        self._process.wait(10)
 
 
 def _serve(control: socket.socket) -> None:
@@ -98,7 +95,6 @@ def _serve(control: socket.socket) -> None:
             control.send(json.dumps([error.errno, error.strerror]).encode())
         finally:
             sock.close()
-    os._exit(0)
 
 
 @pytest.fixture
@@ -117,3 +113,7 @@ def other_namespace() -> Iterator[NamespaceOpener]:
         yield opener
     finally:
         opener.close()
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))
