@@ -43,6 +43,7 @@ from kunren.services.route53.controllers import Route53Controller
 from kunren.services.route53.store import Route53Store
 from kunren.settings import Settings
 from kunren.world.addresses import service_endpoint
+from kunren.world.launcher import Launched
 from kunren.world.proxy import HostProxy
 from kunren.world.world import World
 from kunren.world.worldfile import load_world
@@ -54,7 +55,7 @@ COME_BACK_WITHIN_S = 10.0
 class App:
     """One Kunren. `start`, then `run` until `ending` is set, then `stop`."""
 
-    def __init__(self, settings: Settings, arguments: list[str]) -> None:
+    def __init__(self, settings: Settings, arguments: list[str], launched: Launched | None = None) -> None:
         self.settings = settings
         self.arguments = arguments
         self.ending = asyncio.Event()
@@ -65,16 +66,16 @@ class App:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._leases: set[asyncio.Task[None]] = set()
         self._stopping = contextlib.AsyncExitStack()
-        self._build_world()
+        self._build_world(launched)
         self._build_services()
         self._build_fronts()
 
     # -- building ----------------------------------------------------------------------------------------------------
 
-    def _build_world(self) -> None:
+    def _build_world(self, launched: Launched | None) -> None:
         settings, clock, entropy, spec = self.settings, self.clock, self.entropy, self.spec
         self.ca = CertificateAuthority.open(settings.ca_dir, clock)
-        self.world = World(settings, spec, clock)
+        self.world = World(settings, spec, clock, launched=launched)
         self.world.set_trust(self.ca.bundle_path)
         self.envoy = EnvoyControl(settings, self.world, clock)
         self.dns = DnsServer(self.world, clock, entropy, spec, endpoint_asked=self._endpoint_asked)

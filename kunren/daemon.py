@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import resource
 import signal
 import sys
 import time
@@ -17,6 +18,7 @@ from typing import Any
 
 from kunren.cli.failures import Unusable, explained
 from kunren.settings import DEFAULT_PORT, DEFAULT_PROXY_PORT, Settings
+from kunren.world.launcher import Launched, launch
 
 log = logging.getLogger(__name__)
 Ready = Callable[[dict[str, Any]], None]
@@ -85,10 +87,12 @@ def run(arguments: Sequence[str], on_ready: Ready | None = None) -> int:
         with locked(settings):
             _log_to(settings, foreground)
             _path_with_own_programs()
+            _many_files()
+            launched = launch(settings.log_dir / "world.log")
             import uvloop
 
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_serve(settings, list(arguments), started, report))
+                runner.run(_serve(settings, list(arguments), started, report, launched))
     except Exception as error:
         text = explained(error)
         if text is None:
@@ -101,10 +105,10 @@ def run(arguments: Sequence[str], on_ready: Ready | None = None) -> int:
     return 0
 
 
-async def _serve(settings: Settings, arguments: list[str], started: float, report: Ready) -> None:
+async def _serve(settings: Settings, arguments: list[str], started: float, report: Ready, launched: Launched) -> None:
     from kunren.app import App
 
-    app = App(settings, arguments)
+    app = App(settings, arguments, launched)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, app.ending.set)
@@ -146,6 +150,12 @@ def _path_with_own_programs() -> None:
     extra = [str(Path(sys.prefix) / "debian" / "bin"), "/usr/sbin", "/sbin"]
     known = os.environ.get("PATH", os.defpath).split(os.pathsep)
     os.environ["PATH"] = os.pathsep.join([*known, *(each for each in extra if each not in known)])
+
+
+def _many_files() -> None:
+    """Every connection is a file: allow as many as this user may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 if __name__ == "__main__":

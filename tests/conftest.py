@@ -27,6 +27,7 @@ def until(condition: Callable[[], Any], what: str, timeout_s: float = 30.0) -> A
         if value:
             return value
         if time.monotonic() > deadline:
+            what = what() if callable(what) else what
             raise AssertionError(f"{what} did not come true within {timeout_s:g} s; last value: {value!r}")
         time.sleep(0.02)
 
@@ -107,6 +108,12 @@ def own_kunren(tmp_path: Path) -> Iterator[Kunren]:
     daemon = Kunren(tmp_path / "state")
     yield daemon
     daemon.run("down")
+
+
+@pytest.fixture(name="until")
+def until_fixture() -> Callable[..., Any]:
+    """`until(condition, what, timeout_s)`: for test files, which can't import this one."""
+    return until
 
 
 @pytest.fixture

@@ -156,3 +156,14 @@ def iso_utc(seconds: float) -> str:
     """Seconds since 1970 as ISO 8601 in UTC with milliseconds: 2026-01-02T03:04:05.678Z."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def http_date(seconds: int) -> str:
+    """Seconds since 1970 as HTTP has dates (RFC 9110, IMF-fixdate): Mon, 02 Jan 2006 15:04:05 GMT."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    day, month = _DAYS[moment.weekday()], _MONTHS[moment.month - 1]
+    return f"{day}, {moment.day:02d} {month} {moment.year:04d} {moment:%H:%M:%S} GMT"

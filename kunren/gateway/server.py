@@ -13,9 +13,8 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable
-from email.utils import formatdate
 
-from kunren.core.clock import Clock
+from kunren.core.clock import Clock, http_date
 from kunren.gateway.connection import Connection, Handler, Limits
 from kunren.gateway.http import HttpRequest, HttpResponse
 
@@ -79,7 +78,7 @@ class HttpServer:
         second = int(self._clock.wall())
         if second != self._date_second:
             self._date_second = second
-            self._date = formatdate(second, usegmt=True)
+            self._date = http_date(second)
         return self._date
 
     async def stop(self, grace_s: float = 2.0) -> None:

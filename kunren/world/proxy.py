@@ -18,6 +18,8 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from kunren.world.interface import WorldEnded
+
 log = logging.getLogger(__name__)
 GREETING_WITHIN_S = 30.0
 CONNECT_WITHIN_S = 15.0
@@ -47,6 +49,7 @@ class HostProxy:
         self._place = place
         self.port = port
         self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Raises OSError where the port is taken."""
@@ -56,17 +59,24 @@ class HostProxy:
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
         try:
             async with asyncio.timeout(GREETING_WITHIN_S):
                 first = await reader.readexactly(1)
                 upstream = await (self._socks if first[0] == _SOCKS else self._http)(first, reader, writer)
             if upstream is not None:
                 await relay(reader, writer, *upstream)
-        except (OSError, EOFError, TimeoutError, ValueError, asyncio.LimitOverrunError) as error:
+        except (OSError, EOFError, ValueError, asyncio.LimitOverrunError, WorldEnded) as error:
             log.debug("a proxy client was given up: %r", error)
         finally:
+            self._serving.discard(task)
             writer.close()
 
     # -- HTTP --------------------------------------------------------------------------------------------------------
@@ -140,7 +150,10 @@ class HostProxy:
     async def _connect(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection from the client place. Raises Unreachable."""
         addresses = await self._addresses(host)
-        namespace = await self._world.ensure_place(self._place)
+        try:
+            namespace = await self._world.ensure_place(self._place)
+        except WorldEnded as error:
+            raise Unreachable(f"{error}.") from error
         failure = f"The world's DNS has no address for {host}."
         for address in addresses:
             opened = await self._world.open_socket(namespace)
@@ -162,6 +175,8 @@ class HostProxy:
             return await self._resolve(host)
         except ValueError as error:
             raise Unreachable(f"{host!r} is not a name that DNS could have: {error}") from error
+        except OSError as error:  # TimeoutError among them
+            raise Unreachable(f"The world's DNS can't be asked for {host}: {error or 'no answer'}.") from error
 
 
 async def relay(

@@ -1,6 +1,6 @@
 """The world that is real: its agent process, its namespaces, and what the rest of Kunren may ask of them.
 
-`start` launches the agent (`agent/launch.py`) as a child process with one end of a socketpair. What exists is kept as
+`start` launches the agent (`launcher.py`) as a child process with one end of a socketpair. What exists is kept as
 facts per part (core, each place, edge, region and VPC); making a part exactly so is making the difference
 (`facts.py`), one fact at a time, so that after an error what is there is still known. Nothing is read back: the
 world is made anew by each daemon and nobody else changes its network.
@@ -11,15 +11,14 @@ The daemon itself never enters a namespace. When it dies its end of the socketpa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +38,7 @@ from kunren.world.interface import (
     place_namespace,
     region_namespace,
 )
+from kunren.world.launcher import Launched, launch
 from kunren.world.network import VpcNetwork
 from kunren.world.process import KILLED_WITH_WORLD, WorldProcess
 from kunren.world.programs import find_nft
@@ -49,7 +49,6 @@ log = logging.getLogger(__name__)
 START_WITHIN_S = 15.0
 STOP_WITHIN_S = 10.0
 _AT_A_TIME = 16
-_LAUNCH = "import sys; sys.path[:0] = sys.argv[2:]; from kunren.world.agent import launch; launch.run(int(sys.argv[1]))"
 
 
 class UnknownRegion(Exception):
@@ -57,16 +56,23 @@ class UnknownRegion(Exception):
 
 
 class World:
-    """Implements `interface.WorldControl`. `on_end` is called when the world ends without having been stopped."""
+    """Implements `interface.WorldControl`. `on_end` is called when the world ends without having been stopped.
+    `launched` is a launcher started beforehand; `start` starts one itself where there is none."""
 
     def __init__(
-        self, settings: Settings, spec: WorldSpec, clock: Clock, on_end: Callable[[], None] | None = None
+        self,
+        settings: Settings,
+        spec: WorldSpec,
+        clock: Clock,
+        on_end: Callable[[], None] | None = None,
+        launched: Launched | None = None,
     ) -> None:
         self.spec = spec
         self._settings = settings
         self._clock = clock
         self._on_end = on_end
         self._trust: Path | None = None
+        self._launched = launched
         self._launcher: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._ready: asyncio.Future[int] | None = None
@@ -96,12 +102,11 @@ class World:
         """Make the world: agent, internet and transit. Raises WorldUnavailable."""
         nft = find_nft()
         folder = self._folder()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         self._ready = asyncio.get_running_loop().create_future()
         self._stopping = False
-        with theirs:
-            self._launcher = _launch(theirs, self._settings.log_dir / "world.log")
-        self._channel = Channel(ours, self._event, self._ended)
+        launched, self._launched = self._launched or launch(self._settings.log_dir / "world.log"), None
+        self._launcher = launched.process
+        self._channel = Channel(launched.connection, self._event, self._ended)
         self._channel.tell(
             {
                 "stage": str(folder / "stage"),
@@ -134,6 +139,8 @@ class World:
                 launcher.kill()
                 await asyncio.to_thread(launcher.wait)
         shutil.rmtree(self._settings.run_dir / "world", ignore_errors=True)
+        with contextlib.suppress(OSError):  # what others keep there stays
+            self._settings.run_dir.rmdir()
 
     def handle(self) -> dict[str, Any]:
         """What `kunren.world.exec.enter` needs to know, as JSON."""
@@ -371,23 +378,6 @@ class World:
         if self._trust is not None:
             binds += [(bundle, str(self._trust)) for bundle in trust.present_bundles()]
         return binds
-
-
-def _launch(connection: socket.socket, log_file: Path) -> subprocess.Popen[bytes]:
-    """The launcher as a child process, with as little imported as can be."""
-    pyroute2 = find_spec("pyroute2")
-    assert pyroute2 is not None and pyroute2.origin is not None
-    folders = [str(Path(__file__).parents[2]), str(Path(pyroute2.origin).parents[1])]
-    with log_file.open("ab") as output:
-        return subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _LAUNCH, str(connection.fileno()), *folders],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=[connection.fileno()],
-            env={"PATH": os.environ.get("PATH", os.defpath)},
-            start_new_session=True,
-        )
 
 
 def _streams(spec: ProcessSpec, opened: list[int]) -> list[int]:

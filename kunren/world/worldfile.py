@@ -16,8 +16,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kunren.core.errors import Unusable
 from kunren.world.spec import Place, Region, WorldSpec
 
@@ -103,6 +101,8 @@ def load_world(path: Path | None) -> WorldSpec:
 
 def parse_world(text: str, name: str = "world file") -> WorldSpec:
     """As `load_world`, from the text itself."""
+    import yaml  # most starts have no world file
+
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:

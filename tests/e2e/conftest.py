@@ -66,7 +66,11 @@ class Client(Program):
         """One request: {"status", "headers", "body", "peer"} or {"error"}."""
         return self.tell({"url": url, **options})[0]
 
-    def statuses(self, url: str, **options: Any) -> Any:
+    def get_address(self) -> str:
+        """The public address by which its place is seen."""
+        return self.tell({"address": True})[0]
+
+    def status(self, url: str, **options: Any) -> Any:
         answer = self.get(url, **options)
         return answer.get("status", answer.get("error"))
 
@@ -136,11 +140,11 @@ class Site:
         return made
 
     def group(self, *targets: tuple[Target, int], delay: int | None = None, **given: Any) -> str:
-        """A target group of these targets at these ports, probed every ten (AWS) seconds; its ARN."""
+        """A target group of these targets at these ports, probed every five (AWS) seconds; its ARN."""
         self._groups += 1
         defaults = {
             "Name": f"group-{self._groups}", "Protocol": "HTTP", "Port": 80, "VpcId": self.vpc, "TargetType": "ip",
-            "HealthCheckIntervalSeconds": 20, "HealthCheckTimeoutSeconds": 15, "HealthyThresholdCount": 2,
+            "HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2, "HealthyThresholdCount": 2,
             "UnhealthyThresholdCount": 2,
         }  # fmt: skip
         arn = self.elb.create_target_group(**{**defaults, **given})["TargetGroups"][0]["TargetGroupArn"]
@@ -181,6 +185,25 @@ class Site:
         )  # fmt: skip
         return made["Rules"][0]["RuleArn"]
 
+    def remove(self) -> None:
+        """Take away what keeps working: the load balancer, and so its nodes and probes."""
+        self.elb.delete_load_balancer(LoadBalancerArn=self.arn)
+
+    @staticmethod
+    def forward(*weighted: str | tuple[str, int]) -> dict[str, Any]:
+        """A forward action to target groups, each an ARN or (ARN, weight)."""
+        groups = [each if isinstance(each, tuple) else (each, 1) for each in weighted]
+        return {
+            "Type": "forward",
+            "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in groups]},
+        }
+
+    @staticmethod
+    def fixed(body: str, status: int = 200) -> dict[str, Any]:
+        """A fixed response in plain text."""
+        response = {"StatusCode": str(status), "ContentType": "text/plain", "MessageBody": body}
+        return {"Type": "fixed-response", "FixedResponseConfig": response}
+
     def wait_active(self) -> None:
         def active() -> bool:
             balancer = self.elb.describe_load_balancers(LoadBalancerArns=[self.arn])["LoadBalancers"][0]
@@ -200,24 +223,10 @@ def permission(ports: Any, peer: str) -> dict[str, Any]:
     return {"IpProtocol": "tcp", "FromPort": low, "ToPort": high, **allowed}
 
 
-def forward(*weighted: str | tuple[str, int]) -> dict[str, Any]:
-    """A forward action to target groups, each an ARN or (ARN, weight)."""
-    groups = [each if isinstance(each, tuple) else (each, 1) for each in weighted]
-    return {
-        "Type": "forward",
-        "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in groups]},
-    }
-
-
-def fixed(body: str, status: int = 200) -> dict[str, Any]:
-    return {
-        "Type": "fixed-response",
-        "FixedResponseConfig": {"StatusCode": str(status), "ContentType": "text/plain", "MessageBody": body},
-    }
-
-
 @pytest.fixture
 def site(kunren: Any, account: str, until: Any) -> Iterator[Site]:
     """A load balancer, and all that runs around it, ended afterwards."""
     with ExitStack() as running:
-        yield Site(kunren, account, running, until)
+        made = Site(kunren, account, running, until)
+        running.callback(made.remove)
+        yield made

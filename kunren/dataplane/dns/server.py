@@ -14,14 +14,13 @@ import math
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
-from kunren.dataplane.dns import client, message, names
+from kunren.dataplane.dns import message, names
 from kunren.dataplane.dns.answer import FAILURE, REFUSAL, Answer, Chance, Client, answer
 from kunren.dataplane.dns.aws_names import aws_answer, endpoint_region, name_server_address
-from kunren.dataplane.dns.client import QueryResult
 from kunren.dataplane.dns.message import Query, build_bad, build_response, parse_query
 from kunren.dataplane.dns.packet_cache import PacketCache
 from kunren.dataplane.dns.resolver import Resolver
@@ -30,6 +29,9 @@ from kunren.dataplane.dns.zones import A, Alias, NameRecords, Records, Zone, Zon
 from kunren.world.addresses import NAME_SERVERS, PUBLIC_RESOLVER
 from kunren.world.interface import INTERNET
 from kunren.world.spec import WorldSpec
+
+if TYPE_CHECKING:
+    from kunren.dataplane.dns.client import QueryResult
 
 log = logging.getLogger(__name__)
 DNS_PORT = 53
@@ -240,6 +242,7 @@ class DnsServer:
     async def query(self, name: str, rtype: str = "A", *, cached: bool = False) -> QueryResult:
         """Ask with real packets, as a client of the internet does: the authoritative servers (nothing stale), or the
         public resolver where `cached` is wanted."""
+        from kunren.dataplane.dns import client  # dnspython is slow to import, and not needed to serve
 
         def servers(wanted: str) -> list[str]:
             wire = names.to_wire(wanted)

@@ -337,6 +337,8 @@ class Environment:
     def _check_memory(self) -> None:
         if self.phase != "busy":
             return
+        if self._host_pid is None:  # a look just after the start may come before the program's environment is there
+            self._task(self._find())
         usage = memory_mb(self._host_pid) if self._host_pid is not None else None
         if usage is not None and usage[0] > self.version.memory_mb:
             self._kill(faults.out_of_memory())

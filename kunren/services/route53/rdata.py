@@ -13,12 +13,6 @@ import struct
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 
-import dns.exception
-import dns.name
-import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
-
 from kunren.dataplane.dns import names
 from kunren.dataplane.dns.zones import RECORD_TYPES
 
@@ -153,6 +147,12 @@ def _caa(value: str) -> bytes:
 
 def _by_dnspython(rtype: str, value: str) -> bytes:
     """DS, NAPTR, SSHFP, TLSA, SVCB and HTTPS; names in them need no trailing dot, as everywhere in Route 53."""
+    import dns.exception  # slow to import, and rare
+    import dns.name
+    import dns.rdata
+    import dns.rdataclass
+    import dns.rdatatype
+
     try:
         kind = dns.rdatatype.from_text(rtype)
         rdata = dns.rdata.from_text(dns.rdataclass.IN, kind, value, origin=dns.name.root, relativize=False)
@@ -181,6 +181,10 @@ _PARSERS: dict[str, Callable[[str], bytes]] = {
 
 def to_text(rtype: int, rdata: bytes) -> str:
     """Rdata in presentation form, names with a trailing dot."""
+    import dns.rdata
+    import dns.rdataclass
+    import dns.rdatatype
+
     return dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.RdataType.make(rtype), rdata, 0, len(rdata)).to_text()
 
 

@@ -11,9 +11,9 @@ import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
+from kunren.core.clock import http_date
 from kunren.wire.catalog import Member, Shape
 
 ISO8601 = "iso8601"
@@ -52,6 +52,8 @@ def parse_timestamp_text(text: str) -> datetime:
         return from_epoch(float(text))
     except ValueError:
         pass
+    from email.utils import parsedate_to_datetime  # slow to import, and rarely needed
+
     try:
         moment = parsedate_to_datetime(text)
     except (TypeError, ValueError, IndexError) as error:
@@ -89,7 +91,7 @@ def format_iso8601(value: Any) -> str:
 
 def format_rfc822(value: Any) -> str:
     """RFC 822 as HTTP has it: Mon, 02 Jan 2006 15:04:05 GMT."""
-    return format_datetime(datetime.fromtimestamp(int(epoch(value)), UTC), usegmt=True)
+    return http_date(int(epoch(value)))
 
 
 def epoch_milliseconds(value: Any) -> float | int:

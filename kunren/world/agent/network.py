@@ -31,6 +31,7 @@ class Network:
         self._nft = nft
         self._nft_env = dict(nft_env)
         self._inside: str | None = None
+        self._with_rules: set[str] = set()
         self._makers: dict[str, Callable[[dict[str, Any]], None]] = {
             "namespace": self._make_namespace,
             "resolver": self._make_resolver,
@@ -107,6 +108,7 @@ class Network:
             self.enter(next(each for each in self.names() if each != fact["name"]))
         kernel.unmount(path)
         os.unlink(path)
+        self._with_rules.discard(fact["name"])
 
     def _make_resolver(self, fact: dict[str, Any]) -> None:
         # Written in place: programs that run have the file laid over theirs and would keep an old inode.
@@ -120,11 +122,15 @@ class Network:
             pass
 
     def _make_ruleset(self, fact: dict[str, Any]) -> None:
-        # Declaring the table first makes its deletion succeed whether or not it was there.
-        self._run_nft(fact["namespace"], f"{_TABLE}\ndelete {_TABLE}\n{fact['text']}")
+        # A deletion in the transaction makes the kernel wait for its readers (10 ms): not where there is nothing.
+        replaces = f"delete {_TABLE}\n" if fact["namespace"] in self._with_rules else ""
+        self._run_nft(fact["namespace"], replaces + fact["text"])
+        self._with_rules.add(fact["namespace"])
 
     def _undo_ruleset(self, fact: dict[str, Any]) -> None:
-        self._run_nft(fact["namespace"], f"{_TABLE}\ndelete {_TABLE}\n")
+        if fact["namespace"] in self._with_rules:
+            self._run_nft(fact["namespace"], f"delete {_TABLE}\n")
+            self._with_rules.discard(fact["namespace"])
 
     def _run_nft(self, namespace: str, text: str) -> None:
         self.enter(namespace)

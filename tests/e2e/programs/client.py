@@ -2,8 +2,9 @@
 
 {"url", "method", "headers", "body", "times", "timeout", "name"}: one connection a request; "name" is the server name
 told in the TLS handshake, whose certificate is then verified, unless "verify" is false. An answer is a list of
-{"status", "headers", "body", "peer", "names"} or {"error"}.
-{"stream": URL, "threads"} starts a steady stream of requests, {"stop": true} ends it; the answer is the list of all.
+{"status", "headers", "body", "peer", "certificate"} or {"error"}.
+{"address": true} answers the address that requests leave from. {"stream": URL, "threads"} starts a steady stream of requests ("once": one a thread), {"seen": true} asks what came so far,
+{"stop": true} ends it and asks for all.
 """
 
 import http.client
@@ -55,9 +56,17 @@ def handshake(raw, wanted, answer):
     return secured
 
 
+def own_address():
+    """The address that requests leave from: no packet is sent for it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect(("198.18.0.2", 53))
+        return sock.getsockname()[0]
+
+
 class Stream:
-    def __init__(self, url, threads):
+    def __init__(self, url, threads, once):
         self.ending = threading.Event()
+        self.once = once
         self.answers = []
         self.threads = [threading.Thread(target=self.run, args=({"url": url},)) for _ in range(threads)]
         for thread in self.threads:
@@ -66,6 +75,8 @@ class Stream:
     def run(self, wanted):
         while not self.ending.wait(0.01):
             self.answers.append(ask(wanted))
+            if self.once:
+                return
 
     def stop(self):
         self.ending.set()
@@ -78,10 +89,12 @@ stream = None
 for line in sys.stdin:
     wanted = json.loads(line)
     if "stream" in wanted:
-        stream = Stream(wanted["stream"], wanted["threads"])
+        stream = Stream(wanted["stream"], wanted["threads"], wanted.get("once", False))
         answered = []
     elif "stop" in wanted:
         answered = stream.stop()
+    elif "address" in wanted:
+        answered = [own_address()]
     elif "seen" in wanted:
         answered = list(stream.answers)
     else:

@@ -26,6 +26,8 @@ def say(line):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = 65536  # head and body leave together
+    disable_nagle_algorithm = True
 
     def do_GET(self):
         length = int(self.headers.get("content-length") or 0)

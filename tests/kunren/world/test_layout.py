@@ -5,7 +5,6 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
-from conftest_world import example_vpc
 
 from kunren.world import addresses, layout
 from kunren.world.facts import Address, Namespace, RouteFact, Veth, difference
@@ -35,13 +34,13 @@ def test_every_address_outside_of_vpcs_is_public_and_of_the_worlds_own_block():
                 assert IPv4Address(fact.address.split("/")[0]) in addresses.PUBLIC
 
 
-def test_every_device_name_fits_linux():
+def test_every_device_name_fits_linux(example_vpc):
     parts = [*every_part(), layout.vpc(example_vpc("vpc-0123456789abcdef0"), 3)]
     names = {name for part in parts for fact in part if isinstance(fact, Veth) for name in (fact.name, fact.peer)}
     assert max(len(name) for name in names) <= 15
 
 
-def test_a_table_route_to_an_internet_gateway_that_is_not_attached_is_a_black_hole():
+def test_a_table_route_to_an_internet_gateway_that_is_not_attached_is_a_black_hole(example_vpc):
     def default(attached: bool) -> RouteFact:
         facts = layout.vpc(example_vpc(internet_gateway=attached), 0)
         tables = [f for f in facts if isinstance(f, RouteFact) and f.table > 254 and f.destination == "0.0.0.0/0"]
@@ -52,7 +51,7 @@ def test_a_table_route_to_an_internet_gateway_that_is_not_attached_is_a_black_ho
     assert default(False).action == "blackhole"
 
 
-def test_public_addresses_are_routed_only_while_an_internet_gateway_is_attached():
+def test_public_addresses_are_routed_only_while_an_internet_gateway_is_attached(example_vpc):
     def routed(attached: bool) -> set[str]:
         facts = layout.vpc(example_vpc(internet_gateway=attached), 0)
         return {f.destination for f in facts if isinstance(f, RouteFact) and f.namespace == "region-us-east-1"}
@@ -61,13 +60,13 @@ def test_public_addresses_are_routed_only_while_an_internet_gateway_is_attached(
     assert routed(False) == set()
 
 
-def test_the_router_has_the_first_address_of_a_subnet_and_the_resolver_the_third_of_the_vpc():
+def test_the_router_has_the_first_address_of_a_subnet_and_the_resolver_the_third_of_the_vpc(example_vpc):
     facts = layout.vpc(example_vpc(), 0)
     held = {fact.address for fact in facts if isinstance(fact, Address) and fact.namespace == "vpc-one"}
     assert {"10.0.0.1/24", "10.0.1.1/24", "10.0.0.2/32", "169.254.169.253/32"} <= held
 
 
-def test_neighbouring_subnets_of_the_smallest_size_have_tables_of_their_own():
+def test_neighbouring_subnets_of_the_smallest_size_have_tables_of_their_own(example_vpc):
     small = [str(each) for each in IPv4Network("10.0.0.0/26").subnets(new_prefix=28)]
     subnets = tuple(SubnetNetwork(f"subnet-{c}", c, "us-east-1a", (Route("0.0.0.0/0", "internet"),)) for c in small)
     facts = layout.vpc(example_vpc(subnets=subnets, workloads=(), public={}), 0)
@@ -75,12 +74,12 @@ def test_neighbouring_subnets_of_the_smallest_size_have_tables_of_their_own():
     assert len(set(tables)) == len(tables) == 4
 
 
-def test_each_workload_is_a_namespace_named_by_its_interface():
+def test_each_workload_is_a_namespace_named_by_its_interface(example_vpc):
     names = {fact.name for fact in layout.vpc(example_vpc(), 0) if isinstance(fact, Namespace)}
     assert names == {"vpc-one", "eni-a", "eni-b", "eni-c"}
 
 
-def test_addresses_that_are_none_are_refused_before_anything_is_made():
+def test_addresses_that_are_none_are_refused_before_anything_is_made(example_vpc):
     with pytest.raises(ValueError):
         layout.vpc(example_vpc(subnets=(SubnetNetwork("subnet-public", "10.0.0.300/24", "us-east-1a"),)), 0)
 

@@ -26,7 +26,7 @@ def test_a_file_appends_so_that_the_default_places_keep_their_addresses():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("places: [", "line 2"),
+        ("places:\n  - {name: x\n  - y", "line 3"),
         ("- tokyo", "a mapping is expected"),
         ("cities: []", "cities is not known"),
         ("places: tokyo", "places: a list is expected"),
