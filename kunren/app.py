@@ -75,7 +75,7 @@ class App:
     def _build_world(self, launched: Launched | None) -> None:
         settings, clock, entropy, spec = self.settings, self.clock, self.entropy, self.spec
         self.ca = CertificateAuthority.open(settings.ca_dir, clock)
-        self.world = World(settings, spec, clock, launched=launched)
+        self.world = World(settings, spec, clock, on_end=self.ending.set, launched=launched)
         self.world.set_trust(self.ca.bundle_path)
         self.envoy = EnvoyControl(settings, self.world, clock)
         self.dns = DnsServer(self.world, clock, entropy, spec, endpoint_asked=self._endpoint_asked)

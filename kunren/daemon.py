@@ -65,9 +65,11 @@ def locked(settings: Settings) -> Iterator[None]:
                 "Use `kunren status` to look at it, `kunren down` to end it, or --state DIR for another one."
             ) from error
         _sweep(settings)
-        yield
-        _sweep(settings)
-        settings.run_dir.rmdir()
+        try:
+            yield
+        finally:
+            _sweep(settings)
+            settings.run_dir.rmdir()
 
 
 def _sweep(settings: Settings) -> None:

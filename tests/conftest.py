@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-KUNREN = [sys.executable, "-m", "kunren.cli.main"]
+KUNREN = ["-m", "kunren.cli.main"]
 TOOLS = Path(sys.prefix) / "debian" / "bin"
 os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), str(TOOLS), "/usr/sbin", "/sbin"])
 
@@ -40,6 +40,8 @@ class Kunren:
     port: int = 0
     pid: int = 0
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    python: str = sys.executable
+    user: dict[str, Any] = field(default_factory=dict)  # of subprocess: user, group, extra_groups
 
     def up(self, *options: str) -> None:
         arguments = ["up", "--detach", "--port", str(self.port), "--proxy-port", "0", *options]
@@ -49,11 +51,12 @@ class Kunren:
 
     def run(self, command: str, *arguments: str, check: bool = False, **options: Any) -> subprocess.CompletedProcess:
         done = subprocess.run(
-            [*KUNREN, command, *self.placed(command, arguments)],
+            [self.python, *KUNREN, command, *self.placed(command, arguments)],
             capture_output=True,
             text=True,
             timeout=120,
             env=self.environment,
+            **self.user,
             **options,
         )
         if check and done.returncode:
@@ -73,9 +76,8 @@ class Kunren:
 
     def popen(self, *arguments: str, **options: Any) -> subprocess.Popen:
         """`kunren exec` with these arguments, running in the background."""
-        return subprocess.Popen(
-            [*KUNREN, "exec", "--state", str(self.state), *arguments], env=self.environment, text=True, **options
-        )
+        command = [self.python, *KUNREN, "exec", "--state", str(self.state), *arguments]
+        return subprocess.Popen(command, env=self.environment, text=True, **self.user, **options)
 
     def status(self) -> dict[str, Any]:
         return json.loads(self.run("status", "--json", check=True).stdout)

@@ -63,7 +63,10 @@ def start_detached(state_dir: Path, arguments: list[str]) -> dict[str, Any]:
     import msgspec
 
     log_dir = state_dir / "logs"
-    log_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        log_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unusable(f"the state folder {state_dir} can't be used: {error.strerror}.") from error
     reader, writer = os.pipe()
     with (log_dir / "daemon.log").open("ab") as log:
         process = subprocess.Popen(

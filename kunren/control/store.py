@@ -55,6 +55,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 R = TypeVar("R", bound=Resource)
+_COLUMNS = 5
+_VALUES_MAX = 200 * _COLUMNS
 # kind → (account, region) → id → resource; persistent maps, so that a snapshot is one reference
 Scopes: TypeAlias = Any
 Listener = Callable[[frozenset[Key]], None]
@@ -306,8 +308,16 @@ def _apply(base: Snapshot, changes: dict[Key, Resource | None], generation: int)
     return Snapshot(kinds, generation)
 
 
+def _insert(rows: int) -> str:
+    return f"INSERT OR REPLACE INTO resources VALUES {','.join(['(?, ?, ?, ?, ?)'] * rows)}"
+
+
 class _Committer:
-    """One thread that writes batches of rows; each batch is one SQLite transaction."""
+    """One thread that writes batches of rows; each batch is one SQLite transaction.
+
+    A small batch is one statement: SQLite lets go of the interpreter once for each, and to get it back from the
+    event loop's thread takes longer than to write.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -334,15 +344,20 @@ class _Committer:
             self._wake.notify()
 
     def write(self, rows: dict[Key, bytes | None]) -> Exception | None:
-        puts = [(*key, body) for key, body in rows.items() if body is not None]
+        puts = [value for key, body in rows.items() if body is not None for value in (*key, body)]
         deletes = [tuple(key) for key, body in rows.items() if body is None]
+        alone = not deletes and len(puts) <= _VALUES_MAX
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("INSERT OR REPLACE INTO resources VALUES (?, ?, ?, ?, ?)", puts)
+            if not alone:
+                self._db.execute("BEGIN IMMEDIATE")
+            for start in range(0, len(puts), _VALUES_MAX):
+                values = puts[start : start + _VALUES_MAX]
+                self._db.execute(_insert(len(values) // _COLUMNS), values)
             self._db.executemany(
                 "DELETE FROM resources WHERE kind = ? AND account = ? AND region = ? AND id = ?", deletes
             )
-            self._db.execute("COMMIT")
+            if not alone:
+                self._db.execute("COMMIT")
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +19,7 @@ class Program:
     """A python program in the world, spoken to in lines over its standard streams."""
 
     def __init__(self, kunren: Any, script: str, *arguments: str, where: tuple[str, ...] = ()) -> None:
-        command = [*where, "--", sys.executable, "-u", str(PROGRAMS / script), *arguments]
+        command = [*where, "--", kunren.python, "-u", str(PROGRAMS / script), *arguments]
         self.process = kunren.popen(
             *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=1
         )
@@ -105,10 +104,27 @@ class Target(Program):
         self.hear_until("done " + command)
 
 
+class Running:
+    """Starts programs in any daemon's world; they end with the test."""
+
+    def __init__(self, running: ExitStack) -> None:
+        self._running = running
+
+    def target(self, kunren: Any, name: str, ports: tuple[int, ...], subnet: str, group: str) -> Target:
+        return self._ended(Target(kunren, name, ports, subnet, group))
+
+    def client(self, kunren: Any, place: str) -> Client:
+        return self._ended(Client(kunren, place))
+
+    def _ended(self, made: Any) -> Any:
+        self._running.callback(made.end)
+        return made
+
+
 class Site:
     """One account with an internet-facing load balancer in two zones of its default VPC."""
 
-    def __init__(self, kunren: Any, account: str, running: ExitStack, until: Callable[..., Any]) -> None:
+    def __init__(self, kunren: Any, account: str, running: Running, until: Callable[..., Any]) -> None:
         self.kunren, self.account, self._running, self._until = kunren, account, running, until
         self.elb, self.ec2 = kunren.client("elbv2", account), kunren.client("ec2", account)
         self.vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
@@ -130,14 +146,10 @@ class Site:
         return made
 
     def target(self, name: str, *ports: int, group: str | None = None, zone: int = 0) -> Target:
-        made = Target(self.kunren, name, ports or (80,), self.subnets[zone], group or self.back)
-        self._running.callback(made.end)
-        return made
+        return self._running.target(self.kunren, name, ports or (80,), self.subnets[zone], group or self.back)
 
     def client(self, place: str = "virginia") -> Client:
-        made = Client(self.kunren, place)
-        self._running.callback(made.end)
-        return made
+        return self._running.client(self.kunren, place)
 
     def group(self, *targets: tuple[Target, int], delay: int | None = None, **given: Any) -> str:
         """A target group of these targets at these ports, probed every five (AWS) seconds; its ARN."""
@@ -224,9 +236,15 @@ def permission(ports: Any, peer: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def site(kunren: Any, account: str, until: Any) -> Iterator[Site]:
+def running() -> Iterator[Running]:
+    """To be named after the daemon in a test's arguments, so that the programs end before it."""
+    with ExitStack() as stack:
+        yield Running(stack)
+
+
+@pytest.fixture
+def site(kunren: Any, account: str, running: Running, until: Any) -> Iterator[Site]:
     """A load balancer, and all that runs around it, ended afterwards."""
-    with ExitStack() as running:
-        made = Site(kunren, account, running, until)
-        running.callback(made.remove)
-        yield made
+    made = Site(kunren, account, running, until)
+    yield made
+    made.remove()

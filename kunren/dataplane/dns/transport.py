@@ -11,7 +11,7 @@ import logging
 import socket
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from kunren.core.clock import Clock
 
@@ -82,8 +82,8 @@ class _TcpConnection(asyncio.Protocol):
         self._last_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # not every loop's transport is a subclass of asyncio's (uvloop's is none)
+        self._transport = transport = cast(asyncio.Transport, transport)
         if len(self._owner.connections) >= TCP_CONNECTIONS_MAX:
             transport.abort()
             return

@@ -3,8 +3,8 @@
 {"url", "method", "headers", "body", "times", "timeout", "name"}: one connection a request; "name" is the server name
 told in the TLS handshake, whose certificate is then verified, unless "verify" is false. An answer is a list of
 {"status", "headers", "body", "peer", "certificate"} or {"error"}.
-{"address": true} answers the address that requests leave from. {"stream": URL, "threads"} starts a steady stream of requests ("once": one a thread), {"seen": true} asks what came so far,
-{"stop": true} ends it and asks for all.
+{"address": true} answers the address that requests leave from. {"stream": URL, "threads"} starts a steady stream of
+requests ("once": one a thread), {"seen": true} asks what came so far, {"stop": true} ends it and asks for all.
 """
 
 import http.client

@@ -1,0 +1,131 @@
+"""`kunren exec --subnet`: programs with an interface of their own on a subnet, for a user without privileges."""
+
+import os
+import shutil
+import site as python_site
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+NOBODY = 65534
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def users_kunren(own_kunren):
+    """A daemon of a user without privileges: the one who runs the tests or, where that is root, another one."""
+    if os.getuid() != 0:
+        own_kunren.up()
+        yield own_kunren
+        return
+    folder = Path(tempfile.mkdtemp(prefix="kunren-user-"))
+    os.chown(folder, NOBODY, NOBODY)
+    daemon = type(own_kunren)(
+        folder / "state", user={"user": NOBODY, "group": NOBODY, "extra_groups": []}, **readable_python(folder)
+    )
+    try:
+        daemon.up()
+        yield daemon
+    finally:
+        daemon.run("down")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def readable_python(home):
+    """An interpreter that the other user can run, with this one's packages: this one, else the system's of the same
+    version (this one may be under root's own home)."""
+    packages = os.pathsep.join([*python_site.getsitepackages(), str(ROOT)])
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "KUNREN_"))}
+    environment = {**plain, "HOME": str(home), "PYTHONPATH": packages}
+    failures = []
+    for python in dict.fromkeys((sys.executable, f"/usr/bin/python{sys.version_info[0]}.{sys.version_info[1]}")):
+        tried = setpriv_run([python, "-c", "import kunren.app"], environment)
+        if tried is None or tried.returncode == 0:
+            return {"python": python, "environment": environment}
+        failures.append(f"{python}: {tried.stderr.strip().splitlines()[-1] if tried.stderr.strip() else 'no start'}")
+    pytest.skip(f"no interpreter that another user can run has the packages: {'; '.join(failures)}")
+
+
+def setpriv_run(command, environment):
+    try:
+        return subprocess.run(
+            command, env=environment, user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, text=True,
+            check=False, cwd="/",
+        )  # fmt: skip
+    except OSError as error:
+        return subprocess.CompletedProcess(command, 127, "", str(error))
+
+
+def open_group(ec2, vpc):
+    group = ec2.create_security_group(GroupName="open", Description="open", VpcId=vpc)["GroupId"]
+    rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+    return group
+
+
+def test_two_programs_listen_on_port_80_in_one_subnet_as_an_unprivileged_user(users_kunren, running):
+    daemon = users_kunren
+    assert Path(f"/proc/{daemon.pid}").stat().st_uid != 0
+    ec2 = daemon.client("ec2")
+    subnet = ec2.describe_subnets()["Subnets"][0]
+    group = open_group(ec2, subnet["VpcId"])
+    one, two = (running.target(daemon, name, (80,), subnet["SubnetId"], group) for name in ("one", "two"))
+    assert one.address != two.address
+    assert one.public_address != two.public_address
+    client = running.client(daemon, "tokyo")
+    assert client.names(f"http://{one.public_address}/", 1) == ["one"]
+    assert client.names(f"http://{two.public_address}/", 1) == ["two"]
+    assert daemon.exec("curl", "-sS", f"http://{two.public_address}/", place="london").stdout.startswith(
+        '{"name": "two"'
+    )
+    # the private addresses are no client's
+    assert "error" in client.get(f"http://{one.address}/", timeout=1)
+    shown = ec2.describe_network_interfaces(NetworkInterfaceIds=[one.interface])["NetworkInterfaces"][0]
+    assert shown["PrivateIpAddress"] == one.address
+    assert shown["Association"]["PublicIp"] == one.public_address
+    assert shown["Status"] == "in-use"
+
+
+def test_a_program_has_the_address_it_asked_for_and_its_interface_ends_with_it(kunren, account, running, until):
+    ec2 = kunren.client("ec2", account)
+    subnet = ec2.describe_subnets()["Subnets"][0]
+    address = subnet["CidrBlock"].rsplit(".", 1)[0] + ".77"
+    shown = kunren.run("exec", "--subnet", subnet["SubnetId"], "--address", address, "--", "hostname", "-I", check=True)
+    assert shown.stdout.split() == [address]
+    assert shown.stderr.startswith("eni-")
+    until(lambda: not interfaces(ec2), "the interface gone", 5)
+    program = kunren.popen("--subnet", subnet["SubnetId"], "--address", address, "--", "sleep", "100", stderr=-1)
+    program.stderr.readline()
+    taken = kunren.run("exec", "--subnet", subnet["SubnetId"], "--address", address, "--", "true")
+    assert taken.returncode == 1
+    assert "in use" in taken.stderr
+    program.kill()
+    program.wait(5)
+    program.stderr.close()
+    until(lambda: not interfaces(ec2), "the interface gone after a kill -9", 5)
+
+
+def interfaces(ec2):
+    return ec2.describe_network_interfaces()["NetworkInterfaces"]
+
+
+def test_programs_of_one_subnet_reach_each_other_as_their_groups_say(kunren, account, running, until):
+    ec2 = kunren.client("ec2", account)
+    subnet = ec2.describe_subnets()["Subnets"][0]
+    default = ec2.describe_security_groups(GroupNames=["default"])["SecurityGroups"][0]["GroupId"]
+    shut = ec2.create_security_group(GroupName="shut", Description="shut", VpcId=subnet["VpcId"])["GroupId"]
+    target = running.target(kunren, "inner", (80,), subnet["SubnetId"], default)
+
+    def code(group):
+        where = ("--subnet", subnet["SubnetId"], "--security-group", group)
+        command = ("curl", "-sS", "--max-time", "1", "-o", "/dev/null", f"http://{target.address}/")
+        return kunren.run("exec", *where, "--", *command).returncode
+
+    assert code(default) == 0  # the default group lets its own members in
+    assert code(shut) == 28  # silence
+    rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": shut}]}
+    ec2.authorize_security_group_ingress(GroupId=default, IpPermissions=[rule])
+    until(lambda: code(shut) == 0, "the opened port")
