@@ -17,7 +17,7 @@ from kunren.wire import hosts
 from kunren.wire.catalog import Catalog, Metadata
 from kunren.wire.message import Message
 from kunren.wire.paths import PathTable
-from kunren.wire.protocols.form import parse_pairs
+from kunren.wire.protocols.form import form_pairs, parse_pairs
 from kunren.wire.protocols.rest import query_values
 from kunren.wire.sigv4 import Credential, account_of, parse_credential
 
@@ -63,6 +63,7 @@ class Router:
         self._by_endpoint: dict[str, tuple[str, ...]] = {}
         self._by_target: dict[str, tuple[str, ...]] = {}
         self._known: dict[tuple[str, Credential], Route] = {}
+        self._actions: dict[tuple[str, str, tuple[str, ...]], tuple[str, str]] = {}  # → service and protocol
 
     def _load(self) -> None:
         signing: dict[str, list[str]] = {}
@@ -219,9 +220,7 @@ class Router:
             if only_query and candidates:
                 raise self._missing_action(candidates)
             return None
-        pairs = parse_pairs(request.query.encode("utf-8", "surrogateescape"), {})
-        if form and request.method == "POST":
-            pairs = parse_pairs(request.body, pairs)
+        pairs = form_pairs(request) if form else parse_pairs(request.query.encode("utf-8", "surrogateescape"), {})
         action = pairs.get("Action")
         if not action:
             if candidates and not all(_query_protocol(index[each]) for each in candidates):
@@ -235,6 +234,8 @@ class Router:
         return Unroutable("MissingAction", "The request must contain the parameter Action", 400, protocol, service)
 
     def _by_action(self, action: str, version: str, candidates: tuple[str, ...], who: tuple[str, str, str]) -> Route:
+        if (known := self._actions.get((action, version, candidates))) is not None:
+            return Route(known[0], action, known[1], *who, _NO_LABELS)
         index = self._catalog.index
         names = candidates or tuple(name for name, each in index.items() if each.api_version == version)
         able = [name for name in names if _query_protocol(index[name])]
@@ -244,14 +245,15 @@ class Router:
             raise Unroutable("InvalidAction", f"No service has the action {action[:256]}", 400, "query")
         for name in _family_order(fitting):
             if action in self._catalog.service(name).operations:
-                return Route(name, action, _query_protocol(index[name]), *who, _NO_LABELS)
+                found = self._actions[action, version, candidates] = (name, _query_protocol(index[name]))
+                return Route(found[0], action, found[1], *who, _NO_LABELS)
         service = first[0]
         protocol = _query_protocol(index[service])
         if not fitting:
-            known = ", ".join(index[name].api_version for name in able)
+            versions = ", ".join(index[name].api_version for name in able)
             raise Unroutable(
                 "NoSuchVersion",
-                f"The requested version ({version[:64]}) of service {service} does not exist; known: {known}",
+                f"The requested version ({version[:64]}) of service {service} does not exist; known: {versions}",
                 400,
                 protocol,
                 service,

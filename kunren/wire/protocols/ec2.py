@@ -12,8 +12,7 @@ from typing import Any
 from kunren.core.errors import WireError
 from kunren.wire.catalog import Member, Operation, Service, Shape
 from kunren.wire.message import Message, Params, Parser, Serializer, WireFault, WireResponse
-from kunren.wire.protocols.form import BadScalar, FormReaders, Naming, tree_of
-from kunren.wire.protocols.query import form_pairs
+from kunren.wire.protocols.form import BadScalar, FormReaders, Naming, form_pairs, tree_of
 from kunren.wire.protocols.xml import escape
 from kunren.wire.protocols.xml_values import XmlWriters, namespace_attribute
 

@@ -13,13 +13,14 @@ from urllib.parse import unquote_to_bytes
 
 from kunren.core.errors import WireError
 from kunren.wire.catalog import Member, Service, Shape
-from kunren.wire.message import malformed_input
+from kunren.wire.message import Message, malformed_input
 from kunren.wire.protocols import scalars
 
 Tree = dict[str, Any]
 Reader = Callable[[Any], Any]
 MAX_DEPTH = 64
 MAX_PARAMETERS = 20_000
+KEPT_BYTES_MAX = 65536
 
 
 def decode_component(text: bytes) -> str:
@@ -38,17 +39,36 @@ def parse_pairs(text: bytes, into: dict[str, str]) -> dict[str, str]:
     """Add the pairs of a form body or query string. A parameter given twice with two values is refused."""
     if not text:
         return into
-    parts = text.split(b"&")
-    if len(parts) > MAX_PARAMETERS:
+    count = text.count(b"&") + 1
+    if count > MAX_PARAMETERS:
         raise WireError("MalformedQueryString", f"The query string contains more than {MAX_PARAMETERS} parameters", 400)
-    for part in parts:
-        if not part:
-            continue
-        raw_name, _, raw_value = part.partition(b"=")
-        name, value = decode_component(raw_name), decode_component(raw_value)
+    if b"%" not in text and b"+" not in text:  # nothing is encoded: decoded once, as a whole
+        pairs = [part.partition("=")[::2] for part in decode_component(text).split("&") if part]
+    else:
+        halves = (part.partition(b"=") for part in text.split(b"&") if part)
+        pairs = [(decode_component(name), decode_component(value)) for name, _, value in halves]
+    for name, value in pairs:
         if into.setdefault(name, value) != value:
             raise WireError("InvalidQueryParameter", f"The parameter {name} is given more than once", 400)
     return into
+
+
+_last: tuple[bytes, str, dict[str, str]] = (b"", "", {})
+
+
+def form_pairs(request: Message) -> dict[str, str]:
+    """The parameters of the query string and, for a POST, of the body; not to be changed by the caller.
+
+    The router needs the action and the protocol needs the rest, one right behind the other: the last ones are kept.
+    """
+    global _last
+    body = request.body if request.method == "POST" else b""
+    if body and _last[0] is body and _last[1] == request.query:
+        return _last[2]
+    pairs = parse_pairs(body, parse_pairs(request.query.encode("utf-8", "surrogateescape"), {}))
+    if len(body) <= KEPT_BYTES_MAX:
+        _last = (body, request.query, pairs)
+    return pairs
 
 
 def tree_of(pairs: Mapping[str, str]) -> Tree:

@@ -7,17 +7,11 @@ from typing import Any
 
 from kunren.wire.catalog import Operation, Service
 from kunren.wire.message import Message, Params, Parser, Serializer, WireFault, WireResponse
-from kunren.wire.protocols.form import FormReaders, Naming, parse_pairs, tree_of
+from kunren.wire.protocols.form import FormReaders, Naming, form_pairs, tree_of
 from kunren.wire.protocols.xml import escape
 from kunren.wire.protocols.xml_values import XmlWriters, namespace_attribute
 
 _CONTENT_TYPE = ("Content-Type", "text/xml")
-
-
-def form_pairs(request: Message) -> dict[str, str]:
-    """The parameters of the query string and, for a POST, of the body."""
-    pairs = parse_pairs(request.query.encode("utf-8", "surrogateescape"), {})
-    return parse_pairs(request.body, pairs) if request.method == "POST" else pairs
 
 
 def compile_parser(service: Service, operation: Operation) -> Parser:
