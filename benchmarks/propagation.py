@@ -218,7 +218,9 @@ def _listeners(site: Site, watcher: Watcher, times: int, stack: ExitStack) -> It
         body = f"listener-{port}-"
         wanted = {"http": [site.node_address, port], "host": "new.test", "sees": body, "fresh": True}
         made: list[str] = []
-        yield watcher.seconds(wanted, lambda port=port, body=body: made.append(site.listener(port, fixed(body))))  # type: ignore[misc]
+        yield watcher.seconds(
+            wanted, lambda port=port, body=body, made=made: made.append(site.listener(port, fixed(body)))
+        )  # type: ignore[misc]
         site.elb.delete_listener(ListenerArn=made[0])
 
 

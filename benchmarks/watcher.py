@@ -78,22 +78,14 @@ def _http(wanted: dict[str, Any]) -> Look:
 
     def look() -> bytes:
         try:
-            if wanted.get("tls"):
-                return certificate()
-            return answer()
-        except (OSError, ssl.SSLError):
-            return b""
-        finally:
-            if kept and (wanted.get("fresh") or sys.exc_info()[0]):
-                kept.pop().close()
-
-    def looked() -> bytes:
-        found = look()
-        if not found and kept:  # closed or refused: a new connection next time
+            found = certificate() if wanted.get("tls") else answer()
+        except OSError:  # refused, reset, timed out, or no TLS yet
+            found = b""
+        if kept and (wanted.get("fresh") or not found):
             kept.pop().close()
         return found
 
-    return looked
+    return look
 
 
 def _answer(connection: socket.socket) -> bytes:

@@ -48,7 +48,12 @@ class Settings:
 def run_dir(state_dir: Path) -> Path:
     """The run folder that belongs to a state folder, whether or not a daemon runs."""
     digest = hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:12]
-    return Path(f"/tmp/kunren-{os.getuid()}") / digest
+    uid = os.getuid()
+    folder = Path(f"/tmp/kunren-{uid}")
+    # another user's, or root's as seen from a user namespace in which we are called root ourselves
+    if folder.exists() and folder.stat().st_uid != uid:
+        folder = Path(f"/tmp/kunren-{uid}-{digest}")
+    return folder / digest
 
 
 def default_state_dir() -> Path:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
-from kunren.control.store import Key, Snapshot, Store
+from kunren.control.store import Key, Snapshot, Store, Wants
 from kunren.core.clock import Clock
 from kunren.core.errors import TerminalError
 
@@ -32,10 +32,11 @@ class Controller:
         keys: Callable[[Snapshot, Key], Iterable[str]],
         every: Callable[[Snapshot], Iterable[str]],
         reconcile: Callable[[str], Awaitable[None]],
+        wants: Wants = lambda kind: True,
         parallel: int = 8,
     ) -> None:
-        """`keys` maps one changed resource to the work keys it concerns (none: not ours); `every` lists all work
-        keys, for the resync at start."""
+        """`keys` maps one changed resource to the work keys it concerns (none: not ours), and is asked for those kinds
+        that `wants` says; `every` lists all work keys, for the resync at start."""
         self.name = name
         self.last_errors: dict[str, str] = {}
         self._store = store
@@ -52,7 +53,7 @@ class Controller:
         self._idle = asyncio.Event()
         self._idle.set()
         self._tasks: set[asyncio.Task[None]] = set()
-        store.subscribe(self._changed)
+        store.subscribe(self._changed, wants)
 
     def _changed(self, changed: frozenset[Key]) -> None:
         snapshot = self._store.snapshot()

@@ -60,6 +60,7 @@ _VALUES_MAX = 200 * _COLUMNS
 # kind → (account, region) → id → resource; persistent maps, so that a snapshot is one reference
 Scopes: TypeAlias = Any
 Listener = Callable[[frozenset[Key]], None]
+Wants = Callable[[str], bool]
 
 
 class NotDurable(Exception):
@@ -155,7 +156,8 @@ class Store:
         """`path` is the SQLite file; None keeps everything in memory (tests of pure parts)."""
         self._types: dict[str, type[Resource]] = {}
         self._unread: dict[str, list[tuple[str, str, str, bytes]]] = {}
-        self._listeners: list[Listener] = []
+        self._listeners: list[tuple[Listener, Wants]] = []
+        self._by_kind: dict[str, tuple[Listener, ...]] = {}
         self._tx: Tx | None = None
         self._current = Snapshot(immutables.Map(), 0)
         self._on_disk = self._current
@@ -188,9 +190,11 @@ class Store:
     def snapshot(self) -> Snapshot:
         return self._current
 
-    def subscribe(self, listener: Listener) -> None:
-        """Call `listener` with the changed keys after each commit, in the order of commits."""
-        self._listeners.append(listener)
+    def subscribe(self, listener: Listener, wants: Wants = lambda kind: True) -> None:
+        """Call `listener` with the changed keys after each commit, in the order of commits: with all of them, when the
+        kind of one is `wants`."""
+        self._listeners.append((listener, wants))
+        self._by_kind.clear()
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
@@ -222,8 +226,20 @@ class Store:
 
     def _tell(self, keys: Iterable[Key]) -> None:
         told = frozenset(keys)
-        for listener in self._listeners:
-            listener(told)
+        kinds = {key.kind for key in told}
+        if len(kinds) == 1:
+            for listener in self._listening(*kinds):
+                listener(told)
+            return
+        for listener, wants in self._listeners:
+            if any(map(wants, kinds)):
+                listener(told)
+
+    def _listening(self, kind: str) -> tuple[Listener, ...]:
+        found = self._by_kind.get(kind)
+        if found is None:
+            found = self._by_kind[kind] = tuple(listener for listener, wants in self._listeners if wants(kind))
+        return found
 
     async def durable(self) -> None:
         """Return when every commit so far is on disk. Raises NotDurable."""

@@ -20,6 +20,7 @@ from kunren.world.agent.filesystem import RESOLV_CONF, STAGE, lay, resolver_file
 
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
+_HANDED_ON = (signal.SIGTERM, signal.SIGHUP)
 _NAMESPACES = (
     ("user", kernel.CLONE_NEWUSER),
     ("mnt", kernel.CLONE_NEWNS),
@@ -76,8 +77,11 @@ def enter(world: Mapping[str, Any], namespace: str, argv: list[str], env: Mappin
     except FileNotFoundError:
         sys.stderr.write(f"kunren: the world, or {namespace} in it, has ended; see `kunren status`\n")
         return 1
+    # held back until there is somebody to hand them on to
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HANDED_ON)
     child = os.fork()
     if child == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDED_ON)
         _become(namespace, argv, environment(world["bundle"], env), cwd)
     return _wait(child)
 
@@ -127,8 +131,9 @@ def _wait(child: int) -> int:
     def hand_on(number: int, _frame: object) -> None:
         os.kill(child, number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _HANDED_ON:
         signal.signal(number, hand_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDED_ON)
     for number in (signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     while True:

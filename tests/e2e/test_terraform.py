@@ -1,7 +1,8 @@
 """The load balancer as Terraform's AWS provider makes it: apply, traffic, an empty plan, a change, destroy.
 
-Runs where `terraform` is found and can get the AWS provider: from its registry, or from the folder that
-KUNREN_TERRAFORM_PLUGINS names (as `terraform init -plugin-dir` takes it).
+Runs where `terraform` is found and KUNREN_TERRAFORM_PLUGINS names a folder with the AWS provider (as `terraform init
+-plugin-dir` takes it): the provider is too large to be downloaded by a test. Nearly all of its time are pauses that
+the provider makes before it looks at all.
 """
 
 import os
@@ -11,7 +12,6 @@ import textwrap
 
 import pytest
 
-INIT_WITHIN_S = 60
 CONFIGURATION = """
     variable "body" { type = string }
     terraform {
@@ -140,16 +140,6 @@ CONFIGURATION = """
         target_group_arn = aws_lb_target_group.main.arn
       }
     }
-    resource "aws_route53_record" "main" {
-      zone_id = aws_route53_zone.main.zone_id
-      name    = "DOMAIN"
-      type    = "A"
-      alias {
-        name                   = aws_lb.main.dns_name
-        zone_id                = aws_lb.main.zone_id
-        evaluate_target_health = false
-      }
-    }
 """
 
 
@@ -160,7 +150,7 @@ class Terraform:
 
     def run(self, command, *options, expect=(0,)):
         done = subprocess.run(
-            ["terraform", command, "-no-color", "-input=false", *options],
+            ["terraform", command, "-no-color", *options],
             cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=150, check=False,
         )  # fmt: skip
         assert done.returncode in expect, f"{done.stdout}\n{done.stderr}"
@@ -169,41 +159,35 @@ class Terraform:
 
 @pytest.fixture
 def terraform(kunren, account, tmp_path):
-    if shutil.which("terraform") is None:
-        pytest.skip("terraform is not installed")
+    plugins = os.environ.get("KUNREN_TERRAFORM_PLUGINS")
+    if shutil.which("terraform") is None or not plugins:
+        pytest.skip("needs terraform, and KUNREN_TERRAFORM_PLUGINS to name a folder with its AWS provider")
     text = CONFIGURATION.replace("URL", f"http://127.0.0.1:{kunren.port}").replace("ACCOUNT", account)
     (tmp_path / "main.tf").write_text(textwrap.dedent(text.replace("DOMAIN", f"t{account}.test")))
-    plugins = os.environ.get("KUNREN_TERRAFORM_PLUGINS")
     made = Terraform(tmp_path)
-    try:
-        done = subprocess.run(
-            ["terraform", "init", "-no-color", "-input=false", *([f"-plugin-dir={plugins}"] if plugins else [])],
-            cwd=tmp_path, env=made.environment, capture_output=True, text=True, timeout=INIT_WITHIN_S, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        pytest.skip("terraform init reached no registry; KUNREN_TERRAFORM_PLUGINS may name a folder with the provider")
-    assert "problems with the configuration" not in done.stderr, done.stderr
-    if done.returncode:
-        pytest.skip("terraform init found no AWS provider; KUNREN_TERRAFORM_PLUGINS may name a folder with it")
+    made.run("init", f"-plugin-dir={plugins}")
     return made
 
 
+@pytest.mark.timeout(300)
 def test_terraform_applies_changes_and_destroys_a_site(kunren, account, terraform, until):
     domain = f"t{account}.test"
     terraform.run("apply", "-auto-approve", "-var=body=first")
-    assert kunren.exec("curl", "-sS", f"http://{domain}/", place="tokyo").stdout == "first"
-    moved = kunren.exec("curl", "-sSI", f"http://{domain}/old/page?a=b", place="tokyo").stdout.lower()
+    elb = kunren.client("elbv2", account)
+    name = elb.describe_load_balancers()["LoadBalancers"][0]["DNSName"]
+    assert kunren.exec("curl", "-sS", f"http://{name}/", place="tokyo").stdout == "first"
+    moved = kunren.exec("curl", "-sSI", f"http://{name}/old/page?a=b", place="tokyo").stdout.lower()
     assert moved.startswith("http/1.1 301")
     assert "location: http://new.test:80/old/page?a=b" in moved
-    code = ("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code} %{ssl_verify_result}", f"https://{domain}/")
-    assert kunren.exec(*code, place="london").stdout == "503 0"  # no targets yet, behind a certificate that verifies
+    code = ("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code} %{ssl_verify_result}")
+    there = ("--connect-to", f"{domain}:443:{name}:443", f"https://{domain}/")
+    assert kunren.exec(*code, *there, place="london").stdout == "503 0"  # no targets, and a certificate that verifies
     # what is there is what was asked for: a second plan has nothing to do
     terraform.run("plan", "-detailed-exitcode", "-var=body=first")
 
     terraform.run("apply", "-auto-approve", "-var=body=second")
-    answer = ("curl", "-sS", f"http://{domain}/")
-    until(lambda: kunren.exec(*answer).stdout == "second", "the changed answer", 5)
+    until(lambda: kunren.exec("curl", "-sS", f"http://{name}/").stdout == "second", "the changed answer", 5)
     terraform.run("destroy", "-auto-approve", "-var=body=second")
-    assert kunren.client("elbv2", account).describe_load_balancers()["LoadBalancers"] == []
+    assert elb.describe_load_balancers()["LoadBalancers"] == []
     assert kunren.client("route53", account).list_hosted_zones()["HostedZones"] == []
     assert kunren.client("acm", account).list_certificates()["CertificateSummaryList"] == []

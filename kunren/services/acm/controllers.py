@@ -68,7 +68,14 @@ class CertificateController:
         self._polls: dict[str, int] = {}
         self._timers: dict[str, Timer] = {}
         self._controller = Controller(
-            "acm", store, clock, keys=self._keys, every=_unsettled, reconcile=self._reconcile, parallel=4
+            "acm",
+            store,
+            clock,
+            keys=self._keys,
+            every=_unsettled,
+            reconcile=self._reconcile,
+            parallel=4,
+            wants=lambda kind: kind == Certificate.kind or kind.startswith("route53."),
         )
 
     def status(self) -> dict[str, object]:

@@ -34,6 +34,10 @@ ServeDns = Callable[[str, tuple[str, ...]], Awaitable[None]]
 _PARTS = {each.kind: each for each in (Subnet, InternetGateway, RouteTable, SecurityGroup, NetworkInterface)}
 
 
+def _concerns(kind: str) -> bool:
+    return kind == Vpc.kind or kind in _PARTS
+
+
 class InterfaceGone(Exception):
     """The interface was deleted before it became live."""
 
@@ -57,7 +61,7 @@ class VpcController:
         self._live: dict[str, dict[str, InterfaceStatus]] = {}
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self._controller = Controller(
-            "vpc", store, clock, keys=self._keys, every=self._every, reconcile=self._reconcile
+            "vpc", store, clock, keys=self._keys, every=self._every, reconcile=self._reconcile, wants=_concerns
         )
         self._every(store.snapshot())
 

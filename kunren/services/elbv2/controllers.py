@@ -42,6 +42,11 @@ from kunren.services.elbv2.sweeper import DrainingController
 ACKNOWLEDGE_WITHIN_S = 15.0
 
 
+_KINDS = frozenset(
+    each.kind for each in (LoadBalancer, Listener, Rule, TargetGroup, TargetHealth, InterfaceStatus, Certificate)
+)
+
+
 class EnvoyPublisher(Protocol):
     def publish(self, owner: str, resources: EnvoyResources) -> asyncio.Future[None]: ...
     def withdraw(self, owner: str) -> asyncio.Future[None]: ...
@@ -63,7 +68,13 @@ class LoadBalancerController:
         self._env = env
         self._warmed = False
         self._controller = Controller(
-            "load-balancer", store, clock, keys=concerned, every=_every, reconcile=self._reconcile
+            "load-balancer",
+            store,
+            clock,
+            keys=concerned,
+            every=_every,
+            reconcile=self._reconcile,
+            wants=_KINDS.__contains__,
         )
 
     async def run(self) -> None:

@@ -31,6 +31,7 @@ from kunren.services.elbv2.model import (
 )
 from kunren.world.network import vpc_namespace
 
+_KINDS = frozenset(each.kind for each in (LoadBalancer, Listener, Rule, TargetGroup, InterfaceStatus))
 ProbeKey = tuple[str, str, str, str, int | None, float, str]
 """Account, region, group, target's id and port, when it was registered, the node's interface."""
 
@@ -46,7 +47,13 @@ class HealthController:
         self._prober = Prober(sockets, clock, entropy, self._probed)
         self._views: dict[Any, dict[str, Seen]] = {}  # by probe key without the node, then by node
         self._controller = Controller(
-            "target-health", store, clock, keys=self._keys, every=lambda _: ("all",), reconcile=self._reconcile
+            "target-health",
+            store,
+            clock,
+            keys=self._keys,
+            every=lambda _: ("all",),
+            reconcile=self._reconcile,
+            wants=_KINDS.__contains__,
         )
 
     async def run(self) -> None:
@@ -60,8 +67,7 @@ class HealthController:
 
     def _keys(self, snapshot: Snapshot, key: Key) -> Iterable[str]:
         del snapshot
-        kinds = (LoadBalancer.kind, Listener.kind, Rule.kind, TargetGroup.kind, InterfaceStatus.kind)
-        return ("all",) if key.kind in kinds else ()
+        return ("all",) if key.kind in _KINDS else ()
 
     async def _reconcile(self, _: str) -> None:
         snapshot = self._store.snapshot()

@@ -35,7 +35,7 @@ class DrainingController:
         self._reached: Reached = {}
         self._changed = asyncio.Event()
         self._cuts: set[asyncio.Task[None]] = set()
-        store.subscribe(self._look)
+        store.subscribe(self._look, wants=lambda kind: kind == TargetGroup.kind)
 
     def _look(self, keys: frozenset[Key]) -> None:
         if any(key.kind == TargetGroup.kind for key in keys):

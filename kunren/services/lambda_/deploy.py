@@ -35,7 +35,14 @@ class Deployer:
         self._runtime = runtime
         self._code = code
         self.controller = Controller(
-            "lambda", store, clock, keys=_work_of, every=_all_work, reconcile=self._reconcile, parallel=4
+            "lambda",
+            store,
+            clock,
+            keys=_work_of,
+            every=_all_work,
+            reconcile=self._reconcile,
+            parallel=4,
+            wants=lambda kind: kind == Function.kind,
         )
 
     async def run(self) -> None:

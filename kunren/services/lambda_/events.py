@@ -40,7 +40,7 @@ class EventQueue:
         self._running: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._timer: Timer | None = None
-        store.subscribe(self._changed)
+        store.subscribe(self._changed, wants=lambda kind: kind == AsyncEvent.kind)
 
     def _changed(self, keys: frozenset[Key]) -> None:
         for key in keys:

@@ -35,9 +35,15 @@ class Route53Controller:
         self._dns = dns
         self._changed: dict[str, set[str]] = {}
         self._published: dict[str, Zone] = {}
-        store.store.subscribe(self._note)
+        store.store.subscribe(self._note, wants=lambda kind: kind == OwnerName.kind)
         self.controller = Controller(
-            "route53", store.store, clock, keys=_work_of, every=_all_work, reconcile=self._reconcile
+            "route53",
+            store.store,
+            clock,
+            keys=_work_of,
+            every=_all_work,
+            reconcile=self._reconcile,
+            wants=lambda kind: kind in (HostedZone.kind, OwnerName.kind),
         )
 
     async def run(self) -> None:
@@ -60,6 +66,9 @@ class Route53Controller:
         if hosted is None:
             self._dns.publish(zone_owner(zone_id), {})
             self._store.set_served(zone_id, account, None)
+            return
+        if before is not None and before.version == hosted.version and not changed:
+            self._published[zone_id] = before  # its tags or comment
             return
         if before is None:
             zone = zone_of(hosted, snapshot.list(OwnerName, account, zone_id))

@@ -125,7 +125,7 @@ class NameIndex:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._names: dict[tuple[str, str], list[str]] = {}
-        store.subscribe(self._changed)
+        store.subscribe(self._changed, wants=lambda kind: kind in (HostedZone.kind, OwnerName.kind))
 
     def names(self, account: str, zone_id: str) -> list[str]:
         found = self._names.get((account, zone_id))

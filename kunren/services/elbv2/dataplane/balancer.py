@@ -207,7 +207,8 @@ def _secrets(snapshot: Snapshot, listener: Listener, short: str, env: Environmen
 
 
 def typical(env: Environment) -> EnvoyResources:
-    """Listeners of both protocols and clusters, as most load balancers have them: for checking their shapes early."""
+    """Listeners of both protocols and clusters, as most load balancers have them: for checking their shapes early.
+    (A listener on an unusual port has another script.)"""
     scope: dict[str, Any] = {"account": "", "region": ""}
     node = AvailabilityZone(zone_name="z", subnet_id="s", interface_id="i", private_ip="192.0.2.1")
     balancer = LoadBalancer(
@@ -221,12 +222,13 @@ def typical(env: Environment) -> EnvoyResources:
     group = TargetGroup(**scope, id="typical", name="typical", target_type="ip", protocol="HTTP", health_check=check)
     place = node_place(balancer, node, env)
     made = _Draft()
-    for protocol, port, secrets in (("HTTP", 80, ()), ("HTTPS", 443, ("typical",))):
+    for protocol, port, secrets in (("HTTP", 80, ()), ("HTTP", 8080, ()), ("HTTPS", 443, ("typical",))):
+        name = f"{protocol}-{port}"
         listener = Listener(
-            **scope, id=protocol, load_balancer_arn="typical", port=port, protocol=protocol, default_actions=()
+            **scope, id=name, load_balancer_arn="typical", port=port, protocol=protocol, default_actions=()
         )
-        made.listeners[protocol] = listener_fragment(
-            protocol, balancer, listener, place, routes="typical", secrets=secrets, sticky=False,
+        made.listeners[name] = listener_fragment(
+            name, balancer, listener, place, routes="typical", secrets=secrets, sticky=False,
             wall_seconds=env.wall_seconds,
         )  # fmt: skip
     made.clusters["typical"] = targets.cluster("typical", group, "z", place, wall_seconds=env.wall_seconds)

@@ -56,8 +56,11 @@ function envoy_on_request(handle)
 """
 _HOST_PORT = """\
   local host = headers:get(':authority')
-  if host and not host:find(':%d+$') then headers:replace(':authority', host .. ':PORT') end
+  if host and not host:find(':%d+$') then
+    headers:replace(':authority', host .. handle:streamInfo():downstreamLocalAddress():match(':%d+$'))
+  end
 """
+"""The port is asked for, not written in, so that all listeners have the same script: Envoy has checked it before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +173,7 @@ def _http_filters(listener: Listener, attribute: Callable[[str], str], sticky: b
     preserve = attribute("routing.http.preserve_host_header.enabled") == "true"
     script = _TRACE
     if not preserve and listener.port not in _WELL_KNOWN_PORTS:
-        script += _HOST_PORT.replace("PORT", str(listener.port))
+        script += _HOST_PORT
     lua = {"@type": TYPE + "envoy.extensions.filters.http.lua.v3.Lua"}
     router = {"@type": TYPE + "envoy.extensions.filters.http.router.v3.Router", "suppress_envoy_headers": True}
     session = {"@type": TYPE + "envoy.extensions.filters.http.stateful_session.v3.StatefulSession"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import urllib.request
 
@@ -137,6 +138,7 @@ def test_an_envoy_that_dies_is_replaced_and_configured_again(host_settings, host
     running(host_settings, host_spawner, story)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may end connections in the host's own namespace")
 def test_connections_are_cut_by_where_they_come_from(host_settings, host_spawner):
     host_settings.log_dir.mkdir(parents=True)
 
