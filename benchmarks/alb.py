@@ -46,7 +46,7 @@ class Subject:
 
 
 def run(quick: bool) -> Iterator[str]:
-    rounds, seconds = (1, 1.0) if quick else (7, 3.0)
+    rounds, seconds = (1, 1) if quick else (5, 3)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kunren-bench-")))
         kunren = stack.enter_context(Instance())
@@ -150,7 +150,7 @@ def _answers(kunren: Instance, subject: Subject) -> None:
     until(right, subject.name)
 
 
-def _measure(kunren: Instance, subject: Subject, seconds: float) -> None:
+def _measure(kunren: Instance, subject: Subject, seconds: int) -> None:
     before = processes.processor_s(subject.pids)
     load = wrk.run(
         subject.request,

@@ -42,7 +42,7 @@ def programs() -> Path:
     if not all((folder / "bin" / name).exists() for name in NAMES):
         print(f"installing {', '.join(PACKAGES)} into {folder}", file=sys.stderr)
         subprocess.run([ROOT / "scripts" / "venv.sh", folder], check=True)
-        pip = [folder / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
         subprocess.run([*pip, *PACKAGES], check=True)
     return folder / "bin"
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def _rules(site: Site, watcher: Watcher, times: int, stack: ExitStack) -> Iterat
     for number in range(1, times + 1):
         body = f"version-{number}-"
         wanted = {"http": [site.node_address, _PORTS["rule"]], "host": "rule.test", "sees": body}
-        yield watcher.seconds(wanted, lambda body=body: site.elb.modify_rule(RuleArn=rule, Actions=fixed(body)))  # type: ignore[misc]
+        yield watcher.seconds(wanted, partial(site.elb.modify_rule, RuleArn=rule, Actions=fixed(body)))
 
 
 def _targets(site: Site, watcher: Watcher, times: int, stack: ExitStack) -> Iterator[float]:
@@ -129,7 +130,7 @@ def _targets(site: Site, watcher: Watcher, times: int, stack: ExitStack) -> Iter
             "gone": ("first", "second")[leaving],
             "quiet_s": 0.4,
         }
-        yield watcher.seconds(wanted, lambda leaving=leaving: site.deregister(group, [targets[leaving]]))  # type: ignore[misc]
+        yield watcher.seconds(wanted, partial(site.deregister, group, [targets[leaving]]))
         site.healthy(group, 1)
         site.register(group, [targets[leaving]])
 
@@ -145,10 +146,8 @@ def _certificates(site: Site, watcher: Watcher, times: int, stack: ExitStack) ->
         name = f"name-{number}.test"
         wanted = {"http": [site.node_address, _PORTS["certificate"]], "host": name, "tls": name, "sees": name}
         added = [{"CertificateArn": arn}]
-        yield watcher.seconds(
-            wanted,
-            lambda added=added: site.elb.add_listener_certificates(ListenerArn=listener, Certificates=added),  # type: ignore[misc]
-        )
+        change = partial(site.elb.add_listener_certificates, ListenerArn=listener, Certificates=added)
+        yield watcher.seconds(wanted, change)
         site.elb.remove_listener_certificates(ListenerArn=listener, Certificates=added)
 
 
@@ -191,7 +190,7 @@ def _records(site: Site, watcher: Watcher, times: int, stack: ExitStack) -> Iter
             "query": question("www.records.test").hex(),
             "sees": bytes(map(int, value.split("."))).hex(),
         }
-        yield watcher.seconds(wanted, lambda value=value: _upsert(route53, zone, value))  # type: ignore[misc]
+        yield watcher.seconds(wanted, partial(_upsert, route53, zone, value))
 
 
 def _upsert(route53: Any, zone: str, value: str) -> None:
@@ -217,11 +216,8 @@ def _listeners(site: Site, watcher: Watcher, times: int, stack: ExitStack) -> It
         port = 9000 + number
         body = f"listener-{port}-"
         wanted = {"http": [site.node_address, port], "host": "new.test", "sees": body, "fresh": True}
-        made: list[str] = []
-        yield watcher.seconds(
-            wanted, lambda port=port, body=body, made=made: made.append(site.listener(port, fixed(body)))
-        )  # type: ignore[misc]
-        site.elb.delete_listener(ListenerArn=made[0])
+        yield watcher.seconds(wanted, partial(site.listener, port, fixed(body)))
+        site.delete_listener(port)
 
 
 MEASURED: dict[str, Callable[[Site, Watcher, int, ExitStack], Iterator[float]]] = {

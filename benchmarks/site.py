@@ -75,6 +75,10 @@ class Site:
         )
         return str(made["Listeners"][0]["ListenerArn"])
 
+    def delete_listener(self, port: int) -> None:
+        listeners = self.elb.describe_listeners(LoadBalancerArn=self.arn)["Listeners"]
+        self.elb.delete_listener(ListenerArn=next(each["ListenerArn"] for each in listeners if each["Port"] == port))
+
     def rule(self, listener: str, priority: int, host: str, actions: list[dict[str, Any]]) -> str:
         made = self.elb.create_rule(
             ListenerArn=listener,

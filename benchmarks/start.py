@@ -26,7 +26,7 @@ _HEADERS = {
 
 
 def run(quick: bool) -> Iterator[str]:
-    rounds = 2 if quick else 7
+    rounds = 2 if quick else 5
     seconds: dict[str, list[float]] = {name: [] for name in ("kunren", *peers.NAMES)}
     memory: dict[str, list[float]] = {name: [] for name in seconds}
     peers.programs()
