@@ -63,6 +63,8 @@ class Controller:
 
     def enqueue(self, work: str) -> None:
         """Ask for one more reconcile of that key; many asks before it runs are one."""
+        if work in self._queued:
+            return
         if work in self._busy:
             self._again.add(work)
         else:

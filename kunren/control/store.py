@@ -4,7 +4,8 @@ How it works. Every resource is a frozen `Resource` struct, found by its `Key`. 
 kind and scope, so a `Snapshot` costs nothing and never changes. `with store.write() as tx` collects puts and
 deletes; leaving the block commits them to memory, raises the generation and tells the feed which keys changed;
 an exception inside leaves everything as it was. One committer thread writes what has come since its last
-transaction (SQLite, WAL, synchronous=FULL) and `await store.durable()` returns when all commits so far are on disk.
+transaction (SQLite, WAL, synchronous=FULL); `store.when_durable(told)` calls when all commits so far are on disk, and
+`await store.durable()` returns then.
 
 When the disk refuses (full, gone), memory goes back to what is on disk, every key involved is told to the feed once
 more, and those who wait for durability get `NotDurable`: nothing that was not written is ever acknowledged.
@@ -19,7 +20,6 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
@@ -61,6 +61,8 @@ _VALUES_MAX = 200 * _COLUMNS
 Scopes: TypeAlias = Any
 Listener = Callable[[frozenset[Key]], None]
 Wants = Callable[[str], bool]
+Told = Callable[[Exception | None], None]
+_encode = msgspec.json.Encoder().encode
 
 
 class NotDurable(Exception):
@@ -149,6 +151,26 @@ class Tx:
         self.changes[resource.key] = None
 
 
+class _Write:
+    """The block of `Store.write`."""
+
+    __slots__ = ("_outermost", "_store")
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._outermost = store._tx is None  # noqa: SLF001
+
+    def __enter__(self) -> Tx:
+        store = self._store
+        if store._tx is None:  # noqa: SLF001
+            store._tx = Tx(store._current)  # noqa: SLF001
+        return store._tx  # noqa: SLF001
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        if self._outermost:
+            self._store._leave(failed is None)  # noqa: SLF001
+
+
 class Store:
     """The one place that owns resources. Used from one event loop's thread."""
 
@@ -162,9 +184,10 @@ class Store:
         self._current = Snapshot(immutables.Map(), 0)
         self._on_disk = self._current
         self._committer = _Committer(path) if path is not None else None
-        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self._waiters: list[tuple[int, Told]] = []
         self._pending: list[tuple[Snapshot, dict[Key, bytes | None]]] = []
         self._writing = False
+        self._soon = False
         if self._committer is not None:
             for kind, account, region, id, body in self._committer.rows():
                 self._unread.setdefault(kind, []).append((account, region, id, body))
@@ -196,18 +219,14 @@ class Store:
         self._listeners.append((listener, wants))
         self._by_kind.clear()
 
-    @contextmanager
-    def write(self) -> Iterator[Tx]:
-        """A transaction. A nested call joins the outer one, so that operations of several services commit as one."""
-        if self._tx is not None:
-            yield self._tx
-            return
-        tx = self._tx = Tx(self._current)
-        try:
-            yield tx
-        finally:
-            self._tx = None
-        if tx.changes:
+    def write(self) -> _Write:
+        """`with store.write() as tx`: a transaction. A nested one joins the outer one, so that operations of several
+        services commit as one."""
+        return _Write(self)
+
+    def _leave(self, kept: bool) -> None:
+        tx, self._tx = self._tx, None
+        if kept and tx is not None and tx.changes:
             self._commit(tx.changes)
 
     def _commit(self, changes: dict[Key, Resource | None]) -> None:
@@ -215,13 +234,13 @@ class Store:
             assert key.kind in self._types, f"kind {key.kind} was never registered"
         self._current = _apply(self._current, changes, self._current.generation + 1)
         durable = {
-            key: msgspec.json.encode(value) if value is not None else None
+            key: _encode(value) if value is not None else None
             for key, value in changes.items()
             if self._types[key.kind].durable
         }
         if self._committer is not None:
             self._pending.append((self._current, durable))
-            self._write_behind()
+            self._write_soon()
         self._tell(changes)
 
     def _tell(self, keys: Iterable[Key]) -> None:
@@ -241,15 +260,39 @@ class Store:
             found = self._by_kind[kind] = tuple(listener for listener, wants in self._listeners if wants(kind))
         return found
 
+    def when_durable(self, told: Told) -> bool:
+        """Have `told` called once, when every commit so far is on disk (with None) or is lost (with NotDurable).
+
+        False, and no call, where all of them are on disk already.
+        """
+        if self._committer is None or self._on_disk.generation >= self._current.generation:
+            return False
+        self._waiters.append((self._current.generation, told))
+        return True
+
     async def durable(self) -> None:
         """Return when every commit so far is on disk. Raises NotDurable."""
-        if self._committer is None or self._on_disk.generation >= self._current.generation:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def told(error: Exception | None) -> None:
+            if not done.done():
+                done.set_result(None) if error is None else done.set_exception(error)
+
+        if self.when_durable(told):
+            await done
+
+    def _write_soon(self) -> None:
+        """Write when the event loop has seen to what else has arrived: that goes to disk with it."""
+        if self._writing or self._soon:
             return
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append((self._current.generation, waiter))
-        await waiter
+        try:
+            asyncio.get_running_loop().call_soon(self._write_behind)
+            self._soon = True
+        except RuntimeError:  # not inside a loop
+            self._write_behind()
 
     def _write_behind(self) -> None:
+        self._soon = False
         if self._writing or not self._pending:
             return
         assert self._committer is not None
@@ -282,12 +325,11 @@ class Store:
         if error is None:
             self._on_disk = reached
             waiters, self._waiters = self._waiters, []
-            for generation, waiter in waiters:
-                if generation > reached.generation:
-                    self._waiters.append((generation, waiter))
-                elif not waiter.done():
-                    waiter.set_result(None)
+            self._waiters = [each for each in waiters if each[0] > reached.generation]
             self._write_behind()
+            for generation, told in waiters:
+                if generation <= reached.generation:
+                    told(None)
             return
         log.error("state could not be written to disk: %s", error)
         lost = {key for _, durable in batch + self._pending for key in durable}
@@ -296,9 +338,8 @@ class Store:
         self._current = Snapshot(self._on_disk._kinds, generation)  # noqa: SLF001
         self._on_disk = self._current
         waiters, self._waiters = self._waiters, []
-        for _, waiter in waiters:
-            if not waiter.done():
-                waiter.set_exception(NotDurable(str(error)))
+        for _, told in waiters:
+            told(NotDurable(str(error)))
         self._tell(lost)
 
     def close(self) -> None:

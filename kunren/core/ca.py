@@ -18,7 +18,6 @@ import os
 import ssl
 import tempfile
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,13 +38,9 @@ ROOT_NAME = "Kunren local CA"
 INTERMEDIATE_NAME = "Kunren local CA M01"
 AUTHORITY_DAYS = 3650
 LEAF_DAYS = 198  # what AWS Certificate Manager gives since 2026
-DEFAULT_NAMES = ("localhost", "127.0.0.1", "::1")
-AWS_SUFFIXES = (".amazonaws.com", ".api.aws", ".on.aws", ".localhost")
 KEY_TYPES = (
     "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1",
 )  # fmt: skip
-CONTEXTS_MAX = 512
-CONTEXT_AGE_MAX_S = 30 * 86400.0
 SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -88,7 +83,6 @@ class CertificateAuthority:
         self._clock = clock
         self._lock = threading.Lock()
         self._signing: tuple[Any, Any] | None = None
-        self._contexts: OrderedDict[str, tuple[float, ssl.SSLContext]] = OrderedDict()
 
     @classmethod
     def open(cls, ca_dir: Path, clock: Clock) -> CertificateAuthority:
@@ -135,41 +129,14 @@ class CertificateAuthority:
             not_after=last.timestamp(),
         )
 
-    def context_for(self, sni: str | None) -> ssl.SSLContext:
-        """A server's TLS context for the name that a client asked for; localhost's own for any name that is not AWS's.
-
-        The context for None switches to the right one by itself when a handshake names a server, so it can be given
-        to `asyncio.start_server`. TLS 1.2 and above, ALPN http/1.1.
-        """
-        name = (sni or "").lower().rstrip(".")
-        if not is_aws_name(name):
-            name = ""
-        with self._lock:
-            found = self._contexts.get(name)
-            if found is not None and self._clock.monotonic() - found[0] < CONTEXT_AGE_MAX_S:
-                self._contexts.move_to_end(name)
-                return found[1]
-        context = self.server_context(name or DEFAULT_NAMES[0], *(() if name else DEFAULT_NAMES[1:]))
-        if not name:
-            context.sni_callback = self._switch
-        with self._lock:
-            self._contexts[name] = (self._clock.monotonic(), context)
-            while len(self._contexts) > CONTEXTS_MAX:
-                self._contexts.popitem(last=False)
-        return context
-
     def server_context(self, *names: str) -> ssl.SSLContext:
-        """A new server context with a certificate for exactly these names."""
+        """A new server's context with a certificate for exactly these names: TLS 1.2 and above, ALPN http/1.1."""
         issued = self.issue(names)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
         load_identity(context, issued.private_key_pem + issued.certificate_pem + self.intermediate_pem)
         return context
-
-    def _switch(self, connection: Any, sni: str | None, _: ssl.SSLContext) -> None:
-        if sni and is_aws_name(sni.lower().rstrip(".")):
-            connection.context = self.context_for(sni)
 
     def _sign_leaf(self, key: PrivateKey, names: Sequence[str], begin: datetime, end: datetime) -> Certificate:
         from cryptography import x509
@@ -210,17 +177,6 @@ class CertificateAuthority:
                 key = load_pem_private_key(self._signing_key_pem.encode(), None)
                 self._signing = key, x509.load_pem_x509_certificate(self.intermediate_pem.encode())
             return self._signing
-
-
-def is_aws_name(name: str) -> bool:
-    """True for a host name (lower case, no final dot) under which AWS serves its API."""
-    labels = name.split(".")
-    return (
-        len(name) <= 253
-        and name.endswith(AWS_SUFFIXES)
-        and all(0 < len(label) <= 63 and label.replace("-", "").replace("_", "").isalnum() for label in labels)
-        and name.isascii()
-    )
 
 
 def new_key(key_type: str) -> PrivateKey:

@@ -8,34 +8,20 @@ gets the loopback certificate. At most `NAMES_MAX` contexts are kept.
 from __future__ import annotations
 
 import ipaddress
-import os
 import ssl
-import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Protocol
 
 NAMES_MAX = 256
 LOOPBACK = ("localhost", "*.localhost", "127.0.0.1", "::1")
 
 
-class Issued(Protocol):
-    """What a certificate authority gives: PEM texts."""
-
-    @property
-    def certificate_pem(self) -> str: ...
-    @property
-    def chain_pem(self) -> str: ...
-    @property
-    def private_key_pem(self) -> str: ...
-
-
 class CertificateContexts:
     """`context_for(name)` for a server: a context whose certificate names it, signed by the world's authority."""
 
-    def __init__(self, issue: Callable[[Sequence[str]], Issued], own_names: Sequence[str] = LOOPBACK) -> None:
-        self._issue = issue
+    def __init__(self, make: Callable[..., ssl.SSLContext], own_names: Sequence[str] = LOOPBACK) -> None:
+        """`make(*names)` gives a context whose certificate has these names."""
+        self._make = make
         self._own_names = tuple(own_names)
         self._made: OrderedDict[tuple[str, ...], ssl.SSLContext] = OrderedDict()
 
@@ -43,7 +29,7 @@ class CertificateContexts:
         names = self.names_for(server_name)
         context = self._made.get(names)
         if context is None:
-            context = self._made[names] = _context(self._issue(names))
+            context = self._made[names] = self._make(*names)
             while len(self._made) > NAMES_MAX:
                 self._made.popitem(last=False)
         else:
@@ -65,17 +51,3 @@ class CertificateContexts:
         if parent == "localhost":
             return self._own_names
         return (parent, f"*.{parent}") if parent.count(".") >= 1 else (name,)
-
-
-def _context(issued: Issued) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    descriptor, path = tempfile.mkstemp(prefix="kunren-tls-")  # readable by this user only
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(issued.private_key_pem + "\n" + issued.certificate_pem + "\n" + issued.chain_pem)
-        context.load_cert_chain(path)
-    finally:
-        Path(path).unlink()
-    return context

@@ -2,11 +2,14 @@
 
 Each link is a function of a `Call`, which it fills in; it may return an awaitable, and the walk goes on behind it.
 As long as no link waits, the whole request is answered without a task. Errors leave the list and are shaped by `fail`.
+The finished answer is held back until `hold` says that what the call wrote is on disk: a `Promise`, not a task, since
+every write waits there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kunren.core.context import RequestContext
@@ -61,16 +64,50 @@ class Call:
         self.response: HttpResponse | None = None
 
 
+class Promise:
+    """An answer that is given later, by a plain call: `keep` gives it, to the one who asked for it by `then`."""
+
+    __slots__ = ("_then", "response")
+
+    def __init__(self) -> None:
+        self.response: HttpResponse | None = None
+        self._then: Callable[[HttpResponse], None] | None = None
+
+    def then(self, then: Callable[[HttpResponse], None]) -> None:
+        if self.response is not None:
+            then(self.response)
+        else:
+            self._then = then
+
+    def keep(self, response: HttpResponse) -> None:
+        self.response = response
+        if self._then is not None:
+            self._then(response)
+
+    def __await__(self) -> Generator[Any, None, HttpResponse]:
+        future: asyncio.Future[HttpResponse] = asyncio.get_running_loop().create_future()
+        self.then(lambda response: None if future.done() else future.set_result(response))
+        return (yield from future)
+
+
 Link = Callable[[Call], Awaitable[None] | None]
 Fail = Callable[[Call, Exception], HttpResponse]
+Told = Callable[[Exception | None], None]
+Hold = Callable[[Call, Told], bool]
+
+
+def nothing_held(call: Call, told: Told) -> bool:
+    return False
 
 
 class Chain:
-    """An ordered list of links with one way to fail."""
+    """An ordered list of links with one way to fail. `hold(call, told)` is True where the answer must wait until
+    `told` is called, with None or with what went wrong."""
 
-    def __init__(self, links: Sequence[Link], fail: Fail) -> None:
+    def __init__(self, links: Sequence[Link], fail: Fail, hold: Hold = nothing_held) -> None:
         self.links = tuple(links)
         self._fail = fail
+        self._hold = hold
 
     def handle(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
         """The answer, at once where no link has to wait."""
@@ -82,8 +119,17 @@ class Chain:
                     return self._go_on(call, waiting, position + 1)
         except Exception as error:
             return self._fail(call, error)
-        assert call.response is not None
-        return call.response
+        return self._given(call)
+
+    def _given(self, call: Call) -> HttpResponse | Promise:
+        response = call.response
+        assert response is not None
+        promise = Promise()
+
+        def told(error: Exception | None) -> None:
+            promise.keep(response if error is None else self._fail(call, error))
+
+        return promise if self._hold(call, told) else response
 
     async def _go_on(self, call: Call, waiting: Awaitable[None], position: int) -> HttpResponse:
         try:
@@ -94,5 +140,5 @@ class Chain:
                     await more
         except Exception as error:
             return self._fail(call, error)
-        assert call.response is not None
-        return call.response
+        given = self._given(call)
+        return given if isinstance(given, HttpResponse) else await given

@@ -2,7 +2,7 @@
 
 An asyncio.Protocol on httptools. Requests of one connection are answered in the order in which they came
 (pipelining); reading pauses while too many wait, sending pauses while the peer does not read. The handler may answer
-at once, or return an awaitable; only then is a task made.
+at once, return a `Promise` of an answer, or an awaitable; only then is a task made.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import httptools
 
+from kunren.gateway.chain import Promise
 from kunren.gateway.http import HttpRequest, HttpResponse, response_head
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class Connection(asyncio.Protocol):
         self._parser: Any = httptools.HttpRequestParser(self)
         self._waiting: deque[tuple[HttpRequest, bool]] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._promised = False
         self._writable = asyncio.Event()
         self._writable.set()
         self._ended = False
@@ -118,7 +121,7 @@ class Connection(asyncio.Protocol):
         self._advance()
 
     def eof_received(self) -> bool:
-        return self._task is not None or bool(self._waiting)
+        return self.busy or bool(self._waiting)
 
     # --- httptools ------------------------------------------------------------------------------------------------
 
@@ -195,16 +198,26 @@ class Connection(asyncio.Protocol):
 
     def _advance(self) -> None:
         """Answer what waits, in order, until a request needs time or the peer stops reading."""
-        while self._waiting and self._task is None and not self._ended and self._writable.is_set():
+        while self._waiting and not self.busy and not self._ended and self._writable.is_set():
             request, keep_alive = self._waiting.popleft()
             outcome = self._server.handler(request)
             if isinstance(outcome, HttpResponse) and isinstance(outcome.body, bytes):
                 self._send(outcome, request.method, keep_alive)
+            elif isinstance(outcome, Promise):
+                self._promised = True
+                outcome.then(partial(self._keep_promise, request.method, keep_alive))
             else:
                 self._task = asyncio.get_running_loop().create_task(self._answer_later(outcome, request, keep_alive))
         if self._reading_paused and len(self._waiting) < self._limits.pipelined and not self._ended:
             self._reading_paused = False
             self._transport.resume_reading()
+
+    def _keep_promise(self, method: str, keep_alive: bool, response: HttpResponse) -> None:
+        self._promised = False
+        self.tick = self._server.tick
+        self._send(response, method, keep_alive)
+        if self._waiting:
+            self._advance()
 
     async def _answer_later(self, outcome: Outcome, request: HttpRequest, keep_alive: bool) -> None:
         try:
@@ -267,7 +280,7 @@ class Connection(asyncio.Protocol):
         request = HttpRequest("POST", path, query, self._headers, b"", self._secure, *self._source)
         self._waiting.clear()
         response = self._server.refuse(request, status, code, message)
-        if self._task is None:
+        if not self.busy:
             self._send(response, "POST", False)
         else:
             self._close()
@@ -282,12 +295,12 @@ class Connection(asyncio.Protocol):
 
     @property
     def busy(self) -> bool:
-        return self._task is not None
+        return self._promised or self._task is not None
 
     def expire(self, tick: int) -> None:
         """Close where nothing has come for too long (an unanswered request does not count as silence)."""
         quiet = tick - self.tick
-        if self._task is None and (
+        if not self.busy and (
             quiet > self._limits.idle_ticks
             or (self._in_message and not self._head_done and quiet > self._limits.head_ticks)
         ):

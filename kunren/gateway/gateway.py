@@ -18,7 +18,7 @@ from kunren.core.clock import Clock
 from kunren.core.context import DEFAULT_ACCOUNT, DEFAULT_REGION, RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError, NotImplementedByKunren, WireError
-from kunren.gateway.chain import FALLBACK, NOBODY, OURS, Call, Chain
+from kunren.gateway.chain import FALLBACK, NOBODY, OURS, Call, Chain, Told
 from kunren.gateway.http import HttpRequest, HttpResponse
 from kunren.gateway.links.dispatch import DispatchTable
 from kunren.gateway.server import HttpServer
@@ -97,10 +97,10 @@ class Gateway:
                 self._parse,
                 self._fault,
                 self._dispatch,
-                self._durable,
                 self._serialize,
             ],
             self._fail,
+            self._until_durable,
         )
         contexts = certificates.context_for if certificates is not None else None
         self.server = HttpServer(clock, self.chain.handle, self.refuse, contexts)
@@ -272,15 +272,15 @@ class Gateway:
         assert call.route is not None and self._fallback is not None
         call.response = await self._fallback.handle(call.route.service, call.route.operation, call.request)
 
-    def _durable(self, call: Call) -> Awaitable[None] | None:
-        if call.generation == -1 or call.generation == self._store.generation:
-            return None
-        return self._store.durable()
-
     def _serialize(self, call: Call) -> None:
         if call.response is None:
             assert call.codec is not None
             call.response = HttpResponse(*call.codec.serialize(call.result or {}, call.request_id))
+
+    def _until_durable(self, call: Call, told: Told) -> bool:
+        """What a call wrote is on disk before it is answered."""
+        written = call.generation not in (-1, self._store.generation)
+        return written and self._store.when_durable(told)
 
     # --- failures -------------------------------------------------------------------------------------------------
 

@@ -52,7 +52,7 @@ class Invoker:
         self._clock = clock
         self._entropy = entropy
         self._waiting: dict[Key, list[asyncio.Future[None]]] = {}
-        store.subscribe(self._changed)
+        store.subscribe(self._changed, wants=lambda kind: kind == FunctionStatus.kind)
 
     async def invoke(
         self,

@@ -8,6 +8,7 @@ differ in how members and list elements are named, which is `naming`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -53,22 +54,19 @@ def parse_pairs(text: bytes, into: dict[str, str]) -> dict[str, str]:
     return into
 
 
-_last: tuple[bytes, str, dict[str, str]] = (b"", "", {})
-
-
 def form_pairs(request: Message) -> dict[str, str]:
     """The parameters of the query string and, for a POST, of the body; not to be changed by the caller.
 
     The router needs the action and the protocol needs the rest, one right behind the other: the last ones are kept.
     """
-    global _last
     body = request.body if request.method == "POST" else b""
-    if body and _last[0] is body and _last[1] == request.query:
-        return _last[2]
-    pairs = parse_pairs(body, parse_pairs(request.query.encode("utf-8", "surrogateescape"), {}))
-    if len(body) <= KEPT_BYTES_MAX:
-        _last = (body, request.query, pairs)
-    return pairs
+    read = _pairs if len(body) <= KEPT_BYTES_MAX else _pairs.__wrapped__
+    return read(body, request.query)
+
+
+@lru_cache(maxsize=1)
+def _pairs(body: bytes, query: str) -> dict[str, str]:
+    return parse_pairs(body, parse_pairs(query.encode("utf-8", "surrogateescape"), {}))
 
 
 def tree_of(pairs: Mapping[str, str]) -> Tree:

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from kunren.core import ca as ca_module
-from kunren.core.ca import CertificateAuthority, DamagedAuthority, is_aws_name, load_identity
+from kunren.core.ca import CertificateAuthority, DamagedAuthority, load_identity
 from kunren.core.clock import SimClock, SystemClock
 
 CLOCK = SystemClock()
@@ -85,30 +84,6 @@ def test_a_program_that_does_not_trust_the_root_refuses_the_leaf(authority: Cert
         handshake(authority.server_context("example.com"), ssl.create_default_context(), "example.com")
 
 
-def test_one_context_serves_localhost_and_every_aws_name_by_sni(authority: CertificateAuthority) -> None:
-    context = authority.context_for(None)
-    client = strict_client(authority)
-    client.set_alpn_protocols(["h2", "http/1.1"])
-    for name in ("localhost", "127.0.0.1", "sqs.us-east-1.amazonaws.com", "a.b.s3.eu-west-1.amazonaws.com"):
-        seen = handshake(context, client, name)
-        assert seen["alpn"] == "http/1.1"
-        assert seen["version"] == "TLSv1.3"
-    with pytest.raises(ssl.SSLCertVerificationError):
-        handshake(context, client, "example.com")
-
-
-def test_contexts_are_kept_per_name_and_foreign_names_share_the_default(authority: CertificateAuthority) -> None:
-    assert authority.context_for("sqs.us-east-1.amazonaws.com") is authority.context_for("SQS.us-east-1.amazonaws.com.")
-    assert authority.context_for("example.com") is authority.context_for(None)
-
-
-def test_contexts_are_limited_in_number(authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ca_module, "CONTEXTS_MAX", 3)
-    for index in range(6):
-        authority.context_for(f"b{index}.s3.amazonaws.com")
-    assert len(authority._contexts) == 3
-
-
 def test_an_authority_is_made_once_and_reopened(tmp_path: Path) -> None:
     first = CertificateAuthority.open(tmp_path / "ca", CLOCK)
     issued = first.issue(["example.com"])
@@ -159,20 +134,3 @@ def test_reopening_does_not_import_cryptography(tmp_path: Path) -> None:
         f"CertificateAuthority.open(Path({str(tmp_path)!r}), SystemClock()); sys.exit('cryptography' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("sqs.us-east-1.amazonaws.com", True),
-        ("x.lambda-url.us-east-1.on.aws", True),
-        ("amazonaws.com", False),
-        ("evil.com", False),
-        ("a..amazonaws.com", False),
-        ("*.amazonaws.com", False),
-        ("a" * 64 + ".amazonaws.com", False),
-        ("", False),
-    ],
-)
-def test_names_of_aws_are_told_from_others(name: str, expected: bool) -> None:
-    assert is_aws_name(name) is expected

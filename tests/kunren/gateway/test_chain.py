@@ -4,7 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable
 
-from kunren.gateway.chain import Call, Chain
+from kunren.gateway.chain import Call, Chain, Promise, Told
 from kunren.gateway.http import HttpRequest, HttpResponse
 
 REQUEST = HttpRequest("GET", "/", "", {})
@@ -61,3 +61,35 @@ def test_an_error_ends_the_walk_before_and_behind_a_wait() -> None:
 
     assert Chain([broken, pause], fail).handle(REQUEST) == HttpResponse(500, [], b"broken")
     assert asyncio.run(main()) == HttpResponse(500, [], b"broken")
+
+
+def test_an_answer_is_held_back_until_it_may_be_given() -> None:
+    held: list[Told] = []
+
+    def hold(call: Call, told: Told) -> bool:
+        held.append(told)
+        return True
+
+    def last(call: Call) -> None:
+        call.response = HttpResponse(204)
+
+    given: list[HttpResponse] = []
+    for outcome in (None, ValueError("lost")):
+        promise = Chain([last], fail, hold).handle(REQUEST)
+        assert isinstance(promise, Promise)
+        promise.then(given.append)
+        held.pop()(outcome)
+    assert given == [HttpResponse(204), HttpResponse(500, [], b"lost")]
+
+
+def test_a_promise_kept_early_is_given_at_once_and_one_can_be_awaited() -> None:
+    async def main() -> HttpResponse:
+        promise = Promise()
+        asyncio.get_running_loop().call_soon(promise.keep, HttpResponse(204))
+        return await promise
+
+    promise, given = Promise(), list[HttpResponse]()
+    promise.keep(HttpResponse(201))
+    promise.then(given.append)
+    assert given == [HttpResponse(201)]
+    assert asyncio.run(main()) == HttpResponse(204)

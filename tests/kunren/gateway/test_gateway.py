@@ -5,24 +5,20 @@ from __future__ import annotations
 import asyncio
 import datetime
 import gzip
-import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from kunren.control.store import NotDurable, Resource, Store
+from kunren.core.ca import CertificateAuthority
 from kunren.core.clock import SystemClock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
@@ -113,65 +109,13 @@ class Fallback:
         return HttpResponse(200, [("Content-Type", "application/xml")], body)
 
 
-class Issued(NamedTuple):
-    certificate_pem: str
-    chain_pem: str
-    private_key_pem: str
-
-
-class Authority:
-    """A root made for the test; issues what `CertificateContexts` asks for."""
-
-    def __init__(self) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test root")])
-        self.root = self._sign(self._name, self._key.public_key(), (), True)
-        self.asked: list[tuple[str, ...]] = []
-
-    def _sign(self, subject: x509.Name, key: Any, names: Sequence[str], authority: bool) -> x509.Certificate:
-        start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
-        builder = x509.CertificateBuilder(
-            self._name, subject, key, x509.random_serial_number(), start, start + datetime.timedelta(days=9)
-        )
-        builder = builder.add_extension(x509.BasicConstraints(authority, None), True)
-        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), False)
-        builder = builder.add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), False
-        )
-        if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), False)
-        return builder.sign(self._key, hashes.SHA256())
-
-    def issue(self, names: Sequence[str]) -> Issued:
-        self.asked.append(tuple(names))
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._sign(
-            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])]), key.public_key(), names, False
-        )
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ).decode()
-        return Issued(_pem(certificate), _pem(self.root), private)
-
-
-def _general(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
-
-
-def _pem(certificate: x509.Certificate) -> str:
-    return certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-
 class Live:
     """A gateway in a thread of its own, so that boto3 can block in the test's."""
 
     def __init__(self, folder: Path) -> None:
-        self.authority = Authority()
-        self.ca_file = folder / "ca.pem"
-        self.ca_file.write_text(_pem(self.authority.root))
+        self.authority = CertificateAuthority.open(folder / "ca", SystemClock())
+        self.ca_file = self.authority.ca_path
+        self.certificates_for: list[tuple[str, ...]] = []
         self.fallback = Fallback()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -182,7 +126,7 @@ class Live:
         self.store = Store(folder / "state.db")
         self.sqs = Sqs(self.store)
         services = {"sqs": self.sqs, "ec2": Ec2(), "route53": Route53(), "elbv2": Elbv2()}
-        certificates = CertificateContexts(self.authority.issue)
+        certificates = CertificateContexts(self._certificate)
         self.gateway = Gateway(
             Settings(state_dir=folder, port=0),
             self.store,
@@ -193,6 +137,10 @@ class Live:
             certificates,
         )
         await self.gateway.serve_host()
+
+    def _certificate(self, *names: str) -> ssl.SSLContext:
+        self.certificates_for.append(names)
+        return self.authority.server_context(*names)
 
     def do(self, work: Callable[[], Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work(), self._loop).result(20)
@@ -346,7 +294,7 @@ def test_the_certificate_is_made_for_the_name_that_is_asked_for(live: Live) -> N
             context.wrap_socket(connection, server_hostname=name) as channel,
         ):
             assert channel.version() in ("TLSv1.2", "TLSv1.3")
-    assert live.authority.asked.count(("us-east-1.amazonaws.com", "*.us-east-1.amazonaws.com")) == 1
+    assert live.certificates_for.count(("us-east-1.amazonaws.com", "*.us-east-1.amazonaws.com")) == 1
 
 
 def test_pipelined_requests_are_answered_in_order(live: Live) -> None:
@@ -366,10 +314,11 @@ def test_pipelined_requests_are_answered_in_order(live: Live) -> None:
 
 
 def test_what_the_disk_refuses_is_not_acknowledged(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refuse() -> None:
-        raise NotDurable("disk full")
+    def refuse(told: Callable[[Exception | None], None]) -> bool:
+        asyncio.get_running_loop().call_soon(told, NotDurable("disk full"))
+        return True
 
-    monkeypatch.setattr(live.store, "durable", refuse)
+    monkeypatch.setattr(live.store, "when_durable", refuse)
     with pytest.raises(ClientError) as caught:
         live.client("sqs").create_queue(QueueName="lost")
     assert caught.value.response["Error"]["Code"] == "InternalFailure"
