@@ -20,6 +20,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
@@ -365,8 +366,10 @@ def _apply(base: Snapshot, changes: dict[Key, Resource | None], generation: int)
     return Snapshot(kinds, generation)
 
 
-def _insert(rows: int) -> str:
-    return f"INSERT OR REPLACE INTO resources VALUES {','.join(['(?, ?, ?, ?, ?)'] * rows)}"
+@lru_cache
+def _upsert(rows: int) -> str:
+    values = ",".join(["(?, ?, ?, ?, ?)"] * rows)
+    return f"INSERT INTO resources VALUES {values} ON CONFLICT DO UPDATE SET body = excluded.body"
 
 
 class _Committer:
@@ -409,7 +412,7 @@ class _Committer:
                 self._db.execute("BEGIN IMMEDIATE")
             for start in range(0, len(puts), _VALUES_MAX):
                 values = puts[start : start + _VALUES_MAX]
-                self._db.execute(_insert(len(values) // _COLUMNS), values)
+                self._db.execute(_upsert(len(values) // _COLUMNS), values)
             self._db.executemany(
                 "DELETE FROM resources WHERE kind = ? AND account = ? AND region = ? AND id = ?", deletes
             )

@@ -36,30 +36,33 @@ class _Refused(Exception):
 
 
 class _Builder:
+    __slots__ = ("_count", "_open", "root")
+
     def __init__(self) -> None:
         self.root: Element | None = None
-        self._stack: list[Element] = []
-        self._texts: list[list[str]] = []
+        self._open: list[Element] = []
         self._count = 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self._count += 1
-        if len(self._stack) >= MAX_DEPTH or self._count > MAX_ELEMENTS:
+        above = self._open
+        if len(above) >= MAX_DEPTH or self._count > MAX_ELEMENTS:
             raise _Refused
-        element = Element(_local(tag), {_local(key): value for key, value in attributes.items()})
-        if self._stack:
-            self._stack[-1].children.append(element)
+        if attributes:
+            attributes = {_local(key): value for key, value in attributes.items()}
+        element = Element(_local(tag), attributes)
+        if above:
+            above[-1].children.append(element)
         else:
             self.root = element
-        self._stack.append(element)
-        self._texts.append([])
+        above.append(element)
 
     def end(self, tag: str) -> None:
-        self._stack.pop().text = "".join(self._texts.pop())
+        self._open.pop()
 
     def data(self, text: str) -> None:
-        if self._texts:
-            self._texts[-1].append(text)
+        if self._open:
+            self._open[-1].text += text
 
     def refuse(self, *ignored: object) -> int:
         raise _Refused
@@ -76,6 +79,7 @@ def parse_xml(body: bytes) -> Element:
     parser.StartDoctypeDeclHandler = builder.refuse
     parser.EntityDeclHandler = builder.refuse
     parser.ExternalEntityRefHandler = builder.refuse
+    parser.buffer_size = max(len(body), 1)  # so that a text arrives in one piece, and appending stays cheap
     try:
         parser.Parse(body, True)
     except (expat.ExpatError, _Refused, ValueError, LookupError):
