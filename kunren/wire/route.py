@@ -63,6 +63,7 @@ class Router:
         self._by_endpoint: dict[str, tuple[str, ...]] = {}
         self._by_target: dict[str, tuple[str, ...]] = {}
         self._known: dict[tuple[str, Credential], Route] = {}
+        self._rest: dict[tuple[str, ...], list[str]] = {}
         self._actions: dict[tuple[str, str, tuple[str, ...]], tuple[str, str]] = {}  # → service and protocol
 
     def _load(self) -> None:
@@ -271,11 +272,20 @@ class Router:
             found = self._tables[service] = PathTable(self._catalog.service(service))
         return found
 
+    def _rest_of(self, candidates: tuple[str, ...]) -> list[str]:
+        """Those whose operations are told by path; S3 last, since its templates fit everything."""
+        found = self._rest.get(candidates)
+        if found is None:
+            index = self._catalog.index
+            found = [name for name in candidates if name in index and index[name].protocol.startswith("rest")]
+            found.sort(key=lambda name: name == "s3")
+            self._rest[candidates] = found
+        return found
+
     def _by_path(self, request: Message, candidates: tuple[str, ...], who: tuple[str, str, str]) -> Route:
         query = query_values(request.query)
         index = self._catalog.index
-        rest = [name for name in candidates if name in index and index[name].protocol.startswith("rest")]
-        rest.sort(key=lambda name: name == "s3")  # its templates fit everything
+        rest = self._rest_of(candidates)
         for name in rest:
             found = self.table(name).match(request.method, request.path, query, request.headers)
             if found is not None:

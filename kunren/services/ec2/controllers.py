@@ -87,12 +87,15 @@ class VpcController:
         if key.kind not in _PARTS:
             return ()
         part = snapshot.by_key(key)
-        if part is None and key.kind == NetworkInterface.kind:
+        starts = key.kind == NetworkInterface.kind  # only what answers starts a VPC
+        if part is None and starts:
             self._gone(key.id)
         before, now = self._homes.pop(key, None), getattr(part, "vpc_id", None)
         if now is not None:
             self._homes[key] = now
-        return [_work(key.account, key.region, each) for each in {before, now} - {None} if each]
+        if before == now:
+            return (_work(key.account, key.region, now),) if now and (now in self._started or starts) else ()
+        return [_work(key.account, key.region, each) for each in (before, now) if each]
 
     def _every(self, snapshot: Snapshot) -> Iterable[str]:
         for kind in _PARTS.values():
