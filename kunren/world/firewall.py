@@ -9,24 +9,25 @@ One-to-one translation is made where the VPC meets its internet gateway.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import blake2b
 from ipaddress import IPv4Network, collapse_addresses, ip_network
 
+from kunren.world import nft
+from kunren.world.acl import Border, acl_chains
 from kunren.world.network import Firewall, FirewallRule, NodeAddress
 
 UPLINK = "uplink"
 LINK_LOCAL_RESOLVER = "169.254.169.253"
 METADATA = "169.254.169.254"
 TIME_SERVICE = "169.254.169.123"
-_PORT_MAX = 65535
-_PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}
 
 
 def workload_rules(firewall: Firewall, resolver: str) -> str:
     """The table of a workload's own namespace."""
-    return _table(
-        _chain("input", "filter", "input", "filter", "drop", [*_KNOWN, 'iifname "lo" accept', *_rules(firewall, True)]),
-        _chain(
+    return nft.table(
+        nft.chain(
+            "input", "filter", "input", "filter", "drop", [*_KNOWN, 'iifname "lo" accept', *_rules(firewall, True)]
+        ),
+        nft.chain(
             "output",
             "filter",
             "output",
@@ -37,14 +38,17 @@ def workload_rules(firewall: Firewall, resolver: str) -> str:
     )
 
 
-def vpc_rules(nodes: Sequence[NodeAddress], public: Mapping[str, str], resolver: str) -> str:
-    """The table of a VPC's namespace: translation at the uplink, and the security groups of load balancer nodes."""
-    parts = []
+def vpc_rules(
+    nodes: Sequence[NodeAddress], public: Mapping[str, str], resolver: str, borders: Sequence[Border] = ()
+) -> str:
+    """The table of a VPC's namespace: translation at the uplink, network ACLs at the subnets' borders, and the security
+    groups of load balancer nodes."""
+    parts = acl_chains(borders, resolver)
     if public:
         parts += [
-            _map("arriving", sorted(public.items())),
-            _map("leaving", sorted((private, address) for address, private in public.items())),
-            _chain(
+            nft.address_map("arriving", sorted(public.items())),
+            nft.address_map("leaving", sorted((private, address) for address, private in public.items())),
+            nft.chain(
                 "prerouting",
                 "nat",
                 "prerouting",
@@ -52,7 +56,7 @@ def vpc_rules(nodes: Sequence[NodeAddress], public: Mapping[str, str], resolver:
                 "accept",
                 [f'iifname "{UPLINK}" dnat to ip daddr map @arriving'],
             ),
-            _chain(
+            nft.chain(
                 "postrouting",
                 "nat",
                 "postrouting",
@@ -67,17 +71,17 @@ def vpc_rules(nodes: Sequence[NodeAddress], public: Mapping[str, str], resolver:
         else [f'oifname "{UPLINK}" drop']
     )
     only_translated = [f'iifname "{UPLINK}" ct state new ct status & dnat != dnat drop']
-    parts.append(_chain("forward", "filter", "forward", "filter", "accept", [*only_translated, *may_leave]))
+    parts.append(nft.chain("forward", "filter", "forward", "filter", "accept", [*only_translated, *may_leave]))
     for node in sorted(nodes, key=lambda each: each.id):
-        parts.append(_jump_chain(_node_chain("in", node), [*_KNOWN, *_rules(node.firewall, True), "drop"]))
+        parts.append(nft.jump_chain(_node_chain("in", node), [*_KNOWN, *_rules(node.firewall, True), "drop"]))
         outward = [*_KNOWN, *_own_services(resolver), *_rules(node.firewall, False), "drop"]
-        parts.append(_jump_chain(_node_chain("out", node), outward))
+        parts.append(nft.jump_chain(_node_chain("out", node), outward))
     inward = [*only_translated, *_dispatch("daddr", "in", nodes)]
-    parts.append(_chain("input", "filter", "input", "filter", "accept", inward))
+    parts.append(nft.chain("input", "filter", "input", "filter", "accept", inward))
     parts.append(
-        _chain("output", "filter", "output", "filter", "accept", [*_dispatch("saddr", "out", nodes), *may_leave])
+        nft.chain("output", "filter", "output", "filter", "accept", [*_dispatch("saddr", "out", nodes), *may_leave])
     )
-    return _table(*parts)
+    return nft.table(*parts)
 
 
 _KNOWN = ("ct state established,related accept",)
@@ -114,22 +118,7 @@ def _peers(cidrs: Iterable[str], side: str) -> str | None:
 
 
 def _what(rule: FirewallRule) -> str | None:
-    protocol = _PROTOCOLS.get(rule.protocol, rule.protocol)
-    if protocol == "-1":
-        return ""
-    if protocol == "icmpv6":
-        return None
-    if protocol in ("tcp", "udp"):
-        if rule.from_port <= 0 and rule.to_port in (-1, _PORT_MAX):
-            return f"meta l4proto {protocol}"
-        ports = str(rule.from_port) if rule.from_port == rule.to_port else f"{rule.from_port}-{rule.to_port}"
-        return f"{protocol} dport {ports}"
-    if protocol == "icmp":
-        if rule.from_port == -1:
-            return "meta l4proto icmp"
-        code = "" if rule.to_port == -1 else f" icmp code {rule.to_port}"
-        return f"icmp type {rule.from_port}{code}"
-    return f"meta l4proto {int(protocol)}"
+    return nft.traffic(rule.protocol, rule.from_port, rule.to_port)
 
 
 def _dispatch(side: str, direction: str, nodes: Sequence[NodeAddress]) -> list[str]:
@@ -140,22 +129,4 @@ def _dispatch(side: str, direction: str, nodes: Sequence[NodeAddress]) -> list[s
 
 
 def _node_chain(direction: str, node: NodeAddress) -> str:
-    return f"{direction}_{blake2b(node.id.encode(), digest_size=8).hexdigest()}"
-
-
-def _map(name: str, elements: Sequence[tuple[str, str]]) -> str:
-    listed = ", ".join(f"{key} : {value}" for key, value in elements)
-    return f"  map {name} {{\n    type ipv4_addr : ipv4_addr\n    elements = {{ {listed} }}\n  }}\n"
-
-
-def _chain(name: str, kind: str, hook: str, priority: str, policy: str, lines: Sequence[str]) -> str:
-    head = f"type {kind} hook {hook} priority {priority}; policy {policy};"
-    return _jump_chain(name, [head, *lines])
-
-
-def _jump_chain(name: str, lines: Sequence[str]) -> str:
-    return f"  chain {name} {{\n" + "".join(f"    {line}\n" for line in lines) + "  }\n"
-
-
-def _table(*parts: str) -> str:
-    return "table ip kunren {\n" + "".join(parts) + "}\n"
+    return nft.named(direction, node.id)

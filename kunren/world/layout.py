@@ -12,6 +12,7 @@ from hashlib import blake2b
 from ipaddress import IPv4Address, IPv4Network
 
 from kunren.world import addresses
+from kunren.world.acl import Border
 from kunren.world.facts import (
     LOOPBACK,
     Address,
@@ -138,7 +139,7 @@ def vpc(network: VpcNetwork, link: int) -> list[Fact]:
     facts: list[Fact] = [
         Namespace(namespace, _ROUTER_SYSCTLS),
         Resolver(namespace, resolv_conf(resolver, network.region)),
-        Ruleset(namespace, vpc_rules(network.nodes, public, resolver)),
+        Ruleset(namespace, vpc_rules(network.nodes, public, resolver, _borders(network))),
         Veth(router, device, namespace, UPLINK),
         Address(router, device, f"{outer}/31"),
         Address(namespace, UPLINK, f"{inner}/31"),
@@ -195,6 +196,21 @@ def _subnet(network: VpcNetwork, namespace: str, subnet_id: str, cidr: IPv4Netwo
         else:
             facts.append(RouteFact(namespace, destination, action="blackhole", table=table))
     return facts
+
+
+def _borders(network: VpcNetwork) -> list[Border]:
+    """Every subnet as network ACLs see it, where any has one."""
+    if not any(subnet.acl for subnet in network.subnets):
+        return []
+    return [
+        Border(
+            device=device_name("s", subnet.id),
+            router=str(IPv4Network(subnet.cidr)[1]),
+            nodes=tuple(sorted(node.address for node in network.nodes if node.subnet_id == subnet.id)),
+            acl=subnet.acl,
+        )
+        for subnet in network.subnets
+    ]
 
 
 def _workload(network: VpcNetwork, workload: Workload, cidr: IPv4Network, resolver: str) -> list[Fact]:

@@ -40,13 +40,35 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class AclRule:
+    """One rule of a network ACL: protocol and ports as a `FirewallRule` has them, and the peer's block."""
+
+    allow: bool
+    protocol: str
+    from_port: int
+    to_port: int
+    cidr: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acl:
+    """A network ACL: stateless, the first rule that matches decides, what none matches is dropped."""
+
+    id: str
+    ingress: tuple[AclRule, ...] = ()
+    egress: tuple[AclRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SubnetNetwork:
-    """A bridge in the VPC's namespace; the router has the subnet's first address (.1)."""
+    """A bridge in the VPC's namespace; the router has the subnet's first address (.1). Without an ACL everything may
+    cross the subnet's border."""
 
     id: str
     cidr: str
     availability_zone: str
     routes: tuple[Route, ...] = ()
+    acl: Acl | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from kunren.services.ec2.dataplane import is_used, vpc_network
 from kunren.services.ec2.model import (
     InterfaceStatus,
     InternetGateway,
+    NetworkAcl,
     NetworkInterface,
     RouteTable,
     SecurityGroup,
@@ -31,7 +32,9 @@ from kunren.world.spec import WorldSpec
 
 LINK_LOCAL_RESOLVER = "169.254.169.253"
 ServeDns = Callable[[str, tuple[str, ...]], Awaitable[None]]
-_PARTS = {each.kind: each for each in (Subnet, InternetGateway, RouteTable, SecurityGroup, NetworkInterface)}
+_PARTS = {
+    each.kind: each for each in (Subnet, InternetGateway, RouteTable, SecurityGroup, NetworkAcl, NetworkInterface)
+}
 
 
 def _concerns(kind: str) -> bool:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from kunren.control.store import Tx
 from kunren.core.entropy import Entropy
-from kunren.services.ec2 import store
+from kunren.services.ec2 import acl_entries, store
 from kunren.services.ec2.model import (
     DhcpOptions,
     NetworkAcl,
@@ -57,7 +57,16 @@ def new_vpc(
             routes=(local_route(cidr),),
         )
     )
-    tx.put(NetworkAcl(account=account, region=region, id=entropy.resource_id("acl"), vpc_id=vpc.id))
+    tx.put(
+        NetworkAcl(
+            account=account,
+            region=region,
+            id=entropy.resource_id("acl"),
+            vpc_id=vpc.id,
+            is_default=True,
+            entries=acl_entries.OPEN,
+        )
+    )
     tx.put(_default_group(entropy, vpc))
     return vpc
 
@@ -109,7 +118,7 @@ def new_subnet(
         tags=tags or {},
     )
     tx.put(subnet)
-    acl = store.acl_of(tx, vpc)
+    acl = store.default_acl_of(tx, vpc)
     associations = {**acl.associations, entropy.resource_id("aclassoc"): subnet.id}
     tx.put(replace(acl, associations=associations))
     return subnet

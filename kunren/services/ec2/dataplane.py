@@ -12,11 +12,31 @@ from collections.abc import Iterable, Mapping
 
 from kunren.control.store import Snapshot
 from kunren.services.ec2 import store
-from kunren.services.ec2.model import NetworkInterface, RouteTable, SecurityGroup, SecurityGroupRule, Subnet, Vpc
-from kunren.world.network import Firewall, FirewallRule, NodeAddress, Route, SubnetNetwork, VpcNetwork, Workload
+from kunren.services.ec2.model import (
+    AclEntry,
+    NetworkAcl,
+    NetworkInterface,
+    RouteTable,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+    Vpc,
+)
+from kunren.world.network import (
+    Acl,
+    AclRule,
+    Firewall,
+    FirewallRule,
+    NodeAddress,
+    Route,
+    SubnetNetwork,
+    VpcNetwork,
+    Workload,
+)
 from kunren.world.spec import WorldSpec
 
 _EVERYTHING = FirewallRule(protocol="-1", from_port=-1, to_port=-1, cidrs=("0.0.0.0/0", "::/0"))
+_ALL_PASS = AclRule(True, "-1", -1, -1, "0.0.0.0/0")
 OPEN = Firewall(ingress=(_EVERYTHING,), egress=(_EVERYTHING,))
 
 
@@ -28,6 +48,7 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc) -> VpcNetwork:
     members = _members(interfaces)
     gateway = store.gateway_of(snapshot, vpc)
     routes = _routes_by_subnet(store.route_tables_of(snapshot, vpc), subnets, gateway.id if gateway else None)
+    acls = _acls_by_subnet(store.acls_of(snapshot, vpc))
     firewalls: dict[tuple[str, ...], Firewall] = {}
 
     def guard(interface: NetworkInterface) -> Firewall:
@@ -40,7 +61,8 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc) -> VpcNetwork:
         region=vpc.region,
         cidrs=store.vpc_cidrs(vpc),
         subnets=tuple(
-            SubnetNetwork(each.id, each.cidr, each.availability_zone, routes.get(each.id, ())) for each in subnets
+            SubnetNetwork(each.id, each.cidr, each.availability_zone, routes.get(each.id, ()), acls.get(each.id))
+            for each in subnets
         ),
         nodes=tuple(
             NodeAddress(each.id, each.subnet_id, each.private_ip, guard(each))
@@ -103,6 +125,31 @@ def _members(interfaces: Iterable[NetworkInterface]) -> dict[str, tuple[str, ...
         for group_id in each.groups:
             found[group_id].append(each.private_ip)
     return {group_id: tuple(each) for group_id, each in found.items()}
+
+
+def _acls_by_subnet(acls: Iterable[NetworkAcl]) -> dict[str, Acl | None]:
+    return {subnet_id: acl for each in acls for acl in [_acl(each)] for subnet_id in each.associations.values()}
+
+
+def _acl(acl: NetworkAcl) -> Acl | None:
+    """None where the first rule of each direction lets everything pass, as the default ACL's does: no packet then has
+    to be looked at."""
+    ingress, egress = (_acl_rules(acl.entries, direction) for direction in (False, True))
+    if all(rules and rules[0] == _ALL_PASS for rules in (ingress, egress)):
+        return None
+    return Acl(acl.id, ingress, egress)
+
+
+def _acl_rules(entries: Iterable[AclEntry], egress: bool) -> tuple[AclRule, ...]:
+    """Entries for IPv6 are left out: no VPC has IPv6 addresses yet."""
+    rules = []
+    for each in entries:
+        if each.egress == egress and each.cidr_v4 is not None:
+            first = each.icmp_type if each.from_port is None else each.from_port
+            last = each.icmp_code if each.to_port is None else each.to_port
+            bounds = (-1 if first is None else first, -1 if last is None else last)
+            rules.append(AclRule(each.allow, each.protocol, *bounds, each.cidr_v4))
+    return tuple(rules)
 
 
 def _routes_by_subnet(

@@ -131,6 +131,34 @@ class NetworkAclNotFound(_NoSuchId):
     word = "networkAcl"
 
 
+class NetworkAclEntryNotFound(AwsError):
+    code = "InvalidNetworkAclEntry.NotFound"
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"The network acl entry identified by {number} does not exist.")
+
+
+class NetworkAclEntryAlreadyExists(AwsError):
+    code = "NetworkAclEntryAlreadyExists"
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"The network acl entry identified by {number} already exists.")
+
+
+class NetworkAclLimitExceeded(AwsError):
+    code = "NetworkAclLimitExceeded"
+
+    def __init__(self) -> None:
+        super().__init__("The maximum number of network ACLs has been reached.")
+
+
+class NetworkAclEntryLimitExceeded(AwsError):
+    code = "NetworkAclEntryLimitExceeded"
+
+    def __init__(self) -> None:
+        super().__init__("The maximum number of network ACL entries has been reached.")
+
+
 class DhcpOptionsNotFound(_NoSuchId):
     code = "InvalidDhcpOptionID.NotFound"
     word = "dhcpOption"

@@ -74,6 +74,7 @@ SECURITY_GROUP_RULE = IdForm(
 )
 PREFIX_LIST = IdForm("pl", "prefix-list", "InvalidPrefixListId.Malformed", errors.PrefixListNotFound)
 INSTANCE = IdForm("i", "instance", "InvalidInstanceID.Malformed", errors.InstanceNotFound)
+ACL_ASSOCIATION = IdForm("aclassoc", "", "InvalidNetworkAclAssociationId.Malformed", errors.AssociationNotFound)
 ASSOCIATION = IdForm("rtbassoc", "", "InvalidRouteTableAssociationId.Malformed", errors.AssociationNotFound)
 
 TAGGABLE: tuple[IdKind[Any], ...] = (

@@ -130,13 +130,33 @@ class InterfaceStatus(Resource, frozen=True, kw_only=True):
     public_ip: str | None = None  # None too where no internet gateway translates it
 
 
+class AclEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One numbered rule of a network ACL. `protocol` is a number as text, or "-1"; ports are those of tcp and udp, type
+    and code those of icmp (-1: any), None where they mean nothing. Exactly one of the blocks is set."""
+
+    number: int
+    egress: bool
+    allow: bool
+    protocol: str
+    cidr_v4: str | None = None
+    cidr_v6: str | None = None
+    from_port: int | None = None
+    to_port: int | None = None
+    icmp_type: int | None = None
+    icmp_code: int | None = None
+
+
 class NetworkAcl(Resource, frozen=True, kw_only=True):
-    """A VPC's default network ACL, which lets everything pass. Others cannot be made yet."""
+    """`entries` are in the order in which they are looked at, without the last that denies everything."""
 
     kind: ClassVar[str] = "ec2.network-acl"
 
     vpc_id: str
+    is_default: bool = False
+    entries: tuple[AclEntry, ...] = ()
     associations: dict[str, str] = {}  # association id → subnet id
+    client_token: str | None = None
+    client_request: str | None = None  # what was asked with the token, in short
     tags: dict[str, str] = {}
 
 

@@ -34,6 +34,7 @@ from kunren.world import addresses
 from kunren.world.spec import WorldSpec
 
 Reader: TypeAlias = Snapshot | Tx
+Tokened: TypeAlias = NetworkInterface | RouteTable | NetworkAcl
 R = TypeVar("R", bound=Resource)
 KINDS: tuple[type[Resource], ...] = (
     Vpc,
@@ -67,9 +68,11 @@ def register(store: Store) -> None:
             remember_token(tx, interface)
         for table in list(tx.every(RouteTable)):
             remember_token(tx, table)
+        for acl in list(tx.every(NetworkAcl)):
+            remember_token(tx, acl)
 
 
-def remember_token(tx: Tx, resource: NetworkInterface | RouteTable) -> None:
+def remember_token(tx: Tx, resource: Tokened) -> None:
     """Note that the resource was made with an idempotency token, if it was."""
     if resource.client_token is not None:
         tx.put(
@@ -83,7 +86,7 @@ def remember_token(tx: Tx, resource: NetworkInterface | RouteTable) -> None:
         )
 
 
-def forget_token(tx: Tx, resource: NetworkInterface | RouteTable) -> None:
+def forget_token(tx: Tx, resource: Tokened) -> None:
     """The resource is deleted: its token means nothing any more."""
     used = tx.get(ClientToken, resource.account, resource.region, f"{resource.kind}|{resource.client_token}")
     if used is not None:
@@ -139,10 +142,12 @@ def groups_of(reader: Reader, vpc: Vpc) -> list[SecurityGroup]:
     return [each for each in reader.list(SecurityGroup, vpc.account, vpc.region) if each.vpc_id == vpc.id]
 
 
-def acl_of(reader: Reader, vpc: Vpc) -> NetworkAcl:
-    """The VPC's default network ACL."""
-    acls = reader.list(NetworkAcl, vpc.account, vpc.region)
-    return next(each for each in acls if each.vpc_id == vpc.id)
+def acls_of(reader: Reader, vpc: Vpc) -> list[NetworkAcl]:
+    return [each for each in reader.list(NetworkAcl, vpc.account, vpc.region) if each.vpc_id == vpc.id]
+
+
+def default_acl_of(reader: Reader, vpc: Vpc) -> NetworkAcl:
+    return next(each for each in acls_of(reader, vpc) if each.is_default)
 
 
 def default_group_of(reader: Reader, vpc: Vpc) -> SecurityGroup:

@@ -41,6 +41,8 @@ class Limits:
     rules_per_direction: int = 60
     network_interfaces: int = 5000
     cidrs_per_vpc: int = 5
+    network_acls_per_vpc: int = 200
+    entries_per_direction: int = 20
 
 
 class Tagged(Protocol):

@@ -217,6 +217,7 @@ def _let_go(tx: Tx, subnet: Subnet) -> None:
         if subnet.id in table.associations.values():
             left = {id: each for id, each in table.associations.items() if each != subnet.id}
             tx.put(replace(table, associations=left))
-    acl = store.acl_of(tx, vpc)
-    left = {id: each for id, each in acl.associations.items() if each != subnet.id}
-    tx.put(replace(acl, associations=left))
+    for acl in store.acls_of(tx, vpc):
+        if subnet.id in acl.associations.values():
+            left = {id: each for id, each in acl.associations.items() if each != subnet.id}
+            tx.put(replace(acl, associations=left))

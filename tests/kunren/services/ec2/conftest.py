@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
@@ -11,12 +15,17 @@ import pytest
 from botocore.validate import ParamValidator
 
 from kunren.control.store import Store
-from kunren.core.clock import SimClock
+from kunren.core.clock import SimClock, SystemClock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.ec2.api import Ec2Api
+from kunren.services.ec2.controllers import VpcController
+from kunren.services.ec2.workloads import Workloads, namespace_of
+from kunren.settings import Settings
+from kunren.world.interface import ProcessSpec
 from kunren.world.spec import Place, Region, WorldSpec
+from kunren.world.world import World
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -125,3 +134,110 @@ def ec2() -> Iterator[Caller]:
 @pytest.fixture
 def new_caller() -> type[Caller]:
     return Caller
+
+
+# -- a world around it ------------------------------------------------------------------------------------------------
+
+PATIENCE_S = 0.7
+
+
+class Lab:
+    """A store, its ec2 service, a running world and the controller between them."""
+
+    def __init__(self, ec2, world, controller):
+        self.ec2, self.world, self.controller = ec2, world, controller
+        self.workloads = Workloads(ec2.store, SystemClock(), ec2.api.entropy, ec2.api.spec, controller.applied)
+        self.listening = []
+
+    def public_subnet(self, block="10.0.0.0/16"):
+        """A subnet whose interfaces get public addresses, with a gateway and no route to it yet."""
+        ec2 = self.ec2
+        vpc = ec2.vpc(block)
+        subnet = ec2.subnet(vpc, block.replace("/16", "/24"))
+        ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
+        gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+        table = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"][0][
+            "RouteTableId"
+        ]
+        return vpc, subnet, {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0"}, gateway
+
+    async def workload(self, subnet, said=b"", port=80, groups=()):
+        """A workload that accepts on a port and says something to each who connects."""
+        interface = self.workloads.create(subnet, groups=groups)
+        await self.controller.applied(interface.id)
+        listener = await self.world.open_socket(namespace_of(interface), bind=("0.0.0.0", port), listen=16)
+
+        async def answer(reader, writer):
+            writer.write(said)
+            writer.close()
+
+        self.listening.append(await asyncio.start_server(answer, sock=listener))
+        return interface
+
+    async def ask(self, namespace, address, port=80, sock=None):
+        """What is said on that address, None where the connection is not made in time or refused."""
+        sock = sock or await self.world.open_socket(namespace)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await loop.sock_connect(sock, (address, port))
+                return await loop.sock_recv(sock, 100)
+        except (TimeoutError, OSError):
+            return None
+        finally:
+            sock.close()
+
+    async def connect(self, namespace, address, port=80):
+        """A connection that stays open."""
+        sock = await self.world.open_socket(namespace)
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.get_running_loop().sock_connect(sock, (address, port))
+        return sock
+
+    async def ping(self, namespace, address):
+        """Whether one echo request is answered."""
+        asked = await self.world.spawn(ProcessSpec("ping", [sys.executable, "-c", PING, address], namespace))
+        return await asked.wait() == 0
+
+
+PING = """
+import socket, struct, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP) as ping:
+    ping.settimeout(0.7)
+    ping.sendto(struct.pack("!BBHHH", 8, 0, 0, 1, 1), (sys.argv[1], 0))
+    raise SystemExit(ping.recv(100)[0])
+"""
+
+
+@asynccontextmanager
+async def laboratory(new_caller, tmp_path):
+    ec2 = new_caller(Store(tmp_path / "k.db"))
+    settings = Settings(state_dir=tmp_path)
+    world = World(settings, ec2.api.spec, SystemClock())
+    await world.start()
+    controller = VpcController(ec2.store, SystemClock(), world, ec2.api.spec)
+    task = asyncio.get_running_loop().create_task(controller.run())
+    lab = Lab(ec2, world, controller)
+    try:
+        async with asyncio.timeout(60):
+            yield lab
+    finally:
+        for server in lab.listening:
+            server.close()
+        task.cancel()
+        await world.stop()
+        ec2.store.close()
+        shutil.rmtree(settings.run_dir, ignore_errors=True)
+
+
+@pytest.fixture
+def lab(new_caller, tmp_path):
+    def run(story):
+        async def main():
+            async with laboratory(new_caller, tmp_path) as each:
+                await story(each)
+
+        asyncio.run(main())
+
+    return run

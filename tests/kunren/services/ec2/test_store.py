@@ -169,4 +169,4 @@ def test_a_vpc_brings_its_route_table_group_and_acl():
     vpc = snapshot.get(Vpc, ACCOUNT, REGION, world.vpc.id)
     assert [each.main for each in store.route_tables_of(snapshot, vpc)] == [True]
     assert [each.name for each in store.groups_of(snapshot, vpc)] == ["default"]
-    assert list(store.acl_of(snapshot, vpc).associations.values()) == [world.subnet.id]
+    assert list(store.default_acl_of(snapshot, vpc).associations.values()) == [world.subnet.id]
