@@ -55,6 +55,10 @@ def bootstrap(xds_socket: Path, admin_socket: Path) -> dict[str, Any]:
             "lds_config": ADS,
         },
         "static_resources": {"clusters": [_xds_cluster(xds_socket)]},
+        # Envoy's default of 100 refuses rules that AWS takes (five wildcards, regular expressions of 128 characters)
+        "layered_runtime": {
+            "layers": [{"name": "limits", "static_layer": {"re2.max_program_size.error_level": 1_000_000}}]
+        },
         "overload_manager": {
             "resource_monitors": [
                 {

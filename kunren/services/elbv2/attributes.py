@@ -309,8 +309,6 @@ def _check_together(merged: Mapping[str, str], protocol: str | None) -> None:
         raise InvalidConfigurationRequest(
             "You must set an application cookie name to enable stickiness of type 'app_cookie'"
         )
-    if sticky and now("stickiness.type") == "app_cookie":
-        raise NotImplementedByKunren("elbv2", "attribute stickiness.type=app_cookie with stickiness.enabled=true")
     algorithm = now("load_balancing.algorithm.type")
     if now("slow_start.duration_seconds") != "0" and algorithm != "round_robin":
         raise InvalidConfigurationRequest(

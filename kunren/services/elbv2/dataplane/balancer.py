@@ -18,7 +18,8 @@ from kunren.services.elbv2.attributes import LOAD_BALANCER, listener_table, valu
 from kunren.services.elbv2.dataplane import targets
 from kunren.services.elbv2.dataplane.answers import header, literal
 from kunren.services.elbv2.dataplane.listening import Place, listener_fragment, request_headers
-from kunren.services.elbv2.dataplane.routing import Behind, Forwarding, route_configuration
+from kunren.services.elbv2.dataplane.routing import Behind, Forwarding, keeps_group, route_configuration
+from kunren.services.elbv2.dataplane.stickiness import target_stickiness
 from kunren.services.elbv2.model import (
     AvailabilityZone,
     HealthCheck,
@@ -146,13 +147,13 @@ def _add_listener(
         place,
         routes=name,
         secrets=secrets,
-        sticky=any(each.session is not None for each in behind.values()),
+        sticky=any(each.stickiness is not None for each in behind.values()) or any(map(keeps_group, rules)),
         wall_seconds=env.wall_seconds,
     )
-    made.routes[name] = route_configuration(name, listener, rules, behind, forwarding(balancer, listener))
+    made.routes[name] = route_configuration(name, listener, rules, behind, forwarding(balancer, listener, env))
 
 
-def forwarding(balancer: LoadBalancer, listener: Listener) -> Forwarding:
+def forwarding(balancer: LoadBalancer, listener: Listener, env: Environment) -> Forwarding:
     """The headers by which this listener's requests and answers are marked."""
     attributes = balancer.attributes
     return Forwarding(
@@ -161,6 +162,7 @@ def forwarding(balancer: LoadBalancer, listener: Listener) -> Forwarding:
         xff_client_port=value(LOAD_BALANCER, attributes, "routing.http.xff_client_port.enabled") == "true",
         request_headers=request_headers(attributes, listener.protocol == "HTTPS"),
         response_headers=_response_headers(listener),
+        wall_seconds=env.wall_seconds,
         hides_server=value(listener_table(listener.protocol), listener.attributes, _SERVER_ATTRIBUTE) == "false",
     )
 
@@ -187,7 +189,7 @@ def _behind(
         return Behind(name, group_header=group.id)
     name = f"{short}/{node.zone_name}/{targets.resource_name(group.id)}"
     made.clusters[name] = targets.cluster(name, group, node.zone_name, place, wall_seconds=env.wall_seconds)
-    return Behind(name, http2=targets.is_http2(group), session=targets.session(group, wall_seconds=env.wall_seconds))
+    return Behind(name, http2=targets.is_http2(group), stickiness=target_stickiness(group, env.wall_seconds))
 
 
 def _secrets(snapshot: Snapshot, listener: Listener, short: str, env: Environment, made: _Draft) -> list[str]:

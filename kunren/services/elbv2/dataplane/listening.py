@@ -1,7 +1,7 @@
 """One listener on one node: the HTTP connection manager with ALB's behaviours, and TLS.
 
 Everything that a request does not need is left out: the trace id is the one Lua filter, switched off for routes that
-the load balancer answers itself, and the cookie filter exists only where some group is sticky.
+the load balancer answers itself, and the filter for cookies exists only where something is sticky.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from kunren.dataplane.envoy.resources import ADS, TYPE, Fragment, downstream_tls
 from kunren.services.elbv2.attributes import LOAD_BALANCER, value
 from kunren.services.elbv2.dataplane.answers import header, local_replies
 from kunren.services.elbv2.dataplane.matching import CLIENT_KEY
-from kunren.services.elbv2.dataplane.routing import LUA, SESSION
+from kunren.services.elbv2.dataplane.routing import LUA
+from kunren.services.elbv2.dataplane.stickiness import http_filter as cookie_filter
 from kunren.services.elbv2.model import Listener, LoadBalancer
 from kunren.services.elbv2.ssl_policies import ssl_policy
 
@@ -176,12 +177,11 @@ def _http_filters(listener: Listener, attribute: Callable[[str], str], sticky: b
         script += _HOST_PORT
     lua = {"@type": TYPE + "envoy.extensions.filters.http.lua.v3.Lua"}
     router = {"@type": TYPE + "envoy.extensions.filters.http.router.v3.Router", "suppress_envoy_headers": True}
-    session = {"@type": TYPE + "envoy.extensions.filters.http.stateful_session.v3.StatefulSession"}
     filters: list[dict[str, Any]] = [
         {"name": LUA, "typed_config": {**lua, "default_source_code": {"inline_string": script + "end\n"}}}
     ]
     if sticky:
-        filters.append({"name": SESSION, "typed_config": session})
+        filters.append(cookie_filter())
     return [*filters, {"name": "envoy.filters.http.router", "typed_config": router}]
 
 

@@ -6,8 +6,7 @@ per group, that matches the group's cookie), in priority order within its virtua
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +14,17 @@ from kunren.dataplane.envoy.resources import TYPE, Fragment
 from kunren.services.elbv2.dataplane.answers import header, literal, own_headers, page
 from kunren.services.elbv2.dataplane.matching import Match, conditions, matches, virtual_hosts
 from kunren.services.elbv2.dataplane.redirects import redirect
+from kunren.services.elbv2.dataplane.stickiness import (
+    FILTER,
+    TARGET_HEADER,
+    TargetStickiness,
+    group_cookie,
+    per_route,
+)
 from kunren.services.elbv2.model import Listener, Rule
 
 LUA = "envoy.filters.http.lua"
-SESSION = "envoy.filters.http.stateful_session"
 GROUP_HEADER = "x-kunren-target-group"
-GROUP_COOKIE = "AWSALBTG"
 _OFF: Fragment = {"@type": TYPE + "envoy.config.route.v3.FilterConfig", "disabled": True}
 _MANY_ADDRESSES = "(?:[^,]*,){30}.*"
 
@@ -32,7 +36,7 @@ class Behind:
     cluster: str
     group_header: str | None = None  # the group's ARN, for the bridge to functions
     http2: bool = False
-    session: Fragment | None = None  # per-route configuration of the cookie filter, where targets are sticky
+    stickiness: TargetStickiness | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Forwarding:
     request_headers: tuple[Fragment, ...] = ()
     response_headers: tuple[Fragment, ...] = ()
     hides_server: bool = False
+    wall_seconds: Callable[[float], float] = float  # real seconds of an AWS duration
 
 
 def route_configuration(
@@ -135,51 +140,56 @@ def _forward(
     if not used:
         return [(None, _direct(503, page(503), "text/html"))]
     stickiness = config.get("TargetGroupStickinessConfig") or {}
+    seconds = forwarding.wall_seconds(stickiness.get("DurationSeconds", 3600)) if stickiness.get("Enabled") else None
+    sticky = {arn: _stickiness(listener, arn, groups[arn], None if len(used) == 1 else seconds) for arn, _ in used}
     if len(used) == 1:
-        return [(None, _to_one(groups[used[0][0]], forwarding))]
-    if not stickiness.get("Enabled"):
-        return [(None, _to_many(used, groups, forwarding, {}))]
-    cookies = {arn: group_cookie(listener.id, arn) for arn, _ in used}
-    seconds = stickiness.get("DurationSeconds", 3600)
+        arn = used[0][0]
+        return [(None, _to_one(groups[arn], forwarding, sticky[arn]))]
     made: list[tuple[Match | None, Fragment]] = []
-    for arn, _ in used:
-        regex = rf"(?:.*;\s*)?{GROUP_COOKIE}={cookies[arn]}(?:\s*;.*)?"
-        match = {"name": "cookie", "string_match": {"safe_regex": {"regex": regex}}}
-        route = _to_one(groups[arn], forwarding)
-        made.append((match, {**route, "response_headers_to_add": _set_cookies(cookies[arn], seconds)}))
-    set_by = {arn: _set_cookies(cookies[arn], seconds) for arn, _ in used}
-    return [*made, (None, _to_many(used, groups, forwarding, set_by))]
+    if seconds is not None:
+        for arn, _ in used:
+            # under either of its two names; the value is long enough to be nothing else
+            match = {"name": "cookie", "string_match": {"contains": "=" + group_cookie(listener.id, arn)}}
+            made.append((match, _to_one(groups[arn], forwarding, sticky[arn])))
+    return [*made, (None, _to_many(used, groups, forwarding, sticky))]
 
 
-def group_cookie(listener_arn: str, group_arn: str) -> str:
-    """The value of AWSALBTG that means this group on this listener: opaque, and the same on every node."""
-    return hashlib.sha256(f"{listener_arn}|{group_arn}".encode()).hexdigest()
+def keeps_group(rule: Rule) -> bool:
+    """Whether the rule keeps clients with one of several groups."""
+    config = rule.actions[-1].get("ForwardConfig") or {}
+    return bool((config.get("TargetGroupStickinessConfig") or {}).get("Enabled")) and len(config["TargetGroups"]) > 1
 
 
-def _set_cookies(value: str, seconds: int) -> list[Fragment]:
-    add = "APPEND_IF_EXISTS_OR_ADD"
-    base = f"={value}; Max-Age={seconds}; Path=/"
-    return [
-        header("set-cookie", literal(GROUP_COOKIE + base), add),
-        header("set-cookie", literal(f"{GROUP_COOKIE}CORS{base}; SameSite=None; Secure"), add),
-    ]
+def _stickiness(listener: Listener, arn: str, group: Behind, group_seconds: float | None) -> Fragment:
+    """What a sticky route (or weighted cluster) has besides: the script's settings, and who answered. Else nothing."""
+    if group.stickiness is None and group_seconds is None:
+        return {}
+    settings = per_route(
+        listener.id,
+        group.stickiness,
+        secure=listener.protocol == "HTTPS",
+        group=None if group_seconds is None else group_cookie(listener.id, arn),
+        group_seconds=group_seconds or 0.0,
+    )
+    return {
+        "typed_per_filter_config": {FILTER: settings},
+        "response_headers_to_add": [header(TARGET_HEADER, "%UPSTREAM_REMOTE_ADDRESS%")],
+    }
 
 
-def _to_one(group: Behind, forwarding: Forwarding) -> Fragment:
+def _to_one(group: Behind, forwarding: Forwarding, sticky: Fragment) -> Fragment:
     added = [*_request_headers(forwarding, http2=group.http2), *_group_header(group)]
     route: Fragment = {"route": {"cluster": group.cluster, "timeout": "0s"}, "request_headers_to_add": added}
     if forwarding.xff_mode == "remove":
         route["request_headers_to_remove"] = ["x-forwarded-for"]
-    if group.session is not None:
-        route["typed_per_filter_config"] = {SESSION: group.session}
-    return route
+    return {**route, **sticky}
 
 
 def _to_many(
     used: Sequence[tuple[str, int]],
     groups: Mapping[str, Behind],
     forwarding: Forwarding,
-    response_headers: Mapping[str, list[Fragment]],
+    sticky: Mapping[str, Fragment],
 ) -> Fragment:
     entries = []
     for arn, weight in used:
@@ -187,11 +197,7 @@ def _to_many(
         entry: Fragment = {"name": group.cluster, "weight": weight}
         if group.group_header is not None:
             entry["request_headers_to_add"] = _group_header(group)
-        if arn in response_headers:
-            entry["response_headers_to_add"] = response_headers[arn]
-        if group.session is not None:
-            entry["typed_per_filter_config"] = {SESSION: group.session}
-        entries.append(entry)
+        entries.append({**entry, **sticky[arn]})
     http2 = any(groups[arn].http2 for arn, _ in used)
     made: Fragment = {
         "route": {"weighted_clusters": {"clusters": entries}, "timeout": "0s"},

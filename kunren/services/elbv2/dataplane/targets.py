@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 
 from kunren.control.store import Snapshot
-from kunren.dataplane.envoy.resources import TYPE, Endpoint, Fragment, eds_cluster
+from kunren.dataplane.envoy.resources import Endpoint, Fragment, eds_cluster
 from kunren.services.ec2.model import NetworkInterface, Subnet
 from kunren.services.elbv2.attributes import TARGET_GROUP, value
 from kunren.services.elbv2.dataplane.listening import Place
@@ -27,8 +27,6 @@ _POLICIES = {
     "weighted_random": "RANDOM",
 }
 _SERVING = ("healthy", "unavailable")
-_PER_ROUTE = TYPE + "envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute"
-_COOKIE_STATE = TYPE + "envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState"
 
 
 def attribute(group: TargetGroup, key: str) -> str:
@@ -71,16 +69,6 @@ def cluster(
         policy=_POLICIES[algorithm],
         slow_start_s=wall_seconds(float(attribute(group, "slow_start.duration_seconds"))),
     )
-
-
-def session(group: TargetGroup, *, wall_seconds: Callable[[float], float]) -> Fragment | None:
-    """The cookie filter's configuration for a route to a group whose targets are sticky (lb_cookie), else None."""
-    if attribute(group, "stickiness.enabled") != "true":
-        return None
-    seconds = float(attribute(group, "stickiness.lb_cookie.duration_seconds"))
-    cookie = {"name": "AWSALB", "path": "/", "ttl": f"{max(1, round(wall_seconds(seconds)))}s"}
-    state = {"name": "envoy.http.stateful_session.cookie", "typed_config": {"@type": _COOKIE_STATE, "cookie": cookie}}
-    return {"@type": _PER_ROUTE, "stateful_session": {"session_state": state}}
 
 
 def endpoints(snapshot: Snapshot, group: TargetGroup, zone: str | None = None) -> tuple[Endpoint, ...]:

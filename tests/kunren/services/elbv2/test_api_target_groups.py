@@ -244,15 +244,6 @@ def test_attributes_have_awss_defaults(elb: Any) -> None:
             "NotImplemented",
             "dns_failover.minimum_healthy_targets.count=2",
         ),
-        (
-            {
-                "stickiness.type": "app_cookie",
-                "stickiness.enabled": "true",
-                "stickiness.app_cookie.cookie_name": "session",
-            },
-            "NotImplemented",
-            "stickiness.type=app_cookie",
-        ),
     ],
 )
 def test_attributes_that_aws_refuses(elb: Any, wanted: dict[str, str], code: str, text: str) -> None:

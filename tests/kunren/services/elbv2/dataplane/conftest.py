@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from kunren.control.store import Resource, Store
+from kunren.core.ca import CertificateAuthority
 from kunren.core.clock import SystemClock
 from kunren.dataplane.envoy.control import EnvoyControl
 from kunren.services.ec2.model import NetworkInterface, Subnet
@@ -187,7 +188,8 @@ class Answer:
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers with its own name; keeps what it was asked. `/status/N` answers N, `/slow` waits for `release`."""
+    """Answers with its own name; keeps what it was asked. `/status/N` answers N, `/slow` waits for `release`,
+    `/cookie/NAME` sets an application's cookie."""
 
     protocol_version = "HTTP/1.1"
 
@@ -208,6 +210,8 @@ class Echo(BaseHTTPRequestHandler):
         body = server.name.encode()
         self.send_response_only(status)
         self.send_header("content-length", str(len(body)))
+        if self.path.startswith("/cookie/"):
+            self.send_header("set-cookie", self.path.rpartition("/")[2] + "=mine; Path=/; HttpOnly")
         self.end_headers()
         self.wfile.write(body)
 
@@ -281,6 +285,10 @@ class Bench:
         return await asyncio.to_thread(self.ask, port, path, **given)
 
     @staticmethod
+    async def pause(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    @staticmethod
     def ask(
         port: int,
         path: str = "/",
@@ -341,6 +349,18 @@ def backends():
     yield start
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def tls(tmp_path):
+    """`tls(name)`: (certificates by ARN, a context that trusts them)."""
+
+    def make(*names: str) -> tuple[dict[str, Any], ssl.SSLContext]:
+        authority = CertificateAuthority.open(tmp_path / "ca", SystemClock())
+        issued = {"arn:aws:acm:us-east-1:000000000000:certificate/one": authority.issue(list(names))}
+        return issued, ssl.create_default_context(cadata=authority.ca_pem)
+
+    return make
 
 
 @pytest.fixture

@@ -206,3 +206,21 @@ def test_failures_get_alb_pages_and_targets_errors_pass(kit, run_bench, backends
         assert old.startswith(b"HTTP/1.0 200 OK") and old.endswith(b"one")
 
     run_bench(story)
+
+
+def test_the_longest_patterns_and_regular_expressions_of_a_rule_are_taken(kit, run_bench):
+    async def story(bench):
+        port = kit.free_port()
+        on = kit.listener(port, default=kit.fixed(404))
+        wild = ["/" + f"{'x' * 24}*" * 5, *(f"/{n}*{'y' * 40}?{'z' * 60}" for n in range(4))]
+        regexes = [f"^/r{n}/{'(?:ab?c|d)' * 11}[0-9]{{1,9}}$" for n in range(5)]
+        await bench.apply(
+            kit.load_balancer(), on, kit.default_rule(on),
+            kit.rule(on, 1, kit.fixed(200, "wild"), kit.condition("path-pattern", *wild)),
+            kit.rule(on, 2, kit.fixed(200, "regex"), kit.condition("path-pattern", RegexValues=regexes)),
+        )  # fmt: skip
+        assert (await bench.get(port, f"/3-{'y' * 40}-{'z' * 60}")).text == "wild"
+        assert (await bench.get(port, f"/r4/{'abc' * 11}123")).text == "regex"
+        assert (await bench.get(port, f"/r4/{'abc' * 10}123")).status == 404
+
+    run_bench(story)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kunren.services.elbv2.dataplane.routing import Behind, Forwarding, group_cookie, route_configuration
+from kunren.services.elbv2.dataplane.routing import Behind, Forwarding, route_configuration
+from kunren.services.elbv2.dataplane.stickiness import group_cookie
 
 
 def made(kit, action, behind, **given):
@@ -41,13 +42,23 @@ def test_sticky_groups_have_a_route_per_cookie_before_the_weighted_one(kit):
     behind = {kit.group_arn(name): Behind(f"web/{name}") for name in "ab"}
     _, routes = made(kit, kit.forward(("a", 1), ("b", 1), sticky=600), behind)
     cookie = group_cookie(kit.listener(80).id, kit.group_arn("a"))
-    assert routes[-3]["match"]["headers"][0]["string_match"]["safe_regex"]["regex"] == (
-        rf"(?:.*;\s*)?AWSALBTG={cookie}(?:\s*;.*)?"
-    )
+    assert routes[-3]["match"]["headers"][0] == {"name": "cookie", "string_match": {"contains": "=" + cookie}}
     assert routes[-3]["route"]["cluster"] == "web/a"
     assert [each["name"] for each in routes[-1]["route"]["weighted_clusters"]["clusters"]] == ["web/a", "web/b"]
-    set_cookie = routes[-1]["route"]["weighted_clusters"]["clusters"][0]["response_headers_to_add"][0]
-    assert set_cookie["header"]["value"] == f"AWSALBTG={cookie}; Max-Age=600; Path=/"
+    settings = routes[-1]["route"]["weighted_clusters"]["clusters"][0]["typed_per_filter_config"]["kunren.stickiness"]
+    assert settings["filter_context"]["group"] == cookie
+    assert settings["filter_context"]["group_seconds"] == 600.0
+
+
+def test_nothing_of_stickiness_is_there_where_no_group_is_sticky(kit):
+    behind = {kit.group_arn(name): Behind(f"web/{name}") for name in "ab"}
+    _, routes = made(kit, kit.forward(("a", 1), ("b", 1)), behind)
+    assert "stickiness" not in repr(routes)
+    balancer, on = kit.load_balancer(), kit.listener(80, default=kit.forward(("a", 1)))
+    store = kit.new_store()
+    kit.put(store, balancer, on, kit.default_rule(on), kit.target_group("a", kit.Target(id="127.0.0.1", port=1)))
+    (fragment,) = kit.resources(store.snapshot(), balancer, kit.environment()).resources.listeners.values()
+    assert "kunren.stickiness" not in repr(fragment)
 
 
 def test_functions_are_named_to_the_bridge(kit):

@@ -1,4 +1,4 @@
-"""Who gets requests: weights, stickiness, health, fail-open, two targets on one address, draining."""
+"""Who gets requests: weights, health, fail-open, two targets on one address, draining."""
 
 from __future__ import annotations
 
@@ -76,43 +76,6 @@ def test_weights_share_requests_and_an_empty_group_keeps_its_share(kit, run_benc
         on = kit.listener(port, default=kit.forward(("a", 1), ("b", 1)))
         await bench.apply(kit.default_rule(on), kit.target_group("b"))
         assert {(await bench.get(port)).status for _ in range(40)} == {200, 503}
-
-    run_bench(story)
-
-
-def test_group_stickiness_keeps_a_client_on_its_group(kit, run_bench, backends):
-    async def story(bench):
-        one, two = backends("one"), backends("two")
-        port = kit.free_port()
-        on = kit.listener(port, default=kit.forward(("a", 1), ("b", 1), sticky=60))
-        await bench.apply(
-            kit.load_balancer(), on, kit.default_rule(on),
-            kit.target_group("a", one.target()), kit.target_group("b", two.target()),
-        )  # fmt: skip
-        first = await bench.get(port)
-        cookies = first.all("set-cookie")
-        assert [each.partition("=")[0] for each in cookies] == ["AWSALBTG", "AWSALBTGCORS"]
-        assert cookies[1].endswith("; SameSite=None; Secure")
-        sent = {"Cookie": "x=1; " + cookies[0].partition(";")[0]}
-        answers = [await bench.get(port, headers=sent) for _ in range(20)]
-        assert {each.text for each in answers} == {first.text}
-        assert answers[0].all("set-cookie")[0].startswith("AWSALBTG=")
-
-    run_bench(story)
-
-
-def test_target_stickiness_keeps_a_client_on_its_target(kit, run_bench, backends):
-    async def story(bench):
-        one, two = backends("one"), backends("two")
-        port = kit.free_port()
-        on = kit.listener(port, default=kit.forward(("a", 1)))
-        group = kit.target_group("a", one.target(), two.target(), attributes={"stickiness.enabled": "true"})
-        await bench.apply(kit.load_balancer(), on, kit.default_rule(on), group)
-        first = await bench.get(port)
-        cookie = first.all("set-cookie")[0]
-        assert cookie.startswith("AWSALB=")
-        answers = {(await bench.get(port, headers={"Cookie": cookie.partition(";")[0]})).text for _ in range(20)}
-        assert answers == {first.text}
 
     run_bench(story)
 
