@@ -202,12 +202,11 @@ class FunctionRuntime:
 
     # Ends
 
-    def retire(self, arn: str) -> None:
-        """The function was deleted: its idle workers end now, the others when they have answered."""
-        for key, pool in list(self._pools.items()):
-            if pool.version.arn == arn:
-                del self._pools[key]
-                self._retire(pool)
+    def retire(self, arn: str, version: str) -> None:
+        """That version was deleted: its idle workers end now, the others when they have answered."""
+        pool = self._pools.pop(f"{arn}:{version}", None)
+        if pool is not None:
+            self._retire(pool)
 
     def replace(self, version: FunctionVersion) -> None:
         """This version is what runs from now on: workers of the one before it go."""

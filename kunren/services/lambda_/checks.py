@@ -129,8 +129,8 @@ def refuse_missing_features(params: Mapping[str, Any]) -> None:
     for member in ("ImageConfig", "TenancyConfig", "CapacityProviderConfig", "DurableConfig", "AcceleratorConfig"):
         if params.get(member):
             raise _not_yet(member)
-    if params.get("Publish") or params.get("PublishTo"):
-        raise _not_yet("published versions", "Leave Publish out; $LATEST runs.")
+    if params.get("PublishTo"):
+        raise _not_yet("PublishTo")
 
 
 def _not_yet(what: str, advice: str = "") -> InvalidParameterValueException:

@@ -1,4 +1,4 @@
-"""Brings functions to the runtime: unpacks their code, checks that this machine can run them, says so as status.
+"""Brings functions and versions to the runtime: unpacks their code, checks that this machine can run them, and says so.
 
 A level-triggered controller over function rows: it compares what is deployed with the row, and what it finds decides
 `State` and `LastUpdateStatus`. What can be mended by waiting (a namespace that is not there yet, a full disk) is
@@ -14,17 +14,18 @@ import zipfile
 import msgspec
 
 from kunren.control.controller import Controller
-from kunren.control.store import Key, Snapshot, Store
+from kunren.control.store import Key, Snapshot, Store, Tx
 from kunren.core.clock import Clock
 from kunren.dataplane.runtime.interpreters import RuntimeUnavailable
 from kunren.dataplane.runtime.runtime import FunctionRuntime
 from kunren.dataplane.runtime.version import FunctionVersion
 from kunren.services.lambda_.code import CodeStore
 from kunren.services.lambda_.errors import InvalidParameterValueException
-from kunren.services.lambda_.model import LATEST, Function, FunctionStatus
+from kunren.services.lambda_.model import LATEST, Configured, Function, FunctionStatus, PublishedVersion
 from kunren.services.lambda_.names import function_arn
 
 log = logging.getLogger(__name__)
+_KINDS = (Function.kind, PublishedVersion.kind)
 
 
 class Deployer:
@@ -42,21 +43,23 @@ class Deployer:
             every=_all_work,
             reconcile=self._reconcile,
             parallel=4,
-            wants=lambda kind: kind == Function.kind,
+            wants=lambda kind: kind in _KINDS,
         )
 
     async def run(self) -> None:
-        used = {each.code.sha256 for each in self._store.snapshot().every(Function)}
+        snapshot = self._store.snapshot()
+        used = {each.code.sha256 for kind in (Function, PublishedVersion) for each in snapshot.every(kind)}
         await asyncio.to_thread(self._code.discard_except, used)
         await self.controller.run()
 
     async def _reconcile(self, work: str) -> None:
-        account, region, name = work.split("|")
+        account, region, id = work.split("|")
         snapshot = self._store.snapshot()
-        function = snapshot.get(Function, account, region, name)
-        status = snapshot.get(FunctionStatus, account, region, name)
+        function = _configured(snapshot, account, region, id)
+        status = snapshot.get(FunctionStatus, account, region, id)
         if function is None:
-            self._runtime.retire(function_arn(account, region, name))
+            name, _, version = id.partition(":")
+            self._runtime.retire(function_arn(account, region, name), version or LATEST)
             if status is not None:
                 with self._store.write() as tx:
                     tx.delete(status)
@@ -65,30 +68,25 @@ class Deployer:
             return
         deployed, reason, code = await self._deploy(function)
         with self._store.write() as tx:
-            now = tx.get(Function, account, region, name)
+            now = _configured(tx, account, region, id)
             if now is None or now.update_id != function.update_id:
                 return  # changed meanwhile: its key is queued again
-            if deployed is None:
-                before = status.deployed if status is not None else None
-                failed = FunctionStatus(
-                    account=account,
-                    region=region,
-                    id=name,
-                    update_id=function.update_id,
-                    deployed=before,
-                    reason=reason,
-                    reason_code=code,
-                )
-                tx.put(failed)
-                return
-            tx.put(
-                FunctionStatus(account=account, region=region, id=name, update_id=function.update_id, deployed=deployed)
+            observed = FunctionStatus(
+                account=account,
+                region=region,
+                id=id,
+                update_id=function.update_id,
+                deployed=deployed if deployed is not None or status is None else status.deployed,
+                reason=reason,
+                reason_code=code,
             )
-            if now.deployed_update_id != function.update_id:
+            tx.put(observed)
+            if deployed is not None and now.deployed_update_id != function.update_id:
                 tx.put(msgspec.structs.replace(now, deployed_update_id=function.update_id))
-        self._runtime.replace(deployed)
+        if deployed is not None:
+            self._runtime.replace(deployed)
 
-    async def _deploy(self, function: Function) -> tuple[FunctionVersion | None, str, str]:
+    async def _deploy(self, function: Configured) -> tuple[FunctionVersion | None, str, str]:
         """The version as the runtime can run it, or None, the reason and its code."""
         try:
             folder = await asyncio.to_thread(self._code.unpack, function.code.sha256)
@@ -98,9 +96,9 @@ class Deployer:
         version = FunctionVersion(
             account=function.account,
             region=function.region,
-            name=function.id,
+            name=function.name,
             arn=function.arn,
-            version=LATEST,
+            version=function.version,
             runtime=function.runtime,
             handler=function.handler,
             memory_mb=function.memory_size,
@@ -117,9 +115,17 @@ class Deployer:
         return version, "", ""
 
 
+def _configured(source: Snapshot | Tx, account: str, region: str, id: str) -> Configured | None:
+    return source.get(PublishedVersion if ":" in id else Function, account, region, id)
+
+
 def _work_of(snapshot: Snapshot, key: Key) -> list[str]:
-    return [f"{key.account}|{key.region}|{key.id}"] if key.kind == Function.kind else []
+    return [f"{key.account}|{key.region}|{key.id}"] if key.kind in _KINDS else []
 
 
 def _all_work(snapshot: Snapshot) -> list[str]:
-    return [f"{each.account}|{each.region}|{each.id}" for each in snapshot.every(Function)]
+    return [
+        f"{each.account}|{each.region}|{each.id}"
+        for kind in (Function, PublishedVersion)
+        for each in snapshot.every(kind)
+    ]

@@ -114,7 +114,7 @@ class EventQueue:
                 event.account,
                 event.region,
                 event.function,
-                None,
+                event.qualifier or None,
                 event.payload,
                 request_id=event.id,
                 client_context=event.client_context,

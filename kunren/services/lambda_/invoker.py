@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from kunren.control.store import Key, Snapshot, Store
+from kunren.control.store import Key, Store
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.runtime.elb_event import ElbTarget
@@ -24,8 +24,9 @@ from kunren.services.lambda_.errors import (
     ServiceException,
     TooManyRequestsException,
 )
-from kunren.services.lambda_.model import AsyncEvent, Function, FunctionStatus
-from kunren.services.lambda_.names import FunctionName, only_latest, parse_function_name, split_arn
+from kunren.services.lambda_.lookup import find, find_function
+from kunren.services.lambda_.model import Alias, AsyncEvent, Configured, Function, FunctionStatus
+from kunren.services.lambda_.names import FunctionName, parse_function_name, split_arn
 from kunren.services.lambda_.policy import may_invoke
 from kunren.services.lambda_.view import state
 
@@ -71,8 +72,9 @@ class Invoker:
         """Run the function once and wait for its answer. `function_name` in any form that AWS takes; `source` is the
         ARN of who causes it, for the log only; `client_context` is JSON text."""
         name = parse_function_name(function_name, account, region, qualifier)
-        function = self.find(self._store.snapshot(), name)
-        version = await self._deployed(function)
+        snapshot = self._store.snapshot()
+        function, chosen = find_function(snapshot, name), find(snapshot, name, self._choose)
+        version = await self._deployed(chosen)
         call = Invocation(
             request_id=request_id or self._entropy.uuid(),
             payload=payload,
@@ -92,7 +94,7 @@ class Invoker:
 
     def enqueue(self, name: FunctionName, payload: bytes, request_id: str, client_context: str = "") -> None:
         """Accept an Event invocation. The caller answers 202 only after `store.durable()`."""
-        function = self.find(self._store.snapshot(), name)
+        find(self._store.snapshot(), name)
         now = self._clock.now()
         with self._store.write() as tx:
             tx.put(
@@ -100,7 +102,8 @@ class Invoker:
                     account=name.account,
                     region=name.region,
                     id=request_id,
-                    function=function.id,
+                    function=name.name,
+                    qualifier=name.qualifier,
                     payload=payload,
                     client_context=client_context,
                     accepted_at=now,
@@ -108,20 +111,19 @@ class Invoker:
                 )
             )
 
-    @staticmethod
-    def find(snapshot: Snapshot, name: FunctionName) -> Function:
-        """Raises ResourceNotFoundException as AWS words it."""
-        function = snapshot.get(Function, name.account, name.region, name.name)
-        if function is None:
-            raise ResourceNotFoundException(f"Function not found: {name.qualified_arn}")
-        only_latest(name)
-        return function
+    def _choose(self, alias: Alias) -> str:
+        """The version that this invocation of the alias runs."""
+        if not alias.weights:
+            return alias.version
+        shares = {alias.version: 1.0 - sum(alias.weights.values()), **alias.weights}
+        return self._entropy.weighted(list(shares), list(shares.values()))
 
-    def check_invocable(self, function: Function) -> None:
-        """Raises what an invocation of a function that is not Active gets."""
+    def check_invocable(self, function: Configured) -> None:
+        """Raises what an invocation of a function that is not Active gets. A published version that is still Pending
+        is waited for instead: $LATEST has run its code before."""
         status = self._store.snapshot().get(FunctionStatus, function.account, function.region, function.id)
         now = state(function, status)
-        if now == "Pending":
+        if now == "Pending" and isinstance(function, Function):
             raise ResourceConflictException(
                 "The operation cannot be performed at this time. The function is currently in the following state: "
                 "Pending"
@@ -132,7 +134,7 @@ class Invoker:
             )
             raise error(status.reason)
 
-    async def _deployed(self, function: Function) -> FunctionVersion:
+    async def _deployed(self, function: Configured) -> FunctionVersion:
         status = self._store.snapshot().get(FunctionStatus, function.account, function.region, function.id)
         if status is not None and status.deployed is not None and function.deployed_update_id:
             return status.deployed

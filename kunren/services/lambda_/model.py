@@ -19,15 +19,14 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
-class Function(Resource, frozen=True, kw_only=True):
-    """Desired: one function and its $LATEST configuration.
+class Configured(Resource, frozen=True, kw_only=True):
+    """What a function's $LATEST and its published versions have in common: all that decides how it runs.
 
     `update_id` changes with each change of code or configuration and is what the controller deploys; `revision_id`
     changes with each change that callers may guard by RevisionId. `deployed_update_id` is the last update that the
     runtime has had (empty: none yet), kept so that a restart does not turn an active function into a pending one.
+    `arn` is the function's, without qualifier.
     """
-
-    kind: ClassVar[str] = "lambda.function"
 
     arn: str
     role: str
@@ -45,13 +44,64 @@ class Function(Resource, frozen=True, kw_only=True):
     revision_id: str
     update_id: str
     deployed_update_id: str = ""
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.id.partition(":")[0]
+
+    @property
+    def version(self) -> str:
+        return self.id.partition(":")[2] or LATEST
+
+
+SETTINGS = (
+    "role", "runtime", "handler", "code", "timeout", "memory_size", "environment", "architecture", "ephemeral_storage",
+    "log_group",
+)  # fmt: skip
+"""The fields of `Configured` that a published version takes over from $LATEST, besides its description."""
+
+
+class Function(Configured, frozen=True, kw_only=True):
+    """Desired: one function and its $LATEST configuration.
+
+    `policies` are the statements of each resource policy, by qualifier ("" for the function itself, else a version or
+    alias); `last_version` is the number that was published last, which is never used again.
+    """
+
+    kind: ClassVar[str] = "lambda.function"
+
+    last_version: int = 0
     reserved_concurrency: int | None = None
-    policy: tuple[dict[str, Any], ...] = ()
+    policies: dict[str, tuple[dict[str, Any], ...]] = {}
     tags: dict[str, str] = {}
 
 
+class PublishedVersion(Configured, frozen=True, kw_only=True):
+    """Desired: an immutable version. Its id is `name:number`. `description_before` is what $LATEST said when it was
+    published, where PublishVersion gave another: that alone is no change worth a new version."""
+
+    kind: ClassVar[str] = "lambda.version"
+
+    description_before: str = ""
+
+
+class Alias(Resource, frozen=True, kw_only=True):
+    """Desired: a name for one version, or for two, `weights` being the share of the second. Its id is `name:alias`."""
+
+    kind: ClassVar[str] = "lambda.alias"
+
+    arn: str
+    function: str
+    name: str
+    version: str
+    description: str = ""
+    weights: dict[str, float] = {}
+    revision_id: str
+
+
 class FunctionStatus(Resource, frozen=True, kw_only=True):
-    """Observed, kept in memory: what the runtime has deployed. Id is the function's name.
+    """Observed, kept in memory: what the runtime has deployed. Id is that of the function or version.
 
     `update_id` is the last update that was tried; `reason` and `reason_code` are set when it failed. `deployed` is what
     invocations run, and stays the version before while an update is in progress or has failed.
@@ -72,6 +122,7 @@ class AsyncEvent(Resource, frozen=True, kw_only=True):
     kind: ClassVar[str] = "lambda.async-event"
 
     function: str
+    qualifier: str = ""
     payload: bytes
     client_context: str = ""
     accepted_at: float

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from kunren.core.arn import build_arn
 from kunren.services.lambda_.errors import InvalidParameterValueException, ResourceNotFoundException
-from kunren.services.lambda_.model import LATEST
 
 _FORM = re.compile(
     r"(?:arn:(?P<partition>aws[a-zA-Z-]*):lambda:)?(?:(?P<region>[a-z]{2}(?:-[a-z]+)+-\d):)?(?:(?P<account>\d{12}):)?"
@@ -63,10 +62,3 @@ def split_arn(arn: str) -> FunctionName | None:
     if match is None or not (match["partition"] and match["region"] and match["account"]):
         return None
     return FunctionName(match["account"], match["region"], match["name"], match["qualifier"] or "")
-
-
-def only_latest(name: FunctionName) -> None:
-    """Refuse qualifiers that nothing here answers to. Raises ResourceNotFoundException as AWS does for a version or
-    alias that does not exist."""
-    if name.qualifier not in ("", LATEST):
-        raise ResourceNotFoundException(f"Function not found: {name.qualified_arn}")

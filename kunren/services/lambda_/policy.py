@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 from kunren.control.store import Snapshot
-from kunren.services.lambda_.errors import InvalidParameterValueException
-from kunren.services.lambda_.model import LATEST, Function
+from kunren.services.lambda_.errors import InvalidParameterValueException, ResourceNotFoundException
+from kunren.services.lambda_.lookup import find, find_function
 from kunren.services.lambda_.names import split_arn
 
 ELB = "elasticloadbalancing.amazonaws.com"
@@ -103,10 +103,12 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def may_invoke(snapshot: Snapshot, function_arn: str, source_arn_target_group: str) -> bool | None:
     """Whether a load balancer may invoke the function for that target group; None when there is no such function."""
     name = split_arn(function_arn)
-    if name is None or name.qualifier not in ("", LATEST):
+    if name is None:
         return None
-    function = snapshot.get(Function, name.account, name.region, name.name)
-    if function is None:
+    try:
+        find(snapshot, name)
+    except ResourceNotFoundException:
         return None
+    statements = find_function(snapshot, name).policies.get(name.qualifier, ())
     account = source_arn_target_group.split(":")[4] if source_arn_target_group.count(":") >= 5 else ""
-    return service_may_invoke(function.policy, service=ELB, source_arn=source_arn_target_group, source_account=account)
+    return service_may_invoke(statements, service=ELB, source_arn=source_arn_target_group, source_account=account)

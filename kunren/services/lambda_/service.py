@@ -22,7 +22,7 @@ from kunren.services.lambda_.code import CodeStore
 from kunren.services.lambda_.deploy import Deployer
 from kunren.services.lambda_.events import EventQueue
 from kunren.services.lambda_.invoker import Invoker
-from kunren.services.lambda_.model import AsyncEvent, Function, FunctionStatus
+from kunren.services.lambda_.model import Alias, AsyncEvent, Function, FunctionStatus, PublishedVersion
 from kunren.settings import Settings
 
 
@@ -43,7 +43,7 @@ class LambdaService:
         log_sink: LogSink | None = None,
         environment_limit: int = 64,
     ) -> None:
-        store.register(Function, FunctionStatus, AsyncEvent)
+        store.register(Function, PublishedVersion, Alias, FunctionStatus, AsyncEvent)
         self.runtime = FunctionRuntime(
             host=host,
             clock=clock,

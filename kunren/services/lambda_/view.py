@@ -6,10 +6,19 @@ import base64
 from datetime import UTC, datetime
 from typing import Any
 
-from kunren.services.lambda_.model import LATEST, Function, FunctionStatus
+from kunren.services.lambda_.model import Alias, Configured, FunctionStatus
+
+_NOT_LISTED = (
+    "State",
+    "StateReason",
+    "StateReasonCode",
+    "LastUpdateStatus",
+    "LastUpdateStatusReason",
+    "LastUpdateStatusReasonCode",
+)
 
 
-def state(function: Function, status: FunctionStatus | None) -> str:
+def state(function: Configured, status: FunctionStatus | None) -> str:
     """Pending until the runtime has deployed it for the first time; then Active, or Failed."""
     if function.deployed_update_id:
         return "Active"
@@ -18,18 +27,18 @@ def state(function: Function, status: FunctionStatus | None) -> str:
     return "Pending"
 
 
-def update_status(function: Function, status: FunctionStatus | None) -> str:
+def update_status(function: Configured, status: FunctionStatus | None) -> str:
     """Of the last update: InProgress until the runtime has it."""
     if status is not None and status.update_id == function.update_id and status.reason_code:
         return "Failed"
     return "Successful" if function.deployed_update_id == function.update_id else "InProgress"
 
 
-def configuration(function: Function, status: FunctionStatus | None, *, qualified: bool = False) -> dict[str, Any]:
-    """A FunctionConfiguration. `qualified`: the ARN carries the version that was asked for."""
+def configuration(function: Configured, status: FunctionStatus | None, *, qualifier: str = "") -> dict[str, Any]:
+    """A FunctionConfiguration. `qualifier`: what the ARN carries, the version or alias that was asked for."""
     shown = _settings(function)
-    if qualified:
-        shown["FunctionArn"] += f":{LATEST}"
+    if qualifier:
+        shown["FunctionArn"] += f":{qualifier}"
     shown["State"] = state(function, status)
     if shown["State"] == "Pending":
         shown["StateReason"] = "The function is being created."
@@ -48,9 +57,14 @@ def configuration(function: Function, status: FunctionStatus | None, *, qualifie
     return shown
 
 
-def _settings(function: Function) -> dict[str, Any]:
+def listed(shown: dict[str, Any]) -> dict[str, Any]:
+    """Lists leave states out (API reference, ListFunctions)."""
+    return {member: value for member, value in shown.items() if member not in _NOT_LISTED}
+
+
+def _settings(function: Configured) -> dict[str, Any]:
     shown: dict[str, Any] = {
-        "FunctionName": function.id,
+        "FunctionName": function.name,
         "FunctionArn": function.arn,
         "Runtime": function.runtime,
         "Role": function.role,
@@ -61,7 +75,7 @@ def _settings(function: Function) -> dict[str, Any]:
         "MemorySize": function.memory_size,
         "LastModified": timestamp(function.last_modified),
         "CodeSha256": base64.b64encode(bytes.fromhex(function.code.sha256)).decode(),
-        "Version": LATEST,
+        "Version": function.version,
         "TracingConfig": {"Mode": "PassThrough"},
         "RevisionId": function.revision_id,
         "PackageType": "Zip",
@@ -72,6 +86,20 @@ def _settings(function: Function) -> dict[str, Any]:
     }
     if function.environment is not None:
         shown["Environment"] = {"Variables": function.environment}
+    return shown
+
+
+def alias_shown(alias: Alias) -> dict[str, Any]:
+    """An AliasConfiguration."""
+    shown: dict[str, Any] = {
+        "AliasArn": alias.arn,
+        "Name": alias.name,
+        "FunctionVersion": alias.version,
+        "Description": alias.description,
+        "RevisionId": alias.revision_id,
+    }
+    if alias.weights:
+        shown["RoutingConfig"] = {"AdditionalVersionWeights": alias.weights}
     return shown
 
 

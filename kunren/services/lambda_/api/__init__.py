@@ -7,7 +7,9 @@ from typing import ClassVar
 from kunren.control.store import Store
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
+from kunren.services.lambda_.api.aliases import AliasOperations
 from kunren.services.lambda_.api.base import CodeUrl, FetchS3
+from kunren.services.lambda_.api.concurrency import ConcurrencyOperations
 from kunren.services.lambda_.api.functions import FunctionOperations
 from kunren.services.lambda_.api.invocations import InvokeOperations
 from kunren.services.lambda_.api.permissions import PermissionOperations
@@ -17,7 +19,14 @@ from kunren.services.lambda_.invoker import Invoker
 from kunren.settings import Settings
 
 
-class LambdaApi(FunctionOperations, PermissionOperations, InvokeOperations, TagOperations):
+class LambdaApi(
+    FunctionOperations,
+    AliasOperations,
+    ConcurrencyOperations,
+    PermissionOperations,
+    InvokeOperations,
+    TagOperations,
+):
     """Constructed once its resources are registered (`LambdaService` does both)."""
 
     service: ClassVar[str] = "lambda"

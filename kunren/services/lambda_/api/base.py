@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -11,17 +11,21 @@ from kunren.control.store import Snapshot, Store, Tx
 from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
+from kunren.core.pagination import InvalidToken, page
 from kunren.services.lambda_.code import CodeStore
 from kunren.services.lambda_.errors import (
+    InvalidParameterValueException,
     PreconditionFailedException,
     ResourceConflictException,
-    ResourceNotFoundException,
 )
 from kunren.services.lambda_.invoker import Invoker
-from kunren.services.lambda_.model import Function, FunctionStatus
-from kunren.services.lambda_.names import FunctionName, only_latest, parse_function_name
+from kunren.services.lambda_.lookup import find, find_function, get_alias
+from kunren.services.lambda_.model import Alias, Configured, Function, FunctionStatus, PublishedVersion
+from kunren.services.lambda_.names import FunctionName, parse_function_name
 from kunren.services.lambda_.view import configuration, state, update_status
 
+T = TypeVar("T")
+PAGE_ITEMS_MAX = 50
 FetchS3 = Callable[[str, str, str | None], Awaitable[bytes]]
 """Called with bucket, key and version; raises LookupError with S3's own words."""
 CodeUrl = Callable[[str, str, str, str], str | None]
@@ -42,19 +46,34 @@ class ApiBase:
     def _name(self, ctx: RequestContext, params: Mapping[str, Any]) -> FunctionName:
         return parse_function_name(params["FunctionName"], ctx.account, ctx.region, params.get("Qualifier"))
 
-    def _get(self, source: Snapshot | Tx, name: FunctionName) -> Function:
-        """Raises ResourceNotFoundException."""
-        function = source.get(Function, name.account, name.region, name.name)
-        if function is None:
-            raise ResourceNotFoundException(f"Function not found: {name.qualified_arn}")
-        only_latest(name)
-        return function
+    def _function(self, source: Snapshot | Tx, name: FunctionName) -> Function:
+        """The function, whatever the qualifier says. Raises ResourceNotFoundException."""
+        return find_function(source, name)
 
-    def _status(self, source: Snapshot | Tx, function: Function) -> FunctionStatus | None:
+    def _qualified(self, source: Snapshot | Tx, name: FunctionName) -> Function | PublishedVersion | Alias:
+        """What the qualifier itself names. Raises ResourceNotFoundException."""
+        found = get_alias(source, name) or find(source, name)
+        assert isinstance(found, Function | PublishedVersion | Alias)
+        return found
+
+    def _status(self, source: Snapshot | Tx, function: Configured) -> FunctionStatus | None:
         return source.get(FunctionStatus, function.account, function.region, function.id)
 
-    def _shown(self, function: Function, *, qualified: bool = False) -> dict[str, Any]:
-        return configuration(function, self._status(self._store.snapshot(), function), qualified=qualified)
+    def _shown(self, function: Configured, qualifier: str = "") -> dict[str, Any]:
+        return configuration(function, self._status(self._store.snapshot(), function), qualifier=qualifier)
+
+    def _page(self, items: list[T], params: Mapping[str, Any], key: Callable[[T], str]) -> tuple[list[T], str | None]:
+        limit = min(params.get("MaxItems") or PAGE_ITEMS_MAX, PAGE_ITEMS_MAX)
+        try:
+            return page(items, params.get("Marker"), limit, key)
+        except InvalidToken:
+            raise InvalidParameterValueException("Invalid Marker") from None
+
+    def _forget_qualifier(self, tx: Tx, function: Function, qualifier: str) -> None:
+        """A version or alias goes: so does what hangs on it."""
+        if qualifier in function.policies:
+            left = {each: policy for each, policy in function.policies.items() if each != qualifier}
+            tx.put(msgspec.structs.replace(function, policies=left))
 
     def _updatable(self, source: Snapshot | Tx, function: Function) -> None:
         """Raises ResourceConflictException while another deployment is under way."""
@@ -65,7 +84,7 @@ class ApiBase:
         if function.deployed_update_id and update_status(function, status) == "InProgress":
             raise ResourceConflictException(f"{prefix} An update is in progress for resource: {function.arn}")
 
-    def _guard_revision(self, function: Function, params: Mapping[str, Any]) -> None:
+    def _guard_revision(self, function: Configured | Alias, params: Mapping[str, Any]) -> None:
         """Raises PreconditionFailedException."""
         told = params.get("RevisionId")
         if told and told != function.revision_id:

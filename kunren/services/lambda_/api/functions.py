@@ -1,4 +1,4 @@
-"""Functions: create, read, update, delete, list, and the account's limits."""
+"""Functions: create, read, update, delete, list."""
 
 from __future__ import annotations
 
@@ -6,38 +6,27 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.errors import WireError
-from kunren.core.pagination import InvalidToken, page
 from kunren.dataplane.runtime.interpreters import RuntimeUnavailable
-from kunren.dataplane.runtime.runtime import ACCOUNT_CONCURRENCY
-from kunren.services.lambda_.api.base import ApiBase
+from kunren.services.lambda_.api.versions import VersionOperations, version_order
 from kunren.services.lambda_.checks import check_configuration, check_name, check_package_members, check_tags
-from kunren.services.lambda_.code import UNZIPPED_BYTES_MAX, ZIPPED_BYTES_MAX
 from kunren.services.lambda_.errors import (
     CodeStorageExceededException,
     InvalidParameterValueException,
     ResourceConflictException,
 )
-from kunren.services.lambda_.model import LATEST, Code, Function
-from kunren.services.lambda_.names import parse_function_name
-from kunren.services.lambda_.view import configuration
+from kunren.services.lambda_.limits import TOTAL_CODE_BYTES_MAX, code_bytes
+from kunren.services.lambda_.lookup import aliases_of, find, get_alias, versions_of
+from kunren.services.lambda_.model import LATEST, Code, Configured, Function, PublishedVersion
+from kunren.services.lambda_.names import FunctionName, parse_function_name
+from kunren.services.lambda_.view import configuration, listed
 
-PAGE_ITEMS_MAX = 50
-TOTAL_CODE_BYTES_MAX = 80_530_636_800
-UNRESERVED_MIN = 100
 _REQUEST_BYTES_MAX = 70_167_211
-_NOT_LISTED = (
-    "State",
-    "StateReason",
-    "StateReasonCode",
-    "LastUpdateStatus",
-    "LastUpdateStatusReason",
-    "LastUpdateStatusReasonCode",
-)
 
 
-class FunctionOperations(ApiBase):
+class FunctionOperations(VersionOperations):
     async def create_function(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         name = parse_function_name(params["FunctionName"], ctx.account, ctx.region)
         check_name(name.name)
@@ -76,14 +65,16 @@ class FunctionOperations(ApiBase):
             if tx.get(Function, ctx.account, ctx.region, name.name) is not None:
                 raise exists
             tx.put(function)
-        return configuration(function, None)
+            created: Configured = self._publish(tx, function) if params.get("Publish") else function
+        return configuration(created, None)
 
     def get_function(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         name = self._name(ctx, params)
-        function = self._get(self._store.snapshot(), name)
-        answer: dict[str, Any] = {"Configuration": self._shown(function, qualified=bool(name.qualifier))}
+        snapshot = self._store.snapshot()
+        function, found = self._function(snapshot, name), find(snapshot, name)
+        answer: dict[str, Any] = {"Configuration": self._shown(found, name.qualifier)}
         if self._code_url is not None:
-            url = self._code_url(function.account, function.region, function.id, function.code.sha256)
+            url = self._code_url(found.account, found.region, found.name, found.code.sha256)
             if url is not None:
                 answer["Code"] = {"RepositoryType": "S3", "Location": url}
         if function.tags:
@@ -94,53 +85,50 @@ class FunctionOperations(ApiBase):
 
     def get_function_configuration(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         name = self._name(ctx, params)
-        return self._shown(self._get(self._store.snapshot(), name), qualified=bool(name.qualifier))
+        return self._shown(find(self._store.snapshot(), name), name.qualifier)
 
     def list_functions(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        functions = self._store.snapshot().list(Function, ctx.account, ctx.region)
-        qualified = params.get("FunctionVersion") == "ALL"
-        shown, marker = self._page(functions, params)
-        return {"Functions": [_listed(self._shown(each, qualified=qualified)) for each in shown], "NextMarker": marker}
-
-    def list_versions_by_function(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        function = self._get(self._store.snapshot(), self._name(ctx, params))
-        shown, marker = self._page([function], params)
-        return {"Versions": [_listed(self._shown(each, qualified=True)) for each in shown], "NextMarker": marker}
-
-    def _page(self, functions: list[Function], params: Mapping[str, Any]) -> tuple[list[Function], str | None]:
-        limit = min(params.get("MaxItems") or PAGE_ITEMS_MAX, PAGE_ITEMS_MAX)
-        try:
-            return page(functions, params.get("Marker"), limit, lambda each: each.id)
-        except InvalidToken:
-            raise InvalidParameterValueException("Invalid Marker") from None
+        snapshot = self._store.snapshot()
+        functions: list[Configured] = [*snapshot.list(Function, ctx.account, ctx.region)]
+        everything = params.get("FunctionVersion") == "ALL"
+        if everything:
+            functions += snapshot.list(PublishedVersion, ctx.account, ctx.region)
+            functions.sort(key=version_order)
+        page, marker = self._page(functions, params, version_order)
+        shown = [listed(self._shown(each, each.version if everything else "")) for each in page]
+        return {"Functions": shown, "NextMarker": marker}
 
     async def update_function_code(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         name = parse_function_name(params["FunctionName"], ctx.account, ctx.region)
-        function = self._get(self._store.snapshot(), name)
+        function = self._function(self._store.snapshot(), name)
         self._guard_revision(function, params)
         self._updatable(self._store.snapshot(), function)
-        if params.get("ImageUri") or params.get("Publish") or params.get("PublishTo"):
-            what = "container images" if params.get("ImageUri") else "published versions"
-            raise InvalidParameterValueException(f"Kunren does not have {what} yet.")
+        for member, what in (("ImageUri", "container images"), ("PublishTo", "PublishTo")):
+            if params.get(member):
+                raise InvalidParameterValueException(f"Kunren does not have {what} yet.")
         code = await self._keep_code(ctx, params, "UpdateFunctionCode")
         architecture = (params.get("Architectures") or [function.architecture])[0]
         with self._store.write() as tx:
-            now = self._get(tx, name)
+            now = self._function(tx, name)
             self._guard_revision(now, params)
             self._updatable(tx, now)
             updated = self._updated(now, code=code, architecture=architecture)
-            if not params.get("DryRun"):
-                tx.put(updated)
+            if params.get("DryRun"):
+                return self._shown(updated)
+            tx.put(updated)
+            if params.get("Publish"):
+                version = self._publish(tx, updated)
+                return self._shown(version, version.version)
         return self._shown(updated)
 
     async def update_function_configuration(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         name = parse_function_name(params["FunctionName"], ctx.account, ctx.region)
         check_configuration(params)
-        self._get(self._store.snapshot(), name)
+        self._function(self._store.snapshot(), name)
         if params.get("Runtime"):
             await self._check_runtime(params["Runtime"])
         with self._store.write() as tx:
-            function = self._get(tx, name)
+            function = self._function(tx, name)
             self._guard_revision(function, params)
             self._updatable(tx, function)
             updated = self._updated(function, **_changes(params, function))
@@ -152,51 +140,31 @@ class FunctionOperations(ApiBase):
         if name.qualifier == LATEST:
             raise InvalidParameterValueException("$LATEST version cannot be deleted without deleting the function.")
         with self._store.write() as tx:
-            tx.delete(self._get(tx, name))
+            function = self._function(tx, name)
+            if name.qualifier:
+                self._delete_version(tx, name, function)
+            else:
+                for each in (*versions_of(tx, function), *aliases_of(tx, function)):
+                    self._forget_qualifier(tx, function, each.id.partition(":")[2])
+                    tx.delete(each)
+                tx.delete(function)
         return {"StatusCode": 204}
 
-    def get_account_settings(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        functions = self._store.snapshot().list(Function, ctx.account, ctx.region)
-        reserved = sum(each.reserved_concurrency or 0 for each in functions)
-        return {
-            "AccountLimit": {
-                "TotalCodeSize": TOTAL_CODE_BYTES_MAX,
-                "CodeSizeUnzipped": UNZIPPED_BYTES_MAX,
-                "CodeSizeZipped": ZIPPED_BYTES_MAX,
-                "ConcurrentExecutions": ACCOUNT_CONCURRENCY,
-                "UnreservedConcurrentExecutions": ACCOUNT_CONCURRENCY - reserved,
-            },
-            "AccountUsage": {
-                "TotalCodeSize": sum(each.code.size for each in functions),
-                "FunctionCount": len(functions),
-            },
-        }
-
-    def put_function_concurrency(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        name = parse_function_name(params["FunctionName"], ctx.account, ctx.region)
-        wanted = params["ReservedConcurrentExecutions"]
-        with self._store.write() as tx:
-            function = self._get(tx, name)
-            others = sum(
-                each.reserved_concurrency or 0
-                for each in tx.list(Function, name.account, name.region)
-                if each.id != function.id
+    def _delete_version(self, tx: Tx, name: FunctionName, function: Function) -> None:
+        if get_alias(tx, name) is not None:
+            raise InvalidParameterValueException("Deletion of aliases is not currently supported.")
+        version = find(tx, name)
+        pointing = [
+            each.name
+            for each in aliases_of(tx, function)
+            if name.qualifier == each.version or name.qualifier in each.weights
+        ]
+        if pointing:
+            raise ResourceConflictException(
+                f"Unable to delete version because the following aliases reference it: [{', '.join(pointing)}]"
             )
-            if ACCOUNT_CONCURRENCY - others - wanted < UNRESERVED_MIN:
-                raise InvalidParameterValueException(
-                    "Specified ReservedConcurrentExecutions for function decreases account's "
-                    f"UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_MIN}]."
-                )
-            tx.put(self._revised(function, reserved_concurrency=wanted))
-        return {"ReservedConcurrentExecutions": wanted}
-
-    def get_function_concurrency(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        function = self._get(self._store.snapshot(), self._name(ctx, params))
-        return {"ReservedConcurrentExecutions": function.reserved_concurrency}
-
-    def delete_function_concurrency(self, ctx: RequestContext, params: dict[str, Any]) -> None:
-        with self._store.write() as tx:
-            tx.put(self._revised(self._get(tx, self._name(ctx, params)), reserved_concurrency=None))
+        self._forget_qualifier(tx, function, name.qualifier)
+        tx.delete(version)
 
     async def _check_runtime(self, runtime: str) -> None:
         try:
@@ -207,8 +175,7 @@ class FunctionOperations(ApiBase):
     async def _keep_code(self, ctx: RequestContext, source: Mapping[str, Any], operation: str) -> Code:
         package = await self._package(source, operation)
         code = await asyncio.to_thread(self._code.put, package)
-        functions = self._store.snapshot().list(Function, ctx.account, ctx.region)
-        if sum(each.code.size for each in functions) + code.size > TOTAL_CODE_BYTES_MAX:
+        if code_bytes(self._store.snapshot(), ctx.account, ctx.region) + code.size > TOTAL_CODE_BYTES_MAX:
             raise CodeStorageExceededException("Code storage limit exceeded.")
         return code
 
@@ -260,8 +227,3 @@ def _changes(params: Mapping[str, Any], function: Function) -> dict[str, Any]:
     if (params.get("LoggingConfig") or {}).get("LogGroup"):
         changes["log_group"] = params["LoggingConfig"]["LogGroup"]
     return changes
-
-
-def _listed(shown: dict[str, Any]) -> dict[str, Any]:
-    """Lists leave states out (API reference, ListFunctions)."""
-    return {member: value for member, value in shown.items() if member not in _NOT_LISTED}

@@ -15,6 +15,7 @@ from kunren.services.lambda_.errors import (
     InvalidRequestContentException,
     RequestTooLargeException,
 )
+from kunren.services.lambda_.lookup import find
 
 PAYLOAD_BYTES_MAX = {"RequestResponse": 6_291_456, "Event": 1_048_576, "DryRun": 6_291_456}
 
@@ -22,7 +23,7 @@ PAYLOAD_BYTES_MAX = {"RequestResponse": 6_291_456, "Event": 1_048_576, "DryRun":
 class InvokeOperations(ApiBase):
     async def invoke(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         name = self._name(ctx, params)
-        function = self._invoker.find(self._store.snapshot(), name)
+        function = find(self._store.snapshot(), name)
         for member in ("DurableExecutionName", "TenantId"):
             if params.get(member):
                 raise InvalidParameterValueException(f"Kunren does not have {member} yet.")

@@ -55,7 +55,6 @@ def test_retired_runtimes_are_refused():
         {"TracingConfig": {"Mode": "Active"}},
         {"DeadLetterConfig": {"TargetArn": "arn"}},
         {"LoggingConfig": {"LogFormat": "JSON"}},
-        {"Publish": True},
     ],
 )
 def test_what_would_not_happen_is_refused(params):

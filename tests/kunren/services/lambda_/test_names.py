@@ -1,7 +1,7 @@
 import pytest
 
 from kunren.services.lambda_.errors import InvalidParameterValueException, ResourceNotFoundException
-from kunren.services.lambda_.names import only_latest, parse_function_name, split_arn
+from kunren.services.lambda_.names import parse_function_name, split_arn
 
 ARN = "arn:aws:lambda:us-west-2:123456789012:function:my-function"
 
@@ -32,12 +32,6 @@ def test_function_of_another_region_is_not_reachable():
 def test_two_qualifiers_must_agree():
     with pytest.raises(InvalidParameterValueException, match="derived qualifier"):
         parse_function_name("f:1", "1" * 12, "us-east-1", "2")
-
-
-def test_versions_and_aliases_are_not_found():
-    with pytest.raises(ResourceNotFoundException) as caught:
-        only_latest(parse_function_name("f:live", "123456789012", "us-east-1"))
-    assert caught.value.message == "Function not found: arn:aws:lambda:us-east-1:123456789012:function:f:live"
 
 
 def test_only_whole_arns_are_split():
