@@ -13,6 +13,7 @@ import io
 import os
 import shutil
 import stat
+import tempfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -41,12 +42,12 @@ class CodeStore:
         path = self.package(digest)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(f".{os.getpid()}.tmp")
-            with temporary.open("wb") as file:
+            descriptor, temporary = tempfile.mkstemp(prefix=f".{digest}.", dir=path.parent)
+            with open(descriptor, "wb") as file:
                 file.write(package)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(path)
+            Path(temporary).replace(path)
             _sync_folder(path.parent)
         return Code(sha256=digest, size=len(package))
 
@@ -63,19 +64,25 @@ class CodeStore:
         folder = self.folder(sha256)
         if folder.is_dir():
             return folder
-        temporary = self._unpacked / f".{sha256}.{os.getpid()}"
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        with zipfile.ZipFile(self.package(sha256)) as archive:
-            _extract(archive, temporary)
-        temporary.rename(folder)
+        self._unpacked.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{sha256}.", dir=self._unpacked))
+        temporary.chmod(0o755)
+        try:
+            with zipfile.ZipFile(self.package(sha256)) as archive:
+                _extract(archive, temporary)
+            temporary.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another thread, for another version of the same code, was faster
+                raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
         return folder
 
     def discard_except(self, used: set[str]) -> None:
         """Drop the packages that no function uses any more."""
         for folder in (self._packages, self._unpacked):
             for each in folder.iterdir() if folder.is_dir() else ():
-                if each.name.split(".")[0] not in used and not each.name.startswith("."):
+                if each.name.split(".")[0] not in used:
                     shutil.rmtree(each) if each.is_dir() else each.unlink(missing_ok=True)
 
 

@@ -3,6 +3,7 @@ import os
 import stat
 import struct
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -91,3 +92,12 @@ def test_no_bytes_make_it_fail_otherwise(data):
         check(data)
     except InvalidParameterValueException:
         pass
+
+
+def test_versions_that_share_a_package_may_unpack_it_at_once(tmp_path):
+    store = CodeStore(tmp_path)
+    code = store.put(archive(*((f"{number}.py", b"x", 0o100644) for number in range(200))))
+    with ThreadPoolExecutor(4) as threads:
+        folders = set(threads.map(store.unpack, [code.sha256] * 4))
+    assert [len(list(each.iterdir())) for each in folders] == [200]
+    assert len(list((tmp_path / "code").iterdir())) == 1
