@@ -222,6 +222,8 @@ def _workload(network: VpcNetwork, workload: Workload, cidr: IPv4Network, resolv
         Ruleset(name, workload_rules(workload.firewall, resolver)),
         Veth(namespace, device_name("w", workload.id), name, "eth0", master=bridge, peer_mac=workload.mac),
         Address(name, "eth0", f"{IPv4Address(workload.address)}/{cidr.prefixlen}"),
+        # Of length 32, so that the primary address is the one that programs come from.
+        *(Address(name, "eth0", f"{IPv4Address(each)}/32") for each in workload.secondary),
         RouteFact(name, EVERYWHERE, via=str(cidr[1]), device="eth0"),
     ]
 

@@ -93,6 +93,7 @@ class Workload:
     address: str
     mac: str
     firewall: Firewall = Firewall()
+    secondary: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

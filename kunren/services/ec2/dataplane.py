@@ -70,12 +70,21 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc) -> VpcNetwork:
             if each.attachment == "node"
         ),
         workloads=tuple(
-            Workload(each.id, each.subnet_id, each.private_ip, each.mac, guard(each))
+            Workload(
+                each.id,
+                each.subnet_id,
+                each.private_ip,
+                each.mac,
+                guard(each),
+                secondary=tuple(sorted(address.private_ip for address in each.secondary)),
+            )
             for each in interfaces
             if each.attachment == "workload"
         ),
         internet_gateway=gateway is not None,
-        public={each.public_ip: each.private_ip for each in interfaces if each.public_ip} if gateway else {},
+        public={public: private for each in interfaces for public, private in store.public_addresses(each).items()}
+        if gateway
+        else {},
     )
 
 
@@ -123,7 +132,7 @@ def _members(interfaces: Iterable[NetworkInterface]) -> dict[str, tuple[str, ...
     found: dict[str, list[str]] = defaultdict(list)
     for each in interfaces:
         for group_id in each.groups:
-            found[group_id].append(each.private_ip)
+            found[group_id].extend(store.private_ips(each))
     return {group_id: tuple(each) for group_id, each in found.items()}
 
 

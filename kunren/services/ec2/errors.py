@@ -159,6 +159,27 @@ class NetworkAclEntryLimitExceeded(AwsError):
         super().__init__("The maximum number of network ACL entries has been reached.")
 
 
+class AllocationNotFound(_NoSuchId):
+    code = "InvalidAllocationID.NotFound"
+    word = "allocation"
+
+
+class AddressNotFound(AwsError):
+    """A public address that the account has not allocated."""
+
+    code = "InvalidAddress.NotFound"
+
+    def __init__(self, *addresses: str) -> None:
+        super().__init__(f"Address '{', '.join(addresses)}' not found.")
+
+
+class AddressLimitExceeded(AwsError):
+    code = "AddressLimitExceeded"
+
+    def __init__(self) -> None:
+        super().__init__("The maximum number of addresses has been reached.")
+
+
 class DhcpOptionsNotFound(_NoSuchId):
     code = "InvalidDhcpOptionID.NotFound"
     word = "dhcpOption"
@@ -358,6 +379,27 @@ class InvalidIpAddressInUse(AwsError):
 
 class ResourceAlreadyAssociated(AwsError):
     code = "Resource.AlreadyAssociated"
+
+
+class AlreadyAssociated(ResourceAlreadyAssociated):
+    """An Elastic IP, or a private address that has one."""
+
+    def __init__(self, id: str, association_id: str) -> None:
+        super().__init__(f"resource {id} is already associated with associate-id {association_id}")
+
+
+class NoGatewayAttached(AwsError):
+    code = "Gateway.NotAttached"
+
+    def __init__(self, vpc_id: str) -> None:
+        super().__init__(f"Network {vpc_id} is not attached to any internet gateway")
+
+
+class PrivateAddressLimitExceeded(AwsError):
+    code = "PrivateIpAddressLimitExceeded"
+
+    def __init__(self) -> None:
+        super().__init__("The maximum number of private IP addresses for this network interface has been reached.")
 
 
 class GatewayNotAttached(AwsError):

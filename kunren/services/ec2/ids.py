@@ -14,6 +14,7 @@ from kunren.core.errors import AwsError
 from kunren.services.ec2 import errors
 from kunren.services.ec2.model import (
     DhcpOptions,
+    ElasticIp,
     InternetGateway,
     NetworkAcl,
     NetworkInterface,
@@ -69,12 +70,16 @@ NETWORK_ACL = IdKind(
 DHCP_OPTIONS = IdKind(
     DhcpOptions, IdForm("dopt", "dhcp-options", "InvalidDhcpOptionsId.Malformed", errors.DhcpOptionsNotFound)
 )
+ELASTIC_IP = IdKind(
+    ElasticIp, IdForm("eipalloc", "elastic-ip", "InvalidAllocationID.Malformed", errors.AllocationNotFound)
+)
 SECURITY_GROUP_RULE = IdForm(
     "sgr", "security-group-rule", "InvalidSecurityGroupRuleId.Malformed", errors.SecurityGroupRuleNotFound
 )
 PREFIX_LIST = IdForm("pl", "prefix-list", "InvalidPrefixListId.Malformed", errors.PrefixListNotFound)
 INSTANCE = IdForm("i", "instance", "InvalidInstanceID.Malformed", errors.InstanceNotFound)
 ACL_ASSOCIATION = IdForm("aclassoc", "", "InvalidNetworkAclAssociationId.Malformed", errors.AssociationNotFound)
+EIP_ASSOCIATION = IdForm("eipassoc", "", "InvalidAssociationID.Malformed", errors.AssociationNotFound)
 ASSOCIATION = IdForm("rtbassoc", "", "InvalidRouteTableAssociationId.Malformed", errors.AssociationNotFound)
 
 TAGGABLE: tuple[IdKind[Any], ...] = (
@@ -85,5 +90,6 @@ TAGGABLE: tuple[IdKind[Any], ...] = (
     SECURITY_GROUP,
     NETWORK_INTERFACE,
     NETWORK_ACL,
+    ELASTIC_IP,
     DHCP_OPTIONS,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from kunren.control.store import Tx
 from kunren.core.entropy import Entropy
-from kunren.services.ec2 import errors, store
+from kunren.services.ec2 import elastic_ips, errors, store
 from kunren.services.ec2.model import NetworkInterface, Subnet, Vpc
 from kunren.world.spec import WorldSpec
 
@@ -75,11 +75,27 @@ def create_interface(
 
 
 def delete_interface(tx: Tx, interface: NetworkInterface) -> None:
-    """Delete the interface and give its addresses back, whatever holds it: asking first is the API's business."""
-    store.release_private(tx, interface)
-    store.release_public(tx, interface)
+    """Delete the interface and give its addresses back, whatever holds it: asking first is the API's business. Its
+    Elastic IPs stay the account's."""
+    for address in elastic_ips.of_interface(tx, interface):
+        interface = elastic_ips.disassociate(tx, address)
+    for private_ip in store.private_ips(interface):
+        store.release_private(tx, interface, private_ip)
+    if interface.public_ip is not None:
+        store.release_public(tx, interface.region, interface.public_ip)
     store.forget_token(tx, interface)
     tx.delete(interface)
+
+
+def bind_elastic_ip(tx: Tx, entropy: Entropy, interface: NetworkInterface, allocation_id: str) -> NetworkInterface:
+    """The interface with this Elastic IP of its account as its public address; it is let go with the interface.
+
+    For NAT gateways and Network Load Balancer nodes. Raises AllocationNotFound, AlreadyAssociated, GatewayNotFound.
+    """
+    address = elastic_ips.find(tx, interface.account, interface.region, allocation_id)
+    if address.association_id is not None:
+        raise errors.AlreadyAssociated(address.id, address.association_id)
+    return elastic_ips.associate(tx, entropy, address, interface, interface.private_ip)
 
 
 def check_groups(reader: store.Reader, vpc: Vpc, groups: tuple[str, ...]) -> None:

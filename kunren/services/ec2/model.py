@@ -92,9 +92,18 @@ class SecurityGroup(Resource, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
+class SecondaryAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """One more private address of an interface, perhaps with an Elastic IP."""
+
+    private_ip: str
+    public_ip: str | None = None
+    allocation_id: str | None = None
+
+
 class NetworkInterface(Resource, frozen=True, kw_only=True):
     """`attachment` says what answers on the address: "node" (a load balancer node, in the VPC's namespace), "workload"
-    (a namespace of its own), or None (nothing yet)."""
+    (a namespace of its own), or None (nothing yet). `public_ip` is the Elastic IP `allocation_id`, or where that is
+    None Amazon's own."""
 
     kind: ClassVar[str] = "ec2.network-interface"
 
@@ -104,6 +113,8 @@ class NetworkInterface(Resource, frozen=True, kw_only=True):
     private_ip: str
     mac: str
     public_ip: str | None = None
+    allocation_id: str | None = None
+    secondary: tuple[SecondaryAddress, ...] = ()
     groups: tuple[str, ...] = ()
     description: str = ""
     interface_type: str = "interface"
@@ -116,6 +127,18 @@ class NetworkInterface(Resource, frozen=True, kw_only=True):
     attach_time: float | None = None  # AWS time
     client_token: str | None = None
     client_request: str | None = None  # what was asked with the token, in short
+    tags: dict[str, str] = {}
+
+
+class ElasticIp(Resource, frozen=True, kw_only=True):
+    """A public address of the account. The id is the allocation's; the association is kept on the interface too."""
+
+    kind: ClassVar[str] = "ec2.elastic-ip"
+
+    public_ip: str
+    association_id: str | None = None
+    interface_id: str | None = None
+    private_ip: str | None = None
     tags: dict[str, str] = {}
 
 

@@ -20,6 +20,7 @@ from kunren.services.ec2.model import (
     AddressUse,
     ClientToken,
     DhcpOptions,
+    ElasticIp,
     InterfaceStatus,
     InternetGateway,
     NetworkAcl,
@@ -43,6 +44,7 @@ KINDS: tuple[type[Resource], ...] = (
     RouteTable,
     SecurityGroup,
     NetworkInterface,
+    ElasticIp,
     NetworkAcl,
     DhcpOptions,
     AccountRegion,
@@ -58,12 +60,17 @@ def register(store: Store) -> None:
     """Make ec2's kinds known to the store, and rebuild the address pools from the interfaces it holds."""
     store.register(*KINDS)
     with store.write() as tx:
-        for each in sorted(tx.every(NetworkInterface), key=lambda each: int(IPv4Address(each.private_ip))):
-            behind = int(IPv4Address(each.private_ip)) + 1
-            _use(tx, each.account, each.region, each.subnet_id, each.private_ip, each.id, behind)
-        with_public = [(IPv4Address(each.public_ip), each) for each in tx.every(NetworkInterface) if each.public_ip]
-        for address, each in sorted(with_public, key=lambda pair: pair[0]):
-            _use(tx, "", each.region, PUBLIC_POOL, str(address), each.id, int(address) + 1)
+        private = [(IPv4Address(ip), each) for each in tx.every(NetworkInterface) for ip in private_ips(each)]
+        for address, each in sorted(private, key=lambda pair: pair[0]):
+            _use(tx, each.account, each.region, each.subnet_id, str(address), each.id, int(address) + 1)
+        public = [(each.public_ip, each.region, each.id) for each in tx.every(ElasticIp)]
+        public += [
+            (each.public_ip, each.region, each.id)
+            for each in tx.every(NetworkInterface)
+            if each.public_ip is not None and each.allocation_id is None
+        ]
+        for text, region, id in sorted(public, key=lambda each: IPv4Address(each[0])):
+            _use(tx, "", region, PUBLIC_POOL, text, id, int(IPv4Address(text)) + 1)
         for interface in list(tx.every(NetworkInterface)):
             remember_token(tx, interface)
         for table in list(tx.every(RouteTable)):
@@ -126,6 +133,18 @@ def subnets_of(reader: Reader, vpc: Vpc) -> list[Subnet]:
 
 def interfaces_of(reader: Reader, vpc: Vpc) -> list[NetworkInterface]:
     return [each for each in reader.list(NetworkInterface, vpc.account, vpc.region) if each.vpc_id == vpc.id]
+
+
+def private_ips(interface: NetworkInterface) -> list[str]:
+    """All of the interface's private addresses, the primary first."""
+    return [interface.private_ip, *(each.private_ip for each in interface.secondary)]
+
+
+def public_addresses(interface: NetworkInterface) -> dict[str, str]:
+    """Public address → private address, of those the interface has now."""
+    pairs = [(interface.public_ip, interface.private_ip)]
+    pairs += [(each.public_ip, each.private_ip) for each in interface.secondary]
+    return {public: private for public, private in pairs if public is not None}
 
 
 def gateway_of(reader: Reader, vpc: Vpc) -> InternetGateway | None:
@@ -221,22 +240,21 @@ def take_private(tx: Tx, subnet: Subnet, interface_id: str, wanted: str | None) 
     return wanted
 
 
-def release_private(tx: Tx, interface: NetworkInterface) -> None:
-    _release(tx, interface.account, interface.region, interface.subnet_id, interface.private_ip)
+def release_private(tx: Tx, interface: NetworkInterface, address: str) -> None:
+    _release(tx, interface.account, interface.region, interface.subnet_id, address)
 
 
-def take_public(tx: Tx, spec: WorldSpec, region: str, interface_id: str) -> str:
-    """A public address of the region, unique in the whole world."""
+def take_public(tx: Tx, spec: WorldSpec, region: str, holder_id: str) -> str:
+    """A public address of the region, unique in the whole world, for an interface or an allocation."""
     first, last = addresses.customer_addresses(region_index(spec, region))
-    address = _take_next(tx, "", region, PUBLIC_POOL, int(first), int(last), interface_id)
+    address = _take_next(tx, "", region, PUBLIC_POOL, int(first), int(last), holder_id)
     if address is None:
         raise errors.InsufficientAddressCapacity(region)
     return address
 
 
-def release_public(tx: Tx, interface: NetworkInterface) -> None:
-    if interface.public_ip is not None:
-        _release(tx, "", interface.region, PUBLIC_POOL, interface.public_ip)
+def release_public(tx: Tx, region: str, address: str) -> None:
+    _release(tx, "", region, PUBLIC_POOL, address)
 
 
 def forget_pool(tx: Tx, subnet: Subnet) -> None:

@@ -10,6 +10,7 @@ from kunren.core.entropy import Entropy
 from kunren.services.ec2.api.absent import AbsentOperations
 from kunren.services.ec2.api.base import Limits
 from kunren.services.ec2.api.dhcp_options import DhcpOptionsOperations
+from kunren.services.ec2.api.elastic_ips import ElasticIpOperations
 from kunren.services.ec2.api.internet_gateways import InternetGatewayOperations
 from kunren.services.ec2.api.network_acls import NetworkAclOperations
 from kunren.services.ec2.api.network_interfaces import NetworkInterfaceOperations
@@ -32,6 +33,7 @@ class Ec2Api(
     RouteOperations,
     SecurityGroupRuleOperations,
     NetworkInterfaceOperations,
+    ElasticIpOperations,
     NetworkAclOperations,
     DhcpOptionsOperations,
     PlaceOperations,

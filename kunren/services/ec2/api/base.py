@@ -43,6 +43,8 @@ class Limits:
     cidrs_per_vpc: int = 5
     network_acls_per_vpc: int = 200
     entries_per_direction: int = 20
+    elastic_ips: int = 5
+    addresses_per_interface: int = 50
 
 
 class Tagged(Protocol):

@@ -64,7 +64,7 @@ class InternetGatewayOperations(Ec2Base):
             vpc = self.get(tx, ctx, ids.VPC, params["VpcId"])
             if gateway.vpc_id != vpc.id:
                 raise errors.GatewayNotAttached(gateway.id, vpc.id)
-            if any(each.public_ip is not None for each in store.interfaces_of(tx, vpc)):
+            if any(store.public_addresses(each) for each in store.interfaces_of(tx, vpc)):
                 raise errors.DependencyViolation(
                     f"Network {vpc.id} has some mapped public address(es). "
                     "Please unmap those public address(es) before detaching the gateway."

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.ec2 import errors, ids, interfaces, store, tagging
-from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id, token_of
+from kunren.services.ec2 import elastic_ips, errors, ids, interfaces, store, tagging
+from kunren.services.ec2.api.base import Params, chosen, operation, paged, resource_id, token_of
+from kunren.services.ec2.api.private_addresses import PrivateAddressOperations
 from kunren.services.ec2.filters import Getter
 from kunren.services.ec2.model import InterfaceStatus, NetworkInterface, SecurityGroup, Subnet
 
@@ -22,7 +23,6 @@ _CREATE_NOT_YET = {
     "EnablePrimaryIpv6": "IPv6 in VPCs",
     "Ipv4Prefixes": "delegated prefixes",
     "Ipv4PrefixCount": "delegated prefixes",
-    "SecondaryPrivateIpAddressCount": "secondary private addresses",
     "InterfaceType": "interface types other than the ordinary one",
     "ConnectionTrackingSpecification": "connection tracking timeouts of interfaces",
     "Operator": "managed network interfaces",
@@ -64,8 +64,35 @@ def attachment_of(reader: store.Reader, interface: NetworkInterface) -> dict[str
     }
 
 
-def _association(interface: NetworkInterface) -> dict[str, Any] | None:
-    return {"IpOwnerId": "amazon", "PublicIp": interface.public_ip} if interface.public_ip else None
+def _association(
+    reader: store.Reader, interface: NetworkInterface, public_ip: str | None, allocation_id: str | None
+) -> dict[str, Any] | None:
+    """The public address of one private address: Amazon's own, or an Elastic IP of the account."""
+    if public_ip is None:
+        return None
+    if allocation_id is None:
+        return {"IpOwnerId": "amazon", "PublicIp": public_ip}
+    address = elastic_ips.find(reader, interface.account, interface.region, allocation_id)
+    return {
+        "AllocationId": address.id,
+        "AssociationId": address.association_id,
+        "IpOwnerId": address.account,
+        "PublicIp": public_ip,
+    }
+
+
+def _addresses(reader: store.Reader, interface: NetworkInterface) -> list[dict[str, Any]]:
+    """The private addresses, the primary first."""
+    held = [(interface.private_ip, interface.public_ip, interface.allocation_id)]
+    held += [(each.private_ip, each.public_ip, each.allocation_id) for each in interface.secondary]
+    return [
+        {
+            "Primary": number == 0,
+            "PrivateIpAddress": private_ip,
+            "Association": _association(reader, interface, public_ip, allocation_id),
+        }
+        for number, (private_ip, public_ip, allocation_id) in enumerate(held)
+    ]
 
 
 def groups_to_wire(reader: store.Reader, interface: NetworkInterface) -> list[dict[str, Any]]:
@@ -75,6 +102,7 @@ def groups_to_wire(reader: store.Reader, interface: NetworkInterface) -> list[di
 
 def interface_to_wire(reader: store.Reader, interface: NetworkInterface) -> dict[str, Any]:
     subnet = reader.get(Subnet, interface.account, interface.region, interface.subnet_id)
+    addresses = _addresses(reader, interface)
     return {
         "NetworkInterfaceId": interface.id,
         "OwnerId": interface.account,
@@ -86,14 +114,8 @@ def interface_to_wire(reader: store.Reader, interface: NetworkInterface) -> dict
         "InterfaceType": interface.interface_type,
         "MacAddress": interface.mac,
         "PrivateIpAddress": interface.private_ip,
-        "PrivateIpAddresses": [
-            {
-                "Primary": True,
-                "PrivateIpAddress": interface.private_ip,
-                "Association": _association(interface),
-            }
-        ],
-        "Association": _association(interface),
+        "PrivateIpAddresses": addresses,
+        "Association": addresses[0]["Association"],
         "Attachment": attachment_of(reader, interface),
         "Groups": groups_to_wire(reader, interface),
         "Ipv6Addresses": [],
@@ -114,14 +136,21 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[NetworkInterface]]:
     def attachment(member: str) -> Getter[NetworkInterface]:
         return lambda each: (attachment_of(reader, each) or {}).get(member)
 
+    def association(member: str, first_only: bool = True) -> Getter[NetworkInterface]:
+        def values(each: NetworkInterface) -> list[str | None]:
+            addresses = _addresses(reader, each)[: 1 if first_only else None]
+            return [(address["Association"] or {}).get(member) for address in addresses]
+
+        return values
+
     table: dict[str, Getter[NetworkInterface]] = {
-        "addresses.association.owner-id": lambda each: "amazon" if each.public_ip else None,
-        "addresses.association.public-ip": lambda each: each.public_ip,
-        "addresses.primary": lambda each: True,
-        "addresses.private-ip-address": lambda each: each.private_ip,
-        "association.allocation-id": lambda each: None,
-        "association.association-id": lambda each: None,
-        "association.ip-owner-id": lambda each: "amazon" if each.public_ip else None,
+        "addresses.association.owner-id": association("IpOwnerId", first_only=False),
+        "addresses.association.public-ip": association("PublicIp", first_only=False),
+        "addresses.primary": lambda each: [str(address["Primary"]).lower() for address in _addresses(reader, each)],
+        "addresses.private-ip-address": store.private_ips,
+        "association.allocation-id": association("AllocationId"),
+        "association.association-id": association("AssociationId"),
+        "association.ip-owner-id": association("IpOwnerId"),
         "association.public-dns-name": lambda each: None,
         "association.public-ip": lambda each: each.public_ip,
         "attachment.attach-time": lambda each: None,
@@ -145,7 +174,7 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[NetworkInterface]]:
         "operator.principal": lambda each: None,
         "owner-id": lambda each: each.account,
         "private-dns-name": lambda each: None,
-        "private-ip-address": lambda each: each.private_ip,
+        "private-ip-address": store.private_ips,
         "requester-id": lambda each: each.requester_id,
         "requester-managed": lambda each: each.requester_managed,
         "source-dest-check": lambda each: each.source_dest_check,
@@ -156,7 +185,7 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[NetworkInterface]]:
     return table
 
 
-class NetworkInterfaceOperations(Ec2Base):
+class NetworkInterfaceOperations(PrivateAddressOperations):
     @operation
     def create_network_interface(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         _refuse(params, _CREATE_NOT_YET)
@@ -181,6 +210,7 @@ class NetworkInterfaceOperations(Ec2Base):
             self.get(tx, ctx, ids.SECURITY_GROUP, each)
         if self.store.snapshot().count(NetworkInterface, ctx.account, ctx.region) >= self.limits.network_interfaces:
             raise errors.NetworkInterfaceLimitExceeded()
+        primary, secondary = _wanted_addresses(params)
         interface = interfaces.create_interface(
             tx,
             self.entropy,
@@ -190,10 +220,11 @@ class NetworkInterfaceOperations(Ec2Base):
             subnet_id=params["SubnetId"],
             groups=tuple(params.get("Groups") or ()),
             description=description,
-            address=_wanted_address(params),
+            address=primary,
             public=False,
             tags=tags,
         )
+        interface = self.with_secondary(tx, interface, secondary)
         if token := token_of(params):
             interface = replace(interface, **token)
             tx.put(interface)
@@ -301,17 +332,21 @@ def _description(text: str) -> str:
     return text
 
 
-def _wanted_address(params: Params) -> str | None:
-    """The primary private address that is asked for, in either form."""
+def _wanted_addresses(params: Params) -> tuple[str | None, list[str | None]]:
+    """The primary private address that is asked for, in either form, and the secondary ones; None is any free one."""
     listed = params.get("PrivateIpAddresses") or []
-    primary = [each for each in listed if each.get("Primary")]
-    if len(listed) > len(primary):
-        raise errors.NotYet("secondary private addresses")
+    primary = [each.get("PrivateIpAddress") for each in listed if each.get("Primary")]
+    secondary = [each.get("PrivateIpAddress") for each in listed if not each.get("Primary")]
+    single: str | None = params.get("PrivateIpAddress")
     if len(primary) > 1:
         raise errors.InvalidParameterValue("Only one private IP address can be the primary one")
-    single: str | None = params.get("PrivateIpAddress")
     if primary and single is not None:
         raise errors.InvalidParameterCombination(
             "The parameters privateIpAddress and privateIpAddresses cannot be used together"
         )
-    return primary[0].get("PrivateIpAddress") if primary else single
+    count = params.get("SecondaryPrivateIpAddressCount") or 0
+    if secondary and count:
+        raise errors.InvalidParameterCombination(
+            "The parameters privateIpAddresses and secondaryPrivateIpAddressCount cannot be used together"
+        )
+    return primary[0] if primary else single, secondary or [None] * count

@@ -162,14 +162,21 @@ class Lab:
         ]
         return vpc, subnet, {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0"}, gateway
 
+    def open_group(self, vpc):
+        """A security group that lets everything pass."""
+        group = self.ec2.group(vpc, "open")
+        everything = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+        self.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[everything])
+        return group
+
     async def workload(self, subnet, said=b"", port=80, groups=()):
-        """A workload that accepts on a port and says something to each who connects."""
+        """A workload that accepts on a port and says something to each who connects; None: the caller's address."""
         interface = self.workloads.create(subnet, groups=groups)
         await self.controller.applied(interface.id)
         listener = await self.world.open_socket(namespace_of(interface), bind=("0.0.0.0", port), listen=16)
 
         async def answer(reader, writer):
-            writer.write(said)
+            writer.write(writer.get_extra_info("peername")[0].encode() if said is None else said)
             writer.close()
 
         self.listening.append(await asyncio.start_server(answer, sock=listener))

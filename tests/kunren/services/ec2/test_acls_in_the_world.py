@@ -7,8 +7,6 @@ import pytest
 from kunren.services.ec2 import interfaces
 from kunren.services.ec2.workloads import namespace_of
 
-OPEN = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
-
 
 def new_acl(ec2, subnet, *entries):
     """A network ACL of these (number, direction, action, protocol, block, rest) entries, in place of the subnet's."""
@@ -45,8 +43,7 @@ def two_subnets(lab):
             vpc, public, route, gateway = lab.public_subnet()
             ec2.create_route(**route, GatewayId=gateway)
             private = ec2.subnet(vpc, "10.0.1.0/24")
-            group = ec2.group(vpc)
-            ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[OPEN])
+            group = lab.open_group(vpc)
             front = await lab.workload(public, b"front", groups=[group])
             back = await lab.workload(private, b"back", groups=[group])
             await story(lab, public, private, front, back, group)

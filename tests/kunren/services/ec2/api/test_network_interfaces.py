@@ -113,7 +113,6 @@ def test_what_is_refused_at_creation(ec2, subnet):
 
     assert refused(SubnetId="subnet-0") == ("InvalidSubnetID.NotFound", "The subnet ID 'subnet-0' does not exist")
     assert refused(Groups=["sg-0"]) == ("InvalidGroup.NotFound", "The security group 'sg-0' does not exist")
-    assert refused(SecondaryPrivateIpAddressCount=1)[0] == "NotImplemented"
     assert refused(PrivateIpAddress="10.0.1.1") == (
         "InvalidParameterValue",
         "Address is in subnet's reserved address range",
