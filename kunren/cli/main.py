@@ -21,6 +21,7 @@ COMMANDS = {
     "env": "kunren.cli.environment:env",
     "exec": "kunren.cli.execute:execute",
     "drill": "kunren.cli.drill:drill",
+    "graph": "kunren.cli.graph:graph",
 }
 
 
@@ -54,6 +55,7 @@ def cli() -> None:
       kunren exec --from tokyo -- curl https://example-one.test/
       eval "$(kunren env)"                        or point the tools of this shell at it
       kunren drill run redirect                   deploy the showpiece and check it
+      kunren graph                                draw what is deployed
       kunren down                                 end it; `up` comes back to the same world
     """
 

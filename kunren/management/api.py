@@ -6,6 +6,7 @@
 | GET /status | parts, resources, ports, clock, calls that nobody implements |
 | POST /shutdown | {"pid", "arguments"}; the daemon ends afterwards |
 | POST /places, /places/NAME | a client place, started if need be: {"namespace", "world"} |
+| POST /graph | the deployed architecture: {"account", "region", "name"}, each may be null; nodes and edges |
 | POST /workloads | a network interface with a namespace of its own, kept until the caller's process ends |
 
 A refusal is 400 (the caller's mistake) or 404 with {"error": text}; `kunren.management.client` raises it.
@@ -17,6 +18,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from kunren.core.errors import AwsError
+from kunren.graph.build import architecture
+from kunren.graph.model import Graph
+from kunren.graph.reach import UnknownName, reachable
 from kunren.world.interface import UnknownPlace
 
 if TYPE_CHECKING:
@@ -36,7 +40,7 @@ class ManagementApi:
         """Status and JSON value for one request. Never raises."""
         try:
             return await self._route(method, path.rstrip("/"), body)
-        except (UnknownPlace, AwsError) as error:
+        except (UnknownPlace, UnknownName, AwsError) as error:
             return 400, {"error": str(error)}
         except Exception as error:
             log.exception("management call %s %s failed", method, path)
@@ -55,6 +59,13 @@ class ManagementApi:
                 return 200, await self._app.place(None)
             case "POST", ["places", name]:
                 return 200, await self._app.place(name)
+            case "POST", ["graph"] if isinstance(body, dict):
+                return 200, self._graph(body)
             case "POST", ["workloads"] if isinstance(body, dict):
                 return 200, await self._app.workload(body)
         return 404, {"error": f"there is no management call {method} {path}"}
+
+    def _graph(self, wanted: dict[str, Any]) -> Graph:
+        """Raises UnknownName."""
+        found = architecture(self._app.store.snapshot(), wanted.get("account"), wanted.get("region"))
+        return reachable(found, wanted["name"]) if wanted.get("name") else found

@@ -16,6 +16,7 @@ ALLOWED = {
     "fallback": {"fallback", "gateway", "wire", "world", "core", "settings"},
     "dataplane": {"dataplane", "world", "core", "settings"},
     "services": {"services", "dataplane", "world", "control", "core", "settings"},
+    "graph": {"graph", "services", "dataplane", "control", "core"},
     "drills": {"drills", "management"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

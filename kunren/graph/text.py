@@ -1,0 +1,200 @@
+"""A graph as a tree in text: names first, then each VPC with its load balancers, then what stands outside of VPCs.
+
+Lines are lists of (text, style), so that a terminal may colour them and a pipe gets the text alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from kunren.graph.index import Index, counted
+from kunren.graph.model import Graph, Node, health
+
+Span: TypeAlias = tuple[str, str]
+"""Text and its style: "", "strong", "faint", or a health ("good", "bad", "waiting", "quiet")."""
+Line: TypeAlias = list[Span]
+
+
+@dataclass(slots=True)
+class Branch:
+    """One line and what hangs below it."""
+
+    line: Line
+    below: list[Branch] = field(default_factory=list)
+
+
+def lines(graph: Graph) -> list[Line]:
+    """The whole picture; a graph without nodes says so."""
+    index = Index(graph)
+    sections = [("DNS", _dns(index)), *_vpcs(index), ("Outside of VPCs", _outside(index))]
+    made: list[Line] = []
+    for title, branches in sections:
+        if branches:
+            made += [[]] if made else []
+            made.append([(title, "strong")])
+            made += _drawn(branches, "")
+    return made or [[("Nothing is deployed yet.", "faint")]]
+
+
+def plain(graph: Graph) -> str:
+    """The lines without styles, for a pipe."""
+    return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines(graph))
+
+
+def _drawn(branches: Sequence[Branch], before: str) -> Iterable[Line]:
+    for number, branch in enumerate(branches):
+        last = number == len(branches) - 1
+        yield [(before + ("└─ " if last else "├─ "), "faint"), *branch.line]
+        yield from _drawn(branch.below, before + ("   " if last else "│  "))
+
+
+def _state(node: Node) -> Line:
+    return [("  ● " + node.state, health(node.state))] if node.state else []
+
+
+def _dns(index: Index) -> list[Branch]:
+    made = []
+    for zone in index.kind("hosted-zone"):
+        shown = index.shown_records(zone)
+        hidden = len(index.inside(zone.id, "record")) - len(shown)
+        more = f"  and {counted(hidden, 'other record')}" if hidden else ""
+        line = [(zone.name, "strong"), (f"  hosted zone {zone.details['id']}{more}", "faint"), *_state(zone)]
+        made.append(Branch(line, [_record(index, each) for each in shown]))
+    return made
+
+
+def _record(index: Index, record: Node) -> Branch:
+    details = record.details
+    line: Line = [(details["type"], ""), (f" {record.name}", "strong")]
+    edges = index.backward(record.id, "hosted-zone")
+    if "weight" in details:
+        share = edges[0][0].label.partition(", ")[2] if edges else ""
+        line.append((f"  [{details['set']}: weight {details['weight']}{', ' + share if share else ''}]", ""))
+    onward = index.onward(record.id)
+    if onward:
+        kinds = {"load-balancer": "load balancer ", "workload": "workload ", "record": "record "}
+        names = " and ".join(dict.fromkeys(kinds.get(node.kind, "") + node.name for _, node in onward))
+        how = "alias" if "alias" in details else f"ttl {details['ttl']}"
+        return Branch([*line, (f"  {how} → ", "faint"), (names, "")])
+    if "alias" in details:
+        return Branch([*line, ("  alias → ", "faint"), (details["alias"], ""), ("  ● leads to nothing", "bad")])
+    return Branch([*line, (f"  ttl {details['ttl']} → ", "faint"), (details["values"], "")])
+
+
+def _vpcs(index: Index) -> list[tuple[str, list[Branch]]]:
+    made, seen = [], set[str]()
+    for vpc in index.kind("vpc"):
+        name = f"{vpc.name} ({vpc.id})" if vpc.name != vpc.id else vpc.id
+        title = f"VPC {name}  {vpc.details['cidr']}  {vpc.region}  account {vpc.account}"
+        branches = [_balancer(index, each, seen) for each in index.inside(vpc.id, "load-balancer")]
+        idle = [each for each in index.inside(vpc.id, "target-group") if not index.backward(each.id, "rule")]
+        branches += [_group(index, each, "unused  ", seen) for each in idle]
+        branches += _workloads(index, vpc)
+        made.append((title, branches or [Branch([("nothing that carries traffic", "faint")])]))
+    return made
+
+
+def _workloads(index: Index, vpc: Node) -> list[Branch]:
+    """Subnets with the workloads that no target group has (the others are drawn as targets)."""
+    made = []
+    for subnet in index.inside(vpc.id, "subnet"):
+        alone = [each for each in index.inside(subnet.id, "workload") if not index.backward(each.id, "target")]
+        if alone:
+            branch = Branch([("subnet ", "faint"), (subnet.name, ""), _place(subnet)])
+            branch.below = [
+                Branch(
+                    [("workload ", "faint"), (each.name, ""), ("  " + each.details["address"], "faint"), *_state(each)]
+                )
+                for each in alone
+            ]
+            made.append(branch)
+    return made
+
+
+def _place(subnet: Node) -> Span:
+    return (f"  {subnet.details['zone']}  {subnet.details['cidr']}", "faint")
+
+
+def _balancer(index: Index, balancer: Node, seen: set[str]) -> Branch:
+    details = balancer.details
+    branch = Branch(
+        [
+            ("load balancer ", "faint"),
+            (balancer.name, "strong"),
+            (f"  {details['type']}, {details['scheme']}", "faint"),
+            *_state(balancer),
+        ]
+    )
+    branch.below.append(Branch([(f"name {details['dns name']}", "faint")]))
+    for edge, node in index.onward(balancer.id, "load-balancer-node"):
+        subnet = index.by_id.get(node.within or "")
+        where = f"{edge.label}  {subnet.name if subnet else ''}"
+        at = node.details["address"]
+        shown = f"{node.details['public address']} → {at}" if "public address" in node.details else at
+        branch.below.append(Branch([(f"node {where}  ", "faint"), (shown, ""), *_state(node)]))
+    branch.below += [_listener(index, each, seen) for _, each in index.onward(balancer.id, "listener")]
+    return branch
+
+
+def _listener(index: Index, listener: Node, seen: set[str]) -> Branch:
+    details = listener.details
+    policy = f"  {details['security policy']}" if "security policy" in details else ""
+    branch = Branch([("listener ", "faint"), (listener.name, "strong"), (policy, "faint")])
+    for edge, certificate in index.onward(listener.id, "certificate"):
+        names = certificate.details["names"] or certificate.id
+        branch.below.append(Branch([(f"{edge.label}  ", "faint"), (names, ""), *_state(certificate)]))
+    branch.below += [_rule(index, each, seen) for _, each in index.onward(listener.id, "rule")]
+    return branch
+
+
+def _rule(index: Index, rule: Node, seen: set[str]) -> Branch:
+    details = rule.details
+    groups = index.onward(rule.id, "target-group")
+    head = f"{details['priority']}  "
+    if details["priority"] == "default":
+        line: Line = [(head, "strong")]
+    else:
+        line = [(head, "strong"), (details["conditions"] + "  ", "")]
+    if not groups:
+        return Branch([*line, ("→ ", "faint"), (details["action"], "")])
+    before = details["action"].rpartition(", then ")[0]
+    line.append((f"→ {before + ', then ' if before else ''}forward", "faint"))
+    branch = Branch(line)
+    for edge, group in groups:
+        share = edge.label.removeprefix("forward").strip()
+        branch.below.append(_group(index, group, f"{share}  " if share else "", seen))
+    return branch
+
+
+def _group(index: Index, group: Node, before: str, seen: set[str]) -> Branch:
+    """A target group with its targets, which are drawn once (`seen`)."""
+    kind = group.details.get("protocol", group.details["type"])
+    line: Line = [(before, "strong"), ("target group ", "faint"), (group.name, ""), (f"  {kind}", "faint")]
+    branch = Branch([*line, *_state(group)])
+    if group.id in seen:
+        branch.line.append(("  targets as above", "faint"))
+        return branch
+    seen.add(group.id)
+    for _, target in index.onward(group.id, "target", "function"):
+        if target.kind == "function":
+            shown = [("function ", "faint"), (target.name, ""), (f"  {target.details['runtime']}", "faint")]
+            branch.below.append(Branch([*shown, *_state(target)]))
+            continue
+        where = [target.details[key] for key in ("workload", "zone", "reason") if key in target.details]
+        branch.below.append(Branch([(target.name, ""), *_state(target), ("  " + "  ".join(where), "faint")]))
+    return branch
+
+
+def _outside(index: Index) -> list[Branch]:
+    """Functions that no load balancer reaches, and groups of functions that no rule does."""
+    groups = [
+        each for each in index.kind("target-group") if not each.within and not index.backward(each.id, "rule")
+    ]  # fmt: skip
+    functions = [each for each in index.kind("function") if not index.backward(each.id)]
+    made = [_group(index, each, "unused  ", set()) for each in groups]
+    for each in functions:
+        shown: Line = [("function ", "faint"), (each.name, "strong"), (f"  {each.details['runtime']}", "faint")]
+        made.append(Branch([*shown, (f"  {each.region}", "faint"), *_state(each)]))
+    return made

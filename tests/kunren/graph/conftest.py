@@ -1,0 +1,117 @@
+"""A store, filled with rows, that describes a small shop; `shop(balancers, rules, targets)` makes it as large as asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kunren.control.store import Store
+from kunren.dataplane.dns import names
+from kunren.services.acm.model import Certificate
+from kunren.services.ec2 import store as ec2
+from kunren.services.ec2.model import InterfaceStatus, NetworkInterface, Subnet, Vpc
+from kunren.services.elbv2 import model as elbv2
+from kunren.services.lambda_.model import Function, FunctionStatus
+from kunren.services.route53.model import AliasTarget, HostedZone, OwnerName, RecordSet, ServedZone
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+HERE: dict[str, Any] = {"account": ACCOUNT, "region": REGION}
+ELB = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}"
+CERTIFICATE = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1"
+
+
+class Shop:
+    def __init__(self, balancers: int = 1, rules: int = 2, targets: int = 3) -> None:
+        self.store = Store(None)
+        ec2.register(self.store)
+        self.store.register(
+            *elbv2.KINDS, HostedZone, OwnerName, ServedZone, Certificate, Function, FunctionStatus
+        )  # fmt: skip
+        with self.store.write() as tx:
+            tx.put(Vpc(**HERE, id="vpc-1", cidr="10.0.0.0/16", tags={"Name": "shop"}))
+            for number, zone in enumerate(("us-east-1a", "us-east-1b")):
+                tx.put(
+                    Subnet(
+                        **HERE, id=f"subnet-{number}", vpc_id="vpc-1", cidr=f"10.0.{number}.0/24",
+                        availability_zone=zone, availability_zone_id=f"use1-az{number + 1}",
+                    )
+                )  # fmt: skip
+            tx.put(Certificate(**HERE, id=CERTIFICATE, type="AMAZON_ISSUED", domain_name="shop.test",
+                               names=("shop.test", "*.shop.test"), key_algorithm="EC_prime256v1", created_at=0,
+                               status="ISSUED"))  # fmt: skip
+            zone_row = HostedZone(account=ACCOUNT, region="", id="Z1", name="shop.test.", caller_reference="1",
+                                  name_servers=("ns-1",), created=0)  # fmt: skip
+            tx.put(zone_row)
+            tx.put(ServedZone(account=ACCOUNT, region="", id="Z1", version=1))
+            for number in range(balancers):
+                self._balancer(tx, number, rules, targets)
+            self._records(tx, balancers)
+
+    def _records(self, tx: Any, balancers: int) -> None:
+        def owner(name: str, *sets: RecordSet) -> None:
+            id = names.sort_key(names.to_wire(name))
+            tx.put(OwnerName(account=ACCOUNT, region="Z1", id=id, record_sets=sets))
+
+        weighted = [
+            RecordSet(type="A", set_identifier=f"s{number}", weight=3 if number == 0 else 1, alias=alias(number))
+            for number in range(min(balancers, 2))
+        ]
+        owner("shop.test", RecordSet(type="NS", ttl=60, values=("ns-1",)), *weighted)
+        owner("*.shop.test", RecordSet(type="A", alias=alias(0)))
+        owner("www.shop.test", RecordSet(type="CNAME", ttl=60, values=("shop.test",)))
+        owner("gone.shop.test", RecordSet(type="A", alias=alias(999)))
+        owner("_x.shop.test", RecordSet(type="CNAME", ttl=60, values=("_y.acm-validations.aws",)))
+
+    def _balancer(self, tx: Any, number: int, rules: int, targets: int) -> None:
+        arn = f"{ELB}:loadbalancer/app/lb{number}/{number:016x}"
+        nodes = []
+        for zone in range(2):
+            address, public = f"10.0.{zone}.{number + 4}", f"198.19.{zone}.{number + 16}"
+            tx.put(NetworkInterface(**HERE, id=f"eni-{number}-{zone}", vpc_id="vpc-1", subnet_id=f"subnet-{zone}",
+                                    availability_zone=f"us-east-1{'ab'[zone]}", private_ip=address, public_ip=public,
+                                    mac="0e:00:00:00:00:00", attachment="node"))  # fmt: skip
+            tx.put(InterfaceStatus(**HERE, id=f"eni-{number}-{zone}", vpc_id="vpc-1", private_ip=address))
+            nodes.append(elbv2.AvailabilityZone(zone_name=f"us-east-1{'ab'[zone]}", subnet_id=f"subnet-{zone}",
+                                                interface_id=f"eni-{number}-{zone}", private_ip=address,
+                                                public_ip=public))  # fmt: skip
+        tx.put(elbv2.LoadBalancer(**HERE, id=arn, name=f"lb{number}", type="application", scheme="internet-facing",
+                                  ip_address_type="ipv4", vpc_id="vpc-1", dns_name=dns_name(number),
+                                  canonical_hosted_zone_id="ZALB", created_time=0, zones=tuple(nodes)))  # fmt: skip
+        tx.put(elbv2.LoadBalancerStatus(**HERE, id=arn, state="active"))
+        listener = f"{ELB}:listener/app/lb{number}/{number:016x}/{number:016x}"
+        tx.put(elbv2.Listener(**HERE, id=listener, load_balancer_arn=arn, port=443, protocol="HTTPS",
+                              default_actions=(), certificates=(CERTIFICATE,)))  # fmt: skip
+        group = f"{ELB}:targetgroup/g{number}/{number:016x}"
+        forward = {"Type": "forward", "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": group, "Weight": 1}]}}
+        fixed = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}
+        for each in range(rules):
+            host = {"Field": "host-header", "HostHeaderConfig": {"Values": [f"h{each}.shop.test"]}}
+            tx.put(elbv2.Rule(**HERE, id=f"{listener}/{each:04d}", listener_arn=listener, priority=each + 1,
+                              conditions=(host,), actions=(forward,)))  # fmt: skip
+        tx.put(elbv2.Rule(**HERE, id=f"{listener}/default", listener_arn=listener, priority=0, actions=(fixed,)))
+        check = elbv2.HealthCheck(enabled=True, protocol="HTTP", port="traffic-port", path="/", interval=30, timeout=5,
+                                  healthy_threshold=5, unhealthy_threshold=2, matcher=elbv2.Matcher())  # fmt: skip
+        found = tuple(
+            elbv2.Target(id=f"10.0.{each % 2}.{100 + each // 2}", port=8000 + number) for each in range(targets)
+        )
+        tx.put(elbv2.TargetGroup(**HERE, id=group, name=f"g{number}", target_type="ip", protocol="HTTP", port=80,
+                                 vpc_id="vpc-1", health_check=check, targets=found))  # fmt: skip
+        for index, target in enumerate(found):
+            state, reason = ("unhealthy", "Target.Timeout") if index == 0 else ("healthy", None)
+            tx.put(elbv2.TargetHealth(**HERE, id=elbv2.target_health_id(group, target), state=state, reason=reason,
+                                      description="Request timed out" if reason else None))  # fmt: skip
+
+
+def dns_name(number: int) -> str:
+    return f"lb{number}-1.us-east-1.elb.amazonaws.com"
+
+
+def alias(number: int) -> AliasTarget:
+    return AliasTarget(hosted_zone_id="ZALB", dns_name=f"dualstack.{dns_name(number)}.", evaluate_target_health=True)
+
+
+@pytest.fixture
+def shop() -> Callable[..., Shop]:
+    return Shop
