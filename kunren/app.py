@@ -20,6 +20,7 @@ from kunren.core.clock import SystemClock, iso_utc
 from kunren.core.entropy import Entropy
 from kunren.core.errors import Unusable
 from kunren.dataplane.dns.server import DnsServer
+from kunren.dataplane.dns.vpc_names import VpcNames
 from kunren.dataplane.envoy.control import EnvoyControl
 from kunren.dataplane.runtime.host import WorldHost
 from kunren.fallback.fallback import Fallback, spawn_in_world
@@ -187,11 +188,11 @@ class App:
         """The targets of a name's CNAME as the world's DNS gives them to anyone who asks."""
         return list((await self.dns.query(name, "CNAME")).values)
 
-    async def _serve_dns(self, vpc_id: str, addresses: tuple[str, ...]) -> None:
+    async def _serve_dns(self, vpc: VpcNames, addresses: tuple[str, ...]) -> None:
         if addresses:
-            await self.dns.serve_vpc(vpc_id, addresses)
+            await self.dns.serve_vpc(vpc, addresses)
         else:
-            await self.dns.stop_vpc(vpc_id)
+            await self.dns.stop_vpc(vpc.id)
 
     def _endpoint_asked(self, region: str) -> None:
         """Somebody in the world looked up a service endpoint of this region: have it answer there."""

@@ -104,6 +104,28 @@ class Target(Program):
         self.hear_until("done " + command)
 
 
+class Shell(Program):
+    """Runs commands in a client place (`--from`) or on a subnet (`--subnet`), one after the other."""
+
+    def __init__(self, kunren: Any, *where: str) -> None:
+        super().__init__(kunren, "runner.py", where=where)
+        self.interface = self.process.stderr.readline().split(":")[0] if "--subnet" in where else None
+
+    def run(self, *command: str) -> dict[str, Any]:
+        """{"code", "out", "err"} of a command."""
+        self.say(json.dumps(command))
+        return json.loads(self.hear())
+
+    def dig(self, *question: str) -> list[str]:
+        """What `dig +short` prints, sorted."""
+        return sorted(self.run("dig", "+short", "+time=1", "+tries=1", *question)["out"].split("\n")[:-1])
+
+    def rcode(self, *question: str) -> str:
+        """NOERROR, NXDOMAIN ...; "" where nobody answered."""
+        out = self.run("dig", "+noall", "+comments", "+time=1", "+tries=1", *question)["out"]
+        return out.partition("status: ")[2].partition(",")[0]
+
+
 class Running:
     """Starts programs in any daemon's world; they end with the test."""
 
@@ -115,6 +137,9 @@ class Running:
 
     def client(self, kunren: Any, place: str) -> Client:
         return self._ended(Client(kunren, place))
+
+    def shell(self, kunren: Any, *where: str) -> Shell:
+        return self._ended(Shell(kunren, *where))
 
     def _ended(self, made: Any) -> Any:
         self._running.callback(made.end)

@@ -13,8 +13,9 @@ from ipaddress import IPv4Address
 
 from kunren.dataplane.dns import names
 from kunren.dataplane.dns.answer import NOERROR, NXDOMAIN, Answer
-from kunren.dataplane.dns.zones import ANY, NS, SOA, A, Node, Records, RRset, Zones
-from kunren.world.addresses import NAME_SERVERS, PUBLIC, service_endpoint
+from kunren.dataplane.dns.ec2_names import address_in, public_name, reversed_address
+from kunren.dataplane.dns.zones import ANY, NS, PTR, SOA, A, Node, Records, RRset, Zones
+from kunren.world.addresses import NAME_SERVERS, customer_addresses, service_endpoint
 from kunren.world.spec import WorldSpec
 
 ENDPOINT_TTL_S = 60
@@ -35,8 +36,7 @@ GLOBAL_SERVICES = frozenset(
 )  # fmt: skip
 _NAME_SERVER = re.compile(r"ns-(\d{1,4})\.awsdns-(\d\d)\.(com|net|org|co\.uk)\.\Z")
 _NAME_SERVER_DOMAIN = re.compile(r"(?:.+\.)?awsdns-\d\d\.(?:com|net|org|co\.uk)\.\Z")
-_EC2_PUBLIC = re.compile(r"ec2-(\d+)-(\d+)-(\d+)-(\d+)\.(?:compute-1|[a-z0-9-]+\.compute)\.amazonaws\.com\.\Z")
-_EC2_PRIVATE = re.compile(r"ip-(\d+)-(\d+)-(\d+)-(\d+)\.(?:ec2|[a-z0-9-]+\.compute)\.internal\.\Z")
+_EC2_PUBLIC = (".compute-1.amazonaws.com.", ".compute.amazonaws.com.")
 _S3_REGION = re.compile(r"(?:.+\.)?s3[-.](?:dualstack\.|website[-.])?([a-z0-9-]+)\.amazonaws\.com\.\Z")
 _LOCALHOST = names.to_wire("localhost")
 _VALIDATIONS = names.to_wire("acm-validations.aws")
@@ -77,16 +77,17 @@ def aws_answer(zones: Zones, spec: WorldSpec, name: bytes, rtype: int) -> Answer
         return _endpoint(spec, GLOBAL_REGION if region == "global" else region, name, rtype)
     if names.is_within(name, _VALIDATIONS):
         # ACM's own side of a validation CNAME: it exists, and has no records of its own
-        return Answer(NOERROR, authority=(_soa(_VALIDATIONS),))
+        return Answer(NOERROR, authority=(soa(_VALIDATIONS),))
     text = names.to_text(name)
     if _NAME_SERVER_DOMAIN.match(text):
         address = name_server_address(text)
         owner = list(names.suffixes(name))[-4 if text.endswith(".co.uk.") else -3]
         if address is not None:
             return _address(address, name, rtype, owner, NAME_SERVER_TTL_S)
-        return Answer(NOERROR if name == owner else NXDOMAIN, authority=(_soa(owner),))
-    if text.endswith(".internal.") and (found := _EC2_PRIVATE.match(text)):
-        return _embedded(found, name, rtype)
+        return Answer(NOERROR if name == owner else NXDOMAIN, authority=(soa(owner),))
+    if (customer := reversed_address(name)) is not None and (home := _region_of(spec, customer)) is not None:
+        target = names.to_wire(public_name(str(customer), home))
+        return _from_node({PTR: Records(ENDPOINT_TTL_S, (target,))}, name, rtype, names.parent(name))
     return None
 
 
@@ -96,17 +97,19 @@ def root_answer(zones: Zones, name: bytes, rtype: int) -> Answer:
         server = Records(518_400, (names.to_wire("a.root-servers.net"),))
         return Answer(NOERROR, answer=(RRset(name, NS, server.ttl, server.rdatas),))
     exists = name == names.ROOT or zones.is_above(name)
-    return Answer(NOERROR if exists else NXDOMAIN, authority=(_soa(names.ROOT),))
+    return Answer(NOERROR if exists else NXDOMAIN, authority=(soa(names.ROOT),))
 
 
 def _amazonaws(zones: Zones, spec: WorldSpec, name: bytes, rtype: int) -> Answer:
     text = names.to_text(name)
     labels = names.labels_of(name)
-    if found := _EC2_PUBLIC.match(text):
-        return _embedded(found, name, rtype)
+    if (address := address_in(name)) is not None and text.endswith(
+        (".compute-1.amazonaws.com.", ".compute.amazonaws.com.")
+    ):
+        return _public_name(spec, address, name, rtype)
     if b"elb" in labels[:-2]:
         exists = zones.is_above(name)
-        return Answer(NOERROR if exists else NXDOMAIN, authority=(_soa(_soa_owner(name)),))
+        return Answer(NOERROR if exists else NXDOMAIN, authority=(soa(_soa_owner(name)),))
     if len(labels) > 3 and spec.region(labels[-3].decode("latin-1")):
         return _endpoint(spec, labels[-3].decode("latin-1"), name, rtype)
     if (found := _S3_REGION.match(text)) and spec.region(found[1]):
@@ -117,7 +120,7 @@ def _amazonaws(zones: Zones, spec: WorldSpec, name: bytes, rtype: int) -> Answer
     if service in GLOBAL_SERVICES and (len(labels) == 3 or service == "s3"):
         return _endpoint(spec, GLOBAL_REGION, name, rtype)
     exists = len(labels) == 2 or zones.is_above(name)
-    return Answer(NOERROR if exists else NXDOMAIN, authority=(_soa(_soa_owner(name)),))
+    return Answer(NOERROR if exists else NXDOMAIN, authority=(soa(_soa_owner(name)),))
 
 
 def endpoint_region(spec: WorldSpec, address: str) -> str | None:
@@ -129,22 +132,28 @@ def _endpoint(spec: WorldSpec, region: str, name: bytes, rtype: int) -> Answer:
     for index, each in enumerate(spec.regions):
         if each.name == region:
             return _address(service_endpoint(index), name, rtype, _soa_owner(name))
-    return Answer(NXDOMAIN, authority=(_soa(_soa_owner(name)),))
+    return Answer(NXDOMAIN, authority=(soa(_soa_owner(name)),))
 
 
 def _address(address: str, name: bytes, rtype: int, owner: bytes, ttl: int = ENDPOINT_TTL_S) -> Answer:
     return _from_node({A: Records(ttl, (IPv4Address(address).packed,))}, name, rtype, owner)
 
 
-def _embedded(found: re.Match[str], name: bytes, rtype: int) -> Answer:
-    """`ec2-198-19-0-16…` and `ip-10-0-0-5…`: the address is in the name."""
-    try:
-        address = IPv4Address(".".join(found.groups()))
-    except ValueError:
-        return Answer(NXDOMAIN, authority=(_soa(_soa_owner(name)),))
-    if found.re is _EC2_PUBLIC and address not in PUBLIC:
-        return Answer(NXDOMAIN, authority=(_soa(_soa_owner(name)),))
+def _public_name(spec: WorldSpec, address: IPv4Address, name: bytes, rtype: int) -> Answer:
+    """`ec2-198-19-0-16.compute-1.amazonaws.com`: every customer's address of a region has a name in that region."""
+    region = _region_of(spec, address)
+    if region is None or names.to_wire(public_name(str(address), region)) != name:
+        return Answer(NXDOMAIN, authority=(soa(_soa_owner(name)),))
     return _address(str(address), name, rtype, _soa_owner(name))
+
+
+def _region_of(spec: WorldSpec, address: IPv4Address) -> str | None:
+    """The region that gives this address to customers."""
+    for index, each in enumerate(spec.regions):
+        first, last = customer_addresses(index)
+        if first <= address <= last:
+            return each.name
+    return None
 
 
 def _from_node(node: Node, name: bytes, rtype: int, owner: bytes) -> Answer:
@@ -153,7 +162,7 @@ def _from_node(node: Node, name: bytes, rtype: int, owner: bytes) -> Answer:
     found = node.get(rtype)
     if isinstance(found, Records):
         return Answer(NOERROR, answer=(RRset(name, rtype, found.ttl, found.rdatas),))
-    return Answer(NOERROR, authority=(_soa(owner),))
+    return Answer(NOERROR, authority=(soa(owner),))
 
 
 def _soa_owner(name: bytes) -> bytes:
@@ -161,7 +170,8 @@ def _soa_owner(name: bytes) -> bytes:
     return list(names.suffixes(name))[-3:][0]
 
 
-def _soa(owner: bytes) -> RRset:
+def soa(owner: bytes) -> RRset:
+    """The SOA that a negative answer of AWS's own names carries."""
     server = "a.root-servers.net" if owner == names.ROOT else "ns-2.amzndns.com"
     mailbox = "nstld.verisign-grs.com" if owner == names.ROOT else "awsdns-hostmaster.amazon.com"
     numbers = struct.pack("!IIIII", 1, 7200, 900, 1_209_600, NEGATIVE_TTL_S)

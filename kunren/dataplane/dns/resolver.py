@@ -4,7 +4,9 @@ Where to ask follows from the published zones: AWS's own names, then the zone th
 and further down by the NS records that stand there, then the root, which knows no other internet. Answers are
 remembered for their TTL in AWS time (`Clock.now`) and served with what is left of it; "no such name" and "no such
 record" for the SOA's negative TTL (RFC 2308). A change of a delegation makes the resolver forget what lies below it:
-the world has no registry whose copies age. Refuses to know about sockets; `respond` maps packet to packet.
+the world has no registry whose copies age. The resolver of a VPC answers first from what it knows itself
+(`vpc_names.py`), which it never caches: a change there is seen at once. Refuses to know about sockets; `respond` maps
+packet to packet.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from kunren.dataplane.dns import message, names
 from kunren.dataplane.dns.answer import FAILURE, NOERROR, NXDOMAIN, SERVFAIL, Answer, Chance, Client, answer
 from kunren.dataplane.dns.aws_names import aws_answer, root_answer
 from kunren.dataplane.dns.packet_cache import PacketCache
+from kunren.dataplane.dns.vpc_names import VpcNames, vpc_answer
 from kunren.dataplane.dns.zones import ANY, CNAME, NS, SOA, A, RRset, Zone, Zones
 from kunren.world.spec import WorldSpec
 
@@ -31,18 +34,28 @@ _ALL_TYPES = -1
 
 @dataclass(slots=True)
 class _Entry:
-    """What is remembered of one name and type. `rrset` None: nothing there, and `soa` says for how long."""
+    """What is remembered of one name and type. `rrset` None: nothing there, and `soa` says for how long. `own`: not
+    remembered at all, since it is the resolver's own knowledge."""
 
     expires: float
     rcode: int
     rrset: RRset | None = None
     soa: RRset | None = None
+    own: bool = False
 
 
 class Resolver:
-    """One cache. `zones` gives what is published at the moment of asking."""
+    """One cache. `zones` gives what is published at the moment of asking; `vpc` is the VPC whose resolver this is."""
 
-    def __init__(self, zones: Callable[[], Zones], spec: WorldSpec, clock: Clock, chance: Chance) -> None:
+    def __init__(
+        self,
+        zones: Callable[[], Zones],
+        spec: WorldSpec,
+        clock: Clock,
+        chance: Chance,
+        vpc: VpcNames | None = None,
+    ) -> None:
+        self.vpc = vpc
         self._zones = zones
         self._spec = spec
         self._clock = clock
@@ -74,7 +87,8 @@ class Resolver:
             if entry is None:
                 entry = self._ask(name, rtype, now, client, depth)
             left = max(0, math.ceil(entry.expires - now))
-            until = min(until, entry.expires - left + 1)  # when the TTL shown becomes one less
+            # when the TTL shown becomes one less
+            until = min(until, entry.expires - left + 1) if not entry.own else 0.0
             if entry.rrset is None:
                 if entry.rcode == SERVFAIL:
                     return FAILURE, 0.0
@@ -113,21 +127,26 @@ class Resolver:
 
     def _ask(self, name: bytes, rtype: int, now: float, client: Client, depth: int) -> _Entry:
         """Ask the authority for one link of the chain, and remember what it says."""
-        reply = self._authority(name, rtype, client, depth)
+        reply = None
+        if self.vpc is not None:
+            reply = vpc_answer(self._zones(), self.vpc, name, rtype, client, self._chance)
+        own = reply is not None
+        if reply is None:
+            reply = self._authority(name, rtype, client, depth)
         if reply.answer:
             first = reply.answer[0]
-            entry = _Entry(now + first.ttl, NOERROR, first)
+            entry = _Entry(now + first.ttl, NOERROR, first, own=own)
             self._remember((name, first.rtype if rtype != ANY else ANY), entry, now)
             return entry
         if reply.rcode not in (NOERROR, NXDOMAIN):
             return _Entry(now, SERVFAIL)
         soa = next((each for each in reply.authority if each.rtype == SOA), None)
-        entry = _Entry(now + (soa.ttl if soa is not None else 0), reply.rcode, None, soa)
+        entry = _Entry(now + (soa.ttl if soa is not None else 0), reply.rcode, None, soa, own)
         self._remember((name, _ALL_TYPES if reply.rcode == NXDOMAIN else rtype), entry, now)
         return entry
 
     def _remember(self, key: tuple[bytes, int], entry: _Entry, now: float) -> None:
-        if entry.expires <= now:
+        if entry.expires <= now or entry.own:
             return
         if len(self._cache) >= CACHE_ENTRIES_MAX:
             self._make_room(now)

@@ -25,6 +25,7 @@ from kunren.dataplane.dns.message import Query, build_bad, build_response, parse
 from kunren.dataplane.dns.packet_cache import PacketCache
 from kunren.dataplane.dns.resolver import Resolver
 from kunren.dataplane.dns.transport import TCP_BACKLOG, Responder, TcpListener, UdpListener
+from kunren.dataplane.dns.vpc_names import VpcNames
 from kunren.dataplane.dns.zones import A, Alias, NameRecords, Records, Zone, Zones
 from kunren.world.addresses import NAME_SERVERS, PUBLIC_RESOLVER
 from kunren.world.interface import INTERNET
@@ -94,11 +95,11 @@ class DnsServer:
 
     def publish(self, owner: str, zones: Mapping[str, Zone]) -> int:
         """Replace the zones of an owner; the serial from which they are served (at once)."""
-        before = {(zone.name, zone.addresses) for zone in self._zones.zones_of(owner)}
+        before = {(zone.name, zone.addresses, zone.vpcs) for zone in self._zones.zones_of(owner)}
         self._zones = self._zones.publish(owner, zones)
         self._kept.clear()
-        after = {(zone.name, zone.addresses) for zone in zones.values()}
-        for name, _ in before ^ after:
+        after = {(zone.name, zone.addresses, zone.vpcs) for zone in zones.values()}
+        for name, _, _ in before ^ after:
             for resolver in self._resolvers():
                 resolver.forget(name)
         return self._zones.serial
@@ -109,8 +110,8 @@ class DnsServer:
         self._kept.clear()
         return self._zones.serial
 
-    def _new_resolver(self) -> Resolver:
-        return Resolver(lambda: self._zones, self._spec, self._clock, self._entropy)
+    def _new_resolver(self, vpc: VpcNames | None = None) -> Resolver:
+        return Resolver(lambda: self._zones, self._spec, self._clock, self._entropy, vpc)
 
     def _resolvers(self) -> list[Resolver]:
         return [self._public, *(resolver for _, resolver, _ in self._vpcs.values())]
@@ -129,17 +130,20 @@ class DnsServer:
             self._internet.close()
             self._internet = None
 
-    async def serve_vpc(self, vpc_id: str, addresses: Sequence[str]) -> None:
+    async def serve_vpc(self, vpc: VpcNames, addresses: Sequence[str]) -> None:
         """Answer in the VPC's namespace on exactly these addresses, which the namespace must have already. Idempotent.
         Raises OSError (the address is not there yet) and NoSuchNamespace; the caller tries again."""
         async with self._vpc_lock:
             wanted = tuple(addresses)
-            served = self._vpcs.get(vpc_id)
+            served = self._vpcs.get(vpc.id)
+            resolver = served[1] if served is not None else self._new_resolver(vpc)
+            if resolver.vpc != vpc:
+                resolver.vpc = vpc
+                resolver.forget(names.ROOT)
             if served is not None and served[0] == wanted:
                 return
-            resolver = served[1] if served is not None else self._new_resolver()
             if served is not None:
-                del self._vpcs[vpc_id]
+                del self._vpcs[vpc.id]
                 served[2].close()
             listeners = _Listeners()
 
@@ -148,11 +152,11 @@ class DnsServer:
 
             try:
                 for address in wanted:
-                    await listeners.open(self._world, self._clock, vpc_id, address, self._port, respond)
+                    await listeners.open(self._world, self._clock, vpc.id, address, self._port, respond)
             except BaseException:
                 listeners.close()
                 raise
-            self._vpcs[vpc_id] = (wanted, resolver, listeners)
+            self._vpcs[vpc.id] = (wanted, resolver, listeners)
 
     async def stop_vpc(self, vpc_id: str) -> None:
         async with self._vpc_lock:

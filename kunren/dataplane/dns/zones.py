@@ -8,7 +8,7 @@ like), each put there by an owner who replaces all that it had before. Refuses t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple, TypeAlias
@@ -68,7 +68,8 @@ _Counts: TypeAlias = Any
 @dataclass(frozen=True, slots=True)
 class Zone:
     """One hosted zone at one version. `addresses` are its name servers'; of zones with one name, the first `created`
-    is the one that the registry knows."""
+    is the one that the registry knows. A private zone has `vpcs` instead: only their resolvers know it, and it
+    delegates nothing (its NS records are data like any other)."""
 
     id: str
     name: bytes
@@ -78,6 +79,7 @@ class Zone:
     nodes: _Nodes
     below: _Counts
     cuts: frozenset[bytes] = frozenset()
+    vpcs: frozenset[str] = frozenset()
 
     @classmethod
     def build(
@@ -89,8 +91,9 @@ class Zone:
         addresses: frozenset[str] = frozenset(),
         created: float = 0.0,
         version: int = 0,
+        vpcs: frozenset[str] = frozenset(),
     ) -> Zone:
-        empty = cls(id, name, addresses, created, version, immutables.Map(), immutables.Map())
+        empty = cls(id, name, addresses, created, version, immutables.Map(), immutables.Map(), vpcs=vpcs)
         return empty.with_nodes(nodes, version)
 
     def with_nodes(self, changed: Mapping[bytes, Node | None], version: int) -> Zone:
@@ -105,7 +108,7 @@ class Zone:
                 del nodes[name]
             if present != wanted:
                 self._count(below, name, 1 if wanted else -1)
-            is_cut = node is not None and name != self.name and NS in node
+            is_cut = node is not None and name != self.name and NS in node and not self.vpcs
             if is_cut != (name in cuts):
                 cuts = cuts | {name} if is_cut else cuts - {name}
         return replace(self, version=version, nodes=nodes.finish(), below=below.finish(), cuts=cuts)
@@ -153,22 +156,26 @@ class Zones:
     _by_name: Any = field(default_factory=immutables.Map)  # apex → zones, first created first
     _names: Any = field(default_factory=immutables.Map)  # wire name → (Node, whether healthy)
     _above: Any = field(default_factory=immutables.Map)  # wire name → how many apexes and names lie below it
+    _private: Any = field(default_factory=immutables.Map)  # (VPC id, apex) → private zones, first created first
 
     def publish(self, owner: str, zones: Mapping[str, Zone]) -> Zones:
         """Replace the zones of an owner."""
-        by_name, above = self._by_name, self._above
+        by_name, above, private = self._by_name, self._above, self._private
         old: tuple[Zone, ...] = self._zones_of.get(owner, ())
         new = tuple(zones.values())
         for zone in old:
-            left = tuple(each for each in by_name[zone.name] if each.id != zone.id)
-            by_name = by_name.set(zone.name, left) if left else by_name.delete(zone.name)
+            by_name = _without(by_name, () if zone.vpcs else (zone.name,), zone)
+            private = _without(private, [(vpc_id, zone.name) for vpc_id in zone.vpcs], zone)
         for zone in new:
-            found = (*by_name.get(zone.name, ()), zone)
-            by_name = by_name.set(zone.name, tuple(sorted(found, key=lambda each: (each.created, each.id))))
-        if {zone.name for zone in old} != {zone.name for zone in new}:
-            above = _counted(above, [zone.name for zone in old], [zone.name for zone in new])
+            by_name = _with(by_name, () if zone.vpcs else (zone.name,), zone)
+            private = _with(private, [(vpc_id, zone.name) for vpc_id in zone.vpcs], zone)
+        gone, come = ([zone.name for zone in each if not zone.vpcs] for each in (old, new))
+        if set(gone) != set(come):
+            above = _counted(above, gone, come)
         zones_of = self._zones_of.set(owner, new) if new else self._zones_of.delete(owner) if old else self._zones_of
-        return replace(self, serial=self.serial + 1, _zones_of=zones_of, _by_name=by_name, _above=above)
+        return replace(
+            self, serial=self.serial + 1, _zones_of=zones_of, _by_name=by_name, _above=above, _private=private
+        )
 
     def publish_names(self, owner: str, published: Mapping[str, NameRecords]) -> Zones:
         """Replace the names of an owner. Raises BadName, and ValueError for what is no address."""
@@ -188,6 +195,13 @@ class Zones:
     def zones_of(self, owner: str) -> tuple[Zone, ...]:
         found: tuple[Zone, ...] = self._zones_of.get(owner, ())
         return found
+
+    def private(self, vpc_id: str, name: bytes) -> Zone | None:
+        """The closest private zone above the name that the VPC is associated with."""
+        for suffix in names.suffixes(name):
+            if hosted := self._private.get((vpc_id, suffix)):
+                return hosted[0]  # type: ignore[no-any-return]
+        return None
 
     def named(self, name: bytes) -> Node | None:
         """What one of AWS's own names has, if it was published. `dualstack.` before it is the same name."""
@@ -229,13 +243,28 @@ class Zones:
         return None
 
     def counts(self) -> dict[str, int]:
-        zones = [zone for hosted in self._by_name.values() for zone in hosted]
+        zones = [zone for owned in self._zones_of.values() for zone in owned]
         return {
             "serial": self.serial,
             "zones": len(zones),
+            "private_zones": sum(bool(zone.vpcs) for zone in zones),
             "owner_names": sum(len(zone.nodes) for zone in zones),
             "aws_names": len(self._names),
         }
+
+
+def _with(found: Any, keys: Iterable[Any], zone: Zone) -> Any:
+    for key in keys:
+        zones = (*found.get(key, ()), zone)
+        found = found.set(key, tuple(sorted(zones, key=lambda each: (each.created, each.id))))
+    return found
+
+
+def _without(found: Any, keys: Iterable[Any], zone: Zone) -> Any:
+    for key in keys:
+        left = tuple(each for each in found[key] if each.id != zone.id)
+        found = found.set(key, left) if left else found.delete(key)
+    return found
 
 
 def _counted(above: Any, gone: Any, come: Any) -> Any:

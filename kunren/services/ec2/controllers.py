@@ -14,6 +14,7 @@ from typing import Any
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store
 from kunren.core.clock import Clock
+from kunren.dataplane.dns.vpc_names import VpcNames
 from kunren.services.ec2 import cidr
 from kunren.services.ec2.dataplane import is_used, vpc_network
 from kunren.services.ec2.model import (
@@ -31,7 +32,7 @@ from kunren.world.network import VpcNetwork
 from kunren.world.spec import WorldSpec
 
 LINK_LOCAL_RESOLVER = "169.254.169.253"
-ServeDns = Callable[[str, tuple[str, ...]], Awaitable[None]]
+ServeDns = Callable[[VpcNames, tuple[str, ...]], Awaitable[None]]
 _PARTS = {
     each.kind: each for each in (Subnet, InternetGateway, RouteTable, SecurityGroup, NetworkAcl, NetworkInterface)
 }
@@ -51,7 +52,7 @@ class VpcController:
     def __init__(
         self, store: Store, clock: Clock, world: WorldControl, spec: WorldSpec, serve_dns: ServeDns | None = None
     ) -> None:
-        """`serve_dns(vpc_id, addresses)` makes the resolver answer on these addresses in the VPC's namespace; no
+        """`serve_dns(vpc, addresses)` makes the resolver answer on these addresses in the VPC's namespace; no
         addresses: it stops. The ec2 kinds are registered with the store before this is built."""
         self._store = store
         self._world = world
@@ -60,7 +61,7 @@ class VpcController:
         self._homes: dict[Key, str] = {}  # where a part of a VPC was last seen, since a deleted one cannot say
         self._started: set[str] = set()
         self._applied: dict[str, VpcNetwork] = {}  # what the world surely has: not in here while it is changed
-        self._resolvers: dict[str, tuple[str, ...]] = {}
+        self._resolvers: dict[str, tuple[VpcNames, tuple[str, ...]]] = {}
         self._live: dict[str, dict[str, InterfaceStatus]] = {}
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self._controller = Controller(
@@ -126,13 +127,13 @@ class VpcController:
             await self._world.ensure_region(region)
             await self._world.apply_vpc(network)
             self._applied[vpc_id] = network
-        await self._serve(vpc_id, resolver_addresses(vpc))
+        await self._serve(vpc_names(vpc, network), resolver_addresses(vpc))
         self._report(account, region, network)
 
     async def _remove(self, vpc_id: str) -> None:
         if vpc_id not in self._started:
             return
-        await self._serve(vpc_id, ())
+        await self._serve(VpcNames(vpc_id), ())
         self._applied.pop(vpc_id, None)
         await self._world.remove_vpc(vpc_id)
         self._started.discard(vpc_id)
@@ -140,10 +141,10 @@ class VpcController:
             for gone in self._live.pop(vpc_id, {}).values():
                 tx.delete(gone)
 
-    async def _serve(self, vpc_id: str, addresses: tuple[str, ...]) -> None:
-        if self._serve_dns is not None and self._resolvers.get(vpc_id, ()) != addresses:
-            await self._serve_dns(vpc_id, addresses)
-            self._resolvers[vpc_id] = addresses
+    async def _serve(self, vpc: VpcNames, addresses: tuple[str, ...]) -> None:
+        if self._serve_dns is not None and self._resolvers.get(vpc.id) != (vpc, addresses):
+            await self._serve_dns(vpc, addresses)
+            self._resolvers[vpc.id] = (vpc, addresses)
 
     # -- reporting ---------------------------------------------------------------------------------------------------
 
@@ -206,6 +207,17 @@ class VpcController:
 def resolver_addresses(vpc: Vpc) -> tuple[str, ...]:
     """Where the VPC's own resolver answers: nowhere while DNS support is off ("DNS attributes for your VPC")."""
     return (cidr.resolver(vpc.cidr), LINK_LOCAL_RESOLVER) if vpc.enable_dns_support else ()
+
+
+def vpc_names(vpc: Vpc, network: VpcNetwork) -> VpcNames:
+    """What the resolver knows of the VPC itself, as its network is."""
+    return VpcNames(
+        id=vpc.id,
+        region=vpc.region,
+        cidrs=network.cidrs,
+        hostnames=vpc.enable_dns_support and vpc.enable_dns_hostnames,
+        public=dict(network.public),
+    )
 
 
 def _work(account: str, region: str, vpc_id: str) -> str:

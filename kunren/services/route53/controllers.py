@@ -7,6 +7,7 @@ the change feed told of, so that a change in a large zone costs what changed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from kunren.control.controller import Controller
@@ -14,7 +15,7 @@ from kunren.control.store import Key, Snapshot
 from kunren.core.clock import Clock
 from kunren.dataplane.dns import names
 from kunren.dataplane.dns.zones import Node, Zone, Zones
-from kunren.services.route53.dataplane import node_of, zone_of, zone_owner
+from kunren.services.route53.dataplane import node_of, vpcs_of, zone_of, zone_owner
 from kunren.services.route53.model import HostedZone, OwnerName, ServedZone
 from kunren.services.route53.store import GLOBAL, Route53Store
 
@@ -74,6 +75,7 @@ class Route53Controller:
             zone = zone_of(hosted, snapshot.list(OwnerName, account, zone_id))
         else:
             zone = before.with_nodes(_nodes(snapshot, hosted, changed), hosted.version)
+            zone = replace(zone, vpcs=vpcs_of(hosted))
         self._dns.publish(zone_owner(zone_id), {zone_id: zone})
         self._published[zone_id] = zone
         self._store.set_served(zone_id, account, zone.version)

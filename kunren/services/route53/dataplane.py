@@ -23,10 +23,15 @@ def zone_of(hosted: HostedZone, owner_names: Iterable[OwnerName]) -> Zone:
         hosted.id,
         names.to_wire(hosted.name),
         {names.from_sort_key(each.id): node_of(hosted.id, each) for each in owner_names},
-        addresses=server_addresses(hosted.name_servers),
+        addresses=server_addresses(hosted.name_servers) if not hosted.private else frozenset(),
         created=hosted.created,
         version=hosted.version,
+        vpcs=vpcs_of(hosted),
     )
+
+
+def vpcs_of(hosted: HostedZone) -> frozenset[str]:
+    return frozenset(each.id for each in hosted.vpcs)
 
 
 def server_addresses(name_servers: Iterable[str]) -> frozenset[str]:

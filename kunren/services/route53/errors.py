@@ -133,3 +133,74 @@ class DelegationSetAlreadyReusable(AwsError):
 
     def __init__(self) -> None:
         super().__init__("The specified delegation set has already been marked as reusable.")
+
+
+class InvalidVPCId(AwsError):
+    code = "InvalidVPCId"
+
+    def __init__(self, vpc_id: str, region: str) -> None:
+        super().__init__(f"The VPC: {vpc_id} in region {region} that you provided is invalid.")
+
+
+class PublicZoneVPCAssociation(AwsError):
+    code = "PublicZoneVPCAssociation"
+
+    def __init__(self, zone_id: str) -> None:
+        super().__init__(f"Hosted zone {zone_id} is a public hosted zone and can't be associated with a VPC.")
+
+
+class NotAuthorizedException(AwsError):
+    code = "NotAuthorizedException"
+    status = 401
+
+    def __init__(self, vpc_id: str, region: str) -> None:
+        super().__init__(
+            f"The VPC: {vpc_id} in region {region} that you provided is not authorized to make the association."
+        )
+
+
+class VPCAssociationNotFound(AwsError):
+    code = "VPCAssociationNotFound"
+    status = 404
+
+    def __init__(self, vpc_id: str, region: str, zone_id: str) -> None:
+        super().__init__(f"The VPC: {vpc_id} in region {region} isn't associated with the hosted zone {zone_id}.")
+
+
+class VPCAssociationAuthorizationNotFound(AwsError):
+    code = "VPCAssociationAuthorizationNotFound"
+    status = 404
+
+    def __init__(self, vpc_id: str, region: str) -> None:
+        super().__init__(f"The VPC: {vpc_id} in region {region} isn't authorized to be associated.")
+
+
+class LastVPCAssociation(AwsError):
+    code = "LastVPCAssociation"
+
+    def __init__(self, vpc_id: str, region: str, zone_id: str) -> None:
+        super().__init__(
+            f"The VPC: {vpc_id} in region {region} is the last one associated with the hosted zone {zone_id}: "
+            "a private hosted zone can't become public."
+        )
+
+
+class TooManyVPCAssociationAuthorizations(AwsError):
+    code = "TooManyVPCAssociationAuthorizations"
+
+    def __init__(self, zone_id: str) -> None:
+        super().__init__(f"No more VPCs can be authorized for the hosted zone {zone_id}.")
+
+
+class InvalidPaginationToken(AwsError):
+    code = "InvalidPaginationToken"
+
+    def __init__(self) -> None:
+        super().__init__("The pagination token is not valid.")
+
+
+class DNSSECNotFound(AwsError):
+    code = "DNSSECNotFound"
+
+    def __init__(self) -> None:
+        super().__init__("The hosted zone doesn't have any DNSSEC resources.")

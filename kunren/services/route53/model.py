@@ -13,8 +13,17 @@ import msgspec
 from kunren.control.store import Resource
 
 
+class AssociatedVpc(msgspec.Struct, frozen=True, kw_only=True):
+    """A VPC whose resolver answers from a private hosted zone; `account` is the VPC's owner."""
+
+    id: str
+    region: str
+    account: str
+
+
 class HostedZone(Resource, frozen=True, kw_only=True):
-    """`id` is bare ("Z…"). `version` rises with every change of the records; DNS reports which one it serves."""
+    """`id` is bare ("Z…"). `version` rises with every change of the records or the VPCs; DNS reports which one it
+    serves. A zone with VPCs is private, and was from the start."""
 
     kind: ClassVar[str] = "route53.hosted-zone"
 
@@ -27,6 +36,20 @@ class HostedZone(Resource, frozen=True, kw_only=True):
     version: int = 1
     record_set_count: int = 2
     tags: dict[str, str] = {}
+    vpcs: tuple[AssociatedVpc, ...] = ()
+
+    @property
+    def private(self) -> bool:
+        return bool(self.vpcs)
+
+
+class VpcAuthorization(Resource, frozen=True, kw_only=True):
+    """The zone's owner lets another account associate one of its VPCs. `region` is the hosted zone's id, `id` the
+    VPC's."""
+
+    kind: ClassVar[str] = "route53.vpc-authorization"
+
+    vpc_region: str
 
 
 class AliasTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +79,8 @@ class OwnerName(Resource, frozen=True, kw_only=True):
 
 
 class Change(Resource, frozen=True, kw_only=True):
-    """A change is INSYNC when the zone's served version has reached `version`, or the zone is served no more."""
+    """A change is INSYNC when the zone's served version has reached `version`, or the zone is served no more. It
+    belongs to who asked for it; `zone_account` is the zone's owner where that is another."""
 
     kind: ClassVar[str] = "route53.change"
 
@@ -64,6 +88,7 @@ class Change(Resource, frozen=True, kw_only=True):
     version: int
     submitted_at: float
     comment: str | None = None
+    zone_account: str | None = None
 
 
 class CallerReference(Resource, frozen=True, kw_only=True):

@@ -13,6 +13,9 @@ from kunren.dataplane.dns.aws_names import SERVERS_PER_ADDRESS, SERVERS_PER_TLD,
 
 _DOMAINS = range(1, SERVERS_PER_TLD // SERVERS_PER_ADDRESS - 1)  # awsdns-01 to awsdns-62: no .0 and .255 addresses
 
+PRIVATE = tuple(name_server(tld * SERVERS_PER_TLD) for tld in (3, 0, 2, 1))
+"""What the NS records of every private hosted zone name. Nobody can ask these servers for it."""
+
 
 def choose(entropy: Entropy, conflicting: Iterable[tuple[str, ...]]) -> tuple[str, ...] | None:
     """Four names in random order, none on an address of the conflicting sets; None where no such four are left."""

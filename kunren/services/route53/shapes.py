@@ -7,7 +7,7 @@ from typing import Any
 from kunren.control.store import Snapshot
 from kunren.dataplane.dns import names
 from kunren.services.route53.errors import InvalidInput
-from kunren.services.route53.model import Change, DelegationSet, HostedZone, OwnerName, RecordSet
+from kunren.services.route53.model import AssociatedVpc, Change, DelegationSet, HostedZone, OwnerName, RecordSet
 from kunren.services.route53.store import status_of
 
 API_VERSION = "2013-04-01"
@@ -28,9 +28,13 @@ def hosted_zone_shape(zone: HostedZone) -> dict[str, Any]:
         "Id": f"/hostedzone/{zone.id}",
         "Name": zone.name,
         "CallerReference": zone.caller_reference,
-        "Config": {"Comment": zone.comment, "PrivateZone": False},
+        "Config": {"Comment": zone.comment, "PrivateZone": zone.private},
         "ResourceRecordSetCount": zone.record_set_count,
     }
+
+
+def vpc_shape(vpc: AssociatedVpc) -> dict[str, Any]:
+    return {"VPCRegion": vpc.region, "VPCId": vpc.id}
 
 
 def change_shape(snapshot: Snapshot | None, change: Change) -> dict[str, Any]:

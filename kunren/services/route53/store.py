@@ -24,6 +24,7 @@ from kunren.services.route53.model import (
     OwnerName,
     RecordSet,
     ServedZone,
+    VpcAuthorization,
 )
 
 GLOBAL = ""
@@ -34,7 +35,7 @@ class Route53Store:
     """Construct once; registers the service's kinds."""
 
     def __init__(self, store: Store, clock: Clock, entropy: Entropy) -> None:
-        store.register(HostedZone, OwnerName, Change, CallerReference, DelegationSet, ServedZone)
+        store.register(HostedZone, OwnerName, Change, CallerReference, DelegationSet, VpcAuthorization, ServedZone)
         self.store = store
         self._clock = clock
         self._entropy = entropy
@@ -76,18 +77,22 @@ class Route53Store:
     def delete_zone(self, tx: Tx, zone: HostedZone) -> None:
         for owner in tx.list(OwnerName, zone.account, zone.id):
             tx.delete(owner)
+        for authorization in tx.list(VpcAuthorization, zone.account, zone.id):
+            tx.delete(authorization)
         tx.delete(zone)
 
-    def add_change(self, tx: Tx, zone: HostedZone, comment: str | None = None) -> Change:
-        """Note a change that the zone's current version holds. The oldest are forgotten beyond a limit."""
+    def add_change(self, tx: Tx, zone: HostedZone, comment: str | None = None, account: str | None = None) -> Change:
+        """Note a change that the zone's current version holds, asked for by `account` (None: the zone's owner). The
+        oldest are forgotten beyond a limit."""
         change = Change(
-            account=zone.account,
+            account=account or zone.account,
             region=GLOBAL,
             id="C0" + self._entropy.digits(7) + self._entropy.upper(12),
             zone_id=zone.id,
             version=zone.version,
             submitted_at=self._clock.now(),
             comment=comment,
+            zone_account=zone.account if account not in (None, zone.account) else None,
         )
         tx.put(change)
         self._changes.append(change.key)
@@ -112,8 +117,9 @@ class Route53Store:
 
 def status_of(snapshot: Snapshot, change: Change) -> str:
     """INSYNC once the name servers serve the version that holds the change, or no longer serve the deleted zone."""
-    zone = snapshot.get(HostedZone, change.account, GLOBAL, change.zone_id)
-    served = snapshot.get(ServedZone, change.account, GLOBAL, change.zone_id)
+    owner = change.zone_account or change.account
+    zone = snapshot.get(HostedZone, owner, GLOBAL, change.zone_id)
+    served = snapshot.get(ServedZone, owner, GLOBAL, change.zone_id)
     if zone is None:
         return "PENDING" if served is not None else "INSYNC"
     return "INSYNC" if served is not None and served.version >= change.version else "PENDING"

@@ -12,6 +12,7 @@ from kunren.core.tags import tags_to_wire
 from kunren.services.ec2 import elastic_ips, errors, ids, interfaces, store, tagging
 from kunren.services.ec2.api.base import Params, chosen, operation, paged, resource_id, token_of
 from kunren.services.ec2.api.private_addresses import PrivateAddressOperations
+from kunren.services.ec2.dns_names import private_dns_name, public_dns_name
 from kunren.services.ec2.filters import Getter
 from kunren.services.ec2.model import InterfaceStatus, NetworkInterface, SecurityGroup, Subnet
 
@@ -70,14 +71,16 @@ def _association(
     """The public address of one private address: Amazon's own, or an Elastic IP of the account."""
     if public_ip is None:
         return None
+    name = public_dns_name(reader, interface, public_ip)
     if allocation_id is None:
-        return {"IpOwnerId": "amazon", "PublicIp": public_ip}
+        return {"IpOwnerId": "amazon", "PublicIp": public_ip, "PublicDnsName": name}
     address = elastic_ips.find(reader, interface.account, interface.region, allocation_id)
     return {
         "AllocationId": address.id,
         "AssociationId": address.association_id,
         "IpOwnerId": address.account,
         "PublicIp": public_ip,
+        "PublicDnsName": name,
     }
 
 
@@ -89,6 +92,7 @@ def _addresses(reader: store.Reader, interface: NetworkInterface) -> list[dict[s
         {
             "Primary": number == 0,
             "PrivateIpAddress": private_ip,
+            "PrivateDnsName": private_dns_name(reader, interface, private_ip),
             "Association": _association(reader, interface, public_ip, allocation_id),
         }
         for number, (private_ip, public_ip, allocation_id) in enumerate(held)
@@ -113,6 +117,7 @@ def interface_to_wire(reader: store.Reader, interface: NetworkInterface) -> dict
         "Description": interface.description,
         "InterfaceType": interface.interface_type,
         "MacAddress": interface.mac,
+        "PrivateDnsName": private_dns_name(reader, interface),
         "PrivateIpAddress": interface.private_ip,
         "PrivateIpAddresses": addresses,
         "Association": addresses[0]["Association"],
@@ -151,7 +156,7 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[NetworkInterface]]:
         "association.allocation-id": association("AllocationId"),
         "association.association-id": association("AssociationId"),
         "association.ip-owner-id": association("IpOwnerId"),
-        "association.public-dns-name": lambda each: None,
+        "association.public-dns-name": association("PublicDnsName"),
         "association.public-ip": lambda each: each.public_ip,
         "attachment.attach-time": lambda each: None,
         "attachment.attachment-id": attachment("AttachmentId"),
@@ -173,7 +178,7 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[NetworkInterface]]:
         "operator.managed": lambda each: False,
         "operator.principal": lambda each: None,
         "owner-id": lambda each: each.account,
-        "private-dns-name": lambda each: None,
+        "private-dns-name": lambda each: private_dns_name(reader, each),
         "private-ip-address": store.private_ips,
         "requester-id": lambda each: each.requester_id,
         "requester-managed": lambda each: each.requester_managed,

@@ -10,6 +10,7 @@ from kunren.services.route53.api.base import Base
 from kunren.services.route53.api.delegation_sets import DELEGATION_SETS_MAX
 from kunren.services.route53.api.records import RECORD_SETS_MAX
 from kunren.services.route53.api.zones import ZONES_MAX
+from kunren.services.route53.associations import VPCS_PER_ZONE_MAX
 from kunren.services.route53.errors import HostedZoneNotPrivate
 from kunren.services.route53.model import DelegationSet, HostedZone
 from kunren.services.route53.store import GLOBAL
@@ -33,8 +34,10 @@ class Limits(Base):
 
     def get_hosted_zone_limit(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         zone = self._zone(self._store.snapshot(), ctx.account, params["HostedZoneId"])
-        if params["Type"] != "MAX_RRSETS_BY_ZONE":
-            raise HostedZoneNotPrivate
+        if params["Type"] == "MAX_VPCS_ASSOCIATED_BY_ZONE":
+            if not zone.private:
+                raise HostedZoneNotPrivate
+            return {"Limit": {"Type": params["Type"], "Value": VPCS_PER_ZONE_MAX}, "Count": len(zone.vpcs)}
         return {"Limit": {"Type": params["Type"], "Value": RECORD_SETS_MAX}, "Count": zone.record_set_count}
 
     def get_reusable_delegation_set_limit(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:

@@ -106,6 +106,8 @@ class Records(Base):
     def test_dns_answer(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         """What the zone's name servers answer at this moment, from the very zone that they serve."""
         zone = self._zone(self._store.snapshot(), ctx.account, params["HostedZoneId"])
+        if zone.private:
+            raise InvalidInput("TestDNSAnswer doesn't support private hosted zones.")
         try:
             name = names.to_wire(params["RecordName"])
         except names.BadName as error:

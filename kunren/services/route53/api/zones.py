@@ -10,7 +10,7 @@ from kunren.control.store import Snapshot, Tx
 from kunren.core.context import RequestContext
 from kunren.core.errors import NotImplementedByKunren
 from kunren.dataplane.dns import names
-from kunren.services.route53 import name_servers
+from kunren.services.route53 import associations, name_servers
 from kunren.services.route53.api.base import Base
 from kunren.services.route53.errors import (
     ConflictingDomainExists,
@@ -29,6 +29,7 @@ from kunren.services.route53.shapes import (
     hosted_zone_shape,
     location,
     max_items,
+    vpc_shape,
 )
 from kunren.services.route53.store import GLOBAL
 
@@ -41,9 +42,13 @@ REQUIRED_RECORD_SETS = 2
 
 class HostedZones(Base):
     def create_hosted_zone(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        _refuse_unknown(params)
         config = params.get("HostedZoneConfig") or {}
-        if params.get("VPC") or config.get("PrivateZone"):
-            raise NotImplementedByKunren("route53", "CreateHostedZone of a private hosted zone")
+        given = params.get("VPC")
+        if config.get("PrivateZone") and not given:
+            raise InvalidInput("When you're creating a private hosted zone, you must specify a VPC.")
+        if given and params.get("DelegationSetId"):
+            raise InvalidInput("A reusable delegation set can't be used with a private hosted zone.")
         name = _domain(params["Name"])
         with self._store.write() as tx:
             reference = f"hostedzone/{params['CallerReference']}"
@@ -51,7 +56,12 @@ class HostedZones(Base):
                 raise HostedZoneAlreadyExists
             if self._store.snapshot().count(HostedZone, ctx.account, GLOBAL) >= ZONES_MAX:
                 raise TooManyHostedZones
-            reusable, servers = self._servers(tx, ctx.account, name, params.get("DelegationSetId"))
+            vpc = associations.own_vpc(tx, ctx.account, given) if given else None
+            if vpc is not None:
+                associations.check_conflict(tx, vpc, names.to_text(name))
+                reusable, servers = None, name_servers.PRIVATE
+            else:
+                reusable, servers = self._servers(tx, ctx.account, name, params.get("DelegationSetId"))
             zone = HostedZone(
                 account=ctx.account,
                 region=GLOBAL,
@@ -62,6 +72,7 @@ class HostedZones(Base):
                 created=self._clock.now(),
                 comment=config.get("Comment"),
                 delegation_set_id=reusable.id if reusable is not None else None,
+                vpcs=(vpc,) if vpc is not None else (),
             )
             self._records.put_zone(tx, zone)
             tx.put(_apex(zone, name))
@@ -70,14 +81,16 @@ class HostedZones(Base):
         return {
             "HostedZone": hosted_zone_shape(zone),
             "ChangeInfo": change_shape(None, change),
-            "DelegationSet": delegation_set_shape(servers, reusable),
+            "DelegationSet": delegation_set_shape(servers, reusable) if vpc is None else None,
+            "VPC": vpc_shape(vpc) if vpc is not None else None,
             "Location": location(f"/hostedzone/{zone.id}"),
         }
 
     def _servers(
         self, tx: Tx, account: str, name: bytes, set_id: str | None
     ) -> tuple[DelegationSet | None, tuple[str, ...]]:
-        conflicting = [zone for zone in tx.every(HostedZone) if _conflict(names.to_wire(zone.name), name)]
+        public = (zone for zone in tx.every(HostedZone) if not zone.private)
+        conflicting = [zone for zone in public if _conflict(names.to_wire(zone.name), name)]
         if set_id:
             reusable = self._delegation_set(tx, account, set_id)
             if any(set(zone.name_servers) & set(reusable.name_servers) for zone in conflicting):
@@ -99,7 +112,8 @@ class HostedZones(Base):
             reusable = snapshot.get(DelegationSet, ctx.account, GLOBAL, zone.delegation_set_id)
         return {
             "HostedZone": hosted_zone_shape(zone),
-            "DelegationSet": delegation_set_shape(zone.name_servers, reusable),
+            "DelegationSet": delegation_set_shape(zone.name_servers, reusable) if not zone.private else None,
+            "VPCs": [vpc_shape(each) for each in zone.vpcs] or None,
         }
 
     def get_hosted_zone_count(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +127,7 @@ class HostedZones(Base):
             reusable = self._delegation_set(snapshot, ctx.account, set_id)
             zones = [zone for zone in zones if zone.delegation_set_id == reusable.id]
         if params.get("HostedZoneType") == "PrivateHostedZone":
-            zones = []
+            zones = [zone for zone in zones if zone.private]
         marker = params.get("Marker") or None
         if marker is not None:
             zones = [zone for zone in zones if zone.id >= bare_id(marker)]
@@ -166,6 +180,18 @@ class HostedZones(Base):
             zone = msgspec.structs.replace(zone, comment=params.get("Comment") or None)
             self._records.put_zone(tx, zone)
         return {"HostedZone": hosted_zone_shape(zone)}
+
+
+def _refuse_unknown(params: dict[str, Any]) -> None:
+    """What a new zone can't have yet."""
+    config = params.get("HostedZoneConfig") or {}
+    for member, given in (
+        ("EnablePublicDNSFallback", params.get("EnablePublicDNSFallback")),
+        ("ChangeGuardrails", params.get("ChangeGuardrails")),
+        ("HostedZoneTier", config.get("HostedZoneTier")),
+    ):
+        if given:
+            raise NotImplementedByKunren("route53", f"CreateHostedZone with {member}")
 
 
 def _domain(text: str) -> bytes:

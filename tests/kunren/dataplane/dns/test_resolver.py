@@ -128,7 +128,7 @@ def test_forgetting_drops_what_lies_below_a_name_only() -> None:
         ("my.bucket.s3.eu-west-1.amazonaws.com", ["198.19.8.2"]),
         ("s3-eu-west-1.amazonaws.com", ["198.19.8.2"]),
         ("ec2-198-19-0-20.compute-1.amazonaws.com", ["198.19.0.20"]),
-        ("ip-10-0-0-5.ec2.internal", ["10.0.0.5"]),
+        ("ec2-198-19-8-20.eu-west-1.compute.amazonaws.com", ["198.19.8.20"]),
         ("ns-520.awsdns-01.net", ["198.18.1.65"]),
         ("localhost", ["127.0.0.1"]),
     ],
@@ -146,6 +146,8 @@ def test_names_of_aws_itself_have_their_addresses(name: str, addresses: list[str
         "2.0.19.198.in-addr.arpa",
         "ns-520.awsdns-02.net",
         "ec2-8-8-8-8.compute-1.amazonaws.com",
+        "ec2-198-19-8-20.compute-1.amazonaws.com",
+        "ip-10-0-0-5.ec2.internal",
     ],
 )
 def test_what_is_not_in_this_world_does_not_exist(name: str) -> None:

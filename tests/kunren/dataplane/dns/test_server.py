@@ -16,6 +16,7 @@ from kunren.core.clock import SystemClock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.dns import client, names
 from kunren.dataplane.dns.server import DnsServer
+from kunren.dataplane.dns.vpc_names import VpcNames
 from kunren.dataplane.dns.zones import NS, SOA, TXT, A, NameRecords, Records, Zone
 from kunren.world.spec import Region, WorldSpec
 
@@ -142,11 +143,11 @@ class TwoNamespaces:
 
 def test_a_vpc_has_a_resolver_of_its_own_until_it_is_stopped(namespace: Any, other_namespace: Any) -> None:
     async def body(server: DnsServer) -> None:
-        await server.serve_vpc("vpc-1", ("10.0.0.2", "169.254.169.253"))
-        await server.serve_vpc("vpc-1", ("10.0.0.2", "169.254.169.253"))
+        await server.serve_vpc(VpcNames("vpc-1"), ("10.0.0.2", "169.254.169.253"))
+        await server.serve_vpc(VpcNames("vpc-1"), ("10.0.0.2", "169.254.169.253"))
         for address in ("10.0.0.2", "169.254.169.253"):
             assert (await exchange(other_namespace, address, "www.example.com", "A")).answer
-        await server.serve_vpc("vpc-1", ("10.1.0.2",))
+        await server.serve_vpc(VpcNames("vpc-1"), ("10.1.0.2",))
         assert (await exchange(other_namespace, "10.1.0.2", "www.example.com", "A")).answer
         assert "connection refused" in await other_namespace.dig_async("@10.0.0.2", "www.example.com")
         await server.stop_vpc("vpc-1")

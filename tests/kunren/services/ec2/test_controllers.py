@@ -19,8 +19,8 @@ _spec.loader.exec_module(_module)
 
 @asynccontextmanager
 async def controlling(ec2, world, served=None):
-    async def serve(vpc_id, addresses):
-        served.append((vpc_id, addresses))
+    async def serve(vpc, addresses):
+        served.append((vpc.id, addresses))
 
     controller = VpcController(ec2.store, SystemClock(), world, ec2.api.spec, serve if served is not None else None)
     task = asyncio.get_running_loop().create_task(controller.run())

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from kunren.core.entropy import Entropy
-from kunren.core.errors import NotImplementedByKunren
 from kunren.services.route53 import errors
 from kunren.services.route53.api import Route53Api
 from kunren.services.route53.name_servers import choose
@@ -64,11 +63,6 @@ def test_ids_are_taken_with_and_without_their_path(service: Any) -> None:
 def test_a_bad_domain_is_refused(service: Any, name: str) -> None:
     with pytest.raises(errors.InvalidDomainName):
         service.zone(name)
-
-
-def test_a_private_zone_is_refused_by_name(service: Any) -> None:
-    with pytest.raises(NotImplementedByKunren, match="private"):
-        service.zone(VPC={"VPCRegion": "us-east-1", "VPCId": "vpc-1"})
 
 
 def test_a_zone_with_records_is_not_deleted(service: Any) -> None:

@@ -65,7 +65,11 @@ def test_status_is_what_the_data_plane_reports(ec2, subnet):
         )
     assert (shown()["Status"], shown()["Attachment"]["Status"]) == ("in-use", "attached")
     assert shown()["Attachment"]["InstanceOwnerId"] == "amazon-elb"
-    assert shown()["Association"] == {"IpOwnerId": "amazon", "PublicIp": "198.19.0.16"}
+    assert shown()["Association"] == {
+        "IpOwnerId": "amazon",
+        "PublicIp": "198.19.0.16",
+        "PublicDnsName": "",
+    }
     found = ec2.describe_network_interfaces(Filters=[{"Name": "description", "Values": ["ELB app/*"]}])
     assert [each["NetworkInterfaceId"] for each in found["NetworkInterfaces"]] == [node.id]
 
