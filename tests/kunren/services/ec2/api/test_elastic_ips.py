@@ -72,6 +72,7 @@ def test_an_association_is_shown_on_both_sides(ec2, subnet):
         "AssociationId": association,
         "IpOwnerId": "123456789012",
         "PublicIp": made["PublicIp"],
+        "PublicDnsName": "",
     }
     told = present(address(ec2, made["AllocationId"]))
     assert (told["AssociationId"], told["NetworkInterfaceId"], told["PrivateIpAddress"], told["SubnetId"]) == (
