@@ -26,6 +26,7 @@ from kunren.dataplane.runtime.host import WorldHost
 from kunren.fallback.fallback import Fallback, spawn_in_world
 from kunren.gateway.certificates import CertificateContexts
 from kunren.gateway.gateway import Gateway
+from kunren.gateway.objects import ServiceObjects
 from kunren.management.api import ManagementApi
 from kunren.management.server import ManagementServer
 from kunren.services.acm.api import AcmApi
@@ -88,7 +89,16 @@ class App:
         route53_store = Route53Store(store, clock, entropy)
         self.route53 = Route53Api(route53_store, clock, entropy, self.dns)
         self.acm = AcmApi(store, clock, entropy, in_use_by=certificates_in_use)
-        self.elbv2 = Elbv2Api(store, clock, entropy, spec, may_invoke=may_invoke, certificate_state=certificate_state)
+        self.objects = ServiceObjects(clock, lambda request: self.gateway.chain.handle(request))
+        self.elbv2 = Elbv2Api(
+            store,
+            clock,
+            entropy,
+            spec,
+            may_invoke=may_invoke,
+            certificate_state=certificate_state,
+            objects=self.objects,
+        )
         self.functions = LambdaService(
             settings, store, clock, entropy, WorldHost(self.world), trust=trust_variables(self.ca)
         )

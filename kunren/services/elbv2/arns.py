@@ -2,6 +2,7 @@
 
 ```
 loadbalancer/app/NAME/LB   listener/app/NAME/LB/LISTENER   listener-rule/app/NAME/LB/LISTENER/RULE   targetgroup/NAME/TG
+truststore/NAME/TS
 ```
 """
 
@@ -21,6 +22,7 @@ _SHAPES = {
     "listener": re.compile(rf"listener/(app|net|gwy)/[^/]+/{_HEX}/{_HEX}"),
     "listener rule": re.compile(rf"listener-rule/(app|net|gwy)/[^/]+/{_HEX}/{_HEX}/{_HEX}"),
     "target group": re.compile(rf"targetgroup/[^/]+/{_HEX}"),
+    "trust store": re.compile(rf"truststore/[^/]+/{_HEX}"),
 }
 
 
@@ -46,6 +48,10 @@ def target_group_arn(entropy: Entropy, account: str, region: str, name: str) -> 
     return build_arn(_SERVICE, region, account, f"targetgroup/{name}/{entropy.hex(16)}")
 
 
+def trust_store_arn(entropy: Entropy, account: str, region: str, name: str) -> str:
+    return build_arn(_SERVICE, region, account, f"truststore/{name}/{entropy.hex(16)}")
+
+
 def dns_name(entropy: Entropy, region: str, name: str, scheme: str) -> str:
     prefix = "internal-" if scheme == "internal" else ""
     number = str(entropy.integer(1, 9)) + entropy.digits(9)
@@ -58,7 +64,8 @@ def interface_description(arn: str) -> str:
 
 
 def kind_of(arn: str) -> str | None:
-    """What an ARN names: "load balancer", "listener", "listener rule", "target group", or None for none of ours."""
+    """What an ARN names: "load balancer", "listener", "listener rule", "target group", "trust store"; None for none of
+    ours."""
     parts = parse_arn(arn)
     if parts is None or parts.service != _SERVICE:
         return None

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from kunren.control.store import Snapshot, Tx
 from kunren.services.elbv2.actions import target_groups
-from kunren.services.elbv2.model import Listener, LoadBalancer, Rule
+from kunren.services.elbv2.model import Listener, LoadBalancer, Rule, TrustStore, TrustStoreRevocation
 
 View: TypeAlias = Snapshot | Tx
 
@@ -52,3 +52,20 @@ def certificates_in_use(snapshot: View, certificate_arn: str) -> list[str]:
     """ARNs of the load balancers, in all accounts and regions, with a listener that serves the certificate (ACM's
     `InUseBy`)."""
     return sorted({each.load_balancer_arn for each in snapshot.every(Listener) if certificate_arn in each.certificates})
+
+
+def revocations_of(view: View, store: TrustStore) -> list[TrustStoreRevocation]:
+    """The revocation lists of a trust store, by their number."""
+    found = view.list(TrustStoreRevocation, store.account, store.region)
+    return sorted((each for each in found if each.trust_store_arn == store.id), key=lambda each: each.number)
+
+
+def trust_store_users(view: View, trust_store_arn: str) -> list[str]:
+    """ARNs of the load balancers with a listener that verifies clients against the trust store."""
+    return sorted(
+        {
+            each.load_balancer_arn
+            for each in view.every(Listener)
+            if (each.mutual_authentication or {}).get("TrustStoreArn") == trust_store_arn
+        }
+    )

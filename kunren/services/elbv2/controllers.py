@@ -24,7 +24,7 @@ from kunren.dataplane.health.prober import Sockets
 from kunren.services.acm.material import certificate_material
 from kunren.services.acm.model import Certificate
 from kunren.services.ec2.model import InterfaceStatus
-from kunren.services.elbv2.associations import group_users
+from kunren.services.elbv2.associations import group_users, trust_store_users
 from kunren.services.elbv2.dataplane import targets
 from kunren.services.elbv2.dataplane.balancer import Environment, is_live, reached_groups, resources, typical
 from kunren.services.elbv2.model import (
@@ -35,6 +35,8 @@ from kunren.services.elbv2.model import (
     Rule,
     TargetGroup,
     TargetHealth,
+    TrustStore,
+    TrustStoreRevocation,
 )
 from kunren.services.elbv2.probes import HealthController
 from kunren.services.elbv2.sweeper import DrainingController
@@ -43,7 +45,18 @@ ACKNOWLEDGE_WITHIN_S = 15.0
 
 
 _KINDS = frozenset(
-    each.kind for each in (LoadBalancer, Listener, Rule, TargetGroup, TargetHealth, InterfaceStatus, Certificate)
+    each.kind
+    for each in (
+        LoadBalancer,
+        Listener,
+        Rule,
+        TargetGroup,
+        TargetHealth,
+        InterfaceStatus,
+        Certificate,
+        TrustStore,
+        TrustStoreRevocation,
+    )
 )
 
 
@@ -159,6 +172,8 @@ def concerned(snapshot: Snapshot, key: Key) -> Iterable[str]:
         arns = (balancer_of(key.id),)
     elif key.kind in (TargetGroup.kind, TargetHealth.kind):
         arns = group_users(snapshot, key.account, key.region).get(key.id.partition("|")[0], ())
+    elif key.kind in (TrustStore.kind, TrustStoreRevocation.kind):
+        arns = trust_store_users(snapshot, key.id.partition("|")[0])
     elif key.kind == InterfaceStatus.kind:
         arns = [
             each.id
@@ -214,6 +229,7 @@ class Elbv2Controllers:
             certificate=certificate_material,
             bridge_socket=str(bridge_socket),
             wall_seconds=clock.wall_seconds,
+            wall=clock.wall,
         )
         self.balancers = LoadBalancerController(store, clock, envoy, dns, env)
         self.health = HealthController(store, clock, entropy, world, bridge_socket=str(bridge_socket))

@@ -135,6 +135,58 @@ class TooManyUniqueTargetGroupsPerLoadBalancer(AwsError):
     code: ClassVar[str] = "TooManyUniqueTargetGroupsPerLoadBalancer"
 
 
+class TrustStoreNotFound(AwsError):
+    code: ClassVar[str] = "TrustStoreNotFound"
+
+
+class DuplicateTrustStoreName(AwsError):
+    code: ClassVar[str] = "DuplicateTrustStoreName"
+
+
+class TooManyTrustStores(AwsError):
+    code: ClassVar[str] = "TooManyTrustStores"
+
+
+class InvalidCaCertificatesBundle(AwsError):
+    code: ClassVar[str] = "InvalidCaCertificatesBundle"
+
+
+class CaCertificatesBundleNotFound(AwsError):
+    code: ClassVar[str] = "CaCertificatesBundleNotFound"
+
+
+class TrustStoreInUse(AwsError):
+    code: ClassVar[str] = "TrustStoreInUse"
+
+
+class InvalidRevocationContent(AwsError):
+    code: ClassVar[str] = "InvalidRevocationContent"
+
+
+class RevocationContentNotFound(AwsError):
+    code: ClassVar[str] = "RevocationContentNotFound"
+
+
+class RevocationIdNotFound(AwsError):
+    code: ClassVar[str] = "RevocationIdNotFound"
+
+
+class TooManyTrustStoreRevocationEntries(AwsError):
+    code: ClassVar[str] = "TooManyTrustStoreRevocationEntries"
+
+
+class DeleteAssociationSameAccount(AwsError):
+    code: ClassVar[str] = "DeleteAssociationSameAccount"
+
+
+class TrustStoreAssociationNotFound(AwsError):
+    code: ClassVar[str] = "AssociationNotFound"
+
+
+class ResourceNotFound(AwsError):
+    code: ClassVar[str] = "ResourceNotFound"
+
+
 def validation_error(message: str) -> WireError:
     """The parameter was understood and is wrong: 400 ValidationError."""
     return WireError("ValidationError", message)

@@ -34,6 +34,11 @@ class Limits:
     target_id_registrations_per_load_balancer: int = 1000
     condition_values_per_rule: int = 5
     condition_wildcards_per_rule: int = 5
+    trust_stores: int = 20
+    certificates_per_trust_store: int = 25
+    revocation_lists_per_trust_store: int = 30
+    revoked_entries_per_trust_store: int = 500_000
+    mutual_tls_listeners_per_load_balancer: int = 2
 
     def described(self) -> list[dict[str, str]]:
         """As DescribeAccountLimits has them: name and maximum, both text. Only what Kunren enforces is listed."""

@@ -135,4 +135,38 @@ def target_health_id(group_arn: str, target: Target) -> str:
     return f"{group_arn}|{target.id}|{target.port}"
 
 
-KINDS: tuple[type[Resource], ...] = (LoadBalancer, LoadBalancerStatus, Listener, Rule, TargetGroup, TargetHealth)
+class TrustStore(Resource, frozen=True, kw_only=True):
+    """Certificate authorities that listeners may trust client certificates of."""
+
+    kind: ClassVar[str] = "elbv2.trust-store"
+
+    name: str
+    bundle: str  # PEM, as it was in S3
+    certificates: int
+    last_revocation: int = 0  # the highest revocation id given out
+    created_time: float = 0.0
+    tags: dict[str, str] = {}
+
+
+class TrustStoreRevocation(Resource, frozen=True, kw_only=True):
+    """A revocation list of a trust store. Id is `{trust store ARN}|{revocation id}`."""
+
+    kind: ClassVar[str] = "elbv2.trust-store-revocation"
+
+    trust_store_arn: str
+    number: int
+    entries: int
+    content: bytes  # as it was in S3
+    pem: str
+
+
+KINDS: tuple[type[Resource], ...] = (
+    LoadBalancer,
+    LoadBalancerStatus,
+    Listener,
+    Rule,
+    TargetGroup,
+    TargetHealth,
+    TrustStore,
+    TrustStoreRevocation,
+)

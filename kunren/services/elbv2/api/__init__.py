@@ -11,6 +11,7 @@ from typing import ClassVar
 from kunren.control.store import Store
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
+from kunren.core.objects import NoObjects, Objects
 from kunren.services.elbv2.api.listeners import ListenersApi
 from kunren.services.elbv2.api.load_balancers import LoadBalancersApi
 from kunren.services.elbv2.api.policies import PoliciesApi
@@ -18,13 +19,16 @@ from kunren.services.elbv2.api.rules import RulesApi
 from kunren.services.elbv2.api.tags import TagsApi
 from kunren.services.elbv2.api.target_groups import TargetGroupsApi
 from kunren.services.elbv2.api.targets import TargetsApi
+from kunren.services.elbv2.api.trust_stores import TrustStoresApi
 from kunren.services.elbv2.limits import Limits
 from kunren.services.elbv2.model import KINDS
 from kunren.services.elbv2.parts import CertificateState, MayInvoke, Parts, no_certificates, nothing_invocable
 from kunren.world.spec import WorldSpec
 
 
-class Elbv2Api(LoadBalancersApi, ListenersApi, RulesApi, TargetGroupsApi, TargetsApi, TagsApi, PoliciesApi):
+class Elbv2Api(
+    LoadBalancersApi, ListenersApi, RulesApi, TargetGroupsApi, TargetsApi, TagsApi, PoliciesApi, TrustStoresApi
+):
     """One method per operation, by botocore's name for it. EC2's kinds must be registered too."""
 
     service: ClassVar[str] = "elbv2"
@@ -38,6 +42,7 @@ class Elbv2Api(LoadBalancersApi, ListenersApi, RulesApi, TargetGroupsApi, Target
         may_invoke: MayInvoke = nothing_invocable,
         certificate_state: CertificateState = no_certificates,
         limits: Limits | None = None,
+        objects: Objects | None = None,
     ) -> None:
         super().__init__(
             Parts(
@@ -48,6 +53,7 @@ class Elbv2Api(LoadBalancersApi, ListenersApi, RulesApi, TargetGroupsApi, Target
                 may_invoke=may_invoke,
                 certificate_state=certificate_state,
                 limits=limits or Limits(),
+                objects=objects or NoObjects(),
             )
         )
         store.register(*KINDS)

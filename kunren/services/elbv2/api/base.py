@@ -11,7 +11,7 @@ from kunren.core.pagination import InvalidToken, page
 from kunren.services.elbv2 import errors
 from kunren.services.elbv2.arns import check_arn
 from kunren.services.elbv2.limits import PAGE_SIZE, TAGS_PER_RESOURCE
-from kunren.services.elbv2.model import Listener, LoadBalancer, Rule, TargetGroup
+from kunren.services.elbv2.model import Listener, LoadBalancer, Rule, TargetGroup, TrustStore
 from kunren.services.elbv2.parts import Parts
 
 Params: TypeAlias = dict[str, Any]
@@ -68,6 +68,15 @@ def find_group(view: View, ctx: RequestContext, arn: str) -> TargetGroup:
     found = _of_caller(view, TargetGroup, ctx, arn)
     if found is None:
         raise errors.TargetGroupNotFound("One or more target groups not found")
+    return found
+
+
+def find_trust_store(view: View, ctx: RequestContext, arn: str) -> TrustStore:
+    """Raises ValidationError, TrustStoreNotFound."""
+    check_arn(arn, "trust store")
+    found = _of_caller(view, TrustStore, ctx, arn)
+    if found is None:
+        raise errors.TrustStoreNotFound(f"Trust store '{arn}' not found")
     return found
 
 

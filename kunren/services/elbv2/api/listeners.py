@@ -10,9 +10,18 @@ from kunren.control.store import Tx
 from kunren.core.arn import parse_arn
 from kunren.core.context import RequestContext
 from kunren.core.errors import NotImplementedByKunren
-from kunren.services.elbv2 import arns, attributes, describe, errors
+from kunren.services.elbv2 import arns, attributes, describe, errors, mutual_authentication
 from kunren.services.elbv2.actions import check_listener, normalise
-from kunren.services.elbv2.api.base import Api, Params, Result, find_balancer, find_listener, new_tags, pages
+from kunren.services.elbv2.api.base import (
+    Api,
+    Params,
+    Result,
+    find_balancer,
+    find_listener,
+    find_trust_store,
+    new_tags,
+    pages,
+)
 from kunren.services.elbv2.associations import listeners_of, rules_of
 from kunren.services.elbv2.forwarding import check_forwards
 from kunren.services.elbv2.model import Listener, LoadBalancer, Rule
@@ -36,6 +45,7 @@ class ListenersApi(Api):
             actions = normalise(params["DefaultActions"], "CreateListener")
             check_listener(actions, protocol, port)
             secure = self._secure_settings(ctx, params, protocol, "CreateListener", None)
+            self._check_mutual_tls(tx, ctx, balancer, secure["mutual_authentication"], None)
             existing = _on_port(tx, balancer, port)
             if existing is not None:
                 same = (
@@ -43,6 +53,7 @@ class ListenersApi(Api):
                     and existing.default_actions == actions
                     and existing.certificates[:1] == secure["certificates"]
                     and existing.ssl_policy == secure["ssl_policy"]
+                    and existing.mutual_authentication == secure["mutual_authentication"]
                     and existing.tags == tags
                 )
                 if not same:
@@ -91,6 +102,7 @@ class ListenersApi(Api):
                 actions = normalise(params["DefaultActions"], "ModifyListener")
             check_listener(actions, protocol, port)
             secure = self._secure_settings(ctx, params, protocol, "ModifyListener", found)
+            self._check_mutual_tls(tx, ctx, balancer, secure["mutual_authentication"], found)
             other = _on_port(tx, balancer, port)
             if other is not None and other.id != found.id:
                 raise _duplicate(balancer)
@@ -197,10 +209,11 @@ class ListenersApi(Api):
         policy = params.get("SslPolicy")
         if params.get("AlpnPolicy"):
             raise errors.ALPNPolicyNotSupported("ALPN policies are not supported for Application Load Balancers")
-        mutual = params.get("MutualAuthentication") or {}
-        if mutual.get("Mode") not in (None, "off"):
-            raise NotImplementedByKunren("elbv2", f"{operation} with MutualAuthentication Mode {mutual['Mode']}")
+        mutual = params.get("MutualAuthentication")
+        wanted = mutual_authentication.normalise(mutual) if mutual else None
         if protocol == "HTTP":
+            if wanted not in (None, mutual_authentication.OFF):
+                raise errors.validation_error("Mutual authentication cannot be specified for HTTP listeners")
             if given:
                 raise errors.validation_error("A certificate cannot be specified for HTTP listeners")
             if policy:
@@ -219,8 +232,25 @@ class ListenersApi(Api):
         return {
             "certificates": (default, *listed),
             "ssl_policy": policy or (before.ssl_policy if before is not None else DEFAULT_POLICY),
-            "mutual_authentication": {"Mode": "off"},
+            "mutual_authentication": wanted or (before and before.mutual_authentication) or mutual_authentication.OFF,
         }
+
+    def _check_mutual_tls(
+        self, tx: Tx, ctx: RequestContext, balancer: LoadBalancer, wanted: Params | None, found: Listener | None
+    ) -> None:
+        """The trust store exists, and not too many listeners verify. Raises TrustStoreNotFound, TooManyListeners."""
+        if wanted is None or wanted["Mode"] != "verify":
+            return
+        find_trust_store(tx, ctx, wanted["TrustStoreArn"])
+        verifying = [
+            each for each in listeners_of(tx, balancer) if (each.mutual_authentication or {}).get("TrustStoreArn")
+        ]
+        others = [each for each in verifying if found is None or each.id != found.id]
+        if len(others) >= self._limits.mutual_tls_listeners_per_load_balancer:
+            raise errors.TooManyListeners(
+                f"The maximum number of listeners with mutual authentication on load balancer '{balancer.id}' has been"
+                " reached"
+            )
 
     def _certificate(self, ctx: RequestContext, given: Params) -> str:
         """The ARN, once ACM has it issued in this region. Raises CertificateNotFound, UnsupportedCertificate."""

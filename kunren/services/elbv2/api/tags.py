@@ -1,4 +1,4 @@
-"""Tags of load balancers, target groups, listeners and rules."""
+"""Tags of load balancers, target groups, listeners, rules and trust stores."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from kunren.services.elbv2.api.base import (
     find_group,
     find_listener,
     find_rule,
+    find_trust_store,
     merged_tags,
 )
 from kunren.services.elbv2.arns import kind_of
 from kunren.services.elbv2.limits import ARNS_PER_DESCRIBE
-from kunren.services.elbv2.model import Listener, LoadBalancer, Rule, TargetGroup
+from kunren.services.elbv2.model import Listener, LoadBalancer, Rule, TargetGroup, TrustStore
 
 
 class TagsApi(Api):
@@ -55,7 +56,7 @@ class TagsApi(Api):
         }
 
 
-def _find(view: View, ctx: RequestContext, arn: str) -> LoadBalancer | TargetGroup | Listener | Rule:
+def _find(view: View, ctx: RequestContext, arn: str) -> LoadBalancer | TargetGroup | Listener | Rule | TrustStore:
     match kind_of(arn):
         case "load balancer":
             return find_balancer(view, ctx, arn)
@@ -65,4 +66,6 @@ def _find(view: View, ctx: RequestContext, arn: str) -> LoadBalancer | TargetGro
             return find_listener(view, ctx, arn)
         case "listener rule":
             return find_rule(view, ctx, arn)
+        case "trust store":
+            return find_trust_store(view, ctx, arn)
     raise errors.validation_error(f"'{arn}' is not a valid load balancing resource ARN")

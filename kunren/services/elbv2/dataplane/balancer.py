@@ -17,6 +17,7 @@ from kunren.services.elbv2.associations import groups_of, listeners_of, rules_of
 from kunren.services.elbv2.attributes import LOAD_BALANCER, listener_table, value
 from kunren.services.elbv2.dataplane import targets
 from kunren.services.elbv2.dataplane.answers import header, literal
+from kunren.services.elbv2.dataplane.client_certificates import Trust, trusted
 from kunren.services.elbv2.dataplane.listening import Place, listener_fragment, request_headers
 from kunren.services.elbv2.dataplane.routing import Behind, Forwarding, keeps_group, route_configuration
 from kunren.services.elbv2.dataplane.stickiness import target_stickiness
@@ -51,6 +52,7 @@ class Environment:
     certificate: Callable[[Snapshot, str], Material | None]
     bridge_socket: str
     wall_seconds: Callable[[float], float]
+    wall: Callable[[], float] = lambda: 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +113,14 @@ def resources(snapshot: Snapshot, balancer: LoadBalancer, env: Environment) -> T
     if not serving or not balancer.zones:
         # Envoy never asks for what no listener names, so it would never acknowledge a secret that stands alone
         return Translation(EnvoyResources(), tuple(problems))
+    trusts = {each.id: _trust(snapshot, each, short, env, made) for each, _ in serving}
     used = {arn for listener, _ in serving for arn in groups_of(rules_by_listener[listener.id])}
     for node in balancer.zones:
         place = node_place(balancer, node, env)
         behind = {arn: _behind(groups[arn], short, node, place, env, made) for arn in sorted(used) if arn in groups}
         for listener, secrets in serving:
-            _add_listener(balancer, listener, rules_by_listener[listener.id], node, place, behind, secrets, env, made)
+            rules, trust = rules_by_listener[listener.id], trusts[listener.id]
+            _add_listener(balancer, listener, rules, node, place, behind, secrets, trust, env, made)
     zones = [node.zone_name for node in balancer.zones]
     for arn in sorted(used & set(groups)):
         if not _by_bridge(groups[arn]):
@@ -136,6 +140,7 @@ def _add_listener(
     place: Place,
     behind: dict[str, Behind],
     secrets: list[str],
+    trust: Trust | None,
     env: Environment,
     made: _Draft,
 ) -> None:
@@ -149,6 +154,7 @@ def _add_listener(
         secrets=secrets,
         sticky=any(each.stickiness is not None for each in behind.values()) or any(map(keeps_group, rules)),
         wall_seconds=env.wall_seconds,
+        trust=trust,
     )
     made.routes[name] = route_configuration(name, listener, rules, behind, forwarding(balancer, listener, env))
 
@@ -206,6 +212,13 @@ def _secrets(snapshot: Snapshot, listener: Listener, short: str, env: Environmen
         made.secrets[name] = certificate_secret(name, chain, material.private_key_pem)
         names.append(name)
     return names
+
+
+def _trust(snapshot: Snapshot, listener: Listener, short: str, env: Environment, made: _Draft) -> Trust | None:
+    trust = trusted(snapshot, listener, f"{short}/{listener.port}/clients", env.wall())
+    if trust is not None:
+        made.secrets[trust.name] = trust.secret
+    return trust
 
 
 def typical(env: Environment) -> EnvoyResources:

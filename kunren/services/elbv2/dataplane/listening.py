@@ -13,6 +13,12 @@ from typing import Any
 from kunren.dataplane.envoy.resources import ADS, TYPE, Fragment, downstream_tls, duration, socket_address
 from kunren.services.elbv2.attributes import LOAD_BALANCER, value
 from kunren.services.elbv2.dataplane.answers import header, local_replies
+from kunren.services.elbv2.dataplane.client_certificates import (
+    Trust,
+    asks_for_certificates,
+    header_filters,
+    revocation_filters,
+)
 from kunren.services.elbv2.dataplane.matching import CLIENT_KEY
 from kunren.services.elbv2.dataplane.routing import LUA
 from kunren.services.elbv2.dataplane.stickiness import http_filter as cookie_filter
@@ -82,14 +88,20 @@ def listener_fragment(
     secrets: Sequence[str],
     sticky: bool,
     wall_seconds: Callable[[float], float],
+    trust: Trust | None = None,
 ) -> Fragment:
-    """Envoy's listener. `routes` names the route configuration, `secrets` the certificates (the default first)."""
+    """Envoy's listener. `routes` names the route configuration, `secrets` the certificates (the default first), `trust`
+    whose clients are let in where they are verified."""
     secure = listener.protocol == "HTTPS"
     chain: Fragment = {
-        "filters": [_client_address(), _connection_manager(balancer, listener, routes, sticky, wall_seconds)]
+        "filters": [
+            _client_address(),
+            *revocation_filters(trust),
+            _connection_manager(balancer, listener, routes, sticky, wall_seconds),
+        ]
     }
     if secure:
-        chain["transport_socket"] = _tls(balancer, listener, secrets)
+        chain["transport_socket"] = asks_for_certificates(_tls(balancer, listener, secrets), listener, trust)
     return {
         "name": name,
         "stat_prefix": "alb",
@@ -178,7 +190,8 @@ def _http_filters(listener: Listener, attribute: Callable[[str], str], sticky: b
     lua = {"@type": TYPE + "envoy.extensions.filters.http.lua.v3.Lua"}
     router = {"@type": TYPE + "envoy.extensions.filters.http.router.v3.Router", "suppress_envoy_headers": True}
     filters: list[dict[str, Any]] = [
-        {"name": LUA, "typed_config": {**lua, "default_source_code": {"inline_string": script + "end\n"}}}
+        {"name": LUA, "typed_config": {**lua, "default_source_code": {"inline_string": script + "end\n"}}},
+        *header_filters(listener),
     ]
     if sticky:
         filters.append(cookie_filter())

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore import xform_name
 from botocore.session import Session
 from botocore.validate import ParamValidator
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from kunren.control.store import Snapshot, Store
 from kunren.core.clock import SimClock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
+from kunren.core.objects import ObjectUnavailable
 from kunren.services.ec2 import store as ec2
 from kunren.services.ec2.creation import new_subnet, new_vpc
 from kunren.services.ec2.default_vpc import ensure_default_vpc
@@ -43,10 +52,13 @@ class Elb:
     subnets: list[Subnet]
     certificates: dict[str, str] = field(default_factory=dict)
     functions: dict[str, bool] = field(default_factory=dict)
+    objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
     def call(self, operation: str, **params: Any) -> dict[str, Any]:
         """The result, which must be what the service model says it is."""
         result = getattr(self.api, xform_name(operation))(CTX, params) or {}
+        if inspect.isawaitable(result):
+            result = asyncio.run(_awaited(result))
         shape = MODEL.operation_model(operation).output_shape
         present = {name: value for name, value in result.items() if value is not None}
         report = ParamValidator().validate(present, shape)
@@ -106,6 +118,32 @@ class Elb:
         return caught.value.code, caught.value.message
 
 
+class Bucketful:
+    """S3 with these objects, by (bucket, key); every bucket may be written to."""
+
+    def __init__(self, objects: dict[tuple[str, str], bytes]) -> None:
+        self.objects = objects
+
+    async def read(self, account: str, region: str, bucket: str, key: str, version: str | None = None) -> bytes:
+        if (bucket, key) not in self.objects:
+            raise ObjectUnavailable("NoSuchKey", "The specified key does not exist.", 404)
+        return self.objects[bucket, key]
+
+    async def write(self, account: str, region: str, bucket: str, key: str, body: bytes) -> None:
+        self.objects[bucket, key] = body
+
+    async def bucket(self, account: str, region: str, bucket: str, what: str = "") -> str:
+        return ""
+
+    async def lend(self, ctx: RequestContext, owner: str, name: str, body: bytes, seconds: int) -> str:
+        self.objects[owner, name] = body
+        return f"https://s3.test/{owner}/{name}?X-Amz-Expires={seconds}"
+
+
+async def _awaited(result: Any) -> Any:
+    return await result
+
+
 def build(limits: Limits | None = None) -> Elb:
     store, clock, entropy = Store(None), SimClock(), Entropy(seed=7)
     ec2.register(store)
@@ -118,12 +156,13 @@ def build(limits: Limits | None = None) -> Elb:
     def may_invoke(snapshot: Snapshot, function_arn: str, group_arn: str) -> bool | None:
         return functions.get(function_arn)
 
-    api = Elbv2Api(store, clock, entropy, SPEC, may_invoke, certificate_state, limits)
+    objects: dict[tuple[str, str], bytes] = {}
+    api = Elbv2Api(store, clock, entropy, SPEC, may_invoke, certificate_state, limits, Bucketful(objects))
     with store.write() as tx:
         vpc = ensure_default_vpc(tx, entropy, SPEC, ACCOUNT, REGION)
     assert vpc is not None
     subnets = sorted(ec2.subnets_of(store.snapshot(), vpc), key=lambda subnet: subnet.availability_zone)
-    return Elb(store, clock, entropy, api, vpc, subnets, certificates, functions)
+    return Elb(store, clock, entropy, api, vpc, subnets, certificates, functions, objects)
 
 
 @pytest.fixture
@@ -143,5 +182,71 @@ def small_elb() -> Elb:
             certificates_per_load_balancer=2,
             target_groups_per_load_balancer=1,
             targets_per_target_group=2,
+            trust_stores=1,
+            certificates_per_trust_store=1,
+            revoked_entries_per_trust_store=2,
+            mutual_tls_listeners_per_load_balancer=1,
         )
     )
+
+
+DAY = timedelta(days=1)
+
+
+class ClientAuthority:
+    """A certificate authority for clients, as `openssl ca` would be: certificates, expired ones too, and lists."""
+
+    def __init__(self, name: str = "Clients CA", *, ca: bool = True) -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name(
+            [x509.NameAttribute(NameOID.COMMON_NAME, name), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "mTLS")]
+        )
+        now = datetime.now(UTC)
+        self.certificate = (
+            x509.CertificateBuilder()
+            .subject_name(self.name)
+            .issuer_name(self.name)
+            .public_key(self.key.public_key())
+            .serial_number(1)
+            .not_valid_before(now - 400 * DAY)
+            .not_valid_after(now + 400 * DAY)
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .sign(self.key, hashes.SHA256())
+        )
+
+    @property
+    def pem(self) -> str:
+        return self.certificate.public_bytes(Encoding.PEM).decode()
+
+    def client(self, name: str, serial: int, *, first: int = -1, last: int = 30) -> tuple[str, str]:
+        """Certificate and key (PEM), valid from day `first` to day `last` from now."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        now = datetime.now(UTC).replace(microsecond=0)
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+            .issuer_name(self.name)
+            .public_key(key.public_key())
+            .serial_number(serial)
+            .not_valid_before(now + first * DAY)
+            .not_valid_after(now + last * DAY)
+            .sign(self.key, hashes.SHA256())
+        )
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        return made.public_bytes(Encoding.PEM).decode(), private
+
+    def revoked(self, *serials: int, days: int = 30) -> bytes:
+        """A revocation list (PEM) that is current for so many days."""
+        now = datetime.now(UTC)
+        made = x509.CertificateRevocationListBuilder().issuer_name(self.name)
+        made = made.last_update(now - 20 * DAY).next_update(now + days * DAY)
+        for serial in serials:
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - DAY).build()
+            made = made.add_revoked_certificate(entry)
+        return made.sign(self.key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+@pytest.fixture
+def client_authority() -> type[ClientAuthority]:
+    """The class, for test modules (which cannot import this file)."""
+    return ClientAuthority

@@ -32,6 +32,8 @@ from kunren.services.elbv2.model import (
     Target,
     TargetGroup,
     TargetHealth,
+    TrustStore,
+    TrustStoreRevocation,
     target_health_id,
 )
 
@@ -129,8 +131,9 @@ def seen(group: TargetGroup, target: Target, state: str) -> TargetHealth:
 def new_store() -> Store:
     store = Store(None)
     store.register(
-        LoadBalancer, LoadBalancerStatus, Listener, Rule, TargetGroup, TargetHealth, Subnet, NetworkInterface
-    )
+        LoadBalancer, LoadBalancerStatus, Listener, Rule, TargetGroup, TargetHealth, Subnet, NetworkInterface,
+        TrustStore, TrustStoreRevocation,
+    )  # fmt: skip
     return store
 
 
