@@ -137,8 +137,6 @@ def test_security_policies_that_are_not_there_are_refused(elb: Any) -> None:
     fips = "ELBSecurityPolicy-TLS13-1-2-FIPS-2023-04"
     assert elb.refused("CreateListener", SslPolicy=fips, **asked)[0] == "NotImplemented"
     assert elb.refused("CreateListener", AlpnPolicy=["HTTP2Only"], **asked)[0] == "ALPNPolicyNotFound"
-    verify = {"Mode": "verify", "TrustStoreArn": "t"}
-    assert elb.refused("CreateListener", MutualAuthentication=verify, **asked)[0] == "NotImplemented"
 
 
 def test_leaving_https_drops_certificates_and_policy_and_coming_back_needs_them(elb: Any) -> None:
