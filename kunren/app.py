@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from kunren import __version__
@@ -26,6 +26,7 @@ from kunren.dataplane.runtime.host import WorldHost
 from kunren.fallback.fallback import Fallback, spawn_in_world
 from kunren.gateway.certificates import CertificateContexts
 from kunren.gateway.gateway import Gateway
+from kunren.gateway.inside import Inside
 from kunren.gateway.objects import ServiceObjects
 from kunren.management.api import ManagementApi
 from kunren.management.server import ManagementServer
@@ -100,7 +101,7 @@ class App:
             objects=self.objects,
         )
         self.functions = LambdaService(
-            settings, store, clock, entropy, WorldHost(self.world), trust=trust_variables(self.ca)
+            settings, store, clock, entropy, WorldHost(self.world), call=self._call, trust=trust_variables(self.ca)
         )
         self.vpcs = VpcController(store, clock, self.world, spec, self._serve_dns)
         self.workloads = Workloads(store, clock, entropy, spec, self.vpcs.applied)
@@ -122,6 +123,7 @@ class App:
         self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
         contexts = CertificateContexts(self.ca.server_context)
         self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)
+        self.inside = Inside(self.gateway, self.fallback)
         self.proxy = HostProxy(self.world, self.dns.resolve, self.spec.default_place, settings.proxy_port)
         self.management = ManagementServer(ManagementApi(self), settings.run_dir / "management.sock")
         self._endpoints: set[str] = set()
@@ -197,6 +199,12 @@ class App:
     async def _cnames(self, name: str) -> list[str]:
         """The targets of a name's CNAME as the world's DNS gives them to anyone who asks."""
         return list((await self.dns.query(name, "CNAME")).values)
+
+    async def _call(
+        self, account: str, region: str, service: str, operation: str, params: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """An operation of any service, for another service (`kunren.core.calling`)."""
+        return await self.inside.call(account, region, service, operation, params)
 
     async def _serve_dns(self, vpc: VpcNames, addresses: tuple[str, ...]) -> None:
         if addresses:

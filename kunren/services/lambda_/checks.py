@@ -9,6 +9,7 @@ from typing import Any
 
 from kunren.core.errors import WireError
 from kunren.dataplane.runtime.environ import RESERVED
+from kunren.services.lambda_.destinations import DEAD_LETTER_SERVICES, check_target
 from kunren.services.lambda_.errors import InvalidParameterValueException
 from kunren.services.lambda_.names import NAME_MAX
 
@@ -34,6 +35,9 @@ def check_configuration(params: Mapping[str, Any]) -> None:
     environment = params.get("Environment")
     if environment is not None:
         check_environment(environment.get("Variables") or {})
+    check_target(
+        (params.get("DeadLetterConfig") or {}).get("TargetArn") or "", DEAD_LETTER_SERVICES, "dead letter target"
+    )
     if "Role" in params:
         check_role(params["Role"])
     runtime = params.get("Runtime")
@@ -114,10 +118,6 @@ def refuse_missing_features(params: Mapping[str, Any]) -> None:
         raise _not_yet("layers", "Put the layer's files into the package.")
     if params.get("FileSystemConfigs"):
         raise _not_yet("file systems of functions")
-    if (params.get("DeadLetterConfig") or {}).get("TargetArn"):
-        raise _not_yet("dead-letter queues of functions")
-    if params.get("KMSKeyArn"):
-        raise _not_yet("environments encrypted with a key of one's own")
     if (params.get("TracingConfig") or {}).get("Mode") == "Active":
         raise _not_yet("X-Ray tracing", "Use Mode PassThrough.")
     if (params.get("SnapStart") or {}).get("ApplyOn") == "PublishedVersions":

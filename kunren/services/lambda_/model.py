@@ -40,6 +40,8 @@ class Configured(Resource, frozen=True, kw_only=True):
     architecture: str = "x86_64"
     ephemeral_storage: int = 512
     log_group: str = ""
+    dead_letter_arn: str = ""
+    kms_key_arn: str = ""
     last_modified: float
     revision_id: str
     update_id: str
@@ -57,7 +59,7 @@ class Configured(Resource, frozen=True, kw_only=True):
 
 SETTINGS = (
     "role", "runtime", "handler", "code", "timeout", "memory_size", "environment", "architecture", "ephemeral_storage",
-    "log_group",
+    "log_group", "dead_letter_arn", "kms_key_arn",
 )  # fmt: skip
 """The fields of `Configured` that a published version takes over from $LATEST, besides its description."""
 
@@ -100,6 +102,20 @@ class Alias(Resource, frozen=True, kw_only=True):
     revision_id: str
 
 
+class EventInvokeConfig(Resource, frozen=True, kw_only=True):
+    """Desired: what becomes of asynchronous invocations. Its id is `name:qualifier`; None and "" are AWS's defaults."""
+
+    kind: ClassVar[str] = "lambda.event-invoke-config"
+
+    arn: str
+    function: str
+    last_modified: float
+    retries_max: int | None = None
+    age_max_s: int | None = None
+    on_success: str = ""
+    on_failure: str = ""
+
+
 class FunctionStatus(Resource, frozen=True, kw_only=True):
     """Observed, kept in memory: what the runtime has deployed. Id is that of the function or version.
 
@@ -131,3 +147,5 @@ class AsyncEvent(Resource, frozen=True, kw_only=True):
     """How often the function itself failed."""
     refusals: int = 0
     """How often it could not be tried (throttled, or nothing to run it on)."""
+    refused: str = ""
+    """Why, the last time."""

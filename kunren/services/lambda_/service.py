@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kunren.control.store import Store
+from kunren.core.calling import CallService, nobody_answers
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.runtime.elb_bridge import ElbBridge
@@ -20,14 +21,23 @@ from kunren.services.lambda_.api import LambdaApi
 from kunren.services.lambda_.api.base import CodeUrl, FetchS3
 from kunren.services.lambda_.code import CodeStore
 from kunren.services.lambda_.deploy import Deployer
+from kunren.services.lambda_.destinations import Destinations
 from kunren.services.lambda_.events import EventQueue
 from kunren.services.lambda_.invoker import Invoker
-from kunren.services.lambda_.model import Alias, AsyncEvent, Function, FunctionStatus, PublishedVersion
+from kunren.services.lambda_.model import (
+    Alias,
+    AsyncEvent,
+    EventInvokeConfig,
+    Function,
+    FunctionStatus,
+    PublishedVersion,
+)
 from kunren.settings import Settings
 
 
 class LambdaService:
-    """`trust` are the environment variables that name the world's certificate bundle to functions."""
+    """`trust` are the environment variables that name the world's certificate bundle to functions; `call` reaches
+    other services."""
 
     def __init__(
         self,
@@ -37,13 +47,14 @@ class LambdaService:
         entropy: Entropy,
         host: FunctionHost,
         *,
+        call: CallService = nobody_answers,
         trust: Mapping[str, str] | None = None,
         fetch_s3: FetchS3 | None = None,
         code_url: CodeUrl | None = None,
         log_sink: LogSink | None = None,
         environment_limit: int = 64,
     ) -> None:
-        store.register(Function, PublishedVersion, Alias, FunctionStatus, AsyncEvent)
+        store.register(Function, PublishedVersion, Alias, EventInvokeConfig, FunctionStatus, AsyncEvent)
         self.runtime = FunctionRuntime(
             host=host,
             clock=clock,
@@ -58,7 +69,7 @@ class LambdaService:
         self.bridge = ElbBridge(settings, self.invoker)
         self.api = LambdaApi(settings, store, clock, entropy, self.invoker, fetch_s3=fetch_s3, code_url=code_url)
         self._deployer = Deployer(store, self.runtime, CodeStore(settings.data_dir / "lambda"), clock)
-        self._events = EventQueue(store, self.invoker, clock)
+        self._events = EventQueue(store, self.invoker, clock, Destinations(call, clock, entropy))
 
     async def start(self) -> None:
         """Open the bridge's socket. Raises OSError."""

@@ -84,6 +84,10 @@ def _settings(function: Configured) -> dict[str, Any]:
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": function.log_group},
     }
+    if function.dead_letter_arn:
+        shown["DeadLetterConfig"] = {"TargetArn": function.dead_letter_arn}
+    if function.kms_key_arn:
+        shown["KMSKeyArn"] = function.kms_key_arn
     if function.environment is not None:
         shown["Environment"] = {"Variables": function.environment}
     return shown

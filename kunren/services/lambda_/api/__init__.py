@@ -10,6 +10,7 @@ from kunren.core.entropy import Entropy
 from kunren.services.lambda_.api.aliases import AliasOperations
 from kunren.services.lambda_.api.base import CodeUrl, FetchS3
 from kunren.services.lambda_.api.concurrency import ConcurrencyOperations
+from kunren.services.lambda_.api.event_configs import EventConfigOperations
 from kunren.services.lambda_.api.functions import FunctionOperations
 from kunren.services.lambda_.api.invocations import InvokeOperations
 from kunren.services.lambda_.api.permissions import PermissionOperations
@@ -23,6 +24,7 @@ class LambdaApi(
     FunctionOperations,
     AliasOperations,
     ConcurrencyOperations,
+    EventConfigOperations,
     PermissionOperations,
     InvokeOperations,
     TagOperations,

@@ -12,7 +12,7 @@ from kunren.core.context import RequestContext
 from kunren.services.lambda_.api.base import ApiBase
 from kunren.services.lambda_.errors import InvalidParameterValueException, ResourceConflictException
 from kunren.services.lambda_.lookup import aliases_of, find, find_alias
-from kunren.services.lambda_.model import LATEST, Alias, PublishedVersion
+from kunren.services.lambda_.model import LATEST, Alias
 from kunren.services.lambda_.names import FunctionName, parse_function_name
 from kunren.services.lambda_.view import alias_shown
 
@@ -99,10 +99,11 @@ class AliasOperations(ApiBase):
                     "configuration."
                 )
             second = find(tx, name._replace(qualifier=version))
-            if isinstance(second, PublishedVersion) and second.role != first.role:
-                raise InvalidParameterValueException(
-                    f"Function version {alias.version} and {version} must have the same execution role."
-                )
+            for field, what in (("role", "execution role"), ("dead_letter_arn", "dead-letter queue configuration")):
+                if getattr(first, field) != getattr(second, field):
+                    raise InvalidParameterValueException(
+                        f"Function versions {alias.version} and {version} must have the same {what}."
+                    )
 
 
 def _weights(params: Mapping[str, Any]) -> dict[str, float] | None:

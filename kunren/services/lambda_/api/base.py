@@ -20,7 +20,14 @@ from kunren.services.lambda_.errors import (
 )
 from kunren.services.lambda_.invoker import Invoker
 from kunren.services.lambda_.lookup import find, find_function, get_alias
-from kunren.services.lambda_.model import Alias, Configured, Function, FunctionStatus, PublishedVersion
+from kunren.services.lambda_.model import (
+    Alias,
+    Configured,
+    EventInvokeConfig,
+    Function,
+    FunctionStatus,
+    PublishedVersion,
+)
 from kunren.services.lambda_.names import FunctionName, parse_function_name
 from kunren.services.lambda_.view import configuration, state, update_status
 
@@ -71,6 +78,9 @@ class ApiBase:
 
     def _forget_qualifier(self, tx: Tx, function: Function, qualifier: str) -> None:
         """A version or alias goes: so does what hangs on it."""
+        config = tx.get(EventInvokeConfig, function.account, function.region, f"{function.id}:{qualifier}")
+        if config is not None:
+            tx.delete(config)
         if qualifier in function.policies:
             left = {each: policy for each, policy in function.policies.items() if each != qualifier}
             tx.put(msgspec.structs.replace(function, policies=left))

@@ -56,6 +56,8 @@ class FunctionOperations(VersionOperations):
             architecture=(params.get("Architectures") or ["x86_64"])[0],
             ephemeral_storage=(params.get("EphemeralStorage") or {}).get("Size", 512),
             log_group=(params.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name.name}",
+            dead_letter_arn=(params.get("DeadLetterConfig") or {}).get("TargetArn") or "",
+            kms_key_arn=params.get("KMSKeyArn") or "",
             last_modified=self._clock.now(),
             revision_id=self._entropy.uuid(),
             update_id=self._entropy.hex(16),
@@ -147,6 +149,7 @@ class FunctionOperations(VersionOperations):
                 for each in (*versions_of(tx, function), *aliases_of(tx, function)):
                     self._forget_qualifier(tx, function, each.id.partition(":")[2])
                     tx.delete(each)
+                self._forget_qualifier(tx, function, LATEST)
                 tx.delete(function)
         return {"StatusCode": 204}
 
@@ -218,10 +221,13 @@ def _changes(params: Mapping[str, Any], function: Function) -> dict[str, Any]:
         "Timeout": "timeout",
         "MemorySize": "memory_size",
         "Runtime": "runtime",
+        "KMSKeyArn": "kms_key_arn",
     }
     changes = {field: params[member] for member, field in simple.items() if params.get(member) is not None}
     if params.get("Environment") is not None:
         changes["environment"] = dict(params["Environment"].get("Variables") or {}) or None
+    if params.get("DeadLetterConfig") is not None:
+        changes["dead_letter_arn"] = params["DeadLetterConfig"].get("TargetArn") or ""
     if params.get("EphemeralStorage") is not None:
         changes["ephemeral_storage"] = params["EphemeralStorage"]["Size"]
     if (params.get("LoggingConfig") or {}).get("LogGroup"):

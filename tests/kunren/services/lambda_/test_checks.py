@@ -53,7 +53,6 @@ def test_retired_runtimes_are_refused():
         {"Layers": ["arn"]},
         {"VpcConfig": {"SubnetIds": ["subnet-1"]}},
         {"TracingConfig": {"Mode": "Active"}},
-        {"DeadLetterConfig": {"TargetArn": "arn"}},
         {"LoggingConfig": {"LogFormat": "JSON"}},
     ],
 )

@@ -3,11 +3,14 @@
 import asyncio
 
 from kunren.control.store import Store
+from kunren.core.calling import nobody_answers
 from kunren.core.clock import SimClock
+from kunren.core.entropy import Entropy
+from kunren.services.lambda_.destinations import Destinations
 from kunren.services.lambda_.errors import ResourceNotFoundException, TooManyRequestsException
 from kunren.services.lambda_.events import EventQueue
 from kunren.services.lambda_.invoker import InvokeResult
-from kunren.services.lambda_.model import AsyncEvent
+from kunren.services.lambda_.model import Alias, AsyncEvent, EventInvokeConfig, Function, PublishedVersion
 
 OK = InvokeResult(200, b"", None, "$LATEST")
 BAD = InvokeResult(200, b"", "Unhandled", "$LATEST")
@@ -32,15 +35,22 @@ def event(now):
     return AsyncEvent(account="1", region="r", id="e", function="f", payload=b"\xff{}", accepted_at=now, not_before=now)
 
 
-def play(answers, steps, step_s, store=None):
+def play(answers, steps, step_s, store=None, **config):
     """When (seconds after acceptance) the function was tried, and whether the event is still waiting."""
 
     async def whole():
         clock = SimClock()
         states = store or Store(None)
-        states.register(AsyncEvent)
+        states.register(AsyncEvent, EventInvokeConfig, Function, PublishedVersion, Alias)
+        if config:
+            with states.write() as tx:
+                tx.put(
+                    EventInvokeConfig(
+                        account="1", region="r", id="f:$LATEST", arn="arn", function="f", last_modified=0.0, **config
+                    )
+                )
         functions = Functions(clock, answers)
-        queue = EventQueue(states, functions, clock)
+        queue = EventQueue(states, functions, clock, Destinations(nobody_answers, clock, Entropy(1)))
         running = asyncio.ensure_future(queue.run())
         start = clock.now()
         with states.write() as tx:
@@ -64,6 +74,13 @@ def test_an_event_that_succeeds_is_done_with():
 
 def test_function_errors_are_retried_after_one_and_two_minutes_then_dropped():
     assert play([BAD], 60, 10) == ([0, 60, 180], False)
+
+
+def test_an_event_invoke_configuration_says_how_often_and_how_long():
+    assert play([BAD], 60, 10, retries_max=0) == ([0], False)
+    assert play([BAD], 60, 10, retries_max=1) == ([0, 60], False)
+    assert play([BAD], 60, 10, age_max_s=100) == ([0, 60], False)
+    assert play([BUSY], 100, 1, age_max_s=60) == ([0, 1, 3, 7, 15, 31], False)
 
 
 def test_a_retry_that_succeeds_is_the_last():
@@ -97,9 +114,10 @@ def test_events_left_by_a_daemon_that_died_are_taken_up(tmp_path):
     async def whole():
         clock = SimClock()
         store = Store(path)
-        store.register(AsyncEvent)
+        store.register(AsyncEvent, EventInvokeConfig, Function, PublishedVersion, Alias)
         functions = Functions(clock, [OK])
-        running = asyncio.ensure_future(EventQueue(store, functions, clock).run())
+        destinations = Destinations(nobody_answers, clock, Entropy(1))
+        running = asyncio.ensure_future(EventQueue(store, functions, clock, destinations).run())
         while store.snapshot().get(AsyncEvent, "1", "r", "e") is not None:
             await asyncio.sleep(0)
         running.cancel()

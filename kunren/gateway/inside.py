@@ -1,0 +1,108 @@
+"""Operations called from inside Kunren: ours by the dispatch table, the fallback's by a request as a client makes it.
+
+Nothing goes over a socket. A request for the fallback is made and its answer is read by botocore's own serialisers,
+which are imported when they are first needed. The caller's account becomes the access key, as with every client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+from kunren.core.errors import NotImplementedByKunren, WireError
+from kunren.gateway.chain import FALLBACK, OURS
+from kunren.gateway.gateway import Fallback, Gateway
+from kunren.gateway.http import HttpRequest, HttpResponse
+from kunren.wire.catalog import UnknownService
+
+_PROTOCOLS = ("json", "rest-json", "rest-xml", "query", "ec2")
+
+
+class Inside:
+    """`call` is what `kunren.core.calling.CallService` promises."""
+
+    def __init__(self, gateway: Gateway, fallback: Fallback | None) -> None:
+        self._gateway = gateway
+        self._fallback = fallback
+
+    async def call(
+        self, account: str, region: str, service: str, operation: str, params: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Raises AwsError: the service's own, or NotImplemented where nobody answers."""
+        owner = self._gateway.owner(service)
+        if owner == OURS:
+            return await self._gateway.invoke(service, operation, dict(params), account, region)
+        if owner != FALLBACK or self._fallback is None:
+            raise NotImplementedByKunren(service, operation)
+        client = await asyncio.to_thread(_client, service)
+        request = client.request(operation, params, account, region)
+        answer = await self._fallback.handle(service, operation, request)
+        return client.read(operation, answer)
+
+
+class _Client(NamedTuple):
+    model: Any
+    serializer: Any
+    parser: Any
+
+    def request(self, operation: str, params: Mapping[str, Any], account: str, region: str) -> HttpRequest:
+        model = self.model.operation_model(operation)
+        made = self.serializer.serialize_to_request(dict(params), model)
+        body = made["body"]
+        if isinstance(body, Mapping):
+            body = urlencode(body).encode()
+        elif isinstance(body, str):
+            body = body.encode()
+        scope = f"{account}/20260101/{region}/{self.model.signing_name}/aws4_request"
+        headers = {str(name).lower(): str(value) for name, value in made["headers"].items()}
+        headers["host"] = f"{self.model.endpoint_prefix}.{region}.amazonaws.com"
+        headers["content-length"] = str(len(body))
+        headers["authorization"] = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
+        query = urlencode(made["query_string"]) if isinstance(made["query_string"], Mapping) else made["query_string"]
+        path, _, own = made["url_path"].partition("?")
+        return HttpRequest(
+            made["method"],
+            quote(path, safe="/~%"),
+            "&".join(each for each in (own, query) if each),
+            headers,
+            body,
+            True,
+        )
+
+    def read(self, operation: str, answer: HttpResponse) -> Mapping[str, Any]:
+        from botocore.awsrequest import HeadersDict
+
+        assert isinstance(answer.body, bytes)
+        told = {
+            "status_code": answer.status,
+            "headers": HeadersDict(answer.headers),
+            "body": answer.body,
+            "context": {"operation_name": operation},
+        }
+        found: dict[str, Any] = self.parser.parse(told, self.model.operation_model(operation).output_shape)
+        if answer.status >= 300:
+            error = found.get("Error", {})
+            raise WireError(error.get("Code") or "InternalFailure", error.get("Message") or "", answer.status)
+        found.pop("ResponseMetadata", None)
+        return found
+
+
+@lru_cache(maxsize=64)
+def _client(service: str) -> _Client:
+    """What speaks that service's protocol. Blocks for some tens of milliseconds at the first call."""
+    from botocore.exceptions import UnknownServiceError
+    from botocore.loaders import Loader
+    from botocore.model import ServiceModel
+    from botocore.parsers import create_parser
+    from botocore.serialize import create_serializer
+
+    try:
+        model = ServiceModel(Loader().load_service_model(service, "service-2"), service)
+    except UnknownServiceError as error:
+        raise UnknownService(service) from error
+    spoken = model.metadata.get("protocols") or [model.metadata["protocol"]]
+    protocol = next(each for each in _PROTOCOLS if each in spoken)
+    return _Client(model, create_serializer(protocol, include_validation=False), create_parser(protocol))
