@@ -143,15 +143,23 @@ def upstream_tls(*, http2: bool) -> Fragment:
 
 
 def downstream_tls(
-    secrets: Sequence[str], *, alpn: Sequence[str], minimum: str, maximum: str, ciphers: Sequence[str] = ()
+    secrets: Sequence[str],
+    *,
+    alpn: Sequence[str],
+    minimum: str,
+    maximum: str,
+    ciphers: Sequence[str] = (),
+    groups: Sequence[str] = (),
 ) -> Fragment:
     """TLS of a listener: certificates by secret name, the default first; chosen by the client's SNI.
 
-    `ciphers` are those below TLS 1.3, most preferred first (none: the library's own).
+    `ciphers` are those below TLS 1.3, `groups` those of key exchange, most preferred first (none: the library's own).
     """
     parameters: Fragment = {"tls_minimum_protocol_version": minimum, "tls_maximum_protocol_version": maximum}
     if ciphers:
         parameters["cipher_suites"] = list(ciphers)
+    if groups:
+        parameters["ecdh_curves"] = list(groups)
     context: Fragment = {
         "alpn_protocols": list(alpn),
         "tls_params": parameters,

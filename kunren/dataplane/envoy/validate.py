@@ -29,6 +29,7 @@ _IDENTITY = {
     "default_host_for_http_10": "h",
 }
 _CERTIFICATES = "tls_certificate_sds_secret_configs"
+_SERVER_NAMES = "server_names"
 _MAX_SHAPES = 10_000
 
 
@@ -46,6 +47,8 @@ def shape(fragment: Any) -> Any:
                 out[key] = _IDENTITY[key]
             elif key == _CERTIFICATES:
                 out[key] = shape(value[:1])  # one more certificate is not another shape
+            elif key == _SERVER_NAMES:
+                out[key] = ["one.test"]
             else:
                 out[key] = shape(value)
         return out

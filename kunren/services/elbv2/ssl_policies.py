@@ -1,7 +1,8 @@
 """The security policies that an HTTPS listener may name: protocols and ciphers in order of preference.
 
-"Security policies for your Application Load Balancer". Ciphers have OpenSSL's names. The FIPS and post-quantum
-policies (`…-FIPS-…`, `…-PQ-…`) are not here, because nothing in Kunren would keep their promise.
+"Security policies for your Application Load Balancer". Ciphers have OpenSSL's names, groups of key exchange those of
+the TLS registry. What a FIPS policy keeps here is its list of protocols, ciphers and groups; that the module was
+validated, no program can promise. The policies of RFC 9151 are not here.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ from typing import Any
 
 DEFAULT_POLICY = "ELBSecurityPolicy-2016-08"
 
-_TLS13 = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
+_FIPS_TLS13 = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384")
+_TLS13 = (*_FIPS_TLS13, "TLS_CHACHA20_POLY1305_SHA256")
+_FIPS_GROUPS = ("P-256", "P-384", "P-521")
+_GROUPS = ("X25519", *_FIPS_GROUPS)
+_HYBRID = ("X25519MLKEM768",)
 
 # Every cipher below TLS 1.3 that some policy has, in the order in which each policy that has it lists it, with the
 # family that decides which policies those are.
@@ -50,11 +55,12 @@ _ONLY_1_2 = ("TLSv1.2",)
 
 @dataclass(frozen=True, slots=True)
 class SslPolicy:
-    """`protocols` ascending; `ciphers` most preferred first."""
+    """`protocols` ascending; `ciphers` and `groups` (of key exchange) most preferred first."""
 
     name: str
     protocols: tuple[str, ...]
     ciphers: tuple[str, ...]
+    groups: tuple[str, ...] = _GROUPS
 
     def described(self) -> dict[str, Any]:
         """As the SslPolicy shape has it."""
@@ -67,20 +73,34 @@ class SslPolicy:
 
 
 def _policy(suffix: str, protocols: tuple[str, ...], families: tuple[str, ...]) -> SslPolicy:
+    fips = "-FIPS-" in suffix
     below = tuple(cipher for cipher, family in _FAMILIES if family in families)
-    modern = _TLS13 if "TLSv1.3" in protocols else ()
-    return SslPolicy(f"ELBSecurityPolicy-{suffix}", protocols, modern + below)
+    modern = (_FIPS_TLS13 if fips else _TLS13) if "TLSv1.3" in protocols else ()
+    groups = (_HYBRID if "-PQ-" in suffix else ()) + (_FIPS_GROUPS if fips else _GROUPS)
+    return SslPolicy(f"ELBSecurityPolicy-{suffix}", protocols, modern + below, groups)
 
 
+_WITH_1_3: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("TLS13-1-3", (), ()),
+    ("TLS13-1-2", _ONLY_1_2, _FORWARD_SHA2),
+    ("TLS13-1-2-Res", _ONLY_1_2, _RESTRICTED),
+    ("TLS13-1-2-Ext0", _ONLY_1_2, _FORWARD),
+    ("TLS13-1-2-Ext1", _ONLY_1_2, _SHA2),
+    ("TLS13-1-2-Ext2", _ONLY_1_2, _ALL),
+    ("TLS13-1-1", _FROM_1_1, _ALL),
+    ("TLS13-1-0", _FROM_1_0, _ALL),
+)
+_NOT_THERE = {"TLS13-1-2-Ext0-2021-06", "TLS13-1-2-Ext0-PQ-2025-09"} | {
+    f"TLS13-1-1-{kind}-2025-09" for kind in ("PQ", "FIPS-PQ")
+}
 _POLICIES = (
     _policy("2016-08", _FROM_1_0, _ALL),
-    _policy("TLS13-1-2-2021-06", (*_ONLY_1_2, "TLSv1.3"), _FORWARD_SHA2),
-    _policy("TLS13-1-2-Res-2021-06", (*_ONLY_1_2, "TLSv1.3"), _RESTRICTED),
-    _policy("TLS13-1-2-Ext1-2021-06", (*_ONLY_1_2, "TLSv1.3"), _SHA2),
-    _policy("TLS13-1-2-Ext2-2021-06", (*_ONLY_1_2, "TLSv1.3"), _ALL),
-    _policy("TLS13-1-1-2021-06", (*_FROM_1_1, "TLSv1.3"), _ALL),
-    _policy("TLS13-1-0-2021-06", (*_FROM_1_0, "TLSv1.3"), _ALL),
-    _policy("TLS13-1-3-2021-06", ("TLSv1.3",), ()),
+    *(
+        _policy(f"{base}-{edition}", (*protocols, "TLSv1.3"), families)
+        for base, protocols, families in _WITH_1_3
+        for edition in ("2021-06", "FIPS-2023-04", "PQ-2025-09", "FIPS-PQ-2025-09")
+        if f"{base}-{edition}" not in _NOT_THERE
+    ),
     _policy("TLS-1-2-2017-01", _ONLY_1_2, _SHA2),
     _policy("TLS-1-1-2017-01", _FROM_1_1, _ALL),
     _policy("TLS-1-2-Ext-2018-06", _ONLY_1_2, _ALL),

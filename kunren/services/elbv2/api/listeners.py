@@ -278,7 +278,7 @@ def _check_protocol(protocol: str) -> None:
 def _check_policy(policy: str | None, operation: str) -> None:
     if policy is None or policy in POLICIES:
         return
-    if policy.startswith("ELBSecurityPolicy-") and ("-FIPS-" in policy or "-PQ-" in policy):
+    if policy.startswith("ELBSecurityPolicy-TLS13-") and "-RFC9151-" in policy:
         raise NotImplementedByKunren("elbv2", f"{operation} with SslPolicy {policy}")
     raise errors.SSLPolicyNotFound(f"SSL policy '{policy}' not found")
 

@@ -20,6 +20,7 @@ from kunren.services.elbv2.dataplane.answers import header, literal
 from kunren.services.elbv2.dataplane.client_certificates import Trust, trusted
 from kunren.services.elbv2.dataplane.listening import Place, listener_fragment, request_headers
 from kunren.services.elbv2.dataplane.routing import Behind, Forwarding, keeps_group, route_configuration
+from kunren.services.elbv2.dataplane.security import server_names
 from kunren.services.elbv2.dataplane.stickiness import target_stickiness
 from kunren.services.elbv2.model import (
     AvailabilityZone,
@@ -155,6 +156,7 @@ def _add_listener(
         sticky=any(each.stickiness is not None for each in behind.values()) or any(map(keeps_group, rules)),
         wall_seconds=env.wall_seconds,
         trust=trust,
+        server_names=server_names([_chain(made.secrets[each]) for each in secrets]),
     )
     made.routes[name] = route_configuration(name, listener, rules, behind, forwarding(balancer, listener, env))
 
@@ -212,6 +214,10 @@ def _secrets(snapshot: Snapshot, listener: Listener, short: str, env: Environmen
         made.secrets[name] = certificate_secret(name, chain, material.private_key_pem)
         names.append(name)
     return names
+
+
+def _chain(secret: Fragment) -> str:
+    return str(secret["tls_certificate"]["certificate_chain"]["inline_string"])
 
 
 def _trust(snapshot: Snapshot, listener: Listener, short: str, env: Environment, made: _Draft) -> Trust | None:

@@ -18,6 +18,7 @@ from kunren.control.store import Snapshot
 from kunren.dataplane.envoy.resources import ADS, TYPE, Fragment
 from kunren.services.elbv2.associations import revocations_of
 from kunren.services.elbv2.attributes import listener_table, value
+from kunren.services.elbv2.dataplane.refusing import refuse_after_handshake
 from kunren.services.elbv2.model import Listener, TrustStore
 from kunren.services.elbv2.trust_stores import covered_until, revoked_certificates
 
@@ -116,33 +117,11 @@ def _secret(name: str, bundle: str, crls: Sequence[str], settings: Mapping[str, 
 
 
 def revocation_filters(trust: Trust | None) -> list[Fragment]:
-    """Network filters that end a connection, at its first byte, whose certificate is one of (issuer, serial number).
-
-    The handshake's hook is newer than the published schema, so its configuration goes as a plain struct.
-    """
+    """Network filters that refuse the certificates that the handshake let through although they are revoked."""
     if trust is None or not trust.revoked:
         return []
-    text = {"text_format_source": {"inline_string": "%DOWNSTREAM_PEER_ISSUER%|%DOWNSTREAM_PEER_SERIAL%"}}
-    identity = {"object_key": FILTER, "factory_key": "envoy.string", "format_string": text}
-    noted = {
-        "@type": TYPE + "xds.type.v3.TypedStruct",
-        "type_url": TYPE + "envoy.extensions.filters.network.set_filter_state.v3.Config",
-        "value": {"on_downstream_tls_handshake": [identity]},
-    }
-    principals = [
-        {"filter_state": {"key": FILTER, "string_match": {"exact": f"{issuer}|{serial}"}}}
-        for issuer, serial in trust.revoked
-    ]
-    policy = {"permissions": [{"any": True}], "principals": principals}
-    refused = {
-        "@type": TYPE + "envoy.extensions.filters.network.rbac.v3.RBAC",
-        "stat_prefix": "revoked",
-        "rules": {"action": "DENY", "policies": {"revoked": policy}},
-    }
-    return [
-        {"name": "envoy.filters.network.set_filter_state", "typed_config": noted},
-        {"name": "envoy.filters.network.rbac", "typed_config": refused},
-    ]
+    revoked = (f"{issuer}|{serial}" for issuer, serial in trust.revoked)
+    return refuse_after_handshake(FILTER, "%DOWNSTREAM_PEER_ISSUER%|%DOWNSTREAM_PEER_SERIAL%", revoked)
 
 
 def asks_for_certificates(transport_socket: Fragment, listener: Listener, trust: Trust | None) -> Fragment:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kunren.dataplane.envoy.resources import ADS, TYPE, Fragment, downstream_tls, duration, socket_address
+from kunren.dataplane.envoy.resources import ADS, TYPE, Fragment, duration, socket_address
 from kunren.services.elbv2.attributes import LOAD_BALANCER, value
 from kunren.services.elbv2.dataplane.answers import header, local_replies
 from kunren.services.elbv2.dataplane.client_certificates import (
@@ -21,21 +21,12 @@ from kunren.services.elbv2.dataplane.client_certificates import (
 )
 from kunren.services.elbv2.dataplane.matching import CLIENT_KEY
 from kunren.services.elbv2.dataplane.routing import LUA
+from kunren.services.elbv2.dataplane.security import cipher_filters, tls, tls_inspector
 from kunren.services.elbv2.dataplane.stickiness import http_filter as cookie_filter
 from kunren.services.elbv2.model import Listener, LoadBalancer
-from kunren.services.elbv2.ssl_policies import ssl_policy
 
 _HCM = TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-_TLS_VERSIONS = {"TLSv1": "TLSv1_0", "TLSv1.1": "TLSv1_1", "TLSv1.2": "TLSv1_2", "TLSv1.3": "TLSv1_3"}
 _WELL_KNOWN_PORTS = (80, 443)
-# What Envoy's TLS library can do of what ALB's policies list (it has no CBC with SHA-384, for instance); TLS 1.3's own
-# suites are not chosen by configuration.
-_CIPHERS = frozenset(
-    f"{exchange}{cipher}"
-    for exchange in ("ECDHE-ECDSA-", "ECDHE-RSA-", "")
-    for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "AES128-SHA", "AES256-SHA")
-)
-
 # The seed mixes the time with an address of the worker's own heap, so that two workers (and two starts) differ.
 _TRACE = """\
 math.randomseed(os.time() + tonumber(tostring({}):match('0x(%x+)') or '0', 16) % 1000000007)
@@ -89,39 +80,35 @@ def listener_fragment(
     sticky: bool,
     wall_seconds: Callable[[float], float],
     trust: Trust | None = None,
+    server_names: Sequence[str] = (),
 ) -> Fragment:
     """Envoy's listener. `routes` names the route configuration, `secrets` the certificates (the default first), `trust`
-    whose clients are let in where they are verified."""
+    whose clients are let in where they are verified. Where there are `server_names`, every client that names another
+    or none gets the default certificate."""
     secure = listener.protocol == "HTTPS"
     chain: Fragment = {
         "filters": [
             _client_address(),
+            *cipher_filters(listener),
             *revocation_filters(trust),
             _connection_manager(balancer, listener, routes, sticky, wall_seconds),
         ]
     }
     if secure:
-        chain["transport_socket"] = asks_for_certificates(_tls(balancer, listener, secrets), listener, trust)
-    return {
+        chain["transport_socket"] = asks_for_certificates(tls(balancer, listener, secrets), listener, trust)
+    made: Fragment = {
         "name": name,
         "stat_prefix": "alb",
         "address": socket_address(place.address, listener.port, place.namespace),
         "filter_chains": [chain],
         "per_connection_buffer_limit_bytes": 1 << 20,
     }
-
-
-def _tls(balancer: LoadBalancer, listener: Listener, secrets: Sequence[str]) -> Fragment:
-    policy = ssl_policy(listener.ssl_policy)
-    protocols = [_TLS_VERSIONS[each] for each in policy.protocols if each in _TLS_VERSIONS] if policy else []
-    http2 = value(LOAD_BALANCER, balancer.attributes, "routing.http2.enabled") == "true"
-    return downstream_tls(
-        secrets,
-        alpn=["h2", "http/1.1"] if http2 else ["http/1.1"],
-        minimum=min(protocols, default="TLSv1_0"),
-        maximum=max(protocols, default="TLSv1_2"),
-        ciphers=[each for each in policy.ciphers if each in _CIPHERS] if policy else [],
-    )
+    if server_names:
+        alone = asks_for_certificates(tls(balancer, listener, secrets[:1]), listener, trust)
+        named = {**chain, "filter_chain_match": {"server_names": list(server_names)}}
+        made["filter_chains"] = [named, {**chain, "transport_socket": alone}]
+        made["listener_filters"] = [tls_inspector()]
+    return made
 
 
 def _client_address() -> Fragment:

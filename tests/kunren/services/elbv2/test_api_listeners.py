@@ -134,7 +134,7 @@ def test_security_policies_that_are_not_there_are_refused(elb: Any) -> None:
         "SSLPolicyNotFound",
         "SSL policy 'Mine' not found",
     )
-    fips = "ELBSecurityPolicy-TLS13-1-2-FIPS-2023-04"
+    fips = "ELBSecurityPolicy-TLS13-1-2-RFC9151-FIPS-2023-07"
     assert elb.refused("CreateListener", SslPolicy=fips, **asked)[0] == "NotImplemented"
     assert elb.refused("CreateListener", AlpnPolicy=["HTTP2Only"], **asked)[0] == "ALPNPolicyNotFound"
 
@@ -279,7 +279,7 @@ def test_listener_attributes_depend_on_the_protocol(elb: Any) -> None:
 
 def test_security_policies_are_awss(elb: Any) -> None:
     names = [each["Name"] for each in elb.call("DescribeSSLPolicies", LoadBalancerType="application")["SslPolicies"]]
-    assert len(names) == 18
+    assert len(names) == 39
     found = elb.call("DescribeSSLPolicies", Names=["ELBSecurityPolicy-TLS13-1-2-2021-06"])["SslPolicies"][0]
     assert found["SslProtocols"] == ["TLSv1.2", "TLSv1.3"]
     # The example of `aws elbv2 describe-ssl-policies`.
@@ -304,3 +304,7 @@ def test_security_policies_are_awss(elb: Any) -> None:
     assert sizes["ELBSecurityPolicy-TLS-1-2-2017-01"] == 12
     assert sizes["ELBSecurityPolicy-FS-1-2-Res-2020-10"] == 4
     assert sizes["ELBSecurityPolicy-TLS13-1-3-2021-06"] == 3
+    # "Ciphers by policy" of the FIPS policies in the guide; "ELBSecurityPolicy-TLS13-1-3-FIPS-2023-04" and so on
+    fips = {"1-3": 2, "1-2": 10, "1-2-Res": 6, "1-2-Ext2": 20, "1-2-Ext1": 14, "1-2-Ext0": 14, "1-1": 20, "1-0": 20}
+    assert {key: sizes[f"ELBSecurityPolicy-TLS13-{key}-FIPS-2023-04"] for key in fips} == fips
+    assert sizes["ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"] == 7

@@ -98,24 +98,6 @@ def test_security_policies_and_the_http2_attribute_decide_the_handshake(kit, run
     run_bench(story, kit.environment(certificates=issued))
 
 
-def test_every_security_policy_is_one_that_envoy_takes(kit, run_bench, authority):
-    from kunren.services.elbv2.ssl_policies import POLICIES
-
-    arn = "arn:aws:acm:us-east-1:000000000000:certificate/one"
-    issued = {arn: authority.issue(["one.test"])}
-
-    async def story(bench):
-        on = [
-            kit.listener(kit.free_port(), protocol="HTTPS", certificates=(arn,), ssl_policy=policy)
-            for policy in POLICIES
-        ]
-        await bench.apply(kit.load_balancer(), *on, *(kit.default_rule(each) for each in on))
-        for each in on:
-            await asyncio.to_thread(served_name, authority, each.port, "one.test")
-
-    run_bench(story, kit.environment(certificates=issued))
-
-
 def test_http2_requests_reach_http1_targets(kit, run_bench, authority, backends, tmp_path):
     arn = "arn:aws:acm:us-east-1:000000000000:certificate/one"
     issued = {arn: authority.issue(["one.test"])}
