@@ -153,7 +153,7 @@ _RESPONSE_HEADERS: Table = {
     "routing.http.response.x_frame_options.header_value": Rule("", _header_word("DENY", "SAMEORIGIN")),
 }
 _REQUEST_HEADERS: Table = {
-    f"routing.http.request.{key}.header_name": Rule(default, _unchanged(default, _header_name))
+    f"routing.http.request.{key}.header_name": Rule(default, _header_name)
     for key, default in {
         "x_amzn_mtls_clientcert": "X-Amzn-Mtls-Clientcert",
         "x_amzn_mtls_clientcert_issuer": "X-Amzn-Mtls-Clientcert-Issuer",

@@ -53,8 +53,8 @@ def own_headers(content_type: str) -> list[Fragment]:
     return [header("server", SERVER), header("content-type", literal(content_type))]
 
 
-def local_replies() -> Fragment:
-    """Envoy's `local_reply_config`: the first mapper whose filter holds is used."""
+def local_replies(*, anonymous: bool = False) -> Fragment:
+    """Envoy's `local_reply_config`: the first mapper whose filter holds is used. `anonymous` answers have no Server."""
     connect_timeout = {
         "and_filter": {"filters": [_flags("UF"), _details("response.code_details.contains('connection_timeout')")]}
     }
@@ -72,6 +72,9 @@ def local_replies() -> Fragment:
         _mapper(_flags("DPE"), 400),
         *(_mapper(each, 400) for each in refused),
     ]
+    if anonymous:
+        for each in mappers:
+            del each["headers_to_add"]
     return {"mappers": mappers}
 
 

@@ -14,11 +14,11 @@ from kunren.control.store import Snapshot
 from kunren.dataplane.envoy.resources import Endpoint, EnvoyResources, Fragment, certificate_secret, pipe_cluster
 from kunren.services.ec2.model import InterfaceStatus
 from kunren.services.elbv2.associations import groups_of, listeners_of, rules_of
-from kunren.services.elbv2.attributes import LOAD_BALANCER, listener_table, value
+from kunren.services.elbv2.attributes import LOAD_BALANCER, value
 from kunren.services.elbv2.dataplane import targets
 from kunren.services.elbv2.dataplane.answers import header, literal
 from kunren.services.elbv2.dataplane.client_certificates import Trust, trusted
-from kunren.services.elbv2.dataplane.listening import Place, listener_fragment, request_headers
+from kunren.services.elbv2.dataplane.listening import Place, hides_server, listener_fragment, request_headers
 from kunren.services.elbv2.dataplane.routing import Behind, Forwarding, keeps_group, route_configuration
 from kunren.services.elbv2.dataplane.security import server_names
 from kunren.services.elbv2.dataplane.stickiness import target_stickiness
@@ -168,14 +168,11 @@ def forwarding(balancer: LoadBalancer, listener: Listener, env: Environment) -> 
         port=listener.port,
         xff_mode=value(LOAD_BALANCER, attributes, "routing.http.xff_header_processing.mode"),
         xff_client_port=value(LOAD_BALANCER, attributes, "routing.http.xff_client_port.enabled") == "true",
-        request_headers=request_headers(attributes, listener.protocol == "HTTPS"),
+        request_headers=request_headers(balancer, listener),
         response_headers=_response_headers(listener),
         wall_seconds=env.wall_seconds,
-        hides_server=value(listener_table(listener.protocol), listener.attributes, _SERVER_ATTRIBUTE) == "false",
+        hides_server=hides_server(listener),
     )
-
-
-_SERVER_ATTRIBUTE = "routing.http.response.server.enabled"
 
 
 def _response_headers(listener: Listener) -> tuple[Fragment, ...]:

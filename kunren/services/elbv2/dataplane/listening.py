@@ -6,12 +6,12 @@ the load balancer answers itself, and the filter for cookies exists only where s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kunren.dataplane.envoy.resources import ADS, TYPE, Fragment, duration, socket_address
-from kunren.services.elbv2.attributes import LOAD_BALANCER, value
+from kunren.services.elbv2.attributes import LOAD_BALANCER, listener_table, value
 from kunren.services.elbv2.dataplane.answers import header, local_replies
 from kunren.services.elbv2.dataplane.client_certificates import (
     Trust,
@@ -162,7 +162,7 @@ def _connection_manager(
             "allow_chunked_length": not strictest,
         },
         "upgrade_configs": [{"upgrade_type": "websocket"}],
-        "local_reply_config": local_replies(),
+        "local_reply_config": local_replies(anonymous=hides_server(listener)),
     }
     if secure:
         config["http2_protocol_options"] = {"max_concurrent_streams": 128}
@@ -185,14 +185,23 @@ def _http_filters(listener: Listener, attribute: Callable[[str], str], sticky: b
     return [*filters, {"name": "envoy.filters.http.router", "typed_config": router}]
 
 
-def request_headers(attributes: Mapping[str, str], secure: bool) -> tuple[Fragment, ...]:
+def hides_server(listener: Listener) -> bool:
+    """Whether no answer of this listener may say who made it."""
+    key = "routing.http.response.server.enabled"
+    return value(listener_table(listener.protocol), listener.attributes, key) == "false"
+
+
+def request_headers(balancer: LoadBalancer, listener: Listener) -> tuple[Fragment, ...]:
     """Headers that the load balancer tells targets besides X-Forwarded-*, by its attributes."""
-    if (
-        not secure
-        or value(LOAD_BALANCER, attributes, "routing.http.x_amzn_tls_version_and_cipher_suite.enabled") != "true"
-    ):
+    switch = "routing.http.x_amzn_tls_version_and_cipher_suite.enabled"
+    if listener.protocol != "HTTPS" or value(LOAD_BALANCER, balancer.attributes, switch) != "true":
         return ()
+    table = listener_table(listener.protocol)
+
+    def name(key: str) -> str:
+        return value(table, listener.attributes, f"routing.http.request.{key}.header_name").lower()
+
     return (
-        header("x-amzn-tls-version", "%DOWNSTREAM_TLS_VERSION%"),
-        header("x-amzn-tls-cipher-suite", "%DOWNSTREAM_TLS_CIPHER%"),
+        header(name("x_amzn_tls_version"), "%DOWNSTREAM_TLS_VERSION%"),
+        header(name("x_amzn_tls_cipher_suite"), "%DOWNSTREAM_TLS_CIPHER%"),
     )
