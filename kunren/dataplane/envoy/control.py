@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kunren.core.clock import Clock
+from kunren.dataplane.envoy.admin import Counted, counted
 from kunren.dataplane.envoy.ads import AdsServer, Delta, Refusal
 from kunren.dataplane.envoy.encode import CLUSTER, ENDPOINTS, LISTENER
 from kunren.dataplane.envoy.process import EnvoyProcess, Spawner, envoy_binary
@@ -141,6 +142,10 @@ class EnvoyControl:
         code = await process.wait()
         if code != 0:
             raise OSError(f"ending connections to {address}:{port} failed with {code}; see {said}")
+
+    async def counted(self) -> list[Counted]:
+        """What each endpoint did since Envoy started. Raises OSError and TimeoutError where Envoy does not say."""
+        return await counted(self.process.admin_socket)
 
     def status(self) -> dict[str, Any]:
         process = self.process.process

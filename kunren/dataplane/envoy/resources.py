@@ -20,6 +20,13 @@ _TLS = TYPE + "envoy.extensions.transport_sockets.tls.v3."
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 ADS: Fragment = {"ads": {}, "resource_api_version": "V3"}
 UNLIMITED = 1_000_000_000
+_LEAST_REQUEST: Fragment = {
+    "name": "envoy.load_balancing_policies.least_request",
+    "typed_config": {
+        "@type": TYPE + "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest",
+        "selection_method": "FULL_SCAN",
+    },
+}
 
 
 class Endpoint(NamedTuple):
@@ -74,10 +81,9 @@ def eds_cluster(
     http2: bool = False,
     tls: bool = False,
     policy: str = "ROUND_ROBIN",
-    slow_start_s: float = 0.0,
     options: Mapping[str, Any] | None = None,
 ) -> Fragment:
-    """A cluster whose endpoints come over EDS; it connects from `source` in `namespace`. Slow start is for round robin.
+    """A cluster whose endpoints come over EDS; it connects from `source` in `namespace`.
 
     Health is decided outside: Envoy never panics into unhealthy endpoints, and merges no updates (each one counts).
     """
@@ -95,11 +101,9 @@ def eds_cluster(
         cluster["upstream_bind_config"] = {"source_address": socket_address(source, 0, namespace)["socket_address"]}
     if tls:
         cluster["transport_socket"] = upstream_tls(http2=http2)
-    if slow_start_s > 0:
-        window = {
-            "slow_start_config": {"slow_start_window": duration(slow_start_s), "min_weight_percent": {"value": 1}}
-        }
-        cluster["round_robin_lb_config" if policy == "ROUND_ROBIN" else "least_request_lb_config"] = window
+    if policy == "LEAST_REQUEST":  # of all endpoints, where Envoy's default compares two chosen at random
+        del cluster["lb_policy"]
+        cluster["load_balancing_policy"] = {"policies": [{"typed_extension_config": _LEAST_REQUEST}]}
     return cluster
 
 

@@ -169,16 +169,14 @@ _LISTENER_OTHERS = ("tcp.idle_timeout.seconds", "send_tcp_reset.on_idle_timeout.
 
 _PERCENTAGE = _between(1, 100, "off")
 _HEALTH_THRESHOLDS: Table = {
-    "target_group_health.dns_failover.minimum_healthy_targets.count": Rule(
-        "1", _unchanged("1", _between(1, 1000, "off"))
-    ),
-    "target_group_health.dns_failover.minimum_healthy_targets.percentage": Rule("off", _unchanged("off", _PERCENTAGE)),
+    "target_group_health.dns_failover.minimum_healthy_targets.count": Rule("1", _between(1, 1000, "off")),
+    "target_group_health.dns_failover.minimum_healthy_targets.percentage": Rule("off", _PERCENTAGE),
     "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count": Rule("1", _between(1, 1000)),
     "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": Rule("off", _PERCENTAGE),
 }
 TARGET_GROUP: Table = {
     "deregistration_delay.timeout_seconds": Rule("300", _between(0, 3600)),
-    "load_balancing.algorithm.anomaly_mitigation": Rule("off", _not_yet("off")),
+    "load_balancing.algorithm.anomaly_mitigation": Rule("off", _one_of("on", "off")),
     "load_balancing.algorithm.type": Rule(
         "round_robin", _one_of("round_robin", "least_outstanding_requests", "weighted_random")
     ),
@@ -300,7 +298,13 @@ def _check_together(merged: Mapping[str, str], protocol: str | None) -> None:
     def now(key: str) -> str:
         return value(TARGET_GROUP, merged, key)
 
+    algorithm = now("load_balancing.algorithm.type")
     sticky = now("stickiness.enabled") == "true"
+    if now("load_balancing.algorithm.anomaly_mitigation") == "on" and algorithm != "weighted_random":
+        raise InvalidConfigurationRequest(
+            f"You cannot enable anomaly mitigation on target groups with the load balancing algorithm '{algorithm}'"
+        )
+    _check_thresholds(merged)
     if now("stickiness.type") == "source_ip":
         raise InvalidConfigurationRequest(
             f"Stickiness type 'source_ip' is not supported for target groups with the {protocol} protocol"
@@ -309,7 +313,6 @@ def _check_together(merged: Mapping[str, str], protocol: str | None) -> None:
         raise InvalidConfigurationRequest(
             "You must set an application cookie name to enable stickiness of type 'app_cookie'"
         )
-    algorithm = now("load_balancing.algorithm.type")
     if now("slow_start.duration_seconds") != "0" and algorithm != "round_robin":
         raise InvalidConfigurationRequest(
             f"You cannot enable slow start mode on target groups with the load balancing algorithm '{algorithm}'"
@@ -318,3 +321,15 @@ def _check_together(merged: Mapping[str, str], protocol: str | None) -> None:
         raise InvalidConfigurationRequest(
             "You cannot enable stickiness on target groups with cross-zone load balancing turned off"
         )
+
+
+def _check_thresholds(merged: Mapping[str, str]) -> None:
+    """DNS failover must come with routing failover or before it, where both are set."""
+    for unit in ("count", "percentage"):
+        keys = [
+            f"target_group_health.{action}.minimum_healthy_targets.{unit}"
+            for action in ("dns_failover", "unhealthy_state_routing")
+        ]
+        dns, routing = (merged.get(key, "off") for key in keys)
+        if "off" not in (dns, routing) and int(dns) < int(routing):
+            raise InvalidConfigurationRequest(f"'{keys[0]}' must be greater than or equal to '{keys[1]}'")

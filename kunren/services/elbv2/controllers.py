@@ -19,20 +19,25 @@ from kunren.control.store import Key, Snapshot, Store
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.dns.zones import NameRecords
+from kunren.dataplane.envoy.admin import Counted
 from kunren.dataplane.envoy.resources import EnvoyResources
 from kunren.dataplane.health.prober import Sockets
 from kunren.services.acm.material import certificate_material
 from kunren.services.acm.model import Certificate
 from kunren.services.ec2.model import InterfaceStatus
+from kunren.services.elbv2.anomaly_watch import AnomalyWatch
 from kunren.services.elbv2.associations import group_users, trust_store_users
 from kunren.services.elbv2.dataplane import targets
 from kunren.services.elbv2.dataplane.balancer import Environment, is_live, reached_groups, resources, typical
+from kunren.services.elbv2.dataplane.failover import in_dns, serves
+from kunren.services.elbv2.dataplane.weights import next_step
 from kunren.services.elbv2.model import (
     AvailabilityZone,
     Listener,
     LoadBalancer,
     LoadBalancerStatus,
     Rule,
+    TargetAnomaly,
     TargetGroup,
     TargetHealth,
     TrustStore,
@@ -52,6 +57,7 @@ _KINDS = frozenset(
         Rule,
         TargetGroup,
         TargetHealth,
+        TargetAnomaly,
         InterfaceStatus,
         Certificate,
         TrustStore,
@@ -65,6 +71,7 @@ class EnvoyPublisher(Protocol):
     def withdraw(self, owner: str) -> asyncio.Future[None]: ...
     def warm(self, resources: EnvoyResources) -> None: ...
     async def cut(self, namespace: str, address: str, port: int, sources: tuple[str, ...]) -> None: ...
+    async def counted(self) -> list[Counted]: ...
 
 
 class NamePublisher(Protocol):
@@ -76,8 +83,10 @@ class LoadBalancerController:
 
     def __init__(self, store: Store, clock: Clock, envoy: EnvoyPublisher, dns: NamePublisher, env: Environment) -> None:
         self._store = store
+        self._clock = clock
         self._envoy = envoy
         self._dns = dns
+        self._growing: set[str] = set()
         self._env = env
         self._warmed = False
         self._controller = Controller(
@@ -121,8 +130,23 @@ class LoadBalancerController:
             self._observe(balancer, None, str(error))
             raise
         self._dns.publish_names(arn, {balancer.dns_name: name_records(snapshot, balancer, live)})
+        self._again_for_slow_start(snapshot, balancer, work)
         everywhere = len(live) == len(balancer.zones)
         self._observe(balancer, "active" if everywhere else None, "; ".join(made.problems))
+
+    def _again_for_slow_start(self, snapshot: Snapshot, balancer: LoadBalancer, work: str) -> None:
+        """Ask for the next reconcile while shares grow."""
+        now = self._clock.now()
+        steps = (next_step(snapshot, group, now) for group in reached_groups(snapshot, balancer).values())
+        step = min((each for each in steps if each is not None), default=None)
+        if step is not None and work not in self._growing:
+            self._growing.add(work)
+
+            def grow() -> None:
+                self._growing.discard(work)
+                self._controller.enqueue(work)
+
+            self._clock.call_later(step, grow)
 
     def _observe(self, balancer: LoadBalancer, state: str | None, reason: str) -> None:
         """Say what is so. `state` None leaves it as it is (a load balancer that was active still serves)."""
@@ -152,15 +176,19 @@ async def _within(future: asyncio.Future[None]) -> None:
 def name_records(snapshot: Snapshot, balancer: LoadBalancer, live: Iterable[AvailabilityZone]) -> NameRecords:
     """What the load balancer's DNS name answers: public addresses of an internet-facing one, private ones otherwise."""
     public = balancer.scheme == "internet-facing"
-    addresses = tuple(node.public_ip if public else node.private_ip for node in live)
+    given_out = in_dns(snapshot, reached_groups(snapshot, balancer).values(), tuple(live))
+    addresses = tuple(node.public_ip if public else node.private_ip for node in given_out)
     return NameRecords(a=tuple(each for each in addresses if each), ttl=60, healthy=is_healthy(snapshot, balancer))
 
 
 def is_healthy(snapshot: Snapshot, balancer: LoadBalancer) -> bool:
-    """What an alias that evaluates target health sees: every target group has a healthy target ("Values specific for
-    alias records", Route 53). One that only redirects is healthy."""
+    """What an alias that evaluates target health sees: in some zone every target group has a healthy target, and as
+    many as its thresholds ask for ("Values specific for alias records", Route 53). One that only redirects is healthy.
+    """
     groups = reached_groups(snapshot, balancer).values()
-    return all(any(targets.is_serving(snapshot, group, each) for each in group.targets) for group in groups)
+    if not all(any(targets.is_serving(snapshot, group, each) for each in group.targets) for group in groups):
+        return False
+    return any(all(serves(snapshot, group, node.zone_name) for group in groups) for node in balancer.zones)
 
 
 def concerned(snapshot: Snapshot, key: Key) -> Iterable[str]:
@@ -170,7 +198,7 @@ def concerned(snapshot: Snapshot, key: Key) -> Iterable[str]:
         arns = (key.id,)
     elif key.kind in (Listener.kind, Rule.kind):
         arns = (balancer_of(key.id),)
-    elif key.kind in (TargetGroup.kind, TargetHealth.kind):
+    elif key.kind in (TargetGroup.kind, TargetHealth.kind, TargetAnomaly.kind):
         arns = group_users(snapshot, key.account, key.region).get(key.id.partition("|")[0], ())
     elif key.kind in (TrustStore.kind, TrustStoreRevocation.kind):
         arns = trust_store_users(snapshot, key.id.partition("|")[0])
@@ -230,10 +258,12 @@ class Elbv2Controllers:
             bridge_socket=str(bridge_socket),
             wall_seconds=clock.wall_seconds,
             wall=clock.wall,
+            now=clock.now,
         )
         self.balancers = LoadBalancerController(store, clock, envoy, dns, env)
         self.health = HealthController(store, clock, entropy, world, bridge_socket=str(bridge_socket))
         self.draining = DrainingController(store, clock, envoy.cut)
+        self.anomalies = AnomalyWatch(store, clock, envoy.counted)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -241,6 +271,7 @@ class Elbv2Controllers:
                 ("load-balancers", self.balancers.run()),
                 ("target-health", self.health.run()),
                 ("draining", self.draining.run()),
+                ("anomalies", self.anomalies.run()),
             ):
                 tasks.create_task(running, name=name)
 

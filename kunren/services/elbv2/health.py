@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from kunren.dataplane.health.prober import Outcome
 from kunren.services.elbv2.health_checks import codes
-from kunren.services.elbv2.model import HealthCheck
+from kunren.services.elbv2.model import HealthCheck, TargetHealth
 
 _LIMITS = (200, 499)
 INITIAL_REASON = ("Elb.InitialHealthChecking", "Initial health checks in progress")
@@ -57,6 +57,16 @@ def failure_of(outcome: Outcome, check: HealthCheck) -> tuple[str, str] | None:
     if any(low <= outcome.code <= high for low, high in wanted):
         return None
     return "Target.ResponseCodeMismatch", f"Health checks failed with these codes: [{outcome.code}]"
+
+
+def slow_since(before: TargetHealth | None, state: str, now: float, warm: bool) -> float | None:
+    """When a target's slow start began: as it turns healthy, provided that the group is warm (some other target is
+    healthy and not itself in slow start), and anew after it was unhealthy."""
+    if state != "healthy":
+        return None
+    if before is not None and before.state == "healthy":
+        return before.slow_since
+    return now if warm else None
 
 
 def combined(views: Collection[Seen]) -> Seen:

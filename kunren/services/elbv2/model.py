@@ -129,6 +129,17 @@ class TargetHealth(Resource, frozen=True, kw_only=True):
     state: str  # initial | healthy | unhealthy | unavailable
     reason: str | None = None
     description: str | None = None
+    slow_since: float | None = None  # AWS time at which the target's slow start began
+
+
+class TargetAnomaly(Resource, frozen=True, kw_only=True):
+    """Observed by what Envoy counted, kept in memory; the id is as TargetHealth's. No row: nothing unusual was seen."""
+
+    kind: ClassVar[str] = "elbv2.target-anomaly"
+    durable: ClassVar[bool] = False
+
+    anomalous: bool
+    weight: int  # of a hundred
 
 
 def target_health_id(group_arn: str, target: Target) -> str:
@@ -169,4 +180,5 @@ KINDS: tuple[type[Resource], ...] = (
     TargetHealth,
     TrustStore,
     TrustStoreRevocation,
+    TargetAnomaly,
 )

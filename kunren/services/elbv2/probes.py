@@ -18,7 +18,8 @@ from kunren.services.ec2.model import InterfaceStatus
 from kunren.services.elbv2.dataplane import targets
 from kunren.services.elbv2.dataplane.balancer import is_live, reached_groups
 from kunren.services.elbv2.dataplane.routing import GROUP_HEADER
-from kunren.services.elbv2.health import Seen, combined, judged
+from kunren.services.elbv2.dataplane.weights import FULL, ramp, slow_start_seconds
+from kunren.services.elbv2.health import Seen, combined, judged, slow_since
 from kunren.services.elbv2.model import (
     AvailabilityZone,
     Listener,
@@ -43,6 +44,7 @@ class HealthController:
         self, store: Store, clock: Clock, entropy: Entropy, sockets: Sockets, *, bridge_socket: str = ""
     ) -> None:
         self._store = store
+        self._clock = clock
         self._bridge = bridge_socket
         self._prober = Prober(sockets, clock, entropy, self._probed)
         self._views: dict[Any, dict[str, Seen]] = {}  # by probe key without the node, then by node
@@ -95,8 +97,11 @@ class HealthController:
         views = self._views.setdefault(key[:6], {})
         views[key[6]] = judged(views.get(key[6], Seen()), outcome, group.health_check)
         seen = combined(views.values())
-        row = _row(account, region, _health_id(key), seen)
-        if self._store.snapshot().get(TargetHealth, account, region, row.id) != row:
+        snapshot, now = self._store.snapshot(), self._clock.now()
+        before = snapshot.get(TargetHealth, account, region, _health_id(key))
+        since = slow_since(before, seen.state, now, is_warm(snapshot, group, _health_id(key), now))
+        row = _row(account, region, _health_id(key), seen, since)
+        if before != row:
             with self._store.write() as tx:
                 tx.put(row)
 
@@ -105,9 +110,28 @@ def _health_id(key: ProbeKey) -> str:
     return target_health_id(key[2], Target(id=key[3], port=key[4]))
 
 
-def _row(account: str, region: str, id: str, seen: Seen) -> TargetHealth:
+def _row(account: str, region: str, id: str, seen: Seen, since: float | None = None) -> TargetHealth:
     return TargetHealth(
-        account=account, region=region, id=id, state=seen.state, reason=seen.reason, description=seen.description
+        account=account,
+        region=region,
+        id=id,
+        state=seen.state,
+        reason=seen.reason,
+        description=seen.description,
+        slow_since=since,
+    )
+
+
+def is_warm(snapshot: Snapshot, group: TargetGroup, health_id: str, now: float) -> bool:
+    """Whether a target that turns healthy in this group begins slowly: slow start is on, and another target is healthy
+    and has its full share."""
+    duration = slow_start_seconds(group)
+    if duration <= 0:
+        return False
+    ids = (target_health_id(group.id, each) for each in group.targets if each.draining_since is None)
+    others = (snapshot.get(TargetHealth, group.account, group.region, each) for each in ids if each != health_id)
+    return any(
+        each is not None and each.state == "healthy" and ramp(duration, each.slow_since, now) == FULL for each in others
     )
 
 

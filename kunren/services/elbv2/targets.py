@@ -13,9 +13,15 @@ from typing import Any
 import msgspec
 
 from kunren.services.elbv2 import errors
+from kunren.services.elbv2.dataplane.weights import FULL, mitigates
 from kunren.services.elbv2.draining import delay_seconds
-from kunren.services.elbv2.model import Target, TargetGroup, TargetHealth
+from kunren.services.elbv2.model import Target, TargetAnomaly, TargetGroup, TargetHealth
 
+_NO_OVERRIDE = {
+    "State": "no_override",
+    "Reason": "AdministrativeOverride.NoOverride",
+    "Description": "No override is currently active on target",
+}
 _PRIVATE = tuple(
     ipaddress.IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
 )
@@ -145,7 +151,20 @@ def described(group: TargetGroup, target: Target, shown: Mapping[str, Any]) -> d
     if group.target_type != "lambda":
         port = group.health_check.port
         whole["HealthCheckPort"] = str(target.port) if port == "traffic-port" else port
+        if shown.get("Reason") not in ("Target.NotRegistered", "Target.NotInUse"):
+            whole["AdministrativeOverride"] = dict(_NO_OVERRIDE)
     return whole
+
+
+def anomaly(group: TargetGroup, observed: TargetAnomaly | None) -> dict[str, str]:
+    """AnomalyDetection of one target."""
+    if observed is None:
+        return {"Result": "normal", "MitigationInEffect": "no"}
+    mitigated = mitigates(group) and observed.weight < FULL
+    return {
+        "Result": "anomalous" if observed.anomalous else "normal",
+        "MitigationInEffect": "yes" if mitigated else "no",
+    }
 
 
 def _state(state: str, reason: str | None, description: str | None) -> dict[str, Any]:

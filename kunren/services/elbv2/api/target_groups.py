@@ -131,6 +131,12 @@ class TargetGroupsApi(Api):
             merged = attributes.merge_target_group(
                 found.target_type, found.protocol, found.attributes, params["Attributes"]
             )
+            off = merged.get("load_balancing.cross_zone.enabled") == "false"
+            if off and any(target.availability_zone == "all" for target in found.targets):
+                raise errors.InvalidConfigurationRequest(
+                    "You cannot turn off cross-zone load balancing while targets are registered with the Availability"
+                    " Zone 'all'"
+                )
             tx.put(msgspec.structs.replace(found, attributes=merged))
         return {"Attributes": attributes.described(attributes.target_group_table(found.target_type), merged)}
 

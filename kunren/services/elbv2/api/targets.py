@@ -11,7 +11,7 @@ from kunren.services.elbv2.api.base import Api, Params, Result, View, find_group
 from kunren.services.elbv2.associations import group_users, groups_of, rules_of_balancer
 from kunren.services.elbv2.draining import settled
 from kunren.services.elbv2.forwarding import check_target_count
-from kunren.services.elbv2.model import LoadBalancer, Target, TargetGroup, TargetHealth, target_health_id
+from kunren.services.elbv2.model import LoadBalancer, Target, TargetAnomaly, TargetGroup, TargetHealth, target_health_id
 
 
 class TargetsApi(Api):
@@ -48,7 +48,11 @@ class TargetsApi(Api):
         asked: list[Target] = list(group.targets)
         if params.get("Targets"):
             asked = [targets.resolved(group, given) for given in params["Targets"]]
-        return {"TargetHealthDescriptions": [_description(snapshot, group, target, balancers) for target in asked]}
+        shown = [_description(snapshot, group, target, balancers) for target in asked]
+        if set(params.get("Include") or ()) & {"AnomalyDetection", "All"} and group.target_type != "lambda":
+            for target, each in zip(asked, shown, strict=True):
+                each["AnomalyDetection"] = _anomaly(snapshot, group, target)
+        return {"TargetHealthDescriptions": shown}
 
     def _wanted(self, tx: Tx, ctx: RequestContext, group: TargetGroup, params: Params) -> list[Target]:
         """The targets of the call, checked. Raises ValidationError, InvalidTarget, AccessDenied."""
@@ -100,6 +104,11 @@ class TargetsApi(Api):
             if balancer is not None:
                 reached = groups_of(rules_of_balancer(tx, balancer))
                 check_target_count(tx, ctx, self._limits, balancer, reached, more)
+
+
+def _anomaly(view: View, group: TargetGroup, target: Target) -> Result:
+    id = target_health_id(group.id, target)
+    return targets.anomaly(group, view.get(TargetAnomaly, group.account, group.region, id))
 
 
 def _description(view: View, group: TargetGroup, asked: Target, balancers: list[LoadBalancer]) -> Result:

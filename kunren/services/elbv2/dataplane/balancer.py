@@ -54,6 +54,7 @@ class Environment:
     bridge_socket: str
     wall_seconds: Callable[[float], float]
     wall: Callable[[], float] = lambda: 0.0
+    now: Callable[[], float] = float
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def resources(snapshot: Snapshot, balancer: LoadBalancer, env: Environment) -> T
     zones = [node.zone_name for node in balancer.zones]
     for arn in sorted(used & set(groups)):
         if not _by_bridge(groups[arn]):
-            made.endpoints.update(targets.endpoint_resources(snapshot, groups[arn], zones))
+            made.endpoints.update(targets.endpoint_resources(snapshot, groups[arn], zones, env.now()))
     return Translation(made.finished(), tuple(problems))
 
 
@@ -193,7 +194,7 @@ def _behind(
         made.clusters.setdefault(name, pipe_cluster(name, env.bridge_socket))
         return Behind(name, group_header=group.id)
     name = f"{short}/{node.zone_name}/{targets.resource_name(group.id)}"
-    made.clusters[name] = targets.cluster(name, group, node.zone_name, place, wall_seconds=env.wall_seconds)
+    made.clusters[name] = targets.cluster(name, group, node.zone_name, place)
     return Behind(name, http2=targets.is_http2(group), stickiness=target_stickiness(group, env.wall_seconds))
 
 
@@ -249,6 +250,6 @@ def typical(env: Environment) -> EnvoyResources:
             name, balancer, listener, place, routes="typical", secrets=secrets, sticky=False,
             wall_seconds=env.wall_seconds,
         )  # fmt: skip
-    made.clusters["typical"] = targets.cluster("typical", group, "z", place, wall_seconds=env.wall_seconds)
+    made.clusters["typical"] = targets.cluster("typical", group, "z", place)
     made.clusters["functions"] = pipe_cluster("functions", env.bridge_socket)
     return made.finished()

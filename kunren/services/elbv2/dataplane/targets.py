@@ -9,7 +9,7 @@ here: when fewer targets are healthy than the group wants, all that are register
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
 
 from kunren.control.store import Snapshot
@@ -17,6 +17,7 @@ from kunren.dataplane.envoy.resources import Endpoint, Fragment, eds_cluster
 from kunren.services.ec2.model import NetworkInterface, Subnet
 from kunren.services.elbv2.attributes import TARGET_GROUP, value
 from kunren.services.elbv2.dataplane.listening import Place
+from kunren.services.elbv2.dataplane.weights import weight
 from kunren.services.elbv2.model import Target, TargetGroup, TargetHealth, target_health_id
 
 CONNECT_TIMEOUT_S = 10.0
@@ -24,7 +25,8 @@ CONNECT_TIMEOUT_S = 10.0
 _POLICIES = {
     "round_robin": "ROUND_ROBIN",
     "least_outstanding_requests": "LEAST_REQUEST",
-    "weighted_random": "RANDOM",
+    # Envoy's RANDOM knows no weights; its hashing without anything to hash is a random choice by weight
+    "weighted_random": "MAGLEV",
 }
 _SERVING = ("healthy", "unavailable")
 
@@ -53,9 +55,7 @@ def is_http2(group: TargetGroup) -> bool:
     return group.protocol_version in ("HTTP2", "GRPC")
 
 
-def cluster(
-    name: str, group: TargetGroup, zone: str, place: Place, *, wall_seconds: Callable[[float], float]
-) -> Fragment:
+def cluster(name: str, group: TargetGroup, zone: str, place: Place) -> Fragment:
     """The group as one node reaches it."""
     algorithm = attribute(group, "load_balancing.algorithm.type")
     return eds_cluster(
@@ -67,12 +67,13 @@ def cluster(
         http2=is_http2(group),
         tls=group.protocol == "HTTPS",
         policy=_POLICIES[algorithm],
-        slow_start_s=wall_seconds(float(attribute(group, "slow_start.duration_seconds"))),
     )
 
 
-def endpoints(snapshot: Snapshot, group: TargetGroup, zone: str | None = None) -> tuple[Endpoint, ...]:
-    """The group's endpoints as Envoy should treat them now; `zone` keeps those of one zone only.
+def endpoints(
+    snapshot: Snapshot, group: TargetGroup, zone: str | None = None, now: float = 0.0
+) -> tuple[Endpoint, ...]:
+    """The group's endpoints as Envoy should treat them at AWS time `now`; `zone` keeps those of one zone only.
 
     Draining targets are DRAINING. The others are healthy when they are, or when too few are (fail-open).
     """
@@ -83,7 +84,7 @@ def endpoints(snapshot: Snapshot, group: TargetGroup, zone: str | None = None) -
             found.append((target, address, port))
     active = [each for each in found if each[0].draining_since is None]
     healthy = {id(each[0]) for each in active if is_serving(snapshot, group, each[0])}
-    opens = len(healthy) < wanted_healthy(group, len(active))
+    opens = len(healthy) < min(minimum_healthy(group, "unhealthy_state_routing", len(active)), len(active))
     made: dict[tuple[str, int], Endpoint] = {}
     for target, address, port in found:
         if target.draining_since is not None:
@@ -93,7 +94,7 @@ def endpoints(snapshot: Snapshot, group: TargetGroup, zone: str | None = None) -
         # One address twice (once draining, once registered under another id) is one endpoint, and may serve.
         known = made.get((address, port))
         if known is None or known.health == "DRAINING":
-            made[address, port] = Endpoint(address, port, health)
+            made[address, port] = Endpoint(address, port, health, weight(snapshot, group, target, now))
     return tuple(made[key] for key in sorted(made))
 
 
@@ -104,14 +105,15 @@ def is_serving(snapshot: Snapshot, group: TargetGroup, target: Target) -> bool:
     return seen is not None and seen.state in _SERVING
 
 
-def wanted_healthy(group: TargetGroup, registered: int) -> int:
-    """How many targets must be healthy for the unhealthy ones to get nothing; the stricter of count and percentage."""
-    prefix = "target_group_health.unhealthy_state_routing.minimum_healthy_targets."
-    count = int(attribute(group, prefix + "count"))
-    percentage = attribute(group, prefix + "percentage")
+def minimum_healthy(group: TargetGroup, action: str, registered: int) -> int:
+    """How many of so many targets must be healthy, or the action (`unhealthy_state_routing`, `dns_failover`) is taken:
+    the stricter of count and percentage."""
+    prefix = f"target_group_health.{action}.minimum_healthy_targets."
+    count, percentage = attribute(group, prefix + "count"), attribute(group, prefix + "percentage")
+    wanted = 0 if count == "off" else int(count)
     if percentage != "off":
-        count = max(count, -(-registered * int(percentage) // 100))
-    return min(count, registered)
+        wanted = max(wanted, -(-registered * int(percentage) // 100))
+    return wanted
 
 
 def address_of(snapshot: Snapshot, group: TargetGroup, target: Target) -> tuple[str | None, int]:
@@ -142,8 +144,10 @@ def zone_of_address(address: str, zones: Mapping[str, str]) -> str | None:
     return next((zone for cidr, zone in zones.items() if where in ip_network(cidr)), None)
 
 
-def endpoint_resources(snapshot: Snapshot, group: TargetGroup, zones: Sequence[str]) -> dict[str, tuple[Endpoint, ...]]:
+def endpoint_resources(
+    snapshot: Snapshot, group: TargetGroup, zones: Sequence[str], now: float = 0.0
+) -> dict[str, tuple[Endpoint, ...]]:
     """All EDS resources of a group, for nodes in those zones."""
     if keeps_zones(group):
-        return {endpoints_name(group, zone): endpoints(snapshot, group, zone) for zone in zones}
-    return {resource_name(group.id): endpoints(snapshot, group)}
+        return {endpoints_name(group, zone): endpoints(snapshot, group, zone, now) for zone in zones}
+    return {resource_name(group.id): endpoints(snapshot, group, None, now)}

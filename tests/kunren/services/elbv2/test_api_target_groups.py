@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kunren.services.elbv2.model import Target, TargetGroup, TargetHealth, target_health_id
+from kunren.services.elbv2.model import Target, TargetAnomaly, TargetGroup, TargetHealth, target_health_id
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:redirect"
@@ -238,11 +238,18 @@ def test_attributes_have_awss_defaults(elb: Any) -> None:
             "InvalidConfigurationRequest",
             "is not supported on target groups with target type 'ip'",
         ),
-        ({"load_balancing.algorithm.anomaly_mitigation": "on"}, "NotImplemented", "anomaly_mitigation"),
         (
-            {"target_group_health.dns_failover.minimum_healthy_targets.count": "2"},
-            "NotImplemented",
-            "dns_failover.minimum_healthy_targets.count=2",
+            {"load_balancing.algorithm.anomaly_mitigation": "on"},
+            "InvalidConfigurationRequest",
+            "You cannot enable anomaly mitigation on target groups with the load balancing algorithm 'round_robin'",
+        ),
+        (
+            {
+                "target_group_health.dns_failover.minimum_healthy_targets.count": "2",
+                "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count": "3",
+            },
+            "InvalidConfigurationRequest",
+            "must be greater than or equal to",
         ),
     ],
 )
@@ -416,3 +423,41 @@ def test_the_quotas_of_groups_and_targets(small_elb: Any) -> None:
     assert small_elb.refused("CreateTargetGroup", Name="three", **asked)[0] == "TooManyTargetGroups"
     targets = [{"Id": address(small_elb), "Port": port} for port in (1, 2, 3)]
     assert small_elb.refused("RegisterTargets", TargetGroupArn=arn, Targets=targets)[0] == "TooManyTargets"
+
+
+def test_anomalies_are_told_when_asked_for(elb: Any) -> None:
+    group = elb.group()
+    arn, here = group["TargetGroupArn"], address(elb)
+    elb.call("RegisterTargets", TargetGroupArn=arn, Targets=[{"Id": here}])
+    in_use(elb, group)
+    observe(elb, arn, here, 8080, "healthy")
+    (plain,) = health(elb, arn)
+    assert "AnomalyDetection" not in plain
+    assert plain["AdministrativeOverride"] == {
+        "State": "no_override",
+        "Reason": "AdministrativeOverride.NoOverride",
+        "Description": "No override is currently active on target",
+    }
+    for include in ("AnomalyDetection", "All"):
+        (asked,) = health(elb, arn, Include=[include])
+        assert asked["AnomalyDetection"] == {"Result": "normal", "MitigationInEffect": "no"}
+    row = TargetAnomaly(account=ACCOUNT, region=REGION, id=f"{arn}|{here}|8080", anomalous=True, weight=25)
+    with elb.store.write() as tx:
+        tx.put(row)
+    (found,) = health(elb, arn, Include=["All"])
+    assert found["AnomalyDetection"] == {"Result": "anomalous", "MitigationInEffect": "no"}
+    attributes = [
+        {"Key": "load_balancing.algorithm.type", "Value": "weighted_random"},
+        {"Key": "load_balancing.algorithm.anomaly_mitigation", "Value": "on"},
+    ]
+    elb.call("ModifyTargetGroupAttributes", TargetGroupArn=arn, Attributes=attributes)
+    (found,) = health(elb, arn, Include=["All"])
+    assert found["AnomalyDetection"] == {"Result": "anomalous", "MitigationInEffect": "yes"}
+
+
+def test_cross_zone_stays_on_while_a_target_is_in_all_zones(elb: Any) -> None:
+    arn = elb.group()["TargetGroupArn"]
+    elb.call("RegisterTargets", TargetGroupArn=arn, Targets=[{"Id": "10.1.2.3", "AvailabilityZone": "all"}])
+    off = [{"Key": "load_balancing.cross_zone.enabled", "Value": "false"}]
+    code, _ = elb.refused("ModifyTargetGroupAttributes", TargetGroupArn=arn, Attributes=off)
+    assert code == "InvalidConfigurationRequest"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import importlib.util
 import os
 import socket
@@ -15,6 +16,7 @@ from kunren.core.clock import SystemClock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.dns.zones import NameRecords
 from kunren.dataplane.envoy.control import EnvoyControl
+from kunren.dataplane.envoy.encode import ENDPOINTS
 from kunren.services.ec2.model import InterfaceStatus
 from kunren.services.elbv2.controllers import LoadBalancerController, balancer_of, concerned
 from kunren.services.elbv2.probes import HealthController
@@ -69,8 +71,9 @@ class Rig:
         self.store = kit.new_store()
         self.store.register(InterfaceStatus)
         clock, self.names = SystemClock(speed), Names()
+        env = dataclasses.replace(kit.environment(), now=clock.now)
         self.envoy = EnvoyControl(settings, spawner, clock, concurrency=1)
-        self.balancers = LoadBalancerController(self.store, clock, self.envoy, self.names, kit.environment())
+        self.balancers = LoadBalancerController(self.store, clock, self.envoy, self.names, env)
         self.health = HealthController(self.store, clock, Entropy(1), HostSockets())
         self.draining = DrainingController(self.store, clock, self.envoy.cut)
         self.clock = clock
@@ -275,3 +278,35 @@ def test_changes_wake_the_load_balancers_they_concern():
         assert list(concerned(store.snapshot(), each.key)) == work
     assert list(concerned(store.snapshot(), kit.target_group("b").key)) == []
     assert balancer_of(on.id) == balancer_of(first.id) == kit.BALANCER
+
+
+def test_a_target_that_joins_a_healthy_group_begins_slowly_and_the_first_one_does_not(
+    host_settings, host_spawner, backends
+):
+    async def story():
+        async with Rig(host_settings, host_spawner, speed=20) as rig:
+            one, two, port = backends("one"), backends("two"), kit.free_port()
+            balancer, on = kit.load_balancer(), kit.listener(port, default=kit.forward(("a", 1)))
+            given = {
+                "health_check": kit.health_check(interval=5),
+                "attributes": {"slow_start.duration_seconds": "60"},  # three seconds of ours
+            }
+            group = kit.target_group("a", one.target(), **given)
+            rig.put(balancer, live(balancer), on, kit.default_rule(on), group)
+            await until(lambda: rig.state(group, one.target()) == ("healthy", None, None))
+            await rig.balancers.settled()
+            weights = lambda: {each.port: each.weight for each in endpoints()}  # noqa: E731
+            endpoints = lambda: rig.envoy.state.part(kit.BALANCER).given[ENDPOINTS, "a/00000000000000aa"]  # noqa: E731
+            assert weights() == {one.port: 100}
+            rig.put(kit.target_group("a", one.target(), two.target(), **given))
+            await until(lambda: rig.state(group, two.target()) == ("healthy", None, None))
+            await rig.balancers.settled()
+            early = weights()
+            assert early[one.port] == 100 and early[two.port] < 60
+            answers = [(await rig.get(port)).text for _ in range(20)]
+            assert answers.count("one") > answers.count("two")
+            await until(lambda: weights() == {one.port: 100, two.port: 100})
+            answers = [(await rig.get(port)).text for _ in range(20)]
+            assert answers.count("one") == answers.count("two")
+
+    asyncio.run(story())

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kunren.dataplane.health.prober import Outcome
-from kunren.services.elbv2.health import Seen, combined, failure_of, judged
-from kunren.services.elbv2.model import HealthCheck, Matcher
+from kunren.services.elbv2.health import Seen, combined, failure_of, judged, slow_since
+from kunren.services.elbv2.model import HealthCheck, Matcher, TargetHealth
 
 OK, REFUSED, LATE = Outcome("status", 200), Outcome("failed"), Outcome("timeout")
 
@@ -100,3 +100,16 @@ def test_states_change_only_by_their_thresholds(outcomes, healthy, unhealthy):
             assert all(each is OK for each in outcomes[position + 1 - healthy : position + 1])
         assert seen.state != "initial" or before.state == "initial"
         assert (seen.reason is None) == (seen.state == "healthy")
+
+
+def test_slow_start_begins_when_a_target_turns_healthy_in_a_warm_group():
+    def row(state, since=None):
+        return TargetHealth(account="1", region="r", id="x", state=state, slow_since=since)
+
+    assert slow_since(None, "healthy", 5.0, True) == 5.0
+    assert slow_since(row("initial"), "healthy", 5.0, True) == 5.0
+    assert slow_since(row("unhealthy"), "healthy", 5.0, True) == 5.0
+    assert slow_since(row("initial"), "healthy", 5.0, False) is None
+    assert slow_since(row("healthy", 3.0), "healthy", 5.0, True) == 3.0
+    assert slow_since(row("healthy"), "healthy", 5.0, True) is None
+    assert slow_since(row("healthy", 3.0), "unhealthy", 5.0, True) is None

@@ -30,6 +30,7 @@ from kunren.services.elbv2.model import (
     Matcher,
     Rule,
     Target,
+    TargetAnomaly,
     TargetGroup,
     TargetHealth,
     TrustStore,
@@ -131,8 +132,8 @@ def seen(group: TargetGroup, target: Target, state: str) -> TargetHealth:
 def new_store() -> Store:
     store = Store(None)
     store.register(
-        LoadBalancer, LoadBalancerStatus, Listener, Rule, TargetGroup, TargetHealth, Subnet, NetworkInterface,
-        TrustStore, TrustStoreRevocation,
+        LoadBalancer, LoadBalancerStatus, Listener, Rule, TargetGroup, TargetHealth, TargetAnomaly, Subnet,
+        NetworkInterface, TrustStore, TrustStoreRevocation,
     )  # fmt: skip
     return store
 
@@ -210,6 +211,8 @@ class Echo(BaseHTTPRequestHandler):
             self.connection.close()
             self.close_connection = True
             return
+        if server.failing:
+            status = 500
         body = server.name.encode()
         self.send_response_only(status)
         self.send_header("content-length", str(len(body)))
@@ -249,7 +252,7 @@ class Backend:
 
     def __init__(self, name: str, address: str = "127.0.0.1", port: int = 0) -> None:
         self.server: Any = Server((address, port), Echo)
-        self.server.name, self.server.seen = name, []
+        self.server.name, self.server.seen, self.server.failing = name, [], False
         self.server.entered, self.server.release = threading.Event(), threading.Event()
         self.port = int(self.server.server_address[1])
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
@@ -301,8 +304,9 @@ class Bench:
         name: str = "web.test",
         body: bytes | None = None,
         timeout: float = 20,
+        host: str = "127.0.0.1",
     ) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        connection = http.client.HTTPConnection(host, port, timeout=timeout)
         if tls is not None:
             connection.sock = tls.wrap_socket(
                 socket.create_connection(("127.0.0.1", port), timeout), server_hostname=name

@@ -34,11 +34,29 @@ def test_a_group_without_healthy_targets_fails_open(kit):
 
 
 def test_fail_open_thresholds_by_count_and_percentage(kit):
+    for action in ("unhealthy_state_routing", "dns_failover"):
+        prefix = f"target_group_health.{action}.minimum_healthy_targets."
+
+        def wanted(action=action, prefix=prefix, **given):
+            attributes = {prefix + key: value for key, value in given.items()}
+            return targets.minimum_healthy(kit.target_group("a", attributes=attributes), action, 10)
+
+        assert wanted() == 1
+        assert wanted(count="3") == 3
+        assert wanted(percentage="25") == 3
+        assert wanted(count="2", percentage="50") == 5
+    assert wanted(count="off") == 0
+
+
+def test_few_healthy_targets_open_the_group_by_its_thresholds(kit):
+    store = kit.new_store()
+    four = [kit.Target(id=f"10.0.0.{n}", port=80) for n in range(4)]
     prefix = "target_group_health.unhealthy_state_routing.minimum_healthy_targets."
-    assert targets.wanted_healthy(kit.target_group("a"), 10) == 1
-    assert targets.wanted_healthy(kit.target_group("a", attributes={prefix + "count": "3"}), 10) == 3
-    assert targets.wanted_healthy(kit.target_group("a", attributes={prefix + "percentage": "25"}), 10) == 3
-    assert targets.wanted_healthy(kit.target_group("a", attributes={prefix + "count": "30"}), 10) == 10
+    group = kit.target_group("a", *four, attributes={prefix + "percentage": "50"})
+    kit.put(store, group, *(kit.seen(group, each, "healthy") for each in four[:2]))
+    assert [each.health for each in targets.endpoints(store.snapshot(), group)].count("HEALTHY") == 2
+    kit.put(store, kit.seen(group, four[0], "unhealthy"))
+    assert {each.health for each in targets.endpoints(store.snapshot(), group)} == {"HEALTHY"}
 
 
 def test_a_group_that_keeps_zones_has_endpoints_per_zone(kit):
