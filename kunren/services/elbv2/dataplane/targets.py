@@ -84,7 +84,7 @@ def endpoints(
             found.append((target, address, port))
     active = [each for each in found if each[0].draining_since is None]
     healthy = {id(each[0]) for each in active if is_serving(snapshot, group, each[0])}
-    opens = len(healthy) < min(minimum_healthy(group, "unhealthy_state_routing", len(active)), len(active))
+    opens = len(healthy) < wanted_healthy(group, len(active))
     made: dict[tuple[str, int], Endpoint] = {}
     for target, address, port in found:
         if target.draining_since is not None:
@@ -103,6 +103,11 @@ def is_serving(snapshot: Snapshot, group: TargetGroup, target: Target) -> bool:
         return True
     seen = snapshot.get(TargetHealth, group.account, group.region, target_health_id(group.id, target))
     return seen is not None and seen.state in _SERVING
+
+
+def wanted_healthy(group: TargetGroup, registered: int) -> int:
+    """How many targets must be healthy for the unhealthy ones to get nothing."""
+    return min(minimum_healthy(group, "unhealthy_state_routing", registered), registered)
 
 
 def minimum_healthy(group: TargetGroup, action: str, registered: int) -> int:
