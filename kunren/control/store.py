@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -388,9 +389,7 @@ class _Committer:
             "CREATE TABLE IF NOT EXISTS resources (kind TEXT, account TEXT, region TEXT, id TEXT, body BLOB,"
             " PRIMARY KEY (kind, account, region, id)) WITHOUT ROWID"
         )
-        self._wake = threading.Condition()
-        self._job: tuple[dict[Key, bytes | None], Callable[[Exception | None], Any]] | None = None
-        self._ended = False
+        self._jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="state-committer", daemon=True)
         self._thread.start()
 
@@ -398,10 +397,7 @@ class _Committer:
         return self._db.execute("SELECT kind, account, region, id, body FROM resources").fetchall()
 
     def submit(self, rows: dict[Key, bytes | None], done: Callable[[Exception | None], Any]) -> None:
-        with self._wake:
-            assert self._job is None
-            self._job = (rows, done)
-            self._wake.notify()
+        self._jobs.put((rows, done))
 
     def write(self, rows: dict[Key, bytes | None]) -> Exception | None:
         puts = [value for key, body in rows.items() if body is not None for value in (*key, body)]
@@ -413,9 +409,10 @@ class _Committer:
             for start in range(0, len(puts), _VALUES_MAX):
                 values = puts[start : start + _VALUES_MAX]
                 self._db.execute(_upsert(len(values) // _COLUMNS), values)
-            self._db.executemany(
-                "DELETE FROM resources WHERE kind = ? AND account = ? AND region = ? AND id = ?", deletes
-            )
+            if deletes:
+                self._db.executemany(
+                    "DELETE FROM resources WHERE kind = ? AND account = ? AND region = ? AND id = ?", deletes
+                )
             if not alone:
                 self._db.execute("COMMIT")
         except sqlite3.Error as error:
@@ -425,25 +422,16 @@ class _Committer:
         return None
 
     def _run(self) -> None:
-        while True:
-            with self._wake:
-                while self._job is None and not self._ended:
-                    self._wake.wait()
-                if self._job is None:
-                    return
-                rows, done = self._job
+        while (job := self._jobs.get()) is not None:
+            rows, done = job
             error = self.write(rows)
-            with self._wake:
-                self._job = None
             try:
                 done(error)
             except RuntimeError:  # the loop has closed: nobody waits any more
                 return
 
     def close(self, rows: dict[Key, bytes | None]) -> None:
-        with self._wake:
-            self._ended = True
-            self._wake.notify()
+        self._jobs.put(None)
         self._thread.join()
         if rows:
             self.write(rows)
