@@ -123,6 +123,7 @@ class App:
         self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
         contexts = CertificateContexts(self.ca.server_context)
         self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)
+        self.gateway.fronts.append(self.functions.urls)
         self.inside = Inside(self.gateway, self.fallback)
         self.proxy = HostProxy(self.world, self.dns.resolve, self.spec.default_place, settings.proxy_port)
         self.management = ManagementServer(ManagementApi(self), settings.run_dir / "management.sock")

@@ -18,7 +18,9 @@ from kunren.core.clock import Clock
 from kunren.core.context import DEFAULT_ACCOUNT, DEFAULT_REGION, RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError, NotImplementedByKunren, WireError
+from kunren.core.fronts import Front
 from kunren.gateway.chain import FALLBACK, NOBODY, OURS, Call, Chain, Told
+from kunren.gateway.fronts import with_fronts
 from kunren.gateway.http import HttpRequest, HttpResponse
 from kunren.gateway.links.dispatch import DispatchTable
 from kunren.gateway.server import HttpServer
@@ -76,6 +78,7 @@ class Gateway:
         self.catalog = catalog or Catalog()
         self.codecs = Codecs(self.catalog)
         self.table = DispatchTable(self.catalog, services)
+        self.fronts: list[Front] = []
         self.fault_hook: FaultHook | None = None
         self._settings = settings
         self._store = store
@@ -103,7 +106,7 @@ class Gateway:
             self._until_durable,
         )
         contexts = certificates.context_for if certificates is not None else None
-        self.server = HttpServer(clock, self.chain.handle, self.refuse, contexts)
+        self.server = HttpServer(clock, with_fronts(self.chain.handle, self.fronts), self.refuse, contexts)
 
     # --- listening ------------------------------------------------------------------------------------------------
 

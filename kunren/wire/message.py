@@ -6,7 +6,7 @@ understand a request are `WireError`s made here, so that every protocol says the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from kunren.core.errors import WireError
@@ -28,11 +28,11 @@ class Message(Protocol):
 
 
 class WireResponse(NamedTuple):
-    """Status, headers (without Content-Length) and body."""
+    """Status, headers (without Content-Length) and body; a stream of events comes in pieces."""
 
     status: int
     headers: list[tuple[str, str]]
-    body: bytes
+    body: bytes | AsyncIterator[bytes]
 
 
 Params = dict[str, Any]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 
 import pytest
@@ -113,3 +114,139 @@ def test_results_of_asynchronous_invocations_reach_their_destinations(home):
         refusal(home.functions.get_function_event_invoke_config, FunctionName="divide")[0]
         == "ResourceNotFoundException"
     )
+
+
+ECHO = """
+import json
+import shutil
+def handler(event, context):
+    if event["rawPath"] == "/plain":
+        return {"seen": True}
+    if event["rawPath"] == "/broken":
+        raise ValueError("no")
+    return {
+        "statusCode": 201,
+        "headers": {"X-Own": "yes", "Content-Type": "application/json"},
+        "cookies": ["a=1", "b=2"],
+        "body": json.dumps(event),
+    }
+"""
+STREAMING = """
+exports.handler = awslambda.streamifyResponse(async (event, stream) => {
+  if (event.rawPath) stream = awslambda.HttpResponseStream.from(stream, {
+    statusCode: 202, headers: {"Content-Type": "text/plain", "X-Own": "yes"}, cookies: ["c=3"],
+  });
+  stream.write("first,");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  if (event.fails) throw new TypeError("broke off");
+  stream.write("second");
+  stream.end();
+});
+"""
+
+
+def curl(home, *arguments):
+    """Status, headers and body of a request from a client place."""
+    told = home.kunren.exec("curl", "-s", "-i", "--http1.1", *arguments).stdout
+    head, _, body = told.replace("\r", "").partition("\n\n")
+    first, *lines = head.split("\n")
+    return int(first.split()[1]), [tuple(line.split(": ", 1)) for line in lines], body
+
+
+def test_a_function_url_answers_over_https_in_the_world(home):
+    arn = home.function("echo", ECHO)
+    lambda_ = home.functions
+    cors = {"AllowOrigins": ["https://shop.example"], "AllowMethods": ["GET", "PUT"], "MaxAge": 60}
+    made = lambda_.create_function_url_config(FunctionName="echo", AuthType="NONE", Cors=cors)
+    url = made["FunctionUrl"]
+    host = url.removeprefix("https://").rstrip("/")
+    assert host.endswith(".lambda-url.us-east-1.on.aws")
+    assert len(host.partition(".")[0]) == 32
+    again = refusal(lambda_.create_function_url_config, FunctionName="echo", AuthType="NONE")
+    assert again[0] == "ResourceConflictException"
+    assert curl(home, url)[0] == 403
+    lambda_.add_permission(
+        FunctionName="echo",
+        StatementId="url",
+        Action="lambda:InvokeFunctionUrl",
+        Principal="*",
+        FunctionUrlAuthType="NONE",
+    )
+    status, headers, body = curl(home, f"{url}some/path?a=1&a=2&b=%20x", "-b", "k=v; l=w", "-d", "text")
+    event = json.loads(body)
+    assert status == 201
+    assert ("X-Own", "yes") in headers
+    assert [value for name, value in headers if name == "Set-Cookie"] == ["a=1", "b=2"]
+    assert (event["version"], event["routeKey"], event["rawPath"]) == ("2.0", "$default", "/some/path")
+    assert event["rawQueryString"] == "a=1&a=2&b=%20x"
+    assert event["queryStringParameters"] == {"a": "1,2", "b": " x"}
+    assert event["cookies"] == ["k=v", "l=w"]
+    assert (event["body"], event["isBase64Encoded"]) == ("text", False)
+    context = event["requestContext"]
+    assert (context["accountId"], context["domainName"]) == ("anonymous", host)
+    assert context["http"]["method"] == "POST"
+    assert context["http"]["sourceIp"].startswith("198.1")
+    assert curl(home, f"{url}plain")[2] == '{"seen": true}'
+    assert curl(home, f"{url}broken")[::2] == (502, "Internal Server Error")
+
+    status, headers, _ = curl(home, url, "-H", "Origin: https://shop.example")
+    assert ("Access-Control-Allow-Origin", "https://shop.example") in headers
+    asks = ("-X", "OPTIONS", "-H", "Access-Control-Request-Method: PUT")
+    status, headers, _ = curl(home, url, *asks, "-H", "Origin: https://shop.example")
+    assert status == 200
+    assert ("Access-Control-Allow-Methods", "GET,PUT") in headers
+    assert ("Access-Control-Max-Age", "60") in headers
+    status, headers, _ = curl(home, url, *asks, "-H", "Origin: https://other.example")
+    assert all(not name.startswith("Access-Control") for name, _ in headers)
+
+    changed = lambda_.update_function_url_config(FunctionName="echo", AuthType="AWS_IAM")
+    assert (changed["FunctionUrl"], changed["AuthType"]) == (url, "AWS_IAM")
+    assert curl(home, url)[0] == 403
+    signed = ("--user", f"{home.id}:test", "--aws-sigv4")
+    assert curl(home, url, *signed, "aws:amz:us-east-1:s3")[0] == 403
+    status, _, body = curl(home, url, *signed, "aws:amz:us-east-1:lambda")
+    assert status == 201
+    assert json.loads(body)["requestContext"]["authorizer"]["iam"]["accountId"] == home.id
+    stranger = ("--user", "999999999999:test", "--aws-sigv4", "aws:amz:us-east-1:lambda")
+    assert curl(home, url, *stranger)[0] == 403
+    assert [
+        each["FunctionArn"] for each in lambda_.list_function_url_configs(FunctionName="echo")["FunctionUrlConfigs"]
+    ] == [arn]
+    lambda_.delete_function_url_config(FunctionName="echo")
+    assert curl(home, url)[0] == 404
+    assert refusal(lambda_.get_function_url_config, FunctionName="echo")[0] == "ResourceNotFoundException"
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="no Node.js on this machine")
+def test_a_streamed_answer_comes_in_pieces(home):
+    home.function("pieces", "", Runtime="nodejs20.x", Code={"ZipFile": package(STREAMING, "app.js")})
+    told = home.functions.invoke_with_response_stream(FunctionName="pieces", Payload=b"{}", LogType="Tail")
+    events = list(told["EventStream"])
+    assert [each["PayloadChunk"]["Payload"] for each in events[:-1]] == [b"first,", b"second"]
+    assert "LogResult" in events[-1]["InvokeComplete"]
+    told = home.functions.invoke_with_response_stream(FunctionName="pieces", Payload=b'{"fails": true}')
+    *pieces, last = told["EventStream"]
+    assert [each["PayloadChunk"]["Payload"] for each in pieces] == [b"first,"]
+    assert last["InvokeComplete"]["ErrorCode"] == "TypeError"
+    assert json.loads(last["InvokeComplete"]["ErrorDetails"])["errorMessage"] == "broke off"
+    assert home.functions.invoke(FunctionName="pieces")["Payload"].read() == b"first,second"
+
+    url = home.functions.create_function_url_config(
+        FunctionName="pieces", AuthType="NONE", InvokeMode="RESPONSE_STREAM"
+    )
+    home.functions.add_permission(
+        FunctionName="pieces",
+        StatementId="url",
+        Action="lambda:InvokeFunctionUrl",
+        Principal="*",
+        FunctionUrlAuthType="NONE",
+    )
+    status, headers, body = curl(home, url["FunctionUrl"])
+    assert (status, body) == (202, "first,second")
+    assert ("X-Own", "yes") in headers
+    assert ("Set-Cookie", "c=3") in headers
+    assert ("Transfer-Encoding", "chunked") in headers
+    home.functions.update_function_url_config(FunctionName="pieces", InvokeMode="BUFFERED")
+    status, headers, body = curl(home, url["FunctionUrl"])
+    assert (status, body) == (202, "first,second")
+    assert ("Content-Length", "12") in headers

@@ -38,6 +38,7 @@ _NAME_SERVER = re.compile(r"ns-(\d{1,4})\.awsdns-(\d\d)\.(com|net|org|co\.uk)\.\
 _NAME_SERVER_DOMAIN = re.compile(r"(?:.+\.)?awsdns-\d\d\.(?:com|net|org|co\.uk)\.\Z")
 _EC2_PUBLIC = (".compute-1.amazonaws.com.", ".compute.amazonaws.com.")
 _S3_REGION = re.compile(r"(?:.+\.)?s3[-.](?:dualstack\.|website[-.])?([a-z0-9-]+)\.amazonaws\.com\.\Z")
+_FUNCTION_URL = re.compile(r"[a-z0-9]{32}\.lambda-url\.([a-z0-9-]+)\.on\.aws\.\Z")
 _LOCALHOST = names.to_wire("localhost")
 _VALIDATIONS = names.to_wire("acm-validations.aws")
 
@@ -75,6 +76,8 @@ def aws_answer(zones: Zones, spec: WorldSpec, name: bytes, rtype: int) -> Answer
         labels = names.labels_of(name)
         region = labels[-3].decode("latin-1") if len(labels) > 3 else ""
         return _endpoint(spec, GLOBAL_REGION if region == "global" else region, name, rtype)
+    if name.endswith(b"\x02on\x03aws\0") and (found := _FUNCTION_URL.match(names.to_text(name))):
+        return _endpoint(spec, found[1], name, rtype)
     if names.is_within(name, _VALIDATIONS):
         # ACM's own side of a validation CNAME: it exists, and has no records of its own
         return Answer(NOERROR, authority=(soa(_VALIDATIONS),))

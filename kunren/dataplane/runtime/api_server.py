@@ -16,6 +16,9 @@ from typing import Any, Protocol, cast
 
 import httptools
 
+from kunren.dataplane.runtime.faults import RESPONSE_TOO_LARGE
+from kunren.dataplane.runtime.streams import ResponseStream
+
 log = logging.getLogger(__name__)
 VERSION = "/2018-06-01/runtime/"
 RESPONSE_BYTES_MAX = 6_291_556
@@ -28,6 +31,8 @@ class Caller(Protocol):
 
     def next_asked(self, connection: Connection) -> None: ...
     def responded(self, request_id: str, body: bytes) -> tuple[int, bytes]: ...
+    def streaming(self, request_id: str, content_type: str) -> ResponseStream | None: ...
+    def streamed(self, request_id: str, kind: str, error: bytes) -> tuple[int, bytes]: ...
     def failed(self, request_id: str, body: bytes, kind: str) -> tuple[int, bytes]: ...
     def init_failed(self, body: bytes, kind: str) -> tuple[int, bytes]: ...
     def connection_ended(self, connection: Connection, *, reset: bool) -> None: ...
@@ -93,6 +98,8 @@ class Connection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
         self._body_bytes = 0
+        self._stream: ResponseStream | None = None
+        self._stream_id = ""
 
     # asyncio.Protocol
 
@@ -128,8 +135,32 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         if self._headers.get(b"expect", b"").lower() == b"100-continue" and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self._headers.get(b"lambda-runtime-function-response-mode", b"").lower() == b"streaming":
+            self._begin_stream()
+
+    def _begin_stream(self) -> None:
+        """An answer that comes in pieces goes on at once where its reader wants that, else it is kept until whole."""
+        caller = self._api.caller(self.region, self.address)
+        parts = self._url.decode("latin-1").removeprefix(VERSION).split("/")
+        if caller is not None and len(parts) == 3 and (parts[0], parts[2]) == ("invocation", "response"):
+            kind = self._headers.get(b"content-type", b"application/octet-stream").decode("latin-1")
+            self._stream, self._stream_id = caller.streaming(parts[1], kind), parts[1]
+
+    def _pause(self) -> None:
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def on_body(self, body: bytes) -> None:
+        if self._stream is not None:
+            if not self._stream.feed(body, self._pause, self._resume):
+                self._stream = None
+                if (caller := self._api.caller(self.region, self.address)) is not None:
+                    caller.streamed(self._stream_id, RESPONSE_TOO_LARGE, b"")
+            return
         if self._body_bytes < _KEPT_BYTES_MAX:  # beyond, only that it is too much matters
             self._body.append(body)
         self._body_bytes += len(body)
@@ -138,7 +169,12 @@ class Connection(asyncio.Protocol):
         path = self._url.decode("latin-1")
         method = self._parser.get_method().decode("latin-1")
         body, headers = b"".join(self._body), self._headers
+        stream, stream_id = self._stream, self._stream_id
         self._reset()
+        if stream is not None and (caller := self._api.caller(self.region, self.address)) is not None:
+            kind = headers.get(b"lambda-runtime-function-error-type", b"").decode("latin-1")
+            self.send(*caller.streamed(stream_id, kind, headers.get(b"lambda-runtime-function-error-body", b"")))
+            return
         self._route(method, path, headers, body)
 
     # routing
@@ -156,7 +192,7 @@ class Connection(asyncio.Protocol):
             case ("GET", "invocation", "next"):
                 caller.next_asked(self)
             case ("POST", "invocation", request_id, "response"):
-                # A runtime that fails while streaming says so in trailers we do not offer; the header means an error.
+                # A runtime that fails while streaming says so in trailers, which stand among the headers here.
                 self.send(*(caller.failed(request_id, body, kind) if kind else caller.responded(request_id, body)))
             case ("POST", "invocation", request_id, "error"):
                 self.send(*caller.failed(request_id, body, kind))

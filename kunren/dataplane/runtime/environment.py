@@ -14,6 +14,7 @@ speed of the clock: the code in the process is not faster for it.
 from __future__ import annotations
 
 import asyncio
+import base64
 import errno
 import os
 import shutil
@@ -31,6 +32,7 @@ from kunren.dataplane.runtime.host import FunctionHost
 from kunren.dataplane.runtime.interpreters import Command
 from kunren.dataplane.runtime.logs import FunctionLogs, WorkerLog, report_line
 from kunren.dataplane.runtime.memory import find_process, memory_mb
+from kunren.dataplane.runtime.streams import ResponseStream
 from kunren.dataplane.runtime.version import FunctionVersion, Invocation
 from kunren.world.interface import Process, ProcessSpec
 
@@ -322,8 +324,10 @@ class Environment:
         return self._close_log(call, reply)
 
     def _finish(self, reply: Reply) -> None:
-        self._current = None
+        call, self._current = self._current, None
         self.phase = "finishing"
+        if call is not None and call.stream is not None and reply is not _UNREAD:
+            call.stream.finish(reply.document(call.request_id), reply.error_type)
         if self._done is not None and not self._done.done():
             self._done.set_result(reply)
         self._on_finishing(self)
@@ -367,6 +371,24 @@ class Environment:
             self._finish(faults.response_too_large(RESPONSE_BYTES_MAX))
             return _TOO_LARGE
         self._finish(Reply(payload=body))
+        return _ACCEPTED
+
+    def streaming(self, request_id: str, content_type: str) -> ResponseStream | None:
+        """Where a streamed answer goes, or None where it is to be kept until whole."""
+        if self._current is None or self._current.request_id != request_id or self._current.stream is None:
+            return None
+        self._current.stream.begin(content_type)
+        return self._current.stream
+
+    def streamed(self, request_id: str, kind: str, error: bytes) -> tuple[int, bytes]:
+        """A streamed answer is whole; or it broke off with an error (its document in base64)."""
+        if self._current is None or self._current.request_id != request_id:
+            return _WRONG_ID
+        try:
+            document = base64.b64decode(error)
+        except ValueError:
+            document = b""
+        self._finish(Reply(payload=document if kind else b"", error_type=kind))
         return _ACCEPTED
 
     def failed(self, request_id: str, body: bytes, kind: str) -> tuple[int, bytes]:

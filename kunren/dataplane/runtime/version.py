@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from kunren.dataplane.runtime.streams import ResponseStream
+
 
 class FunctionVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One deployed function version: all that decides what a worker is. Any difference means other workers.
@@ -43,6 +45,8 @@ class Invocation:
     invoked_arn: str
     trace_id: str = ""
     client_context: str = ""
+    stream: ResponseStream | None = None
+    """Where the answer goes while it comes, for a caller who reads it that way."""
 
 
 @dataclass(frozen=True, slots=True)

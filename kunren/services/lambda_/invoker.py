@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from kunren.control.store import Key, Store
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.runtime.elb_event import ElbTarget
 from kunren.dataplane.runtime.runtime import FunctionRuntime
+from kunren.dataplane.runtime.streams import ResponseStream
 from kunren.dataplane.runtime.version import FunctionVersion, Invocation, Throttled
 from kunren.services.elbv2.model import TargetGroup
 from kunren.services.lambda_.errors import (
@@ -31,6 +35,14 @@ from kunren.services.lambda_.policy import may_invoke
 from kunren.services.lambda_.view import state
 
 _DEPLOYMENT_WAIT_S = 30.0
+
+
+def _error_type(document: bytes) -> str:
+    """The kind of error that a function's error document names."""
+    try:
+        return str(msgspec.json.decode(document).get("errorType") or "Unhandled")
+    except (msgspec.DecodeError, AttributeError):
+        return "Unhandled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,7 @@ class Invoker:
         self._store = store
         self._clock = clock
         self._entropy = entropy
+        self._streaming: set[asyncio.Future[InvokeResult]] = set()
         self._waiting: dict[Key, list[asyncio.Future[None]]] = {}
         store.subscribe(self._changed, wants=lambda kind: kind == FunctionStatus.kind)
 
@@ -68,6 +81,7 @@ class Invoker:
         request_id: str | None = None,
         client_context: str = "",
         trace_id: str = "",
+        stream: ResponseStream | None = None,
     ) -> InvokeResult:
         """Run the function once and wait for its answer. `function_name` in any form that AWS takes; `source` is the
         ARN of who causes it, for the log only; `client_context` is JSON text."""
@@ -81,16 +95,43 @@ class Invoker:
             invoked_arn=name.qualified_arn,
             trace_id=trace_id or self.new_trace_id(),
             client_context=client_context,
+            stream=stream,
         )
+        if stream is not None:
+            stream.version = version.version
         try:
             outcome = await self.runtime.run(version, call, reserved=function.reserved_concurrency)
         except Throttled as throttled:
             raise TooManyRequestsException("Rate Exceeded.", Reason=throttled.reason) from None
         if outcome.system_error is not None:
             raise ServiceException(outcome.system_error)
+        if stream is not None:
+            stream.finish(outcome.payload, _error_type(outcome.payload) if outcome.function_error else "")
         return InvokeResult(
             200, outcome.payload, outcome.function_error, version.version, outcome.log_tail if log_tail else None
         )
+
+    async def invoke_streaming(
+        self, name: FunctionName, payload: bytes, **told: Any
+    ) -> tuple[ResponseStream, asyncio.Future[InvokeResult]]:
+        """Run the function and return when its answer begins. The stream ends with the answer, the result comes when
+        the function is done; what refuses the invocation is raised."""
+        stream = ResponseStream()
+        running = asyncio.ensure_future(
+            self.invoke(name.account, name.region, name.name, name.qualifier or None, payload, stream=stream, **told)
+        )
+        self._streaming.add(running)
+
+        def ended(run: asyncio.Future[InvokeResult]) -> None:
+            self._streaming.discard(run)
+            if not run.cancelled() and run.exception() is not None:
+                stream.finish()
+
+        running.add_done_callback(ended)
+        begun = await stream.started()
+        if running.done() or not begun:
+            await running
+        return stream, running
 
     def enqueue(self, name: FunctionName, payload: bytes, request_id: str, client_context: str = "") -> None:
         """Accept an Event invocation. The caller answers 202 only after `store.durable()`."""

@@ -116,6 +116,37 @@ class EventInvokeConfig(Resource, frozen=True, kw_only=True):
     on_failure: str = ""
 
 
+class Cors(msgspec.Struct, frozen=True, kw_only=True):
+    """What a function URL answers to browsers that ask across origins."""
+
+    credentials: bool | None = None
+    headers: tuple[str, ...] | None = None
+    methods: tuple[str, ...] | None = None
+    origins: tuple[str, ...] | None = None
+    expose: tuple[str, ...] | None = None
+    max_age_s: int | None = None
+
+
+class FunctionUrl(Resource, frozen=True, kw_only=True):
+    """Desired: an HTTPS endpoint of a function or alias (`qualifier`). Its id is `name:qualifier`; `label` is the first
+    part of its host name."""
+
+    kind: ClassVar[str] = "lambda.function-url"
+
+    label: str
+    function: str
+    qualifier: str = ""
+    auth: str
+    mode: str = "BUFFERED"
+    cors: Cors | None = None
+    created: float
+    modified: float
+
+    @property
+    def host(self) -> str:
+        return f"{self.label}.lambda-url.{self.region}.on.aws"
+
+
 class FunctionStatus(Resource, frozen=True, kw_only=True):
     """Observed, kept in memory: what the runtime has deployed. Id is that of the function or version.
 

@@ -14,6 +14,7 @@ from kunren.services.lambda_.names import split_arn
 
 ELB = "elasticloadbalancing.amazonaws.com"
 INVOKE = "lambda:InvokeFunction"
+INVOKE_URL = "lambda:InvokeFunctionUrl"
 POLICY_BYTES_MAX = 20_480
 _ACCOUNT = re.compile(r"\d{12}")
 _ROOT = re.compile(r"arn:aws[a-zA-Z-]*:(iam|sts)::\d{12}:.+")
@@ -73,13 +74,33 @@ def service_may_invoke(
     return any(_allows(each, service, source_arn, source_account) for each in statements)
 
 
+def url_may_be_invoked(statements: Iterable[Mapping[str, Any]], auth: str, caller: str | None, owner: str) -> bool:
+    """Whether a function URL with that auth type may be asked by an account (None: by anybody). The owner's own account
+    needs no statement where it signs: its identities' policies are IAM's to judge."""
+    if caller == owner:
+        return True
+    known = {"lambda:functionurlauthtype": auth, "lambda:invokedviafunctionurl": "true"}
+    return any(_is_principal(each["Principal"], caller) and _permits(each, INVOKE_URL, known) for each in statements)
+
+
+def _is_principal(principal: Any, caller: str | None) -> bool:
+    told = principal.get("AWS") if isinstance(principal, Mapping) else principal
+    if told == "*":
+        return True
+    return caller is not None and isinstance(told, str) and told.split(":")[4:5] == [caller]
+
+
 def _allows(statement: Mapping[str, Any], service: str, source_arn: str, source_account: str) -> bool:
     principal = statement["Principal"]
     if principal != "*" and not (isinstance(principal, Mapping) and principal.get("Service") == service):
         return False
-    if not _like(statement["Action"].lower(), INVOKE.lower()):
+    return _permits(statement, INVOKE, {"aws:sourcearn": source_arn, "aws:sourceaccount": source_account})
+
+
+def _permits(statement: Mapping[str, Any], action: str, known: Mapping[str, str]) -> bool:
+    """Whether action and conditions fit; `known` are the condition keys' values, by lower-case name."""
+    if not _like(statement["Action"].lower(), action.lower()):
         return False
-    known = {"aws:sourcearn": source_arn, "aws:sourceaccount": source_account}
     for operator, wanted in statement.get("Condition", {}).items():
         for name, value in wanted.items():
             have = known.get(name.lower())

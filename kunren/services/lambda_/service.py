@@ -30,8 +30,10 @@ from kunren.services.lambda_.model import (
     EventInvokeConfig,
     Function,
     FunctionStatus,
+    FunctionUrl,
     PublishedVersion,
 )
+from kunren.services.lambda_.urls import FunctionUrls
 from kunren.settings import Settings
 
 
@@ -54,7 +56,7 @@ class LambdaService:
         log_sink: LogSink | None = None,
         environment_limit: int = 64,
     ) -> None:
-        store.register(Function, PublishedVersion, Alias, EventInvokeConfig, FunctionStatus, AsyncEvent)
+        store.register(Function, PublishedVersion, Alias, EventInvokeConfig, FunctionUrl, FunctionStatus, AsyncEvent)
         self.runtime = FunctionRuntime(
             host=host,
             clock=clock,
@@ -66,6 +68,7 @@ class LambdaService:
             environment_limit=environment_limit,
         )
         self.invoker = Invoker(store, self.runtime, clock, entropy)
+        self.urls = FunctionUrls(store, self.invoker, clock, entropy)
         self.bridge = ElbBridge(settings, self.invoker)
         self.api = LambdaApi(settings, store, clock, entropy, self.invoker, fetch_s3=fetch_s3, code_url=code_url)
         self._deployer = Deployer(store, self.runtime, CodeStore(settings.data_dir / "lambda"), clock)

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from kunren.core.errors import NotImplementedByKunren
-from kunren.wire.catalog import Operation, Service
+from kunren.wire import event_stream
+from kunren.wire.catalog import Operation, Service, Shape
 from kunren.wire.message import Message, Params, Parser, Serializer, WireFault, WireResponse, serialization_error
 from kunren.wire.protocols import rest
 from kunren.wire.protocols.json import error_members
@@ -98,7 +98,7 @@ def _payload_serializer(
 
     def serialize(result: Mapping[str, Any], request_id: str) -> WireResponse:
         if target.eventstream:
-            raise NotImplementedByKunren(service.name, operation.name)
+            return _event_stream(service, target, plan, result, request_id)
         headers = [("x-amzn-RequestId", request_id), *plan.headers(result)]
         named = any(name.lower() == "content-type" for name, _ in headers)
         value = result.get(plan.payload_name)
@@ -114,6 +114,16 @@ def _payload_serializer(
         return WireResponse(status, headers, rest.payload_bytes(value))
 
     return serialize
+
+
+def _event_stream(
+    service: Service, stream: Shape, plan: rest.ResponsePlan, result: Mapping[str, Any], request_id: str
+) -> WireResponse:
+    """The result's payload is an async iterator of events."""
+    told = [each for each in plan.headers(result) if each[0].lower() != "content-type"]
+    headers = [("x-amzn-RequestId", request_id), ("Content-Type", event_stream.CONTENT_TYPE), *told]
+    pieces = event_stream.encoded(service, stream, result[plan.payload_name], _encode)
+    return WireResponse(_status(plan, result), headers, pieces)
 
 
 def serialize_error(

@@ -8,6 +8,8 @@ import path from "node:path";
 import util from "node:util";
 import { pathToFileURL } from "node:url";
 
+import { handleStreaming, install, isStreaming } from "./node_streaming.mjs";
+
 const PREFIX = "/2018-06-01/runtime/";
 let currentRequest = "";
 
@@ -53,6 +55,28 @@ class RuntimeApi {
       this.waiting = resolve;
       this.socket.write(bytes.length ? Buffer.concat([Buffer.from(head), bytes]) : head);
     });
+  }
+
+  // A request whose body is still to come, in chunks.
+  beginStream(id, type, trailers) {
+    this.socket.ref();
+    return new Promise((resolve) => {
+      this.waiting = resolve;
+      this.socket.write(
+        `POST ${PREFIX}invocation/${id}/response HTTP/1.1\r\nHost: ${this.address}\r\nContent-Type: ${type}\r\n` +
+          `Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\nTrailer: ${trailers}\r\n\r\n`,
+      );
+    });
+  }
+
+  chunk(data, done) {
+    if (!data.length) return done && done();
+    const parts = [Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from("\r\n")];
+    this.socket.write(Buffer.concat(parts), done);
+  }
+
+  endStream(trailers) {
+    this.socket.write(`0\r\n${trailers}\r\n`);
   }
 
   next() {
@@ -195,7 +219,13 @@ async function handle(api, handler, { headers, body }) {
   if (headers["lambda-runtime-trace-id"]) process.env._X_AMZN_TRACE_ID = headers["lambda-runtime-trace-id"];
   let text;
   try {
-    const value = await run(handler, body.length ? JSON.parse(body.toString()) : {}, context);
+    const event = body.length ? JSON.parse(body.toString()) : {};
+    if (isStreaming(handler)) {
+      const broken = await handleStreaming(api, id, handler, event, context, describe);
+      if (broken) logLine("ERROR", `Invoke Error \t${JSON.stringify(describe(broken))}`);
+      return;
+    }
+    const value = await run(handler, event, context);
     text = JSON.stringify(value === undefined ? null : value);
     if (text === undefined) text = "null";
   } catch (error) {
@@ -210,6 +240,7 @@ async function handle(api, handler, { headers, body }) {
 async function main() {
   const api = new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API);
   patchConsole();
+  install();
   const fatal = (kind, code) => (error) => {
     const report = { ...describe(error), ...(kind ? { errorType: kind, errorMessage: String(error) } : {}) };
     logLine("ERROR", `${kind ? "Unhandled Promise Rejection" : "Uncaught Exception"} \t${JSON.stringify(report)}`);

@@ -15,6 +15,7 @@ from kunren.services.lambda_.api.functions import FunctionOperations
 from kunren.services.lambda_.api.invocations import InvokeOperations
 from kunren.services.lambda_.api.permissions import PermissionOperations
 from kunren.services.lambda_.api.tags import TagOperations
+from kunren.services.lambda_.api.urls import UrlOperations
 from kunren.services.lambda_.code import CodeStore
 from kunren.services.lambda_.invoker import Invoker
 from kunren.settings import Settings
@@ -28,6 +29,7 @@ class LambdaApi(
     PermissionOperations,
     InvokeOperations,
     TagOperations,
+    UrlOperations,
 ):
     """Constructed once its resources are registered (`LambdaService` does both)."""
 

@@ -26,6 +26,7 @@ from kunren.services.lambda_.model import (
     EventInvokeConfig,
     Function,
     FunctionStatus,
+    FunctionUrl,
     PublishedVersion,
 )
 from kunren.services.lambda_.names import FunctionName, parse_function_name
@@ -79,8 +80,10 @@ class ApiBase:
     def _forget_qualifier(self, tx: Tx, function: Function, qualifier: str) -> None:
         """A version or alias goes: so does what hangs on it."""
         config = tx.get(EventInvokeConfig, function.account, function.region, f"{function.id}:{qualifier}")
-        if config is not None:
-            tx.delete(config)
+        url = tx.get(FunctionUrl, function.account, function.region, f"{function.id}:{qualifier}")
+        for each in (config, url):
+            if each is not None:
+                tx.delete(each)
         if qualifier in function.policies:
             left = {each: policy for each, policy in function.policies.items() if each != qualifier}
             tx.put(msgspec.structs.replace(function, policies=left))

@@ -149,7 +149,8 @@ class FunctionOperations(VersionOperations):
                 for each in (*versions_of(tx, function), *aliases_of(tx, function)):
                     self._forget_qualifier(tx, function, each.id.partition(":")[2])
                     tx.delete(each)
-                self._forget_qualifier(tx, function, LATEST)
+                for qualifier in ("", LATEST):
+                    self._forget_qualifier(tx, function, qualifier)
                 tx.delete(function)
         return {"StatusCode": 204}
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
 
 from kunren.core.context import RequestContext
+from kunren.dataplane.runtime.streams import ResponseStream
 from kunren.services.lambda_.api.base import ApiBase
 from kunren.services.lambda_.errors import (
     InvalidParameterValueException,
     InvalidRequestContentException,
     RequestTooLargeException,
 )
+from kunren.services.lambda_.invoker import InvokeResult
 from kunren.services.lambda_.lookup import find
 
+Event = tuple[str, Mapping[str, Any]]
 PAYLOAD_BYTES_MAX = {"RequestResponse": 6_291_456, "Event": 1_048_576, "DryRun": 6_291_456}
 
 
@@ -56,6 +61,44 @@ class InvokeOperations(ApiBase):
         if result.log_tail is not None:
             answer["LogResult"] = base64.b64encode(result.log_tail).decode()
         return answer
+
+    async def invoke_with_response_stream(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        name = self._name(ctx, params)
+        function = find(self._store.snapshot(), name)
+        if params.get("TenantId"):
+            raise InvalidParameterValueException("Kunren does not have TenantId yet.")
+        payload = bytes(params.get("Payload") or b"")
+        check_payload(payload, "RequestResponse")
+        client_context = decode_client_context(params.get("ClientContext"))
+        self._invoker.check_invocable(function)
+        if params.get("InvocationType") == "DryRun":
+            return {"StatusCode": 204, "EventStream": _nothing()}
+        tail = params.get("LogType") == "Tail"
+        stream, result = await self._invoker.invoke_streaming(
+            name, payload, log_tail=tail, request_id=ctx.request_id, client_context=client_context
+        )
+        return {"StatusCode": 200, "ExecutedVersion": stream.version, "EventStream": _events(stream, result)}
+
+
+async def _nothing() -> AsyncIterator[Event]:
+    nothing: tuple[Event, ...] = ()
+    for each in nothing:
+        yield each
+
+
+async def _events(stream: ResponseStream, result: asyncio.Future[InvokeResult]) -> AsyncIterator[Event]:
+    """The answer's pieces as events, and how it ended as the last."""
+    async for piece in stream:
+        yield "PayloadChunk", {"Payload": piece}
+    tail = (await result).log_tail
+    yield (
+        "InvokeComplete",
+        {
+            "ErrorCode": stream.error or None,
+            "ErrorDetails": stream.details.decode("utf-8", "replace") if stream.error else None,
+            "LogResult": base64.b64encode(tail).decode() if tail is not None else None,
+        },
+    )
 
 
 def check_payload(payload: bytes, kind: str) -> None:

@@ -1,0 +1,57 @@
+"""Endpoints beside AWS's API on the same sockets: asked first, by host and path, whether a request is theirs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from kunren.core.errors import AwsError
+from kunren.core.fronts import Front, FrontRequest, Signed
+from kunren.gateway.http import HttpRequest, HttpResponse
+from kunren.wire.sigv4 import account_of, parse_credential
+
+log = logging.getLogger(__name__)
+Handle = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
+
+
+def with_fronts(handle: Handle, fronts: Sequence[Front]) -> Handle:
+    """`handle` for every request that none of the fronts claims. `fronts` may grow later."""
+
+    def handled(request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+        if fronts:
+            host = request.headers.get("host", "")
+            for front in fronts:
+                if front.claims(host, request.path):
+                    return _ask(front, request, host)
+        return handle(request)
+
+    return handled
+
+
+async def _ask(front: Front, request: HttpRequest, host: str) -> HttpResponse:
+    try:
+        credential = parse_credential(request.headers, request.query)
+    except AwsError:
+        credential = None
+    signed = None
+    if credential is not None:
+        account = account_of(credential.access_key)
+        signed = Signed(credential.access_key, account, credential.region, credential.service)
+    name = host.partition(":")[0].lower()
+    try:
+        answer = await front.answer(
+            FrontRequest(
+                request.method,
+                name,
+                request.path,
+                request.query,
+                request.headers,
+                request.body,
+                request.source_ip,
+                signed,
+            )
+        )
+    except Exception:
+        log.exception("a request for %s could not be answered", host)
+        return HttpResponse(500, [("Content-Type", "application/json")], b'{"Message":"Internal Server Error"}')
+    return HttpResponse(answer.status, answer.headers, answer.body)
