@@ -21,20 +21,21 @@ METADATA = "169.254.169.254"
 TIME_SERVICE = "169.254.169.123"
 
 
-def workload_rules(firewall: Firewall, resolver: str) -> str:
-    """The table of a workload's own namespace."""
+def workload_rules(firewall: Firewall, resolver: str, own: Sequence[str] = (), *, forwards: bool = False) -> str:
+    """The table of a workload's own namespace.
+
+    With the source/destination check nothing is forwarded and nothing leaves under another address than its `own`;
+    without it (`forwards`) what passes through meets the rules of both directions.
+    """
+    inward = [*_KNOWN, 'iifname "lo" accept', *_rules(firewall, True)]
+    outward = [*_KNOWN, 'oifname "lo" accept', *_own_services(resolver), *_rules(firewall, False)]
+    if own and not forwards:
+        outward.insert(0, f'oifname "eth0" ip saddr != {nft.among(own)} drop')
     return nft.table(
-        nft.chain(
-            "input", "filter", "input", "filter", "drop", [*_KNOWN, 'iifname "lo" accept', *_rules(firewall, True)]
-        ),
-        nft.chain(
-            "output",
-            "filter",
-            "output",
-            "filter",
-            "drop",
-            [*_KNOWN, 'oifname "lo" accept', *_own_services(resolver), *_rules(firewall, False)],
-        ),
+        nft.chain("input", "filter", "input", "filter", "drop", inward),
+        nft.chain("output", "filter", "output", "filter", "drop", outward),
+        nft.chain("forward", "filter", "forward", "filter", "drop", inward if forwards else []),
+        nft.chain("forward_out", "filter", "forward", "filter + 1", "drop", outward) if forwards else "",
     )
 
 

@@ -27,7 +27,8 @@ from kunren.world.facts import (
 )
 from kunren.world.firewall import LINK_LOCAL_RESOLVER, METADATA, UPLINK, vpc_rules, workload_rules
 from kunren.world.interface import INTERNET, TRANSIT, edge_namespace, place_namespace, region_namespace
-from kunren.world.network import VpcNetwork, Workload, vpc_namespace, workload_namespace
+from kunren.world.nat import nat_rules, nat_sysctls
+from kunren.world.network import NatGateway, VpcNetwork, Workload, vpc_namespace, workload_namespace
 
 EVERYWHERE = "0.0.0.0/0"
 _LINK_LOCAL = "169.254.0.0/16"
@@ -158,6 +159,8 @@ def vpc(network: VpcNetwork, link: int) -> list[Fact]:
         facts += _subnet(network, namespace, subnet.id, cidrs[subnet.id], outer)
     for workload in network.workloads:
         facts += _workload(network, workload, cidrs[workload.subnet_id], resolver)
+    for nat in network.nat_gateways:
+        facts += _nat_gateway(network, nat, cidrs[nat.subnet_id])
     return facts
 
 
@@ -193,6 +196,9 @@ def _subnet(network: VpcNetwork, namespace: str, subnet_id: str, cidr: IPv4Netwo
         destination = str(IPv4Network(route.destination, strict=False))
         if route.target == "internet" and network.internet_gateway:
             facts.append(RouteFact(namespace, destination, via=gateway, device=UPLINK, table=table))
+        elif route.target == "interface":
+            bridge = _bridge_of(network, route.via)
+            facts.append(RouteFact(namespace, destination, via=route.via, device=bridge, table=table))
         else:
             facts.append(RouteFact(namespace, destination, action="blackhole", table=table))
     return facts
@@ -213,13 +219,32 @@ def _borders(network: VpcNetwork) -> list[Border]:
     ]
 
 
+def _bridge_of(network: VpcNetwork, address: str) -> str:
+    """The bridge of the subnet that the address is on."""
+    inside = IPv4Address(address)
+    return next(device_name("s", each.id) for each in network.subnets if inside in IPv4Network(each.cidr))
+
+
+def _nat_gateway(network: VpcNetwork, nat: NatGateway, cidr: IPv4Network) -> list[Fact]:
+    namespace, name = vpc_namespace(network.id), workload_namespace(nat.id)
+    bridge = device_name("s", nat.subnet_id)
+    return [
+        Namespace(name, (*_ROUTER_SYSCTLS, *nat_sysctls(nat))),
+        Ruleset(name, nat_rules(nat)),
+        Veth(namespace, device_name("w", nat.id), name, "eth0", master=bridge, peer_mac=nat.mac),
+        Address(name, "eth0", f"{IPv4Address(nat.address)}/{cidr.prefixlen}"),
+        RouteFact(name, EVERYWHERE, via=str(cidr[1]), device="eth0"),
+    ]
+
+
 def _workload(network: VpcNetwork, workload: Workload, cidr: IPv4Network, resolver: str) -> list[Fact]:
     namespace, name = vpc_namespace(network.id), workload_namespace(workload.id)
     bridge = device_name("s", workload.subnet_id)
+    own = (workload.address, *workload.secondary)
     return [
         Namespace(name, _HOST_SYSCTLS),
         Resolver(name, resolv_conf(resolver, network.region)),
-        Ruleset(name, workload_rules(workload.firewall, resolver)),
+        Ruleset(name, workload_rules(workload.firewall, resolver, own, forwards=not workload.source_dest_check)),
         Veth(namespace, device_name("w", workload.id), name, "eth0", master=bridge, peer_mac=workload.mac),
         Address(name, "eth0", f"{IPv4Address(workload.address)}/{cidr.prefixlen}"),
         # Of length 32, so that the primary address is the one that programs come from.

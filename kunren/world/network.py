@@ -33,10 +33,12 @@ class Firewall:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route of a subnet's table. `target` is "local", "internet" (the attached internet gateway) or "blackhole"."""
+    """One route of a subnet's table. `target` is "local", "internet" (the attached internet gateway), "interface" (one
+    of the VPC, by its address in `via`) or "blackhole"."""
 
     destination: str
     target: str
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,19 @@ class Workload:
     mac: str
     firewall: Firewall = Firewall()
     secondary: tuple[str, ...] = ()
+    source_dest_check: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NatGateway:
+    """A NAT gateway's interface: a namespace of its own that translates what is routed to it. The timeout is in real
+    seconds."""
+
+    id: str
+    subnet_id: str
+    address: str
+    mac: str
+    idle_timeout_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +122,7 @@ class VpcNetwork:
     subnets: tuple[SubnetNetwork, ...] = ()
     nodes: tuple[NodeAddress, ...] = ()
     workloads: tuple[Workload, ...] = ()
+    nat_gateways: tuple[NatGateway, ...] = ()
     internet_gateway: bool = False
     public: dict[str, str] = field(default_factory=dict)
 

@@ -16,7 +16,7 @@ from kunren.control.store import Key, Snapshot, Store
 from kunren.core.clock import Clock
 from kunren.dataplane.dns.vpc_names import VpcNames
 from kunren.services.ec2 import cidr
-from kunren.services.ec2.dataplane import is_used, vpc_network
+from kunren.services.ec2.dataplane import NAT_IDLE_TIMEOUT_S, is_used, vpc_network
 from kunren.services.ec2.model import (
     InterfaceStatus,
     InternetGateway,
@@ -57,6 +57,7 @@ class VpcController:
         self._store = store
         self._world = world
         self._spec = spec
+        self._nat_idle_timeout_s = max(1, round(clock.wall_seconds(NAT_IDLE_TIMEOUT_S)))
         self._serve_dns = serve_dns
         self._homes: dict[Key, str] = {}  # where a part of a VPC was last seen, since a deleted one cannot say
         self._started: set[str] = set()
@@ -120,7 +121,7 @@ class VpcController:
             return
         if vpc_id not in self._started and not is_used(snapshot, vpc):
             return
-        network = vpc_network(snapshot, self._spec, vpc)
+        network = vpc_network(snapshot, self._spec, vpc, self._nat_idle_timeout_s)
         if self._applied.get(vpc_id) != network:
             self._started.add(vpc_id)
             self._applied.pop(vpc_id, None)
@@ -153,6 +154,7 @@ class VpcController:
         public = {private: address for address, private in network.public.items()}
         addresses = [(each.id, each.address) for each in network.nodes]
         addresses += [(each.id, each.address) for each in network.workloads]
+        addresses += [(each.id, each.address) for each in network.nat_gateways]
         now = {
             id: InterfaceStatus(
                 account=account,

@@ -1,8 +1,8 @@
 """One VPC's resources as the network that the world should make: pure translation, from a snapshot.
 
 Security groups become firewalls with addresses for peers (a peer that is a group becomes the private addresses of the
-interfaces in it), route tables become each subnet's routes, interfaces become load balancer nodes and workloads. A
-route to an internet gateway that is not attached to the VPC is a blackhole, as DescribeRouteTables says.
+interfaces in it), route tables become each subnet's routes (`routing.py`), interfaces become load balancer nodes,
+workloads and NAT gateways.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from kunren.services.ec2.model import (
     Subnet,
     Vpc,
 )
+from kunren.services.ec2.routing import Hop, HopOf, hops
 from kunren.world.network import (
     Acl,
     AclRule,
     Firewall,
     FirewallRule,
+    NatGateway,
     NodeAddress,
     Route,
     SubnetNetwork,
@@ -36,18 +38,24 @@ from kunren.world.network import (
 from kunren.world.spec import WorldSpec
 
 _EVERYTHING = FirewallRule(protocol="-1", from_port=-1, to_port=-1, cidrs=("0.0.0.0/0", "::/0"))
+NAT_IDLE_TIMEOUT_S = 350  # "NAT gateway basics"
 _ALL_PASS = AclRule(True, "-1", -1, -1, "0.0.0.0/0")
 OPEN = Firewall(ingress=(_EVERYTHING,), egress=(_EVERYTHING,))
 
 
-def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc) -> VpcNetwork:
-    """Everything of one VPC as the world should have it. Equal state gives an equal value."""
+def vpc_network(
+    snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, nat_idle_timeout_s: int = NAT_IDLE_TIMEOUT_S
+) -> VpcNetwork:
+    """Everything of one VPC as the world should have it. Equal state gives an equal value.
+
+    `nat_idle_timeout_s` is in real seconds.
+    """
     subnets = store.subnets_of(snapshot, vpc)
     interfaces = [each for each in store.interfaces_of(snapshot, vpc) if each.attachment is not None]
     groups = {each.id: each for each in store.groups_of(snapshot, vpc)}
     members = _members(interfaces)
     gateway = store.gateway_of(snapshot, vpc)
-    routes = _routes_by_subnet(store.route_tables_of(snapshot, vpc), subnets, gateway.id if gateway else None)
+    routes = _routes_by_subnet(store.route_tables_of(snapshot, vpc), subnets, hops(snapshot, vpc))
     acls = _acls_by_subnet(store.acls_of(snapshot, vpc))
     firewalls: dict[tuple[str, ...], Firewall] = {}
 
@@ -77,9 +85,15 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc) -> VpcNetwork:
                 each.mac,
                 guard(each),
                 secondary=tuple(sorted(address.private_ip for address in each.secondary)),
+                source_dest_check=each.source_dest_check,
             )
             for each in interfaces
             if each.attachment == "workload"
+        ),
+        nat_gateways=tuple(
+            NatGateway(each.id, each.subnet_id, each.private_ip, each.mac, nat_idle_timeout_s)
+            for each in interfaces
+            if each.attachment == "nat"
         ),
         internet_gateway=gateway is not None,
         public={public: private for each in interfaces for public, private in store.public_addresses(each).items()}
@@ -162,7 +176,7 @@ def _acl_rules(entries: Iterable[AclEntry], egress: bool) -> tuple[AclRule, ...]
 
 
 def _routes_by_subnet(
-    tables: Iterable[RouteTable], subnets: Iterable[Subnet], gateway_id: str | None
+    tables: Iterable[RouteTable], subnets: Iterable[Subnet], hop_of: HopOf
 ) -> dict[str, tuple[Route, ...]]:
     chosen: dict[str, RouteTable] = {}
     main: RouteTable | None = None
@@ -173,21 +187,17 @@ def _routes_by_subnet(
     for subnet in subnets:
         table_of = chosen.get(subnet.id, main)
         if table_of is not None:
-            result[subnet.id] = _routes(table_of, gateway_id)
+            result[subnet.id] = _routes(table_of, hop_of)
     return result
 
 
-def _routes(table: RouteTable, gateway_id: str | None) -> tuple[Route, ...]:
+def _routes(table: RouteTable, hop_of: HopOf) -> tuple[Route, ...]:
     """IPv6 destinations are left out: no VPC has IPv6 addresses yet, so there is nothing that they could carry."""
-    return tuple(
-        Route(each.destination, route_target(each.target, gateway_id))
-        for each in table.routes
-        if ":" not in each.destination
-    )
-
-
-def route_target(target: str, gateway_id: str | None) -> str:
-    """`local`, `internet` where the target is the gateway that is attached, `blackhole` where it goes nowhere."""
-    if target == "local":
-        return "local"
-    return "internet" if gateway_id is not None and target == gateway_id else "blackhole"
+    routes = []
+    for each in table.routes:
+        if ":" not in each.destination:
+            hop = hop_of(each.target)
+            if hop is None or hop.kind == "dropped":
+                hop = Hop("blackhole")
+            routes.append(Route(each.destination, hop.kind, hop.to))
+    return tuple(routes)

@@ -145,18 +145,18 @@ class NetworkAclEntryAlreadyExists(AwsError):
         super().__init__(f"The network acl entry identified by {number} already exists.")
 
 
-class NetworkAclLimitExceeded(AwsError):
-    code = "NetworkAclLimitExceeded"
+class NatGatewayNotFound(AwsError):
+    code = "NatGatewayNotFound"
 
-    def __init__(self) -> None:
-        super().__init__("The maximum number of network ACLs has been reached.")
+    def __init__(self, *ids: str) -> None:
+        super().__init__(f"NatGateway {', '.join(ids)} was not found")
 
 
-class NetworkAclEntryLimitExceeded(AwsError):
-    code = "NetworkAclEntryLimitExceeded"
+class RouteNatGatewayNotFound(_NoSuchId):
+    """A route's NatGatewayId."""
 
-    def __init__(self) -> None:
-        super().__init__("The maximum number of network ACL entries has been reached.")
+    code = "InvalidNatGatewayID.NotFound"
+    word = "natGateway"
 
 
 class AllocationNotFound(_NoSuchId):
@@ -171,13 +171,6 @@ class AddressNotFound(AwsError):
 
     def __init__(self, *addresses: str) -> None:
         super().__init__(f"Address '{', '.join(addresses)}' not found.")
-
-
-class AddressLimitExceeded(AwsError):
-    code = "AddressLimitExceeded"
-
-    def __init__(self) -> None:
-        super().__init__("The maximum number of addresses has been reached.")
 
 
 class DhcpOptionsNotFound(_NoSuchId):
@@ -248,76 +241,6 @@ class InvalidSubnetConflict(AwsError):
 
     def __init__(self, cidr: str) -> None:
         super().__init__(f"The CIDR '{cidr}' conflicts with another subnet")
-
-
-class VpcLimitExceeded(AwsError):
-    code = "VpcLimitExceeded"
-
-    def __init__(self) -> None:
-        super().__init__("The maximum number of VPCs has been reached.")
-
-
-class VpcCidrLimitExceeded(AwsError):
-    code = "CidrLimitExceeded"
-
-    def __init__(self, vpc_id: str) -> None:
-        super().__init__(f"This network '{vpc_id}' has met its maximum number of allowed CIDRs")
-
-
-class SubnetLimitExceeded(AwsError):
-    code = "SubnetLimitExceeded"
-
-    def __init__(self) -> None:
-        super().__init__("The maximum number of subnets has been reached.")
-
-
-class InternetGatewayLimitExceeded(AwsError):
-    code = "InternetGatewayLimitExceeded"
-
-    def __init__(self) -> None:
-        super().__init__("The maximum number of internet gateways has been reached.")
-
-
-class RouteTableLimitExceeded(AwsError):
-    code = "RouteTableLimitExceeded"
-
-    def __init__(self) -> None:
-        super().__init__("The maximum number of route tables has been reached.")
-
-
-class RouteLimitExceeded(AwsError):
-    code = "RouteLimitExceeded"
-
-    def __init__(self) -> None:
-        super().__init__("The maximum number of routes has been reached.")
-
-
-class SecurityGroupLimitExceeded(AwsError):
-    code = "SecurityGroupLimitExceeded"
-
-    def __init__(self) -> None:
-        super().__init__("The maximum number of security groups for this VPC has been reached.")
-
-
-class RulesPerSecurityGroupLimitExceeded(AwsError):
-    code = "RulesPerSecurityGroupLimitExceeded"
-
-    def __init__(self) -> None:
-        super().__init__("The maximum number of rules per security group has been reached.")
-
-
-class SecurityGroupsPerInterfaceLimitExceeded(AwsError):
-    code = "SecurityGroupsPerInterfaceLimitExceeded"
-
-    def __init__(self) -> None:
-        super().__init__("The maximum number of security groups per interface has been reached.")
-
-
-class NetworkInterfaceLimitExceeded(AwsError):
-    code = "NetworkInterfaceLimitExceeded"
-
-    def __init__(self) -> None:
-        super().__init__("The maximum number of network interfaces has been reached.")
 
 
 class TagLimitExceeded(AwsError):
@@ -393,13 +316,6 @@ class NoGatewayAttached(AwsError):
 
     def __init__(self, vpc_id: str) -> None:
         super().__init__(f"Network {vpc_id} is not attached to any internet gateway")
-
-
-class PrivateAddressLimitExceeded(AwsError):
-    code = "PrivateIpAddressLimitExceeded"
-
-    def __init__(self) -> None:
-        super().__init__("The maximum number of private IP addresses for this network interface has been reached.")
 
 
 class GatewayNotAttached(AwsError):

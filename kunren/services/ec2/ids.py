@@ -16,6 +16,7 @@ from kunren.services.ec2.model import (
     DhcpOptions,
     ElasticIp,
     InternetGateway,
+    NatGateway,
     NetworkAcl,
     NetworkInterface,
     RouteTable,
@@ -73,6 +74,7 @@ DHCP_OPTIONS = IdKind(
 ELASTIC_IP = IdKind(
     ElasticIp, IdForm("eipalloc", "elastic-ip", "InvalidAllocationID.Malformed", errors.AllocationNotFound)
 )
+NAT_GATEWAY = IdKind(NatGateway, IdForm("nat", "natgateway", "NatGatewayMalformed", errors.NatGatewayNotFound))
 SECURITY_GROUP_RULE = IdForm(
     "sgr", "security-group-rule", "InvalidSecurityGroupRuleId.Malformed", errors.SecurityGroupRuleNotFound
 )
@@ -91,5 +93,6 @@ TAGGABLE: tuple[IdKind[Any], ...] = (
     NETWORK_INTERFACE,
     NETWORK_ACL,
     ELASTIC_IP,
+    NAT_GATEWAY,
     DHCP_OPTIONS,
 )

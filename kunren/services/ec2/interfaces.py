@@ -1,14 +1,14 @@
 """Network interfaces as other services make them: functions inside the caller's transaction.
 
 A load balancer makes one per node, a task or `kunren exec --subnet` one of its own. What answers on the address is the
-attachment: "node" (Envoy, in the VPC's namespace), "workload" (a namespace of its own), or None (nothing).
+attachment: "node" (Envoy, in the VPC's namespace), "workload" or "nat" (a namespace of its own), or None (nothing).
 """
 
 from __future__ import annotations
 
 from kunren.control.store import Tx
 from kunren.core.entropy import Entropy
-from kunren.services.ec2 import elastic_ips, errors, store
+from kunren.services.ec2 import elastic_ips, errors, quota_errors, store
 from kunren.services.ec2.model import NetworkInterface, Subnet, Vpc
 from kunren.world.spec import WorldSpec
 
@@ -37,14 +37,15 @@ def create_interface(
 ) -> NetworkInterface:
     """A new interface with a private address, and a public one where `public` says so (None: as the subnet does).
 
-    `groups` may be empty for the VPC's default group, except for a node: that has no firewall then, as a Network Load
-    Balancer without groups. Raises SubnetNotFound, GroupNotFound, SecurityGroupsPerInterfaceLimitExceeded,
-    InvalidParameterValue, InvalidIpAddressInUse, InsufficientFreeAddressesInSubnet, InsufficientAddressCapacity.
+    `groups` may be empty for the VPC's default group, except for a node or a NAT gateway: those have no firewall then,
+    as a Network Load Balancer without groups. Raises SubnetNotFound, GroupNotFound, InvalidParameterValue,
+    SecurityGroupsPerInterfaceLimitExceeded, InvalidIpAddressInUse, InsufficientFreeAddressesInSubnet,
+    InsufficientAddressCapacity.
     """
-    assert attachment in (None, "node", "workload")
+    assert attachment in (None, "node", "nat", "workload")
     subnet = store.find_subnet(tx, account, region, subnet_id)
     vpc = store.find_vpc(tx, account, region, subnet.vpc_id)
-    if not groups and attachment != "node":
+    if not groups and attachment not in ("node", "nat"):
         groups = (store.default_group_of(tx, vpc).id,)
     check_groups(tx, vpc, groups)
     interface_id = entropy.resource_id("eni")
@@ -98,10 +99,16 @@ def bind_elastic_ip(tx: Tx, entropy: Entropy, interface: NetworkInterface, alloc
     return elastic_ips.associate(tx, entropy, address, interface, interface.private_ip)
 
 
+def check_users_own(interface: NetworkInterface) -> None:
+    """Raises AuthFailure for one that a service made and manages; a program's in the world is the user's own."""
+    if interface.requester_managed and interface.attachment != "workload":
+        raise errors.AuthFailure("You do not have permission to access the specified resource.")
+
+
 def check_groups(reader: store.Reader, vpc: Vpc, groups: tuple[str, ...]) -> None:
     """All groups exist and are of the VPC."""
     if len(set(groups)) > GROUPS_PER_INTERFACE_MAX:
-        raise errors.SecurityGroupsPerInterfaceLimitExceeded()
+        raise quota_errors.SecurityGroupsPerInterfaceLimitExceeded()
     for group_id in groups:
         group = store.find_group(reader, vpc.account, vpc.region, group_id)
         if group.vpc_id != vpc.id:

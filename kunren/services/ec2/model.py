@@ -102,8 +102,8 @@ class SecondaryAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 class NetworkInterface(Resource, frozen=True, kw_only=True):
     """`attachment` says what answers on the address: "node" (a load balancer node, in the VPC's namespace), "workload"
-    (a namespace of its own), or None (nothing yet). `public_ip` is the Elastic IP `allocation_id`, or where that is
-    None Amazon's own."""
+    and "nat" (namespaces of their own), or None (nothing yet). `public_ip` is the Elastic IP `allocation_id`, or where
+    that is None Amazon's own."""
 
     kind: ClassVar[str] = "ec2.network-interface"
 
@@ -139,6 +139,29 @@ class ElasticIp(Resource, frozen=True, kw_only=True):
     association_id: str | None = None
     interface_id: str | None = None
     private_ip: str | None = None
+    tags: dict[str, str] = {}
+
+
+class NatGateway(Resource, frozen=True, kw_only=True):
+    """Its addresses are kept for as long as it is shown; the interface is gone once it is deleted. Times are AWS's."""
+
+    kind: ClassVar[str] = "ec2.nat-gateway"
+
+    vpc_id: str
+    subnet_id: str
+    availability_zone: str
+    connectivity: str  # "public" or "private"
+    created_at: float
+    deleted_at: float | None = None
+    interface_id: str | None = None
+    private_ip: str | None = None
+    public_ip: str | None = None
+    allocation_id: str | None = None
+    association_id: str | None = None
+    failure_code: str | None = None
+    failure_message: str | None = None
+    client_token: str | None = None
+    client_request: str | None = None  # what was asked with the token, in short
     tags: dict[str, str] = {}
 
 

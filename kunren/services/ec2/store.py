@@ -23,6 +23,7 @@ from kunren.services.ec2.model import (
     ElasticIp,
     InterfaceStatus,
     InternetGateway,
+    NatGateway,
     NetworkAcl,
     NetworkInterface,
     RouteTable,
@@ -35,7 +36,7 @@ from kunren.world import addresses
 from kunren.world.spec import WorldSpec
 
 Reader: TypeAlias = Snapshot | Tx
-Tokened: TypeAlias = NetworkInterface | RouteTable | NetworkAcl
+Tokened: TypeAlias = NetworkInterface | RouteTable | NetworkAcl | NatGateway
 R = TypeVar("R", bound=Resource)
 KINDS: tuple[type[Resource], ...] = (
     Vpc,
@@ -45,6 +46,7 @@ KINDS: tuple[type[Resource], ...] = (
     SecurityGroup,
     NetworkInterface,
     ElasticIp,
+    NatGateway,
     NetworkAcl,
     DhcpOptions,
     AccountRegion,
@@ -71,12 +73,9 @@ def register(store: Store) -> None:
         ]
         for text, region, id in sorted(public, key=lambda each: IPv4Address(each[0])):
             _use(tx, "", region, PUBLIC_POOL, text, id, int(IPv4Address(text)) + 1)
-        for interface in list(tx.every(NetworkInterface)):
-            remember_token(tx, interface)
-        for table in list(tx.every(RouteTable)):
-            remember_token(tx, table)
-        for acl in list(tx.every(NetworkAcl)):
-            remember_token(tx, acl)
+        tokened: list[Tokened] = [*tx.every(NetworkInterface), *tx.every(RouteTable)]
+        for resource in (*tokened, *tx.every(NetworkAcl), *tx.every(NatGateway)):
+            remember_token(tx, resource)
 
 
 def remember_token(tx: Tx, resource: Tokened) -> None:

@@ -45,7 +45,7 @@ def test_a_rule_with_ipv6_peers_only_lets_nothing_of_ipv4_pass():
 
 def test_no_rule_means_a_policy_of_drop():
     text = workload_rules(Firewall(), "10.0.0.2")
-    assert text.count("policy drop;") == 2
+    assert text.count("policy drop;") == 3  # into, out of and through
 
 
 def test_the_vpcs_resolver_is_reached_without_an_egress_rule():

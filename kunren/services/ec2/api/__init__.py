@@ -12,6 +12,7 @@ from kunren.services.ec2.api.base import Limits
 from kunren.services.ec2.api.dhcp_options import DhcpOptionsOperations
 from kunren.services.ec2.api.elastic_ips import ElasticIpOperations
 from kunren.services.ec2.api.internet_gateways import InternetGatewayOperations
+from kunren.services.ec2.api.nat_gateways import NatGatewayOperations
 from kunren.services.ec2.api.network_acls import NetworkAclOperations
 from kunren.services.ec2.api.network_interfaces import NetworkInterfaceOperations
 from kunren.services.ec2.api.places import PlaceOperations
@@ -34,6 +35,7 @@ class Ec2Api(
     SecurityGroupRuleOperations,
     NetworkInterfaceOperations,
     ElasticIpOperations,
+    NatGatewayOperations,
     NetworkAclOperations,
     DhcpOptionsOperations,
     PlaceOperations,

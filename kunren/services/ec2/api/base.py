@@ -44,6 +44,7 @@ class Limits:
     network_acls_per_vpc: int = 200
     entries_per_direction: int = 20
     elastic_ips: int = 5
+    nat_gateways_per_zone: int = 5
     addresses_per_interface: int = 50
 
 

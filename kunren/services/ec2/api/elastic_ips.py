@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.ec2 import elastic_ips, errors, ids, store, tagging
+from kunren.services.ec2 import elastic_ips, errors, ids, interfaces, quota_errors, store, tagging
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id
 from kunren.services.ec2.filters import Getter
 from kunren.services.ec2.model import ElasticIp, NetworkInterface
@@ -56,7 +56,7 @@ class ElasticIpOperations(Ec2Base):
         tags = tagging.at_creation(params, "elastic-ip")
         with self.store.write() as tx:
             if len(tx.list(ElasticIp, ctx.account, ctx.region)) >= self.limits.elastic_ips:
-                raise errors.AddressLimitExceeded()
+                raise quota_errors.AddressLimitExceeded()
             allocation_id = self.entropy.resource_id("eipalloc")
             public_ip = store.take_public(tx, self.spec, ctx.region, allocation_id)
             tx.put(ElasticIp(account=ctx.account, region=ctx.region, id=allocation_id, public_ip=public_ip, tags=tags))
@@ -96,8 +96,7 @@ class ElasticIpOperations(Ec2Base):
         with self.store.write() as tx:
             address = self._named(tx, ctx, params)
             interface = self.get(tx, ctx, ids.NETWORK_INTERFACE, params["NetworkInterfaceId"])
-            if interface.requester_managed and interface.attachment != "workload":
-                raise errors.AuthFailure("You do not have permission to access the specified resource.")
+            interfaces.check_users_own(interface)
             private_ip = params.get("PrivateIpAddress") or interface.private_ip
             if private_ip not in store.private_ips(interface):
                 raise errors.InvalidParameterValue(
@@ -185,8 +184,8 @@ class ElasticIpOperations(Ec2Base):
     def _users_own(self, tx: Tx, address: ElasticIp) -> None:
         """Raises AuthFailure where the address is a NAT gateway's or a load balancer's."""
         interface = _interface_of(tx, address)
-        if interface is not None and interface.requester_managed and interface.attachment != "workload":
-            raise errors.AuthFailure("You do not have permission to access the specified resource.")
+        if interface is not None:
+            interfaces.check_users_own(interface)
 
 
 def _interface_of(reader: store.Reader, address: ElasticIp) -> NetworkInterface | None:

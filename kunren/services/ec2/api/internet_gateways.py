@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.ec2 import errors, ids, store, tagging
+from kunren.services.ec2 import errors, ids, quota_errors, store, tagging
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id
 from kunren.services.ec2.filters import Getter
 from kunren.services.ec2.model import InternetGateway
@@ -37,7 +37,7 @@ class InternetGatewayOperations(Ec2Base):
         tags = tagging.at_creation(params, "internet-gateway")
         with self.store.write() as tx:
             if len(tx.list(InternetGateway, ctx.account, ctx.region)) >= self.limits.internet_gateways:
-                raise errors.InternetGatewayLimitExceeded()
+                raise quota_errors.InternetGatewayLimitExceeded()
             gateway = InternetGateway(
                 account=ctx.account, region=ctx.region, id=self.entropy.resource_id("igw"), tags=tags
             )

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.ec2 import acl_entries, errors, ids, store, tagging
+from kunren.services.ec2 import acl_entries, errors, ids, quota_errors, store, tagging
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id, token_of
 from kunren.services.ec2.filters import Getter
 from kunren.services.ec2.model import AclEntry, NetworkAcl
@@ -69,7 +69,7 @@ class NetworkAclOperations(Ec2Base):
     def _new_acl(self, tx: Tx, ctx: RequestContext, params: Params, tags: dict[str, str]) -> NetworkAcl:
         vpc = self.get(tx, ctx, ids.VPC, params["VpcId"])
         if len(store.acls_of(tx, vpc)) >= self.limits.network_acls_per_vpc:
-            raise errors.NetworkAclLimitExceeded()
+            raise quota_errors.NetworkAclLimitExceeded()
         acl = NetworkAcl(
             account=ctx.account,
             region=ctx.region,
@@ -101,7 +101,7 @@ class NetworkAclOperations(Ec2Base):
             if acl_entries.find(acl.entries, entry.number, entry.egress) is not None:
                 raise errors.NetworkAclEntryAlreadyExists(entry.number)
             if sum(each.egress == entry.egress for each in acl.entries) >= self.limits.entries_per_direction:
-                raise errors.NetworkAclEntryLimitExceeded()
+                raise quota_errors.NetworkAclEntryLimitExceeded()
             tx.put(replace(acl, entries=acl_entries.in_order((*acl.entries, entry))))
 
     @operation

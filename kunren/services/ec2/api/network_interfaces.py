@@ -9,12 +9,12 @@ from msgspec.structs import replace
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.ec2 import elastic_ips, errors, ids, interfaces, store, tagging
+from kunren.services.ec2 import elastic_ips, errors, ids, interfaces, quota_errors, store, tagging
 from kunren.services.ec2.api.base import Params, chosen, operation, paged, resource_id, token_of
 from kunren.services.ec2.api.private_addresses import PrivateAddressOperations
 from kunren.services.ec2.dns_names import private_dns_name, public_dns_name
 from kunren.services.ec2.filters import Getter
-from kunren.services.ec2.model import InterfaceStatus, NetworkInterface, SecurityGroup, Subnet
+from kunren.services.ec2.model import InterfaceStatus, NatGateway, NetworkInterface, SecurityGroup, Subnet
 
 _CREATE_NOT_YET = {
     "Ipv6Addresses": "IPv6 in VPCs",
@@ -58,7 +58,7 @@ def attachment_of(reader: store.Reader, interface: NetworkInterface) -> dict[str
         "AttachmentId": interface.attachment_id,
         "AttachTime": interface.attach_time,
         "DeleteOnTermination": interface.delete_on_termination,
-        "DeviceIndex": 1 if interface.attachment == "node" else 0,
+        "DeviceIndex": 0 if interface.attachment == "workload" else 1,
         "NetworkCardIndex": 0,
         "InstanceOwnerId": interface.requester_id or interface.account,
         "Status": "attached" if is_live(reader, interface) else "attaching",
@@ -148,6 +148,10 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[NetworkInterface]]:
 
         return values
 
+    def nat_gateway(each: NetworkInterface) -> str | None:
+        gateways = reader.list(NatGateway, each.account, each.region)
+        return next((gateway.id for gateway in gateways if gateway.interface_id == each.id), None)
+
     table: dict[str, Getter[NetworkInterface]] = {
         "addresses.association.owner-id": association("IpOwnerId", first_only=False),
         "addresses.association.public-ip": association("PublicIp", first_only=False),
@@ -164,7 +168,7 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[NetworkInterface]]:
         "attachment.device-index": attachment("DeviceIndex"),
         "attachment.instance-id": lambda each: None,
         "attachment.instance-owner-id": attachment("InstanceOwnerId"),
-        "attachment.nat-gateway-id": lambda each: None,
+        "attachment.nat-gateway-id": nat_gateway,
         "attachment.status": attachment("Status"),
         "availability-zone": lambda each: each.availability_zone,
         "availability-zone-id": zone_id,
@@ -214,7 +218,7 @@ class NetworkInterfaceOperations(PrivateAddressOperations):
         for each in params.get("Groups") or ():
             self.get(tx, ctx, ids.SECURITY_GROUP, each)
         if self.store.snapshot().count(NetworkInterface, ctx.account, ctx.region) >= self.limits.network_interfaces:
-            raise errors.NetworkInterfaceLimitExceeded()
+            raise quota_errors.NetworkInterfaceLimitExceeded()
         primary, secondary = _wanted_addresses(params)
         interface = interfaces.create_interface(
             tx,
@@ -259,8 +263,7 @@ class NetworkInterfaceOperations(PrivateAddressOperations):
             raise errors.InvalidParameterCombination("Fields for multiple attribute types specified.")
         with self.store.write() as tx:
             interface = self.get(tx, ctx, ids.NETWORK_INTERFACE, params["NetworkInterfaceId"])
-            if interface.requester_managed:
-                raise errors.AuthFailure("You do not have permission to access the specified resource.")
+            interfaces.check_users_own(interface)
             if not asked:
                 raise errors.MissingParameterText("The request must contain an attribute to modify")
             changed = self._modified_interface(tx, ctx, interface, params)
@@ -292,8 +295,7 @@ class NetworkInterfaceOperations(PrivateAddressOperations):
     def reset_network_interface_attribute(self, ctx: RequestContext, params: Params) -> None:
         with self.store.write() as tx:
             interface = self.get(tx, ctx, ids.NETWORK_INTERFACE, params["NetworkInterfaceId"])
-            if interface.requester_managed:
-                raise errors.AuthFailure("You do not have permission to access the specified resource.")
+            interfaces.check_users_own(interface)
             if not interface.source_dest_check:
                 tx.put(replace(interface, source_dest_check=True))
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
-from kunren.services.ec2 import elastic_ips, errors, ids, store
+from kunren.services.ec2 import elastic_ips, errors, ids, interfaces, quota_errors, store
 from kunren.services.ec2.api.base import Ec2Base, Params, operation
 from kunren.services.ec2.model import NetworkInterface, SecondaryAddress, Subnet
 
@@ -59,7 +59,7 @@ class PrivateAddressOperations(Ec2Base):
     def with_secondary(self, tx: Tx, interface: NetworkInterface, wanted: list[str | None]) -> NetworkInterface:
         """The interface with these addresses more, None being any free one. Raises what `take_private` does."""
         if 1 + len(interface.secondary) + len(wanted) > self.limits.addresses_per_interface:
-            raise errors.PrivateAddressLimitExceeded()
+            raise quota_errors.PrivateAddressLimitExceeded()
         subnet = store.find(tx, Subnet, interface.account, interface.region, interface.subnet_id, errors.SubnetNotFound)
         taken = tuple(
             SecondaryAddress(private_ip=store.take_private(tx, subnet, interface.id, each)) for each in wanted
@@ -71,8 +71,7 @@ class PrivateAddressOperations(Ec2Base):
 
     def _own_interface(self, tx: Tx, ctx: RequestContext, params: Params) -> NetworkInterface:
         interface = self.get(tx, ctx, ids.NETWORK_INTERFACE, params["NetworkInterfaceId"])
-        if interface.requester_managed and interface.attachment != "workload":
-            raise errors.AuthFailure("You do not have permission to access the specified resource.")
+        interfaces.check_users_own(interface)
         return interface
 
     def _without(self, tx: Tx, interface: NetworkInterface, gone: set[str]) -> None:

@@ -9,11 +9,10 @@ from msgspec.structs import replace
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.ec2 import creation, errors, ids, store, tagging
+from kunren.services.ec2 import creation, errors, ids, quota_errors, routing, store, tagging
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id, token_of
-from kunren.services.ec2.dataplane import route_target
 from kunren.services.ec2.filters import Getter
-from kunren.services.ec2.model import InternetGateway, RouteEntry, RouteTable
+from kunren.services.ec2.model import RouteTable
 
 ASSOCIATED = {"State": "associated"}
 
@@ -27,8 +26,8 @@ def associations_of(table: RouteTable) -> list[tuple[str, str | None]]:
 
 
 def filters_for(reader: store.Reader) -> dict[str, Getter[RouteTable]]:
-    def targets(table: RouteTable) -> list[str]:
-        return [each.target for each in table.routes]
+    def targets(member: str) -> Getter[RouteTable]:
+        return lambda table: [each.target for each in table.routes if _member(each.target) == member]
 
     return {
         "association.gateway-id": lambda table: None,
@@ -42,22 +41,23 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[RouteTable]]:
         "route.destination-ipv6-cidr-block": lambda table: None,
         "route.destination-prefix-list-id": lambda table: None,
         "route.egress-only-internet-gateway-id": lambda table: None,
-        "route.gateway-id": targets,
+        "route.gateway-id": targets("GatewayId"),
         "route.instance-id": lambda table: None,
-        "route.nat-gateway-id": lambda table: None,
+        "route.nat-gateway-id": targets("NatGatewayId"),
         "route.origin": lambda table: [each.origin for each in table.routes],
-        "route.state": lambda table: [state_of(reader, table, each) for each in table.routes],
+        "route.state": lambda table: [routing.state_of(reader, table, each.target) for each in table.routes],
         "route.transit-gateway-id": lambda table: None,
         "route.vpc-peering-connection-id": lambda table: None,
         "vpc-id": lambda table: table.vpc_id,
     }
 
 
-def state_of(reader: store.Reader, table: RouteTable, route: RouteEntry) -> str:
-    """`blackhole` where the target is gone or not attached to the VPC; the data plane drops what takes such a route."""
-    gateway = reader.get(InternetGateway, table.account, table.region, route.target)
-    attached = gateway.id if gateway is not None and gateway.vpc_id == table.vpc_id else None
-    return "blackhole" if route_target(route.target, attached) == "blackhole" else "active"
+_MEMBERS = {"nat": "NatGatewayId", "eni": "NetworkInterfaceId"}
+
+
+def _member(target: str) -> str:
+    """The member of a route that its target is shown in."""
+    return _MEMBERS.get(target.partition("-")[0], "GatewayId")
 
 
 def table_to_wire(reader: store.Reader, table: RouteTable) -> dict[str, Any]:
@@ -79,9 +79,9 @@ def table_to_wire(reader: store.Reader, table: RouteTable) -> dict[str, Any]:
         "Routes": [
             {
                 "DestinationCidrBlock": each.destination,
-                "GatewayId": each.target,
+                _member(each.target): each.target,
                 "Origin": each.origin,
-                "State": state_of(reader, table, each),
+                "State": routing.state_of(reader, table, each.target),
             }
             for each in table.routes
         ],
@@ -104,7 +104,7 @@ class RouteTableOperations(Ec2Base):
     def _new_table(self, tx: Tx, ctx: RequestContext, params: Params, tags: dict[str, str]) -> RouteTable:
         vpc = self.get(tx, ctx, ids.VPC, params["VpcId"])
         if len(store.route_tables_of(tx, vpc)) >= self.limits.route_tables_per_vpc:
-            raise errors.RouteTableLimitExceeded()
+            raise quota_errors.RouteTableLimitExceeded()
         table = RouteTable(
             account=ctx.account,
             region=ctx.region,

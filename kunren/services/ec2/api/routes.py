@@ -1,4 +1,4 @@
-"""Routes: create, replace, delete. Targets are internet gateways and the VPC itself; others are refused by name."""
+"""Routes: create, replace, delete. Targets that do not exist yet are refused by name."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from msgspec.structs import replace
 
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
-from kunren.services.ec2 import cidr, errors, ids, store
+from kunren.services.ec2 import cidr, errors, ids, quota_errors, store
 from kunren.services.ec2.api.base import Ec2Base, Params, operation
-from kunren.services.ec2.model import InternetGateway, RouteEntry, RouteTable
+from kunren.services.ec2.model import InternetGateway, NatGateway, RouteEntry, RouteTable
 
 _TARGETS_NOT_YET = {
-    "NatGatewayId": "NAT gateways",
-    "NetworkInterfaceId": "routes through network interfaces",
     "InstanceId": "instances",
     "VpcPeeringConnectionId": "VPC peering",
     "TransitGatewayId": "transit gateways",
@@ -44,7 +42,7 @@ class RouteOperations(Ec2Base):
             if target == "local" or _inside_vpc(tx, table, destination):
                 raise errors.InvalidParameterValue("Route destination doesn't match any subnet CIDR blocks.")
             if len(table.routes) >= self.limits.routes_per_table:
-                raise errors.RouteLimitExceeded()
+                raise quota_errors.RouteLimitExceeded()
             route = RouteEntry(destination=str(destination), target=target)
             tx.put(replace(table, routes=(*table.routes, route)))
         return {"Return": True}
@@ -82,13 +80,20 @@ class RouteOperations(Ec2Base):
 
     def _target(self, tx: Tx, ctx: RequestContext, params: Params, table: RouteTable, destination: IPv4Network) -> str:
         """The route's target, which exists and belongs to the table's VPC."""
-        given = [each for each in ("GatewayId", *_TARGETS_NOT_YET) if params.get(each)]
+        given = [
+            each for each in ("GatewayId", "NatGatewayId", "NetworkInterfaceId", *_TARGETS_NOT_YET) if params.get(each)
+        ]
         if not given:
             raise errors.MissingParameterText(_ONE_TARGET)
         if len(given) > 1:
             raise errors.InvalidParameterCombination(_ONE_TARGET)
-        if given[0] != "GatewayId":
+        if given[0] in _TARGETS_NOT_YET:
             raise errors.NotYet(_TARGETS_NOT_YET[given[0]])
+        if given[0] == "NatGatewayId":
+            return self._nat_gateway(tx, ctx, params["NatGatewayId"], table)
+        if given[0] == "NetworkInterfaceId":
+            interface = self.get(tx, ctx, ids.NETWORK_INTERFACE, params["NetworkInterfaceId"])
+            return _same_network(table, "interface", interface.id, interface.vpc_id)
         gateway_id: str = params["GatewayId"]
         if gateway_id == "local":
             return gateway_id
@@ -97,11 +102,20 @@ class RouteOperations(Ec2Base):
         gateway = tx.get(InternetGateway, ctx.account, ctx.region, gateway_id)
         if gateway is None:
             raise errors.GatewayNotFound(gateway_id)
-        if gateway.vpc_id != table.vpc_id:
-            raise errors.InvalidParameterValue(
-                f"route table {table.id} and network gateway {gateway.id} belong to different networks"
-            )
-        return gateway.id
+        return _same_network(table, "network gateway", gateway.id, gateway.vpc_id)
+
+    def _nat_gateway(self, tx: Tx, ctx: RequestContext, id: str, table: RouteTable) -> str:
+        ids.NAT_GATEWAY.form.check(id)
+        nat = tx.get(NatGateway, ctx.account, ctx.region, id)
+        if nat is None or nat.interface_id is None or nat.deleted_at is not None:
+            raise errors.RouteNatGatewayNotFound(id)
+        return _same_network(table, "NAT gateway", nat.id, nat.vpc_id)
+
+
+def _same_network(table: RouteTable, what: str, id: str, vpc_id: str | None) -> str:
+    if vpc_id != table.vpc_id:
+        raise errors.InvalidParameterValue(f"route table {table.id} and {what} {id} belong to different networks")
+    return id
 
 
 def _destination(params: Params) -> IPv4Network:

@@ -11,7 +11,7 @@ from kunren.control.store import Tx
 from kunren.core.arn import build_arn
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.ec2 import errors, filters, ids, permissions, store, tagging
+from kunren.services.ec2 import errors, filters, ids, permissions, quota_errors, store, tagging
 from kunren.services.ec2.api.base import Params, operation, paged
 from kunren.services.ec2.api.security_groups import SecurityGroupOperations
 from kunren.services.ec2.model import SecurityGroup, SecurityGroupRule
@@ -75,7 +75,7 @@ class SecurityGroupRuleOperations(SecurityGroupOperations):
             ]
             together = permissions.added(group.rules, rules)
             if sum(each.egress == egress for each in together) > self.limits.rules_per_direction:
-                raise errors.RulesPerSecurityGroupLimitExceeded()
+                raise quota_errors.RulesPerSecurityGroupLimitExceeded()
             tx.put(replace(group, rules=together))
         return {"Return": True, "SecurityGroupRules": [rule_to_wire(group, each) for each in rules]}
 

@@ -9,7 +9,7 @@ from kunren.control.store import Tx
 from kunren.core.arn import build_arn
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.ec2 import creation, default_vpc, errors, ids, permissions, store, tagging
+from kunren.services.ec2 import creation, default_vpc, errors, ids, permissions, quota_errors, store, tagging
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id
 from kunren.services.ec2.filters import Getter
 from kunren.services.ec2.model import NetworkInterface, SecurityGroup, SecurityGroupRule, Vpc
@@ -96,7 +96,7 @@ class SecurityGroupOperations(Ec2Base):
             if any(each.name == name for each in store.groups_of(tx, vpc)):
                 raise errors.GroupDuplicate(name, vpc.id)
             if len(tx.list(SecurityGroup, ctx.account, ctx.region)) >= self.limits.security_groups:
-                raise errors.SecurityGroupLimitExceeded()
+                raise quota_errors.SecurityGroupLimitExceeded()
             group = SecurityGroup(
                 account=ctx.account,
                 region=ctx.region,

@@ -10,7 +10,7 @@ from kunren.control.store import Tx
 from kunren.core.arn import build_arn
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.ec2 import cidr, creation, default_vpc, errors, ids, store, tagging
+from kunren.services.ec2 import cidr, creation, default_vpc, errors, ids, quota_errors, store, tagging
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id
 from kunren.services.ec2.filters import Getter
 from kunren.services.ec2.model import NetworkInterface, Subnet
@@ -136,7 +136,7 @@ class SubnetOperations(Ec2Base):
             if cidr.overlapping(block, (each.cidr for each in others)) is not None:
                 raise errors.InvalidSubnetConflict(str(block))
             if len(others) >= self.limits.subnets_per_vpc:
-                raise errors.SubnetLimitExceeded()
+                raise quota_errors.SubnetLimitExceeded()
             subnet = creation.new_subnet(
                 tx, self.entropy, vpc, cidr=str(block), zone=zone or zones_of(region)[0], tags=tags
             )

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.ec2 import cidr, creation, default_vpc, errors, ids, store, tagging
+from kunren.services.ec2 import cidr, creation, default_vpc, errors, ids, quota_errors, store, tagging
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id
 from kunren.services.ec2.filters import Getter
 from kunren.services.ec2.model import NetworkAcl, NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc
@@ -104,7 +104,7 @@ class VpcOperations(Ec2Base):
 
     def _check_vpc_limit(self, tx: Tx, ctx: RequestContext) -> None:
         if len(tx.list(Vpc, ctx.account, ctx.region)) >= self.limits.vpcs:
-            raise errors.VpcLimitExceeded()
+            raise quota_errors.VpcLimitExceeded()
 
     @operation
     def create_default_vpc(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
@@ -170,7 +170,7 @@ class VpcOperations(Ec2Base):
             vpc = self.get(tx, ctx, ids.VPC, params["VpcId"])
             _check_secondary(tx, vpc, block)
             if len(store.vpc_cidrs(vpc)) >= self.limits.cidrs_per_vpc:
-                raise errors.VpcCidrLimitExceeded(vpc.id)
+                raise quota_errors.VpcCidrLimitExceeded(vpc.id)
             text = str(block)
             association_ids = {**vpc.cidr_association_ids, text: self.entropy.resource_id("vpc-cidr-assoc")}
             vpc = replace(vpc, secondary_cidrs=(*vpc.secondary_cidrs, text), cidr_association_ids=association_ids)

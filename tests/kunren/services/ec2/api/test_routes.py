@@ -66,9 +66,9 @@ def test_routes_that_aws_refuses(ec2, net):
     assert (
         refused(DestinationCidrBlock="1.0.0.0/8", GatewayId="a", NatGatewayId="b")[0] == "InvalidParameterCombination"
     )
-    assert refused(DestinationCidrBlock="1.0.0.0/8", NatGatewayId="nat-1") == (
+    assert refused(DestinationCidrBlock="1.0.0.0/8", TransitGatewayId="tgw-1") == (
         "NotImplemented",
-        "Kunren's ec2 has no NAT gateways yet.",
+        "Kunren's ec2 has no transit gateways yet.",
     )
     assert refused(DestinationPrefixListId="pl-1", GatewayId=net["gateway"])[0] == "InvalidPrefixListID.NotFound"
     assert ec2.refused("delete_route", RouteTableId=net["table"], DestinationCidrBlock="10.0.0.0/16") == (

@@ -1,0 +1,56 @@
+"""Where routes lead: pure, and the same for what DescribeRouteTables says and for what the kernel gets.
+
+A route whose target is gone, detached or not ready to carry anything is a `blackhole` ("Route table concepts").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kunren.services.ec2 import store
+from kunren.services.ec2.model import NatGateway, NetworkInterface, RouteTable, Vpc
+
+
+class Hop(NamedTuple):
+    """`kind` is "local", "internet", "interface" with the private address that packets are handed to, or "dropped"
+    where the interface's source/destination check lets none of them in."""
+
+    kind: str
+    to: str = ""
+
+
+HopOf = Callable[[str], Hop | None]
+
+
+def hops(reader: store.Reader, vpc: Vpc) -> HopOf:
+    """What leads on from a route's target in this VPC; None for a black hole."""
+    gateway = store.gateway_of(reader, vpc)
+
+    def hop(target: str) -> Hop | None:
+        if target == "local":
+            return Hop("local")
+        if gateway is not None and target == gateway.id:
+            return Hop("internet")
+        if target.startswith("nat-"):
+            nat = reader.get(NatGateway, vpc.account, vpc.region, target)
+            return _through(reader, vpc, nat.interface_id if nat is not None else None)
+        return _through(reader, vpc, target) if target.startswith("eni-") else None
+
+    return hop
+
+
+def _through(reader: store.Reader, vpc: Vpc, interface_id: str | None) -> Hop | None:
+    """Through an interface of the VPC that something answers on; a deleted NAT gateway's is gone."""
+    if interface_id is None:
+        return None
+    interface = reader.get(NetworkInterface, vpc.account, vpc.region, interface_id)
+    if interface is None or interface.vpc_id != vpc.id or interface.attachment not in ("nat", "workload"):
+        return None
+    return Hop("dropped") if interface.source_dest_check else Hop("interface", interface.private_ip)
+
+
+def state_of(reader: store.Reader, table: RouteTable, target: str) -> str:
+    """As DescribeRouteTables has it."""
+    vpc = store.find_vpc(reader, table.account, table.region, table.vpc_id)
+    return "blackhole" if hops(reader, vpc)(target) is None else "active"
