@@ -34,7 +34,8 @@ _OUR_OWN = (errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What to ask, from where, and how often. `interval_s` is AWS time, `timeout_s` real."""
+    """What to ask, from where, and how often. `interval_s` is AWS time, `timeout_s` real. `version` is HTTP1, HTTP2 or
+    GRPC."""
 
     namespace: str
     source: str
@@ -47,11 +48,13 @@ class Check:
     user_agent: str = "ELB-HealthChecker/2.0"
     pipe: str | None = None  # a unix socket to ask over instead (functions, behind their bridge)
     header: tuple[str, str] | None = None
+    version: str = "HTTP1"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a probe saw: `kind` is "status" (with the code), "timeout" or "failed" (refused, reset, no HTTP)."""
+    """What a probe saw: `kind` is "status" or "grpc" (with the code), "timeout" or "failed" (refused, reset, not the
+    protocol that was expected)."""
 
     kind: str
     code: int = 0
@@ -137,9 +140,14 @@ class Prober:
 async def _ask(sock: socket.socket, check: Check) -> Outcome:
     """The exchange. Raises OSError, ValueError, IncompleteReadError, LimitOverrunError."""
     await asyncio.get_running_loop().sock_connect(sock, check.pipe or (check.address, check.port))
-    secure = {"ssl": _any_certificate(), "server_hostname": ""} if check.secure else {}
+    context = _any_certificate(check.version != "HTTP1")
+    secure = {"ssl": context, "server_hostname": ""} if check.secure else {}
     reader, writer = await asyncio.open_connection(sock=sock, limit=_HEAD_BYTES_MAX, **secure)  # type: ignore[arg-type]
     try:
+        if check.version != "HTTP1":
+            from kunren.dataplane.health import http2
+
+            return await http2.ask(reader, writer, check)
         writer.write(request(check))
         head = await reader.readuntil(b"\r\n\r\n")
         return Outcome("status", status_of(head))
@@ -167,9 +175,11 @@ def status_of(head: bytes) -> int:
 
 
 @cache
-def _any_certificate() -> ssl.SSLContext:
+def _any_certificate(http2: bool) -> ssl.SSLContext:
     """Targets' certificates are not validated, as with ELB."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    if http2:
+        context.set_alpn_protocols(["h2"])
     return context

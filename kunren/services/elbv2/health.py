@@ -18,7 +18,7 @@ from kunren.dataplane.health.prober import Outcome
 from kunren.services.elbv2.health_checks import codes
 from kunren.services.elbv2.model import HealthCheck, TargetHealth
 
-_LIMITS = (200, 499)
+_HTTP_CODES, _GRPC_CODES = (200, 499), (0, 99)
 INITIAL_REASON = ("Elb.InitialHealthChecking", "Initial health checks in progress")
 
 
@@ -53,7 +53,10 @@ def failure_of(outcome: Outcome, check: HealthCheck) -> tuple[str, str] | None:
         return "Target.Timeout", "Request timed out"
     if outcome.kind == "failed":
         return "Target.FailedHealthChecks", "Health checks failed"
-    wanted = codes(check.matcher.http_code or "200", _LIMITS, "HTTP")
+    if outcome.kind == "grpc":
+        wanted = codes(check.matcher.grpc_code or "12", _GRPC_CODES, "gRPC")
+    else:
+        wanted = codes(check.matcher.http_code or "200", _HTTP_CODES, "HTTP")
     if any(low <= outcome.code <= high for low, high in wanted):
         return None
     return "Target.ResponseCodeMismatch", f"Health checks failed with these codes: [{outcome.code}]"

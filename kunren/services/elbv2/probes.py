@@ -137,14 +137,13 @@ def is_warm(snapshot: Snapshot, group: TargetGroup, health_id: str, now: float) 
 
 def wanted_checks(snapshot: Snapshot, bridge_socket: str = "") -> dict[ProbeKey, Check]:
     """Every live node probes every registered target, in its load balancer's zones, of each group that a listener
-    reaches; a function is asked once, through the bridge. (Groups that speak HTTP/2 are not probed yet, and so get
-    requests by failing open.)"""
+    reaches; a function is asked once, through the bridge."""
     checks: dict[ProbeKey, Check] = {}
     for balancer in snapshot.every(LoadBalancer):
         zones = {node.zone_name for node in balancer.zones}
         nodes = [node for node in balancer.zones if is_live(snapshot, balancer, node)]
         for group in reached_groups(snapshot, balancer).values() if nodes else ():
-            if not group.health_check.enabled or targets.is_http2(group):
+            if not group.health_check.enabled:
                 continue
             if group.target_type == "lambda":
                 for target in group.targets:
@@ -198,4 +197,5 @@ def _check(
         path=settings.path or "/",
         interval_s=float(settings.interval),
         timeout_s=float(settings.timeout),
+        version=group.protocol_version or "HTTP1",
     )

@@ -21,6 +21,7 @@ _REASONS = {
     408: "Request Time-out",
     414: "Request-URI Too Large",
     463: "",
+    464: "",
     500: "Internal Server Error",
     501: "Not Implemented",
     502: "Bad Gateway",

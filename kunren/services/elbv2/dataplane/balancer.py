@@ -18,7 +18,7 @@ from kunren.services.elbv2.attributes import LOAD_BALANCER, value
 from kunren.services.elbv2.dataplane import targets
 from kunren.services.elbv2.dataplane.answers import header, literal
 from kunren.services.elbv2.dataplane.client_certificates import Trust, trusted
-from kunren.services.elbv2.dataplane.listening import Place, hides_server, listener_fragment, request_headers
+from kunren.services.elbv2.dataplane.listening import Needs, Place, hides_server, listener_fragment, request_headers
 from kunren.services.elbv2.dataplane.routing import Behind, Forwarding, keeps_group, route_configuration
 from kunren.services.elbv2.dataplane.security import server_names
 from kunren.services.elbv2.dataplane.stickiness import target_stickiness
@@ -154,7 +154,10 @@ def _add_listener(
         place,
         routes=name,
         secrets=secrets,
-        sticky=any(each.stickiness is not None for each in behind.values()) or any(map(keeps_group, rules)),
+        needs=Needs(
+            stickiness=any(each.stickiness is not None for each in behind.values()) or any(map(keeps_group, rules)),
+            versions=any(each.http2 for each in behind.values()),
+        ),
         wall_seconds=env.wall_seconds,
         trust=trust,
         server_names=server_names([_chain(made.secrets[each]) for each in secrets]),
@@ -195,7 +198,9 @@ def _behind(
         return Behind(name, group_header=group.id)
     name = f"{short}/{node.zone_name}/{targets.resource_name(group.id)}"
     made.clusters[name] = targets.cluster(name, group, node.zone_name, place)
-    return Behind(name, http2=targets.is_http2(group), stickiness=target_stickiness(group, env.wall_seconds))
+    return Behind(
+        name, version=group.protocol_version or "HTTP1", stickiness=target_stickiness(group, env.wall_seconds)
+    )
 
 
 def _secrets(snapshot: Snapshot, listener: Listener, short: str, env: Environment, made: _Draft) -> list[str]:
@@ -247,7 +252,7 @@ def typical(env: Environment) -> EnvoyResources:
             **scope, id=name, load_balancer_arn="typical", port=port, protocol=protocol, default_actions=()
         )
         made.listeners[name] = listener_fragment(
-            name, balancer, listener, place, routes="typical", secrets=secrets, sticky=False,
+            name, balancer, listener, place, routes="typical", secrets=secrets, needs=Needs(),
             wall_seconds=env.wall_seconds,
         )  # fmt: skip
     made.clusters["typical"] = targets.cluster("typical", group, "z", place)

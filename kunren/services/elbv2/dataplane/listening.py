@@ -12,6 +12,7 @@ from typing import Any
 
 from kunren.dataplane.envoy.resources import ADS, TYPE, Fragment, duration, socket_address
 from kunren.services.elbv2.attributes import LOAD_BALANCER, listener_table, value
+from kunren.services.elbv2.dataplane import versions
 from kunren.services.elbv2.dataplane.answers import header, local_replies
 from kunren.services.elbv2.dataplane.client_certificates import (
     Trust,
@@ -69,6 +70,14 @@ class Place:
     namespace: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the routes of a listener need of its filters, and most do not."""
+
+    stickiness: bool = False
+    versions: bool = False  # some target group is of another protocol version than HTTP1
+
+
 def listener_fragment(
     name: str,
     balancer: LoadBalancer,
@@ -77,7 +86,7 @@ def listener_fragment(
     *,
     routes: str,
     secrets: Sequence[str],
-    sticky: bool,
+    needs: Needs,
     wall_seconds: Callable[[float], float],
     trust: Trust | None = None,
     server_names: Sequence[str] = (),
@@ -91,7 +100,7 @@ def listener_fragment(
             _client_address(),
             *cipher_filters(listener),
             *revocation_filters(trust),
-            _connection_manager(balancer, listener, routes, sticky, wall_seconds),
+            _connection_manager(balancer, listener, routes, needs, wall_seconds),
         ]
     }
     if secure:
@@ -123,7 +132,7 @@ def _client_address() -> Fragment:
 
 
 def _connection_manager(
-    balancer: LoadBalancer, listener: Listener, routes: str, sticky: bool, wall_seconds: Callable[[float], float]
+    balancer: LoadBalancer, listener: Listener, routes: str, needs: Needs, wall_seconds: Callable[[float], float]
 ) -> Fragment:
     def attribute(key: str) -> str:
         return value(LOAD_BALANCER, balancer.attributes, key)
@@ -137,7 +146,7 @@ def _connection_manager(
         "stat_prefix": "alb",
         "codec_type": "AUTO" if secure else "HTTP1",
         "rds": {"config_source": ADS, "route_config_name": routes},
-        "http_filters": _http_filters(listener, attribute, sticky),
+        "http_filters": _http_filters(listener, attribute, needs),
         "use_remote_address": True,
         "skip_xff_append": True,
         "internal_address_config": {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
@@ -169,9 +178,12 @@ def _connection_manager(
     return {"name": "envoy.filters.network.http_connection_manager", "typed_config": config}
 
 
-def _http_filters(listener: Listener, attribute: Callable[[str], str], sticky: bool) -> list[Fragment]:
+def _http_filters(listener: Listener, attribute: Callable[[str], str], needs: Needs) -> list[Fragment]:
     preserve = attribute("routing.http.preserve_host_header.enabled") == "true"
     script = _TRACE
+    if listener.protocol == "HTTPS":
+        script = versions.UNFIT + script
+        script += versions.BY_VERSION if needs.versions else versions.ONLY_GRPC_IS_WRONG
     if not preserve and listener.port not in _WELL_KNOWN_PORTS:
         script += _HOST_PORT
     lua = {"@type": TYPE + "envoy.extensions.filters.http.lua.v3.Lua"}
@@ -180,7 +192,7 @@ def _http_filters(listener: Listener, attribute: Callable[[str], str], sticky: b
         {"name": LUA, "typed_config": {**lua, "default_source_code": {"inline_string": script + "end\n"}}},
         *header_filters(listener),
     ]
-    if sticky:
+    if needs.stickiness:
         filters.append(cookie_filter())
     return [*filters, {"name": "envoy.filters.http.router", "typed_config": router}]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kunren.dataplane.envoy.resources import TYPE, Fragment
+from kunren.services.elbv2.dataplane import versions
 from kunren.services.elbv2.dataplane.answers import header, literal, own_headers, page
 from kunren.services.elbv2.dataplane.matching import Match, conditions, matches, virtual_hosts
 from kunren.services.elbv2.dataplane.redirects import redirect
@@ -35,8 +36,12 @@ class Behind:
 
     cluster: str
     group_header: str | None = None  # the group's ARN, for the bridge to functions
-    http2: bool = False
+    version: str = "HTTP1"  # the protocol version of requests to it
     stickiness: TargetStickiness | None = None
+
+    @property
+    def http2(self) -> bool:
+        return self.version != "HTTP1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,7 @@ def _forward(
         return [(None, _direct(503, page(503), "text/html"))]
     stickiness = config.get("TargetGroupStickinessConfig") or {}
     seconds = forwarding.wall_seconds(stickiness.get("DurationSeconds", 3600)) if stickiness.get("Enabled") else None
-    sticky = {arn: _stickiness(listener, arn, groups[arn], None if len(used) == 1 else seconds) for arn, _ in used}
+    sticky = {arn: _settings(listener, arn, groups[arn], None if len(used) == 1 else seconds) for arn, _ in used}
     if len(used) == 1:
         arn = used[0][0]
         return [(None, _to_one(groups[arn], forwarding, sticky[arn]))]
@@ -160,10 +165,10 @@ def keeps_group(rule: Rule) -> bool:
     return bool((config.get("TargetGroupStickinessConfig") or {}).get("Enabled")) and len(config["TargetGroups"]) > 1
 
 
-def _stickiness(listener: Listener, arn: str, group: Behind, group_seconds: float | None) -> Fragment:
-    """What a sticky route (or weighted cluster) has besides: the script's settings, and who answered. Else nothing."""
+def _settings(listener: Listener, arn: str, group: Behind, group_seconds: float | None) -> Fragment:
+    """What the scripts must know on a route (or weighted cluster) to the group; mostly nothing."""
     if group.stickiness is None and group_seconds is None:
-        return {}
+        return {"typed_per_filter_config": _by_version(group)} if group.http2 else {}
     settings = per_route(
         listener.id,
         group.stickiness,
@@ -172,9 +177,13 @@ def _stickiness(listener: Listener, arn: str, group: Behind, group_seconds: floa
         group_seconds=group_seconds or 0.0,
     )
     return {
-        "typed_per_filter_config": {FILTER: settings},
+        "typed_per_filter_config": {FILTER: settings, **_by_version(group)},
         "response_headers_to_add": [header(TARGET_HEADER, "%UPSTREAM_REMOTE_ADDRESS%")],
     }
+
+
+def _by_version(group: Behind) -> Fragment:
+    return {LUA: versions.per_route(group.version)} if group.http2 else {}
 
 
 def _to_one(group: Behind, forwarding: Forwarding, sticky: Fragment) -> Fragment:

@@ -8,8 +8,10 @@ import importlib.util
 import os
 import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import pytest
 
 from kunren.core.clock import SystemClock
@@ -310,3 +312,39 @@ def test_a_target_that_joins_a_healthy_group_begins_slowly_and_the_first_one_doe
             assert answers.count("one") == answers.count("two")
 
     asyncio.run(story())
+
+
+def test_grpc_targets_are_healthy_by_the_code_that_their_group_wants(host_settings, host_spawner):
+    pytest.importorskip("h2")
+    server = grpc.server(ThreadPoolExecutor(2))  # knows no method at all: UNIMPLEMENTED, 12
+    target = kit.Target(id="127.0.0.1", port=server.add_insecure_port("127.0.0.1:0"))
+    server.start()
+
+    async def story():
+        async with Rig(host_settings, host_spawner, speed=50) as rig:
+            given = {"path": "/AWS.ALB/healthcheck", "interval": 5}
+            good = kit.target_group(
+                "good",
+                target,
+                protocol_version="GRPC",
+                health_check=kit.health_check(matcher=kit.Matcher(grpc_code="12"), **given),
+            )
+            bad = kit.target_group(
+                "bad",
+                target,
+                protocol_version="GRPC",
+                health_check=kit.health_check(matcher=kit.Matcher(grpc_code="0-11"), **given),
+            )
+            balancer, on = (
+                kit.load_balancer(),
+                kit.listener(kit.free_port(), default=kit.forward(("good", 1), ("bad", 1))),
+            )
+            rig.put(balancer, live(balancer), on, kit.default_rule(on), good, bad)
+            await until(lambda: rig.state(good, target) == ("healthy", None, None))
+            code = "Health checks failed with these codes: [12]"
+            await until(lambda: rig.state(bad, target) == ("unhealthy", "Target.ResponseCodeMismatch", code))
+
+    try:
+        asyncio.run(story())
+    finally:
+        server.stop(None)

@@ -358,6 +358,12 @@ def backends():
         each.close()
 
 
+class Trusting(ssl.SSLContext):
+    """A client's context; `root` is the PEM text of what it trusts."""
+
+    root = ""
+
+
 @pytest.fixture
 def tls(tmp_path):
     """`tls(name)`: (certificates by ARN, a context that trusts them)."""
@@ -365,7 +371,10 @@ def tls(tmp_path):
     def make(*names: str) -> tuple[dict[str, Any], ssl.SSLContext]:
         authority = CertificateAuthority.open(tmp_path / "ca", SystemClock())
         issued = {"arn:aws:acm:us-east-1:000000000000:certificate/one": authority.issue(list(names))}
-        return issued, ssl.create_default_context(cadata=authority.ca_pem)
+        trusting = Trusting(ssl.PROTOCOL_TLS_CLIENT)
+        trusting.load_verify_locations(cadata=authority.ca_pem)
+        trusting.root = authority.ca_pem
+        return issued, trusting
 
     return make
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import socket
 import ssl
 import subprocess
-import threading
 
 import pytest
 
@@ -117,58 +114,6 @@ def test_http2_requests_reach_http1_targets(kit, run_bench, authority, backends,
         assert (got["x-forwarded-proto"], got["x-forwarded-for"]) == ("https", "127.0.0.1")
 
     run_bench(story, kit.environment(certificates=issued))
-
-
-def websocket_echo(ready):
-    """A target that accepts one WebSocket and sends every byte back."""
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def run():
-        sock, _ = server.accept()
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += sock.recv(4096)
-        key = next(
-            line.split(b": ")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key")
-        )
-        accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
-        sock.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: "
-            + accept + b"\r\n\r\n"
-        )  # fmt: skip
-        while data := sock.recv(4096):
-            sock.sendall(data)
-        ready.set()
-
-    threading.Thread(target=run, daemon=True).start()
-    return server.getsockname()[1]
-
-
-def test_websockets_pass(kit, run_bench):
-    async def story(bench):
-        ended = threading.Event()
-        target = kit.Target(id="127.0.0.1", port=websocket_echo(ended))
-        port = kit.free_port()
-        on = kit.listener(port, default=kit.forward(("a", 1)))
-        await bench.apply(kit.load_balancer(), on, kit.default_rule(on), kit.target_group("a", target))
-
-        def talk():
-            with socket.create_connection(("127.0.0.1", port), 5) as sock:
-                sock.sendall(
-                    b"GET /ws HTTP/1.1\r\nHost: a.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-                )
-                head = b""
-                while b"\r\n\r\n" not in head:
-                    head += sock.recv(4096)
-                assert head.startswith(b"HTTP/1.1 101 ")
-                sock.sendall(b"\x81\x02hi")
-                return sock.recv(4096)
-
-        assert await asyncio.to_thread(talk) == b"\x81\x02hi"
-        assert await asyncio.to_thread(ended.wait, 5)
-
-    run_bench(story)
 
 
 def test_listener_attributes_add_headers_to_every_answer(kit, run_bench, backends):
