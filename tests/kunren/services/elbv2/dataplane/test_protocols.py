@@ -140,7 +140,7 @@ def test_a_protocol_that_does_not_fit_the_group_gets_464(kit, run_bench, backend
         assert (await status("/h", "--http2"))[0] != "464"
         assert (await status("/", "--http2"))[0] == "200"
         assert (await status("/", "--http1.1", *calling))[0] == "200"
-        assert (await status("/fixed", "--http2", *calling))[0] == "200"
+        assert (await status("/fixed", "--http2", "-H", "content-type: application/grpc"))[0] == "200"
         before = len(one.seen)
         for at in (port, plain):
 
