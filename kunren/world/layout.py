@@ -8,8 +8,10 @@ not matter.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2b
 from ipaddress import IPv4Address, IPv4Network
+from types import MappingProxyType
 
 from kunren.world import addresses
 from kunren.world.acl import Border
@@ -127,8 +129,15 @@ def region(name: str, index: int) -> list[Fact]:
     ]
 
 
-def vpc(network: VpcNetwork, link: int) -> list[Fact]:
-    """A VPC with everything in it. `link` is the number of its uplink's address pair (`vpc_link_count` of them).
+def peering(peering_id: str) -> list[Fact]:
+    """A peering connection: a router between two VPCs that knows their blocks and nothing else. The VPCs bring their
+    links to it and its routes to them, so either may come and go without the other."""
+    return [Namespace(peering_id, _ROUTER_SYSCTLS), RouteFact(peering_id, EVERYWHERE, action="blackhole")]
+
+
+def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = MappingProxyType({})) -> list[Fact]:
+    """A VPC with everything in it. `link` is the number of its uplink's address pair (`vpc_link_count` of them), and
+    `peering_links` those of its links to peering connections, which exist already.
 
     Raises ValueError for addresses and CIDRs that are none.
     """
@@ -156,7 +165,9 @@ def vpc(network: VpcNetwork, link: int) -> list[Fact]:
     facts += [Address(namespace, LOOPBACK, f"{address}/32") for address in _node_addresses(network)]
     cidrs = {subnet.id: IPv4Network(subnet.cidr) for subnet in network.subnets}
     for subnet in network.subnets:
-        facts += _subnet(network, namespace, subnet.id, cidrs[subnet.id], outer)
+        facts += _subnet(network, namespace, subnet.id, cidrs[subnet.id], outer, peering_links)
+    for peering_id in network.peerings:
+        facts += _peering_link(network, peering_id, peering_links[peering_id])
     for workload in network.workloads:
         facts += _workload(network, workload, cidrs[workload.subnet_id], resolver)
     for nat in network.nat_gateways:
@@ -182,7 +193,14 @@ def device_name(prefix: str, identity: str) -> str:
     return prefix + blake2b(identity.encode(), digest_size=6).hexdigest()
 
 
-def _subnet(network: VpcNetwork, namespace: str, subnet_id: str, cidr: IPv4Network, gateway: str) -> list[Fact]:
+def _subnet(
+    network: VpcNetwork,
+    namespace: str,
+    subnet_id: str,
+    cidr: IPv4Network,
+    gateway: str,
+    peering_links: Mapping[str, int],
+) -> list[Fact]:
     subnet = next(each for each in network.subnets if each.id == subnet_id)
     table = _subnet_table(cidr)
     facts: list[Fact] = [
@@ -199,6 +217,9 @@ def _subnet(network: VpcNetwork, namespace: str, subnet_id: str, cidr: IPv4Netwo
         elif route.target == "interface":
             bridge = _bridge_of(network, route.via)
             facts.append(RouteFact(namespace, destination, via=route.via, device=bridge, table=table))
+        elif route.target == "peering" and route.via in network.peerings:
+            far, _ = _link(_FIRST_VPC_LINK + peering_links[route.via])
+            facts.append(RouteFact(namespace, destination, via=far, device=device_name("p", route.via), table=table))
         else:
             facts.append(RouteFact(namespace, destination, action="blackhole", table=table))
     return facts
@@ -216,6 +237,18 @@ def _borders(network: VpcNetwork) -> list[Border]:
             acl=subnet.acl,
         )
         for subnet in network.subnets
+    ]
+
+
+def _peering_link(network: VpcNetwork, peering_id: str, link: int) -> list[Fact]:
+    namespace = vpc_namespace(network.id)
+    far, near = _link(_FIRST_VPC_LINK + link)
+    there, here = device_name("p", network.id), device_name("p", peering_id)
+    return [
+        Veth(peering_id, there, namespace, here),
+        Address(peering_id, there, f"{far}/31"),
+        Address(namespace, here, f"{near}/31"),
+        *(RouteFact(peering_id, cidr, via=near, device=there) for cidr in network.cidrs),
     ]
 
 

@@ -34,7 +34,7 @@ class Firewall:
 @dataclass(frozen=True, slots=True)
 class Route:
     """One route of a subnet's table. `target` is "local", "internet" (the attached internet gateway), "interface" (one
-    of the VPC, by its address in `via`) or "blackhole"."""
+    of the VPC, by its address in `via`), "peering" (a connection, by its id in `via`) or "blackhole"."""
 
     destination: str
     target: str
@@ -123,6 +123,7 @@ class VpcNetwork:
     nodes: tuple[NodeAddress, ...] = ()
     workloads: tuple[Workload, ...] = ()
     nat_gateways: tuple[NatGateway, ...] = ()
+    peerings: tuple[str, ...] = ()  # ids of the peering connections that link it with other VPCs
     internet_gateway: bool = False
     public: dict[str, str] = field(default_factory=dict)
 

@@ -83,6 +83,7 @@ class World:
         self._there: dict[str, dict[tuple[str, ...], facts.Fact]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._links: dict[str, int] = {}
+        self._peerings: dict[str, frozenset[str]] = {}  # VPC → the peering connections it has links to
         self._unwanted: set[asyncio.Future[int]] = set()
 
     @property
@@ -266,16 +267,33 @@ class World:
 
     async def apply_vpc(self, network: VpcNetwork) -> None:
         await self.ensure_region(network.region)
-        link = self._links.get(network.id)
-        if link is None:
-            taken = set(self._links.values())
-            link = next(number for number in range(layout.vpc_link_count + 1) if number not in taken)
-            self._links[network.id] = link
-        await self._apply(network.id, layout.vpc(network, link))
+        before = self._peerings.get(network.id, frozenset())
+        self._peerings[network.id] = before.union(network.peerings)
+        for each in network.peerings:
+            await self._ensure(each, lambda each=each: layout.peering(each))  # type: ignore[misc]
+        links = {each: self._link(f"{network.id}|{each}") for each in network.peerings}
+        await self._apply(network.id, layout.vpc(network, self._link(network.id), links))
+        self._peerings[network.id] = frozenset(network.peerings)
+        await self._unlinked(network.id, before.difference(network.peerings))
 
     async def remove_vpc(self, vpc_id: str) -> None:
         await self._apply(vpc_id, [])
         self._links.pop(vpc_id, None)
+        await self._unlinked(vpc_id, self._peerings.pop(vpc_id, frozenset()))
+
+    def _link(self, name: str) -> int:
+        """The number of the address pair of that link; taken now if it is new."""
+        if name not in self._links:
+            taken = set(self._links.values())
+            self._links[name] = next(each for each in range(layout.vpc_link_count + 1) if each not in taken)
+        return self._links[name]
+
+    async def _unlinked(self, vpc_id: str, peerings: Iterable[str]) -> None:
+        """Give the links' addresses back, and end the peering connections that link nothing any more."""
+        for each in peerings:
+            self._links.pop(f"{vpc_id}|{each}", None)
+            if not any(each in linked for linked in self._peerings.values()):
+                await self._apply(each, [])
 
     async def _ensure(self, part: str, make: Callable[[], list[facts.Fact]]) -> None:
         if part not in self._there or self._lock(part).locked():
@@ -345,6 +363,7 @@ class World:
         was_running, self._agent_pid = self.running, 0
         self._there.clear()
         self._links.clear()
+        self._peerings.clear()
         processes, self._processes = self._processes, {}
         for process in processes.values():
             process.ended(KILLED_WITH_WORLD)

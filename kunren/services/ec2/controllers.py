@@ -12,20 +12,22 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from kunren.control.controller import Controller
-from kunren.control.store import Key, Snapshot, Store
+from kunren.control.store import Key, Resource, Snapshot, Store, Tx
 from kunren.core.clock import Clock
 from kunren.dataplane.dns.vpc_names import VpcNames
-from kunren.services.ec2 import cidr
+from kunren.services.ec2 import cidr, peerings
 from kunren.services.ec2.dataplane import NAT_IDLE_TIMEOUT_S, is_used, vpc_network
 from kunren.services.ec2.model import (
     InterfaceStatus,
     InternetGateway,
     NetworkAcl,
     NetworkInterface,
+    PeeringStatus,
     RouteTable,
     SecurityGroup,
     Subnet,
     Vpc,
+    VpcPeering,
 )
 from kunren.world.interface import WorldControl
 from kunren.world.network import VpcNetwork
@@ -39,7 +41,7 @@ _PARTS = {
 
 
 def _concerns(kind: str) -> bool:
-    return kind == Vpc.kind or kind in _PARTS
+    return kind in (Vpc.kind, VpcPeering.kind) or kind in _PARTS
 
 
 class InterfaceGone(Exception):
@@ -64,6 +66,7 @@ class VpcController:
         self._applied: dict[str, VpcNetwork] = {}  # what the world surely has: not in here while it is changed
         self._resolvers: dict[str, tuple[VpcNames, tuple[str, ...]]] = {}
         self._live: dict[str, dict[str, InterfaceStatus]] = {}
+        self._links: dict[str, dict[str, PeeringStatus]] = {}  # VPC → peering connection
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self._controller = Controller(
             "vpc", store, clock, keys=self._keys, every=self._every, reconcile=self._reconcile, wants=_concerns
@@ -89,6 +92,8 @@ class VpcController:
     def _keys(self, snapshot: Snapshot, key: Key) -> Iterable[str]:
         if key.kind == Vpc.kind:
             return (_work(key.account, key.region, key.id),)
+        if key.kind == VpcPeering.kind:
+            return self._linked(snapshot.by_key(key))
         if key.kind not in _PARTS:
             return ()
         part = snapshot.by_key(key)
@@ -101,6 +106,13 @@ class VpcController:
         if before == now:
             return (_work(key.account, key.region, now),) if now and (now in self._started or starts) else ()
         return [_work(key.account, key.region, each) for each in (before, now) if each]
+
+    def _linked(self, peering: Resource | None) -> list[str]:
+        """The VPCs that a peering connection links, of those that run; one that is forgotten linked none any more."""
+        if not isinstance(peering, VpcPeering):
+            return []
+        found = [each for each in peerings.sides(peering) if each.vpc_id in self._started]
+        return [_work(each.account, each.region, each.vpc_id) for each in found]
 
     def _every(self, snapshot: Snapshot) -> Iterable[str]:
         for kind in _PARTS.values():
@@ -141,6 +153,8 @@ class VpcController:
         with self._store.write() as tx:
             for gone in self._live.pop(vpc_id, {}).values():
                 tx.delete(gone)
+            for link in self._links.pop(vpc_id, {}).values():
+                tx.delete(link)
 
     async def _serve(self, vpc: VpcNames, addresses: tuple[str, ...]) -> None:
         if self._serve_dns is not None and self._resolvers.get(vpc.id) != (vpc, addresses):
@@ -173,11 +187,26 @@ class VpcController:
             for id, status in self._live.get(network.id, {}).items():
                 if id not in now:
                     tx.delete(status)
+            self._report_links(tx, account, region, network)
         self._live[network.id] = now
         for id in now:
             for waiter in self._waiting.pop(id, ()):
                 if not waiter.done():
                     waiter.set_result(None)
+
+    def _report_links(self, tx: Tx, account: str, region: str, network: VpcNetwork) -> None:
+        """Say to which peering connections the kernel has the VPC linked."""
+        before = self._links.get(network.id, {})
+        now = {
+            each: before.get(each)
+            or PeeringStatus(account=account, region=region, id=peerings.status_id(each, network.id))
+            for each in network.peerings
+        }
+        for each in now.keys() - before.keys():
+            tx.put(now[each])
+        for each in before.keys() - now.keys():
+            tx.delete(before[each])
+        self._links[network.id] = now
 
     def _gone(self, interface_id: str) -> None:
         for waiter in self._waiting.pop(interface_id, ()):

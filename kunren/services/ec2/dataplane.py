@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from kunren.control.store import Snapshot
-from kunren.services.ec2 import store
+from kunren.services.ec2 import peerings, store
 from kunren.services.ec2.model import (
     AclEntry,
     NetworkAcl,
@@ -95,6 +95,7 @@ def vpc_network(
             for each in interfaces
             if each.attachment == "nat"
         ),
+        peerings=tuple(each.id for each in peerings.of_vpc(snapshot, vpc) if peerings.connects(each, vpc)),
         internet_gateway=gateway is not None,
         public={public: private for each in interfaces for public, private in store.public_addresses(each).items()}
         if gateway

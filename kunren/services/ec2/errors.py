@@ -159,6 +159,25 @@ class RouteNatGatewayNotFound(_NoSuchId):
     word = "natGateway"
 
 
+class PeeringNotFound(_NoSuchId):
+    code = "InvalidVpcPeeringConnectionID.NotFound"
+    word = "vpcPeeringConnection"
+
+
+class PeeringAlreadyExists(AwsError):
+    code = "VpcPeeringConnectionAlreadyExists"
+
+    def __init__(self) -> None:
+        super().__init__("A VPC peering connection between the VPCs already exists.")
+
+
+class InvalidPeeringTransition(AwsError):
+    code = "InvalidStateTransition"
+
+    def __init__(self, peering_id: str, before: str, after: str) -> None:
+        super().__init__(f"Invalid state transition for {peering_id}, attempted to transition from {before} to {after}")
+
+
 class AllocationNotFound(_NoSuchId):
     code = "InvalidAllocationID.NotFound"
     word = "allocation"

@@ -23,6 +23,7 @@ from kunren.services.ec2.model import (
     SecurityGroup,
     Subnet,
     Vpc,
+    VpcPeering,
 )
 
 R = TypeVar("R", bound=Resource)
@@ -75,6 +76,10 @@ ELASTIC_IP = IdKind(
     ElasticIp, IdForm("eipalloc", "elastic-ip", "InvalidAllocationID.Malformed", errors.AllocationNotFound)
 )
 NAT_GATEWAY = IdKind(NatGateway, IdForm("nat", "natgateway", "NatGatewayMalformed", errors.NatGatewayNotFound))
+VPC_PEERING = IdKind(
+    VpcPeering,
+    IdForm("pcx", "vpc-peering-connection", "InvalidVpcPeeringConnectionId.Malformed", errors.PeeringNotFound),
+)
 SECURITY_GROUP_RULE = IdForm(
     "sgr", "security-group-rule", "InvalidSecurityGroupRuleId.Malformed", errors.SecurityGroupRuleNotFound
 )
@@ -94,5 +99,6 @@ TAGGABLE: tuple[IdKind[Any], ...] = (
     NETWORK_ACL,
     ELASTIC_IP,
     NAT_GATEWAY,
+    VPC_PEERING,
     DHCP_OPTIONS,
 )

@@ -165,6 +165,34 @@ class NatGateway(Resource, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
+class PeeringSide(msgspec.Struct, frozen=True, kw_only=True):
+    account: str
+    region: str
+    vpc_id: str
+
+
+class VpcPeering(Resource, frozen=True, kw_only=True):
+    """A peering connection as one side sees it. `decision` is "pending-acceptance", "accepted", "rejected", "deleted"
+    or "failed". Times are AWS's."""
+
+    kind: ClassVar[str] = "ec2.vpc-peering"
+
+    requester: PeeringSide
+    accepter: PeeringSide
+    decision: str
+    expires_at: float
+    ended_at: float | None = None
+    ended_by: str | None = None  # an account
+    tags: dict[str, str] = {}
+
+
+class PeeringStatus(Resource, frozen=True, kw_only=True):
+    """Observed: the kernel has the VPC's link to the peering connection. Id is `{peering id}|{vpc id}`."""
+
+    kind: ClassVar[str] = "ec2.peering-status"
+    durable: ClassVar[bool] = False
+
+
 class InterfaceStatus(Resource, frozen=True, kw_only=True):
     """Observed: the kernel has this interface's address, in the VPC network that was last applied."""
 

@@ -108,3 +108,17 @@ class PrivateAddressLimitExceeded(AwsError):
 
     def __init__(self) -> None:
         super().__init__("The maximum number of private IP addresses for this network interface has been reached.")
+
+
+class OutstandingPeeringLimitExceeded(AwsError):
+    code = "OutstandingVpcPeeringConnectionLimitExceeded"
+
+    def __init__(self) -> None:
+        super().__init__("The maximum number of outstanding VPC peering connection requests has been reached.")
+
+
+class PeeringsPerVpcLimitExceeded(AwsError):
+    code = "VpcPeeringConnectionsPerVpcLimitExceeded"
+
+    def __init__(self) -> None:
+        super().__init__("The maximum number of VPC peering connections per VPC has been reached.")

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from kunren.services.ec2 import store
-from kunren.services.ec2.model import NatGateway, NetworkInterface, RouteTable, Vpc
+from kunren.services.ec2 import peerings, store
+from kunren.services.ec2.model import NatGateway, NetworkInterface, RouteTable, Vpc, VpcPeering
 
 
 class Hop(NamedTuple):
-    """`kind` is "local", "internet", "interface" with the private address that packets are handed to, or "dropped"
-    where the interface's source/destination check lets none of them in."""
+    """`kind` is "local", "internet", "peering" with the connection's id, "interface" with the private address that
+    packets are handed to, or "dropped" where the interface's source/destination check lets none of them in."""
 
     kind: str
     to: str = ""
@@ -35,6 +35,9 @@ def hops(reader: store.Reader, vpc: Vpc) -> HopOf:
         if target.startswith("nat-"):
             nat = reader.get(NatGateway, vpc.account, vpc.region, target)
             return _through(reader, vpc, nat.interface_id if nat is not None else None)
+        if target.startswith("pcx-"):
+            peering = reader.get(VpcPeering, vpc.account, vpc.region, target)
+            return Hop("peering", target) if peering is not None and peerings.connects(peering, vpc) else None
         return _through(reader, vpc, target) if target.startswith("eni-") else None
 
     return hop

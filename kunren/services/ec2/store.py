@@ -26,10 +26,12 @@ from kunren.services.ec2.model import (
     NatGateway,
     NetworkAcl,
     NetworkInterface,
+    PeeringStatus,
     RouteTable,
     SecurityGroup,
     Subnet,
     Vpc,
+    VpcPeering,
 )
 from kunren.services.ec2.zones import region_index
 from kunren.world import addresses
@@ -47,10 +49,12 @@ KINDS: tuple[type[Resource], ...] = (
     NetworkInterface,
     ElasticIp,
     NatGateway,
+    VpcPeering,
     NetworkAcl,
     DhcpOptions,
     AccountRegion,
     InterfaceStatus,
+    PeeringStatus,
     AddressPool,
     AddressUse,
     ClientToken,

@@ -21,6 +21,7 @@ from kunren.services.ec2.api.routes import RouteOperations
 from kunren.services.ec2.api.security_group_rules import SecurityGroupRuleOperations
 from kunren.services.ec2.api.subnets import SubnetOperations
 from kunren.services.ec2.api.tags import TagOperations
+from kunren.services.ec2.api.vpc_peering import VpcPeeringOperations
 from kunren.services.ec2.api.vpcs import VpcOperations
 from kunren.services.ec2.store import register
 from kunren.world.spec import WorldSpec
@@ -36,6 +37,7 @@ class Ec2Api(
     NetworkInterfaceOperations,
     ElasticIpOperations,
     NatGatewayOperations,
+    VpcPeeringOperations,
     NetworkAclOperations,
     DhcpOptionsOperations,
     PlaceOperations,

@@ -47,12 +47,12 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[RouteTable]]:
         "route.origin": lambda table: [each.origin for each in table.routes],
         "route.state": lambda table: [routing.state_of(reader, table, each.target) for each in table.routes],
         "route.transit-gateway-id": lambda table: None,
-        "route.vpc-peering-connection-id": lambda table: None,
+        "route.vpc-peering-connection-id": targets("VpcPeeringConnectionId"),
         "vpc-id": lambda table: table.vpc_id,
     }
 
 
-_MEMBERS = {"nat": "NatGatewayId", "eni": "NetworkInterfaceId"}
+_MEMBERS = {"nat": "NatGatewayId", "eni": "NetworkInterfaceId", "pcx": "VpcPeeringConnectionId"}
 
 
 def _member(target: str) -> str:

@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
-from kunren.services.ec2 import cidr, errors, ids, quota_errors, store
+from kunren.services.ec2 import cidr, errors, ids, peerings, quota_errors, store
 from kunren.services.ec2.api.base import Ec2Base, Params, operation
 from kunren.services.ec2.model import InternetGateway, NatGateway, RouteEntry, RouteTable
 
+_TARGETS = ("GatewayId", "NatGatewayId", "NetworkInterfaceId", "VpcPeeringConnectionId")
 _TARGETS_NOT_YET = {
     "InstanceId": "instances",
-    "VpcPeeringConnectionId": "VPC peering",
     "TransitGatewayId": "transit gateways",
     "LocalGatewayId": "local gateways (Outposts)",
     "CarrierGatewayId": "carrier gateways (Wavelength)",
@@ -80,9 +80,7 @@ class RouteOperations(Ec2Base):
 
     def _target(self, tx: Tx, ctx: RequestContext, params: Params, table: RouteTable, destination: IPv4Network) -> str:
         """The route's target, which exists and belongs to the table's VPC."""
-        given = [
-            each for each in ("GatewayId", "NatGatewayId", "NetworkInterfaceId", *_TARGETS_NOT_YET) if params.get(each)
-        ]
+        given = [each for each in (*_TARGETS, *_TARGETS_NOT_YET) if params.get(each)]
         if not given:
             raise errors.MissingParameterText(_ONE_TARGET)
         if len(given) > 1:
@@ -94,6 +92,8 @@ class RouteOperations(Ec2Base):
         if given[0] == "NetworkInterfaceId":
             interface = self.get(tx, ctx, ids.NETWORK_INTERFACE, params["NetworkInterfaceId"])
             return _same_network(table, "interface", interface.id, interface.vpc_id)
+        if given[0] == "VpcPeeringConnectionId":
+            return self._peering(tx, ctx, params["VpcPeeringConnectionId"], table)
         gateway_id: str = params["GatewayId"]
         if gateway_id == "local":
             return gateway_id
@@ -110,6 +110,14 @@ class RouteOperations(Ec2Base):
         if nat is None or nat.interface_id is None or nat.deleted_at is not None:
             raise errors.RouteNatGatewayNotFound(id)
         return _same_network(table, "NAT gateway", nat.id, nat.vpc_id)
+
+    def _peering(self, tx: Tx, ctx: RequestContext, id: str, table: RouteTable) -> str:
+        peering = self.get(tx, ctx, ids.VPC_PEERING, id)
+        if table.vpc_id not in (peering.requester.vpc_id, peering.accepter.vpc_id):
+            return _same_network(table, "VPC peering connection", id, None)
+        if peerings.code(tx, peering, self.clock.now()) not in peerings.LIVING_CODES:
+            raise errors.PeeringNotFound(id)
+        return id
 
 
 def _same_network(table: RouteTable, what: str, id: str, vpc_id: str | None) -> str:

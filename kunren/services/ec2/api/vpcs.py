@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.ec2 import cidr, creation, default_vpc, errors, ids, quota_errors, store, tagging
+from kunren.services.ec2 import cidr, creation, default_vpc, errors, ids, peerings, quota_errors, store, tagging
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id
 from kunren.services.ec2.filters import Getter
 from kunren.services.ec2.model import NetworkAcl, NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc
@@ -131,6 +131,7 @@ class VpcOperations(Ec2Base):
                 for each in tx.list(kind, ctx.account, ctx.region):
                     if each.vpc_id == vpc.id:  # type: ignore[attr-defined]
                         tx.delete(each)
+            peerings.end_all(tx, vpc, self.clock.now())
             tx.delete(vpc)
             used = default_vpc.account_region(tx, ctx.account, ctx.region)
             if used.default_vpc_id == vpc.id:

@@ -163,11 +163,12 @@ class Lab:
         ]
         return vpc, subnet, {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0"}, gateway
 
-    def open_group(self, vpc):
+    def open_group(self, vpc, ec2=None):
         """A security group that lets everything pass."""
-        group = self.ec2.group(vpc, "open")
+        ec2 = ec2 or self.ec2
+        group = ec2.group(vpc, "open")
         everything = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
-        self.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[everything])
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[everything])
         return group
 
     async def workload(self, subnet, said=b"", port=80, groups=()):

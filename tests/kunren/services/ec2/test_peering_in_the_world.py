@@ -1,0 +1,84 @@
+"""VPC peering met by real packets: two VPCs of two accounts and regions, and a third beyond."""
+
+from kunren.services.ec2.workloads import namespace_of
+
+OTHER = "210987654321"
+
+
+class Side:
+    """A VPC with one subnet, and a workload that says who called it."""
+
+    @classmethod
+    async def build(cls, lab, ec2, block):
+        self = cls()
+        self.ec2, self.block = ec2, block
+        self.vpc = ec2.vpc(block)
+        self.subnet = ec2.subnet(self.vpc, block.replace("/16", "/24"))
+        self.workload = await lab.workload(self.subnet, None, groups=[lab.open_group(self.vpc, ec2)])
+        self.namespace, self.address = namespace_of(self.workload), self.workload.private_ip
+        return self
+
+    def route(self, block, **target):
+        wanted = [{"Name": "vpc-id", "Values": [self.vpc]}]
+        table = self.ec2.describe_route_tables(Filters=wanted)["RouteTables"][0]["RouteTableId"]
+        self.ec2.create_route(RouteTableId=table, DestinationCidrBlock=block, **target)
+
+    def peer_with(self, other):
+        asked = {"PeerVpcId": other.vpc, "PeerOwnerId": other.ec2.account, "PeerRegion": other.ec2.region}
+        made = self.ec2.create_vpc_peering_connection(VpcId=self.vpc, **asked)["VpcPeeringConnection"]
+        self.peering = made["VpcPeeringConnectionId"]
+        other.ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=self.peering)
+        return self.peering
+
+    def code(self):
+        found = self.ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[self.peering])
+        return found["VpcPeeringConnections"][0]["Status"]["Code"]
+
+
+def test_routes_carry_packets_between_two_vpcs_and_never_on_to_a_third(lab):
+    async def story(lab):
+        elsewhere = lab.ec2.elsewhere(OTHER, "ap-northeast-1")
+        one = await Side.build(lab, lab.ec2, "10.0.0.0/16")
+        two = await Side.build(lab, elsewhere, "10.1.0.0/16")
+        three = await Side.build(lab, elsewhere, "10.2.0.0/16")
+        first = one.peer_with(two)
+        assert one.code() == "provisioning"
+        await lab.controller.settled()
+        assert one.code() == "active"
+        assert await lab.ask(one.namespace, two.address) is None  # no route yet
+        one.route("10.1.0.0/16", VpcPeeringConnectionId=first)
+        await lab.controller.settled()
+        assert await lab.ask(one.namespace, two.address) is None  # there, but not back
+        two.route("10.0.0.0/16", VpcPeeringConnectionId=first)
+        await lab.controller.settled()
+        assert await lab.ask(one.namespace, two.address) == one.address.encode()
+        assert await lab.ask(two.namespace, one.address) == two.address.encode()
+
+        second = two.peer_with(three)
+        two.route("10.2.0.0/16", VpcPeeringConnectionId=second)
+        three.route("10.1.0.0/16", VpcPeeringConnectionId=second)
+        one.route("10.2.0.0/16", VpcPeeringConnectionId=first)
+        three.route("10.0.0.0/16", VpcPeeringConnectionId=second)
+        await lab.controller.settled()
+        assert await lab.ask(two.namespace, three.address) == two.address.encode()
+        assert await lab.ask(one.namespace, three.address) is None
+        assert await lab.ask(three.namespace, one.address) is None
+
+        # an internet gateway over there is no way out for us
+        gateway = elsewhere.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        elsewhere.attach_internet_gateway(InternetGatewayId=gateway, VpcId=two.vpc)
+        two.route("0.0.0.0/0", GatewayId=gateway)
+        one.route("198.18.0.0/15", VpcPeeringConnectionId=first)
+        await lab.controller.settled()
+        assert not await lab.ping(one.namespace, "198.18.0.2")
+
+        lab.ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=first)
+        assert one.code() == "deleting"
+        await lab.controller.settled()
+        assert one.code() == "deleted"
+        assert await lab.ask(one.namespace, two.address) is None
+        assert await lab.ask(two.namespace, three.address) == two.address.encode()
+        assert first not in lab.world.status()["parts"]
+        assert second in lab.world.status()["parts"]
+
+    lab(story)
