@@ -45,7 +45,7 @@ from kunren.services.route53.api import Route53Api
 from kunren.services.route53.controllers import Route53Controller
 from kunren.services.route53.store import Route53Store
 from kunren.settings import Settings
-from kunren.world.addresses import service_endpoint
+from kunren.world.addresses import endpoints
 from kunren.world.launcher import Launched
 from kunren.world.proxy import HostProxy
 from kunren.world.world import World
@@ -226,9 +226,10 @@ class App:
         self._endpoints.add(region)
         index = next(i for i, each in enumerate(self.spec.regions) if each.name == region)
         namespace = await self.world.ensure_region(region)
-        for port, tls in ((443, True), (80, False)):
-            listener = await self.world.open_socket(namespace, bind=(service_endpoint(index), port), listen=1024)
-            self.gateway.accept(listener, tls)
+        for address in endpoints(index):
+            for port, tls in ((443, True), (80, False)):
+                listener = await self.world.open_socket(namespace, bind=(address, port), listen=1024)
+                self.gateway.accept(listener, tls)
 
     # -- what the management API asks --------------------------------------------------------------------------------
 

@@ -10,8 +10,9 @@
 | 198.18.192.0/18 | anycast and other addresses of global services |
 | 198.19.0.0/16 | regions, a /21 each |
 
-In a region's block, .1 is its router, .2 its service endpoints, .3 functions without a VPC; from .16 on they are the
-customers' public addresses.
+In a region's block, .1 is its router, .2 its service endpoints, .3 functions without a VPC, .4 and .5 the endpoints of
+S3 and DynamoDB (of their own, so that a gateway endpoint leads there alone); from .16 on they are the customers' public
+addresses.
 """
 
 from __future__ import annotations
@@ -60,6 +61,19 @@ def service_endpoint(index: int) -> str:
 def function_egress(index: int) -> str:
     """Where functions without a VPC come from."""
     return str(region_network(index)[3])
+
+
+def s3_endpoint(index: int) -> str:
+    return str(region_network(index)[4])
+
+
+def dynamodb_endpoint(index: int) -> str:
+    return str(region_network(index)[5])
+
+
+def endpoints(index: int) -> tuple[str, ...]:
+    """Every address at which service endpoints of the region answer."""
+    return service_endpoint(index), s3_endpoint(index), dynamodb_endpoint(index)
 
 
 def customer_addresses(index: int) -> tuple[IPv4Address, IPv4Address]:

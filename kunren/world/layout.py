@@ -8,7 +8,7 @@ not matter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from ipaddress import IPv4Address, IPv4Network
 from types import MappingProxyType
@@ -115,7 +115,7 @@ def region(name: str, index: int) -> list[Fact]:
         Address(namespace, UPLINK, f"{inner}/31"),
         RouteFact(INTERNET, str(network), via=inner, device=device),
         Address(namespace, LOOPBACK, f"{router}/32"),
-        Address(namespace, LOOPBACK, f"{addresses.service_endpoint(index)}/32"),
+        *(Address(namespace, LOOPBACK, f"{address}/32") for address in addresses.endpoints(index)),
         # A public address that nobody has: silence, and no loop back to the internet.
         RouteFact(namespace, str(network), action="blackhole"),
         RouteFact(namespace, EVERYWHERE, via=outer, device=UPLINK),
@@ -148,7 +148,7 @@ def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = Mappi
     public = {k: v for k, v in network.public.items() if network.internet_gateway}
     facts: list[Fact] = [
         Namespace(namespace, _ROUTER_SYSCTLS),
-        Resolver(namespace, resolv_conf(resolver, network.region)),
+        Resolver(namespace, resolv_conf(*network.resolver.name_servers, search=network.resolver.search)),
         Ruleset(namespace, vpc_rules(network.nodes, public, resolver, _borders(network))),
         Veth(router, device, namespace, UPLINK),
         Address(router, device, f"{outer}/31"),
@@ -180,12 +180,9 @@ def vpc_resolver(network: VpcNetwork) -> str:
     return str(IPv4Network(network.cidrs[0])[2])
 
 
-def resolv_conf(server: str, region_name: str | None = None) -> str:
-    """In a VPC the search domain is AWS's own default for the region."""
-    if region_name is None:
-        return f"nameserver {server}\n"
-    domain = "ec2.internal" if region_name == "us-east-1" else f"{region_name}.compute.internal"
-    return f"search {domain}\nnameserver {server}\n"
+def resolv_conf(*servers: str, search: Sequence[str] = ()) -> str:
+    searched = f"search {' '.join(search)}\n" if search else ""
+    return searched + "".join(f"nameserver {each}\n" for each in servers)
 
 
 def device_name(prefix: str, identity: str) -> str:
@@ -276,7 +273,7 @@ def _workload(network: VpcNetwork, workload: Workload, cidr: IPv4Network, resolv
     own = (workload.address, *workload.secondary)
     return [
         Namespace(name, _HOST_SYSCTLS),
-        Resolver(name, resolv_conf(resolver, network.region)),
+        Resolver(name, resolv_conf(*network.resolver.name_servers, search=network.resolver.search)),
         Ruleset(name, workload_rules(workload.firewall, resolver, own, forwards=not workload.source_dest_check)),
         Veth(namespace, device_name("w", workload.id), name, "eth0", master=bridge, peer_mac=workload.mac),
         Address(name, "eth0", f"{IPv4Address(workload.address)}/{cidr.prefixlen}"),

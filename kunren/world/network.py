@@ -112,6 +112,14 @@ class NatGateway:
 
 
 @dataclass(frozen=True, slots=True)
+class ResolverSettings:
+    """What programs on a VPC's subnets find in resolv.conf: its DHCP options."""
+
+    name_servers: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class VpcNetwork:
     """Everything of one VPC. `public` maps public addresses to private ones (one-to-one, by the internet gateway) and
     is empty while no internet gateway is attached."""
@@ -126,6 +134,7 @@ class VpcNetwork:
     peerings: tuple[str, ...] = ()  # ids of the peering connections that link it with other VPCs
     internet_gateway: bool = False
     public: dict[str, str] = field(default_factory=dict)
+    resolver: ResolverSettings = ResolverSettings()
 
 
 def vpc_namespace(vpc_id: str) -> str:

@@ -127,3 +127,51 @@ def test_another_region_has_its_own_domains(kunren, account, running, until):
     name = f"ec2-{public.replace('.', '-')}.ap-northeast-1.compute.amazonaws.com"
     assert shown["Association"]["PublicDnsName"] == name
     assert inside.dig(name) == inside.dig("+search", shown["PrivateDnsName"].split(".")[0]) == [private]
+
+
+def test_dhcp_options_say_who_workloads_ask_and_what_they_search(kunren, account, running, until):
+    names = Names(kunren, account, until)
+    domain = f"dhcp-{account}.test"
+    names.zone(domain, record(f"db.{domain}", "10.1.2.3"), reference="1", VPC=names.given)
+    inside = running.shell(kunren, "--subnet", names.subnet)
+    assert inside.run("cat", "/etc/resolv.conf")["out"] == "search ec2.internal\nnameserver 172.31.0.2\n"
+
+    def associate(*configurations):
+        given = [{"Key": key, "Values": list(values)} for key, *values in configurations]
+        made = names.ec2.create_dhcp_options(DhcpConfigurations=given)["DhcpOptions"]["DhcpOptionsId"]
+        names.ec2.associate_dhcp_options(DhcpOptionsId=made, VpcId=names.vpc)
+
+    associate(("domain-name", domain), ("domain-name-servers", "AmazonProvidedDNS"))
+    until(lambda: inside.dig("+search", "db") == ["10.1.2.3"], "the search domain")
+    # one's own servers are asked through the security groups, as any host is
+    associate(("domain-name-servers", "198.18.0.2"))
+    until(lambda: inside.run("cat", "/etc/resolv.conf")["out"] == "nameserver 198.18.0.2\n", "the public resolver")
+    assert inside.rcode(f"db.{domain}") == "NXDOMAIN"
+
+
+def test_a_prefix_list_opens_a_security_group_to_its_blocks_as_they_change(kunren, account, running, until):
+    names = Names(kunren, account, until)
+    ec2, client = names.ec2, running.shell(kunren, "--from", "virginia")
+    address = client.run("hostname", "-I")["out"].split()[0]
+    made = ec2.create_managed_prefix_list(PrefixListName="office", AddressFamily="IPv4", MaxEntries=2)["PrefixList"]
+    group = ec2.create_security_group(GroupName="web", Description="web", VpcId=names.vpc)["GroupId"]
+    peers = [{"PrefixListId": made["PrefixListId"]}]
+    rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "PrefixListIds": peers}
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+    target = running.target(kunren, "web", (80,), names.subnet, group)
+
+    def reached():
+        return client.run("curl", "-sS", "-m", "1", f"http://{target.public_address}/")["code"] == 0
+
+    def settled():
+        shown = ec2.describe_managed_prefix_lists(PrefixListIds=[made["PrefixListId"]])["PrefixLists"][0]
+        return shown["State"] == "modify-complete" and shown["Version"]
+
+    assert not reached()
+    entry = {"Cidr": f"{address}/32"}
+    ec2.modify_managed_prefix_list(PrefixListId=made["PrefixListId"], CurrentVersion=1, AddEntries=[entry])
+    assert until(settled, "the list in the firewall") == 2
+    assert reached()
+    ec2.modify_managed_prefix_list(PrefixListId=made["PrefixListId"], CurrentVersion=2, RemoveEntries=[entry])
+    assert until(settled, "the list in the firewall") == 3
+    assert not reached()

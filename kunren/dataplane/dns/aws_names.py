@@ -15,7 +15,14 @@ from kunren.dataplane.dns import names
 from kunren.dataplane.dns.answer import NOERROR, NXDOMAIN, Answer
 from kunren.dataplane.dns.ec2_names import address_in, public_name, reversed_address
 from kunren.dataplane.dns.zones import ANY, NS, PTR, SOA, A, Node, Records, RRset, Zones
-from kunren.world.addresses import NAME_SERVERS, customer_addresses, service_endpoint
+from kunren.world.addresses import (
+    NAME_SERVERS,
+    customer_addresses,
+    dynamodb_endpoint,
+    endpoints,
+    s3_endpoint,
+    service_endpoint,
+)
 from kunren.world.spec import WorldSpec
 
 ENDPOINT_TTL_S = 60
@@ -128,14 +135,22 @@ def _amazonaws(zones: Zones, spec: WorldSpec, name: bytes, rtype: int) -> Answer
 
 def endpoint_region(spec: WorldSpec, address: str) -> str | None:
     """The region whose service endpoint has that address."""
-    return next((each.name for at, each in enumerate(spec.regions) if service_endpoint(at) == address), None)
+    return next((each.name for at, each in enumerate(spec.regions) if address in endpoints(at)), None)
 
 
 def _endpoint(spec: WorldSpec, region: str, name: bytes, rtype: int) -> Answer:
     for index, each in enumerate(spec.regions):
         if each.name == region:
-            return _address(service_endpoint(index), name, rtype, _soa_owner(name))
+            return _address(_service_address(name, index), name, rtype, _soa_owner(name))
     return Answer(NXDOMAIN, authority=(soa(_soa_owner(name)),))
+
+
+def _service_address(name: bytes, index: int) -> str:
+    """S3 and DynamoDB have addresses of their own."""
+    labels = names.labels_of(name)
+    if any(label == b"s3" or label.startswith(b"s3-") for label in labels):
+        return s3_endpoint(index)
+    return dynamodb_endpoint(index) if b"dynamodb" in labels else service_endpoint(index)
 
 
 def _address(address: str, name: bytes, rtype: int, owner: bytes, ttl: int = ENDPOINT_TTL_S) -> Answer:

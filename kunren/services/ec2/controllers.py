@@ -15,14 +15,17 @@ from kunren.control.controller import Controller
 from kunren.control.store import Key, Resource, Snapshot, Store, Tx
 from kunren.core.clock import Clock
 from kunren.dataplane.dns.vpc_names import VpcNames
-from kunren.services.ec2 import cidr, peerings
+from kunren.services.ec2 import cidr, peerings, prefix_lists, store
 from kunren.services.ec2.dataplane import NAT_IDLE_TIMEOUT_S, is_used, vpc_network
 from kunren.services.ec2.model import (
+    AppliedPrefixLists,
+    DhcpOptions,
     InterfaceStatus,
     InternetGateway,
     NetworkAcl,
     NetworkInterface,
     PeeringStatus,
+    PrefixList,
     RouteTable,
     SecurityGroup,
     Subnet,
@@ -39,9 +42,11 @@ _PARTS = {
     each.kind: each for each in (Subnet, InternetGateway, RouteTable, SecurityGroup, NetworkAcl, NetworkInterface)
 }
 
+_SHARED = frozenset({PrefixList.kind, DhcpOptions.kind})  # of an account and region: any of its VPCs may use them
+
 
 def _concerns(kind: str) -> bool:
-    return kind in (Vpc.kind, VpcPeering.kind) or kind in _PARTS
+    return kind in (Vpc.kind, VpcPeering.kind) or kind in _PARTS or kind in _SHARED
 
 
 class InterfaceGone(Exception):
@@ -94,6 +99,12 @@ class VpcController:
             return (_work(key.account, key.region, key.id),)
         if key.kind == VpcPeering.kind:
             return self._linked(snapshot.by_key(key))
+        if key.kind in _SHARED:
+            return [
+                _work(key.account, key.region, each.id)
+                for each in snapshot.list(Vpc, key.account, key.region)
+                if each.id in self._started
+            ]
         if key.kind not in _PARTS:
             return ()
         part = snapshot.by_key(key)
@@ -140,6 +151,7 @@ class VpcController:
             await self._world.ensure_region(region)
             await self._world.apply_vpc(network)
             self._applied[vpc_id] = network
+        self._report_lists(snapshot, vpc)
         await self._serve(vpc_names(vpc, network), resolver_addresses(vpc))
         self._report(account, region, network)
 
@@ -155,6 +167,8 @@ class VpcController:
                 tx.delete(gone)
             for link in self._links.pop(vpc_id, {}).values():
                 tx.delete(link)
+            for applied in [each for each in tx.every(AppliedPrefixLists) if each.id == vpc_id]:
+                tx.delete(applied)
 
     async def _serve(self, vpc: VpcNames, addresses: tuple[str, ...]) -> None:
         if self._serve_dns is not None and self._resolvers.get(vpc.id) != (vpc, addresses):
@@ -207,6 +221,17 @@ class VpcController:
         for each in before.keys() - now.keys():
             tx.delete(before[each])
         self._links[network.id] = now
+
+    def _report_lists(self, snapshot: Snapshot, vpc: Vpc) -> None:
+        """Say which versions of prefix lists the VPC's routes and firewalls now hold."""
+        named = {id for each in store.groups_of(snapshot, vpc) for id in prefix_lists.named_by_group(each)}
+        named |= {id for each in store.route_tables_of(snapshot, vpc) for id in prefix_lists.named_by_table(each)}
+        found = (snapshot.get(PrefixList, vpc.account, vpc.region, id) for id in named)
+        versions = {each.id: each.version for each in found if each is not None}
+        before = snapshot.get(AppliedPrefixLists, vpc.account, vpc.region, vpc.id)
+        if versions != (before.versions if before is not None else {}):
+            with self._store.write() as tx:
+                tx.put(AppliedPrefixLists(account=vpc.account, region=vpc.region, id=vpc.id, versions=versions))
 
     def _gone(self, interface_id: str) -> None:
         for waiter in self._waiting.pop(interface_id, ()):

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from kunren.control.store import Snapshot
-from kunren.services.ec2 import peerings, store
+from kunren.services.ec2 import dhcp, peerings, prefix_lists, store
 from kunren.services.ec2.model import (
     AclEntry,
     NetworkAcl,
@@ -54,14 +54,15 @@ def vpc_network(
     interfaces = [each for each in store.interfaces_of(snapshot, vpc) if each.attachment is not None]
     groups = {each.id: each for each in store.groups_of(snapshot, vpc)}
     members = _members(interfaces)
+    lists = prefix_lists.cidrs(snapshot, spec, vpc.account, vpc.region)
     gateway = store.gateway_of(snapshot, vpc)
-    routes = _routes_by_subnet(store.route_tables_of(snapshot, vpc), subnets, hops(snapshot, vpc))
+    routes = _routes_by_subnet(store.route_tables_of(snapshot, vpc), subnets, hops(snapshot, vpc), lists)
     acls = _acls_by_subnet(store.acls_of(snapshot, vpc))
     firewalls: dict[tuple[str, ...], Firewall] = {}
 
     def guard(interface: NetworkInterface) -> Firewall:
         if interface.groups not in firewalls:
-            firewalls[interface.groups] = firewall(interface, groups, members)
+            firewalls[interface.groups] = firewall(interface, groups, members, lists)
         return firewalls[interface.groups]
 
     return VpcNetwork(
@@ -97,6 +98,7 @@ def vpc_network(
         ),
         peerings=tuple(each.id for each in peerings.of_vpc(snapshot, vpc) if peerings.connects(each, vpc)),
         internet_gateway=gateway is not None,
+        resolver=dhcp.resolver_settings(snapshot, vpc),
         public={public: private for each in interfaces for public, private in store.public_addresses(each).items()}
         if gateway
         else {},
@@ -109,23 +111,29 @@ def is_used(snapshot: Snapshot, vpc: Vpc) -> bool:
 
 
 def firewall(
-    interface: NetworkInterface, groups: Mapping[str, SecurityGroup], members: Mapping[str, tuple[str, ...]]
+    interface: NetworkInterface,
+    groups: Mapping[str, SecurityGroup],
+    members: Mapping[str, tuple[str, ...]],
+    lists: Mapping[str, tuple[str, ...]],
 ) -> Firewall:
-    """The union of the interface's groups. `members` maps group ids to private addresses."""
+    """The union of the interface's groups. `members` maps group ids to private addresses, `lists` prefix lists' ids to
+    their blocks."""
     if not interface.groups:
         return OPEN
     rules = [rule for each in interface.groups if each in groups for rule in groups[each].rules]
     return Firewall(
-        ingress=_merged((each for each in rules if not each.egress), members),
-        egress=_merged((each for each in rules if each.egress), members),
+        ingress=_merged((each for each in rules if not each.egress), members, lists),
+        egress=_merged((each for each in rules if each.egress), members, lists),
     )
 
 
-def _merged(rules: Iterable[SecurityGroupRule], members: Mapping[str, tuple[str, ...]]) -> tuple[FirewallRule, ...]:
+def _merged(
+    rules: Iterable[SecurityGroupRule], members: Mapping[str, tuple[str, ...]], lists: Mapping[str, tuple[str, ...]]
+) -> tuple[FirewallRule, ...]:
     """Rules of equal protocol and ports become one, with all their peers; a rule without any peer lets nothing pass."""
     peers: dict[tuple[str, int, int], set[str]] = defaultdict(set)
     for rule in rules:
-        peers[rule.protocol, rule.from_port, rule.to_port].update(_peers(rule, members))
+        peers[rule.protocol, rule.from_port, rule.to_port].update(_peers(rule, members, lists))
     return tuple(
         FirewallRule(protocol, from_port, to_port, tuple(sorted(cidrs)))
         for (protocol, from_port, to_port), cidrs in sorted(peers.items())
@@ -133,14 +141,16 @@ def _merged(rules: Iterable[SecurityGroupRule], members: Mapping[str, tuple[str,
     )
 
 
-def _peers(rule: SecurityGroupRule, members: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+def _peers(
+    rule: SecurityGroupRule, members: Mapping[str, tuple[str, ...]], lists: Mapping[str, tuple[str, ...]]
+) -> tuple[str, ...]:
     if rule.cidr_v4 is not None:
         return (rule.cidr_v4,)
     if rule.cidr_v6 is not None:
         return (rule.cidr_v6,)
     if rule.group_id is not None:
         return tuple(f"{address}/32" for address in members.get(rule.group_id, ()))
-    return ()
+    return lists.get(rule.prefix_list_id or "", ())
 
 
 def _members(interfaces: Iterable[NetworkInterface]) -> dict[str, tuple[str, ...]]:
@@ -177,7 +187,7 @@ def _acl_rules(entries: Iterable[AclEntry], egress: bool) -> tuple[AclRule, ...]
 
 
 def _routes_by_subnet(
-    tables: Iterable[RouteTable], subnets: Iterable[Subnet], hop_of: HopOf
+    tables: Iterable[RouteTable], subnets: Iterable[Subnet], hop_of: HopOf, lists: Mapping[str, tuple[str, ...]]
 ) -> dict[str, tuple[Route, ...]]:
     chosen: dict[str, RouteTable] = {}
     main: RouteTable | None = None
@@ -188,17 +198,19 @@ def _routes_by_subnet(
     for subnet in subnets:
         table_of = chosen.get(subnet.id, main)
         if table_of is not None:
-            result[subnet.id] = _routes(table_of, hop_of)
+            result[subnet.id] = _routes(table_of, hop_of, lists)
     return result
 
 
-def _routes(table: RouteTable, hop_of: HopOf) -> tuple[Route, ...]:
-    """IPv6 destinations are left out: no VPC has IPv6 addresses yet, so there is nothing that they could carry."""
-    routes = []
-    for each in table.routes:
-        if ":" not in each.destination:
-            hop = hop_of(each.target)
-            if hop is None or hop.kind == "dropped":
-                hop = Hop("blackhole")
-            routes.append(Route(each.destination, hop.kind, hop.to))
-    return tuple(routes)
+def _routes(table: RouteTable, hop_of: HopOf, lists: Mapping[str, tuple[str, ...]]) -> tuple[Route, ...]:
+    """A prefix list is a route for each of its blocks, behind what is written out for the same block ("Route priority
+    and prefix lists"). IPv6 destinations are left out: no VPC has IPv6 addresses yet."""
+    routes: dict[str, Route] = {}
+    for each in sorted(table.routes, key=lambda each: prefix_lists.is_list_id(each.destination)):
+        hop = hop_of(each.target)
+        if hop is None or hop.kind == "dropped":
+            hop = Hop("blackhole")
+        for block in lists.get(each.destination, (each.destination,)):
+            if ":" not in block and not prefix_lists.is_list_id(block):
+                routes.setdefault(block, Route(block, hop.kind, hop.to))
+    return tuple(routes.values())

@@ -19,6 +19,7 @@ from kunren.services.ec2.model import (
     NatGateway,
     NetworkAcl,
     NetworkInterface,
+    PrefixList,
     RouteTable,
     SecurityGroup,
     Subnet,
@@ -83,7 +84,9 @@ VPC_PEERING = IdKind(
 SECURITY_GROUP_RULE = IdForm(
     "sgr", "security-group-rule", "InvalidSecurityGroupRuleId.Malformed", errors.SecurityGroupRuleNotFound
 )
-PREFIX_LIST = IdForm("pl", "prefix-list", "InvalidPrefixListId.Malformed", errors.PrefixListNotFound)
+PREFIX_LIST = IdKind(
+    PrefixList, IdForm("pl", "prefix-list", "InvalidPrefixListId.Malformed", errors.PrefixListNotFound)
+)
 INSTANCE = IdForm("i", "instance", "InvalidInstanceID.Malformed", errors.InstanceNotFound)
 ACL_ASSOCIATION = IdForm("aclassoc", "", "InvalidNetworkAclAssociationId.Malformed", errors.AssociationNotFound)
 EIP_ASSOCIATION = IdForm("eipassoc", "", "InvalidAssociationID.Malformed", errors.AssociationNotFound)
@@ -101,4 +104,5 @@ TAGGABLE: tuple[IdKind[Any], ...] = (
     NAT_GATEWAY,
     VPC_PEERING,
     DHCP_OPTIONS,
+    PREFIX_LIST,
 )

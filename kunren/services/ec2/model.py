@@ -235,8 +235,11 @@ class NetworkAcl(Resource, frozen=True, kw_only=True):
 
 
 class DhcpOptions(Resource, frozen=True, kw_only=True):
+    """`values` by key; None in the account's default set, which has its region's."""
+
     kind: ClassVar[str] = "ec2.dhcp-options"
 
+    values: dict[str, tuple[str, ...]] | None = None
     tags: dict[str, str] = {}
 
 
@@ -278,3 +281,38 @@ class ClientToken(Resource, frozen=True, kw_only=True):
 
     resource_id: str
     request: str
+
+
+class PrefixListEntry(msgspec.Struct, frozen=True, kw_only=True):
+    cidr: str
+    description: str | None = None
+
+
+class PrefixList(Resource, frozen=True, kw_only=True):
+    """A managed prefix list. `versions` are the entries by version number, as text; those of AWS's own lists have the
+    account "AWS" and no maximum, and are not stored."""
+
+    kind: ClassVar[str] = "ec2.prefix-list"
+
+    name: str
+    family: str  # "IPv4" or "IPv6"
+    max_entries: int | None
+    version: int = 1
+    versions: dict[str, tuple[PrefixListEntry, ...]]
+    last_change: str = "create"  # "create", "modify" or "restore"
+    client_token: str | None = None
+    client_request: str | None = None
+    tags: dict[str, str] = {}
+
+    @property
+    def entries(self) -> tuple[PrefixListEntry, ...]:
+        return self.versions[str(self.version)]
+
+
+class AppliedPrefixLists(Resource, frozen=True, kw_only=True):
+    """Observed: the versions of prefix lists that a running VPC's routes and firewalls hold. The id is the VPC's."""
+
+    kind: ClassVar[str] = "ec2.applied-prefix-lists"
+    durable: ClassVar[bool] = False
+
+    versions: dict[str, int]

@@ -122,3 +122,10 @@ class PeeringsPerVpcLimitExceeded(AwsError):
 
     def __init__(self) -> None:
         super().__init__("The maximum number of VPC peering connections per VPC has been reached.")
+
+
+class DhcpOptionsLimitExceeded(AwsError):
+    code = "DhcpOptionsLimitExceeded"
+
+    def __init__(self) -> None:
+        super().__init__("The maximum number of DHCP options has been reached.")

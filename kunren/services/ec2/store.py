@@ -18,6 +18,7 @@ from kunren.services.ec2.model import (
     AccountRegion,
     AddressPool,
     AddressUse,
+    AppliedPrefixLists,
     ClientToken,
     DhcpOptions,
     ElasticIp,
@@ -27,6 +28,7 @@ from kunren.services.ec2.model import (
     NetworkAcl,
     NetworkInterface,
     PeeringStatus,
+    PrefixList,
     RouteTable,
     SecurityGroup,
     Subnet,
@@ -38,7 +40,7 @@ from kunren.world import addresses
 from kunren.world.spec import WorldSpec
 
 Reader: TypeAlias = Snapshot | Tx
-Tokened: TypeAlias = NetworkInterface | RouteTable | NetworkAcl | NatGateway
+Tokened: TypeAlias = NetworkInterface | RouteTable | NetworkAcl | NatGateway | PrefixList
 R = TypeVar("R", bound=Resource)
 KINDS: tuple[type[Resource], ...] = (
     Vpc,
@@ -58,6 +60,8 @@ KINDS: tuple[type[Resource], ...] = (
     AddressPool,
     AddressUse,
     ClientToken,
+    PrefixList,
+    AppliedPrefixLists,
 )
 PUBLIC_POOL = "public"
 
@@ -78,7 +82,7 @@ def register(store: Store) -> None:
         for text, region, id in sorted(public, key=lambda each: IPv4Address(each[0])):
             _use(tx, "", region, PUBLIC_POOL, text, id, int(IPv4Address(text)) + 1)
         tokened: list[Tokened] = [*tx.every(NetworkInterface), *tx.every(RouteTable)]
-        for resource in (*tokened, *tx.every(NetworkAcl), *tx.every(NatGateway)):
+        for resource in (*tokened, *tx.every(NetworkAcl), *tx.every(NatGateway), *tx.every(PrefixList)):
             remember_token(tx, resource)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from kunren.core.clock import SystemClock
 from kunren.settings import Settings
-from kunren.world.network import Firewall, FirewallRule, Route, SubnetNetwork, VpcNetwork, Workload
+from kunren.world.network import Firewall, FirewallRule, ResolverSettings, Route, SubnetNetwork, VpcNetwork, Workload
 from kunren.world.world import World
 from kunren.world.worldfile import DEFAULT_WORLD
 
@@ -106,6 +106,7 @@ def _example_vpc(identity: str = "vpc-one", **changes: object) -> VpcNetwork:
             Workload("eni-c", "subnet-private", "10.0.1.10", "0a:00:00:00:00:12", WEB),
         ),
         "internet_gateway": True,
+        "resolver": ResolverSettings(("10.0.0.2",), ("ec2.internal",)),
         "public": {"198.19.0.20": "10.0.0.10", "198.19.0.21": "10.0.0.11", "198.19.0.22": "10.0.1.10"},
     }
     return VpcNetwork(**(members | changes))  # type: ignore[arg-type]

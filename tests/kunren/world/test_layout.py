@@ -84,8 +84,9 @@ def test_addresses_that_are_none_are_refused_before_anything_is_made(example_vpc
         layout.vpc(example_vpc(subnets=(SubnetNetwork("subnet-public", "10.0.0.300/24", "us-east-1a"),)), 0)
 
 
-def test_the_search_domain_is_the_regions_own():
-    """VPC User Guide, "DNS attributes": ec2.internal in us-east-1, REGION.compute.internal elsewhere."""
-    assert layout.resolv_conf("10.0.0.2", "us-east-1") == "search ec2.internal\nnameserver 10.0.0.2\n"
-    assert layout.resolv_conf("10.0.0.2", "eu-west-1").startswith("search eu-west-1.compute.internal\n")
+def test_resolv_conf_has_what_the_dhcp_options_say():
     assert layout.resolv_conf("198.18.0.2") == "nameserver 198.18.0.2\n"
+    assert layout.resolv_conf("10.0.0.2", "10.0.0.9", search=("a.test", "b.test")) == (
+        "search a.test b.test\nnameserver 10.0.0.2\nnameserver 10.0.0.9\n"
+    )
+    assert layout.resolv_conf() == ""

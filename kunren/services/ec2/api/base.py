@@ -48,6 +48,9 @@ class Limits:
     peerings_per_vpc: int = 50
     outstanding_peerings: int = 25
     addresses_per_interface: int = 50
+    dhcp_options: int = 250
+    prefix_lists: int = 100
+    vpc_endpoints: int = 50
 
 
 class Tagged(Protocol):
@@ -154,16 +157,16 @@ def chosen(
 
 
 def paged(
-    items: Sequence[T], params: Params, key: Callable[[T], str], ids_member: str | None = None
+    items: Sequence[T], params: Params, key: Callable[[T], str], ids_member: str | None = None, least: int = PAGE_MIN
 ) -> tuple[list[T], str | None]:
     """One page of items sorted by `key`, and the next token. Without MaxResults everything that is left.
 
     Raises InvalidParameterValue, InvalidParameterCombination (MaxResults with ids) and InvalidNextToken.
     """
     limit, token = params.get("MaxResults"), params.get("NextToken")
-    if limit is not None and limit < PAGE_MIN:
+    if limit is not None and limit < least:
         raise errors.InvalidParameterValue(
-            f"Value ( {limit} ) for parameter maxResults is invalid. Expecting a value greater than {PAGE_MIN}."
+            f"Value ( {limit} ) for parameter maxResults is invalid. Expecting a value greater than {least}."
         )
     if limit is not None and ids_member is not None and params.get(ids_member):
         name = ids_member[0].lower() + ids_member[1:]

@@ -13,6 +13,7 @@ from kunren.services.ec2 import creation, errors, ids, quota_errors, routing, st
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id, token_of
 from kunren.services.ec2.filters import Getter
 from kunren.services.ec2.model import RouteTable
+from kunren.services.ec2.prefix_lists import is_list_id, named_by_table
 
 ASSOCIATED = {"State": "associated"}
 
@@ -37,9 +38,11 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[RouteTable]]:
         "association.subnet-id": lambda table: tuple(table.associations.values()),
         "owner-id": lambda table: table.account,
         "route-table-id": lambda table: table.id,
-        "route.destination-cidr-block": lambda table: [each.destination for each in table.routes],
+        "route.destination-cidr-block": lambda table: [
+            each.destination for each in table.routes if not is_list_id(each.destination)
+        ],
         "route.destination-ipv6-cidr-block": lambda table: None,
-        "route.destination-prefix-list-id": lambda table: None,
+        "route.destination-prefix-list-id": lambda table: tuple(named_by_table(table)),
         "route.egress-only-internet-gateway-id": lambda table: None,
         "route.gateway-id": targets("GatewayId"),
         "route.instance-id": lambda table: None,
@@ -60,6 +63,10 @@ def _member(target: str) -> str:
     return _MEMBERS.get(target.partition("-")[0], "GatewayId")
 
 
+def _destination_to_wire(destination: str) -> dict[str, str]:
+    return {"DestinationPrefixListId" if is_list_id(destination) else "DestinationCidrBlock": destination}
+
+
 def table_to_wire(reader: store.Reader, table: RouteTable) -> dict[str, Any]:
     return {
         "RouteTableId": table.id,
@@ -78,7 +85,7 @@ def table_to_wire(reader: store.Reader, table: RouteTable) -> dict[str, Any]:
         "PropagatingVgws": [],
         "Routes": [
             {
-                "DestinationCidrBlock": each.destination,
+                **_destination_to_wire(each.destination),
                 _member(each.target): each.target,
                 "Origin": each.origin,
                 "State": routing.state_of(reader, table, each.target),

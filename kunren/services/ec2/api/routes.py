@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
-from kunren.services.ec2 import cidr, errors, ids, peerings, quota_errors, store
-from kunren.services.ec2.api.base import Ec2Base, Params, operation
+from kunren.services.ec2 import cidr, errors, ids, peerings, store
+from kunren.services.ec2.api.base import Params, operation
+from kunren.services.ec2.api.prefix_lists import PrefixListOperations
 from kunren.services.ec2.model import InternetGateway, NatGateway, RouteEntry, RouteTable
 
 _TARGETS = ("GatewayId", "NatGatewayId", "NetworkInterfaceId", "VpcPeeringConnectionId")
@@ -30,31 +31,30 @@ _ONE_TARGET = (
 )
 
 
-class RouteOperations(Ec2Base):
+class RouteOperations(PrefixListOperations):
     @operation
     def create_route(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
-        destination = _destination(params)
+        destination = self._destination(ctx, params)
         with self.store.write() as tx:
             table = self.get(tx, ctx, ids.ROUTE_TABLE, params["RouteTableId"])
-            target = self._target(tx, ctx, params, table, destination)
+            target = self._target(tx, ctx, params, table)
             if _find(table, str(destination)) is not None:
                 raise errors.RouteAlreadyExists(str(destination))
-            if target == "local" or _inside_vpc(tx, table, destination):
+            if target == "local" or (isinstance(destination, IPv4Network) and _inside_vpc(tx, table, destination)):
                 raise errors.InvalidParameterValue("Route destination doesn't match any subnet CIDR blocks.")
-            if len(table.routes) >= self.limits.routes_per_table:
-                raise quota_errors.RouteLimitExceeded()
-            route = RouteEntry(destination=str(destination), target=target)
-            tx.put(replace(table, routes=(*table.routes, route)))
+            changed = replace(table, routes=(*table.routes, RouteEntry(destination=str(destination), target=target)))
+            self.check_route_count(tx, changed)
+            tx.put(changed)
         return {"Return": True}
 
     @operation
     def replace_route(self, ctx: RequestContext, params: Params) -> None:
-        destination = _destination(params)
+        destination = self._destination(ctx, params)
         with self.store.write() as tx:
             table = self.get(tx, ctx, ids.ROUTE_TABLE, params["RouteTableId"])
             route = _find(table, str(destination))
             local = params.get("LocalTarget")
-            target = "local" if local else self._target(tx, ctx, params, table, destination)
+            target = "local" if local else self._target(tx, ctx, params, table)
             if route is None:
                 raise errors.InvalidParameterValue(
                     f"There is no route defined for '{destination}' in the route table. Use CreateRoute instead."
@@ -68,7 +68,7 @@ class RouteOperations(Ec2Base):
 
     @operation
     def delete_route(self, ctx: RequestContext, params: Params) -> None:
-        destination = _destination(params)
+        destination = self._destination(ctx, params)
         with self.store.write() as tx:
             table = self.get(tx, ctx, ids.ROUTE_TABLE, params["RouteTableId"])
             route = _find(table, str(destination))
@@ -78,7 +78,33 @@ class RouteOperations(Ec2Base):
                 raise errors.InvalidParameterValue(f"cannot remove local route {destination} in route table {table.id}")
             tx.put(replace(table, routes=tuple(each for each in table.routes if each is not route)))
 
-    def _target(self, tx: Tx, ctx: RequestContext, params: Params, table: RouteTable, destination: IPv4Network) -> str:
+    def _destination(self, ctx: RequestContext, params: Params) -> IPv4Network | str:
+        """The destination in canonical form, or the id of a prefix list; exactly one kind of it is given."""
+        given = [
+            each
+            for each in ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
+            if params.get(each)
+        ]
+        if not given:
+            raise errors.MissingParameter("destinationCidrBlock")
+        if len(given) > 1:
+            raise errors.InvalidParameterCombination(f"The parameters {' and '.join(given)} cannot be used together")
+        text: str = params[given[0]]
+        if given[0] == "DestinationPrefixListId":
+            found = self.get_prefix_list(self.store.snapshot(), ctx, text)
+            if found.family != "IPv4":
+                raise errors.NotYet("IPv6 in VPCs")
+            return found.id
+        if given[0] == "DestinationIpv6CidrBlock":
+            if cidr.parse_v6(text) is None:
+                raise _bad_block(text, "destinationIpv6CidrBlock")
+            raise errors.NotYet("IPv6 in VPCs")
+        block = cidr.parse_v4(text)
+        if block is None:
+            raise _bad_block(text, "destinationCidrBlock")
+        return block
+
+    def _target(self, tx: Tx, ctx: RequestContext, params: Params, table: RouteTable) -> str:
         """The route's target, which exists and belongs to the table's VPC."""
         given = [each for each in (*_TARGETS, *_TARGETS_NOT_YET) if params.get(each)]
         if not given:
@@ -124,31 +150,6 @@ def _same_network(table: RouteTable, what: str, id: str, vpc_id: str | None) -> 
     if vpc_id != table.vpc_id:
         raise errors.InvalidParameterValue(f"route table {table.id} and {what} {id} belong to different networks")
     return id
-
-
-def _destination(params: Params) -> IPv4Network:
-    """The destination in canonical form; exactly one kind of it is given."""
-    given = [
-        each
-        for each in ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
-        if params.get(each)
-    ]
-    if not given:
-        raise errors.MissingParameter("destinationCidrBlock")
-    if len(given) > 1:
-        raise errors.InvalidParameterCombination(f"The parameters {' and '.join(given)} cannot be used together")
-    text: str = params[given[0]]
-    if given[0] == "DestinationPrefixListId":
-        ids.PREFIX_LIST.check(text)
-        raise errors.PrefixListNotFound(text)
-    if given[0] == "DestinationIpv6CidrBlock":
-        if cidr.parse_v6(text) is None:
-            raise _bad_block(text, "destinationIpv6CidrBlock")
-        raise errors.NotYet("IPv6 in VPCs")
-    block = cidr.parse_v4(text)
-    if block is None:
-        raise _bad_block(text, "destinationCidrBlock")
-    return block
 
 
 def _bad_block(text: str, member: str) -> errors.InvalidParameterValue:

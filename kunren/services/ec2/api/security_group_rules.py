@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,8 +11,9 @@ from kunren.control.store import Tx
 from kunren.core.arn import build_arn
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.ec2 import errors, filters, ids, permissions, quota_errors, store, tagging
+from kunren.services.ec2 import errors, filters, ids, permissions, store, tagging
 from kunren.services.ec2.api.base import Params, operation, paged
+from kunren.services.ec2.api.prefix_lists import PrefixListOperations
 from kunren.services.ec2.api.security_groups import SecurityGroupOperations
 from kunren.services.ec2.model import SecurityGroup, SecurityGroupRule
 
@@ -56,7 +57,7 @@ def _revoked_to_wire(group: SecurityGroup, rule: SecurityGroupRule) -> dict[str,
     return {**wire, "ReferencedGroupId": rule.group_id}
 
 
-class SecurityGroupRuleOperations(SecurityGroupOperations):
+class SecurityGroupRuleOperations(SecurityGroupOperations, PrefixListOperations):
     @operation
     def authorize_security_group_ingress(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         return self._authorize(ctx, params, egress=False)
@@ -73,10 +74,9 @@ class SecurityGroupRuleOperations(SecurityGroupOperations):
                 replace(each, id=self.entropy.resource_id("sgr"), tags=tags)
                 for each in self._asked(tx, ctx, group, params, egress)
             ]
-            together = permissions.added(group.rules, rules)
-            if sum(each.egress == egress for each in together) > self.limits.rules_per_direction:
-                raise quota_errors.RulesPerSecurityGroupLimitExceeded()
-            tx.put(replace(group, rules=together))
+            changed = replace(group, rules=permissions.added(group.rules, rules))
+            self.check_rule_count(tx, changed)
+            tx.put(changed)
         return {"Return": True, "SecurityGroupRules": [rule_to_wire(group, each) for each in rules]}
 
     def _asked(
@@ -95,7 +95,9 @@ class SecurityGroupRuleOperations(SecurityGroupOperations):
             return self._peer_group(tx, ctx, group, pair)
 
         rules = permissions.from_permissions(asked, egress=egress, group_of=group_of)
-        _refuse_prefix_lists(rules)
+        for each in rules:
+            if each.prefix_list_id is not None:
+                self.get_prefix_list(tx, ctx, each.prefix_list_id)
         return rules
 
     def _peer_group(self, tx: Tx, ctx: RequestContext, group: SecurityGroup, pair: Mapping[str, Any]) -> str:
@@ -155,7 +157,9 @@ class SecurityGroupRuleOperations(SecurityGroupOperations):
                 changed[rule_id] = self._modified_rule(tx, ctx, group, rule, update.get("SecurityGroupRule") or {})
             kept = [each for each in group.rules if each.id not in changed]
             permissions.added(kept, list(changed.values()))  # refuses what would be there twice
-            tx.put(replace(group, rules=tuple(changed.get(each.id, each) for each in group.rules)))
+            after = replace(group, rules=tuple(changed.get(each.id, each) for each in group.rules))
+            self.check_rule_count(tx, after)
+            tx.put(after)
         return {"Return": True}
 
     def _modified_rule(
@@ -189,7 +193,7 @@ class SecurityGroupRuleOperations(SecurityGroupOperations):
         elif attribute == "group_id":
             peer = self._peer_group(tx, ctx, group, {"GroupId": peer})
         else:
-            raise errors.PrefixListNotFound(peer)
+            peer = self.get_prefix_list(tx, ctx, peer).id
         return SecurityGroupRule(
             id=rule.id,
             egress=rule.egress,
@@ -268,11 +272,3 @@ def _by_ids(group: SecurityGroup, rule_ids: Sequence[str], egress: bool) -> list
     if wrong := [each.id for each in found if each.egress != egress]:
         raise errors.SecurityGroupRuleNotFound(*wrong)
     return found
-
-
-def _refuse_prefix_lists(rules: Iterable[SecurityGroupRule]) -> None:
-    """There are no prefix lists yet, so that none exists that a rule could name."""
-    for rule in rules:
-        if rule.prefix_list_id is not None:
-            ids.PREFIX_LIST.check(rule.prefix_list_id)
-            raise errors.PrefixListNotFound(rule.prefix_list_id)

@@ -14,6 +14,7 @@ from kunren.services.ec2 import cidr, creation, default_vpc, errors, ids, peerin
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id
 from kunren.services.ec2.filters import Getter
 from kunren.services.ec2.model import NetworkAcl, NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc
+from kunren.services.ec2.prefix_lists import is_list_id
 
 FILTERS: dict[str, Getter[Vpc]] = {
     "cidr": lambda vpc: vpc.cidr,
@@ -246,6 +247,8 @@ def _check_secondary(tx: Tx, vpc: Vpc, block: IPv4Network) -> None:
         raise errors.InvalidVpcRange(str(block), f"conflicts with one of the CIDRs of the VPC '{vpc.id}'")
     for table in store.route_tables_of(tx, vpc):
         for route in table.routes:
+            if is_list_id(route.destination):
+                continue
             # a route that is as specific or more so would take the new block's traffic away
             other = IPv4Network(route.destination)
             if route.target != "local" and other.overlaps(block) and other.prefixlen >= block.prefixlen:

@@ -125,3 +125,24 @@ def test_public_addresses_and_routes_need_the_attached_gateway(net):
 def test_equal_state_gives_an_equal_value(net):
     net.attach("node", public=True)
     assert net.network() == net.network()
+
+
+def test_a_prefix_list_becomes_its_blocks_and_a_written_route_goes_before_it(net):
+    made = net.ec2.create_managed_prefix_list(
+        PrefixListName="office",
+        AddressFamily="IPv4",
+        MaxEntries=3,
+        Entries=[{"Cidr": "192.0.2.0/24"}, {"Cidr": "198.51.100.0/24"}],
+    )["PrefixList"]["PrefixListId"]
+    group = net.ec2.group(net.vpc)
+    asked = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "PrefixListIds": [{"PrefixListId": made}]}
+    net.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[asked])
+    gateway = net.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    net.ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=net.vpc)
+    table = net.ec2.create_route_table(VpcId=net.vpc)["RouteTable"]["RouteTableId"]
+    net.ec2.associate_route_table(RouteTableId=table, SubnetId=net.subnet)
+    net.ec2.create_route(RouteTableId=table, DestinationPrefixListId=made, GatewayId=gateway)
+    net.attach("workload", [group])
+    blocks = ("192.0.2.0/24", "198.51.100.0/24")
+    assert net.network().workloads[0].firewall.ingress == (FirewallRule("tcp", 80, 80, blocks),)
+    assert net.network().subnets[0].routes[1:] == tuple(Route(each, "internet") for each in blocks)
