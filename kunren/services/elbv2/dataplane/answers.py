@@ -61,13 +61,14 @@ def local_replies(*, anonymous: bool = False) -> Fragment:
     }
     made_here = _details("response.code_details != 'direct_response'")
     refused = [{"and_filter": {"filters": [_status(status), made_here]}} for status in (400, 426, 431)]
+    unfinished = {"and_filter": {"filters": [_status(408), made_here]}}
     mappers = [
         _mapper(_status(301), 301),
         _mapper(_status(302), 302),
         _mapper(connect_timeout, 504),
         _mapper(_flags("UF", "UC", "UR", "LR", "UPE", "URX"), 502),
         _mapper(_flags("UH", "NC", "UO"), 503),
-        _mapper({"and_filter": {"filters": [_flags("SI"), _status(408)]}}, 408),
+        _mapper(unfinished, 408),
         _mapper(_flags("SI", "UT", "DT"), 504),
         _mapper({"and_filter": {"filters": [_status(501), made_here]}}, 501),
         _mapper(_flags("DPE"), 400),

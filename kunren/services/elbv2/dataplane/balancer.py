@@ -171,6 +171,7 @@ def forwarding(balancer: LoadBalancer, listener: Listener, env: Environment) -> 
     return Forwarding(
         port=listener.port,
         xff_mode=value(LOAD_BALANCER, attributes, "routing.http.xff_header_processing.mode"),
+        desync_mode=value(LOAD_BALANCER, attributes, "routing.http.desync_mitigation_mode"),
         xff_client_port=value(LOAD_BALANCER, attributes, "routing.http.xff_client_port.enabled") == "true",
         request_headers=request_headers(balancer, listener),
         response_headers=_response_headers(listener),

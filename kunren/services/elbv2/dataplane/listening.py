@@ -12,7 +12,7 @@ from typing import Any
 
 from kunren.dataplane.envoy.resources import ADS, TYPE, Fragment, duration, socket_address
 from kunren.services.elbv2.attributes import LOAD_BALANCER, listener_table, value
-from kunren.services.elbv2.dataplane import versions
+from kunren.services.elbv2.dataplane import guarding, versions
 from kunren.services.elbv2.dataplane.answers import header, local_replies
 from kunren.services.elbv2.dataplane.client_certificates import (
     Trust,
@@ -157,11 +157,13 @@ def _connection_manager(
         "server_name": "awselb/2.0",
         "max_request_headers_kb": 64,
         "stream_idle_timeout": idle,
+        "request_headers_timeout": idle,
         "drain_timeout": "0.050s",
         "delayed_close_timeout": "0.050s",
         "http1_safe_max_connection_duration": True,
         "common_http_protocol_options": {
             "idle_timeout": idle,
+            "max_headers_count": 1000,  # ALB limits their size only
             "headers_with_underscores_action": "DROP_HEADER" if drops else "ALLOW",
             "max_connection_duration": duration(wall_seconds(float(attribute("client_keep_alive.seconds")))),
         },
@@ -180,7 +182,11 @@ def _connection_manager(
 
 def _http_filters(listener: Listener, attribute: Callable[[str], str], needs: Needs) -> list[Fragment]:
     preserve = attribute("routing.http.preserve_host_header.enabled") == "true"
-    script = _TRACE
+    script = guarding.REFUSE + _TRACE + guarding.SIZES
+    if attribute("routing.http.drop_invalid_header_fields.enabled") == "true":
+        script += guarding.DROP_INVALID
+    if attribute("routing.http.desync_mitigation_mode") == "strictest":
+        script += guarding.STRICTEST
     if listener.protocol == "HTTPS":
         script = versions.UNFIT + script
         script += versions.BY_VERSION if needs.versions else versions.ONLY_GRPC_IS_WRONG

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kunren.dataplane.envoy.resources import TYPE, Fragment
-from kunren.services.elbv2.dataplane import versions
+from kunren.services.elbv2.dataplane import guarding, versions
 from kunren.services.elbv2.dataplane.answers import header, literal, own_headers, page
 from kunren.services.elbv2.dataplane.matching import Match, conditions, matches, virtual_hosts
 from kunren.services.elbv2.dataplane.redirects import redirect
@@ -51,6 +51,7 @@ class Forwarding:
     port: int
     xff_mode: str = "append"  # append | preserve | remove
     xff_client_port: bool = False
+    desync_mode: str = "defensive"  # monitor | defensive | strictest
     request_headers: tuple[Fragment, ...] = ()
     response_headers: tuple[Fragment, ...] = ()
     hides_server: bool = False
@@ -86,8 +87,10 @@ def route_configuration(
 
 
 def _own_routes(forwarding: Forwarding) -> list[Fragment]:
-    """What the load balancer refuses before any rule: TRACE, and more than 30 addresses in X-Forwarded-For."""
+    """What the load balancer refuses before any rule: TRACE, lengths that may be taken for another, and more than 30
+    addresses in X-Forwarded-For."""
     routes = [_page({"prefix": "/", "headers": [{"name": ":method", "string_match": {"exact": "TRACE"}}]}, 405)]
+    routes += [_page(match, 400) for match in guarding.severe_matches(forwarding.desync_mode)]
     if forwarding.xff_mode != "remove":
         many = {"name": "x-forwarded-for", "string_match": {"safe_regex": {"regex": _MANY_ADDRESSES}}}
         routes.append(_page({"prefix": "/", "headers": [many]}, 463))

@@ -67,6 +67,7 @@ def cluster(name: str, group: TargetGroup, zone: str, place: Place) -> Fragment:
         http2=is_http2(group),
         tls=group.protocol == "HTTPS",
         policy=_POLICIES[algorithm],
+        options={"common_http_protocol_options": {"max_response_headers_kb": 32, "max_headers_count": 1000}},
     )
 
 

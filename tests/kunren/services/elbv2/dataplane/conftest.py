@@ -159,15 +159,18 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def raw(port: int, request: bytes) -> bytes:
-    """Bytes in, all bytes out until the other side closes (or is silent for two seconds)."""
-    with socket.create_connection(("127.0.0.1", port), 2) as sock:
-        sock.sendall(request)
+def raw(port: int, request: bytes, silence: float = 2) -> bytes:
+    """Bytes in, all bytes out until the other side closes (or is silent for so many seconds)."""
+    with socket.create_connection(("127.0.0.1", port), silence) as sock:
         got = b""
+        try:
+            sock.sendall(request)
+        except OSError:  # refused before it was whole
+            pass
         while True:
             try:
                 chunk = sock.recv(65536)
-            except TimeoutError:
+            except (TimeoutError, ConnectionResetError):
                 return got
             if not chunk:
                 return got
