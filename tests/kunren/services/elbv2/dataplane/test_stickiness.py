@@ -50,7 +50,7 @@ def test_awsalb_is_issued_with_every_answer_for_seven_days_and_keeps_the_client(
         # the target sees the cookie, and the algorithm still serves clients without one
         assert ("cookie", f"AWSALBCORS={jar['AWSALBCORS']}") in (one.seen if first.text == "one" else two.seen)[-1][2]
         assert Counter([(await bench.get(port)).text for _ in range(20)]) == {"one": 10, "two": 10}
-        for bad in ("", "x", "00" * 40, jar["AWSALB"][:-1], "z" * 20000, '"' + jar["AWSALB"] + '"'):
+        for bad in ("", "x", "00" * 40, jar["AWSALB"][:-1], "z" * 12000, '"' + jar["AWSALB"] + '"'):
             assert (await bench.get(port, headers=sent({"AWSALB": bad}))).status == 200
 
     run_bench(story)
