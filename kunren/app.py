@@ -35,6 +35,7 @@ from kunren.services.acm.controllers import CertificateController
 from kunren.services.acm.material import certificate_state
 from kunren.services.ec2.api import Ec2Api
 from kunren.services.ec2.controllers import VpcController
+from kunren.services.ec2.endpoint_controller import EndpointController
 from kunren.services.ec2.workloads import Workloads, namespace_of
 from kunren.services.elbv2.api import Elbv2Api
 from kunren.services.elbv2.associations import certificates_in_use
@@ -125,6 +126,7 @@ class App:
         self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)
         self.gateway.fronts.append(self.functions.urls)
         self.inside = Inside(self.gateway, self.fallback)
+        self.endpoints = EndpointController(self.store, clock, self.world, self.gateway, self.dns)
         self.proxy = HostProxy(self.world, self.dns.resolve, self.spec.default_place, settings.proxy_port)
         self.management = ManagementServer(ManagementApi(self), settings.run_dir / "management.sock")
         self._endpoints: set[str] = set()
@@ -146,6 +148,7 @@ class App:
         self.workloads.sweep()
         for name, running in (
             ("vpcs", self.vpcs.run()),
+            ("vpc-endpoints", self.endpoints.run()),
             ("route53", self.zones.run()),
             ("acm", self.certificates.run()),
             ("elbv2", self.balancers.run()),
@@ -183,7 +186,7 @@ class App:
 
     async def _come_back(self) -> None:
         """Wait until the data plane has again what the state says; what can't be made again is left to its retries."""
-        for part in (self.vpcs, self.zones.controller, self.balancers, self.functions):
+        for part in (self.vpcs, self.endpoints, self.zones.controller, self.balancers, self.functions):
             try:
                 async with asyncio.timeout(COME_BACK_WITHIN_S):
                     await part.settled()
@@ -320,6 +323,7 @@ class App:
             "envoy": self.envoy.status(),
             "dns": self.dns.status(),
             "vpcs": self.vpcs.status(),
+            "vpc-endpoints": self.endpoints.status(),
             "route53": self.zones.status(),
             "acm": self.certificates.status(),
             "elbv2": self.balancers.status(),

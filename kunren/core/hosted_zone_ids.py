@@ -72,6 +72,24 @@ S3_WEBSITE = {
     "ap-southeast-2": "Z1WCIGYICN2BYD",
     "ap-south-1": "Z11RGJOFQNVJUP",
 }
+# AWS publishes no list of these: they are what DescribeVpcEndpoints shows in the region
+VPC_ENDPOINT = {
+    "us-east-1": "Z7HUB22UULQXV",
+    "us-east-2": "ZC8PG0KIFKBRI",
+    "us-west-1": "Z12I86A8N7VCZO",
+    "us-west-2": "Z1YSA3EXCYUU9Z",
+    "ca-central-1": "ZRCXCF510Y6P9",
+    "sa-east-1": "Z2LXUWEVLCVZIB",
+    "eu-west-1": "Z38GZ743OKFT7T",
+    "eu-west-2": "Z7K1066E3PUKB",
+    "eu-west-3": "Z1DWHTMFP0WECP",
+    "eu-central-1": "Z273ZU8SZ5RJPC",
+    "ap-northeast-1": "Z2E726K9Y6RL4W",
+    "ap-northeast-2": "Z27UANNT0PRK1T",
+    "ap-southeast-1": "Z18LLCSTV4NVNL",
+    "ap-southeast-2": "ZDK2GCRPAFKGO",
+    "ap-south-1": "Z2KVTB3ZLFM7JR",
+}
 CLOUDFRONT = "Z2FDTNDATAQYW2"
 GLOBAL_ACCELERATOR = "Z2BJ6XQ5FK7U4H"
 
@@ -85,6 +103,8 @@ def _patterns() -> dict[str, re.Pattern[str]]:
         found[zone_id] = rf"(?:dualstack\.)?[^.]+\.{region}\.elb\.amazonaws\.com\."
     for region, zone_id in NLB.items():
         found[zone_id] = rf"(?:[^.]+\.)?[^.]+\.elb\.{region}\.amazonaws\.com\."
+    for region, zone_id in VPC_ENDPOINT.items():
+        found[zone_id] = rf"vpce-[^.]+\.[^.]+\.{region}\.vpce\.amazonaws\.com\."
     for region, zone_id in S3_WEBSITE.items():
         found[zone_id] = rf"s3-website[-.]{region}\.amazonaws\.com\."
     return {zone_id: re.compile(pattern) for zone_id, pattern in found.items()}

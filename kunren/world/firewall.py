@@ -40,11 +40,17 @@ def workload_rules(firewall: Firewall, resolver: str, own: Sequence[str] = (), *
 
 
 def vpc_rules(
-    nodes: Sequence[NodeAddress], public: Mapping[str, str], resolver: str, borders: Sequence[Border] = ()
+    nodes: Sequence[NodeAddress],
+    public: Mapping[str, str],
+    resolver: str,
+    borders: Sequence[Border] = (),
+    service_routes: Sequence[tuple[str, str]] = (),
 ) -> str:
     """The table of a VPC's namespace: translation at the uplink, network ACLs at the subnets' borders, and the security
-    groups of load balancer nodes."""
+    groups of load balancer nodes. `service_routes` are the ways of subnets (block) to AWS's own addresses (block): what
+    takes one leaves under the VPC's own address of the uplink, which leads back here alone."""
     parts = acl_chains(borders, resolver)
+    to_services = [f'oifname "{UPLINK}" ip saddr {subnet} ip daddr {service}' for subnet, service in service_routes]
     if public:
         parts += [
             nft.address_map("arriving", sorted(public.items())),
@@ -57,16 +63,12 @@ def vpc_rules(
                 "accept",
                 [f'iifname "{UPLINK}" dnat to ip daddr map @arriving'],
             ),
-            nft.chain(
-                "postrouting",
-                "nat",
-                "postrouting",
-                "srcnat",
-                "accept",
-                [f'oifname "{UPLINK}" snat to ip saddr map @leaving'],
-            ),
         ]
-    may_leave = (
+    leaving = [f"{way} masquerade" for way in to_services]
+    leaving += [f'oifname "{UPLINK}" snat to ip saddr map @leaving'] if public else []
+    if leaving:
+        parts.append(nft.chain("postrouting", "nat", "postrouting", "srcnat", "accept", leaving))
+    may_leave = [f"{way} accept" for way in to_services] + (
         [f'oifname "{UPLINK}" ip saddr != {{ {", ".join(sorted(set(public.values())))} }} drop']
         if public
         else [f'oifname "{UPLINK}" drop']

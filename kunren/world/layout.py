@@ -149,7 +149,7 @@ def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = Mappi
     facts: list[Fact] = [
         Namespace(namespace, _ROUTER_SYSCTLS),
         Resolver(namespace, resolv_conf(*network.resolver.name_servers, search=network.resolver.search)),
-        Ruleset(namespace, vpc_rules(network.nodes, public, resolver, _borders(network))),
+        Ruleset(namespace, vpc_rules(network.nodes, public, resolver, _borders(network), _service_routes(network))),
         Veth(router, device, namespace, UPLINK),
         Address(router, device, f"{outer}/31"),
         Address(namespace, UPLINK, f"{inner}/31"),
@@ -209,7 +209,7 @@ def _subnet(
         if ":" in route.destination or route.target == "local":
             continue
         destination = str(IPv4Network(route.destination, strict=False))
-        if route.target == "internet" and network.internet_gateway:
+        if (route.target == "internet" and network.internet_gateway) or route.target == "service":
             facts.append(RouteFact(namespace, destination, via=gateway, device=UPLINK, table=table))
         elif route.target == "interface":
             bridge = _bridge_of(network, route.via)
@@ -220,6 +220,16 @@ def _subnet(
         else:
             facts.append(RouteFact(namespace, destination, action="blackhole", table=table))
     return facts
+
+
+def _service_routes(network: VpcNetwork) -> list[tuple[str, str]]:
+    """Which subnet may go to which of AWS's own addresses through a gateway endpoint."""
+    return sorted(
+        (subnet.cidr, route.destination)
+        for subnet in network.subnets
+        for route in subnet.routes
+        if route.target == "service"
+    )
 
 
 def _borders(network: VpcNetwork) -> list[Border]:

@@ -34,7 +34,8 @@ class Firewall:
 @dataclass(frozen=True, slots=True)
 class Route:
     """One route of a subnet's table. `target` is "local", "internet" (the attached internet gateway), "interface" (one
-    of the VPC, by its address in `via`), "peering" (a connection, by its id in `via`) or "blackhole"."""
+    of the VPC, by its address in `via`), "peering" (a connection, by its id in `via`), "service" (AWS's own addresses,
+    through a gateway endpoint) or "blackhole"."""
 
     destination: str
     target: str

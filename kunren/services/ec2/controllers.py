@@ -226,10 +226,10 @@ class VpcController:
         """Say which versions of prefix lists the VPC's routes and firewalls now hold."""
         named = {id for each in store.groups_of(snapshot, vpc) for id in prefix_lists.named_by_group(each)}
         named |= {id for each in store.route_tables_of(snapshot, vpc) for id in prefix_lists.named_by_table(each)}
-        found = (snapshot.get(PrefixList, vpc.account, vpc.region, id) for id in named)
+        found = (prefix_lists.find(snapshot, self._spec, vpc.account, vpc.region, id) for id in named)
         versions = {each.id: each.version for each in found if each is not None}
         before = snapshot.get(AppliedPrefixLists, vpc.account, vpc.region, vpc.id)
-        if versions != (before.versions if before is not None else {}):
+        if before is None or versions != before.versions:
             with self._store.write() as tx:
                 tx.put(AppliedPrefixLists(account=vpc.account, region=vpc.region, id=vpc.id, versions=versions))
 

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from kunren.control.store import Resource
 from kunren.core.errors import AwsError
-from kunren.services.ec2 import errors
+from kunren.services.ec2 import endpoint_errors, errors
 from kunren.services.ec2.model import (
     DhcpOptions,
     ElasticIp,
@@ -24,6 +24,7 @@ from kunren.services.ec2.model import (
     SecurityGroup,
     Subnet,
     Vpc,
+    VpcEndpoint,
     VpcPeering,
 )
 
@@ -81,6 +82,9 @@ VPC_PEERING = IdKind(
     VpcPeering,
     IdForm("pcx", "vpc-peering-connection", "InvalidVpcPeeringConnectionId.Malformed", errors.PeeringNotFound),
 )
+VPC_ENDPOINT = IdKind(
+    VpcEndpoint, IdForm("vpce", "vpc-endpoint", "InvalidVpcEndpointId.Malformed", endpoint_errors.VpcEndpointNotFound)
+)
 SECURITY_GROUP_RULE = IdForm(
     "sgr", "security-group-rule", "InvalidSecurityGroupRuleId.Malformed", errors.SecurityGroupRuleNotFound
 )
@@ -105,4 +109,5 @@ TAGGABLE: tuple[IdKind[Any], ...] = (
     VPC_PEERING,
     DHCP_OPTIONS,
     PREFIX_LIST,
+    VPC_ENDPOINT,
 )

@@ -316,3 +316,35 @@ class AppliedPrefixLists(Resource, frozen=True, kw_only=True):
     durable: ClassVar[bool] = False
 
     versions: dict[str, int]
+
+
+class VpcEndpoint(Resource, frozen=True, kw_only=True):
+    """A VPC endpoint to an AWS service. A gateway endpoint is what the route tables that lead to it say; an interface
+    endpoint has an interface on each of its subnets, and goes (`deleting`) when nothing answers on them any more."""
+
+    kind: ClassVar[str] = "ec2.vpc-endpoint"
+
+    vpc_id: str
+    service: str  # "sqs" of com.amazonaws.us-east-1.sqs
+    type: str  # "Gateway" or "Interface"
+    policy: str
+    label: str  # what tells its DNS names from those of an earlier endpoint
+    private_zone_id: str
+    created: float  # AWS time
+    interfaces: dict[str, str] = {}  # subnet id → interface id
+    groups: tuple[str, ...] = ()
+    private_dns: bool = False
+    deleting: bool = False
+    client_token: str | None = None
+    client_request: str | None = None
+    tags: dict[str, str] = {}
+
+
+class VpcEndpointStatus(Resource, frozen=True, kw_only=True):
+    """Observed: the addresses at which an interface endpoint answers, and whether under the private name."""
+
+    kind: ClassVar[str] = "ec2.vpc-endpoint-status"
+    durable: ClassVar[bool] = False
+
+    addresses: tuple[str, ...]
+    private_dns: bool

@@ -129,3 +129,10 @@ class DhcpOptionsLimitExceeded(AwsError):
 
     def __init__(self) -> None:
         super().__init__("The maximum number of DHCP options has been reached.")
+
+
+class VpcEndpointLimitExceeded(AwsError):
+    code = "VpcEndpointLimitExceeded"
+
+    def __init__(self) -> None:
+        super().__init__("The maximum number of VPC endpoints has been reached.")

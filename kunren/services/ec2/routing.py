@@ -13,8 +13,9 @@ from kunren.services.ec2.model import NatGateway, NetworkInterface, RouteTable, 
 
 
 class Hop(NamedTuple):
-    """`kind` is "local", "internet", "peering" with the connection's id, "interface" with the private address that
-    packets are handed to, or "dropped" where the interface's source/destination check lets none of them in."""
+    """`kind` is "local", "internet", "service" (AWS's own, behind a gateway endpoint), "peering" with the connection's
+    id, "interface" with the private address that packets are handed to, or "dropped" where the interface's
+    source/destination check lets none of them in."""
 
     kind: str
     to: str = ""
@@ -35,6 +36,8 @@ def hops(reader: store.Reader, vpc: Vpc) -> HopOf:
         if target.startswith("nat-"):
             nat = reader.get(NatGateway, vpc.account, vpc.region, target)
             return _through(reader, vpc, nat.interface_id if nat is not None else None)
+        if target.startswith("vpce-"):  # such a route goes with its endpoint
+            return Hop("service")
         if target.startswith("pcx-"):
             peering = reader.get(VpcPeering, vpc.account, vpc.region, target)
             return Hop("peering", target) if peering is not None and peerings.connects(peering, vpc) else None

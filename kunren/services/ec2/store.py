@@ -33,6 +33,8 @@ from kunren.services.ec2.model import (
     SecurityGroup,
     Subnet,
     Vpc,
+    VpcEndpoint,
+    VpcEndpointStatus,
     VpcPeering,
 )
 from kunren.services.ec2.zones import region_index
@@ -40,7 +42,7 @@ from kunren.world import addresses
 from kunren.world.spec import WorldSpec
 
 Reader: TypeAlias = Snapshot | Tx
-Tokened: TypeAlias = NetworkInterface | RouteTable | NetworkAcl | NatGateway | PrefixList
+Tokened: TypeAlias = NetworkInterface | RouteTable | NetworkAcl | NatGateway | PrefixList | VpcEndpoint
 R = TypeVar("R", bound=Resource)
 KINDS: tuple[type[Resource], ...] = (
     Vpc,
@@ -62,6 +64,8 @@ KINDS: tuple[type[Resource], ...] = (
     ClientToken,
     PrefixList,
     AppliedPrefixLists,
+    VpcEndpoint,
+    VpcEndpointStatus,
 )
 PUBLIC_POOL = "public"
 
@@ -82,7 +86,13 @@ def register(store: Store) -> None:
         for text, region, id in sorted(public, key=lambda each: IPv4Address(each[0])):
             _use(tx, "", region, PUBLIC_POOL, text, id, int(IPv4Address(text)) + 1)
         tokened: list[Tokened] = [*tx.every(NetworkInterface), *tx.every(RouteTable)]
-        for resource in (*tokened, *tx.every(NetworkAcl), *tx.every(NatGateway), *tx.every(PrefixList)):
+        for resource in (
+            *tokened,
+            *tx.every(NetworkAcl),
+            *tx.every(NatGateway),
+            *tx.every(PrefixList),
+            *tx.every(VpcEndpoint),
+        ):
             remember_token(tx, resource)
 
 

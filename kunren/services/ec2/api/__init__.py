@@ -22,6 +22,7 @@ from kunren.services.ec2.api.routes import RouteOperations
 from kunren.services.ec2.api.security_group_rules import SecurityGroupRuleOperations
 from kunren.services.ec2.api.subnets import SubnetOperations
 from kunren.services.ec2.api.tags import TagOperations
+from kunren.services.ec2.api.vpc_endpoints import VpcEndpointOperations
 from kunren.services.ec2.api.vpc_peering import VpcPeeringOperations
 from kunren.services.ec2.api.vpcs import VpcOperations
 from kunren.services.ec2.store import register
@@ -43,6 +44,7 @@ class Ec2Api(
     DhcpOptionsOperations,
     PlaceOperations,
     PrefixListOperations,
+    VpcEndpointOperations,
     TagOperations,
     AbsentOperations,
 ):

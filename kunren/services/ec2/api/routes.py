@@ -63,6 +63,7 @@ class RouteOperations(PrefixListOperations):
                 raise errors.InvalidParameterValue(
                     f"The route {destination} of route table {table.id} cannot have the target {target}"
                 )
+            _check_no_endpoint(table, route)
             changed = tuple(replace(each, target=target) if each is route else each for each in table.routes)
             tx.put(replace(table, routes=changed))
 
@@ -76,6 +77,7 @@ class RouteOperations(PrefixListOperations):
                 raise errors.RouteNotFound(str(destination), table.id)
             if route.target == "local":
                 raise errors.InvalidParameterValue(f"cannot remove local route {destination} in route table {table.id}")
+            _check_no_endpoint(table, route)
             tx.put(replace(table, routes=tuple(each for each in table.routes if each is not route)))
 
     def _destination(self, ctx: RequestContext, params: Params) -> IPv4Network | str:
@@ -150,6 +152,14 @@ def _same_network(table: RouteTable, what: str, id: str, vpc_id: str | None) -> 
     if vpc_id != table.vpc_id:
         raise errors.InvalidParameterValue(f"route table {table.id} and {what} {id} belong to different networks")
     return id
+
+
+def _check_no_endpoint(table: RouteTable, route: RouteEntry) -> None:
+    """A gateway endpoint's routes come and go with it (ModifyVpcEndpoint)."""
+    if route.target.startswith("vpce-"):
+        raise errors.InvalidParameterValue(
+            f"cannot remove VPC endpoint route {route.destination} in route table {table.id}"
+        )
 
 
 def _bad_block(text: str, member: str) -> errors.InvalidParameterValue:

@@ -13,7 +13,7 @@ from kunren.core.tags import tags_to_wire
 from kunren.services.ec2 import cidr, creation, default_vpc, errors, ids, peerings, quota_errors, store, tagging
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id
 from kunren.services.ec2.filters import Getter
-from kunren.services.ec2.model import NetworkAcl, NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc
+from kunren.services.ec2.model import NetworkAcl, NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc, VpcEndpoint
 from kunren.services.ec2.prefix_lists import is_list_id
 
 FILTERS: dict[str, Getter[Vpc]] = {
@@ -219,12 +219,13 @@ def _refuse(params: Params, members: tuple[str, ...], what: str) -> None:
 def _depends(tx: Tx, vpc: Vpc) -> bool:
     """Is there anything in the VPC besides what was made with it."""
 
-    def of_vpc(kind: type[Subnet] | type[NetworkInterface]) -> bool:
+    def of_vpc(kind: type[Subnet] | type[NetworkInterface] | type[VpcEndpoint]) -> bool:
         return any(each.vpc_id == vpc.id for each in tx.list(kind, vpc.account, vpc.region))
 
     return (
         of_vpc(Subnet)
         or of_vpc(NetworkInterface)
+        or of_vpc(VpcEndpoint)
         or store.gateway_of(tx, vpc) is not None
         or any(not each.main for each in store.route_tables_of(tx, vpc))
         or any(each.name != "default" for each in store.groups_of(tx, vpc))

@@ -61,8 +61,9 @@ def fits(shape: Any, value: Any, where: str = "") -> None:
             "timestamp": (float, datetime),
         }
         assert isinstance(value, types[kind]), f"{where}: {value!r} is no {kind}"
-        # EC2 says "available" of an attached internet gateway and "nat_gateway" where its own model lists neither
-        unlisted = where.endswith("InternetGateways[].Attachments[].State") or value == "nat_gateway"
+        # EC2 says "available" of gateways and endpoints and "nat_gateway" where its own model lists neither
+        states = ("InternetGateways[].Attachments[].State", "VpcEndpoint.State", "VpcEndpoints[].State")
+        unlisted = where.endswith(states) or value == "nat_gateway"
         if getattr(shape, "enum", None) and not unlisted:
             assert value in shape.enum, f"{where}: {value!r}"
 

@@ -1,0 +1,61 @@
+"""The AWS services that VPC endpoints lead to: those that answer in this world. Pure.
+
+"AWS services that integrate with AWS PrivateLink" and "Gateway endpoints": a gateway endpoint leads to S3 or DynamoDB
+by a route, an interface endpoint to a service by addresses on subnets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+GATEWAY, INTERFACE = "Gateway", "Interface"
+_BY_ROUTE = ("dynamodb", "s3")
+# the last part of the service's name, which is that of its endpoint's host name too
+_BY_ADDRESS = (
+    "cloudtrail", "config", "dynamodb", "ec2", "elasticloadbalancing", "events", "kms", "lambda", "logs", "monitoring",
+    "ram", "secretsmanager", "sns", "sqs", "ssm", "sts", "xray",
+)  # fmt: skip
+_WITHOUT_PRIVATE_NAME = frozenset({"dynamodb"})
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointService:
+    """`short` is the last part of the name, as in com.amazonaws.us-east-1.sqs; `type` is Gateway or Interface."""
+
+    short: str
+    region: str
+    type: str
+
+    @property
+    def name(self) -> str:
+        return f"com.amazonaws.{self.region}.{self.short}"
+
+    @property
+    def id(self) -> str:
+        return "vpce-svc-" + blake2b(f"{self.name}/{self.type}".encode(), digest_size=9).hexdigest()[:17]
+
+    @property
+    def base_name(self) -> str:
+        """What the endpoints' own names end with."""
+        kind = "" if self.type == GATEWAY else "vpce."
+        return f"{self.short}.{self.region}.{kind}amazonaws.com"
+
+    @property
+    def private_name(self) -> str | None:
+        """The name that programs ask for without knowing of endpoints."""
+        if self.type == GATEWAY or self.short in _WITHOUT_PRIVATE_NAME:
+            return None
+        return f"{self.short}.{self.region}.amazonaws.com"
+
+
+def services_of(region: str) -> list[EndpointService]:
+    """All of a region, by name."""
+    found = [EndpointService(each, region, GATEWAY) for each in _BY_ROUTE]
+    found += [EndpointService(each, region, INTERFACE) for each in _BY_ADDRESS]
+    return sorted(found, key=lambda each: (each.name, each.type))
+
+
+def named(name: str, region: str) -> list[EndpointService]:
+    """The services of that name: one for each type of endpoint."""
+    return [each for each in services_of(region) if each.name == name]
