@@ -21,6 +21,7 @@ from kunren.core.entropy import Entropy
 from kunren.core.errors import Unusable
 from kunren.dataplane.dns.server import DnsServer
 from kunren.dataplane.dns.vpc_names import VpcNames
+from kunren.dataplane.envoy.admin import counted
 from kunren.dataplane.envoy.control import EnvoyControl
 from kunren.dataplane.runtime.host import WorldHost
 from kunren.fallback.fallback import Fallback, spawn_in_world
@@ -46,6 +47,7 @@ from kunren.services.route53.api import Route53Api
 from kunren.services.route53.controllers import Route53Controller
 from kunren.services.route53.store import Route53Store
 from kunren.settings import Settings
+from kunren.trace.tracer import Tracer
 from kunren.world.addresses import endpoints
 from kunren.world.launcher import Launched
 from kunren.world.proxy import HostProxy
@@ -128,6 +130,10 @@ class App:
         self.inside = Inside(self.gateway, self.fallback)
         self.endpoints = EndpointController(self.store, clock, self.world, self.gateway, self.dns)
         self.proxy = HostProxy(self.world, self.dns.resolve, self.spec.default_place, settings.proxy_port)
+        self.tracer = Tracer(
+            self.store, lambda: self.dns.zones, self.spec, clock, self.world,
+            lambda: counted(self.envoy.process.admin_socket), self.ca.bundle_path,
+        )  # fmt: skip
         self.management = ManagementServer(ManagementApi(self), settings.run_dir / "management.sock")
         self._endpoints: set[str] = set()
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "exec": "kunren.cli.execute:execute",
     "drill": "kunren.cli.drill:drill",
     "graph": "kunren.cli.graph:graph",
+    "trace": "kunren.cli.trace:trace",
 }
 
 
@@ -56,6 +57,7 @@ def cli() -> None:
       eval "$(kunren env)"                        or point the tools of this shell at it
       kunren drill run redirect                   deploy the showpiece and check it
       kunren graph                                draw what is deployed
+      kunren trace https://example-one.test/      follow one request, step by step
       kunren down                                 end it; `up` comes back to the same world
     """
 

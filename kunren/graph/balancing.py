@@ -12,7 +12,7 @@ from kunren.services.acm.model import Certificate
 from kunren.services.ec2.model import NetworkInterface, Subnet
 from kunren.services.elbv2 import words
 from kunren.services.elbv2.attributes import TARGET_GROUP, value
-from kunren.services.elbv2.dataplane.targets import is_serving, wanted_healthy
+from kunren.services.elbv2.dataplane.targets import is_serving
 from kunren.services.elbv2.model import (
     Listener,
     LoadBalancer,
@@ -234,4 +234,4 @@ def _group_state(draft: Draft, group: TargetGroup, states: list[str], *, in_use:
         return "healthy"
     if all(state in ("initial", "unavailable") for state in states):
         return states[0]
-    return "degraded" if serving >= wanted_healthy(group, len(active)) else "no healthy target"
+    return "degraded" if serving else "no healthy target"

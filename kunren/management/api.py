@@ -7,6 +7,7 @@
 | POST /shutdown | {"pid", "arguments"}; the daemon ends afterwards |
 | POST /places, /places/NAME | a client place, started if need be: {"namespace", "world"} |
 | POST /graph | the deployed architecture: {"account", "region", "name"}, each may be null; nodes and edges |
+| POST /trace | one request explained and sent: "url", "place", "method", "headers", "source", "send"; a report |
 | POST /workloads | a network interface with a namespace of its own, kept until the caller's process ends |
 
 A refusal is 400 (the caller's mistake) or 404 with {"error": text}; `kunren.management.client` raises it.
@@ -21,6 +22,7 @@ from kunren.core.errors import AwsError
 from kunren.graph.build import architecture
 from kunren.graph.model import Graph
 from kunren.graph.reach import UnknownName, reachable
+from kunren.trace.request import BadRequest
 from kunren.world.interface import UnknownPlace
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class ManagementApi:
         """Status and JSON value for one request. Never raises."""
         try:
             return await self._route(method, path.rstrip("/"), body)
-        except (UnknownPlace, UnknownName, AwsError) as error:
+        except (UnknownPlace, UnknownName, BadRequest, AwsError) as error:
             return 400, {"error": str(error)}
         except Exception as error:
             log.exception("management call %s %s failed", method, path)
@@ -61,6 +63,8 @@ class ManagementApi:
                 return 200, await self._app.place(name)
             case "POST", ["graph"] if isinstance(body, dict):
                 return 200, self._graph(body)
+            case "POST", ["trace"] if isinstance(body, dict):
+                return 200, await self._app.tracer.trace(body)
             case "POST", ["workloads"] if isinstance(body, dict):
                 return 200, await self._app.workload(body)
         return 404, {"error": f"there is no management call {method} {path}"}

@@ -17,6 +17,7 @@ ALLOWED = {
     "dataplane": {"dataplane", "world", "core", "settings"},
     "services": {"services", "dataplane", "world", "control", "core", "settings"},
     "graph": {"graph", "services", "dataplane", "control", "core"},
+    "trace": {"trace", "services", "dataplane", "world", "control", "core"},
     "drills": {"drills", "management"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -14,13 +14,14 @@ ANSWERS_WITHIN_S = 10.0
 
 class Counted(NamedTuple):
     """Totals of one endpoint in one cluster since Envoy started. `errors` are 5XX answers, resets and connections that
-    failed."""
+    failed; `reached` are the requests that were sent to it, answered or not yet."""
 
     cluster: str
     address: str
     port: int
     requests: int
     errors: int
+    reached: int = 0
 
 
 class _Socket(msgspec.Struct):
@@ -68,7 +69,7 @@ def parsed(body: bytes) -> Iterator[Counted]:
             where = host.address.socket_address
             # a request whose connection failed was never counted as one
             requests = stats.get("rq_success", 0) + errors
-            yield Counted(cluster.name, where.address, where.port_value, requests, errors)
+            yield Counted(cluster.name, where.address, where.port_value, requests, errors, stats.get("rq_total", 0))
 
 
 async def _get(admin_socket: Path, path: str) -> bytes:

@@ -1,0 +1,72 @@
+"""Where a traced request has got to: what the stages share, and what they find out for those behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kunren.control.store import Snapshot
+from kunren.dataplane.dns.zones import Zones
+from kunren.services.ec2.model import NetworkInterface, Vpc
+from kunren.services.elbv2.matcher import Asked
+from kunren.services.elbv2.model import AvailabilityZone, Listener, LoadBalancer, Rule, TargetGroup
+from kunren.trace.model import Considered, Expected, Request, Step
+from kunren.world.network import VpcNetwork
+from kunren.world.spec import WorldSpec
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that a prediction is made from, at one moment."""
+
+    snapshot: Snapshot
+    zones: Zones
+    spec: WorldSpec
+    now: float = 0.0
+    """AWS time."""
+    wall: float = 0.0
+    """Real time, seconds since 1970: what cookies are stamped with."""
+    wall_seconds: Callable[[float], float] = float
+    """Real seconds of an AWS duration."""
+
+
+@dataclass(slots=True)
+class Course:
+    """`address` is the one that a client goes to: what DNS gave it when the request is sent, else the likeliest."""
+
+    state: State
+    request: Request
+    address: str | None = None
+    expected: Expected = field(default_factory=Expected)
+    vpc: Vpc | None = None
+    network: VpcNetwork | None = None
+    interface: NetworkInterface | None = None
+    balancer: LoadBalancer | None = None
+    node: AvailabilityZone | None = None
+    listener: Listener | None = None
+    rule: Rule | None = None
+    groups: tuple[tuple[TargetGroup, float], ...] = ()
+    """Target groups that may be chosen, each with its probability."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.state.snapshot
+
+    def asked(self) -> Asked:
+        """The request as the listener sees it."""
+        request = self.request
+        host = request.host_header
+        headers = (("host", host), *(each for each in request.headers if each[0].lower() != "host"))
+        return Asked(request.method, host, request.path, request.query, headers, request.source)
+
+    def ended(
+        self, stage: str, chosen: str, because: str, considered: tuple[Considered, ...] = (), **expected: object
+    ) -> Step:
+        """The step at which the request goes no further; `expected` are fields of what is to be observed."""
+        for name, value in expected.items():
+            setattr(self.expected, name, value)
+        return Step(stage=stage, chosen=chosen, because=because, considered=considered, ends=True)
+
+
+Stage = Callable[[Course], Step | None]
+"""Looks at the course, notes there what those behind it need, and says what it found; None: nothing to decide here."""

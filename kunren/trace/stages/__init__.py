@@ -1,0 +1,35 @@
+"""The stages of a request, in order, one file each. A new kind of stage is a new file and a line here.
+
+A stage that has nothing to decide for a request says nothing; one that ends it ends the course.
+"""
+
+from __future__ import annotations
+
+from kunren.trace.course import Stage
+from kunren.trace.stages import (
+    action,
+    certificate,
+    client_network,
+    edge,
+    function,
+    limits,
+    listener,
+    names,
+    rule,
+    target,
+    target_network,
+)
+
+STAGES: tuple[Stage, ...] = (
+    names.stage,
+    edge.stage,
+    client_network.stage,
+    listener.stage,
+    certificate.stage,
+    limits.stage,
+    rule.stage,
+    action.stage,
+    function.stage,
+    target.stage,
+    target_network.stage,
+)

@@ -1,0 +1,84 @@
+"""The action: what the load balancer answers itself, or which target group gets the request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kunren.services.elbv2 import words
+from kunren.services.elbv2.model import Listener, TargetGroup
+from kunren.services.elbv2.redirection import location
+from kunren.trace.course import Course
+from kunren.trace.model import ANSWER, Considered, Step
+from kunren.trace.stages.stickiness import sticky_group
+
+STAGE = "action"
+
+
+def stage(course: Course) -> Step | None:
+    rule, listener = course.rule, course.listener
+    assert rule is not None and listener is not None
+    first, last = rule.actions[0], rule.actions[-1]
+    if first is not last:
+        why = f"what {first['Type']} does is not traced yet"
+        return course.ended(STAGE, str(first["Type"]), why, unsure=why)
+    match last["Type"]:
+        case "redirect":
+            return _redirect(course, listener, last["RedirectConfig"])
+        case "fixed-response":
+            config = last["FixedResponseConfig"]
+            return course.ended(
+                STAGE, words.action(last), "the load balancer answers itself", outcome=ANSWER,
+                statuses=(int(config["StatusCode"]),), answered_by="load balancer",
+            )  # fmt: skip
+        case "forward":
+            return _forward(course, listener, last)
+        case other:
+            why = f"what {other} does is not traced yet"
+            return course.ended(STAGE, str(other), why, unsure=why)
+
+
+def _redirect(course: Course, listener: Listener, config: Mapping[str, Any]) -> Step:
+    status = int(config["StatusCode"].removeprefix("HTTP_"))
+    where = location(config, protocol=listener.protocol, port=listener.port, asked=course.asked())
+    kept = [part for part in ("host", "port", "path", "query") if "#{" + part + "}" in str(config[part.capitalize()])]
+    because = f"the rule redirects; taken over from the request: {', '.join(kept) or 'nothing'}"
+    return course.ended(
+        STAGE, f"redirect {status} to {where}", because, outcome=ANSWER, statuses=(status,), location=where,
+        answered_by="load balancer",
+    )  # fmt: skip
+
+
+def _forward(course: Course, listener: Listener, action: Mapping[str, Any]) -> Step:
+    shares = words.shares(action)
+    found = {arn: course.snapshot.get(TargetGroup, listener.account, listener.region, arn) for arn, _ in shares}
+    groups = [(group, weight) for arn, weight in shares if (group := found[arn]) is not None]
+    total = sum(weight for _, weight in groups)
+    considered = tuple(
+        Considered(
+            what=f"target group {group.name}",
+            taken=weight > 0,
+            because=f"weight {weight} of {total} ({words.percent(weight, total)})" if len(groups) > 1 else "",
+        )
+        for group, weight in groups
+    )
+    if not total:
+        return course.ended(
+            STAGE, "503", "every target group of the rule has weight 0", considered, outcome=ANSWER, statuses=(503,),
+            answered_by="load balancer",
+        )  # fmt: skip
+    config = action.get("ForwardConfig") or {}
+    if (config.get("TargetGroupStickinessConfig") or {}).get("Enabled") and len(groups) > 1:
+        kept = sticky_group(listener, [group for group, weight in groups if weight], course.asked())
+        if kept is not None:
+            course.groups = ((kept, 1.0),)
+            because = "the AWSALBTG cookie keeps this client with it (until it is older than the rule's duration)"
+            return Step(stage=STAGE, chosen=f"forward to {kept.name}", because=because, considered=considered)
+    course.groups = tuple((group, weight / total) for group, weight in groups if weight)
+    if len(course.groups) == 1:
+        because = "it is the rule's only target group" if len(groups) == 1 else "it is the only one with weight"
+        chosen = f"forward to {course.groups[0][0].name}"
+        return Step(stage=STAGE, chosen=chosen, because=because, considered=considered)
+    chosen = " or ".join(f"{group.name} ({words.percent(share, 1)})" for group, share in course.groups)
+    because = "drawn for each request by the weights"
+    return Step(stage=STAGE, chosen=f"forward to {chosen}", because=because, considered=considered)

@@ -1,0 +1,122 @@
+"""Tracing one request: foretell it, send it, see who answered, and compare. The shell around the pure parts.
+
+Who answered is read from Envoy's own counts of each endpoint's requests, before and after: exact while nobody else asks
+the same load balancer in that moment, and left unsaid otherwise. Nothing is added to the request for it.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from kunren.control.store import Store
+from kunren.core.clock import Clock
+from kunren.dataplane.dns.zones import Zones
+from kunren.dataplane.envoy.admin import Counted
+from kunren.services.elbv2.dataplane.balancer import short_name
+from kunren.trace.compare import differences
+from kunren.trace.course import Course, State
+from kunren.trace.model import Observed, Report, Request
+from kunren.trace.predict import predict
+from kunren.trace.request import parsed
+from kunren.trace.send import lookup, send
+from kunren.world.addresses import client_address
+from kunren.world.spec import WorldSpec
+
+Counts = Iterable[Counted]
+
+
+class WorldPart(Protocol):
+    """What tracing needs of the world."""
+
+    async def ensure_place(self, place: str) -> str: ...
+    async def open_socket(self, namespace: str, family: int = ..., type: int = ...) -> socket.socket: ...
+
+
+class Tracer:
+    """`counts` asks Envoy how many requests each endpoint has had; `roots` is the world's bundle of authorities."""
+
+    def __init__(
+        self,
+        store: Store,
+        zones: Callable[[], Zones],
+        spec: WorldSpec,
+        clock: Clock,
+        world: WorldPart,
+        counts: Callable[[], Awaitable[Counts]],
+        roots: Path,
+    ) -> None:
+        self._store = store
+        self._zones = zones
+        self._spec = spec
+        self._clock = clock
+        self._world = world
+        self._counts = counts
+        self._roots = roots
+
+    async def trace(self, wanted: Mapping[str, Any]) -> Report:
+        """`wanted` as `request.parsed` takes it, and "send" (true when absent). Raises BadRequest, UnknownPlace."""
+        request = parsed(wanted, self._spec)
+        course, steps = predict(self._state(), request)
+        if not wanted.get("send", True):
+            return Report(request=request, steps=steps, expected=course.expected)
+        index = next(index for index, each in enumerate(self._spec.places) if each.name == request.place)
+        if request.source != client_address(index):
+            course.expected.unsure = f"nothing was sent: {request.source} is not the address of {request.place}"
+            return Report(request=request, steps=steps, expected=course.expected)
+        return await self._sent(request)
+
+    async def _sent(self, request: Request) -> Report:
+        namespace = await self._world.ensure_place(request.place)
+
+        async def opened(kind: int) -> socket.socket:
+            return await self._world.open_socket(namespace, type=kind)
+
+        addresses, rcode = await lookup(opened, request.host)
+        before = await self._counts()
+        state = self._state()
+        course, steps = predict(state, request, addresses[0] if addresses else None)
+        observed = await send(opened, request, addresses, self._roots, self._clock)
+        observed.rcode = rcode
+        _note_target(course, observed, before, await self._counts())
+        found = differences(course.expected, observed)
+        if found and self._store.generation != state.snapshot.generation:
+            # the state changed on the way: what holds now may be what the request met
+            course, steps = predict(self._state(), request, addresses[0] if addresses else None)
+            found = differences(course.expected, observed)
+        return Report(
+            request=request, steps=steps, expected=course.expected, observed=observed, agrees=not found,
+            differences=found,
+        )  # fmt: skip
+
+    def _state(self) -> State:
+        clock = self._clock
+        return State(
+            self._store.snapshot(), self._zones(), self._spec, clock.now(), clock.wall(), clock.wall_seconds
+        )  # fmt: skip
+
+
+def _note_target(course: Course, observed: Observed, before: Counts, after: Counts) -> None:
+    """Whose count has risen by one; nobody's is to be told when more have, or when no load balancer was reached."""
+    if course.balancer is None or observed.status is None:
+        return
+    own = short_name(course.balancer) + "/"
+    earlier = {(each.cluster, each.address, each.port): each.reached for each in before}
+    risen: dict[tuple[str, str, int], int] = {}
+    for each in after:
+        key = (each.cluster, each.address, each.port)
+        if each.cluster.startswith(own) and each.reached > earlier.get(key, 0):
+            risen[key] = each.reached - earlier.get(key, 0)
+    if not risen:
+        observed.answered_by = "load balancer"
+    elif sum(risen.values()) == 1:
+        ((cluster, address, port),) = risen
+        functions = sorted({each.id for each in course.expected.targets if each.id.startswith("arn:")})
+        if cluster == own + "functions":
+            observed.answered_by = "function"
+            observed.target = functions[0] if len(functions) == 1 else None
+        else:
+            observed.answered_by = "target"
+            observed.target = f"{address}:{port}"
