@@ -97,8 +97,9 @@ class Layout:
             for edge, _ in self.index.backward(id)
             if edge.source in self.shape
         ]
-        lowest = max((each.y + each.height for each in self.shape.values()), default=TOP)
-        return sum(found) / len(found) if found else lowest
+        if found:
+            return sum(found) / len(found)
+        return max((each.y + each.height for each in self.shape.values()), default=TOP)
 
     def _targets(self, groups: Sequence[Node], vpc: Node) -> list[Shape]:
         by_subnet: dict[str | None, list[Node]] = {}
