@@ -126,7 +126,7 @@ class App:
         self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
         contexts = CertificateContexts(self.ca.server_context)
         self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)
-        self.gateway.fronts.append(self.functions.urls)
+        self.gateway.fronts += [self.functions.urls, self.functions.downloads]
         self.inside = Inside(self.gateway, self.fallback)
         self.endpoints = EndpointController(self.store, clock, self.world, self.gateway, self.dns)
         self.proxy = HostProxy(self.world, self.dns.resolve, self.spec.default_place, settings.proxy_port)

@@ -76,13 +76,15 @@ class _Client(NamedTuple):
         from botocore.awsrequest import HeadersDict
 
         assert isinstance(answer.body, bytes)
+        model = self.model.operation_model(operation)
+        raw = model.has_streaming_output and answer.status < 300
         told = {
             "status_code": answer.status,
             "headers": HeadersDict(answer.headers),
-            "body": answer.body,
+            "body": bytearray(answer.body) if raw else answer.body,  # bytes would be taken for text
             "context": {"operation_name": operation},
         }
-        found: dict[str, Any] = self.parser.parse(told, self.model.operation_model(operation).output_shape)
+        found: dict[str, Any] = self.parser.parse(told, model.output_shape)
         if answer.status >= 300:
             error = found.get("Error", {})
             raise WireError(error.get("Code") or "InternalFailure", error.get("Message") or "", answer.status)

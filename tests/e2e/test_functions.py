@@ -3,6 +3,8 @@
 import io
 import json
 import shutil
+import urllib.error
+import urllib.request
 import zipfile
 
 import pytest
@@ -119,6 +121,8 @@ def test_results_of_asynchronous_invocations_reach_their_destinations(home):
 ECHO = """
 import json
 import shutil
+import urllib.error
+import urllib.request
 def handler(event, context):
     if event["rawPath"] == "/plain":
         return {"seen": True}
@@ -250,3 +254,85 @@ def test_a_streamed_answer_comes_in_pieces(home):
     status, headers, body = curl(home, url["FunctionUrl"])
     assert (status, body) == (202, "first,second")
     assert ("Content-Length", "12") in headers
+
+
+def archive(files):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as made:
+        for name, text in files.items():
+            made.writestr(name, text)
+    return out.getvalue()
+
+
+def test_layers_lie_at_opt_the_last_on_top(home):
+    lambda_ = home.functions
+    first = archive({"python/shared.py": "NAME = 'first'\n", "python/lower.py": "NAME = 'lower'\n", "data/a.txt": "a"})
+    second = archive({"python/lib/python3.11/site-packages/shared.py": "NAME = 'second'\n", "data/b.txt": "b"})
+    made = lambda_.publish_layer_version(
+        LayerName="lower", Content={"ZipFile": first}, CompatibleRuntimes=["python3.11"], Description="d"
+    )
+    arn = f"arn:aws:lambda:us-east-1:{home.id}:layer:lower"
+    assert (made["LayerArn"], made["LayerVersionArn"], made["Version"]) == (arn, f"{arn}:1", 1)
+    assert made["Content"]["CodeSize"] == len(first)
+    upper = lambda_.publish_layer_version(LayerName="upper", Content={"ZipFile": second})["LayerVersionArn"]
+    source = (
+        "import os, shared, lower\n"
+        "def handler(event, context):\n"
+        "    return [shared.NAME, lower.NAME, sorted(os.listdir('/opt/data')), shared.__file__]\n"
+    )
+    home.function("layered", source, Layers=[f"{arn}:1", upper])
+    told = json.loads(lambda_.invoke(FunctionName="layered")["Payload"].read())
+    assert told == ["second", "lower", ["a.txt", "b.txt"], "/opt/python/lib/python3.11/site-packages/shared.py"]
+    shown = lambda_.get_function_configuration(FunctionName="layered")["Layers"]
+    assert [(each["Arn"], each["CodeSize"]) for each in shown] == [(f"{arn}:1", len(first)), (upper, len(second))]
+
+    with urllib.request.urlopen(
+        lambda_.get_layer_version(LayerName="lower", VersionNumber=1)["Content"]["Location"]
+    ) as link:
+        assert link.read() == first
+    location = lambda_.get_function(FunctionName="layered")["Code"]["Location"]
+    with urllib.request.urlopen(location) as link:
+        assert link.read() == package(source)
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(location.replace("Signature=", "Signature=0"))
+
+    lambda_.publish_layer_version(LayerName="lower", Content={"ZipFile": second})
+    assert [each["Version"] for each in lambda_.list_layer_versions(LayerName="lower")["LayerVersions"]] == [2, 1]
+    listed = lambda_.list_layers(CompatibleRuntime="python3.11")["Layers"]
+    assert [(each["LayerName"], each["LatestMatchingVersion"]["Version"]) for each in listed] == [("lower", 1)]
+    both = refusal(lambda_.update_function_configuration, FunctionName="layered", Layers=[f"{arn}:1", f"{arn}:2"])
+    assert both[1].startswith("Two different versions of the same layer are not allowed to be referenced")
+    gone = refusal(lambda_.update_function_configuration, FunctionName="layered", Layers=[f"{arn}:3"])
+    assert gone == ("InvalidParameterValueException", f"Layer version {arn}:3 does not exist.")
+
+    stranger = home.kunren.client("lambda", "777777777777")
+    assert refusal(stranger.get_layer_version_by_arn, Arn=f"{arn}:1")[0] == "AccessDeniedException"
+    lambda_.add_layer_version_permission(
+        LayerName="lower", VersionNumber=1, StatementId="s", Action="lambda:GetLayerVersion", Principal="777777777777"
+    )
+    assert stranger.get_layer_version_by_arn(Arn=f"{arn}:1")["Description"] == "d"
+    assert "777777777777" in lambda_.get_layer_version_policy(LayerName="lower", VersionNumber=1)["Policy"]
+    lambda_.remove_layer_version_permission(LayerName="lower", VersionNumber=1, StatementId="s")
+    assert refusal(stranger.get_layer_version_by_arn, Arn=f"{arn}:1")[0] == "AccessDeniedException"
+
+    lambda_.delete_layer_version(LayerName="lower", VersionNumber=1)
+    assert refusal(lambda_.get_layer_version, LayerName="lower", VersionNumber=1)[0] == "ResourceNotFoundException"
+    lambda_.update_function_configuration(FunctionName="layered", Timeout=5)  # whoever has it keeps it
+    lambda_.get_waiter("function_updated_v2").wait(FunctionName="layered", WaiterConfig={"Delay": 0.1})
+    assert json.loads(lambda_.invoke(FunctionName="layered")["Payload"].read())[0] == "second"
+
+
+def test_code_comes_from_s3(home):
+    s3 = home.client("s3")
+    bucket = f"code-{home.id}"
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(
+        Bucket=bucket, Key="a key/app.zip", Body=package("def handler(event, context):\n    return 'from S3'\n")
+    )
+    home.function("fetched", "", Code={"S3Bucket": bucket, "S3Key": "a key/app.zip"})
+    assert home.functions.invoke(FunctionName="fetched")["Payload"].read() == b'"from S3"'
+    missing = refusal(home.functions.update_function_code, FunctionName="fetched", S3Bucket=bucket, S3Key="no")
+    assert missing == (
+        "InvalidParameterValueException",
+        "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist.",
+    )

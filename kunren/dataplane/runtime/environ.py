@@ -45,12 +45,13 @@ def worker_environment(
     runtime_dir: str,
     trust: Mapping[str, str],
     extra: Mapping[str, str],
+    initialization: str = "on-demand",
 ) -> dict[str, str]:
     """The whole environment of one worker process.
 
     `task_root` is where the worker sees its code. `trust` names the world's certificate bundle for tools with a store
     of their own; the function's own variables win over it and over PATH and LANG, never over the reserved ones. `extra`
-    is between us and our runtime client.
+    is between us and our runtime client; `initialization` is AWS's word for why the worker was started.
     """
     environment = {
         "PATH": path,
@@ -66,7 +67,7 @@ def worker_environment(
         "AWS_LAMBDA_FUNCTION_NAME": version.name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(version.memory_mb),
         "AWS_LAMBDA_FUNCTION_VERSION": version.version,
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": initialization,
         "AWS_LAMBDA_LOG_GROUP_NAME": version.log_group,
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "AWS_ACCESS_KEY_ID": "test" if version.account == DEFAULT_ACCOUNT else version.account,
@@ -81,5 +82,7 @@ def worker_environment(
         environment["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{version.runtime}"
     if version.runtime.startswith("nodejs"):
         own = version.environment.get("NODE_PATH")
-        environment["NODE_PATH"] = own or f"/opt/nodejs/node_modules:{task_root}/node_modules:{task_root}"
+        major = version.runtime.removeprefix("nodejs").partition(".")[0]
+        layers = f"/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules"
+        environment["NODE_PATH"] = own or f"{layers}:{task_root}/node_modules:{task_root}"
     return environment

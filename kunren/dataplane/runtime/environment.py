@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import errno
-import os
 import shutil
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from kunren.dataplane.runtime.environ import worker_environment
 from kunren.dataplane.runtime.faults import Reply
 from kunren.dataplane.runtime.host import FunctionHost
 from kunren.dataplane.runtime.interpreters import Command
+from kunren.dataplane.runtime.layout import TASK_ROOT, binds, bootstrap
 from kunren.dataplane.runtime.logs import FunctionLogs, WorkerLog, report_line
 from kunren.dataplane.runtime.memory import find_process, memory_mb
 from kunren.dataplane.runtime.streams import ResponseStream
@@ -37,7 +37,6 @@ from kunren.dataplane.runtime.version import FunctionVersion, Invocation
 from kunren.world.interface import Process, ProcessSpec
 
 INIT_LIMIT_S = 10.0
-TASK_ROOT = "/var/task"
 _MEMORY_CHECK_S = 0.1
 _UNREAD = Reply(message="the worker died before it read the event")
 _CLOSING_S = 0.05
@@ -81,6 +80,7 @@ class Environment:
         place: Place,
         address: str,
         *,
+        provisioned: bool = False,
         on_idle: Callable[[Environment], None],
         on_finishing: Callable[[Environment], None],
         on_leaving: Callable[[Environment], None],
@@ -90,6 +90,7 @@ class Environment:
         self.place = place
         self.phase = "init"
         self.place_kept = False
+        self.provisioned = provisioned
         self.idle_since = 0.0
         self._command = command
         self._with = surroundings
@@ -137,16 +138,22 @@ class Environment:
         return failure
 
     async def _spawn(self) -> Reply | None:
-        if (missing := self._missing_entrypoint()) is not None:
-            return missing
+        lays_files = self._with.host.lays_files
+        program: str | Reply = ""
+        argv, custom = self._command.argv, self.version.runtime.startswith("provided")
+        if custom:
+            program = bootstrap(self.version)
+            if isinstance(program, Reply):
+                return program
+            argv = (program if lays_files else program.replace(TASK_ROOT, self.version.code_dir, 1),)
         api = self._with.api
         region = self.version.region
         api.attach(region, self._address, self)
-        lays_files = self._with.host.lays_files
         task_root = TASK_ROOT if lays_files else self.version.code_dir
+        needed = [*self._command.reads, *self._with.trust.values()]
         spec = ProcessSpec(
             name=f"function-{self.version.name}",
-            argv=self._command.argv,
+            argv=argv,
             namespace="",
             env=worker_environment(
                 self.version,
@@ -156,49 +163,24 @@ class Environment:
                 path=self._command.path,
                 runtime_dir=str(Path(self._command.argv[-1]).parent),
                 trust=self._with.trust,
+                initialization="provisioned-concurrency" if self.provisioned else "on-demand",
                 extra=self._command.environment,
             ),
             cwd=task_root,
             stdout=self._log.writer,
             stderr=self._log.writer,
-            binds=self._binds() if lays_files else {},
+            binds=binds(self.version, self.place.folder, needed) if lays_files else {},
         )
         try:
             process = self._process = await self._with.host.spawn(region, spec)
         except OSError as error:
-            if not self.version.runtime.startswith("provided") or error.errno not in _NOT_EXECUTABLE:
+            if not custom or error.errno not in _NOT_EXECUTABLE:
                 raise  # not the function's fault
-            return faults.not_executable((error.strerror or str(error)).lower())
+            return faults.not_executable((error.strerror or str(error)).lower(), str(program))
         self._log.close_writer()
         self._task(self._watch(process))
         self._task(self._find())
         return None
-
-    def _missing_entrypoint(self) -> Reply | None:
-        if not self.version.runtime.startswith("provided"):
-            return None
-        bootstrap = Path(self.version.code_dir, "bootstrap")
-        if not bootstrap.is_file():
-            return faults.no_bootstrap()
-        if not os.access(bootstrap, os.X_OK):
-            return faults.not_executable(os.strerror(errno.EACCES).lower())
-        return None
-
-    def _binds(self) -> dict[str, str]:
-        """Its code and its own /tmp; what it needs of the real /tmp (an installation there) is laid over that again."""
-        folder = self.place.folder
-        binds = {"/tmp": str(folder), TASK_ROOT: self.version.code_dir}
-        for needed in sorted({*self._command.reads, *self._with.trust.values()}):
-            if not needed.startswith("/tmp/") or not Path(needed).exists():
-                continue
-            mount_point = folder / needed.removeprefix("/tmp/")
-            if Path(needed).is_dir():
-                mount_point.mkdir(parents=True, exist_ok=True)
-            else:
-                mount_point.parent.mkdir(parents=True, exist_ok=True)
-                mount_point.touch()
-            binds[needed] = needed
-        return binds
 
     async def _watch(self, process: Process) -> None:
         code = await process.wait()

@@ -86,9 +86,9 @@ def no_bootstrap() -> Reply:
     return Reply(error_type="Runtime.InvalidEntrypoint", message=message, status="error")
 
 
-def not_executable(reason: str) -> Reply:
+def not_executable(reason: str, program: str = "/var/task/bootstrap") -> Reply:
     """`reason` is the kernel's, as "permission denied" or "exec format error"."""
-    message = f"fork/exec /var/task/bootstrap: {reason}"
+    message = f"fork/exec {program}: {reason}"
     return Reply(error_type="Runtime.InvalidEntrypoint", message=message, status="error")
 
 

@@ -55,10 +55,13 @@ class Pool:
         version: FunctionVersion,
         clock: Clock,
         capacity: Capacity,
-        make: Callable[[Pool, Place | None], Environment],
+        make: Callable[[Pool, Place | None, bool], Environment],
     ) -> None:
         self.version = version
         self.retired = False
+        self.floor = 0
+        """How many workers are kept initialised, whether anything asks for them or not (provisioned concurrency)."""
+        self.floor_failure: Reply | None = None
         self.idle: list[Environment] = []
         self._all: set[Environment] = set()
         self._finishing: dict[Environment, float] = {}
@@ -73,6 +76,19 @@ class Pool:
     @property
     def size(self) -> int:
         return len(self._all)
+
+    @property
+    def provisioned(self) -> int:
+        """How many of the floor's workers are initialised."""
+        return sum(1 for each in self._all if each.provisioned and each.phase not in ("init", "ended"))
+
+    def provision(self, count: int) -> None:
+        """Keep that many workers initialised from now on."""
+        self.floor, self.floor_failure = count, None
+        surplus = self.provisioned - count
+        for environment in [each for each in self.idle if each.provisioned][: max(surplus, 0)]:
+            environment.provisioned = False  # it goes when it has been idle long enough
+        self.scale()
 
     @property
     def starting(self) -> int:
@@ -107,9 +123,14 @@ class Pool:
         while len(self._waiters) > self._starting + soon and not self.retired and self._capacity.may_start():
             self._starting += 1
             self._task(self._start(self._new()))
+        held = sum(1 for each in self._all if each.provisioned)
+        while held < self.floor and self.floor_failure is None and not self.retired and self._capacity.may_start():
+            held += 1
+            self._starting += 1
+            self._task(self._start(self._new(provisioned=True)))
 
-    def _new(self) -> Environment:
-        environment = self._make(self, self._spare.pop() if self._spare else None)
+    def _new(self, *, provisioned: bool = False) -> Environment:
+        environment = self._make(self, self._spare.pop() if self._spare else None, provisioned)
         self._all.add(environment)
         return environment
 
@@ -117,13 +138,15 @@ class Pool:
         failed = True
         try:
             reply = await environment.start(INIT_LIMIT_S)
-            if reply is not None and self._waiters:
+            if reply is not None and environment.provisioned:
+                self.floor_failure = reply
+            elif reply is not None and self._waiters:
                 log.info("init of %s failed (%s); once more, as AWS does", self.version.key, reply.error_type)
                 await environment.end(keep_place=True)
                 environment = self._new()
                 reply = await environment.start(self.version.timeout_s)
             failed = reply is not None
-            if reply is not None:
+            if reply is not None and not environment.provisioned:
                 self._fail_one(StartFailure(environment, reply))
         except Exception as error:  # the world's failure, as a namespace that is not there
             log.warning("no worker of %s could be started: %r", self.version.key, error, exc_info=True)
@@ -176,6 +199,8 @@ class Pool:
 
     def ended(self, environment: Environment) -> None:
         self._all.discard(environment)
+        if environment.provisioned and not self.retired:
+            self.scale()
         if self.retired:
             self._drop_spare()
         self._capacity.freed()
@@ -184,7 +209,7 @@ class Pool:
 
     def evict(self, idle_before: float) -> int:
         """End the workers that have been idle since before that AWS time; how many."""
-        old = [each for each in self.idle if each.idle_since < idle_before]
+        old = [each for each in self.idle if each.idle_since < idle_before and not each.provisioned]
         for environment in old:
             self.idle.remove(environment)
             self._end(environment)

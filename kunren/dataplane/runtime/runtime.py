@@ -20,9 +20,11 @@ from typing import Any
 from kunren.core.clock import Clock, Timer
 from kunren.core.entropy import Entropy
 from kunren.dataplane.runtime.api_server import RuntimeApi
-from kunren.dataplane.runtime.environment import TASK_ROOT, Environment, Place, Surroundings
+from kunren.dataplane.runtime.environment import Environment, Place, Surroundings
+from kunren.dataplane.runtime.faults import Reply
 from kunren.dataplane.runtime.host import FunctionHost
 from kunren.dataplane.runtime.interpreters import Command, Interpreters
+from kunren.dataplane.runtime.layout import TASK_ROOT
 from kunren.dataplane.runtime.logs import FunctionLogs, LogSink
 from kunren.dataplane.runtime.pool import Pool, StartFailure
 from kunren.dataplane.runtime.version import FunctionVersion, Invocation, Outcome, Throttled
@@ -56,7 +58,7 @@ class FunctionRuntime:
         self._api = RuntimeApi()
         self._with = Surroundings(host, self._api, clock, self.logs, dict(trust or {}))
         self._host = host
-        self._limit = environment_limit
+        self.limit = environment_limit
         self._starting_max = 2 * (os.cpu_count() or 1) + 2
         self._idle_timeout_s = idle_timeout_s
         self._interpreters = Interpreters(folder / "python-packages")
@@ -147,7 +149,25 @@ class FunctionRuntime:
         self._sweep_later()
         return pool
 
-    def _make(self, pool: Pool, place: Place | None) -> Environment:
+    async def provision(self, version: FunctionVersion, count: int) -> None:
+        """Keep that many workers of a version initialised. Raises RuntimeUnavailable, and what the world raises."""
+        pool = self._pools.get(version.key)
+        if pool is None or pool.retired or pool.version != version:
+            pool = await self._new_pool(version)
+        if pool.floor != count:
+            pool.provision(count)
+
+    def provisioned(self, key: str) -> tuple[int, Reply | None]:
+        """How many workers of a version are initialised as asked, and why no more can be."""
+        pool = self._pools.get(key)
+        return (min(pool.provisioned, pool.floor), pool.floor_failure) if pool is not None else (0, None)
+
+    def floors(self, arn: str) -> dict[str, FunctionVersion]:
+        """The versions of a function that have workers kept initialised, by version."""
+        held = [each.version for each in self._pools.values() if each.floor and each.version.arn == arn]
+        return {each.version: each for each in held}
+
+    def _make(self, pool: Pool, place: Place | None, provisioned: bool) -> Environment:
         version = pool.version
         self._started += 1
         if place is None:
@@ -163,6 +183,7 @@ class FunctionRuntime:
             self._with,
             place,
             _address(self._addresses),
+            provisioned=provisioned,
             on_idle=self._idle(pool),
             on_finishing=pool.finishing,
             on_leaving=pool.leaving,
@@ -185,9 +206,9 @@ class FunctionRuntime:
         pools = [*self._pools.values(), *self._old]
         if self._stopped or sum(each.starting for each in pools) >= self._starting_max:
             return False
-        if sum(each.size for each in pools) < self._limit:
+        if sum(each.size for each in pools) < self.limit:
             return True
-        idle = [environment for each in pools for environment in each.idle]
+        idle = [environment for each in pools for environment in each.idle if not environment.provisioned]
         if idle:  # make room; `freed` will ask again
             oldest = min(idle, key=lambda each: each.idle_since)
             next(each for each in pools if oldest in each.idle).evict_one(oldest)
@@ -197,7 +218,7 @@ class FunctionRuntime:
         if self._stopped:
             return
         for pool in list(self._pools.values()):
-            if pool.waiting:
+            if pool.waiting or pool.floor:
                 pool.scale()
 
     # Ends
@@ -228,7 +249,7 @@ class FunctionRuntime:
         idle_before = self._clock.now() - self._idle_timeout_s
         for key, pool in list(self._pools.items()):
             pool.evict(idle_before)
-            if not pool.size and not pool.waiting:
+            if not pool.size and not pool.waiting and not pool.floor:
                 del self._pools[key]
         self._old = [each for each in self._old if each.size]
         if self._pools:
@@ -252,7 +273,7 @@ class FunctionRuntime:
             "idle": sum(len(each.idle) for each in pools),
             "in_flight": sum(self._in_flight.values()),
             "started": self._started,
-            "limit": self._limit,
+            "limit": self.limit,
         }
 
 

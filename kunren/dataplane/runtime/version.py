@@ -13,7 +13,8 @@ class FunctionVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One deployed function version: all that decides what a worker is. Any difference means other workers.
 
     `arn` is the function's ARN without qualifier; `revision` changes with each update, so that an update to equal
-    values still replaces the workers, as on AWS. `code_dir` is the folder with the unpacked code.
+    values still replaces the workers, as on AWS. `code_dir` is the folder with the unpacked code, `opt_dir` the one
+    with its layers ("" without).
     """
 
     account: str
@@ -26,6 +27,7 @@ class FunctionVersion(msgspec.Struct, frozen=True, kw_only=True):
     memory_mb: int
     timeout_s: int
     code_dir: str
+    opt_dir: str = ""
     revision: str
     environment: dict[str, str] = {}
     log_group: str = ""

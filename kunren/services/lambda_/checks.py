@@ -114,8 +114,6 @@ def refuse_missing_features(params: Mapping[str, Any]) -> None:
     vpc = params.get("VpcConfig") or {}
     if vpc.get("SubnetIds") or vpc.get("SecurityGroupIds"):
         raise _not_yet("functions in a VPC", "Leave VpcConfig out.")
-    if params.get("Layers"):
-        raise _not_yet("layers", "Put the layer's files into the package.")
     if params.get("FileSystemConfigs"):
         raise _not_yet("file systems of functions")
     if (params.get("TracingConfig") or {}).get("Mode") == "Active":

@@ -16,6 +16,7 @@ import stat
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from kunren.services.lambda_.errors import InvalidParameterValueException
@@ -37,7 +38,7 @@ class CodeStore:
 
     def put(self, package: bytes) -> Code:
         """Check a package and keep it durably. Raises InvalidParameterValueException."""
-        check(package)
+        unpacked = check(package)
         digest = hashlib.sha256(package).hexdigest()
         path = self.package(digest)
         if not path.exists():
@@ -49,7 +50,7 @@ class CodeStore:
                 os.fsync(file.fileno())
             Path(temporary).replace(path)
             _sync_folder(path.parent)
-        return Code(sha256=digest, size=len(package))
+        return Code(sha256=digest, size=len(package), unpacked=unpacked)
 
     def package(self, sha256: str) -> Path:
         return self._packages / f"{sha256}.zip"
@@ -78,6 +79,27 @@ class CodeStore:
             shutil.rmtree(temporary, ignore_errors=True)
         return folder
 
+    def merge(self, layers: Sequence[str]) -> Path:
+        """A folder with the unpacked layers laid over each other, the last on top; made anew after each start.
+        Raises as `unpack` does."""
+        name = hashlib.sha256("/".join(layers).encode()).hexdigest()
+        folder = self._unpacked / f"opt.{name}"
+        if folder.is_dir():
+            return folder
+        sources = [self.unpack(each) for each in layers]
+        temporary = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=self._unpacked))
+        temporary.chmod(0o755)
+        try:
+            for source in sources:
+                _overlay(source, temporary)
+            temporary.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return folder
+
     def discard_except(self, used: set[str]) -> None:
         """Drop the packages that no function uses any more."""
         for folder in (self._packages, self._unpacked):
@@ -86,10 +108,8 @@ class CodeStore:
                     shutil.rmtree(each) if each.is_dir() else each.unlink(missing_ok=True)
 
 
-def check(package: bytes) -> None:
-    """Raises InvalidParameterValueException unless it is an archive that AWS would take."""
-    if len(package) > ZIPPED_BYTES_MAX:
-        raise InvalidParameterValueException(f"Zipped size must be smaller than {ZIPPED_BYTES_MAX} bytes")
+def check(package: bytes) -> int:
+    """How many bytes it unpacks to. Raises InvalidParameterValueException for what AWS would not take."""
     try:
         with zipfile.ZipFile(io.BytesIO(package)) as archive:
             entries = archive.infolist()
@@ -100,6 +120,7 @@ def check(package: bytes) -> None:
             total = 0
             for entry in entries:
                 total += _check_entry(archive, entry, UNZIPPED_BYTES_MAX - total)
+            return total
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
         raise InvalidParameterValueException(_NOT_A_ZIP) from error
 
@@ -157,6 +178,20 @@ def _extract(archive: zipfile.ZipFile, folder: Path) -> None:
     for target, aim in links:
         target.unlink(missing_ok=True)
         target.symlink_to(aim)
+
+
+def _overlay(source: Path, target: Path) -> None:
+    """Lay a tree over another. Files are linked, not copied: nobody writes into them."""
+    for entry in source.iterdir():
+        place = target / entry.name
+        folder = entry.is_dir() and not entry.is_symlink()
+        if place.is_symlink() or (place.exists() and not (folder and place.is_dir())):
+            shutil.rmtree(place) if place.is_dir() and not place.is_symlink() else place.unlink()
+        if folder:
+            place.mkdir(exist_ok=True)
+            _overlay(entry, place)
+        else:
+            os.link(entry, place, follow_symlinks=False)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -8,6 +8,7 @@ retried; what can't (no interpreter, a damaged package) is a Failed state with A
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import zipfile
 
@@ -21,7 +22,7 @@ from kunren.dataplane.runtime.runtime import FunctionRuntime
 from kunren.dataplane.runtime.version import FunctionVersion
 from kunren.services.lambda_.code import CodeStore
 from kunren.services.lambda_.errors import InvalidParameterValueException
-from kunren.services.lambda_.model import LATEST, Configured, Function, FunctionStatus, PublishedVersion
+from kunren.services.lambda_.model import LATEST, Configured, Function, FunctionStatus, LayerVersion, PublishedVersion
 from kunren.services.lambda_.names import function_arn
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,9 @@ class Deployer:
 
     async def run(self) -> None:
         snapshot = self._store.snapshot()
-        used = {each.code.sha256 for kind in (Function, PublishedVersion) for each in snapshot.every(kind)}
+        used = {each.code.sha256 for each in snapshot.every(LayerVersion)}
+        for configured in itertools.chain(snapshot.every(Function), snapshot.every(PublishedVersion)):
+            used |= {configured.code.sha256, *(each.code.sha256 for each in configured.layers)}
         await asyncio.to_thread(self._code.discard_except, used)
         await self.controller.run()
 
@@ -90,6 +93,8 @@ class Deployer:
         """The version as the runtime can run it, or None, the reason and its code."""
         try:
             folder = await asyncio.to_thread(self._code.unpack, function.code.sha256)
+            layers = [each.code.sha256 for each in function.layers]
+            opt = await asyncio.to_thread(self._code.merge, layers) if layers else None
         except (InvalidParameterValueException, zipfile.BadZipFile, FileNotFoundError) as error:
             log.error("the package of function %s cannot be unpacked: %r", function.id, error)
             return None, "The function's deployment package cannot be unpacked.", "InvalidZipFileException"
@@ -104,6 +109,7 @@ class Deployer:
             memory_mb=function.memory_size,
             timeout_s=function.timeout,
             code_dir=str(folder),
+            opt_dir=str(opt) if opt is not None else "",
             revision=function.update_id,
             environment=function.environment or {},
             log_group=function.log_group,

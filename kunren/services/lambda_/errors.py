@@ -34,6 +34,11 @@ class PreconditionFailedException(_LambdaError):
     status = 412
 
 
+class ProvisionedConcurrencyConfigNotFoundException(_LambdaError):
+    code = "ProvisionedConcurrencyConfigNotFoundException"
+    status = 404
+
+
 class PolicyLengthExceededException(_LambdaError):
     code = "PolicyLengthExceededException"
     status = 400

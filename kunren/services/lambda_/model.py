@@ -17,6 +17,14 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
 
     sha256: str
     size: int
+    unpacked: int = 0
+
+
+class LayerReference(msgspec.Struct, frozen=True, kw_only=True):
+    """A layer version as a function has it: it keeps the code when the version is deleted."""
+
+    arn: str
+    code: Code
 
 
 class Configured(Resource, frozen=True, kw_only=True):
@@ -42,6 +50,7 @@ class Configured(Resource, frozen=True, kw_only=True):
     log_group: str = ""
     dead_letter_arn: str = ""
     kms_key_arn: str = ""
+    layers: tuple[LayerReference, ...] = ()
     last_modified: float
     revision_id: str
     update_id: str
@@ -59,7 +68,7 @@ class Configured(Resource, frozen=True, kw_only=True):
 
 SETTINGS = (
     "role", "runtime", "handler", "code", "timeout", "memory_size", "environment", "architecture", "ephemeral_storage",
-    "log_group", "dead_letter_arn", "kms_key_arn",
+    "log_group", "dead_letter_arn", "kms_key_arn", "layers",
 )  # fmt: skip
 """The fields of `Configured` that a published version takes over from $LATEST, besides its description."""
 
@@ -75,6 +84,7 @@ class Function(Configured, frozen=True, kw_only=True):
 
     last_version: int = 0
     reserved_concurrency: int | None = None
+    recursive_loop: str = "Terminate"
     policies: dict[str, tuple[dict[str, Any], ...]] = {}
     tags: dict[str, str] = {}
 
@@ -147,6 +157,57 @@ class FunctionUrl(Resource, frozen=True, kw_only=True):
         return f"{self.label}.lambda-url.{self.region}.on.aws"
 
 
+class Layer(Resource, frozen=True, kw_only=True):
+    """A layer's name, and the number of its version that was published last."""
+
+    kind: ClassVar[str] = "lambda.layer"
+
+    last_version: int = 0
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:lambda:{self.region}:{self.account}:layer:{self.id}"
+
+
+class LayerVersion(Resource, frozen=True, kw_only=True):
+    """Desired: an immutable package. Its id is `layer:number`."""
+
+    kind: ClassVar[str] = "lambda.layer-version"
+
+    layer_arn: str
+    code: Code
+    description: str = ""
+    license: str = ""
+    runtimes: tuple[str, ...] = ()
+    architectures: tuple[str, ...] = ()
+    created: float
+    policy: tuple[dict[str, Any], ...] = ()
+    policy_revision: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.id.partition(":")[0]
+
+    @property
+    def number(self) -> int:
+        return int(self.id.partition(":")[2])
+
+    @property
+    def arn(self) -> str:
+        return f"{self.layer_arn}:{self.number}"
+
+
+class ProvisionedConcurrency(Resource, frozen=True, kw_only=True):
+    """Desired: workers kept initialised for a version or alias. Its id is `name:qualifier`."""
+
+    kind: ClassVar[str] = "lambda.provisioned-concurrency"
+
+    function: str
+    qualifier: str
+    requested: int
+    modified: float
+
+
 class FunctionStatus(Resource, frozen=True, kw_only=True):
     """Observed, kept in memory: what the runtime has deployed. Id is that of the function or version.
 
@@ -180,3 +241,18 @@ class AsyncEvent(Resource, frozen=True, kw_only=True):
     """How often it could not be tried (throttled, or nothing to run it on)."""
     refused: str = ""
     """Why, the last time."""
+
+
+RESOURCES = (
+    Function,
+    PublishedVersion,
+    Alias,
+    EventInvokeConfig,
+    FunctionUrl,
+    Layer,
+    LayerVersion,
+    ProvisionedConcurrency,
+    FunctionStatus,
+    AsyncEvent,
+)
+"""All that the service keeps in the store."""

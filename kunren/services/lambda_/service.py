@@ -18,21 +18,15 @@ from kunren.dataplane.runtime.host import FunctionHost
 from kunren.dataplane.runtime.logs import LogSink
 from kunren.dataplane.runtime.runtime import FunctionRuntime
 from kunren.services.lambda_.api import LambdaApi
-from kunren.services.lambda_.api.base import CodeUrl, FetchS3
 from kunren.services.lambda_.code import CodeStore
 from kunren.services.lambda_.deploy import Deployer
 from kunren.services.lambda_.destinations import Destinations
+from kunren.services.lambda_.downloads import Downloads
 from kunren.services.lambda_.events import EventQueue
 from kunren.services.lambda_.invoker import Invoker
-from kunren.services.lambda_.model import (
-    Alias,
-    AsyncEvent,
-    EventInvokeConfig,
-    Function,
-    FunctionStatus,
-    FunctionUrl,
-    PublishedVersion,
-)
+from kunren.services.lambda_.model import RESOURCES
+from kunren.services.lambda_.packages import Packages
+from kunren.services.lambda_.provisioning import Provisioner
 from kunren.services.lambda_.urls import FunctionUrls
 from kunren.settings import Settings
 
@@ -51,12 +45,10 @@ class LambdaService:
         *,
         call: CallService = nobody_answers,
         trust: Mapping[str, str] | None = None,
-        fetch_s3: FetchS3 | None = None,
-        code_url: CodeUrl | None = None,
         log_sink: LogSink | None = None,
         environment_limit: int = 64,
     ) -> None:
-        store.register(Function, PublishedVersion, Alias, EventInvokeConfig, FunctionUrl, FunctionStatus, AsyncEvent)
+        store.register(*RESOURCES)
         self.runtime = FunctionRuntime(
             host=host,
             clock=clock,
@@ -70,8 +62,11 @@ class LambdaService:
         self.invoker = Invoker(store, self.runtime, clock, entropy)
         self.urls = FunctionUrls(store, self.invoker, clock, entropy)
         self.bridge = ElbBridge(settings, self.invoker)
-        self.api = LambdaApi(settings, store, clock, entropy, self.invoker, fetch_s3=fetch_s3, code_url=code_url)
-        self._deployer = Deployer(store, self.runtime, CodeStore(settings.data_dir / "lambda"), clock)
+        code = CodeStore(settings.data_dir / "lambda")
+        self.downloads = Downloads(code, clock, entropy)
+        self.api = LambdaApi(store, clock, entropy, self.invoker, Packages(code, call), self.downloads)
+        self._deployer = Deployer(store, self.runtime, code, clock)
+        self._provisioner = Provisioner(store, self.runtime, clock)
         self._events = EventQueue(store, self.invoker, clock, Destinations(call, clock, entropy))
 
     async def start(self) -> None:
@@ -82,6 +77,7 @@ class LambdaService:
         """Deploy functions and work off events until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._deployer.run(), name="lambda-deployer")
+            group.create_task(self._provisioner.controller.run(), name="lambda-provisioner")
             group.create_task(self._events.run(), name="lambda-events")
 
     async def settled(self) -> None:

@@ -84,6 +84,8 @@ def _settings(function: Configured) -> dict[str, Any]:
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": function.log_group},
     }
+    if function.layers:
+        shown["Layers"] = [{"Arn": each.arn, "CodeSize": each.code.size} for each in function.layers]
     if function.dead_letter_arn:
         shown["DeadLetterConfig"] = {"TargetArn": function.dead_letter_arn}
     if function.kms_key_arn:

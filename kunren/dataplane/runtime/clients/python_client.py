@@ -232,7 +232,9 @@ def prepare() -> RuntimeApi:
     offered = os.environ.pop("KUNREN_PYTHON_PACKAGES", "")
     own = __file__.rpartition("/")[0]
     stdlib = [each for each in sys.path if each != own and "-packages" not in each]
-    sys.path[:] = [os.environ["LAMBDA_TASK_ROOT"], "/opt/python", *stdlib, *([offered] if offered else [])]
+    version = os.environ.get("AWS_EXECUTION_ENV", "").rpartition("_")[2]
+    layers = [f"/opt/python/lib/{version}/site-packages", "/opt/python"]
+    sys.path[:] = [os.environ["LAMBDA_TASK_ROOT"], *layers, *stdlib, *([offered] if offered else [])]
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(  # type: ignore[union-attr]
             line_buffering=True, encoding="utf-8", errors="backslashreplace"

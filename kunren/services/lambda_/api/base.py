@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,7 +12,7 @@ from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.pagination import InvalidToken, page
-from kunren.services.lambda_.code import CodeStore
+from kunren.services.lambda_.downloads import Downloads
 from kunren.services.lambda_.errors import (
     InvalidParameterValueException,
     PreconditionFailedException,
@@ -27,17 +27,15 @@ from kunren.services.lambda_.model import (
     Function,
     FunctionStatus,
     FunctionUrl,
+    ProvisionedConcurrency,
     PublishedVersion,
 )
 from kunren.services.lambda_.names import FunctionName, parse_function_name
+from kunren.services.lambda_.packages import Packages
 from kunren.services.lambda_.view import configuration, state, update_status
 
 T = TypeVar("T")
 PAGE_ITEMS_MAX = 50
-FetchS3 = Callable[[str, str, str | None], Awaitable[bytes]]
-"""Called with bucket, key and version; raises LookupError with S3's own words."""
-CodeUrl = Callable[[str, str, str, str], str | None]
-"""Called with account, region, function name and the package's SHA-256; a URL that really downloads it, or None."""
 
 
 class ApiBase:
@@ -47,9 +45,8 @@ class ApiBase:
     _clock: Clock
     _entropy: Entropy
     _invoker: Invoker
-    _code: CodeStore
-    _fetch_s3: FetchS3 | None
-    _code_url: CodeUrl | None
+    _packages: Packages
+    _downloads: Downloads
 
     def _name(self, ctx: RequestContext, params: Mapping[str, Any]) -> FunctionName:
         return parse_function_name(params["FunctionName"], ctx.account, ctx.region, params.get("Qualifier"))
@@ -81,7 +78,8 @@ class ApiBase:
         """A version or alias goes: so does what hangs on it."""
         config = tx.get(EventInvokeConfig, function.account, function.region, f"{function.id}:{qualifier}")
         url = tx.get(FunctionUrl, function.account, function.region, f"{function.id}:{qualifier}")
-        for each in (config, url):
+        warm = tx.get(ProvisionedConcurrency, function.account, function.region, f"{function.id}:{qualifier}")
+        for each in (config, url, warm):
             if each is not None:
                 tx.delete(each)
         if qualifier in function.policies:

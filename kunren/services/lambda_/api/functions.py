@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
-from kunren.core.errors import WireError
 from kunren.dataplane.runtime.interpreters import RuntimeUnavailable
 from kunren.services.lambda_.api.versions import VersionOperations, version_order
 from kunren.services.lambda_.checks import check_configuration, check_name, check_package_members, check_tags
@@ -17,13 +15,12 @@ from kunren.services.lambda_.errors import (
     InvalidParameterValueException,
     ResourceConflictException,
 )
+from kunren.services.lambda_.layers import check_size, resolve_layers
 from kunren.services.lambda_.limits import TOTAL_CODE_BYTES_MAX, code_bytes
 from kunren.services.lambda_.lookup import aliases_of, find, get_alias, versions_of
 from kunren.services.lambda_.model import LATEST, Code, Configured, Function, PublishedVersion
 from kunren.services.lambda_.names import FunctionName, parse_function_name
 from kunren.services.lambda_.view import configuration, listed
-
-_REQUEST_BYTES_MAX = 70_167_211
 
 
 class FunctionOperations(VersionOperations):
@@ -38,7 +35,9 @@ class FunctionOperations(VersionOperations):
         if self._store.snapshot().get(Function, ctx.account, ctx.region, name.name) is not None:
             raise exists
         await self._check_runtime(params["Runtime"])
-        code = await self._keep_code(ctx, params["Code"], "CreateFunction")
+        code = await self._keep_code(ctx, params["Code"])
+        layers = resolve_layers(self._store.snapshot(), ctx, params.get("Layers") or ())
+        check_size(code, layers)
         environment = params.get("Environment")
         function = Function(
             account=ctx.account,
@@ -57,6 +56,7 @@ class FunctionOperations(VersionOperations):
             ephemeral_storage=(params.get("EphemeralStorage") or {}).get("Size", 512),
             log_group=(params.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name.name}",
             dead_letter_arn=(params.get("DeadLetterConfig") or {}).get("TargetArn") or "",
+            layers=layers,
             kms_key_arn=params.get("KMSKeyArn") or "",
             last_modified=self._clock.now(),
             revision_id=self._entropy.uuid(),
@@ -75,10 +75,7 @@ class FunctionOperations(VersionOperations):
         snapshot = self._store.snapshot()
         function, found = self._function(snapshot, name), find(snapshot, name)
         answer: dict[str, Any] = {"Configuration": self._shown(found, name.qualifier)}
-        if self._code_url is not None:
-            url = self._code_url(found.account, found.region, found.name, found.code.sha256)
-            if url is not None:
-                answer["Code"] = {"RepositoryType": "S3", "Location": url}
+        answer["Code"] = {"RepositoryType": "S3", "Location": self._downloads.link(ctx, found.code.sha256)}
         if function.tags:
             answer["Tags"] = function.tags
         if function.reserved_concurrency is not None:
@@ -108,12 +105,13 @@ class FunctionOperations(VersionOperations):
         for member, what in (("ImageUri", "container images"), ("PublishTo", "PublishTo")):
             if params.get(member):
                 raise InvalidParameterValueException(f"Kunren does not have {what} yet.")
-        code = await self._keep_code(ctx, params, "UpdateFunctionCode")
+        code = await self._keep_code(ctx, params)
         architecture = (params.get("Architectures") or [function.architecture])[0]
         with self._store.write() as tx:
             now = self._function(tx, name)
             self._guard_revision(now, params)
             self._updatable(tx, now)
+            check_size(code, now.layers)
             updated = self._updated(now, code=code, architecture=architecture)
             if params.get("DryRun"):
                 return self._shown(updated)
@@ -133,7 +131,11 @@ class FunctionOperations(VersionOperations):
             function = self._function(tx, name)
             self._guard_revision(function, params)
             self._updatable(tx, function)
-            updated = self._updated(function, **_changes(params, function))
+            changes = _changes(params)
+            if params.get("Layers") is not None:
+                changes["layers"] = resolve_layers(tx, ctx, params["Layers"], function.layers)
+                check_size(function.code, changes["layers"])
+            updated = self._updated(function, **changes)
             tx.put(updated)
         return self._shown(updated)
 
@@ -176,44 +178,14 @@ class FunctionOperations(VersionOperations):
         except RuntimeUnavailable as error:
             raise InvalidParameterValueException(f"This machine cannot run the runtime: {error}") from None
 
-    async def _keep_code(self, ctx: RequestContext, source: Mapping[str, Any], operation: str) -> Code:
-        package = await self._package(source, operation)
-        code = await asyncio.to_thread(self._code.put, package)
+    async def _keep_code(self, ctx: RequestContext, source: Mapping[str, Any]) -> Code:
+        code = await self._packages.keep(ctx, source)
         if code_bytes(self._store.snapshot(), ctx.account, ctx.region) + code.size > TOTAL_CODE_BYTES_MAX:
             raise CodeStorageExceededException("Code storage limit exceeded.")
         return code
 
-    async def _package(self, source: Mapping[str, Any], operation: str) -> bytes:
-        """The bytes of the deployment package, from the request or from S3."""
-        if source.get("ImageUri"):
-            raise InvalidParameterValueException("Kunren does not have functions as container images yet.")
-        bucket, key = source.get("S3Bucket"), source.get("S3Key")
-        package = source.get("ZipFile")
-        if package is not None:
-            if bucket or key:
-                raise InvalidParameterValueException(
-                    "Please do not provide other FunctionCode parameters when providing a ZipFile."
-                )
-            if len(package) * 4 // 3 > _REQUEST_BYTES_MAX:
-                raise WireError(
-                    "RequestEntityTooLargeException",
-                    f"Request must be smaller than {_REQUEST_BYTES_MAX} bytes for the {operation} operation",
-                    413,
-                )
-            return bytes(package)
-        if not bucket or not key:
-            raise InvalidParameterValueException("Please provide a source for function code.")
-        if self._fetch_s3 is None:
-            raise InvalidParameterValueException("This Kunren runs without S3: give the package as ZipFile.")
-        try:
-            return await self._fetch_s3(bucket, key, source.get("S3ObjectVersion"))
-        except LookupError as error:
-            raise InvalidParameterValueException(
-                f"Error occurred while GetObject. {error.args[0] if error.args else error}"
-            ) from None
 
-
-def _changes(params: Mapping[str, Any], function: Function) -> dict[str, Any]:
+def _changes(params: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that an UpdateFunctionConfiguration names."""
     simple = {
         "Role": "role",

@@ -50,7 +50,6 @@ def test_retired_runtimes_are_refused():
 @pytest.mark.parametrize(
     "params",
     [
-        {"Layers": ["arn"]},
         {"VpcConfig": {"SubnetIds": ["subnet-1"]}},
         {"TracingConfig": {"Mode": "Active"}},
         {"LoggingConfig": {"LogFormat": "JSON"}},

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from kunren.core.clock import SystemClock
-from kunren.core.errors import AwsError
+from kunren.core.errors import AwsError, WireError
 from kunren.services.elbv2.model import HealthCheck, Matcher, Target, TargetGroup
 from kunren.services.lambda_.model import AsyncEvent
 from kunren.services.lambda_.policy import may_invoke
@@ -53,7 +53,7 @@ def test_a_function_is_created_deployed_and_invoked(with_lambda, package):
         assert shown["Configuration"]["State"] == "Active"
         assert shown["Configuration"]["LastUpdateStatus"] == "Successful"
         assert shown["Tags"] == {"a": "b"}
-        assert "Code" not in shown
+        assert shown["Code"]["RepositoryType"] == "S3"
         answer = await call("invoke", FunctionName="f", Payload=b'{"a": 1}', LogType="Tail")
         assert (answer["StatusCode"], answer["ExecutedVersion"]) == (200, "$LATEST")
         assert json.loads(answer["Payload"]) == {"a": 1}
@@ -81,7 +81,6 @@ def test_refusals_of_create_and_invoke(with_lambda):
         assert "java21 has no runtime client" in (await refused(call.create("g", Runtime="java21"))).message
         bad = await refused(call.create("g", Code={"ZipFile": b"no"}))
         assert bad.message.startswith("Could not unzip uploaded file.")
-        assert "without S3" in (await refused(call.create("g", Code={"S3Bucket": "bucket", "S3Key": "k"}))).message
         gone = await refused(call("invoke", FunctionName="gone"))
         assert gone.message == "Function not found: arn:aws:lambda:us-east-1:000000000000:function:gone"
         text = await refused(call("invoke", FunctionName="f", Payload=b"{bad"))
@@ -100,10 +99,11 @@ def test_refusals_of_create_and_invoke(with_lambda):
 
 
 def test_code_comes_from_s3_where_there_is_one(with_lambda, package):
-    async def fetch(bucket, key, version):
-        if key != "code.zip":
-            raise LookupError("S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist.")
-        return package({"app.py": f"def handler(e, c):\n    return {bucket!r}\n"})
+    async def call_s3(account, region, service, operation, params):
+        assert (service, operation) == ("s3", "GetObject")
+        if params["Key"] != "code.zip":
+            raise WireError("NoSuchKey", "The specified key does not exist.", 404)
+        return {"Body": package({"app.py": f"def handler(e, c):\n    return {params['Bucket']!r}\n"})}
 
     async def story(call):
         await call.active(Code={"S3Bucket": "bucket", "S3Key": "code.zip"})
@@ -111,7 +111,7 @@ def test_code_comes_from_s3_where_there_is_one(with_lambda, package):
         error = await refused(call.create("g", Code={"S3Bucket": "bucket", "S3Key": "other"}))
         assert error.message.startswith("Error occurred while GetObject. S3 Error Code: NoSuchKey.")
 
-    with_lambda(story, fetch_s3=fetch)
+    with_lambda(story, call=call_s3)
 
 
 def test_updates_of_code_and_configuration_take_effect_and_are_guarded(with_lambda, package):
