@@ -149,8 +149,7 @@ def _add_group(draft: Draft, group: TargetGroup, index: _Index) -> None:
         shown = _health(draft, group, target, users, index)
         states.append(shown["State"])
         if group.target_type == "lambda":
-            function = target.id if target.id in draft.nodes else target.id.removesuffix(":$LATEST")
-            draft.join(group.id, function, shown["State"])
+            draft.join(group.id, target.id.removesuffix(":$LATEST"), shown["State"])
         else:
             _add_target(draft, group, target, shown, index)
     checked = group.health_check.enabled

@@ -82,7 +82,9 @@ class Layout:
 
     def _follow(self, nodes: Sequence[Node], make: Callable[[Node], Shape], column: int) -> list[Shape]:
         """Shapes for these nodes, beside what leads to them."""
-        placed = [(self._beside((node.id,)), make(node)) for node in nodes]
+        placed = [
+            (self._beside((node.id, *(each.id for each in self.index.inside(node.id)))), make(node)) for node in nodes
+        ]
         placed.sort(key=lambda each: each[0])
         made = [shape for _, shape in placed]
         _spread([wanted for wanted, _ in placed], made, GAPS[column])
@@ -132,7 +134,9 @@ class Layout:
     def _outside(self, top: float) -> None:
         groups = [each for each in self.index.kind("target-group") if not each.within]
         self.columns[FUNCTION_GROUP] = self._follow(groups, shapes.group, FUNCTION_GROUP)
-        self.columns[FUNCTION] = self._follow(self.index.kind("function"), shapes.function, FUNCTION)
+        self.columns[FUNCTION] = self._follow(
+            self.index.kind("function"), lambda each: shapes.function(self.index, each), FUNCTION
+        )
         del top
 
     def _zones(self) -> None:
@@ -215,7 +219,7 @@ class Layout:
             drawn.add((id(source), id(target)))
             state = health(self.index.by_id[edge.target].state)
             label = edge.label.removeprefix("forward").strip() if edge.weight is not None else ""
-            ends = target.kind in ("target", "function")
+            ends = target.kind in ("target", "function", "function-version")
             wire = Wire(source, target, label, state if ends else "", weak=edge.weight == 0 or (ends and state == BAD))
             between = [each for each in stood if source.x + source.width < each.x < target.x - each.width]
             wire.lane = lane((source.middle + target.middle) / 2, between) if between else None

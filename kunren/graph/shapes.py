@@ -12,7 +12,7 @@ from kunren.graph.model import BAD, Node, health
 from kunren.graph.picture import Area, Box, Text
 
 WIDTHS = {"record": 232.0, "load-balancer-node": 238.0, "rule": 350.0, "certificate": 350.0, "target": 216.0}
-RULES_MAX, RECORDS_MAX, TARGETS_MAX, CERTIFICATES_MAX = 20, 12, 24, 4
+RULES_MAX, RECORDS_MAX, TARGETS_MAX, CERTIFICATES_MAX, VERSIONS_MAX = 20, 12, 24, 4, 6
 _CHARACTERS = {"title": 7.0, "plain": 6.3, "faint": 5.7}  # an average one's width
 
 
@@ -152,9 +152,25 @@ def targets(index: Index, subnet: str | None, nodes: Sequence[Node]) -> Area:
     return Area("subnet", heading, boxes, (known.id,), hint=hint(known))
 
 
-def function(node: Node) -> Box:
+def function(index: Index, node: Node) -> Box | Area:
+    """A box, or where it has versions or aliases an area around them."""
     lines = [(node.name, "title"), ("Lambda function", "faint"), (node.details["runtime"], "faint")]
-    return box(node, "function", 190.0, lines)
+    inside = index.inside(node.id, "function-alias") + index.inside(node.id, "function-version")[::-1]  # newest first
+    if not inside:
+        return box(node, "function", 190.0, lines)
+    boxes: list[Box | Area] = [_qualified(each) for each in inside[:VERSIONS_MAX]]
+    if len(inside) > VERSIONS_MAX:
+        boxes.append(folded(inside[VERSIONS_MAX:], "function-version", 226.0, "versions and aliases"))
+    head = box(node, "function", 246.0, lines)
+    return Area("function", head.lines, boxes, (node.id,), head.state, head.hint)
+
+
+def _qualified(node: Node) -> Box:
+    name = node.name.partition(":")[2]
+    kind = "alias" if node.kind == "function-alias" else "version"
+    return box(
+        node, "function-version", 226.0, [(f"{kind} {name}", "plain"), (node.details.get("versions", ""), "faint")]
+    )
 
 
 def workload(node: Node) -> Box:

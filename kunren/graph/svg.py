@@ -23,6 +23,7 @@ COLOURS = {
     "target-group": ("#f0fdfa", "#14b8a6"),
     "target": ("#ffffff", "#94a3b8"),
     "function": ("#fff7ed", "#f97316"),
+    "function-version": ("#ffffff", "#fdba74"),
     "subnet": ("#f8fafc", "#cbd5e1"),
     "vpc": ("#fcfdff", "#64748b"),
 }

@@ -15,6 +15,7 @@ from kunren.graph.model import Graph, Node, health
 Span: TypeAlias = tuple[str, str]
 """Text and its style: "", "strong", "faint", or a health ("good", "bad", "waiting", "quiet")."""
 Line: TypeAlias = list[Span]
+_FUNCTIONS = ("function", "function-version", "function-alias")
 
 
 @dataclass(slots=True)
@@ -177,10 +178,9 @@ def _group(index: Index, group: Node, before: str, seen: set[str]) -> Branch:
         branch.line.append(("  targets as above", "faint"))
         return branch
     seen.add(group.id)
-    for _, target in index.onward(group.id, "target", "function"):
-        if target.kind == "function":
-            shown = [("function ", "faint"), (target.name, ""), (f"  {target.details['runtime']}", "faint")]
-            branch.below.append(Branch([*shown, *_state(target)]))
+    for _, target in index.onward(group.id, "target", *_FUNCTIONS):
+        if target.kind != "target":
+            branch.below.append(_function(target))
             continue
         where = [target.details[key] for key in ("workload", "zone", "reason") if key in target.details]
         branch.below.append(Branch([(target.name, ""), *_state(target), ("  " + "  ".join(where), "faint")]))
@@ -192,9 +192,17 @@ def _outside(index: Index) -> list[Branch]:
     groups = [
         each for each in index.kind("target-group") if not each.within and not index.backward(each.id, "rule")
     ]  # fmt: skip
-    functions = [each for each in index.kind("function") if not index.backward(each.id)]
     made = [_group(index, each, "unused  ", set()) for each in groups]
-    for each in functions:
-        shown: Line = [("function ", "faint"), (each.name, "strong"), (f"  {each.details['runtime']}", "faint")]
-        made.append(Branch([*shown, (f"  {each.region}", "faint"), *_state(each)]))
+    for each in index.kind("function"):
+        inside = index.inside(each.id)
+        if not any(index.backward(one.id, "target-group") for one in (each, *inside)):
+            made.append(Branch(_function(each).line, [_function(one) for one in inside]))
     return made
+
+
+def _function(node: Node) -> Branch:
+    """A function, one of its versions or aliases."""
+    kind = node.kind.rpartition("-")[2]
+    leads = f"  → {node.details['versions']}" if "versions" in node.details else ""
+    shown: Line = [(f"{kind} ", "faint"), (node.name, "strong"), (leads, "")]
+    return Branch([*shown, (f"  {node.details['runtime']}", "faint"), *_state(node)])

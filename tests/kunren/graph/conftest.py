@@ -13,7 +13,7 @@ from kunren.services.acm.model import Certificate
 from kunren.services.ec2 import store as ec2
 from kunren.services.ec2.model import InterfaceStatus, NetworkInterface, Subnet, Vpc
 from kunren.services.elbv2 import model as elbv2
-from kunren.services.lambda_.model import Function, FunctionStatus
+from kunren.services.lambda_.model import Alias, Code, Function, FunctionStatus, PublishedVersion
 from kunren.services.route53.model import AliasTarget, HostedZone, OwnerName, RecordSet, ServedZone
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -27,7 +27,7 @@ class Shop:
         self.store = Store(None)
         ec2.register(self.store)
         self.store.register(
-            *elbv2.KINDS, HostedZone, OwnerName, ServedZone, Certificate, Function, FunctionStatus
+            *elbv2.KINDS, HostedZone, OwnerName, ServedZone, Certificate, Function, FunctionStatus, PublishedVersion, Alias
         )  # fmt: skip
         with self.store.write() as tx:
             tx.put(Vpc(**HERE, id="vpc-1", cidr="10.0.0.0/16", tags={"Name": "shop"}))
@@ -102,6 +102,32 @@ class Shop:
             state, reason = ("unhealthy", "Target.Timeout") if index == 0 else ("healthy", None)
             tx.put(elbv2.TargetHealth(**HERE, id=elbv2.target_health_id(group, target), state=state, reason=reason,
                                       description="Request timed out" if reason else None))  # fmt: skip
+
+
+def add_function(store: Store) -> str:
+    """A function with versions 1 and 2 behind the alias `live`, and a target group of the alias; the group's ARN."""
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:pay"
+    settings: dict[str, Any] = {
+        **HERE, "arn": arn, "role": "r", "runtime": "python3.13", "handler": "h", "code": Code(sha256="0", size=1),
+        "last_modified": 0, "revision_id": "1", "update_id": "1", "deployed_update_id": "1",
+    }  # fmt: skip
+    check = elbv2.HealthCheck(enabled=False, protocol="HTTP", port="traffic-port", path="/", interval=35, timeout=30,
+                              healthy_threshold=5, unhealthy_threshold=2, matcher=elbv2.Matcher())  # fmt: skip
+    group = f"{ELB}:targetgroup/pay/00000000000000ff"
+    with store.write() as tx:
+        tx.put(Function(**settings, id="pay"))
+        tx.put(PublishedVersion(**settings, id="pay:1"))
+        tx.put(PublishedVersion(**settings, id="pay:2"))
+        tx.put(Alias(**HERE, id="pay:live", arn=f"{arn}:live", function="pay", name="live", version="1",
+                     weights={"2": 0.1}, revision_id="1"))  # fmt: skip
+        tx.put(elbv2.TargetGroup(**HERE, id=group, name="pay", target_type="lambda", health_check=check,
+                                 targets=(elbv2.Target(id=f"{arn}:live"),)))  # fmt: skip
+    return group
+
+
+@pytest.fixture
+def with_function() -> Callable[[Store], str]:
+    return add_function
 
 
 def dns_name(number: int) -> str:

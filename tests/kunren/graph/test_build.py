@@ -102,3 +102,15 @@ def test_fifty_balancers_with_300_rules_in_all_take_less_than_a_second(shop):
     assert time.process_time() - start < 1
     assert len(named(graph, "load-balancer")) == 50
     assert sum(each.kind == "rule" for each in graph.nodes) == 350
+
+
+def test_a_group_of_an_alias_leads_to_it_and_on_to_the_versions_by_weight(shop, with_function):
+    store = shop().store
+    group = with_function(store)
+    graph = architecture(store.snapshot())
+    alias = named(graph, "function-alias")["pay:live"]
+    assert ("pay:live", group) in {(alias.name, each.source) for each in graph.edges if each.target == alias.id}
+    assert ways(graph, alias) == [("pay:1", "90 %", None), ("pay:2", "10 %", None)]
+    assert {each.within for each in graph.nodes if each.kind == "function-version"} == {
+        named(graph, "function")["pay"].id
+    }

@@ -95,3 +95,11 @@ def test_fifty_balancers_and_300_rules_of_one_listener_are_drawn_within_a_second
         ElementTree.fromstring(document)
     assert "… and 282 more rules" in document
     assert picture(graph).height < 3000
+
+
+def test_a_function_with_versions_is_an_area_around_them(shop, with_function):
+    store = shop().store
+    group = with_function(store)
+    drawn = picture(architecture(store.snapshot()))
+    (wire,) = [each for each in drawn.wires if each.source.ids == (group,)]
+    assert [each.text for each in wire.target.lines] == ["alias live", "version 1 (90 %), version 2 (10 %)"]

@@ -41,3 +41,13 @@ def test_states_carry_their_health_for_a_terminal_to_colour(shop):
 
 def test_nothing_deployed_says_so():
     assert plain(Graph()) == "Nothing is deployed yet.\n"
+
+
+def test_functions_outside_of_vpcs_show_the_alias_that_a_group_leads_to(shop, with_function):
+    store = shop().store
+    with_function(store)
+    _, _, outside = plain(architecture(store.snapshot())).partition("Outside of VPCs\n")
+    assert outside == (
+        "└─ unused  target group pay  lambda  ● unused\n"
+        "   └─ alias pay:live  → version 1 (90 %), version 2 (10 %)  python3.13\n"
+    )
