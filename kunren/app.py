@@ -111,7 +111,15 @@ class App:
         self.zones = Route53Controller(route53_store, self.dns, clock)
         self.certificates = CertificateController(store, clock, self.ca, self._cnames, in_use_by=certificates_in_use)
         self.balancers = Elbv2Controllers(
-            store, clock, entropy, self.world, self.envoy, self.dns, bridge_socket=self.functions.bridge.socket_path
+            store,
+            clock,
+            entropy,
+            self.world,
+            self.envoy,
+            self.dns,
+            bridge_socket=self.functions.bridge.socket_path,
+            objects=self.objects,
+            observe=self.envoy.access_log.subscribe,
         )
 
     def _build_fronts(self) -> None:

@@ -176,7 +176,8 @@ class AdsServer:
         for event in self._streams.values():
             event.set()
 
-    async def start(self, path: Path) -> None:
+    async def start(self, path: Path, *others: Any) -> None:
+        """Listen; `others` are the generic handlers of what else Envoy calls on this socket."""
         import grpc
         import grpc.aio
         from envoy.service.discovery.v3 import discovery_pb2
@@ -190,7 +191,9 @@ class AdsServer:
         service, _, method = METHOD[1:].partition("/")
         limits = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
         self._server = grpc.aio.server(options=limits)
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(service, {method: handler}), *others)
+        )
         self._server.add_insecure_port(f"unix:{path}")
         await self._server.start()
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kunren.core.clock import Clock
+from kunren.dataplane.envoy.access_log import AccessLog
 from kunren.dataplane.envoy.admin import Counted, counted
 from kunren.dataplane.envoy.ads import AdsServer, Delta, Refusal
 from kunren.dataplane.envoy.encode import CLUSTER, ENDPOINTS, LISTENER
@@ -66,6 +67,7 @@ class EnvoyControl:
         self._namespace = namespace
         self.state = State()
         self.ads = AdsServer(self.state, self._progress, self._refused)
+        self.access_log = AccessLog()
         self.process = EnvoyProcess(
             world, clock, settings.run_dir, settings.log_dir, namespace=namespace, concurrency=concurrency
         )
@@ -78,7 +80,7 @@ class EnvoyControl:
     async def start(self) -> None:
         """Start Envoy and the discovery server; `ready` says when the two have met."""
         await self.process.start()
-        await self.ads.start(self.process.xds_socket)
+        await self.ads.start(self.process.xds_socket, self.access_log.handlers())
 
     async def ready(self) -> None:
         """Return when Envoy is connected and asks for configuration."""

@@ -22,6 +22,7 @@ Run = Callable[[Path], Awaitable[tuple[int, str]]]
 _IDENTITY = {
     "name": "n",
     "stat_prefix": "s",
+    "log_name": "l",
     "service_name": "e",
     "route_config_name": "r",
     "address": "127.0.0.1",

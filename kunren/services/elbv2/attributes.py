@@ -114,11 +114,11 @@ _BOOLEAN = _one_of("true", "false")
 _OFF = _not_yet("false")
 
 LOAD_BALANCER: Table = {
-    "access_logs.s3.enabled": Rule("false", _OFF),
+    "access_logs.s3.enabled": Rule("false", _BOOLEAN),
     "access_logs.s3.bucket": Rule("", _text),
     "access_logs.s3.prefix": Rule("", _text),
     "client_keep_alive.seconds": Rule("3600", _between(60, 604_800)),
-    "connection_logs.s3.enabled": Rule("false", _OFF),
+    "connection_logs.s3.enabled": Rule("false", _BOOLEAN),
     "connection_logs.s3.bucket": Rule("", _text),
     "connection_logs.s3.prefix": Rule("", _text),
     "deletion_protection.enabled": Rule("false", _BOOLEAN),

@@ -8,7 +8,7 @@ All start from the store alone, so a restart converges.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +18,9 @@ from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
+from kunren.core.objects import NoObjects, Objects
 from kunren.dataplane.dns.zones import NameRecords
+from kunren.dataplane.envoy.access_log import Subscriber
 from kunren.dataplane.envoy.admin import Counted
 from kunren.dataplane.envoy.resources import EnvoyResources
 from kunren.dataplane.health.prober import Sockets
@@ -31,6 +33,7 @@ from kunren.services.elbv2.dataplane import targets
 from kunren.services.elbv2.dataplane.balancer import Environment, is_live, reached_groups, resources, typical
 from kunren.services.elbv2.dataplane.failover import in_dns, serves
 from kunren.services.elbv2.dataplane.weights import next_step
+from kunren.services.elbv2.logs.delivery import LogDelivery, Subscribe
 from kunren.services.elbv2.model import (
     AvailabilityZone,
     Listener,
@@ -231,6 +234,11 @@ def _work(account: str, region: str, arn: str) -> str:
     return f"{account}|{region}|{arn}"
 
 
+def _nothing_observed(prefix: str, subscriber: Subscriber) -> Callable[[], None]:
+    del prefix, subscriber
+    return lambda: None
+
+
 class WorldPart(Sockets, Protocol):
     """What load balancing needs of the world."""
 
@@ -250,8 +258,11 @@ class Elbv2Controllers:
         dns: NamePublisher,
         *,
         bridge_socket: Path | str,
+        objects: Objects | None = None,
+        observe: Subscribe | None = None,
     ) -> None:
-        """`bridge_socket` is where the HTTP server in front of Lambda targets listens."""
+        """`bridge_socket` is where the HTTP server in front of Lambda targets listens; `objects` is S3 and `observe`
+        subscribes to Envoy's access log, for the logs of load balancers."""
         env = Environment(
             netns_path=world.netns_path,
             certificate=certificate_material,
@@ -264,6 +275,9 @@ class Elbv2Controllers:
         self.health = HealthController(store, clock, entropy, world, bridge_socket=str(bridge_socket))
         self.draining = DrainingController(store, clock, envoy.cut)
         self.anomalies = AnomalyWatch(store, clock, envoy.counted)
+        self.logs = LogDelivery(
+            store, clock, entropy, objects or NoObjects(), observe or _nothing_observed, certificate_material
+        )
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -272,6 +286,7 @@ class Elbv2Controllers:
                 ("target-health", self.health.run()),
                 ("draining", self.draining.run()),
                 ("anomalies", self.anomalies.run()),
+                ("logs", self.logs.run()),
             ):
                 tasks.create_task(running, name=name)
 
@@ -280,4 +295,5 @@ class Elbv2Controllers:
         await self.balancers.settled()
 
     def status(self) -> dict[str, Any]:
-        return {**self.balancers.status(), **self.health.status()}
+        status = {**self.balancers.status(), **self.health.status()}
+        return {**status, "errors": {**status["errors"], **self.logs.failures}}

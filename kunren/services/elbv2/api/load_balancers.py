@@ -6,6 +6,7 @@ A node is a network interface per zone, made and released in the transaction tha
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 
 import msgspec
 
@@ -14,6 +15,7 @@ from kunren.core.context import RequestContext
 from kunren.core.errors import NotImplementedByKunren
 from kunren.services.elbv2 import arns, attributes, errors, nodes
 from kunren.services.elbv2.api.base import Api, Params, Result, View, find_balancer, new_tags, pages
+from kunren.services.elbv2.api.log_buckets import check_bucket, new_kinds
 from kunren.services.elbv2.associations import listeners_of, rules_of_balancer
 from kunren.services.elbv2.describe import load_balancer, zones
 from kunren.services.elbv2.limits import ARNS_PER_DESCRIBE
@@ -126,8 +128,24 @@ class LoadBalancersApi(Api):
         found = find_balancer(self._store.snapshot(), ctx, params["LoadBalancerArn"])
         return {"Attributes": attributes.described(attributes.LOAD_BALANCER, found.attributes)}
 
-    def modify_load_balancer_attributes(self, ctx: RequestContext, params: Params) -> Result:
-        """ModifyLoadBalancerAttributes: all or nothing; answers with every attribute."""
+    def modify_load_balancer_attributes(self, ctx: RequestContext, params: Params) -> Result | Awaitable[Result]:
+        """ModifyLoadBalancerAttributes: all or nothing; answers with every attribute. Where it turns logs on, their
+        bucket is asked first."""
+        found = find_balancer(self._store.snapshot(), ctx, params["LoadBalancerArn"])
+        merged = attributes.merge_load_balancer(found.attributes, params["Attributes"])
+        kinds = new_kinds(found.attributes, merged)
+        if not kinds:
+            return self._modified(ctx, params)
+        return self._modified_when_buckets_allow(ctx, params, found, kinds, merged)
+
+    async def _modified_when_buckets_allow(
+        self, ctx: RequestContext, params: Params, found: LoadBalancer, kinds: list[str], merged: dict[str, str]
+    ) -> Result:
+        for kind in kinds:
+            await check_bucket(self._parts, found, kind, merged)
+        return self._modified(ctx, params)
+
+    def _modified(self, ctx: RequestContext, params: Params) -> Result:
         with self._store.write() as tx:
             found = find_balancer(tx, ctx, params["LoadBalancerArn"])
             merged = attributes.merge_load_balancer(found.attributes, params["Attributes"])

@@ -24,6 +24,8 @@ from kunren.services.elbv2.dataplane.matching import CLIENT_KEY
 from kunren.services.elbv2.dataplane.routing import LUA
 from kunren.services.elbv2.dataplane.security import cipher_filters, tls, tls_inspector
 from kunren.services.elbv2.dataplane.stickiness import http_filter as cookie_filter
+from kunren.services.elbv2.logs.loggers import KINDS as LOG_KINDS
+from kunren.services.elbv2.logs.loggers import connection_loggers, request_loggers, wanted
 from kunren.services.elbv2.model import Listener, LoadBalancer
 
 _HCM = TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -112,6 +114,10 @@ def listener_fragment(
         "filter_chains": [chain],
         "per_connection_buffer_limit_bytes": 1 << 20,
     }
+    if loggers := connection_loggers(balancer.attributes, listener):
+        made["access_log"] = loggers
+    if secure and any(wanted(balancer.attributes, kind) for kind in LOG_KINDS):
+        made["listener_filters"] = [tls_inspector()]  # the logs tell the server name
     if server_names:
         alone = asks_for_certificates(tls(balancer, listener, secrets[:1]), listener, trust)
         named = {**chain, "filter_chain_match": {"server_names": list(server_names)}}
@@ -143,6 +149,7 @@ def _connection_manager(
     strictest = attribute("routing.http.desync_mitigation_mode") == "strictest"
     config: Fragment = {
         "@type": _HCM,
+        "access_log": request_loggers(balancer.attributes, listener),
         "stat_prefix": "alb",
         "codec_type": "AUTO" if secure else "HTTP1",
         "rds": {"config_source": ADS, "route_config_name": routes},

@@ -64,13 +64,15 @@ def route_configuration(
     """All rules of a listener (the default rule among them, in order) as Envoy's RouteConfiguration."""
     given = [conditions(rule.conditions) for rule in rules]
     actions = [_actions(rule, listener, groups, forwarding) for rule in rules]
+    names = [route_name(rule) for rule in rules]
     hosts = []
     for number, host in enumerate(virtual_hosts(given)):
         routes = _own_routes(forwarding)
         for index, authority in host.rules:
             for extra, action in actions[index]:
                 routes += [
-                    {"match": _with_header(match, extra), **action} for match in matches(given[index], authority)
+                    {"name": names[index], "match": _with_header(match, extra), **action}
+                    for match in matches(given[index], authority)
                 ]
         hosts.append({"name": f"host-{number}", "domains": list(host.domains), "routes": routes})
     made: Fragment = {
@@ -84,6 +86,11 @@ def route_configuration(
     if forwarding.hides_server:
         made["response_headers_to_remove"] = ["server"]
     return made
+
+
+def route_name(rule: Rule) -> str:
+    """What access logs say of the rule: its priority (0: the default), and its actions in order, "10 forward"."""
+    return f"{rule.priority} {','.join(each['Type'] for each in rule.actions)}"
 
 
 def _own_routes(forwarding: Forwarding) -> list[Fragment]:

@@ -58,14 +58,14 @@ def _ruled(policy: SslPolicy) -> bool:
 
 def server_names(chains: Sequence[str]) -> list[str]:
     """All names of the certificates (PEM, the default first), where clients that name none must be told apart."""
-    found = [_names_and_kind(each) for each in chains]
+    found = [names_and_kind(each) for each in chains]
     if not found or found[0][1] or not any(elliptic for _, elliptic in found):
         return []
     return sorted({name for names, _ in found for name in names})
 
 
 @lru_cache(maxsize=256)
-def _names_and_kind(pem: str) -> tuple[tuple[str, ...], bool]:
+def names_and_kind(pem: str) -> tuple[tuple[str, ...], bool]:
     """The DNS names of a certificate, and whether its key is on an elliptic curve."""
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey

@@ -18,6 +18,7 @@ def test_one_group_is_one_route_with_alb_s_headers(kit):
     config, routes = made(kit, kit.forward(("a", 1)), behind)
     assert config["ignore_port_in_host_matching"] is True
     assert routes[-1] == {
+        "name": "0 forward",  # what access logs say of the rule
         "match": {"prefix": "/"},
         "route": {"cluster": "web/a", "timeout": "0s"},
         "request_headers_to_add": [
