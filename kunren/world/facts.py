@@ -48,14 +48,15 @@ class Resolver(msgspec.Struct, frozen=True, tag_field="kind", tag="resolver"):
 
 
 class Ruleset(msgspec.Struct, frozen=True, tag_field="kind", tag="ruleset"):
-    """The namespace's nft table, whole: a new text replaces the old one in one transaction."""
+    """One nft table of the namespace, whole: a new text replaces the old one in one transaction."""
 
     namespace: str
     text: str
+    table: str = "kunren"
 
     @property
     def key(self) -> tuple[str, ...]:
-        return ("ruleset", self.namespace)
+        return ("ruleset", self.namespace, self.table)
 
     @property
     def namespaces(self) -> frozenset[str]:
@@ -133,17 +134,18 @@ class RouteFact(msgspec.Struct, frozen=True, tag_field="kind", tag="route"):
 
 
 class RuleFact(msgspec.Struct, frozen=True, tag_field="kind", tag="rule"):
-    """A policy rule; `action` is lookup or blackhole."""
+    """A policy rule for packets from a source, or with a mark; `action` is lookup or blackhole."""
 
     namespace: str
     preference: int
     action: str = "lookup"
     source: str | None = None
     table: int = MAIN_TABLE
+    mark: int = 0
 
     @property
     def key(self) -> tuple[str, ...]:
-        return ("rule", self.namespace, str(self.preference), self.source or "")
+        return ("rule", self.namespace, str(self.preference), self.source or "", str(self.mark))
 
     @property
     def namespaces(self) -> frozenset[str]:

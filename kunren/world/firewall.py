@@ -4,6 +4,9 @@ Security groups are stateful and deny what no rule allows; what is allowed in ma
 the other direction (EC2 User Guide, "Security group connection tracking"). They never filter traffic to the VPC's own
 resolver, instance metadata and time service (same guide, "Security groups": "Security groups do not filter ...").
 One-to-one translation is made where the VPC meets its internet gateway.
+
+What is sent to a load balancer node may be handed on by the kernel before it arrives anywhere (`dataplane/flows`): so
+a node's groups are asked about new flows before that, and about the flow to the target in the forward chain.
 """
 
 from __future__ import annotations
@@ -16,6 +19,10 @@ from kunren.world.acl import Border, acl_chains
 from kunren.world.network import Firewall, FirewallRule, NodeAddress
 
 UPLINK = "uplink"
+FLOW_MARK = 0x2000_0000
+"""A packet of a balanced flow; the rest of its mark is the routing table of the node's subnet."""
+LOCAL_FLOW_MARK = 0x1000_0000
+"""A packet for a socket of the router's own that has another's address."""
 LINK_LOCAL_RESOLVER = "169.254.169.253"
 METADATA = "169.254.169.254"
 TIME_SERVICE = "169.254.169.123"
@@ -68,22 +75,32 @@ def vpc_rules(
     leaving += [f'oifname "{UPLINK}" snat to ip saddr map @leaving'] if public else []
     if leaving:
         parts.append(nft.chain("postrouting", "nat", "postrouting", "srcnat", "accept", leaving))
+    # Who was reached by translation may answer by it, with or without a public address of its own.
+    answers = [f'oifname "{UPLINK}" ct direction reply ct status & dnat == dnat accept']
     may_leave = [f"{way} accept" for way in to_services] + (
-        [f'oifname "{UPLINK}" ip saddr != {{ {", ".join(sorted(set(public.values())))} }} drop']
+        [*answers, f'oifname "{UPLINK}" ip saddr != {{ {", ".join(sorted(set(public.values())))} }} drop']
         if public
         else [f'oifname "{UPLINK}" drop']
     )
     only_translated = [f'iifname "{UPLINK}" ct state new ct status & dnat != dnat drop']
-    parts.append(nft.chain("forward", "filter", "forward", "filter", "accept", [*only_translated, *may_leave]))
     for node in sorted(nodes, key=lambda each: each.id):
         parts.append(nft.jump_chain(_node_chain("in", node), [*_KNOWN, *_rules(node.firewall, True), "drop"]))
         outward = [*_KNOWN, *_own_services(resolver), *_rules(node.firewall, False), "drop"]
         parts.append(nft.jump_chain(_node_chain("out", node), outward))
+    addressed = [
+        *(f"ct state new {line}" for line in _dispatch("daddr", "in", nodes)),
+        *(f'iifname "{UPLINK}" ct state new {line}' for line in _dispatch("daddr", "in", nodes, public)),
+    ]
+    parts.append(nft.chain("addressed", "filter", "prerouting", "mangle", "accept", addressed))
+    handed_on = [f"ct state new ct status & dnat == dnat {line}" for line in _dispatch_original(nodes, public)]
+    forwarded = [*only_translated, *may_leave, *handed_on]
+    parts.append(nft.chain("forward", "filter", "forward", "filter", "accept", forwarded))
     inward = [*only_translated, *_dispatch("daddr", "in", nodes)]
     parts.append(nft.chain("input", "filter", "input", "filter", "accept", inward))
-    parts.append(
-        nft.chain("output", "filter", "output", "filter", "accept", [*_dispatch("saddr", "out", nodes), *may_leave])
-    )
+    # Balanced flows that are refused or ended: segments of no connection of this namespace's own, marked by who sends.
+    ending = [f"ct state invalid,untracked,related meta mark & {FLOW_MARK:#x} == {FLOW_MARK:#x} accept"]
+    outward = [*ending, *_dispatch("saddr", "out", nodes), *may_leave]
+    parts.append(nft.chain("output", "filter", "output", "filter", "accept", outward))
     return nft.table(*parts)
 
 
@@ -124,11 +141,22 @@ def _what(rule: FirewallRule) -> str | None:
     return nft.traffic(rule.protocol, rule.from_port, rule.to_port)
 
 
-def _dispatch(side: str, direction: str, nodes: Sequence[NodeAddress]) -> list[str]:
-    if not nodes:
+def _dispatch(
+    side: str, direction: str, nodes: Sequence[NodeAddress], public: Mapping[str, str] | None = None
+) -> list[str]:
+    """A jump to each node's chain by its address; by its public one where `public` (public → private) is given."""
+    chains = {node.address: _node_chain(direction, node) for node in nodes}
+    if public is not None:
+        chains = {address: chains[private] for address, private in sorted(public.items()) if private in chains}
+    if not chains:
         return []
-    jumps = ", ".join(f"{node.address} : jump {_node_chain(direction, node)}" for node in nodes)
-    return [f"ip {side} vmap {{ {jumps} }}"]
+    return [f"ip {side} vmap {{ {', '.join(f'{address} : jump {chain}' for address, chain in chains.items())} }}"]
+
+
+def _dispatch_original(nodes: Sequence[NodeAddress], public: Mapping[str, str]) -> list[str]:
+    """The same by the address that the flow was sent to."""
+    lines = [*_dispatch("daddr", "out", nodes), *_dispatch("daddr", "out", nodes, public)]
+    return [f"ct original {line}" for line in lines]
 
 
 def _node_chain(direction: str, node: NodeAddress) -> str:

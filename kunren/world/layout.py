@@ -27,7 +27,15 @@ from kunren.world.facts import (
     Ruleset,
     Veth,
 )
-from kunren.world.firewall import LINK_LOCAL_RESOLVER, METADATA, UPLINK, vpc_rules, workload_rules
+from kunren.world.firewall import (
+    FLOW_MARK,
+    LINK_LOCAL_RESOLVER,
+    LOCAL_FLOW_MARK,
+    METADATA,
+    UPLINK,
+    vpc_rules,
+    workload_rules,
+)
 from kunren.world.interface import INTERNET, TRANSIT, edge_namespace, place_namespace, region_namespace
 from kunren.world.nat import nat_rules, nat_sysctls
 from kunren.world.network import NatGateway, VpcNetwork, Workload, vpc_namespace, workload_namespace
@@ -35,7 +43,8 @@ from kunren.world.network import NatGateway, VpcNetwork, Workload, vpc_namespace
 EVERYWHERE = "0.0.0.0/0"
 _LINK_LOCAL = "169.254.0.0/16"
 _FIRST_SUBNET_TABLE = 1000
-_VPC_RULE, _SUBNET_RULE, _NO_ROUTE_RULE = 100, 1000, 30000
+_LOCAL_FLOW_TABLE = 900
+_LOCAL_FLOW_RULE, _VPC_RULE, _FLOW_RULE, _SUBNET_RULE, _NO_ROUTE_RULE = 90, 100, 500, 1000, 30000
 
 _HOST_SYSCTLS = (
     # New links only: loopback keeps ::1, which programs expect.
@@ -51,6 +60,10 @@ _ROUTER_SYSCTLS = (
     ("net/ipv4/conf/all/send_redirects", "0"),
     ("net/ipv4/conf/default/send_redirects", "0"),
     ("net/ipv4/ip_nonlocal_bind", "1"),
+    # A segment in the middle of a connection that nobody knows begins none.
+    ("net/netfilter/nf_conntrack_tcp_loose", "0"),
+    # What refuses a marked packet takes its route.
+    ("net/ipv4/fwmark_reflect", "1"),
     # Frames within a subnet are not the router's business, whatever the host has set for bridges.
     ("net/bridge/bridge-nf-call-iptables", "0"),
 )
@@ -157,6 +170,8 @@ def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = Mappi
         Address(namespace, LOOPBACK, f"{LINK_LOCAL_RESOLVER}/32"),
         Address(namespace, LOOPBACK, f"{METADATA}/32"),
         RouteFact(namespace, _LINK_LOCAL, action="blackhole"),
+        RuleFact(namespace, _LOCAL_FLOW_RULE, mark=LOCAL_FLOW_MARK, table=_LOCAL_FLOW_TABLE),
+        RouteFact(namespace, EVERYWHERE, action="local", device=LOOPBACK, table=_LOCAL_FLOW_TABLE),
         RuleFact(namespace, _VPC_RULE),
         RuleFact(namespace, _NO_ROUTE_RULE, action="blackhole"),
     ]
@@ -204,6 +219,7 @@ def _subnet(
         Bridge(namespace, device_name("s", subnet_id), _mac(subnet_id)),
         Address(namespace, device_name("s", subnet_id), f"{cidr[1]}/{cidr.prefixlen}"),
         RuleFact(namespace, _SUBNET_RULE, source=str(cidr), table=table),
+        RuleFact(namespace, _FLOW_RULE, mark=flow_mark(subnet.cidr), table=table),
     ]
     for route in subnet.routes:
         if ":" in route.destination or route.target == "local":
@@ -295,6 +311,11 @@ def _workload(network: VpcNetwork, workload: Workload, cidr: IPv4Network, resolv
 
 def _node_addresses(network: VpcNetwork) -> list[str]:
     return sorted({str(IPv4Address(node.address)) for node in network.nodes})
+
+
+def flow_mark(subnet_cidr: str) -> int:
+    """The mark by which packets of balanced flows take the routes of a node's subnet, wherever their target is."""
+    return FLOW_MARK | _subnet_table(IPv4Network(subnet_cidr))
 
 
 def _subnet_table(cidr: IPv4Network) -> int:

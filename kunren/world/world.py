@@ -39,7 +39,7 @@ from kunren.world.interface import (
     region_namespace,
 )
 from kunren.world.launcher import Launched, launch
-from kunren.world.network import VpcNetwork
+from kunren.world.network import VpcNetwork, vpc_namespace
 from kunren.world.process import KILLED_WITH_WORLD, WorldProcess
 from kunren.world.programs import find_nft
 from kunren.world.spec import WorldSpec
@@ -294,6 +294,11 @@ class World:
             self._links.pop(f"{vpc_id}|{each}", None)
             if not any(each in linked for linked in self._peerings.values()):
                 await self._apply(each, [])
+
+    async def apply_flows(self, owner: str, vpc_id: str, table: str, text: str) -> None:
+        """Have the VPC's namespace hold that nft table, named `table`, for the owner; no text: hold none."""
+        ruleset = facts.Ruleset(vpc_namespace(vpc_id), text, table)
+        await self._apply(f"flows {owner}", [ruleset] if text else [])
 
     async def _ensure(self, part: str, make: Callable[[], list[facts.Fact]]) -> None:
         if part not in self._there or self._lock(part).locked():

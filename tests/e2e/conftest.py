@@ -50,6 +50,11 @@ class Program:
             stream.close()
         return code
 
+    def do(self, command: str) -> None:
+        """Say a command and wait until it is done."""
+        self.say(command)
+        self.hear_until("done " + command)
+
 
 class Client(Program):
     """Sends requests from a client place, one connection each."""
@@ -98,10 +103,6 @@ class Target(Program):
         self.interface, self.address = words[0].rstrip(":"), words[1].rstrip(",")
         self.public_address = words[3] if "public" in words else None
         self.hear_until("ready")
-
-    def do(self, command: str) -> None:
-        self.say(command)
-        self.hear_until("done " + command)
 
 
 class Shell(Program):
@@ -265,6 +266,19 @@ def running() -> Iterator[Running]:
     """To be named after the daemon in a test's arguments, so that the programs end before it."""
     with ExitStack() as stack:
         yield Running(stack)
+
+
+@pytest.fixture
+def programs() -> Iterator[Callable[..., Program]]:
+    """`programs(kunren, script, *arguments, where=…)` starts a program; all end with the test."""
+    with ExitStack() as stack:
+
+        def start(*given: Any, **more: Any) -> Program:
+            made = Program(*given, **more)
+            stack.callback(made.end)
+            return made
+
+        yield start
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
-"""Real health probes: one HTTP request over a new connection, again and again, from where a load balancer node stands.
+"""Real health probes: a new connection, with one HTTP request or none, again and again, from where a node stands.
 
 How it works. `set_checks` says which checks there should be; each runs as one task that opens a socket in the node's
-namespace, bound to the node's address (so that security groups count), sends a GET, and reports an `Outcome`. Intervals
+namespace, bound to the node's address (so that security groups count), sends a GET (or only connects), and reports an
+`Outcome`. Intervals
 are AWS time, timeouts are real time, as packets are. A probe that could not even be tried (no such namespace or
 address yet) reports nothing.
 
@@ -15,6 +16,7 @@ import errno
 import logging
 import socket
 import ssl
+import struct
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -49,12 +51,14 @@ class Check:
     pipe: str | None = None  # a unix socket to ask over instead (functions, behind their bridge)
     header: tuple[str, str] | None = None
     version: str = "HTTP1"
+    connects_only: bool = False  # a TCP check: a connection is enough
+    proxy_protocol: bool = False  # begin with a PROXY protocol header, version 2
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a probe saw: `kind` is "status" or "grpc" (with the code), "timeout" or "failed" (refused, reset, not the
-    protocol that was expected)."""
+    """What a probe saw: `kind` is "status" or "grpc" (with the code), "connected", "timeout" or "failed" (refused,
+    reset, not the protocol that was expected)."""
 
     kind: str
     code: int = 0
@@ -140,6 +144,10 @@ class Prober:
 async def _ask(sock: socket.socket, check: Check) -> Outcome:
     """The exchange. Raises OSError, ValueError, IncompleteReadError, LimitOverrunError."""
     await asyncio.get_running_loop().sock_connect(sock, check.pipe or (check.address, check.port))
+    if check.proxy_protocol:
+        await asyncio.get_running_loop().sock_sendall(sock, proxy_header(check.source, sock.getsockname()[1], check))
+    if check.connects_only:
+        return Outcome("connected")
     context = _any_certificate(check.version != "HTTP1")
     secure = {"ssl": context, "server_hostname": ""} if check.secure else {}
     reader, writer = await asyncio.open_connection(sock=sock, limit=_HEAD_BYTES_MAX, **secure)  # type: ignore[arg-type]
@@ -155,6 +163,13 @@ async def _ask(sock: socket.socket, check: Check) -> Outcome:
         writer.close()
         with suppress(OSError, ssl.SSLError):
             writer.transport.abort()
+
+
+def proxy_header(source: str, source_port: int, check: Check) -> bytes:
+    """The PROXY protocol's header (version 2, TCP over IPv4) of a connection to the check's target."""
+    addresses = socket.inet_aton(source) + socket.inet_aton(check.address)
+    ends = addresses + struct.pack("!HH", source_port, check.port)
+    return b"\r\n\r\n\x00\r\nQUIT\n" + struct.pack("!BBH", 0x21, 0x11, len(ends)) + ends
 
 
 def request(check: Check) -> bytes:

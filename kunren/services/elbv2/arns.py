@@ -12,7 +12,7 @@ import re
 
 from kunren.core.arn import build_arn, parse_arn
 from kunren.core.entropy import Entropy
-from kunren.core.hosted_zone_ids import ALB
+from kunren.core.hosted_zone_ids import ALB, NLB
 from kunren.services.elbv2.errors import validation_error
 
 _SERVICE = "elasticloadbalancing"
@@ -26,14 +26,18 @@ _SHAPES = {
 }
 
 
-def hosted_zone(region: str) -> str:
-    """The canonical hosted zone id of a region's Application Load Balancers; a region of a world file that AWS does
+_KINDS = {"application": "app", "network": "net"}
+
+
+def hosted_zone(region: str, kind: str = "application") -> str:
+    """The canonical hosted zone id of a region's load balancers of that kind; a region of a world file that AWS does
     not have gets the one of us-east-1."""
-    return ALB.get(region, ALB["us-east-1"])
+    zones = NLB if kind == "network" else ALB
+    return zones.get(region, zones["us-east-1"])
 
 
-def load_balancer_arn(entropy: Entropy, account: str, region: str, name: str) -> str:
-    return build_arn(_SERVICE, region, account, f"loadbalancer/app/{name}/{entropy.hex(16)}")
+def load_balancer_arn(entropy: Entropy, account: str, region: str, name: str, kind: str = "application") -> str:
+    return build_arn(_SERVICE, region, account, f"loadbalancer/{_KINDS[kind]}/{name}/{entropy.hex(16)}")
 
 
 def listener_arn(entropy: Entropy, load_balancer: str) -> str:
@@ -56,6 +60,12 @@ def dns_name(entropy: Entropy, region: str, name: str, scheme: str) -> str:
     prefix = "internal-" if scheme == "internal" else ""
     number = str(entropy.integer(1, 9)) + entropy.digits(9)
     return f"{prefix}{name}-{number}.{region}.elb.amazonaws.com"
+
+
+def network_dns_name(arn: str, region: str) -> str:
+    """A Network Load Balancer's name has its id in it; each zone's has the zone in front."""
+    _, _, name, identity = arn.rsplit("/", 3)
+    return f"{name}-{identity}.elb.{region}.amazonaws.com"
 
 
 def interface_description(arn: str) -> str:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from kunren.control.store import Snapshot, Tx
 from kunren.services.elbv2.actions import target_groups
-from kunren.services.elbv2.model import Listener, LoadBalancer, Rule, TrustStore, TrustStoreRevocation
+from kunren.services.elbv2.model import Listener, LoadBalancer, Rule, TargetGroup, TrustStore, TrustStoreRevocation
 
 View: TypeAlias = Snapshot | Tx
 
@@ -30,6 +30,15 @@ def rules_of(view: View, listener: Listener) -> list[Rule]:
 def rules_of_balancer(view: View, balancer: LoadBalancer) -> list[Rule]:
     owned = {each.id for each in listeners_of(view, balancer)}
     return [each for each in view.list(Rule, balancer.account, balancer.region) if each.listener_arn in owned]
+
+
+def groups_with_balancer(view: View, balancer: LoadBalancer) -> list[str]:
+    """The ARNs of the target groups of which an Application Load Balancer is a target."""
+    return [
+        each.id
+        for each in view.list(TargetGroup, balancer.account, balancer.region)
+        if each.target_type == "alb" and any(target.id == balancer.id for target in each.targets)
+    ]
 
 
 def group_users(view: View, account: str, region: str) -> dict[str, tuple[str, ...]]:

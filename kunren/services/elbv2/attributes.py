@@ -9,41 +9,19 @@ Sources: LoadBalancerAttribute, ListenerAttribute and TargetGroupAttribute in th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from kunren.core.errors import NotImplementedByKunren
+from kunren.services.elbv2 import network_attributes
+from kunren.services.elbv2.attribute_rules import BOOLEAN as _BOOLEAN
+from kunren.services.elbv2.attribute_rules import Check, Rule, Table, described, merged, requested, value
+from kunren.services.elbv2.attribute_rules import between as _between
+from kunren.services.elbv2.attribute_rules import one_of as _one_of
+from kunren.services.elbv2.attribute_rules import text as _text
 from kunren.services.elbv2.errors import InvalidConfigurationRequest, validation_error
 
-Check: TypeAlias = Callable[[str, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    default: str
-    check: Check
-
-
-Table: TypeAlias = Mapping[str, Rule]
-
-
-def _one_of(*options: str) -> Check:
-    def check(key: str, value: str) -> None:
-        if value not in options:
-            raise validation_error(f"'{key}' value '{value}' must be one of [{', '.join(options)}]")
-
-    return check
-
-
-def _between(low: int, high: int, *words: str) -> Check:
-    def check(key: str, value: str) -> None:
-        if value in words:
-            return
-        if not re.fullmatch(r"[0-9]{1,9}", value) or not low <= int(value) <= high:
-            raise validation_error(f"'{key}' value '{value}' must be between '{low}-{high}' inclusive")
-
-    return check
+__all__ = ["described", "value"]
 
 
 def _slow_start(key: str, value: str) -> None:
@@ -76,21 +54,6 @@ def _not_yet(*allowed: str) -> Check:
     return check
 
 
-def _unchanged(default: str, check: Check) -> Check:
-    """An attribute of which only the default is carried out."""
-
-    def unchanged(key: str, value: str) -> None:
-        check(key, value)
-        if value != default:
-            raise NotImplementedByKunren("elbv2", f"attribute {key}={value}")
-
-    return unchanged
-
-
-def _text(_: str, value: str) -> None:
-    del value
-
-
 def _header_name(key: str, value: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_\-]{1,40}", value):
         raise validation_error(f"'{key}' value '{value}' is not a valid header name")
@@ -110,7 +73,6 @@ def _max_age(key: str, value: str) -> None:
         _between(0, 86_400)(key, value)
 
 
-_BOOLEAN = _one_of("true", "false")
 _OFF = _not_yet("false")
 
 LOAD_BALANCER: Table = {
@@ -205,98 +167,74 @@ _TARGET_GROUP_OTHERS = (
 )
 
 
+def load_balancer_table(kind: str) -> Table:
+    return network_attributes.LOAD_BALANCER if kind == "network" else LOAD_BALANCER
+
+
 def listener_table(protocol: str) -> Table:
     """The attributes of a listener: those that name request headers exist on HTTPS listeners only."""
+    if protocol in network_attributes.PROTOCOLS:
+        return network_attributes.listener_table(protocol)
     return {**_REQUEST_HEADERS, **_RESPONSE_HEADERS} if protocol == "HTTPS" else _RESPONSE_HEADERS
 
 
-def target_group_table(target_type: str) -> Table:
+def target_group_table(target_type: str, protocol: str | None = None) -> Table:
+    if protocol in network_attributes.PROTOCOLS:
+        return network_attributes.target_group_table(target_type, protocol)
     return LAMBDA_TARGET_GROUP if target_type == "lambda" else TARGET_GROUP
 
 
-def value(table: Table, stored: Mapping[str, str], key: str) -> str:
-    """One attribute as it is in force."""
-    return stored.get(key, table[key].default)
-
-
-def described(table: Table, stored: Mapping[str, str]) -> list[dict[str, str]]:
-    """All attributes, sorted by key, as the wire has them."""
-    return [{"Key": key, "Value": value(table, stored, key)} for key in sorted(table)]
-
-
-def _requested(attributes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    wanted: dict[str, str] = {}
-    for attribute in attributes:
-        key = attribute.get("Key")
-        if not key:
-            raise validation_error("An attribute key must be specified")
-        if key in wanted:
-            raise validation_error(f"Attribute key '{key}' cannot be specified more than once")
-        given = attribute.get("Value")
-        if given is None:
-            raise validation_error(f"A value must be specified for attribute key '{key}'")
-        wanted[key] = given
-    return wanted
-
-
-def _merged(
-    table: Table, stored: Mapping[str, str], wanted: Mapping[str, str], what: str, others: Iterable[str], on: str
+def merge_load_balancer(
+    stored: Mapping[str, str], attributes: Iterable[Mapping[str, Any]], kind: str = "application"
 ) -> dict[str, str]:
-    for key, given in wanted.items():
-        rule = table.get(key)
-        if rule is None:
-            if key in others:
-                raise InvalidConfigurationRequest(f"{what} attribute key '{key}' is not supported on {on}")
-            raise validation_error(f"{what} attribute key '{key}' is not recognized")
-        rule.check(key, given)
-    return {**stored, **wanted}
-
-
-def merge_load_balancer(stored: Mapping[str, str], attributes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """The attributes after ModifyLoadBalancerAttributes. Raises ValidationError, InvalidConfigurationRequest."""
-    wanted = _requested(attributes)
-    merged = _merged(
-        LOAD_BALANCER, stored, wanted, "Load balancer", _LOAD_BALANCER_OTHERS, "load balancers with type 'application'"
-    )
-    if wanted.get("load_balancing.cross_zone.enabled") == "false":
+    wanted = requested(attributes)
+    others = {*_LOAD_BALANCER_OTHERS, *LOAD_BALANCER, *network_attributes.LOAD_BALANCER}
+    on = f"load balancers with type '{kind}'"
+    together = merged(load_balancer_table(kind), stored, wanted, "Load balancer", others, on)
+    if kind == "application" and wanted.get("load_balancing.cross_zone.enabled") == "false":
         raise InvalidConfigurationRequest(
             "Load balancer attribute key 'load_balancing.cross_zone.enabled' cannot be 'false' on load balancers with"
             " type 'application'"
         )
-    return merged
+    return together
 
 
 def merge_listener(protocol: str, stored: Mapping[str, str], attributes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """The attributes after ModifyListenerAttributes. Raises ValidationError, InvalidConfigurationRequest."""
-    others = (*_LISTENER_OTHERS, *_REQUEST_HEADERS)
+    others = (*_LISTENER_OTHERS, *_REQUEST_HEADERS, *_RESPONSE_HEADERS)
     on = f"listeners with protocol '{protocol}'"
-    return _merged(listener_table(protocol), stored, _requested(attributes), "Listener", others, on)
+    return merged(listener_table(protocol), stored, requested(attributes), "Listener", others, on)
 
 
 def merge_target_group(
     target_type: str, protocol: str | None, stored: Mapping[str, str], attributes: Iterable[Mapping[str, Any]]
 ) -> dict[str, str]:
     """The attributes after ModifyTargetGroupAttributes. Raises ValidationError, InvalidConfigurationRequest."""
-    wanted = _requested(attributes)
-    table = target_group_table(target_type)
+    wanted = requested(attributes)
+    table = target_group_table(target_type, protocol)
     for key in wanted:
         if target_type == "lambda" and key not in table and key in TARGET_GROUP:
             raise InvalidConfigurationRequest(
                 f"A target group with target type 'lambda' does not support the attribute {key}"
             )
     on = f"target groups with target type '{target_type}'"
-    others = (*_TARGET_GROUP_OTHERS, *LAMBDA_TARGET_GROUP)
-    merged = _merged(table, stored, wanted, "Target group", others, on)
-    if target_type != "lambda":
-        _check_together(merged, protocol)
-    return merged
+    if protocol in network_attributes.PROTOCOLS:
+        on = f"target groups with protocol '{protocol}'"
+    others = (*_TARGET_GROUP_OTHERS, *LAMBDA_TARGET_GROUP, *TARGET_GROUP)
+    together = merged(table, stored, wanted, "Target group", others, on)
+    if protocol in network_attributes.PROTOCOLS:
+        network_attributes.check_together(together, target_type, protocol)
+    elif target_type != "lambda":
+        _check_together(together, protocol)
+    return together
 
 
-def _check_together(merged: Mapping[str, str], protocol: str | None) -> None:
+def _check_together(together: Mapping[str, str], protocol: str | None) -> None:
     """Rules between attributes of one target group."""
 
     def now(key: str) -> str:
-        return value(TARGET_GROUP, merged, key)
+        return value(TARGET_GROUP, together, key)
 
     algorithm = now("load_balancing.algorithm.type")
     sticky = now("stickiness.enabled") == "true"
@@ -304,7 +242,7 @@ def _check_together(merged: Mapping[str, str], protocol: str | None) -> None:
         raise InvalidConfigurationRequest(
             f"You cannot enable anomaly mitigation on target groups with the load balancing algorithm '{algorithm}'"
         )
-    _check_thresholds(merged)
+    _check_thresholds(together)
     if now("stickiness.type") == "source_ip":
         raise InvalidConfigurationRequest(
             f"Stickiness type 'source_ip' is not supported for target groups with the {protocol} protocol"

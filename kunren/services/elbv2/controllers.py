@@ -8,7 +8,7 @@ All start from the store alone, so a restart converges.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,16 +23,18 @@ from kunren.dataplane.dns.zones import NameRecords
 from kunren.dataplane.envoy.access_log import Subscriber
 from kunren.dataplane.envoy.admin import Counted
 from kunren.dataplane.envoy.resources import EnvoyResources
+from kunren.dataplane.flows.control import FlowControl, FlowWorld
 from kunren.dataplane.health.prober import Sockets
 from kunren.services.acm.material import certificate_material
 from kunren.services.acm.model import Certificate
 from kunren.services.ec2.model import InterfaceStatus
 from kunren.services.elbv2.anomaly_watch import AnomalyWatch
-from kunren.services.elbv2.associations import group_users, trust_store_users
-from kunren.services.elbv2.dataplane import targets
+from kunren.services.elbv2.associations import group_users, groups_with_balancer, trust_store_users
+from kunren.services.elbv2.dataplane import network, targets
 from kunren.services.elbv2.dataplane.balancer import Environment, is_live, reached_groups, resources, typical
 from kunren.services.elbv2.dataplane.failover import in_dns, serves
 from kunren.services.elbv2.dataplane.weights import next_step
+from kunren.services.elbv2.endings import EndingController
 from kunren.services.elbv2.logs.delivery import LogDelivery, Subscribe
 from kunren.services.elbv2.model import (
     AvailabilityZone,
@@ -84,7 +86,16 @@ class NamePublisher(Protocol):
 class LoadBalancerController:
     """Joins load balancers to Envoy and DNS."""
 
-    def __init__(self, store: Store, clock: Clock, envoy: EnvoyPublisher, dns: NamePublisher, env: Environment) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        envoy: EnvoyPublisher,
+        dns: NamePublisher,
+        env: Environment,
+        flows: FlowControl,
+    ) -> None:
+        self._flows = flows
         self._store = store
         self._clock = clock
         self._envoy = envoy
@@ -121,18 +132,24 @@ class LoadBalancerController:
         if balancer is None:
             self._dns.publish_names(arn, {})
             await _within(self._envoy.withdraw(arn))
+            await self._flows.withdraw(arn)
             return
         if not self._warmed:
             self._warmed = True
             self._envoy.warm(typical(self._env))  # while the network is being made
         live = tuple(node for node in balancer.zones if is_live(snapshot, balancer, node))
-        made = resources(snapshot, msgspec.structs.replace(balancer, zones=live), self._env)
+        standing = msgspec.structs.replace(balancer, zones=live)
+        is_network = balancer.type == "network"
+        made = (network.resources if is_network else resources)(snapshot, standing, self._env)
         try:
             await _within(self._envoy.publish(arn, made.resources))
+            if is_network:
+                table = network.flow_table(snapshot, standing, self._env.wall_seconds)
+                await self._flows.publish(arn, table)
         except Exception as error:
             self._observe(balancer, None, str(error))
             raise
-        self._dns.publish_names(arn, {balancer.dns_name: name_records(snapshot, balancer, live)})
+        self._dns.publish_names(arn, names(snapshot, balancer, live))
         self._again_for_slow_start(snapshot, balancer, work)
         everywhere = len(live) == len(balancer.zones)
         self._observe(balancer, "active" if everywhere else None, "; ".join(made.problems))
@@ -176,6 +193,16 @@ async def _within(future: asyncio.Future[None]) -> None:
     future.result()
 
 
+def names(snapshot: Snapshot, balancer: LoadBalancer, live: Sequence[AvailabilityZone]) -> dict[str, NameRecords]:
+    """The load balancer's names and what they answer. A Network Load Balancer has one per zone too, and its own gives
+    only zones that are well."""
+    if balancer.type != "network":
+        return {balancer.dns_name: name_records(snapshot, balancer, live)}
+    found = {f"{node.zone_name}.{balancer.dns_name}": name_records(snapshot, balancer, [node]) for node in live}
+    found[balancer.dns_name] = name_records(snapshot, balancer, network.answering(snapshot, balancer, live))
+    return found
+
+
 def name_records(snapshot: Snapshot, balancer: LoadBalancer, live: Iterable[AvailabilityZone]) -> NameRecords:
     """What the load balancer's DNS name answers: public addresses of an internet-facing one, private ones otherwise."""
     public = balancer.scheme == "internet-facing"
@@ -198,7 +225,7 @@ def concerned(snapshot: Snapshot, key: Key) -> Iterable[str]:
     """The load balancers, as work keys, that a changed resource concerns."""
     arns: Iterable[str] = ()
     if key.kind == LoadBalancer.kind:
-        arns = (key.id,)
+        arns = (key.id, *_in_front_of(snapshot, key))
     elif key.kind in (Listener.kind, Rule.kind):
         arns = (balancer_of(key.id),)
     elif key.kind in (TargetGroup.kind, TargetHealth.kind, TargetAnomaly.kind):
@@ -220,6 +247,15 @@ def concerned(snapshot: Snapshot, key: Key) -> Iterable[str]:
     return [_work(key.account, key.region, arn) for arn in arns]
 
 
+def _in_front_of(snapshot: Snapshot, key: Key) -> list[str]:
+    """The Network Load Balancers that have this load balancer as a target."""
+    balancer = snapshot.get(LoadBalancer, key.account, key.region, key.id)
+    if balancer is None or balancer.type != "application":
+        return []
+    users = group_users(snapshot, key.account, key.region)
+    return [arn for group in groups_with_balancer(snapshot, balancer) for arn in users.get(group, ())]
+
+
 def balancer_of(arn: str) -> str:
     """The load balancer's ARN, which a listener's or rule's contains: `…:listener/app/NAME/LB/LISTENER[/RULE]`."""
     prefix, _, path = arn.replace(":listener-rule/", ":listener/").partition(":listener/")
@@ -239,7 +275,7 @@ def _nothing_observed(prefix: str, subscriber: Subscriber) -> Callable[[], None]
     return lambda: None
 
 
-class WorldPart(Sockets, Protocol):
+class WorldPart(Sockets, FlowWorld, Protocol):
     """What load balancing needs of the world."""
 
     def netns_path(self, namespace: str) -> str: ...
@@ -271,7 +307,9 @@ class Elbv2Controllers:
             wall=clock.wall,
             now=clock.now,
         )
-        self.balancers = LoadBalancerController(store, clock, envoy, dns, env)
+        flows = FlowControl(world)
+        self.balancers = LoadBalancerController(store, clock, envoy, dns, env, flows)
+        self.endings = EndingController(store, clock, flows.end, envoy.cut)
         self.health = HealthController(store, clock, entropy, world, bridge_socket=str(bridge_socket))
         self.draining = DrainingController(store, clock, envoy.cut)
         self.anomalies = AnomalyWatch(store, clock, envoy.counted)
@@ -287,6 +325,7 @@ class Elbv2Controllers:
                 ("draining", self.draining.run()),
                 ("anomalies", self.anomalies.run()),
                 ("logs", self.logs.run()),
+                ("endings", self.endings.run()),
             ):
                 tasks.create_task(running, name=name)
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from kunren.control.store import Snapshot, Tx
-from kunren.services.elbv2.model import HealthCheck, Listener, LoadBalancer, LoadBalancerStatus, Rule, TargetGroup
+from kunren.services.elbv2.model import (
+    AvailabilityZone,
+    HealthCheck,
+    Listener,
+    LoadBalancer,
+    LoadBalancerStatus,
+    Rule,
+    TargetGroup,
+)
 
 
 def load_balancer(view: Snapshot | Tx, balancer: LoadBalancer) -> dict[str, Any]:
@@ -14,7 +22,7 @@ def load_balancer(view: Snapshot | Tx, balancer: LoadBalancer) -> dict[str, Any]
     state = {"Code": status.state if status is not None else "provisioning"}
     if status is not None and status.reason:
         state["Reason"] = status.reason
-    return {
+    shown = {
         "LoadBalancerArn": balancer.id,
         "DNSName": balancer.dns_name,
         "CanonicalHostedZoneId": balancer.canonical_hosted_zone_id,
@@ -28,13 +36,24 @@ def load_balancer(view: Snapshot | Tx, balancer: LoadBalancer) -> dict[str, Any]
         "SecurityGroups": list(balancer.security_groups),
         "IpAddressType": balancer.ip_address_type,
     }
+    if balancer.type == "network" and not balancer.security_groups:
+        del shown["SecurityGroups"]
+    return shown
 
 
 def zones(balancer: LoadBalancer) -> list[dict[str, Any]]:
     """AvailabilityZones; the addresses are listed for Network Load Balancers only, as AWS does."""
     return [
-        {"ZoneName": zone.zone_name, "SubnetId": zone.subnet_id, "LoadBalancerAddresses": []} for zone in balancer.zones
+        {"ZoneName": zone.zone_name, "SubnetId": zone.subnet_id, "LoadBalancerAddresses": _addresses(zone)}
+        for zone in balancer.zones
     ]
+
+
+def _addresses(zone: AvailabilityZone) -> list[dict[str, str]]:
+    """The addresses that the customer gave."""
+    if zone.allocation_id is not None:
+        return [{"IpAddress": zone.public_ip or "", "AllocationId": zone.allocation_id}]
+    return [{"PrivateIPv4Address": zone.private_ip}] if zone.chosen else []
 
 
 def listener(each: Listener) -> dict[str, Any]:
@@ -46,7 +65,9 @@ def listener(each: Listener) -> dict[str, Any]:
         "Protocol": each.protocol,
         "DefaultActions": list(each.default_actions),
     }
-    if each.protocol == "HTTPS":
+    if each.alpn_policy is not None:
+        shown["AlpnPolicy"] = [each.alpn_policy]
+    if each.protocol in ("HTTPS", "TLS"):
         shown["Certificates"] = [{"CertificateArn": arn} for arn in each.certificates[:1]]
         shown["SslPolicy"] = each.ssl_policy
         shown["MutualAuthentication"] = each.mutual_authentication or {"Mode": "off"}
@@ -94,7 +115,7 @@ def health_check(group: TargetGroup) -> dict[str, Any]:
         "HealthyThresholdCount": check.healthy_threshold,
         "UnhealthyThresholdCount": check.unhealthy_threshold,
         "HealthCheckPath": check.path,
-        "Matcher": _matcher(check),
+        "Matcher": _matcher(check) if check.protocol != "TCP" else None,
     }
     if group.target_type != "lambda":
         shown["HealthCheckProtocol"] = check.protocol

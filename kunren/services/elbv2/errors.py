@@ -11,6 +11,10 @@ from typing import ClassVar
 from kunren.core.errors import AwsError, WireError
 
 
+class AllocationIdNotFound(AwsError):
+    code: ClassVar[str] = "AllocationIdNotFound"
+
+
 class ALPNPolicyNotSupported(AwsError):
     code: ClassVar[str] = "ALPNPolicyNotFound"
 

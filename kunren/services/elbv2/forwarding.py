@@ -13,6 +13,8 @@ from kunren.services.elbv2.associations import View, group_users, groups_of, rul
 from kunren.services.elbv2.attributes import TARGET_GROUP, value
 from kunren.services.elbv2.limits import Limits
 from kunren.services.elbv2.model import LoadBalancer, TargetGroup
+from kunren.services.elbv2.network_attributes import is_network
+from kunren.services.elbv2.network_listeners import check_group as check_protocols
 
 _NEEDS_HTTPS = ("GRPC", "HTTP2")
 
@@ -76,6 +78,7 @@ def _check_group(group: TargetGroup, balancer: LoadBalancer, protocol: str) -> N
         raise errors.InvalidConfigurationRequest(
             f"Target group '{group.id}' is not in the same VPC as load balancer '{balancer.id}'"
         )
+    check_protocols(group, protocol)
     if group.protocol_version in _NEEDS_HTTPS and protocol != "HTTPS":
         raise errors.InvalidConfigurationRequest(
             f"Listener protocol '{protocol}' is not supported with a target group with the protocol-version"
@@ -87,7 +90,11 @@ def _check_stickiness(actions: Iterable[Mapping[str, Any]], groups: list[TargetG
     """Several groups of which one has sticky targets: the rule must keep a client with its group too."""
     if len(groups) < 2:
         return
-    sticky = [group.id for group in groups if value(TARGET_GROUP, group.attributes, "stickiness.enabled") == "true"]
+    sticky = [
+        group.id
+        for group in groups
+        if not is_network(group) and value(TARGET_GROUP, group.attributes, "stickiness.enabled") == "true"
+    ]
     kept = all(
         action["ForwardConfig"]["TargetGroupStickinessConfig"]["Enabled"]
         for action in actions

@@ -18,7 +18,7 @@ from kunren.dataplane.health.prober import Outcome
 from kunren.services.elbv2.health_checks import codes
 from kunren.services.elbv2.model import HealthCheck, TargetHealth
 
-_HTTP_CODES, _GRPC_CODES = (200, 499), (0, 99)
+_HTTP_CODES, _GRPC_CODES = (200, 599), (0, 99)
 INITIAL_REASON = ("Elb.InitialHealthChecking", "Initial health checks in progress")
 
 
@@ -53,6 +53,8 @@ def failure_of(outcome: Outcome, check: HealthCheck) -> tuple[str, str] | None:
         return "Target.Timeout", "Request timed out"
     if outcome.kind == "failed":
         return "Target.FailedHealthChecks", "Health checks failed"
+    if outcome.kind == "connected":
+        return None
     if outcome.kind == "grpc":
         wanted = codes(check.matcher.grpc_code or "12", _GRPC_CODES, "gRPC")
     else:

@@ -7,8 +7,10 @@ probes themselves and what they observe are elsewhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from kunren.core.errors import AwsError
 from kunren.services.elbv2.errors import validation_error
@@ -19,7 +21,25 @@ _INTERVAL = (5, 300)
 _TIMEOUT = (2, 120)
 _THRESHOLD = (2, 10)
 _HTTP_CODES = (200, 499)
+_NETWORK_CODES = (200, 599)
 _GRPC_CODES = (0, 99)
+
+
+def network_defaults(target_type: str, protocol: str | None) -> HealthCheck:
+    """The same for a Network Load Balancer's group that is checked by this protocol ("TCP" for None)."""
+    protocol = protocol or ("HTTP" if target_type == "alb" else "TCP")
+    tcp = protocol == "TCP"
+    return HealthCheck(
+        enabled=True,
+        protocol=protocol,
+        port="traffic-port",
+        path=None if tcp else "/",
+        interval=30,
+        timeout=6 if protocol == "HTTP" else 10,
+        healthy_threshold=5,
+        unhealthy_threshold=2,
+        matcher=Matcher() if tcp else Matcher(http_code="200-399"),
+    )
 
 
 def defaults(target_type: str, protocol_version: str | None) -> HealthCheck:
@@ -39,10 +59,37 @@ def defaults(target_type: str, protocol_version: str | None) -> HealthCheck:
     )
 
 
+def network_settings(before: HealthCheck, params: Mapping[str, Any], target_type: str) -> HealthCheck:
+    """`before` with what the call names, for a Network Load Balancer's group. Raises ValidationError."""
+    protocol = _given(params, "HealthCheckProtocol", before.protocol)
+    allowed = ("HTTP", "HTTPS") if target_type == "alb" else ("HTTP", "HTTPS", "TCP")
+    if protocol not in allowed:
+        raise validation_error(f"Health check protocol '{protocol}' must be one of '{', '.join(allowed)}'")
+    if protocol == "TCP":
+        for member in ("HealthCheckPath", "Matcher"):
+            if params.get(member):
+                raise validation_error(f"'{member}' cannot be specified for health checks with the protocol 'TCP'")
+    if (protocol == "TCP") != (before.protocol == "TCP"):
+        fresh = network_defaults(target_type, protocol)
+        before = msgspec.structs.replace(before, path=fresh.path, matcher=fresh.matcher)
+    return _checked(before, params, target_type, None, allowed, _NETWORK_CODES)
+
+
 def settings(
     before: HealthCheck, params: Mapping[str, Any], target_type: str, protocol_version: str | None
 ) -> HealthCheck:
     """`before` with what the call names. Raises ValidationError."""
+    return _checked(before, params, target_type, protocol_version, _PROTOCOLS, _HTTP_CODES)
+
+
+def _checked(
+    before: HealthCheck,
+    params: Mapping[str, Any],
+    target_type: str,
+    protocol_version: str | None,
+    protocols: Sequence[str],
+    limits: tuple[int, int],
+) -> HealthCheck:
     check = HealthCheck(
         enabled=_given(params, "HealthCheckEnabled", before.enabled),
         protocol=_given(params, "HealthCheckProtocol", before.protocol),
@@ -52,7 +99,7 @@ def settings(
         timeout=_given(params, "HealthCheckTimeoutSeconds", before.timeout),
         healthy_threshold=_given(params, "HealthyThresholdCount", before.healthy_threshold),
         unhealthy_threshold=_given(params, "UnhealthyThresholdCount", before.unhealthy_threshold),
-        matcher=_matcher(before.matcher, params.get("Matcher") or {}, protocol_version),
+        matcher=_matcher(before.matcher, params.get("Matcher") or {}, protocol_version, limits),
     )
     if target_type == "lambda":
         for member in ("HealthCheckProtocol", "HealthCheckPort"):
@@ -60,7 +107,7 @@ def settings(
                 raise validation_error(f"{member} cannot be specified for target groups with target type 'lambda'")
     elif not check.enabled:
         raise validation_error(f"Health checks cannot be disabled for target groups with target type '{target_type}'")
-    _check_where(check)
+    _check_where(check, protocols)
     _check_range("interval", check.interval, _INTERVAL)
     _check_range("timeout", check.timeout, _TIMEOUT)
     _check_range("healthy threshold count", check.healthy_threshold, _THRESHOLD)
@@ -77,9 +124,9 @@ def _given(params: Mapping[str, Any], member: str, before: Any) -> Any:
     return before if value is None else value
 
 
-def _check_where(check: HealthCheck) -> None:
-    if check.protocol not in _PROTOCOLS:
-        raise validation_error(f"Health check protocol '{check.protocol}' must be one of '{', '.join(_PROTOCOLS)}'")
+def _check_where(check: HealthCheck, protocols: Sequence[str]) -> None:
+    if check.protocol not in protocols:
+        raise validation_error(f"Health check protocol '{check.protocol}' must be one of '{', '.join(protocols)}'")
     numeric = re.fullmatch(r"[0-9]{1,5}", check.port) and 1 <= int(check.port) <= 65535
     if check.port != "traffic-port" and not numeric:
         raise validation_error(
@@ -97,7 +144,9 @@ def _check_range(what: str, value: int, limits: tuple[int, int]) -> None:
         raise validation_error(f"Health check {what} '{value}' must be between '{low}-{high}' inclusive")
 
 
-def _matcher(before: Matcher, given: Mapping[str, Any], protocol_version: str | None) -> Matcher:
+def _matcher(
+    before: Matcher, given: Mapping[str, Any], protocol_version: str | None, limits: tuple[int, int]
+) -> Matcher:
     http, grpc = given.get("HttpCode"), given.get("GrpcCode")
     if http is None and grpc is None:
         return before
@@ -111,7 +160,7 @@ def _matcher(before: Matcher, given: Mapping[str, Any], protocol_version: str | 
     if grpc is not None:
         codes(grpc, _GRPC_CODES, "gRPC")
         return Matcher(grpc_code=grpc)
-    codes(http or "", _HTTP_CODES, "HTTP")
+    codes(http or "", limits, "HTTP")
     return Matcher(http_code=http)
 
 

@@ -24,6 +24,7 @@ class Limits:
     """Soft quotas; every field is a count."""
 
     application_load_balancers: int = 50
+    network_load_balancers: int = 50
     target_groups: int = 3000
     listeners_per_load_balancer: int = 50
     rules_per_load_balancer: int = 100
@@ -44,6 +45,7 @@ class Limits:
         """As DescribeAccountLimits has them: name and maximum, both text. Only what Kunren enforces is listed."""
         table = {
             "application-load-balancers": self.application_load_balancers,
+            "network-load-balancers": self.network_load_balancers,
             "target-groups": self.target_groups,
             "targets-per-application-load-balancer": self.targets_per_load_balancer,
             "listeners-per-application-load-balancer": self.listeners_per_load_balancer,

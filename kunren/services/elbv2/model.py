@@ -17,6 +17,8 @@ class AvailabilityZone(msgspec.Struct, frozen=True, kw_only=True):
     interface_id: str
     private_ip: str
     public_ip: str | None = None
+    allocation_id: str | None = None  # of the customer's Elastic IP, where one was given
+    chosen: bool = False  # the customer chose the private address
 
 
 class LoadBalancer(Resource, frozen=True, kw_only=True):
@@ -130,6 +132,7 @@ class TargetHealth(Resource, frozen=True, kw_only=True):
     reason: str | None = None
     description: str | None = None
     slow_since: float | None = None  # AWS time at which the target's slow start began
+    since: float = 0.0  # AWS time at which the state became what it is
 
 
 class TargetAnomaly(Resource, frozen=True, kw_only=True):

@@ -5,16 +5,18 @@ Functions inside the caller's transaction; EC2's own functions make and release 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 import msgspec
 
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
+from kunren.core.errors import AwsError
 from kunren.services.ec2 import store as ec2
-from kunren.services.ec2.interfaces import GROUPS_PER_INTERFACE_MAX, create_interface, delete_interface
-from kunren.services.ec2.model import NetworkInterface, SecurityGroup, Subnet
+from kunren.services.ec2.interfaces import GROUPS_PER_INTERFACE_MAX, bind_elastic_ip, create_interface, delete_interface
+from kunren.services.ec2.model import ElasticIp, NetworkInterface, SecurityGroup, Subnet
 from kunren.services.elbv2 import errors
 from kunren.services.elbv2.arns import interface_description
 from kunren.services.elbv2.limits import FREE_ADDRESSES_PER_SUBNET, SUBNET_PREFIX_MAX
@@ -24,8 +26,19 @@ from kunren.services.elbv2.parts import Parts
 REQUESTER = "amazon-elb"
 
 
-def check_subnets(tx: Tx, ctx: RequestContext, subnet_ids: Sequence[str], scheme: str) -> list[Subnet]:
-    """The subnets an Application Load Balancer may stand in, sorted by zone.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a node shall stand: a subnet, and what the customer chose of its addresses."""
+
+    subnet_id: str
+    address: str | None = None
+    allocation_id: str | None = None
+
+
+def check_subnets(
+    tx: Tx, ctx: RequestContext, subnet_ids: Sequence[str], scheme: str, kind: str = "application"
+) -> list[Subnet]:
+    """The subnets a load balancer may stand in, sorted by zone.
 
     Raises ValidationError, SubnetNotFound, InvalidConfigurationRequest, InvalidSubnet.
     """
@@ -43,9 +56,11 @@ def check_subnets(tx: Tx, ctx: RequestContext, subnet_ids: Sequence[str], scheme
         raise errors.InvalidConfigurationRequest(
             "A load balancer cannot be attached to multiple subnets in the same Availability Zone"
         )
-    if len(zones) < 2:
+    if len(zones) < 2 and kind == "application":
         raise errors.validation_error("At least two subnets in two different Availability Zones must be specified")
-    for subnet in found:
+    if not zones:
+        raise errors.validation_error("At least one subnet must be specified")
+    for subnet in found if kind == "application" else ():
         if IPv4Network(subnet.cidr).prefixlen > SUBNET_PREFIX_MAX:
             raise errors.InvalidSubnet(
                 f"Subnet '{subnet.id}' must have a CIDR block with at least a /{SUBNET_PREFIX_MAX} bitmask"
@@ -56,19 +71,24 @@ def check_subnets(tx: Tx, ctx: RequestContext, subnet_ids: Sequence[str], scheme
     return sorted(found, key=lambda subnet: subnet.availability_zone)
 
 
-def check_room(tx: Tx, subnets: Sequence[Subnet]) -> None:
+def check_room(tx: Tx, subnets: Sequence[Subnet], kind: str = "application") -> None:
     """Raises InvalidSubnet where a subnet has not the free addresses that AWS asks for."""
+    needed = FREE_ADDRESSES_PER_SUBNET if kind == "application" else 1
     for subnet in subnets:
-        if ec2.addresses_free(tx, subnet) < FREE_ADDRESSES_PER_SUBNET:
+        if ec2.addresses_free(tx, subnet) < needed:
             raise errors.InvalidSubnet(
-                f"Not enough IP space available in {subnet.id}. ELB requires at least {FREE_ADDRESSES_PER_SUBNET}"
-                " free IP addresses in each subnet."
+                f"Not enough IP space available in {subnet.id}. ELB requires at least {needed} free IP addresses in"
+                " each subnet."
             )
 
 
-def check_groups(tx: Tx, ctx: RequestContext, vpc_id: str, group_ids: Sequence[str]) -> tuple[str, ...]:
-    """The security groups, or the VPC's default group for none. Raises InvalidSecurityGroup,
-    InvalidConfigurationRequest."""
+def check_groups(
+    tx: Tx, ctx: RequestContext, vpc_id: str, group_ids: Sequence[str], kind: str = "application"
+) -> tuple[str, ...]:
+    """The security groups; for none the VPC's default group, or none for a Network Load Balancer. Raises
+    InvalidSecurityGroup, InvalidConfigurationRequest."""
+    if not group_ids and kind == "network":
+        return ()
     if not group_ids:
         return (ec2.default_group_of(tx, ec2.find_vpc(tx, ctx.account, ctx.region, vpc_id)).id,)
     unique = tuple(dict.fromkeys(group_ids))
@@ -85,14 +105,24 @@ def check_groups(tx: Tx, ctx: RequestContext, vpc_id: str, group_ids: Sequence[s
     return unique
 
 
-def placed(tx: Tx, parts: Parts, balancer: LoadBalancer, subnets: Sequence[Subnet]) -> LoadBalancer:
-    """The load balancer with a node in each of the subnets and nowhere else; nodes already there are kept."""
+def placed(
+    tx: Tx,
+    parts: Parts,
+    balancer: LoadBalancer,
+    subnets: Sequence[Subnet],
+    chosen: Mapping[str, Place] | None = None,
+) -> LoadBalancer:
+    """The load balancer with a node in each of the subnets and nowhere else; nodes already there are kept. `chosen` are
+    the customer's own addresses by subnet. Raises InvalidConfigurationRequest where one can't be had."""
     wanted = {subnet.id: subnet for subnet in subnets}
     kept = {zone.subnet_id: zone for zone in balancer.zones if zone.subnet_id in wanted}
     for zone in balancer.zones:
         if zone.subnet_id not in wanted:
             _release_zone(tx, balancer, zone)
-    nodes = tuple(kept.get(subnet.id) or _new_zone(tx, parts, balancer, subnet) for subnet in subnets)
+    nodes = tuple(
+        kept.get(subnet.id) or _new_zone(tx, parts, balancer, subnet, (chosen or {}).get(subnet.id))
+        for subnet in subnets
+    )
     return msgspec.structs.replace(balancer, zones=nodes)
 
 
@@ -110,8 +140,44 @@ def regroup(tx: Tx, balancer: LoadBalancer, groups: tuple[str, ...]) -> None:
             tx.put(msgspec.structs.replace(interface, groups=groups))
 
 
-def _new_zone(tx: Tx, parts: Parts, balancer: LoadBalancer, subnet: Subnet) -> AvailabilityZone:
-    interface = create_interface(
+def _new_zone(tx: Tx, parts: Parts, balancer: LoadBalancer, subnet: Subnet, place: Place | None) -> AvailabilityZone:
+    address, elastic = (place.address, place.allocation_id) if place is not None else (None, None)
+    try:
+        interface = _interface(tx, parts, balancer, subnet, address, elastic)
+    except AwsError as error:
+        if address is None:
+            raise
+        raise errors.InvalidConfigurationRequest(
+            f"The private IPv4 address '{address}' is not available in the subnet '{subnet.id}'"
+        ) from error
+    if elastic is not None:
+        interface = _with_elastic_ip(tx, parts, interface, elastic)
+    return AvailabilityZone(
+        zone_name=subnet.availability_zone,
+        subnet_id=subnet.id,
+        interface_id=interface.id,
+        private_ip=interface.private_ip,
+        public_ip=interface.public_ip,
+        allocation_id=elastic,
+        chosen=address is not None,
+    )
+
+
+def _with_elastic_ip(tx: Tx, parts: Parts, interface: NetworkInterface, allocation_id: str) -> NetworkInterface:
+    """The interface with the customer's Elastic IP. Raises AllocationIdNotFound, ResourceInUse."""
+    address = tx.get(ElasticIp, interface.account, interface.region, allocation_id)
+    if address is None:
+        raise errors.AllocationIdNotFound(f"The allocation IDs '{allocation_id}' do not exist")
+    if address.association_id is not None:
+        raise errors.ResourceInUse(f"The allocation IDs are not available for use: '{allocation_id}'")
+    return bind_elastic_ip(tx, parts.entropy, interface, allocation_id)
+
+
+def _interface(
+    tx: Tx, parts: Parts, balancer: LoadBalancer, subnet: Subnet, address: str | None, elastic: str | None
+) -> NetworkInterface:
+    network = balancer.type == "network"
+    return create_interface(
         tx,
         parts.entropy,
         parts.spec,
@@ -121,17 +187,12 @@ def _new_zone(tx: Tx, parts: Parts, balancer: LoadBalancer, subnet: Subnet) -> A
         groups=balancer.security_groups,
         description=interface_description(balancer.id),
         attachment="node",
-        public=balancer.scheme == "internet-facing",
+        address=address,
+        interface_type="network_load_balancer" if network else "interface",
+        public=balancer.scheme == "internet-facing" and not elastic,
         requester_managed=True,
         requester_id=REQUESTER,
         attach_time=parts.clock.now(),
-    )
-    return AvailabilityZone(
-        zone_name=subnet.availability_zone,
-        subnet_id=subnet.id,
-        interface_id=interface.id,
-        private_ip=interface.private_ip,
-        public_ip=interface.public_ip,
     )
 
 

@@ -30,6 +30,7 @@ from kunren.services.elbv2.model import (
     TargetHealth,
     target_health_id,
 )
+from kunren.services.elbv2.network_attributes import is_network, of_group
 from kunren.world.network import vpc_namespace
 
 _KINDS = frozenset(each.kind for each in (LoadBalancer, Listener, Rule, TargetGroup, InterfaceStatus))
@@ -87,7 +88,7 @@ class HealthController:
                     tx.delete(each)
             for account, region, id in shown:
                 if tx.get(TargetHealth, account, region, id) is None:
-                    tx.put(_row(account, region, id, Seen()))
+                    tx.put(_row(account, region, id, Seen(), self._clock.now()))
 
     def _probed(self, key: ProbeKey, outcome: Outcome) -> None:
         account, region, group_arn = key[:3]
@@ -99,8 +100,9 @@ class HealthController:
         seen = combined(views.values())
         snapshot, now = self._store.snapshot(), self._clock.now()
         before = snapshot.get(TargetHealth, account, region, _health_id(key))
-        since = slow_since(before, seen.state, now, is_warm(snapshot, group, _health_id(key), now))
-        row = _row(account, region, _health_id(key), seen, since)
+        slow = slow_since(before, seen.state, now, is_warm(snapshot, group, _health_id(key), now))
+        since = before.since if before is not None and before.state == seen.state else now
+        row = _row(account, region, _health_id(key), seen, since, slow)
         if before != row:
             with self._store.write() as tx:
                 tx.put(row)
@@ -110,7 +112,7 @@ def _health_id(key: ProbeKey) -> str:
     return target_health_id(key[2], Target(id=key[3], port=key[4]))
 
 
-def _row(account: str, region: str, id: str, seen: Seen, since: float | None = None) -> TargetHealth:
+def _row(account: str, region: str, id: str, seen: Seen, since: float, slow_since: float | None = None) -> TargetHealth:
     return TargetHealth(
         account=account,
         region=region,
@@ -118,7 +120,8 @@ def _row(account: str, region: str, id: str, seen: Seen, since: float | None = N
         state=seen.state,
         reason=seen.reason,
         description=seen.description,
-        slow_since=since,
+        since=since,
+        slow_since=slow_since,
     )
 
 
@@ -184,16 +187,20 @@ def _function_check(group: TargetGroup, bridge_socket: str) -> Check:
 def _check(
     snapshot: Snapshot, balancer: LoadBalancer, group: TargetGroup, target: Target, node: AvailabilityZone
 ) -> Check | None:
-    address, port = targets.address_of(snapshot, group, target)
-    if address is None:
+    found = targets.addresses_of(snapshot, group, target)
+    if not found:
         return None
+    address, port, _ = next((each for each in found if each[2] == node.zone_name), found[0])
     settings = group.health_check
+    network = is_network(group)
     return Check(
         namespace=vpc_namespace(balancer.vpc_id),
         source=node.private_ip,
         address=address,
         port=port if settings.port == "traffic-port" else int(settings.port),
         secure=settings.protocol == "HTTPS",
+        connects_only=settings.protocol == "TCP",
+        proxy_protocol=network and of_group(group, "proxy_protocol_v2.enabled") == "true",
         path=settings.path or "/",
         interval_s=float(settings.interval),
         timeout_s=float(settings.timeout),

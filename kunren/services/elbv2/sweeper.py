@@ -16,6 +16,7 @@ from kunren.services.elbv2.associations import group_users
 from kunren.services.elbv2.dataplane import targets
 from kunren.services.elbv2.draining import drained_at, settled
 from kunren.services.elbv2.model import LoadBalancer, TargetGroup
+from kunren.services.elbv2.network_attributes import is_network
 from kunren.world.network import vpc_namespace
 
 log = logging.getLogger(__name__)
@@ -83,8 +84,8 @@ def reached(snapshot: Snapshot) -> Reached:
     """All targets there are, draining ones too. (One address in two groups is one: connections do not say which.)"""
     found: Reached = {}
     for group in snapshot.every(TargetGroup):
-        if group.vpc_id is None or not group.targets:
-            continue
+        if group.vpc_id is None or not group.targets or is_network(group):
+            continue  # what a Network Load Balancer ends is told in `endings.py`
         users = group_users(snapshot, group.account, group.region).get(group.id, ())
         balancers = [snapshot.get(LoadBalancer, group.account, group.region, arn) for arn in users]
         sources = tuple(node.private_ip for each in balancers if each is not None for node in each.zones)

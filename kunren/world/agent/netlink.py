@@ -131,8 +131,9 @@ def _scope(kind: str, via: str | None) -> int:
     return 253 if kind == "unicast" and not via else 0
 
 
-def rule(kind: str, source: str | None, table: int, preference: int, present: bool) -> None:
-    """Add or remove a policy rule: packets from `source` (any, when None) look their route up in the table."""
+def rule(kind: str, source: str | None, table: int, preference: int, present: bool, mark: int = 0) -> None:
+    """Add or remove a policy rule: packets from `source` (any, when None), with that mark (any, when 0), look their
+    route up in the table."""
     fields: dict[str, Any] = {"family": socket.AF_INET, "table": table if table < 256 else 0}
     fields["action"] = _RULE_KINDS[kind]
     attributes: list[tuple[str, Any]] = [("FRA_PRIORITY", preference)]
@@ -140,6 +141,8 @@ def rule(kind: str, source: str | None, table: int, preference: int, present: bo
         host, _, prefix = source.partition("/")
         fields["src_len"] = int(prefix)
         attributes.append(("FRA_SRC", host))
+    if mark:
+        attributes.append(("FRA_FWMARK", mark))
     if kind == "lookup":
         attributes.append(("FRA_TABLE", table))
     if present:

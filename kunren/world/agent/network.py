@@ -13,7 +13,7 @@ from typing import Any
 from kunren.world.agent import kernel, netlink
 from kunren.world.agent.filesystem import NETNS_DIR, RESOLV_DIR
 
-_TABLE = "table ip kunren"
+_FAMILY = "ip"
 
 
 class NoNamespace(Exception):
@@ -31,7 +31,7 @@ class Network:
         self._nft = nft
         self._nft_env = dict(nft_env)
         self._inside: str | None = None
-        self._with_rules: set[str] = set()
+        self._with_rules: set[tuple[str, str]] = set()  # namespace and table
         self._makers: dict[str, Callable[[dict[str, Any]], None]] = {
             "namespace": self._make_namespace,
             "resolver": self._make_resolver,
@@ -108,7 +108,7 @@ class Network:
             self.enter(next(each for each in self.names() if each != fact["name"]))
         kernel.unmount(path)
         os.unlink(path)
-        self._with_rules.discard(fact["name"])
+        self._with_rules = {each for each in self._with_rules if each[0] != fact["name"]}
 
     def _make_resolver(self, fact: dict[str, Any]) -> None:
         # Written in place: programs that run have the file laid over theirs and would keep an old inode.
@@ -123,14 +123,16 @@ class Network:
 
     def _make_ruleset(self, fact: dict[str, Any]) -> None:
         # A deletion in the transaction makes the kernel wait for its readers (10 ms): not where there is nothing.
-        replaces = f"delete {_TABLE}\n" if fact["namespace"] in self._with_rules else ""
+        which = (fact["namespace"], fact["table"])
+        replaces = f"delete table {_FAMILY} {fact['table']}\n" if which in self._with_rules else ""
         self._run_nft(fact["namespace"], replaces + fact["text"])
-        self._with_rules.add(fact["namespace"])
+        self._with_rules.add(which)
 
     def _undo_ruleset(self, fact: dict[str, Any]) -> None:
-        if fact["namespace"] in self._with_rules:
-            self._run_nft(fact["namespace"], f"delete {_TABLE}\n")
-            self._with_rules.discard(fact["namespace"])
+        which = (fact["namespace"], fact["table"])
+        if which in self._with_rules:
+            self._run_nft(fact["namespace"], f"delete table {_FAMILY} {fact['table']}\n")
+            self._with_rules.discard(which)
 
     def _run_nft(self, namespace: str, text: str) -> None:
         self.enter(namespace)
@@ -177,7 +179,7 @@ class Network:
 
     def _rule(self, fact: dict[str, Any], present: bool) -> None:
         self.enter(fact["namespace"])
-        netlink.rule(fact["action"], fact["source"], fact["table"], fact["preference"], present)
+        netlink.rule(fact["action"], fact["source"], fact["table"], fact["preference"], present, fact["mark"])
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -10,7 +10,7 @@ from kunren.control.store import Tx
 from kunren.core.arn import parse_arn
 from kunren.core.context import RequestContext
 from kunren.core.errors import NotImplementedByKunren
-from kunren.services.elbv2 import arns, attributes, describe, errors, mutual_authentication
+from kunren.services.elbv2 import arns, attributes, describe, errors, mutual_authentication, network_listeners
 from kunren.services.elbv2.actions import check_listener, normalise
 from kunren.services.elbv2.api.base import (
     Api,
@@ -25,6 +25,7 @@ from kunren.services.elbv2.api.base import (
 from kunren.services.elbv2.associations import listeners_of, rules_of
 from kunren.services.elbv2.forwarding import check_forwards
 from kunren.services.elbv2.model import Listener, LoadBalancer, Rule
+from kunren.services.elbv2.network_attributes import PROTOCOLS
 from kunren.services.elbv2.ssl_policies import DEFAULT_POLICY, POLICIES
 
 _PROTOCOLS = ("HTTP", "HTTPS")
@@ -41,8 +42,9 @@ class ListenersApi(Api):
                 raise errors.validation_error("A listener port must be specified")
             if protocol is None:
                 raise errors.validation_error("A listener protocol must be specified")
-            _check_protocol(protocol)
+            _check_protocol(balancer, protocol, "CreateListener")
             actions = normalise(params["DefaultActions"], "CreateListener")
+            network_listeners.check_actions(balancer, actions)
             check_listener(actions, protocol, port)
             secure = self._secure_settings(ctx, params, protocol, "CreateListener", None)
             self._check_mutual_tls(tx, ctx, balancer, secure["mutual_authentication"], None)
@@ -54,6 +56,7 @@ class ListenersApi(Api):
                     and existing.certificates[:1] == secure["certificates"]
                     and existing.ssl_policy == secure["ssl_policy"]
                     and existing.mutual_authentication == secure["mutual_authentication"]
+                    and existing.alpn_policy == secure.get("alpn_policy")
                     and existing.tags == tags
                 )
                 if not same:
@@ -96,10 +99,11 @@ class ListenersApi(Api):
             balancer = find_balancer(tx, ctx, found.load_balancer_arn)
             port = params.get("Port") or found.port
             protocol = params.get("Protocol") or found.protocol
-            _check_protocol(protocol)
+            _check_protocol(balancer, protocol, "ModifyListener")
             actions = found.default_actions
             if params.get("DefaultActions") is not None:
                 actions = normalise(params["DefaultActions"], "ModifyListener")
+                network_listeners.check_actions(balancer, actions)
             check_listener(actions, protocol, port)
             secure = self._secure_settings(ctx, params, protocol, "ModifyListener", found)
             self._check_mutual_tls(tx, ctx, balancer, secure["mutual_authentication"], found)
@@ -207,6 +211,8 @@ class ListenersApi(Api):
         """The listener's certificates, policy and mutual authentication after the call."""
         given = params.get("Certificates") or []
         policy = params.get("SslPolicy")
+        if protocol in PROTOCOLS:
+            return self._network_settings(ctx, params, protocol, operation, found)
         if params.get("AlpnPolicy"):
             raise errors.ALPNPolicyNotSupported("ALPN policies are not supported for Application Load Balancers")
         mutual = params.get("MutualAuthentication")
@@ -252,6 +258,27 @@ class ListenersApi(Api):
                 " reached"
             )
 
+    def _network_settings(
+        self, ctx: RequestContext, params: Params, protocol: str, operation: str, found: Listener | None
+    ) -> dict[str, Any]:
+        """The same for a Network Load Balancer's listener, with its ALPN policy."""
+        if (params.get("MutualAuthentication") or {}).get("Mode") not in (None, "off"):
+            raise NotImplementedByKunren("elbv2", f"{operation} with MutualAuthentication on a {protocol} listener")
+        before = found if found is not None and found.protocol == "TLS" else None
+        if protocol == "TLS":
+            _check_policy(params.get("SslPolicy"), operation)
+        default = network_listeners.default_certificate(params, protocol, before)
+        given = params.get("Certificates") or []
+        listed = before.certificates[1:] if before is not None else ()
+        certificates: tuple[str, ...] = ()
+        if protocol == "TLS":
+            certificates = (self._certificate(ctx, given[0]) if given else default or "", *listed)
+        return {
+            "certificates": certificates,
+            "mutual_authentication": None,
+            **network_listeners.policies(params, protocol, before),
+        }
+
     def _certificate(self, ctx: RequestContext, given: Params) -> str:
         """The ARN, once ACM has it issued in this region. Raises CertificateNotFound, UnsupportedCertificate."""
         arn = given.get("CertificateArn")
@@ -270,8 +297,10 @@ class ListenersApi(Api):
         return str(arn)
 
 
-def _check_protocol(protocol: str) -> None:
-    if protocol not in _PROTOCOLS:
+def _check_protocol(balancer: LoadBalancer, protocol: str, operation: str) -> None:
+    if balancer.type == "network":
+        network_listeners.check_protocol(protocol, operation)
+    elif protocol not in _PROTOCOLS:
         raise errors.validation_error(f"Listener protocol '{protocol}' must be one of '{', '.join(_PROTOCOLS)}'")
 
 
@@ -284,7 +313,7 @@ def _check_policy(policy: str | None, operation: str) -> None:
 
 
 def _only_secure(found: Listener) -> None:
-    if found.protocol != "HTTPS":
+    if found.protocol not in ("HTTPS", "TLS"):
         raise errors.validation_error(f"Certificates are not supported on {found.protocol} listeners")
 
 

@@ -16,10 +16,10 @@ from kunren.core.errors import NotImplementedByKunren
 from kunren.services.elbv2 import arns, attributes, errors, nodes
 from kunren.services.elbv2.api.base import Api, Params, Result, View, find_balancer, new_tags, pages
 from kunren.services.elbv2.api.log_buckets import check_bucket, new_kinds
-from kunren.services.elbv2.associations import listeners_of, rules_of_balancer
+from kunren.services.elbv2.associations import groups_with_balancer, listeners_of, rules_of_balancer
 from kunren.services.elbv2.describe import load_balancer, zones
 from kunren.services.elbv2.limits import ARNS_PER_DESCRIBE
-from kunren.services.elbv2.model import LoadBalancer, LoadBalancerStatus
+from kunren.services.elbv2.model import AvailabilityZone, LoadBalancer, LoadBalancerStatus
 
 _NAME_LENGTH_MAX = 32
 
@@ -28,7 +28,7 @@ class LoadBalancersApi(Api):
     def create_load_balancer(self, ctx: RequestContext, params: Params) -> Result:
         """CreateLoadBalancer. The same name with the same settings returns what there is."""
         kind = params.get("Type") or "application"
-        if kind != "application":
+        if kind == "gateway":
             raise NotImplementedByKunren("elbv2", f"CreateLoadBalancer with Type {kind}")
         _check_name(params["Name"])
         _refuse_ipv6(params.get("IpAddressType"), "CreateLoadBalancer")
@@ -37,17 +37,19 @@ class LoadBalancersApi(Api):
                 raise NotImplementedByKunren("elbv2", f"CreateLoadBalancer with {member}")
         tags = new_tags(params)
         scheme = params.get("Scheme") or "internet-facing"
-        subnet_ids = _subnet_ids(params)
+        places = _places(params, kind, scheme)
         with self._store.write() as tx:
-            wanted = nodes.check_subnets(tx, ctx, subnet_ids, scheme)
+            wanted = nodes.check_subnets(tx, ctx, list(places), scheme, kind)
             vpc_id = wanted[0].vpc_id
-            groups = nodes.check_groups(tx, ctx, vpc_id, params.get("SecurityGroups") or ())
+            groups = nodes.check_groups(tx, ctx, vpc_id, params.get("SecurityGroups") or (), kind)
             existing = _by_name(tx, ctx, params["Name"])
             if existing is not None:
                 same = (
-                    existing.scheme == scheme
+                    existing.type == kind
+                    and existing.scheme == scheme
                     and {zone.subnet_id for zone in existing.zones} == {subnet.id for subnet in wanted}
                     and set(existing.security_groups) == set(groups)
+                    and all(_as_chosen(zone, places[zone.subnet_id]) for zone in existing.zones)
                     and existing.tags == tags
                 )
                 if not same:
@@ -55,27 +57,30 @@ class LoadBalancersApi(Api):
                         f"A load balancer with the same name '{existing.name}' exists, but with different settings"
                     )
                 return {"LoadBalancers": [load_balancer(tx, existing)]}
-            self._check_quota(tx, ctx)
-            nodes.check_room(tx, wanted)
+            self._check_quota(tx, ctx, kind)
+            nodes.check_room(tx, wanted, kind)
             entropy = self._parts.entropy
-            arn = arns.load_balancer_arn(entropy, ctx.account, ctx.region, params["Name"])
+            arn = arns.load_balancer_arn(entropy, ctx.account, ctx.region, params["Name"], kind)
+            dns_name = arns.network_dns_name(arn, ctx.region)
+            if kind == "application":
+                dns_name = arns.dns_name(entropy, ctx.region, params["Name"], scheme)
             created = LoadBalancer(
                 account=ctx.account,
                 region=ctx.region,
                 id=arn,
                 name=params["Name"],
-                type="application",
+                type=kind,
                 scheme=scheme,
                 ip_address_type="ipv4",
                 vpc_id=vpc_id,
-                dns_name=arns.dns_name(entropy, ctx.region, params["Name"], scheme),
-                canonical_hosted_zone_id=arns.hosted_zone(ctx.region),
+                dns_name=dns_name,
+                canonical_hosted_zone_id=arns.hosted_zone(ctx.region, kind),
                 created_time=self._parts.clock.now(),
                 zones=(),
                 security_groups=groups,
                 tags=tags,
             )
-            created = nodes.placed(tx, self._parts, created, wanted)
+            created = nodes.placed(tx, self._parts, created, wanted, places)
             tx.put(created)
             return {"LoadBalancers": [load_balancer(tx, created)]}
 
@@ -109,9 +114,14 @@ class LoadBalancersApi(Api):
             found = tx.get(LoadBalancer, ctx.account, ctx.region, arn)
             if found is None:
                 return {}
-            if attributes.value(attributes.LOAD_BALANCER, found.attributes, "deletion_protection.enabled") == "true":
+            table = attributes.load_balancer_table(found.type)
+            if attributes.value(table, found.attributes, "deletion_protection.enabled") == "true":
                 raise errors.OperationNotPermitted(
                     f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled"
+                )
+            if groups_with_balancer(tx, found):
+                raise errors.ResourceInUse(
+                    f"Load balancer '{arn}' cannot be deleted because it is registered as a target"
                 )
             for rule in rules_of_balancer(tx, found):
                 tx.delete(rule)
@@ -126,13 +136,13 @@ class LoadBalancersApi(Api):
 
     def describe_load_balancer_attributes(self, ctx: RequestContext, params: Params) -> Result:
         found = find_balancer(self._store.snapshot(), ctx, params["LoadBalancerArn"])
-        return {"Attributes": attributes.described(attributes.LOAD_BALANCER, found.attributes)}
+        return {"Attributes": attributes.described(attributes.load_balancer_table(found.type), found.attributes)}
 
     def modify_load_balancer_attributes(self, ctx: RequestContext, params: Params) -> Result | Awaitable[Result]:
         """ModifyLoadBalancerAttributes: all or nothing; answers with every attribute. Where it turns logs on, their
         bucket is asked first."""
         found = find_balancer(self._store.snapshot(), ctx, params["LoadBalancerArn"])
-        merged = attributes.merge_load_balancer(found.attributes, params["Attributes"])
+        merged = attributes.merge_load_balancer(found.attributes, params["Attributes"], found.type)
         kinds = new_kinds(found.attributes, merged)
         if not kinds:
             return self._modified(ctx, params)
@@ -148,16 +158,25 @@ class LoadBalancersApi(Api):
     def _modified(self, ctx: RequestContext, params: Params) -> Result:
         with self._store.write() as tx:
             found = find_balancer(tx, ctx, params["LoadBalancerArn"])
-            merged = attributes.merge_load_balancer(found.attributes, params["Attributes"])
+            merged = attributes.merge_load_balancer(found.attributes, params["Attributes"], found.type)
             tx.put(msgspec.structs.replace(found, attributes=merged))
-        return {"Attributes": attributes.described(attributes.LOAD_BALANCER, merged)}
+        return {"Attributes": attributes.described(attributes.load_balancer_table(found.type), merged)}
 
     def set_security_groups(self, ctx: RequestContext, params: Params) -> Result:
         """SetSecurityGroups: the nodes' interfaces have the new groups from here on."""
         with self._store.write() as tx:
             found = find_balancer(tx, ctx, params["LoadBalancerArn"])
+            if found.type == "network" and not found.security_groups:
+                raise errors.InvalidConfigurationRequest(
+                    "SetSecurityGroups is not supported for load balancers of type 'network' that were created without"
+                    " a security group"
+                )
             if not params["SecurityGroups"]:
                 raise errors.InvalidConfigurationRequest("At least one security group must be specified")
+            if params.get("EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic") not in (None, "on"):
+                raise NotImplementedByKunren(
+                    "elbv2", "SetSecurityGroups with EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic off"
+                )
             groups = nodes.check_groups(tx, ctx, found.vpc_id, params["SecurityGroups"])
             nodes.regroup(tx, found, groups)
             tx.put(msgspec.structs.replace(found, security_groups=groups))
@@ -168,14 +187,15 @@ class LoadBalancersApi(Api):
         with self._store.write() as tx:
             found = find_balancer(tx, ctx, params["LoadBalancerArn"])
             _refuse_ipv6(params.get("IpAddressType"), "SetSubnets")
-            wanted = nodes.check_subnets(tx, ctx, _subnet_ids(params), found.scheme)
+            places = _places(params, found.type, found.scheme)
+            wanted = nodes.check_subnets(tx, ctx, list(places), found.scheme, found.type)
             if wanted[0].vpc_id != found.vpc_id:
                 raise errors.InvalidConfigurationRequest(
                     f"All subnets must belong to the same VPC: '{found.vpc_id}, {wanted[0].vpc_id}'"
                 )
             have = {zone.subnet_id for zone in found.zones}
-            nodes.check_room(tx, [subnet for subnet in wanted if subnet.id not in have])
-            moved = nodes.placed(tx, self._parts, found, wanted)
+            nodes.check_room(tx, [subnet for subnet in wanted if subnet.id not in have], found.type)
+            moved = nodes.placed(tx, self._parts, found, wanted, places)
             tx.put(moved)
         return {"AvailabilityZones": zones(moved), "IpAddressType": moved.ip_address_type}
 
@@ -189,9 +209,10 @@ class LoadBalancersApi(Api):
         find_balancer(self._store.snapshot(), ctx, params["LoadBalancerArn"])
         return {"CapacityReservationState": []}
 
-    def _check_quota(self, tx: Tx, ctx: RequestContext) -> None:
-        count = len(tx.list(LoadBalancer, ctx.account, ctx.region))
-        if count >= self._limits.application_load_balancers:
+    def _check_quota(self, tx: Tx, ctx: RequestContext, kind: str) -> None:
+        count = sum(each.type == kind for each in tx.list(LoadBalancer, ctx.account, ctx.region))
+        network = kind == "network"
+        if count >= (self._limits.network_load_balancers if network else self._limits.application_load_balancers):
             raise errors.TooManyLoadBalancers("The maximum number of load balancers has been reached")
 
 
@@ -215,8 +236,9 @@ def _check_name(name: str) -> None:
         raise errors.validation_error(f"The load balancer name '{name}' cannot begin with 'internal-'")
 
 
-def _subnet_ids(params: Params) -> list[str]:
-    """The subnets of `Subnets` or `SubnetMappings`. Raises ValidationError, InvalidConfigurationRequest."""
+def _places(params: Params, kind: str, scheme: str) -> dict[str, nodes.Place]:
+    """The subnets of `Subnets` or `SubnetMappings`, with chosen addresses. Raises ValidationError,
+    InvalidConfigurationRequest."""
     plain, mappings = params.get("Subnets") or [], params.get("SubnetMappings") or []
     if plain and mappings:
         raise errors.validation_error("You must specify either subnets or subnet mappings, but not both")
@@ -224,11 +246,30 @@ def _subnet_ids(params: Params) -> list[str]:
         if not mapping.get("SubnetId"):
             raise errors.validation_error("A subnet ID must be specified in a subnet mapping")
         for member in ("AllocationId", "PrivateIPv4Address", "IPv6Address", "SourceNatIpv6Prefix"):
-            if mapping.get(member):
+            if mapping.get(member) and kind == "application":
                 raise errors.InvalidConfigurationRequest(
                     f"'{member}' is not supported for load balancers with type 'application'"
                 )
-    return plain or [mapping["SubnetId"] for mapping in mappings]
+        if mapping.get("PrivateIPv4Address") and scheme != "internal":
+            raise errors.InvalidConfigurationRequest(
+                "Private IPv4 addresses can only be specified for internal load balancers"
+            )
+        if mapping.get("AllocationId") and scheme == "internal":
+            raise errors.InvalidConfigurationRequest("Allocation IDs cannot be specified for internal load balancers")
+        for member in ("IPv6Address", "SourceNatIpv6Prefix"):
+            if mapping.get(member):
+                raise NotImplementedByKunren("elbv2", f"SubnetMappings with {member}")
+    made = [nodes.Place(subnet_id) for subnet_id in plain]
+    made += [
+        nodes.Place(mapping["SubnetId"], mapping.get("PrivateIPv4Address"), mapping.get("AllocationId"))
+        for mapping in mappings
+    ]
+    return {place.subnet_id: place for place in made}
+
+
+def _as_chosen(zone: AvailabilityZone, place: nodes.Place) -> bool:
+    """Whether a node that is there is what a repeated call asks for."""
+    return place.address in (None, zone.private_ip) and place.allocation_id == zone.allocation_id
 
 
 def _refuse_ipv6(address_type: str | None, operation: str) -> None:

@@ -39,6 +39,8 @@ class RulesApi(Api):
         with self._store.write() as tx:
             listener = find_listener(tx, ctx, params["ListenerArn"])
             balancer = find_balancer(tx, ctx, listener.load_balancer_arn)
+            if balancer.type == "network":
+                raise errors.OperationNotPermitted("Rules are unsupported for Network Load Balancer listeners")
             conditions = normalised_conditions(params["Conditions"], self._limits)
             actions = normalised_actions(params["Actions"], "CreateRule")
             check_listener(actions, listener.protocol, listener.port)

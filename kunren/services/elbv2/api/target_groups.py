@@ -22,7 +22,8 @@ from kunren.services.elbv2.api.base import (
 )
 from kunren.services.elbv2.associations import group_users
 from kunren.services.elbv2.describe import target_group
-from kunren.services.elbv2.model import TargetGroup, TargetHealth, target_health_id
+from kunren.services.elbv2.model import HealthCheck, TargetGroup, TargetHealth, target_health_id
+from kunren.services.elbv2.network_attributes import PROTOCOLS, is_network
 
 _NAME_LENGTH_MAX = 32
 _PROTOCOLS = ("HTTP", "HTTPS")
@@ -37,7 +38,7 @@ class TargetGroupsApi(Api):
         _refuse_unbuilt(params)
         target_type = params.get("TargetType") or "instance"
         version = _check_kind(params, target_type)
-        check = health_checks.settings(health_checks.defaults(target_type, version), params, target_type, version)
+        check = _health_check(params, target_type, version)
         tags = new_tags(params)
         with self._store.write() as tx:
             vpc_id = params.get("VpcId")
@@ -73,7 +74,10 @@ class TargetGroupsApi(Api):
         """ModifyTargetGroup: health check settings; what is not named stays."""
         with self._store.write() as tx:
             found = find_group(tx, ctx, params["TargetGroupArn"])
-            check = health_checks.settings(found.health_check, params, found.target_type, found.protocol_version)
+            if is_network(found):
+                check = health_checks.network_settings(found.health_check, params, found.target_type)
+            else:
+                check = health_checks.settings(found.health_check, params, found.target_type, found.protocol_version)
             changed = msgspec.structs.replace(found, health_check=check)
             tx.put(changed)
             return {"TargetGroups": [_shown(tx, changed)]}
@@ -121,7 +125,7 @@ class TargetGroupsApi(Api):
 
     def describe_target_group_attributes(self, ctx: RequestContext, params: Params) -> Result:
         found = find_group(self._store.snapshot(), ctx, params["TargetGroupArn"])
-        table = attributes.target_group_table(found.target_type)
+        table = attributes.target_group_table(found.target_type, found.protocol)
         return {"Attributes": attributes.described(table, found.attributes)}
 
     def modify_target_group_attributes(self, ctx: RequestContext, params: Params) -> Result:
@@ -138,7 +142,16 @@ class TargetGroupsApi(Api):
                     " Zone 'all'"
                 )
             tx.put(msgspec.structs.replace(found, attributes=merged))
-        return {"Attributes": attributes.described(attributes.target_group_table(found.target_type), merged)}
+        table = attributes.target_group_table(found.target_type, found.protocol)
+        return {"Attributes": attributes.described(table, merged)}
+
+
+def _health_check(params: Params, target_type: str, version: str | None) -> HealthCheck:
+    """A new group's health check. Raises ValidationError."""
+    if params.get("Protocol") in PROTOCOLS:
+        before = health_checks.network_defaults(target_type, params.get("HealthCheckProtocol"))
+        return health_checks.network_settings(before, params, target_type)
+    return health_checks.settings(health_checks.defaults(target_type, version), params, target_type, version)
 
 
 def _by_name(view: View, ctx: RequestContext, name: str) -> TargetGroup | None:
@@ -181,11 +194,10 @@ def _check_name(name: str) -> None:
 
 
 def _refuse_unbuilt(params: Params) -> None:
-    """What only a Network or Gateway Load Balancer, or IPv6, could use."""
+    """What only a Gateway Load Balancer, or IPv6, could use."""
     protocol = params.get("Protocol")
     unbuilt = {
-        f"TargetType {params.get('TargetType')}": params.get("TargetType") == "alb",
-        f"Protocol {protocol}": protocol is not None and protocol not in _PROTOCOLS,
+        f"Protocol {protocol}": protocol is not None and protocol not in (*_PROTOCOLS, *PROTOCOLS),
         f"IpAddressType {params.get('IpAddressType')}": params.get("IpAddressType") not in (None, "ipv4"),
         "TargetControlPort": params.get("TargetControlPort") is not None,
     }
@@ -208,6 +220,14 @@ def _check_kind(params: Params, target_type: str) -> str | None:
     for member, words in members.items():
         if params.get(member) is None:
             raise errors.validation_error(f"A {words} must be specified")
+    if target_type == "alb" and params["Protocol"] != "TCP":
+        raise errors.validation_error("Protocol must be 'TCP' for target groups with target type 'alb'")
+    if params["Protocol"] in PROTOCOLS:
+        if params.get("ProtocolVersion") is not None:
+            raise errors.validation_error(
+                f"ProtocolVersion cannot be specified for target groups with the {params['Protocol']} protocol"
+            )
+        return None
     version: str = (params.get("ProtocolVersion") or "HTTP1").upper()
     if version not in _VERSIONS:
         raise errors.validation_error(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.services.ec2 import store as ec2
 from kunren.services.ec2.model import Vpc
-from kunren.services.elbv2 import errors, targets
+from kunren.services.elbv2 import arns, errors, targets
 from kunren.services.elbv2.api.base import Api, Params, Result, View, find_group
-from kunren.services.elbv2.associations import group_users, groups_of, rules_of_balancer
+from kunren.services.elbv2.associations import group_users, groups_of, listeners_of, rules_of_balancer
 from kunren.services.elbv2.draining import settled
 from kunren.services.elbv2.forwarding import check_target_count
 from kunren.services.elbv2.model import LoadBalancer, Target, TargetAnomaly, TargetGroup, TargetHealth, target_health_id
+from kunren.services.elbv2.network_attributes import is_network, unhealthy_until
 
 
 class TargetsApi(Api):
@@ -45,10 +48,11 @@ class TargetsApi(Api):
         users = group_users(snapshot, ctx.account, ctx.region).get(group.id, ())
         found = (snapshot.get(LoadBalancer, ctx.account, ctx.region, arn) for arn in users)
         balancers = [each for each in found if each is not None]
+        now = self._parts.clock.now()
         asked: list[Target] = list(group.targets)
         if params.get("Targets"):
             asked = [targets.resolved(group, given) for given in params["Targets"]]
-        shown = [_description(snapshot, group, target, balancers) for target in asked]
+        shown = [_description(snapshot, group, target, balancers, now) for target in asked]
         if set(params.get("Include") or ()) & {"AnomalyDetection", "All"} and group.target_type != "lambda":
             for target, each in zip(asked, shown, strict=True):
                 each["AnomalyDetection"] = _anomaly(snapshot, group, target)
@@ -65,6 +69,8 @@ class TargetsApi(Api):
         for given in params["Targets"]:
             if given.get("QuicServerId"):
                 raise errors.validation_error("'QuicServerId' is only supported for the QUIC and TCP_QUIC protocols")
+        if group.target_type == "alb":
+            return [self._balancer(tx, ctx, group, target) for target in wanted]
         if group.target_type == "ip":
             assert group.vpc_id is not None
             vpc = tx.get(Vpc, ctx.account, ctx.region, group.vpc_id)
@@ -91,9 +97,26 @@ class TargetsApi(Api):
             raise errors.not_allowed_to_invoke(target.id, group.id)
         return checked
 
+    def _balancer(self, tx: Tx, ctx: RequestContext, group: TargetGroup, target: Target) -> Target:
+        """An Application Load Balancer of the group's VPC that listens on the target's port. Raises ValidationError,
+        InvalidTarget."""
+        arns.check_arn(target.id, "load balancer")
+        found = tx.get(LoadBalancer, ctx.account, ctx.region, target.id)
+        if found is None or found.type != "application":
+            raise errors.InvalidTarget(f"The following targets do not exist: '{target.id}'")
+        if found.vpc_id != group.vpc_id:
+            raise errors.InvalidTarget(
+                f"The Application Load Balancer '{target.id}' is not in the same VPC as target group '{group.id}'"
+            )
+        if target.port not in [each.port for each in listeners_of(tx, found)]:
+            raise errors.InvalidTarget(
+                f"The Application Load Balancer '{target.id}' has no listener on the target's port '{target.port}'"
+            )
+        return msgspec.structs.replace(target, availability_zone="all")
+
     def _check_counts(self, tx: Tx, ctx: RequestContext, before: TargetGroup, after: TargetGroup) -> None:
         """Raises TooManyTargets."""
-        limit = 1 if after.target_type == "lambda" else self._limits.targets_per_target_group
+        limit = 1 if after.target_type in ("lambda", "alb") else self._limits.targets_per_target_group
         if len(after.targets) > limit:
             raise errors.TooManyTargets(
                 f"The maximum number of targets on target group '{after.id}' has been reached; the limit is '{limit}'"
@@ -111,7 +134,7 @@ def _anomaly(view: View, group: TargetGroup, target: Target) -> Result:
     return targets.anomaly(group, view.get(TargetAnomaly, group.account, group.region, id))
 
 
-def _description(view: View, group: TargetGroup, asked: Target, balancers: list[LoadBalancer]) -> Result:
+def _description(view: View, group: TargetGroup, asked: Target, balancers: list[LoadBalancer], now: float) -> Result:
     target = next((each for each in group.targets if targets.same(each, asked)), None)
     zone = target.availability_zone if target is not None else None
     enabled = {node.zone_name for balancer in balancers for node in balancer.zones}
@@ -132,4 +155,8 @@ def _description(view: View, group: TargetGroup, asked: Target, balancers: list[
         of_balancer=own,
         observed=observed,
     )
+    if shown["State"] == "unhealthy" and observed is not None and is_network(group):
+        until = unhealthy_until(group, observed.since)
+        if until is not None and now < until:
+            shown["State"] = "unhealthy.draining"
     return targets.described(group, target or asked, shown)

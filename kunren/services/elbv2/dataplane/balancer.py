@@ -107,7 +107,9 @@ def resources(snapshot: Snapshot, balancer: LoadBalancer, env: Environment) -> T
     rules_by_listener = {each.id: rules_of(snapshot, each) for each in listeners_of(snapshot, balancer)}
     serving: list[tuple[Listener, list[str]]] = []
     for listener in listeners_of(snapshot, balancer):
-        secrets = _secrets(snapshot, listener, short, env, made)
+        certificates = listener_secrets(snapshot, listener, short, env)
+        made.secrets.update(certificates)
+        secrets = list(certificates)
         if listener.protocol == "HTTPS" and not secrets:
             problems.append(f"listener {listener.port}: its default certificate has no material")
         else:
@@ -204,20 +206,19 @@ def _behind(
     )
 
 
-def _secrets(snapshot: Snapshot, listener: Listener, short: str, env: Environment, made: _Draft) -> list[str]:
-    """The names of the listener's certificates, the default first; none when the default has no material."""
-    names = []
+def listener_secrets(snapshot: Snapshot, listener: Listener, short: str, env: Environment) -> dict[str, Fragment]:
+    """The listener's certificates by name, the default first; none when the default has no material."""
+    made: dict[str, Fragment] = {}
     for number, arn in enumerate(listener.certificates):
         material = env.certificate(snapshot, arn)
         if material is None:
             if number == 0:
-                return []
+                return {}
             continue
         name = f"{short}/{arn.rpartition('/')[2]}"
         chain = material.certificate_pem.rstrip() + "\n" + (material.chain_pem or "")
-        made.secrets[name] = certificate_secret(name, chain, material.private_key_pem)
-        names.append(name)
-    return names
+        made[name] = certificate_secret(name, chain, material.private_key_pem)
+    return made
 
 
 def _chain(secret: Fragment) -> str:

@@ -30,15 +30,19 @@ CIPHERS = frozenset(
 _FIPS = frozenset(f"ECDHE-{key}-AES{size}" for key in ("ECDSA", "RSA") for size in ("128-GCM-SHA256", "256-GCM-SHA384"))
 
 
-def tls(balancer: LoadBalancer, listener: Listener, secrets: Sequence[str]) -> Fragment:
-    """The transport socket; `secrets` names the certificates, the default first."""
+def tls(
+    balancer: LoadBalancer, listener: Listener, secrets: Sequence[str], alpn: Sequence[str] | None = None
+) -> Fragment:
+    """The transport socket; `secrets` names the certificates, the default first. `alpn` None: what HTTP wants."""
     policy = ssl_policy(listener.ssl_policy)
     assert policy is not None, listener.ssl_policy
     versions = [_VERSIONS[each] for each in policy.protocols]
-    http2 = value(LOAD_BALANCER, balancer.attributes, "routing.http2.enabled") == "true"
+    if alpn is None:
+        http2 = value(LOAD_BALANCER, balancer.attributes, "routing.http2.enabled") == "true"
+        alpn = ["h2", "http/1.1"] if http2 else ["http/1.1"]
     made = downstream_tls(
         secrets,
-        alpn=["h2", "http/1.1"] if http2 else ["http/1.1"],
+        alpn=alpn,
         minimum=min(versions),
         maximum=max(versions),
         ciphers=[each for each in policy.ciphers if each in CIPHERS],
@@ -89,7 +93,7 @@ def tls_inspector() -> Fragment:
 def cipher_filters(listener: Listener) -> list[Fragment]:
     """The suites of TLS 1.3 can't be chosen by configuration: a policy without the third of them, which has ciphers or
     groups that the FIPS rules would take away, refuses its users behind the handshake."""
-    policy = ssl_policy(listener.ssl_policy) if listener.protocol == "HTTPS" else None
+    policy = ssl_policy(listener.ssl_policy) if listener.protocol in ("HTTPS", "TLS") else None
     if policy is None or "TLSv1.3" not in policy.protocols or _CHACHA in policy.ciphers or _ruled(policy):
         return []
     return refuse_after_handshake("kunren.cipher", "%DOWNSTREAM_TLS_CIPHER%", [_CHACHA])

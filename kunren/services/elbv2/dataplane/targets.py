@@ -18,7 +18,7 @@ from kunren.services.ec2.model import NetworkInterface, Subnet
 from kunren.services.elbv2.attributes import TARGET_GROUP, value
 from kunren.services.elbv2.dataplane.listening import Place
 from kunren.services.elbv2.dataplane.weights import weight
-from kunren.services.elbv2.model import Target, TargetGroup, TargetHealth, target_health_id
+from kunren.services.elbv2.model import LoadBalancer, Target, TargetGroup, TargetHealth, target_health_id
 
 CONNECT_TIMEOUT_S = 10.0
 """ALB's own, in real time, as packets are."""
@@ -132,6 +132,17 @@ def address_of(snapshot: Snapshot, group: TargetGroup, target: Target) -> tuple[
             if interface.attachment_id == target.id:
                 return interface.private_ip, port
     return None, port
+
+
+def addresses_of(snapshot: Snapshot, group: TargetGroup, target: Target) -> list[tuple[str, int, str | None]]:
+    """Where a target of a Network Load Balancer is, with the zone of each place: an Application Load Balancer has one
+    address per zone, anything else one."""
+    if group.target_type == "alb":
+        behind = snapshot.get(LoadBalancer, group.account, group.region, target.id)
+        zones = behind.zones if behind is not None else ()
+        return [(node.private_ip, target.port or group.port or 0, node.zone_name) for node in zones]
+    address, port = address_of(snapshot, group, target)
+    return [] if address is None else [(address, port, zone_of(snapshot, group, target))]
 
 
 def zone_of(snapshot: Snapshot, group: TargetGroup, target: Target) -> str | None:

@@ -177,9 +177,7 @@ def test_security_groups_must_exist_in_the_vpc(elb: Any) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "asked", [{"Type": "network"}, {"Type": "gateway"}, {"IpAddressType": "dualstack"}, {"CustomerOwnedIpv4Pool": "p"}]
-)
+@pytest.mark.parametrize("asked", [{"Type": "gateway"}, {"IpAddressType": "dualstack"}, {"CustomerOwnedIpv4Pool": "p"}])
 def test_what_is_not_built_is_named_in_a_501(elb: Any, asked: dict[str, str]) -> None:
     subnets = [subnet.id for subnet in elb.subnets]
     code, text = elb.refused("CreateLoadBalancer", Name="web", Subnets=subnets, **asked)

@@ -1,0 +1,234 @@
+"""From a load balancer's flows to the text that `nft` loads. Pure.
+
+How it works. The first packet of a flow marks the flow with its node, sets its idle timeout, and is translated to a
+target; the kernel's connection tracking then translates all that follows, in both directions, whatever becomes of
+these rules. Targets that must not see the client's address get the node's. Marked packets take the routes of the
+node's subnet, so that a target in a private subnet answers by way of the node.
+
+Two things differ from a translation by any router. A TCP segment that belongs to no flow (one that was idle for too
+long, or was ended) is answered with a reset. And a client in the subnet of its target is shown to it as the node, since
+the answer would not pass the router otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from hashlib import blake2b
+from math import gcd, log
+
+from kunren.dataplane.flows.table import FlowListener, FlowNode, FlowTable, FlowTarget
+from kunren.world.firewall import LOCAL_FLOW_MARK, UPLINK
+from kunren.world.layout import flow_mark
+
+_NODE_MARK = 0x4000_0000
+_SLOTS_PER_TARGET = 32
+_SLOTS_MAX = 4096
+_OF_NO_FLOW = "tcp flags & (fin | syn | rst | ack) != syn"
+
+
+def table_name(owner: str) -> str:
+    """The name of an owner's table."""
+    return f"flows_{blake2b(owner.encode(), digest_size=8).hexdigest()}"
+
+
+def node_mark(interface_id: str) -> int:
+    """The mark of a node's flows."""
+    return _NODE_MARK | int.from_bytes(blake2b(interface_id.encode(), digest_size=4).digest()) >> 2
+
+
+def ruleset(owner: str, table: FlowTable) -> str:
+    """The whole table."""
+    nodes = sorted(table.nodes, key=lambda node: node.address)
+    listeners = {
+        f"{number}_{listener.protocol}_{listener.port}": (node, listener)
+        for number, node in enumerate(nodes)
+        for listener in node.listeners
+    }
+    parts = [_timeout(*each) for each in sorted({_idle(listener) for _, listener in listeners.values()})]
+    for name, (node, listener) in listeners.items():
+        parts.append(_chain(f"new_{name}", _begin(node, listener)))
+        if listener.targets:
+            parts.append(_chain(f"to_{name}", [f"meta l4proto {listener.protocol} dnat ip to {_choice(listener)}"]))
+    marks = ", ".join(f"{node_mark(node.interface_id):#x} : {flow_mark(node.subnet_cidr):#x}" for node in nodes)
+    # The proxy's own connections under clients' addresses: their answers are for it.
+    returning = [f"meta l4proto tcp socket transparent 1 meta mark set {LOCAL_FLOW_MARK:#x} accept"]
+    known = returning if any(node.returns for node in nodes) else []
+    known += [f"meta mark set ct mark map {{ {marks} }}"] if nodes else []
+    known += [f"ct state new,invalid {each}" for each in _dispatch("new", listeners)]
+    unknown = _unknown_answers(nodes)
+    known += [f"{each} meta mark set {flow_mark(nodes[0].subnet_cidr):#x}" for each in unknown]
+    parts.append(_base("known", "filter", "prerouting", -140, known))
+    parts += [_chain(f"no_{name}", [_refusal(listener)]) for name, (_, listener) in listeners.items()]
+    refused = [f"ct state new,invalid {each}" for each in _dispatch("no", listeners)]
+    parts.append(_base("refused_inside", "filter", "input", -15, refused))
+    parts.append(
+        _base("refused", "filter", "forward", -15, [*refused, *(f"{each} reject with tcp reset" for each in unknown)])
+    )
+    served = {name: each for name, each in listeners.items() if each[1].targets}
+    parts.append(_base("balance", "nat", "prerouting", -105, _dispatch("to", served)))
+    parts.append(_base("to_itself", "filter", "forward", 5, _to_itself(nodes)))
+    parts.append(_base("closed", "filter", "input", 5, _closed(nodes)))
+    sources = [line for node in nodes for line in _source(node, table.subnets)]
+    parts.append(_base("source", "nat", "postrouting", 95, sources))
+    return f"table ip {table_name(owner)} {{\n{''.join(parts)}}}\n"
+
+
+def _begin(node: FlowNode, listener: FlowListener) -> list[str]:
+    """A packet of no flow that is known gets the mark of its routes, and begins a flow where it may."""
+    lines = [f"meta mark set {flow_mark(node.subnet_cidr):#x}"]
+    if listener.protocol == "tcp":
+        lines.append(f"{_OF_NO_FLOW} return")
+    if not listener.targets:
+        return lines
+    name = _timeout_name(*_idle(listener))
+    return [*lines, f'ct mark set {node_mark(node.interface_id):#x} ct timeout set "{name}"']
+
+
+def _refusal(listener: FlowListener) -> str:
+    """For what still has the node's address after translation: it began no flow. (Not in the chain before routing,
+    since the kernel needs a route for its answer.)"""
+    return "meta l4proto tcp reject with tcp reset" if listener.protocol == "tcp" else "drop"
+
+
+def _unknown_answers(nodes: Iterable[FlowNode]) -> list[str]:
+    """A target that sees clients' addresses answers in a flow that was ended: it is told so. (One that sees the node's
+    is told by the node's own kernel.)"""
+    seeing = sorted(
+        f"{target.address} . {target.port}"
+        for node in nodes
+        for listener in node.listeners
+        for target in listener.targets
+        if target.preserve and listener.protocol == "tcp"
+    )
+    where = f'iifname != "{UPLINK}" ip saddr . tcp sport {{ {", ".join(dict.fromkeys(seeing))} }}'
+    return [f"ct state new,invalid {where} {_OF_NO_FLOW}"] if seeing else []
+
+
+def _idle(listener: FlowListener) -> tuple[str, int]:
+    return listener.protocol, max(1, round(listener.idle_s))
+
+
+def _timeout_name(protocol: str, seconds: int) -> str:
+    return f"{protocol}_{seconds}"
+
+
+def _timeout(protocol: str, seconds: int) -> str:
+    states = ("established",) if protocol == "tcp" else ("unreplied", "replied")
+    policy = ", ".join(f"{state} : {seconds}" for state in states)
+    name = _timeout_name(protocol, seconds)
+    return f"  ct timeout {name} {{ protocol {protocol}; l3proto ip; policy = {{ {policy} }} ; }}\n"
+
+
+def _choice(listener: FlowListener) -> str:
+    """A target for a new flow: any, in their weights, for TCP; by the flow's sockets for UDP; by its client's address
+    where flows are sticky."""
+    if listener.sticky:
+        return _mapped("jhash ip saddr", hashed_slots(listener.targets))
+    if listener.protocol == "udp":
+        return _mapped("jhash ip saddr . udp sport . ip daddr . udp dport", hashed_slots(listener.targets))
+    return _mapped("numgen random", weighted_slots(listener.targets))
+
+
+def _mapped(key: str, slots: Sequence[FlowTarget]) -> str:
+    if len(set(slots)) == 1:
+        return f"{slots[0].address}:{slots[0].port}"
+    listed = ", ".join(f"{number} : {each.address} . {each.port}" for number, each in enumerate(slots))
+    return f"{key} mod {len(slots)} map {{ {listed} }}"
+
+
+def weighted_slots(targets: Iterable[FlowTarget]) -> list[FlowTarget]:
+    """Each target as often as its weight says, in least numbers; by and large where those are too many."""
+    weighed = sorted(each for each in targets if each.weight > 0)
+    total = sum(each.weight for each in weighed)
+    divisor: float = reduce(gcd, (each.weight for each in weighed), 0) or 1
+    if total / divisor > _SLOTS_MAX:
+        divisor = total / _SLOTS_MAX
+    return [each for each in weighed for _ in range(max(1, round(each.weight / divisor)))]
+
+
+def hashed_slots(targets: Iterable[FlowTarget]) -> list[FlowTarget]:
+    """A table in which a target that comes or goes moves only its own share (rendezvous hashing)."""
+    weighed = sorted(each for each in targets if each.weight > 0)
+    if not weighed:
+        return []
+    count = min(_SLOTS_MAX, 1 << (_SLOTS_PER_TARGET * len(weighed) - 1).bit_length())
+    return [max(weighed, key=lambda target: _draw(slot, target)) for slot in range(count)]
+
+
+def _draw(slot: int, target: FlowTarget) -> float:
+    """The target's bid for the slot: the highest of all wins, in the end in proportion to the weights."""
+    digest = blake2b(f"{slot} {target.address}:{target.port}".encode(), digest_size=8).digest()
+    return log((int.from_bytes(digest) + 1) / (2**64 + 1)) / target.weight
+
+
+def _dispatch(what: str, listeners: Mapping[str, tuple[FlowNode, FlowListener]]) -> list[str]:
+    """Jumps by where a packet is sent: to the node's own address from anywhere, to its public one from outside."""
+    private = {
+        f"{node.address} . {each.protocol} . {each.port}": f"{what}_{name}" for name, (node, each) in listeners.items()
+    }
+    public = {
+        f"{node.public} . {each.protocol} . {each.port}": f"{what}_{name}"
+        for name, (node, each) in listeners.items()
+        if node.public
+    }
+    lines = []
+    for condition, chains in (("", private), (f'iifname "{UPLINK}" ', public)):
+        if chains:
+            listed = ", ".join(f"{key} : jump {chain}" for key, chain in chains.items())
+            lines.append(f"{condition}ip daddr . meta l4proto . th dport vmap {{ {listed} }}")
+    return lines
+
+
+def _source(node: FlowNode, subnets: Iterable[str]) -> list[str]:
+    flow = f"ct mark {node_mark(node.interface_id):#x}"
+    hidden = sorted(
+        f"{target.address} . {listener.protocol} . {target.port}"
+        for listener in node.listeners
+        for target in listener.targets
+        if not target.preserve
+    )
+    lines = []
+    if hidden:
+        where = f"ip daddr . meta l4proto . th dport {{ {', '.join(dict.fromkeys(hidden))} }}"
+        lines.append(f"{flow} {where} snat ip to {node.address}")
+    if any(target.preserve for listener in node.listeners for target in listener.targets):
+        lines += [f"{flow} ip saddr {each} ip daddr {each} snat ip to {node.address}" for each in subnets]
+    if node.returns:
+        mark = f"meta mark {flow_mark(node.subnet_cidr):#x} meta l4proto tcp"
+        lines += [f"{mark} ip saddr {each} ip daddr {each} snat ip to {node.address}" for each in subnets]
+    return lines
+
+
+def _to_itself(nodes: Iterable[FlowNode]) -> list[str]:
+    """A target that is its own client gets no answer while it sees clients' addresses."""
+    nodes = list(nodes)
+    pairs = sorted(
+        {
+            f"{target.address} . {target.address}"
+            for node in nodes
+            for listener in node.listeners
+            for target in listener.targets
+            if target.preserve
+        }
+    )
+    marks = ", ".join(f"{node_mark(node.interface_id):#x}" for node in nodes)
+    return [f"ct mark {{ {marks} }} ct state new ip saddr . ip daddr {{ {', '.join(pairs)} }} drop"] if pairs else []
+
+
+def _closed(nodes: Iterable[FlowNode]) -> list[str]:
+    nodes = list(nodes)
+    served = [f"{node.address} . {protocol} . {port}" for node in nodes for protocol, port in node.elsewhere]
+    lines = [f"ip daddr . meta l4proto . th dport {{ {', '.join(served)} }} accept"] if served else []
+    if nodes:
+        addresses = ", ".join(node.address for node in nodes)
+        lines.append(f"ip daddr {{ {addresses} }} ct state new meta l4proto {{ tcp, udp }} drop")
+    return lines
+
+
+def _base(name: str, kind: str, hook: str, priority: int, lines: Sequence[str]) -> str:
+    return _chain(name, [f"type {kind} hook {hook} priority {priority}; policy accept;", *lines]) if lines else ""
+
+
+def _chain(name: str, lines: Sequence[str]) -> str:
+    return f"  chain {name} {{\n" + "".join(f"    {line}\n" for line in lines) + "  }\n"

@@ -1,0 +1,53 @@
+"""What the kernel of a VPC should do with new flows to a load balancer's nodes, as plain values.
+
+A flow is a TCP connection or the datagrams of one pair of sockets. Addresses are text, times real seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class FlowTarget:
+    """Where flows may go; `preserve`: it sees the client's address, else the node's."""
+
+    address: str
+    port: int
+    weight: int = 1
+    preserve: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FlowListener:
+    """A port of a node. `sticky`: all flows of a client's address go to one target."""
+
+    protocol: str  # "tcp" | "udp"
+    port: int
+    targets: tuple[FlowTarget, ...]
+    idle_s: float
+    sticky: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FlowNode:
+    """A load balancer's address in one zone. `elsewhere` are ports (protocol, port) at which a proxy listens instead:
+    all others are closed without a word. `returns`: that proxy speaks with its clients' addresses, so what targets
+    answer is handed to it. `interface_id` tells the node's flows from those of other nodes."""
+
+    interface_id: str
+    address: str
+    public: str | None
+    subnet_cidr: str
+    listeners: tuple[FlowListener, ...] = ()
+    elsewhere: tuple[tuple[str, int], ...] = ()
+    returns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FlowTable:
+    """One load balancer. `subnets` are the CIDRs of the VPC's subnets."""
+
+    vpc_id: str
+    nodes: tuple[FlowNode, ...]
+    subnets: tuple[str, ...] = ()

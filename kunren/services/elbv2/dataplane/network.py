@@ -1,0 +1,298 @@
+"""A Network Load Balancer as flows for the kernel and listeners for Envoy: pure translation.
+
+The kernel balances what nobody needs to look into: TCP and UDP. Envoy takes what must be opened, listeners with TLS,
+and what must be written into, for targets that want the PROXY protocol. Who gets flows is decided here for both:
+targets of the node's zone or of all, healthy ones unless there are too few (fail-open), in the weights of their groups.
+
+"Network Load Balancers", "Target groups for your Network Load Balancers". See docs/decisions/0003.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import lcm
+
+from kunren.control.store import Snapshot
+from kunren.dataplane.envoy.resources import (
+    TYPE,
+    Endpoint,
+    EnvoyResources,
+    Fragment,
+    duration,
+    eds_cluster,
+    socket_address,
+    upstream_tls,
+)
+from kunren.dataplane.flows.table import FlowListener, FlowNode, FlowTable, FlowTarget
+from kunren.services.ec2.model import Subnet
+from kunren.services.elbv2 import words
+from kunren.services.elbv2.associations import listeners_of
+from kunren.services.elbv2.attribute_rules import value
+from kunren.services.elbv2.dataplane import targets
+from kunren.services.elbv2.dataplane.balancer import Environment, Translation, listener_secrets, node_place, short_name
+from kunren.services.elbv2.dataplane.listening import Place
+from kunren.services.elbv2.dataplane.security import cipher_filters, tls
+from kunren.services.elbv2.model import AvailabilityZone, Listener, LoadBalancer, TargetGroup
+from kunren.services.elbv2.network_attributes import IDLE_DATAGRAMS_S, crosses_zones, listener_table, of_group
+from kunren.services.elbv2.network_listeners import ALPN
+from kunren.world.layout import flow_mark
+
+_PROXY = TYPE + "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
+_SENDS_HEADER = TYPE + "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport"
+_PLAIN = TYPE + "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
+_ORIGINAL = TYPE + "envoy.extensions.filters.listener.original_src.v3.OriginalSrc"
+CONNECT_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A target group behind a listener, with its weight."""
+
+    group: TargetGroup
+    weight: int
+
+    def is_on(self, attribute: str) -> bool:
+        return of_group(self.group, attribute) == "true"
+
+
+def shares(snapshot: Snapshot, listener: Listener) -> list[Share]:
+    found = (
+        (snapshot.get(TargetGroup, listener.account, listener.region, arn), weight)
+        for action in listener.default_actions
+        for arn, weight in words.shares(action)
+    )
+    return [Share(group, weight) for group, weight in found if group is not None and weight > 0]
+
+
+def by_proxy(listener: Listener, behind: Iterable[Share]) -> bool:
+    """Whether Envoy must carry the listener's connections."""
+    return listener.protocol == "TLS" or any(share.is_on("proxy_protocol_v2.enabled") for share in behind)
+
+
+def flow_table(snapshot: Snapshot, balancer: LoadBalancer, wall_seconds: Callable[[float], float]) -> FlowTable:
+    """What the kernel does, for the nodes that `balancer.zones` has."""
+    subnets = {
+        each.id: each.cidr
+        for each in snapshot.list(Subnet, balancer.account, balancer.region)
+        if each.vpc_id == balancer.vpc_id
+    }
+    listening = [(each, shares(snapshot, each)) for each in listeners_of(snapshot, balancer)]
+    nodes = []
+    for node in balancer.zones:
+        if node.subnet_id not in subnets:
+            continue
+        flows = [
+            flow
+            for listener, behind in listening
+            if not by_proxy(listener, behind)
+            for flow in _flows(snapshot, balancer, node, listener, behind, wall_seconds)
+        ]
+        nodes.append(
+            FlowNode(
+                interface_id=node.interface_id,
+                address=node.private_ip,
+                public=node.public_ip,
+                subnet_cidr=subnets[node.subnet_id],
+                listeners=tuple(flows),
+                elsewhere=tuple(("tcp", listener.port) for listener, behind in listening if by_proxy(listener, behind)),
+                returns=any(by_proxy(listener, behind) and _preserves(behind) for listener, behind in listening),
+            )
+        )
+    return FlowTable(balancer.vpc_id, tuple(nodes), tuple(sorted(subnets.values())))
+
+
+def _flows(
+    snapshot: Snapshot,
+    balancer: LoadBalancer,
+    node: AvailabilityZone,
+    listener: Listener,
+    behind: Sequence[Share],
+    wall_seconds: Callable[[float], float],
+) -> list[FlowListener]:
+    chosen = {share.group.id: serving(snapshot, balancer, share.group, node.zone_name) for share in behind}
+    each_has = lcm(*(len(places) for places in chosen.values() if places))
+    found = [
+        FlowTarget(address, port, share.weight * each_has // len(chosen[share.group.id]), _keeps_address(share))
+        for share in behind
+        for address, port in chosen[share.group.id]
+    ]
+    protocols = {"TCP_UDP": ("tcp", "udp"), "UDP": ("udp",)}.get(listener.protocol, ("tcp",))
+    sticky = any(share.is_on("stickiness.enabled") for share in behind)
+    return [
+        FlowListener(each, listener.port, tuple(sorted(found)), wall_seconds(_idle_s(listener, each)), sticky)
+        for each in protocols
+    ]
+
+
+def _idle_s(listener: Listener, protocol: str) -> float:
+    if protocol == "udp":
+        return float(IDLE_DATAGRAMS_S)
+    return float(value(listener_table(listener.protocol), listener.attributes, "tcp.idle_timeout.seconds"))
+
+
+def _keeps_address(share: Share) -> bool:
+    return share.is_on("preserve_client_ip.enabled")
+
+
+def _preserves(behind: Iterable[Share]) -> bool:
+    return all(_keeps_address(share) for share in behind)
+
+
+def places(
+    snapshot: Snapshot, balancer: LoadBalancer, group: TargetGroup, zone: str
+) -> list[tuple[str, int, bool, bool]]:
+    """Where a node in that zone finds the group's targets: address, port, whether it serves, whether it drains."""
+    crosses = crosses_zones(balancer, group)
+    reached = {node.zone_name for node in balancer.zones} if crosses else {zone}
+    found = []
+    for target in group.targets:
+        healthy = targets.is_serving(snapshot, group, target)
+        for address, port, home in targets.addresses_of(snapshot, group, target):
+            if home in ("all", None) or home in reached:
+                found.append((address, port, healthy, target.draining_since is not None))
+    return found
+
+
+def serving(snapshot: Snapshot, balancer: LoadBalancer, group: TargetGroup, zone: str) -> list[tuple[str, int]]:
+    """Where a node in that zone sends new flows: to healthy targets, or to all that are registered where fewer are
+    healthy than the group wants."""
+    found = [each for each in places(snapshot, balancer, group, zone) if not each[3]]
+    healthy = [each for each in found if each[2]]
+    opens = len(healthy) < wanted_healthy(group, len(found), "unhealthy_state_routing")
+    return sorted({(address, port) for address, port, _, _ in (found if opens else healthy)})
+
+
+def wanted_healthy(group: TargetGroup, registered: int, purpose: str) -> int:
+    """How many targets must be healthy for a purpose, "unhealthy_state_routing" or "dns_failover"; the stricter of
+    count and percentage."""
+    prefix = f"target_group_health.{purpose}.minimum_healthy_targets."
+    count, percentage = of_group(group, prefix + "count"), of_group(group, prefix + "percentage")
+    wanted = 0 if count == "off" else int(count)
+    if percentage != "off":
+        wanted = max(wanted, -(-registered * int(percentage) // 100))
+    return wanted
+
+
+def answering(snapshot: Snapshot, balancer: LoadBalancer, zones: Sequence[AvailabilityZone]) -> list[AvailabilityZone]:
+    """The zones whose addresses DNS gives: those whose node has, in every target group, as many healthy targets as the
+    group wants; all where none has ("Target group health")."""
+    groups = [share.group for each in listeners_of(snapshot, balancer) for share in shares(snapshot, each)]
+
+    def healthy(zone: AvailabilityZone) -> bool:
+        for group in groups:
+            found = [each for each in places(snapshot, balancer, group, zone.zone_name) if not each[3]]
+            if sum(each[2] for each in found) < wanted_healthy(group, len(found), "dns_failover"):
+                return False
+        return True
+
+    return [zone for zone in zones if healthy(zone)] or list(zones)
+
+
+# -- what Envoy carries ------------------------------------------------------------------------------------------------
+
+
+def resources(snapshot: Snapshot, balancer: LoadBalancer, env: Environment) -> Translation:
+    """Everything that Envoy needs for this load balancer."""
+    short = short_name(balancer)
+    made: dict[str, dict[str, Fragment]] = {"listeners": {}, "clusters": {}, "secrets": {}}
+    endpoints: dict[str, tuple[Endpoint, ...]] = {}
+    problems: list[str] = []
+    for listener in listeners_of(snapshot, balancer):
+        behind = shares(snapshot, listener)
+        if not by_proxy(listener, behind) or not balancer.zones:
+            continue
+        secrets = listener_secrets(snapshot, listener, short, env)
+        if listener.protocol == "TLS" and not secrets:
+            problems.append(f"listener {listener.port}: its default certificate has no material")
+            continue
+        made["secrets"].update(secrets)
+        for node in balancer.zones:
+            place, clusters = node_place(balancer, node, env), {}
+            name = f"{short}/{node.zone_name}/{listener.port}"
+            for share in behind:
+                cluster = f"{name}/{targets.resource_name(share.group.id)}"
+                clusters[cluster] = share.weight
+                made["clusters"][cluster] = _cluster(cluster, share, place)
+                endpoints[cluster] = _endpoints(snapshot, balancer, share.group, node.zone_name)
+            mark = flow_mark(subnet_cidr(snapshot, balancer, node)) if _preserves(behind) else 0
+            made["listeners"][name] = _listener(
+                name, balancer, listener, behind, place, clusters, list(secrets), mark, env
+            )
+    return Translation(
+        EnvoyResources(made["listeners"], {}, made["clusters"], endpoints, made["secrets"]), tuple(problems)
+    )
+
+
+def subnet_cidr(snapshot: Snapshot, balancer: LoadBalancer, node: AvailabilityZone) -> str:
+    subnet = snapshot.get(Subnet, balancer.account, balancer.region, node.subnet_id)
+    assert subnet is not None
+    return subnet.cidr
+
+
+def _endpoints(snapshot: Snapshot, balancer: LoadBalancer, group: TargetGroup, zone: str) -> tuple[Endpoint, ...]:
+    chosen = set(serving(snapshot, balancer, group, zone))
+    draining = {(address, port) for address, port, _, drains in places(snapshot, balancer, group, zone) if drains}
+    states = {**dict.fromkeys(draining, "DRAINING"), **dict.fromkeys(chosen, "HEALTHY")}
+    return tuple(Endpoint(address, port, states[address, port]) for address, port in sorted(states))
+
+
+def _cluster(name: str, share: Share, place: Place) -> Fragment:
+    group = share.group
+    cluster = eds_cluster(
+        name,
+        service_name=name,
+        source=place.address,
+        namespace=place.namespace,
+        connect_timeout_s=CONNECT_TIMEOUT_S,
+        policy="MAGLEV" if share.is_on("stickiness.enabled") else "RANDOM",
+    )
+    inner = upstream_tls(http2=False) if group.protocol == "TLS" else _named("raw_buffer", {"@type": _PLAIN})
+    if share.is_on("proxy_protocol_v2.enabled"):
+        config = {"@type": _SENDS_HEADER, "config": {"version": "V2"}, "transport_socket": inner}
+        cluster["transport_socket"] = _named("upstream_proxy_protocol", config)
+    elif group.protocol == "TLS":
+        cluster["transport_socket"] = inner
+    return cluster
+
+
+def _named(kind: str, config: Fragment) -> Fragment:
+    return {"name": f"envoy.transport_sockets.{kind}", "typed_config": config}
+
+
+def _listener(
+    name: str,
+    balancer: LoadBalancer,
+    listener: Listener,
+    behind: Sequence[Share],
+    place: Place,
+    clusters: dict[str, int],
+    secrets: Sequence[str],
+    mark: int,
+    env: Environment,
+) -> Fragment:
+    """`mark` is set where targets see the client's own address: that of the node's routes."""
+    proxy: Fragment = {
+        "@type": _PROXY,
+        "stat_prefix": "nlb",
+        "idle_timeout": duration(env.wall_seconds(_idle_s(listener, "tcp"))),
+        "weighted_clusters": {"clusters": [{"name": each, "weight": clusters[each]} for each in sorted(clusters)]},
+    }
+    if any(share.is_on("stickiness.enabled") for share in behind):
+        proxy["hash_policy"] = [{"source_ip": {}}]
+    chain: Fragment = {
+        "filters": [*cipher_filters(listener), {"name": "envoy.filters.network.tcp_proxy", "typed_config": proxy}]
+    }
+    if listener.protocol == "TLS":
+        chain["transport_socket"] = tls(balancer, listener, secrets, ALPN[listener.alpn_policy or "None"])
+    fragment: Fragment = {
+        "name": name,
+        "stat_prefix": "nlb",
+        "address": socket_address(place.address, listener.port, place.namespace),
+        "filter_chains": [chain],
+        "per_connection_buffer_limit_bytes": 1 << 20,
+    }
+    if mark:
+        original = {"@type": _ORIGINAL, "mark": mark}
+        fragment["listener_filters"] = [{"name": "envoy.filters.listener.original_src", "typed_config": original}]
+    return fragment

@@ -1,0 +1,328 @@
+"""Network Load Balancers as their users see them: boto3 makes them, sockets in the world use them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+
+class Front:
+    """One account with a Network Load Balancer, and what runs around it."""
+
+    def __init__(self, kunren: Any, account: str, running: Any, until: Any, programs: Any) -> None:
+        self.kunren, self.running, self.until, self.programs = kunren, running, until, programs
+        self.elb, self.ec2 = kunren.client("elbv2", account), kunren.client("ec2", account)
+        self.acm, self.route53 = kunren.client("acm", account), kunren.client("route53", account)
+        self.vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        subnets = sorted(self.ec2.describe_subnets()["Subnets"], key=lambda each: each["AvailabilityZone"])
+        self.subnets = [each["SubnetId"] for each in subnets[:2]]
+        self.zones = [each["AvailabilityZone"] for each in subnets[:2]]
+        self.open = self.security_group("open", "0.0.0.0/0")
+        self.balancers: list[str] = []
+        self._groups = 0
+
+    def security_group(self, name: str, cidr: str) -> str:
+        made = self.ec2.create_security_group(GroupName=name, Description=name, VpcId=self.vpc)["GroupId"]
+        allowed = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": cidr}]}
+        self.ec2.authorize_security_group_ingress(GroupId=made, IpPermissions=[allowed])
+        return made
+
+    def balancer(self, name: str = "flows", **given: Any) -> dict[str, Any]:
+        given.setdefault("Subnets", self.subnets)
+        made = self.elb.create_load_balancer(Name=name, Type="network", **given)["LoadBalancers"][0]
+        self.balancers.append(made["LoadBalancerArn"])
+        return made
+
+    def group(self, *targets: Any, attributes: dict[str, str] | None = None, **given: Any) -> str:
+        self._groups += 1
+        settings = {
+            "Name": f"group-{self._groups}", "Protocol": "TCP", "Port": 80, "VpcId": self.vpc, "TargetType": "ip",
+            "HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2, "HealthyThresholdCount": 2, "UnhealthyThresholdCount": 2, **given,
+        }  # fmt: skip
+        arn = self.elb.create_target_group(**settings)["TargetGroups"][0]["TargetGroupArn"]
+        if attributes:
+            self.tune(arn, **attributes)
+        if targets:
+            self.elb.register_targets(TargetGroupArn=arn, Targets=[{"Id": each.address} for each in targets])
+        return arn
+
+    def tune(self, group: str, **attributes: str) -> None:
+        listed = [{"Key": key.replace("__", "."), "Value": value} for key, value in attributes.items()]
+        self.elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=listed)
+
+    def listen(self, balancer: dict[str, Any], group: str, port: int = 80, **given: Any) -> str:
+        settings = {"Protocol": "TCP", "DefaultActions": [{"Type": "forward", "TargetGroupArn": group}], **given}
+        made = self.elb.create_listener(LoadBalancerArn=balancer["LoadBalancerArn"], Port=port, **settings)
+        return made["Listeners"][0]["ListenerArn"]
+
+    def states(self, group: str) -> dict[str, str]:
+        shown = self.elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+        return {each["Target"]["Id"]: each["TargetHealth"]["State"] for each in shown}
+
+    def wait_for(self, group: str, *states: str) -> None:
+        self.until(lambda: sorted(self.states(group).values()) == sorted(states), f"targets that are {states}")
+
+    def wait_active(self, balancer: dict[str, Any]) -> None:
+        arns = [balancer["LoadBalancerArn"]]
+        self.until(
+            lambda: (
+                self.elb.describe_load_balancers(LoadBalancerArns=arns)["LoadBalancers"][0]["State"]["Code"] == "active"
+            ),
+            "the load balancer active",
+        )
+
+    def target(self, name: str, zone: int = 0, *ports: int) -> Any:
+        where = ("--subnet", self.subnets[zone], "--security-group", self.open)
+        made = self.programs(self.kunren, "flow_target.py", name, *map(str, ports or (80,)), where=where)
+        words = made.process.stderr.readline().split()
+        made.address = words[1].rstrip(",")
+        made.hear_until("ready")
+        return made
+
+    def client(self, *where: str) -> FlowClient:
+        return FlowClient(self.programs(self.kunren, "flow_client.py", where=where or ("--from", "tokyo")))
+
+    def addresses(self, name: str) -> list[str]:
+        return sorted(self.kunren.exec("dig", "+short", name).stdout.split())
+
+
+class FlowClient:
+    def __init__(self, program: Any) -> None:
+        self._program = program
+
+    def tell(self, **wanted: Any) -> dict[str, Any]:
+        self._program.say(json.dumps(wanted))
+        return json.loads(self._program.hear())
+
+    def ask(self, host: str, port: int = 80, **more: Any) -> Any:
+        answer = self.tell(open=[host, port], **more)
+        return answer.get("said", answer.get("error"))
+
+    def keep(self, host: str, port: int = 80, **more: Any) -> tuple[int, str]:
+        """A connection that stays: its number, and the target's name."""
+        answer = self.tell(open=[host, port], **more)
+        assert "said" in answer, answer
+        return answer["id"], answer["said"][0]
+
+    def repeats(self, connection: int) -> bool | str:
+        answer = self.tell(send=connection, text="again")
+        return answer.get("said") == ["again"] or answer.get("error", "silence")
+
+
+@pytest.fixture
+def front(kunren, account, running, until, programs):
+    made = Front(kunren, account, running, until, programs)
+    yield made
+    for arn in made.balancers:
+        made.elb.delete_load_balancer(LoadBalancerArn=arn)
+
+
+def test_connections_are_spread_stay_and_end_as_targets_come_and_go(front):
+    one, two, balancer = front.target("one"), front.target("two", 1), front.balancer()
+    assert balancer["DNSName"].startswith("flows-")
+    assert balancer["DNSName"].endswith(".elb.us-east-1.amazonaws.com")
+    assert (balancer["CanonicalHostedZoneId"], "SecurityGroups" in balancer) == ("Z26RNL4JYFTOTI", False)
+    front.elb.modify_load_balancer_attributes(
+        LoadBalancerArn=balancer["LoadBalancerArn"],
+        Attributes=[{"Key": "load_balancing.cross_zone.enabled", "Value": "true"}],
+    )
+    group = front.group(one, two)
+    front.listen(balancer, group)
+    front.wait_for(group, "healthy", "healthy")
+    front.wait_active(balancer)
+    client, name = front.client(), balancer["DNSName"]
+    front.until(lambda: len(front.addresses(name)) == 2, "both zones in DNS")
+
+    said = [client.ask(name) for _ in range(24)]
+    assert Counter(each[0] for each in said).keys() == {"one", "two"}
+    nodes = {each["PrivateIpAddress"] for each in front.ec2.describe_network_interfaces(
+        Filters=[{"Name": "requester-id", "Values": ["amazon-elb"]}])["NetworkInterfaces"]}  # fmt: skip
+    assert {each[1] for each in said} <= nodes, "an ip target sees the node"
+
+    connections = [client.keep(name) for _ in range(16)]
+    to_one = next(number for number, target in connections if target == "one")
+    to_two = next(number for number, target in connections if target == "two")
+    one.do("close 80")  # the health check fails, the connections would go on
+    front.wait_for(group, "healthy", "unhealthy")
+    assert client.tell(wait=to_one) == {"error": "ConnectionResetError"}, "unhealthy: ended by default"
+    assert client.repeats(to_two) is True
+    assert {client.ask(name)[0] for _ in range(8)} == {"two"}
+
+    front.tune(group, deregistration_delay__timeout_seconds="0")
+    one.do("open 80")
+    front.wait_for(group, "healthy", "healthy")
+    front.elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": two.address}])
+    front.until(lambda: {client.ask(name)[0] for _ in range(4)} == {"one"}, "the other target alone")
+    assert client.repeats(to_two) is True, "deregistered: goes on by default"
+
+
+def test_without_cross_zone_each_node_has_its_own_zone_and_leaves_dns_when_that_is_ill(front):
+    one, two, balancer = front.target("one"), front.target("two", 1), front.balancer()
+    group = front.group(one, two)
+    front.listen(balancer, group)
+    front.wait_for(group, "healthy", "healthy")
+    front.wait_active(balancer)
+    name, client = balancer["DNSName"], front.client()
+    front.until(lambda: len(front.addresses(name)) == 2, "both zones in DNS")
+    own = {zone: front.addresses(f"{zone}.{name}") for zone in front.zones}
+    assert sorted(address for each in own.values() for address in each) == front.addresses(name)
+    for zone, target in zip(front.zones, ("one", "two"), strict=True):
+        assert {client.ask(own[zone][0])[0] for _ in range(4)} == {target}
+
+    one.do("close 80")
+    front.wait_for(group, "healthy", "unhealthy")
+    front.until(lambda: front.addresses(name) == own[front.zones[1]], "the ill zone out of DNS")
+    two.do("close 80")
+    front.wait_for(group, "unhealthy", "unhealthy")
+    front.until(lambda: len(front.addresses(name)) == 2, "all zones again, since none is well")
+
+
+def test_udp_reaches_targets_with_the_clients_address(front):
+    one, balancer = front.target("one", 0, 53, 80), front.balancer(Subnets=front.subnets[:1])
+    group = front.group(one, Protocol="UDP", Port=53, HealthCheckPort="80")
+    front.listen(balancer, group, 53, Protocol="UDP")
+    front.wait_for(group, "healthy")
+    front.wait_active(balancer)
+    client, name = front.client(), balancer["DNSName"]
+    front.until(lambda: front.addresses(name), "the name")
+    own = client.tell(address=True)["said"]
+    assert client.tell(datagrams=[name, 53], times=3)["said"] == [["one", own]] * 3
+    assert client.tell(datagrams=[name, 54], timeout=0.3) == {"error": "TimeoutError"}
+
+
+def test_an_internal_balancer_with_chosen_addresses_and_groups_preserves_addresses_on_request(front):
+    one = front.target("one", 1)
+    subnet = front.ec2.describe_subnets(SubnetIds=front.subnets[:1])["Subnets"][0]
+    address = subnet["CidrBlock"].rpartition(".")[0] + ".200"
+    guarded = front.security_group("inside", "172.31.0.0/16")
+    balancer = front.balancer(
+        "inside", Scheme="internal", SecurityGroups=[guarded], Subnets=[],
+        SubnetMappings=[
+            {"SubnetId": front.subnets[0], "PrivateIPv4Address": address}, {"SubnetId": front.subnets[1]},
+        ],
+    )  # fmt: skip
+    assert balancer["SecurityGroups"] == [guarded]
+    shown = [each["LoadBalancerAddresses"] for each in balancer["AvailabilityZones"]]
+    assert shown == [[{"PrivateIPv4Address": address}], []]
+    group = front.group(one, attributes={
+        "preserve_client_ip__enabled": "true", "load_balancing__cross_zone__enabled": "true",
+    })  # fmt: skip
+    front.listen(balancer, group)
+    front.wait_for(group, "healthy")
+    front.wait_active(balancer)
+    client = front.client("--subnet", front.subnets[0], "--security-group", front.open)
+    own = client.tell(address=True)["said"]
+    assert client.ask(address) == ["one", own]
+    front.elb.set_security_groups(
+        LoadBalancerArn=balancer["LoadBalancerArn"], SecurityGroups=[front.security_group("nobody", "192.0.2.0/24")]
+    )
+    front.until(lambda: client.ask(address, timeout=0.3) == "TimeoutError", "the group to keep the client out")
+
+
+def test_tls_ends_at_the_balancer_with_its_certificate_and_alpn_policy(front):
+    one, balancer = front.target("one"), front.balancer(Subnets=front.subnets[:1])
+    certificate, key = self_signed("flows.example")
+    arn = front.acm.import_certificate(Certificate=certificate, PrivateKey=key)["CertificateArn"]
+    group = front.group(one)
+    secure = {"Protocol": "TLS", "Certificates": [{"CertificateArn": arn}]}
+    listener = front.listen(balancer, group, 443, AlpnPolicy=["HTTP2Preferred"], **secure)
+    shown = front.elb.describe_listeners(ListenerArns=[listener])["Listeners"][0]
+    assert (shown["AlpnPolicy"], shown["SslPolicy"]) == (["HTTP2Preferred"], "ELBSecurityPolicy-2016-08")
+    front.wait_for(group, "healthy")
+    front.wait_active(balancer)
+    client, name = front.client(), balancer["DNSName"]
+    front.until(lambda: front.addresses(name), "the name")
+    answer = client.tell(open=[name, 443], tls=["http/1.1", "h2"])
+    assert (answer["said"][0], answer["alpn"]) == ("one", "h2")
+    assert client.repeats(answer["id"]) is True
+    front.elb.modify_listener(
+        ListenerArn=listener, AlpnPolicy=["HTTP1Only"], SslPolicy="ELBSecurityPolicy-TLS13-1-3-2021-06"
+    )
+    front.until(
+        lambda: client.tell(open=[name, 443], tls=["h2", "http/1.1"]).get("alpn") == "http/1.1", "the new policy"
+    )
+    assert client.tell(open=[name, 443], tls=[])["tls"] == "TLSv1.3"
+
+    front.tune(group, preserve_client_ip__enabled="true")
+    own = client.tell(address=True)["said"]
+    front.until(lambda: client.ask(name, 443, tls=[]) == ["one", own], "the client's own address")
+    kept, _ = client.keep(name, 443, tls=[])
+    one.do("close 80")
+    front.wait_for(group, "unhealthy")
+    assert client.tell(wait=kept).get("error") == "ConnectionResetError"
+
+
+def test_targets_read_the_client_from_the_proxy_protocol(front):
+    one, balancer = front.target("one"), front.balancer(Subnets=front.subnets[:1])
+    group = front.group(one, attributes={"proxy_protocol_v2__enabled": "true"})
+    front.listen(balancer, group)
+    front.wait_for(group, "healthy")
+    front.wait_active(balancer)
+    client, name = front.client(), balancer["DNSName"]
+    front.until(lambda: front.addresses(name), "the name")
+    own = client.tell(address=True)["said"]
+    connection, target = client.keep(name)
+    assert target == "one"
+    assert client.tell(send=connection, text="x")["said"][:2] == ["proxy", own]
+
+
+def test_an_application_load_balancer_as_a_target_sees_clients_addresses(front, site):
+    listener = site.listen(site.fixed("from the application load balancer"))
+    del listener
+    site.wait_active()
+    balancer = front.balancer(Subnets=front.subnets[:1])
+    group = front.group(TargetType="alb", HealthCheckProtocol="HTTP", Matcher={"HttpCode": "200"})
+    front.elb.register_targets(TargetGroupArn=group, Targets=[{"Id": site.arn}])
+    front.listen(balancer, group)
+    front.wait_for(group, "healthy")
+    front.wait_active(balancer)
+    name, client = balancer["DNSName"], site.client()
+    front.until(lambda: front.addresses(name), "the name")
+    assert client.get(f"http://{name}/")["body"] == "from the application load balancer"
+    with pytest.raises(front.elb.exceptions.ResourceInUseException):
+        front.elb.delete_load_balancer(LoadBalancerArn=site.arn)
+    front.elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": site.arn}])
+    front.tune(group, deregistration_delay__timeout_seconds="0")
+
+
+def self_signed(name: str) -> tuple[bytes, bytes]:
+    """A certificate for the name and its key, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return certificate.public_bytes(serialization.Encoding.PEM), key.private_bytes(*form)
+
+
+def test_elastic_ips_are_the_addresses_of_the_nodes(front):
+    allocated = front.ec2.allocate_address(Domain="vpc")
+    one = front.target("one")
+    mapping = {"SubnetId": front.subnets[0], "AllocationId": allocated["AllocationId"]}
+    balancer = front.balancer("static", Subnets=[], SubnetMappings=[mapping])
+    given = {"IpAddress": allocated["PublicIp"], "AllocationId": allocated["AllocationId"]}
+    assert balancer["AvailabilityZones"][0]["LoadBalancerAddresses"] == [given]
+    group = front.group(one)
+    front.listen(balancer, group)
+    front.wait_for(group, "healthy")
+    front.wait_active(balancer)
+    assert front.client().ask(allocated["PublicIp"])[0] == "one"
+    with pytest.raises(front.elb.exceptions.ResourceInUseException):
+        front.balancer("again", Subnets=[], SubnetMappings=[mapping])
