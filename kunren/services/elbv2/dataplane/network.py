@@ -4,7 +4,7 @@ The kernel balances what nobody needs to look into: TCP and UDP. Envoy takes wha
 and what must be written into, for targets that want the PROXY protocol. Who gets flows is decided here for both:
 targets of the node's zone or of all, healthy ones unless there are too few (fail-open), in the weights of their groups.
 
-"Network Load Balancers", "Target groups for your Network Load Balancers". See docs/decisions/0003.
+"Network Load Balancers", "Target groups for your Network Load Balancers". See docs/decisions/0004.
 """
 
 from __future__ import annotations
