@@ -136,7 +136,8 @@ class EnvoyControl:
             self.ads.wake()
 
     async def cut(self, namespace: str, address: str, port: int, sources: tuple[str, ...]) -> None:
-        """End the TCP connections in that namespace from any of `sources` to the address and port."""
+        """End the TCP connections in that namespace from any of `sources` (from anywhere for none) to the address and
+        port."""
         program = Path(__file__).with_name("cut.py")
         argv = [sys.executable, "-I", "-S", str(program), str(port), address, *sources]
         said = self._settings.log_dir / "envoy-cut.log"

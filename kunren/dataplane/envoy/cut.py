@@ -1,6 +1,6 @@
-"""Ends TCP connections of the namespace it runs in, from one of the given addresses to one remote address and port.
+"""Ends TCP connections of the namespace it runs in to one remote address and port, from the given addresses or any.
 
-A program of its own (`python -I -S cut.py PORT REMOTE LOCAL...`), since only a process inside a namespace reaches its
+A program of its own (`python -I -S cut.py PORT REMOTE [LOCAL...]`), since only a process inside a namespace reaches its
 sockets: it lists them over the kernel's socket diagnosis (sock_diag(7)) and destroys those that match, as `ss -K` does
 where iproute2 is installed. Envoy then sees a reset and answers what is still running with 502. Prints how many.
 
@@ -42,7 +42,7 @@ def destroy(remote: str, port: int, sources: set[str]) -> int:
 def _matches(identity: bytes, remote: str, port: int, sources: set[str]) -> bool:
     _, to = struct.unpack_from("!HH", identity)
     local, peer = socket.inet_ntoa(identity[4:8]), socket.inet_ntoa(identity[20:24])
-    return to == port and peer == remote and local in sources
+    return to == port and peer == remote and (not sources or local in sources)
 
 
 def _connections(diag: socket.socket) -> list[bytes]:

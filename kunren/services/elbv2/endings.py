@@ -28,7 +28,7 @@ _KINDS = frozenset(each.kind for each in (TargetGroup, TargetHealth, LoadBalance
 End: TypeAlias = Callable[[str, str, int], Awaitable[None]]
 """End a load balancer's kernel flows to an address and port."""
 Cut: TypeAlias = Callable[[str, str, int, tuple[str, ...]], Awaitable[None]]
-"""End a proxy's connections: namespace, the target's address and port, the nodes' addresses."""
+"""End a proxy's connections: namespace, the target's address and port, the addresses they come from (none: any)."""
 Place: TypeAlias = tuple[str, str, int]
 """Target group, address and port."""
 
@@ -39,7 +39,7 @@ class Standing:
 
     namespace: str
     balancers: tuple[str, ...]
-    nodes: tuple[str, ...]
+    sources: tuple[str, ...]  # the nodes' addresses; none where proxies speak with clients' addresses
     open: bool
     closes_at: float | None
     ends_when_gone: bool
@@ -60,7 +60,7 @@ def standings(snapshot: Snapshot, now: float) -> dict[Place, Standing]:
             standing = Standing(
                 namespace=vpc_namespace(stored.vpc_id),
                 balancers=users,
-                nodes=nodes,
+                sources=() if of_group(group, "preserve_client_ip.enabled") == "true" else nodes,
                 open=closes_at is None or now < closes_at,
                 closes_at=closes_at,
                 ends_when_gone=of_group(group, "deregistration_delay.connection_termination.enabled") == "true",
@@ -136,7 +136,6 @@ class EndingController:
         try:
             for balancer in standing.balancers:
                 await self._end(balancer, address, port)
-            if standing.nodes:
-                await self._cut(standing.namespace, address, port, standing.nodes)
+            await self._cut(standing.namespace, address, port, standing.sources)
         except Exception as error:
             log.warning("connections to %s:%d could not be ended: %r", address, port, error)

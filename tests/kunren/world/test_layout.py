@@ -43,7 +43,7 @@ def test_every_device_name_fits_linux(example_vpc):
 def test_a_table_route_to_an_internet_gateway_that_is_not_attached_is_a_black_hole(example_vpc):
     def default(attached: bool) -> RouteFact:
         facts = layout.vpc(example_vpc(internet_gateway=attached), 0)
-        tables = [f for f in facts if isinstance(f, RouteFact) and f.table > 254 and f.destination == "0.0.0.0/0"]
+        tables = [f for f in facts if isinstance(f, RouteFact) and f.table > 900 and f.destination == "0.0.0.0/0"]
         (found,) = tables
         return found
 
@@ -70,7 +70,7 @@ def test_neighbouring_subnets_of_the_smallest_size_have_tables_of_their_own(exam
     small = [str(each) for each in IPv4Network("10.0.0.0/26").subnets(new_prefix=28)]
     subnets = tuple(SubnetNetwork(f"subnet-{c}", c, "us-east-1a", (Route("0.0.0.0/0", "internet"),)) for c in small)
     facts = layout.vpc(example_vpc(subnets=subnets, workloads=(), public={}), 0)
-    tables = [f.table for f in facts if isinstance(f, RouteFact) and f.table > 254]
+    tables = [f.table for f in facts if isinstance(f, RouteFact) and f.table > 900]
     assert len(set(tables)) == len(tables) == 4
 
 

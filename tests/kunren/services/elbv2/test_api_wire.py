@@ -88,7 +88,7 @@ def test_errors_have_awss_code_status_and_text(elb: Any, tmp_path: Path) -> None
         assert answer["Error"]["Type"] == "Sender"
         assert answer["ResponseMetadata"]["HTTPStatusCode"] == 400
         with pytest.raises(ClientError) as refused:
-            client.create_load_balancer(Name="net", Type="network")
+            client.create_load_balancer(Name="net", Type="gateway")
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
         with pytest.raises(ClientError) as unknown:
             client.modify_ip_pools(LoadBalancerArn="arn", RemoveIpamPools=["ipv4"])

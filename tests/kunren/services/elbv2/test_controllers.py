@@ -19,6 +19,7 @@ from kunren.core.entropy import Entropy
 from kunren.dataplane.dns.zones import NameRecords
 from kunren.dataplane.envoy.control import EnvoyControl
 from kunren.dataplane.envoy.encode import ENDPOINTS
+from kunren.dataplane.flows.control import FlowControl
 from kunren.services.ec2.model import InterfaceStatus
 from kunren.services.elbv2.controllers import LoadBalancerController, balancer_of, concerned
 from kunren.services.elbv2.probes import HealthController
@@ -75,7 +76,7 @@ class Rig:
         clock, self.names = SystemClock(speed), Names()
         env = dataclasses.replace(kit.environment(), now=clock.now)
         self.envoy = EnvoyControl(settings, spawner, clock, concurrency=1)
-        self.balancers = LoadBalancerController(self.store, clock, self.envoy, self.names, env)
+        self.balancers = LoadBalancerController(self.store, clock, self.envoy, self.names, env, FlowControl(None))
         self.health = HealthController(self.store, clock, Entropy(1), HostSockets())
         self.draining = DrainingController(self.store, clock, self.envoy.cut)
         self.clock = clock
