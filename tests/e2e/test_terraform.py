@@ -116,3 +116,40 @@ def test_zones_and_records_are_applied_changed_and_destroyed(kunren, account, te
     names.destroy()
     assert kunren.client("route53", account).list_hosted_zones()["HostedZones"] == []
     assert [each["IsDefault"] for each in kunren.client("ec2", account).describe_vpcs()["Vpcs"]] == [True]
+
+
+@pytest.mark.timeout(600)
+def test_a_network_is_applied_changed_and_destroyed(kunren, account, terraform, until, running):
+    network = terraform("network")
+    made = network.apply()
+    assert made["account"] == account
+    ec2 = kunren.client("ec2", account)
+    web = running.target(kunren, "web", (8080, 9090), made["public_subnet"], made["security_group"])
+
+    def code(port: int) -> str:
+        curl = ("curl", "-s", "--max-time", "1", "-o", "/dev/null", "-w", "%{http_code}")
+        return kunren.exec(*curl, f"http://{web.public_address}:{port}/", place="tokyo", check=False).stdout
+
+    assert (code(8080), code(9090)) == ("200", "000")
+    outside = running.target(kunren, "outside", (80,), *open_subnet(ec2))
+    command = ("exec", "--subnet", made["private_subnet"], "--security-group", made["security_group"], "--")
+    seen = kunren.run(*command, "curl", "-s", "--max-time", "5", f"http://{outside.public_address}/").stdout
+    assert json.loads(seen)["peer"] == made["nat_address"]
+    names = kunren.run(*command, "dig", "+short", "sqs.us-east-1.amazonaws.com").stdout.split()
+    assert sorted(name.rpartition(".")[0] for name in names) == ["10.30.10", "10.30.11"]  # the endpoint's own addresses
+
+    network.apply(open_port="9090")
+    until(lambda: (code(8080), code(9090)) == ("000", "200"), "the other port open", 10)
+    assert web.end() is not None
+    network.destroy()
+    assert [each["IsDefault"] for each in ec2.describe_vpcs()["Vpcs"]] == [True]
+    assert ec2.describe_addresses()["Addresses"] == []
+
+
+def open_subnet(ec2) -> tuple[str, str]:
+    """A subnet of the default VPC, and a group that lets everybody in."""
+    vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+    group = ec2.create_security_group(GroupName="open", Description="open", VpcId=vpc)["GroupId"]
+    everybody = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[everybody])
+    return ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"][0]["SubnetId"], group
