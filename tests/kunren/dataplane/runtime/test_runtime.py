@@ -344,16 +344,14 @@ def test_beyond_the_machines_own_limit_invocations_wait_for_a_free_worker(run_be
 
 def test_invocation_goes_on_when_its_caller_has_gone(run_bench):
     async def story(bench):
-        mark = bench.folder / "mark"
+        begun, mark = bench.folder / "begun", bench.folder / "mark"
         source = (
-            f"import time\ndef handler(event, context):\n    time.sleep(0.3)\n    open({str(mark)!r}, 'w').close()\n"
+            "import time\ndef handler(event, context):\n"
+            f"    open({str(begun)!r}, 'w').close()\n    time.sleep(0.3)\n    open({str(mark)!r}, 'w').close()\n"
         )
         function = bench.function("left", PYTHON, "app.handler", {"app.py": source})
         caller = asyncio.ensure_future(bench.call(function))
-        await bench.until(
-            lambda: not (bench.runtime.status()["in_flight"] == 0 or not bench.runtime.status()["workers"])
-        )
-        await asyncio.sleep(0.2)
+        await bench.until(lambda: bool(begun.exists()))
         caller.cancel()
         await bench.until(lambda: bool(mark.exists()))
 
