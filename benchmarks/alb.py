@@ -51,8 +51,8 @@ def run(quick: bool) -> Iterator[str]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kunren-bench-")))
         kunren = stack.enter_context(Instance())
         site = Site(kunren)
-        backend = _backend(stack, site, folder)
-        proxied, redirected = _subjects(stack, site, backend, folder)
+        served = backend(stack, site, folder)
+        proxied, redirected = _subjects(stack, site, served, folder)
         for _ in range(rounds):
             for subject in (*proxied, *redirected):
                 _measure(kunren, subject, seconds)
@@ -63,11 +63,11 @@ def run(quick: bool) -> Iterator[str]:
     yield _verdicts({each.name: each for each in (*proxied, *redirected)})
 
 
-def _backend(stack: ExitStack, site: Site, folder: Path) -> str:
-    """Start the backend on a subnet; its address and port."""
+def backend(stack: ExitStack, site: Site, folder: Path, more: str = "") -> str:
+    """Start the backend on a subnet, with `more` servers in nginx's words; its address and port."""
     config = folder / "backend" / "nginx.conf"
     config.parent.mkdir(parents=True)
-    config.write_text(proxies.nginx_config(config.parent, proxies.nginx_backend(80, BODY)))
+    config.write_text(proxies.nginx_config(config.parent, proxies.nginx_backend(80, BODY) + more))
     argv = [proxies.find("nginx"), "-p", str(config.parent), "-e", str(config.parent / "error.log"), "-c", str(config)]
     log = folder / "backend.log"
     command = [*site.kunren.on_subnet(site.subnets[0], "--security-group", site.group), *argv]

@@ -22,9 +22,10 @@ KUNREN = str(Path(sys.executable).with_name("kunren"))
 class Instance:
     """`with Instance() as kunren`: up on free ports, and gone afterwards with its state."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, quotas: str = "") -> None:
         self.state = Path(tempfile.mkdtemp(prefix="kunren-bench-"))
         self._options = options
+        self._variables = {**os.environ, "KUNREN_QUOTAS": quotas}
 
     def __enter__(self) -> Instance:
         self.up()
@@ -45,7 +46,7 @@ class Instance:
     def cli(self, command: str, *arguments: str) -> str:
         """A `kunren` command's output. Raises RuntimeError with what it said where it fails."""
         argv = [KUNREN, command, "--state", str(self.state), *arguments]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, env=self._variables)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(argv)}: {done.stdout}{done.stderr}")
         return done.stdout

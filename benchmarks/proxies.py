@@ -78,7 +78,7 @@ def nginx_config(folder: Path, servers: str) -> str:
     )
     return (
         f"worker_processes 1;\ndaemon off;\npid {folder}/nginx.pid;\nerror_log {folder}/error.log;\n"
-        "events { worker_connections 1024; }\n"
+        "events { worker_connections 4096; }\n"
         f"http {{\n{temporary}  access_log off;\n  keepalive_requests 100000000;\n{servers}}}\n"
     )
 

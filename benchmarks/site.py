@@ -39,15 +39,15 @@ class Site:
         interfaces = self.ec2.describe_network_interfaces(Filters=wanted)["NetworkInterfaces"]
         return next(str(each["Association"]["PublicIp"]) for each in interfaces if "ELB" in each["Description"])
 
-    def target_group(self, name: str) -> str:
-        """A group for ip targets that are checked every 5 seconds."""
+    def target_group(self, name: str, every_s: int = 5) -> str:
+        """A group for ip targets that are checked so often."""
         made = self.elb.create_target_group(
             Name=name,
             Protocol="HTTP",
             Port=80,
             VpcId=self.vpc,
             TargetType="ip",
-            HealthCheckIntervalSeconds=5,
+            HealthCheckIntervalSeconds=every_s,
             HealthCheckTimeoutSeconds=2,
             HealthyThresholdCount=2,
         )

@@ -41,6 +41,7 @@ from kunren.services.ec2.workloads import Workloads, namespace_of
 from kunren.services.elbv2.api import Elbv2Api
 from kunren.services.elbv2.associations import certificates_in_use
 from kunren.services.elbv2.controllers import Elbv2Controllers
+from kunren.services.elbv2.limits import raised
 from kunren.services.lambda_.policy import may_invoke
 from kunren.services.lambda_.service import LambdaService
 from kunren.services.route53.api import Route53Api
@@ -101,6 +102,7 @@ class App:
             spec,
             may_invoke=may_invoke,
             certificate_state=certificate_state,
+            limits=raised(settings.quotas),
             objects=self.objects,
         )
         self.functions = LambdaService(

@@ -45,6 +45,7 @@ def parse(arguments: Sequence[str]) -> tuple[Settings, int | None]:
         speed=told.speed,
         world_file=told.world,
         seed=told.seed,
+        quotas=os.environ.get("KUNREN_QUOTAS", ""),
     )
     return settings, told.ready_fd
 

@@ -21,6 +21,9 @@ class Settings:
     speed: float = 1.0
     world_file: Path | None = None
     seed: int | None = None
+    quotas: str = ""
+    """Quotas other than AWS's defaults, `rules-per-application-load-balancer=1000,...`: the names are those that
+    DescribeAccountLimits shows."""
 
     @property
     def database(self) -> Path:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from kunren.core.clock import Clock
 from kunren.dataplane.envoy.access_log import AccessLog
 from kunren.dataplane.envoy.admin import Counted, counted
 from kunren.dataplane.envoy.ads import AdsServer, Delta, Refusal
-from kunren.dataplane.envoy.encode import CLUSTER, ENDPOINTS, LISTENER
+from kunren.dataplane.envoy.encode import CLUSTER, LISTENER
 from kunren.dataplane.envoy.process import EnvoyProcess, Spawner, envoy_binary
 from kunren.dataplane.envoy.resources import Endpoint, EnvoyResources, Rejected
 from kunren.dataplane.envoy.snapshot import Name, Part, State, changed, encoded_part, with_endpoints
@@ -128,12 +129,17 @@ class EnvoyControl:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    def set_endpoints(self, owner: str, name: str, endpoints: tuple[Endpoint, ...]) -> None:
-        """Replace one EDS resource of the owner, at once. Nothing happens while the owner has no such resource."""
-        part = self.state.part(owner)
-        if (ENDPOINTS, name) in part.encoded and part.given[ENDPOINTS, name] != endpoints:
-            self.state.replace(owner, with_endpoints(part, name, endpoints))
-            self.ads.wake()
+    def set_endpoints(self, owner: str, endpoints: Mapping[str, tuple[Endpoint, ...]]) -> asyncio.Future[None]:
+        """Replace these of the owner's EDS resources and leave all else as it is; those it does not have are passed
+        over. Resolves when Envoy has them. While a `publish` of the owner is under way, that one decides."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        before = self.state.part(owner)
+        part = with_endpoints(before, endpoints)
+        if part is before:
+            future.set_result(None)
+        else:
+            self._commit(owner, part, future)
+        return future
 
     async def cut(self, namespace: str, address: str, port: int, sources: tuple[str, ...]) -> None:
         """End the TCP connections in that namespace from any of `sources` (from anywhere for none) to the address and

@@ -54,11 +54,14 @@ def encoded_part(resources: EnvoyResources, before: Part) -> Part:
     return Part(given, encoded)
 
 
-def with_endpoints(part: Part, name: str, endpoints: tuple[Endpoint, ...]) -> Part:
-    """The same part with one EDS resource replaced."""
-    key = (ENDPOINTS, name)
-    made = encode_endpoints(name, endpoints)
-    return Part({**part.given, key: endpoints}, {**part.encoded, key: made})
+def with_endpoints(part: Part, endpoints: Mapping[str, tuple[Endpoint, ...]]) -> Part:
+    """The part with these of its EDS resources replaced; the same object where that changes nothing."""
+    given = {(ENDPOINTS, name): each for name, each in endpoints.items()}
+    differing = {key: each for key, each in given.items() if key in part.encoded and part.given[key] != each}
+    if not differing:
+        return part
+    made = {key: encode_endpoints(key[1], each) for key, each in differing.items()}
+    return Part({**part.given, **differing}, {**part.encoded, **made})
 
 
 def changed(before: Part, after: Part, *types: str) -> list[Name]:

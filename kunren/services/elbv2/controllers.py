@@ -1,14 +1,17 @@
 """The shells that make load balancers real: store → Envoy and DNS; probes and draining are joined here too.
 
 `LoadBalancerController` publishes each load balancer's translation once the kernel has its nodes' addresses, then its
-DNS name, and calls it active when Envoy has acknowledged. `Elbv2Controllers` is all of the service's long-lived parts.
+DNS name, and calls it active when Envoy has acknowledged. What only concerns the health or the share of a group's
+targets is work of its own: the group's endpoints alone, made by the same functions. `Elbv2Controllers` is all of the
+service's long-lived parts.
 All start from the store alone, so a restart converges.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +25,7 @@ from kunren.core.objects import NoObjects, Objects
 from kunren.dataplane.dns.zones import NameRecords
 from kunren.dataplane.envoy.access_log import Subscriber
 from kunren.dataplane.envoy.admin import Counted
-from kunren.dataplane.envoy.resources import EnvoyResources
+from kunren.dataplane.envoy.resources import Endpoint, EnvoyResources
 from kunren.dataplane.flows.control import FlowControl, FlowWorld
 from kunren.dataplane.health.prober import Sockets
 from kunren.services.acm.material import certificate_material
@@ -73,6 +76,7 @@ _KINDS = frozenset(
 
 class EnvoyPublisher(Protocol):
     def publish(self, owner: str, resources: EnvoyResources) -> asyncio.Future[None]: ...
+    def set_endpoints(self, owner: str, endpoints: Mapping[str, tuple[Endpoint, ...]]) -> asyncio.Future[None]: ...
     def withdraw(self, owner: str) -> asyncio.Future[None]: ...
     def warm(self, resources: EnvoyResources) -> None: ...
     async def cut(self, namespace: str, address: str, port: int, sources: tuple[str, ...]) -> None: ...
@@ -101,6 +105,7 @@ class LoadBalancerController:
         self._envoy = envoy
         self._dns = dns
         self._growing: set[str] = set()
+        self._standing: set[str] = set()
         self._env = env
         self._warmed = False
         self._controller = Controller(
@@ -126,9 +131,13 @@ class LoadBalancerController:
         return {"active": states.count("active"), "errors": dict(self._controller.last_errors)}
 
     async def _reconcile(self, work: str) -> None:
-        account, region, arn = work.split("|")
+        account, region, arn, *group = work.split("|")
         snapshot = self._store.snapshot()
         balancer = snapshot.get(LoadBalancer, account, region, arn)
+        if group:
+            await self._endpoints(snapshot, balancer, group[0])
+            return
+        self._standing.discard(arn)
         if balancer is None:
             self._dns.publish_names(arn, {})
             await _within(self._envoy.withdraw(arn))
@@ -149,24 +158,44 @@ class LoadBalancerController:
         except Exception as error:
             self._observe(balancer, None, str(error))
             raise
-        self._dns.publish_names(arn, names(snapshot, balancer, live))
-        self._again_for_slow_start(snapshot, balancer, work)
+        groups = reached_groups(snapshot, balancer)
+        self._dns.publish_names(arn, names(snapshot, balancer, live, groups.values()))
+        self._again_for_slow_start(snapshot, balancer, groups.values())
         everywhere = len(live) == len(balancer.zones)
         self._observe(balancer, "active" if everywhere else None, "; ".join(made.problems))
+        if not is_network:
+            self._standing.add(arn)
 
-    def _again_for_slow_start(self, snapshot: Snapshot, balancer: LoadBalancer, work: str) -> None:
-        """Ask for the next reconcile while shares grow."""
+    async def _endpoints(self, snapshot: Snapshot, balancer: LoadBalancer | None, group_arn: str) -> None:
+        """Publish one group's endpoints, and the names, which depend on the health of all groups. Where the load
+        balancer as a whole does not stand (or is being published, from an older snapshot), the whole is made again."""
+        if balancer is None:
+            return
+        if balancer.id not in self._standing:
+            self._controller.enqueue(_work(balancer.account, balancer.region, balancer.id))
+            return
+        groups = reached_groups(snapshot, balancer)
+        live = tuple(node for node in balancer.zones if is_live(snapshot, balancer, node))
+        self._dns.publish_names(balancer.id, names(snapshot, balancer, live, groups.values()))
+        if (group := groups.get(group_arn)) is None:
+            return
+        self._again_for_slow_start(snapshot, balancer, [group])
+        made = targets.endpoint_resources(snapshot, group, [node.zone_name for node in live], self._env.now())
+        await _within(self._envoy.set_endpoints(balancer.id, made))
+
+    def _again_for_slow_start(self, snapshot: Snapshot, balancer: LoadBalancer, groups: Iterable[TargetGroup]) -> None:
+        """Ask for the next step of each group in which shares grow."""
         now = self._clock.now()
-        steps = (next_step(snapshot, group, now) for group in reached_groups(snapshot, balancer).values())
-        step = min((each for each in steps if each is not None), default=None)
-        if step is not None and work not in self._growing:
-            self._growing.add(work)
+        for group in groups:
+            work = _work(balancer.account, balancer.region, balancer.id, group.id)
+            step = next_step(snapshot, group, now)
+            if step is not None and work not in self._growing:
+                self._growing.add(work)
+                self._clock.call_later(step, partial(self._grow, work))
 
-            def grow() -> None:
-                self._growing.discard(work)
-                self._controller.enqueue(work)
-
-            self._clock.call_later(step, grow)
+    def _grow(self, work: str) -> None:
+        self._growing.discard(work)
+        self._controller.enqueue(work)
 
     def _observe(self, balancer: LoadBalancer, state: str | None, reason: str) -> None:
         """Say what is so. `state` None leaves it as it is (a load balancer that was active still serves)."""
@@ -193,43 +222,53 @@ async def _within(future: asyncio.Future[None]) -> None:
     future.result()
 
 
-def names(snapshot: Snapshot, balancer: LoadBalancer, live: Sequence[AvailabilityZone]) -> dict[str, NameRecords]:
-    """The load balancer's names and what they answer. A Network Load Balancer has one per zone too, and its own gives
-    only zones that are well."""
+def names(
+    snapshot: Snapshot, balancer: LoadBalancer, live: Sequence[AvailabilityZone], groups: Collection[TargetGroup]
+) -> dict[str, NameRecords]:
+    """The load balancer's names and what they answer; `groups` are those it reaches. A Network Load Balancer has one
+    name per zone too, and its own gives only zones that are well."""
     if balancer.type != "network":
-        return {balancer.dns_name: name_records(snapshot, balancer, live)}
-    found = {f"{node.zone_name}.{balancer.dns_name}": name_records(snapshot, balancer, [node]) for node in live}
-    found[balancer.dns_name] = name_records(snapshot, balancer, network.answering(snapshot, balancer, live))
+        return {balancer.dns_name: name_records(snapshot, balancer, live, groups)}
+    found = {f"{node.zone_name}.{balancer.dns_name}": name_records(snapshot, balancer, [node], groups) for node in live}
+    answering = network.answering(snapshot, balancer, live)
+    found[balancer.dns_name] = name_records(snapshot, balancer, answering, groups)
     return found
 
 
-def name_records(snapshot: Snapshot, balancer: LoadBalancer, live: Iterable[AvailabilityZone]) -> NameRecords:
+def name_records(
+    snapshot: Snapshot, balancer: LoadBalancer, live: Iterable[AvailabilityZone], groups: Collection[TargetGroup]
+) -> NameRecords:
     """What the load balancer's DNS name answers: public addresses of an internet-facing one, private ones otherwise."""
     public = balancer.scheme == "internet-facing"
-    given_out = in_dns(snapshot, reached_groups(snapshot, balancer).values(), tuple(live))
+    given_out = in_dns(snapshot, groups, tuple(live))
     addresses = tuple(node.public_ip if public else node.private_ip for node in given_out)
-    return NameRecords(a=tuple(each for each in addresses if each), ttl=60, healthy=is_healthy(snapshot, balancer))
+    healthy = is_healthy(snapshot, balancer, groups)
+    return NameRecords(a=tuple(each for each in addresses if each), ttl=60, healthy=healthy)
 
 
-def is_healthy(snapshot: Snapshot, balancer: LoadBalancer) -> bool:
+def is_healthy(snapshot: Snapshot, balancer: LoadBalancer, groups: Collection[TargetGroup]) -> bool:
     """What an alias that evaluates target health sees: in some zone every target group has a healthy target, and as
     many as its thresholds ask for ("Values specific for alias records", Route 53). One that only redirects is healthy.
     """
-    groups = reached_groups(snapshot, balancer).values()
     if not all(any(targets.is_serving(snapshot, group, each) for each in group.targets) for group in groups):
         return False
     return any(all(serves(snapshot, group, node.zone_name) for group in groups) for node in balancer.zones)
 
 
 def concerned(snapshot: Snapshot, key: Key) -> Iterable[str]:
-    """The load balancers, as work keys, that a changed resource concerns."""
+    """The load balancers, as work keys, that a changed resource concerns; with the target group where only its targets'
+    health or shares changed."""
     arns: Iterable[str] = ()
     if key.kind == LoadBalancer.kind:
         arns = (key.id, *_in_front_of(snapshot, key))
     elif key.kind in (Listener.kind, Rule.kind):
         arns = (balancer_of(key.id),)
-    elif key.kind in (TargetGroup.kind, TargetHealth.kind, TargetAnomaly.kind):
-        arns = group_users(snapshot, key.account, key.region).get(key.id.partition("|")[0], ())
+    elif key.kind == TargetGroup.kind:
+        arns = group_users(snapshot, key.account, key.region).get(key.id, ())
+    elif key.kind in (TargetHealth.kind, TargetAnomaly.kind):
+        group = key.id.partition("|")[0]
+        users = group_users(snapshot, key.account, key.region).get(group, ())
+        return [_work(key.account, key.region, arn, group) for arn in users]
     elif key.kind in (TrustStore.kind, TrustStoreRevocation.kind):
         arns = trust_store_users(snapshot, key.id.partition("|")[0])
     elif key.kind == InterfaceStatus.kind:
@@ -266,8 +305,9 @@ def _every(snapshot: Snapshot) -> Iterable[str]:
     return [_work(each.account, each.region, each.id) for each in snapshot.every(LoadBalancer)]
 
 
-def _work(account: str, region: str, arn: str) -> str:
-    return f"{account}|{region}|{arn}"
+def _work(account: str, region: str, *arns: str) -> str:
+    """A work key: of a load balancer, or of one of its target groups' endpoints."""
+    return "|".join((account, region, *arns))
 
 
 def _nothing_observed(prefix: str, subscriber: Subscriber) -> Callable[[], None]:

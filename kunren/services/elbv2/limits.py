@@ -6,7 +6,7 @@ needs more hands the API a `Limits` of its own. The hard ones are constants.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 TARGET_GROUPS_PER_FORWARD = 5
 PRIORITY_MAX = 50_000
@@ -43,19 +43,34 @@ class Limits:
 
     def described(self) -> list[dict[str, str]]:
         """As DescribeAccountLimits has them: name and maximum, both text. Only what Kunren enforces is listed."""
-        table = {
-            "application-load-balancers": self.application_load_balancers,
-            "network-load-balancers": self.network_load_balancers,
-            "target-groups": self.target_groups,
-            "targets-per-application-load-balancer": self.targets_per_load_balancer,
-            "listeners-per-application-load-balancer": self.listeners_per_load_balancer,
-            "rules-per-application-load-balancer": self.rules_per_load_balancer,
-            "certificates-per-application-load-balancer": self.certificates_per_load_balancer,
-            "target-groups-per-application-load-balancer": self.target_groups_per_load_balancer,
-            "target-groups-per-action-on-application-load-balancer": TARGET_GROUPS_PER_FORWARD,
-            "targets-per-target-group": self.targets_per_target_group,
-            "target-id-registrations-per-application-load-balancer": self.target_id_registrations_per_load_balancer,
-            "condition-values-per-alb-rule": self.condition_values_per_rule,
-            "condition-wildcards-per-alb-rule": self.condition_wildcards_per_rule,
-        }
+        table = {name: getattr(self, field) for name, field in _RAISABLE.items()}
+        table["target-groups-per-action-on-application-load-balancer"] = TARGET_GROUPS_PER_FORWARD
         return [{"Name": name, "Max": str(table[name])} for name in sorted(table)]
+
+
+_RAISABLE = {
+    "application-load-balancers": "application_load_balancers",
+    "network-load-balancers": "network_load_balancers",
+    "target-groups": "target_groups",
+    "targets-per-application-load-balancer": "targets_per_load_balancer",
+    "listeners-per-application-load-balancer": "listeners_per_load_balancer",
+    "rules-per-application-load-balancer": "rules_per_load_balancer",
+    "certificates-per-application-load-balancer": "certificates_per_load_balancer",
+    "target-groups-per-application-load-balancer": "target_groups_per_load_balancer",
+    "targets-per-target-group": "targets_per_target_group",
+    "target-id-registrations-per-application-load-balancer": "target_id_registrations_per_load_balancer",
+    "condition-values-per-alb-rule": "condition_values_per_rule",
+    "condition-wildcards-per-alb-rule": "condition_wildcards_per_rule",
+}
+
+
+def raised(quotas: str) -> Limits:
+    """AWS's defaults but for the quotas named, as an increase by Service Quotas would have them:
+    `rules-per-application-load-balancer=1000,target-groups=10`. Raises ValueError for what is no quota or no count."""
+    given: dict[str, int] = {}
+    for each in filter(None, map(str.strip, quotas.split(","))):
+        name, _, count = each.partition("=")
+        if name not in _RAISABLE or not count.isdecimal():
+            raise ValueError(f"{each!r} is no quota; write NAME=COUNT with one of: {', '.join(sorted(_RAISABLE))}")
+        given[_RAISABLE[name]] = int(count)
+    return replace(Limits(), **given)

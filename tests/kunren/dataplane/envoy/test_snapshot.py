@@ -39,8 +39,10 @@ def test_two_owners_cannot_have_one_name():
 
 def test_endpoints_can_be_replaced_alone():
     part = encoded_part(EnvoyResources(endpoints={"s": (Endpoint("10.0.0.2", 80),)}), State().part("o"))
-    again = with_endpoints(part, "s", (Endpoint("10.0.0.2", 80, "DRAINING", 3),))
+    draining = (Endpoint("10.0.0.2", 80, "DRAINING", 3),)
+    again = with_endpoints(part, {"s": draining, "of nobody": draining})
     assert changed(part, again, ENDPOINTS) == [(ENDPOINTS, "s")]
+    assert with_endpoints(again, {"s": draining}) is again
 
 
 def test_endpoints_by_class_are_what_the_fragment_would_be():

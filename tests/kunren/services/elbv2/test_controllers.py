@@ -70,7 +70,7 @@ async def until(condition, timeout=10.0):
 
 
 class Rig:
-    def __init__(self, settings, spawner, speed=20.0):
+    def __init__(self, settings, spawner, speed=20.0, probes=True):
         self.store = kit.new_store()
         self.store.register(InterfaceStatus)
         clock, self.names = SystemClock(speed), Names()
@@ -80,12 +80,13 @@ class Rig:
         self.health = HealthController(self.store, clock, Entropy(1), HostSockets())
         self.draining = DrainingController(self.store, clock, self.envoy.cut)
         self.clock = clock
+        self.probes = probes
 
     async def __aenter__(self):
         await self.envoy.start()
         await asyncio.wait_for(self.envoy.ready(), 20)
-        runs = (self.balancers.run(), self.health.run(), self.draining.run())
-        self.tasks = [asyncio.create_task(each) for each in runs]
+        parts = (self.balancers, self.draining, *([self.health] if self.probes else ()))
+        self.tasks = [asyncio.create_task(each.run()) for each in parts]
         return self
 
     async def __aexit__(self, *_):
@@ -277,10 +278,42 @@ def test_changes_wake_the_load_balancers_they_concern():
     kit.put(store, balancer, on, first, group)
     work = [f"000000000000|us-east-1|{kit.BALANCER}"]
     health = kit.seen(group, group.targets[0], "healthy")
-    for each in (balancer, on, first, group, health, live(balancer)):
+    for each in (balancer, on, first, group, live(balancer)):
         assert list(concerned(store.snapshot(), each.key)) == work
+    assert list(concerned(store.snapshot(), health.key)) == [f"{work[0]}|{group.id}"]
     assert list(concerned(store.snapshot(), kit.target_group("b").key)) == []
     assert balancer_of(on.id) == balancer_of(first.id) == kit.BALANCER
+
+
+def test_a_changed_health_changes_the_endpoints_and_the_name_and_leaves_all_else(host_settings, host_spawner):
+    async def story():
+        async with Rig(host_settings, host_spawner, probes=False) as rig:
+            balancer = kit.load_balancer()
+            on = kit.listener(kit.free_port(), default=kit.forward(("a", 1)))
+            one, two = (kit.Target(id=f"127.0.0.{number}", port=80) for number in (1, 2))
+            group = kit.target_group("a", one, two)
+            rig.put(balancer, live(balancer), on, kit.default_rule(on), group)
+            await until(lambda: rig.balancer_state() == "active")
+            await rig.balancers.settled()
+            whole = rig.envoy.state.part(kit.BALANCER)
+
+            def healths():
+                given = rig.envoy.state.part(kit.BALANCER).given
+                return [[each.health for each in made] for (kind, _), made in given.items() if kind == ENDPOINTS]
+
+            assert healths() == [["HEALTHY", "HEALTHY"]]  # fail-open
+            assert not rig.names.published[kit.BALANCER][balancer.dns_name].healthy
+            rig.put(kit.seen(group, one, "healthy"), kit.seen(group, two, "unhealthy"))
+            await rig.balancers.settled()
+            assert healths() == [["HEALTHY", "UNHEALTHY"]]
+            assert rig.names.published[kit.BALANCER][balancer.dns_name].healthy
+            part = rig.envoy.state.part(kit.BALANCER)
+            same = [key for key, made in part.encoded.items() if made is whole.encoded[key]]
+            assert [kind for kind, _ in part.encoded if kind != ENDPOINTS] == [kind for kind, _ in same]
+            (held,) = rig.envoy.ads.clients
+            assert all(held.acknowledged[kind][name] == made.version for (kind, name), made in part.encoded.items())
+
+    asyncio.run(story())
 
 
 def test_a_target_that_joins_a_healthy_group_begins_slowly_and_the_first_one_does_not(
