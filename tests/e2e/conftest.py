@@ -250,6 +250,114 @@ class Site:
         self._until(active, "the load balancer active")
 
 
+class Front:
+    """One account with a Network Load Balancer, and what runs around it."""
+
+    def __init__(self, kunren: Any, account: str, until: Any, programs: Any) -> None:
+        self.kunren, self.until, self.programs = kunren, until, programs
+        self.elb, self.ec2 = kunren.client("elbv2", account), kunren.client("ec2", account)
+        self.acm, self.route53 = kunren.client("acm", account), kunren.client("route53", account)
+        self.vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        subnets = sorted(self.ec2.describe_subnets()["Subnets"], key=lambda each: each["AvailabilityZone"])
+        self.subnets = [each["SubnetId"] for each in subnets[:2]]
+        self.zones = [each["AvailabilityZone"] for each in subnets[:2]]
+        self.open = self.security_group("open", "0.0.0.0/0")
+        self.balancers: list[str] = []
+        self._groups = 0
+
+    def security_group(self, name: str, cidr: str) -> str:
+        made = self.ec2.create_security_group(GroupName=name, Description=name, VpcId=self.vpc)["GroupId"]
+        allowed = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": cidr}]}
+        self.ec2.authorize_security_group_ingress(GroupId=made, IpPermissions=[allowed])
+        return made
+
+    def balancer(self, name: str = "flows", **given: Any) -> dict[str, Any]:
+        given.setdefault("Subnets", self.subnets)
+        made = self.elb.create_load_balancer(Name=name, Type="network", **given)["LoadBalancers"][0]
+        self.balancers.append(made["LoadBalancerArn"])
+        return made
+
+    def group(self, *targets: Any, attributes: dict[str, str] | None = None, **given: Any) -> str:
+        self._groups += 1
+        settings = {
+            "Name": f"flow-group-{self._groups}", "Protocol": "TCP", "Port": 80, "VpcId": self.vpc, "TargetType": "ip",
+            "HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2, "HealthyThresholdCount": 2, "UnhealthyThresholdCount": 2, **given,
+        }  # fmt: skip
+        arn = self.elb.create_target_group(**settings)["TargetGroups"][0]["TargetGroupArn"]
+        if attributes:
+            self.tune(arn, **attributes)
+        if targets:
+            self.elb.register_targets(TargetGroupArn=arn, Targets=[{"Id": each.address} for each in targets])
+        return arn
+
+    def tune(self, group: str, **attributes: str) -> None:
+        listed = [{"Key": key.replace("__", "."), "Value": value} for key, value in attributes.items()]
+        self.elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=listed)
+
+    def listen(self, balancer: dict[str, Any], group: str, port: int = 80, **given: Any) -> str:
+        settings = {"Protocol": "TCP", "DefaultActions": [{"Type": "forward", "TargetGroupArn": group}], **given}
+        made = self.elb.create_listener(LoadBalancerArn=balancer["LoadBalancerArn"], Port=port, **settings)
+        return made["Listeners"][0]["ListenerArn"]
+
+    def states(self, group: str) -> dict[str, str]:
+        shown = self.elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+        return {each["Target"]["Id"]: each["TargetHealth"]["State"] for each in shown}
+
+    def wait_for(self, group: str, *states: str) -> None:
+        self.until(lambda: sorted(self.states(group).values()) == sorted(states), f"targets that are {states}")
+
+    def wait_active(self, balancer: dict[str, Any]) -> None:
+        arns = [balancer["LoadBalancerArn"]]
+        self.until(
+            lambda: (
+                self.elb.describe_load_balancers(LoadBalancerArns=arns)["LoadBalancers"][0]["State"]["Code"] == "active"
+            ),
+            "the load balancer active",
+        )
+
+    def target(
+        self, name: str, zone: int = 0, *ports: int, secure: tuple[int, Path] | None = None, address: str = ""
+    ) -> Any:
+        """`secure` is a port with TLS, and the file of its certificate and key."""
+        where = ("--subnet", self.subnets[zone], "--security-group", self.open)
+        where += ("--address", address) if address else ()
+        given = [*map(str, ports or (() if secure else (80,))), *([f"{secure[0]}={secure[1]}"] if secure else [])]
+        made = self.programs(self.kunren, "flow_target.py", name, *given, where=where)
+        words = made.process.stderr.readline().split()
+        made.address = words[1].rstrip(",")
+        made.hear_until("ready")
+        return made
+
+    def client(self, *where: str) -> FlowClient:
+        return FlowClient(self.programs(self.kunren, "flow_client.py", where=where or ("--from", "tokyo")))
+
+    def addresses(self, name: str) -> list[str]:
+        return sorted(self.kunren.exec("dig", "+short", name).stdout.split())
+
+
+class FlowClient:
+    def __init__(self, program: Any) -> None:
+        self._program = program
+
+    def tell(self, **wanted: Any) -> dict[str, Any]:
+        self._program.say(json.dumps(wanted))
+        return json.loads(self._program.hear())
+
+    def ask(self, host: str, port: int = 80, **more: Any) -> Any:
+        answer = self.tell(open=[host, port], **more)
+        return answer.get("said", answer.get("error"))
+
+    def keep(self, host: str, port: int = 80, **more: Any) -> tuple[int, str]:
+        """A connection that stays: its number, and the target's name."""
+        answer = self.tell(open=[host, port], **more)
+        assert "said" in answer, answer
+        return answer["id"], answer["said"][0]
+
+    def repeats(self, connection: int) -> bool | str:
+        answer = self.tell(send=connection, text="again")
+        return answer.get("said") == ["again"] or answer.get("error", "silence")
+
+
 def described(targets: tuple[tuple[Target, int], ...]) -> list[dict[str, Any]]:
     return [{"Id": target.address, "Port": port} for target, port in targets]
 
@@ -287,3 +395,17 @@ def site(kunren: Any, account: str, running: Running, until: Any) -> Iterator[Si
     made = Site(kunren, account, running, until)
     yield made
     made.remove()
+
+
+@pytest.fixture
+def front(kunren: Any, account: str, until: Any, programs: Any) -> Iterator[Front]:
+    made = Front(kunren, account, until, programs)
+    yield made
+    for arn in made.balancers:
+        made.elb.delete_load_balancer(LoadBalancerArn=arn)
+
+
+@pytest.fixture
+def front_of(until: Any, programs: Any) -> Callable[[Any, str], Front]:
+    """`front_of(daemon, account)`: on a daemon of the test's own, which is not tidied up."""
+    return lambda daemon, account: Front(daemon, account, until, programs)

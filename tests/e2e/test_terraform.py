@@ -153,3 +153,40 @@ def open_subnet(ec2) -> tuple[str, str]:
     everybody = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[everybody])
     return ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"][0]["SubnetId"], group
+
+
+@pytest.mark.timeout(600)
+def test_a_network_load_balancer_is_applied_changed_and_destroyed(kunren, account, terraform, until, programs):
+    streams = terraform("streams")
+    made = streams.apply()
+    where = ("--subnet", made["subnet"], "--security-group", made["security_group"], "--address", "10.50.0.100")
+    one = programs(kunren, "flow_target.py", "one", "9000", "9001", "9002", where=where)
+    one.hear_until("ready")
+    client = programs(kunren, "flow_client.py", where=("--from", "tokyo"))
+
+    def told(**wanted: object) -> dict[str, object]:
+        client.say(json.dumps(wanted))
+        return json.loads(client.hear())
+
+    elb = kunren.client("elbv2", account)
+    groups = {each["TargetGroupName"]: each for each in elb.describe_target_groups()["TargetGroups"]}
+
+    def healthy(group: str) -> bool:
+        shown = elb.describe_target_health(TargetGroupArn=groups[group]["TargetGroupArn"])["TargetHealthDescriptions"]
+        return [each["TargetHealth"]["State"] for each in shown] == ["healthy"]
+
+    until(lambda: healthy("streams-tcp") and healthy("streams-udp"), "healthy targets")
+    addresses = kunren.exec("dig", "+short", made["balancer"], place="tokyo").stdout.split()
+    assert sorted(addresses) == sorted(made["addresses"])
+    for address in addresses:  # both zones, one target
+        assert told(open=[address, 7000])["said"][0] == "one"
+    own = told(address=True)["said"]
+    assert told(datagrams=[made["balancer"], 7001])["said"] == [["one", own]]
+
+    streams.apply(listener_port="7002", preserve="true")
+    until(lambda: told(open=[made["balancer"], 7002]).get("said") == ["one", own], "the changed port and address", 10)
+    assert told(open=[made["balancer"], 7000], timeout=0.3) == {"error": "TimeoutError"}
+    assert one.end() is not None
+    streams.destroy()
+    assert elb.describe_load_balancers()["LoadBalancers"] == []
+    assert kunren.client("ec2", account).describe_addresses()["Addresses"] == []
