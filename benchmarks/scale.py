@@ -24,7 +24,9 @@ from benchmarks.propagation import Watcher
 from benchmarks.site import Site, fixed, forward, until
 
 COUNTS = (1, 10, 100, 1000)
-QUOTAS = "rules-per-application-load-balancer=2000,targets-per-application-load-balancer=4000"
+QUOTAS = (
+    "rules-per-application-load-balancer=2000,targets-per-application-load-balancer=4000,targets-per-target-group=2000"
+)
 SPEED = 20
 CHECKED_EVERY_S = 300
 """Of AWS's time: a thousand targets shall not keep the machine busy with checks."""

@@ -61,17 +61,30 @@ def _bytes(kind: Any, fragment: Fragment) -> bytes:
 
 def _route_configuration(fragment: Fragment) -> bytes:
     """A route configuration, put together from routes that are encoded once each: a change to one rule of a hundred
-    costs one route, not three hundred. (A repeated field of messages is its elements, one behind the other.)"""
+    costs one route, not three hundred, and a route that many hosts share is looked at once. (A repeated field of
+    messages is its elements, one behind the other.)"""
     kind = _class(ROUTES)
-    made = _bytes(kind, {key: value for key, value in fragment.items() if key != "virtual_hosts"})
+    made = bytearray(_bytes(kind, {key: value for key, value in fragment.items() if key != "virtual_hosts"}))
     hosts_field = kind.DESCRIPTOR.fields_by_name["virtual_hosts"]
     routes_field = hosts_field.message_type.fields_by_name["routes"]
     host_kind = importlib.import_module(_COMPONENTS).VirtualHost
+    shared: dict[int, bytes] = {}  # by identity, which holds while the fragment lives
+
+    def element(route: Fragment) -> bytes:
+        if (made := shared.get(id(route))) is None:
+            made = shared[id(route)] = _element(routes_field.number, _route(json.dumps(route)))
+        return made
+
     for host in fragment.get("virtual_hosts", ()):
-        inner = _bytes(host_kind, {key: value for key, value in host.items() if key != "routes"})
-        routes = (_element(routes_field.number, _route(json.dumps(each))) for each in host.get("routes", ()))
-        made += _element(hosts_field.number, b"".join((inner, *routes)))
-    return made
+        rest = {key: value for key, value in host.items() if key != "routes"}
+        # names alone need no look at each field: there may be a thousand hosts
+        inner = _names(host_kind(**rest)) if rest.keys() <= {"name", "domains"} else _bytes(host_kind, rest)
+        made += _element(hosts_field.number, b"".join((inner, *map(element, host.get("routes", ())))))
+    return bytes(made)
+
+
+def _names(message: Any) -> bytes:
+    return bytes(message.SerializeToString(deterministic=True))
 
 
 @lru_cache(maxsize=8192)

@@ -100,22 +100,22 @@ def virtual_hosts(rules: Sequence[Conditions]) -> list[VirtualHost]:
     """Share the rules out among virtual hosts so that their order holds for every host. The last one is `*`."""
     literals = [frozenset(text for each in rule.hosts or () if (text := _literal(each)) is not None) for rule in rules]
     wild = [tuple(each for each in rule.hosts or () if _literal(each) is None) for rule in rules]
+    anywhere = [index for index, rule in enumerate(rules) if rule.hosts is None or rule.host_regexes]
+    patterns = [(index, _compiled(each)) for index, several in enumerate(wild) for each in several]
+    naming: dict[str, list[int]] = {}
+    for index, domains in enumerate(literals):
+        for domain in domains:
+            naming.setdefault(domain, []).append(index)
     by_rules: dict[tuple[int, ...], list[str]] = {}
-    for domain in sorted(frozenset().union(*literals)):
-        chosen = tuple(
-            index
-            for index, rule in enumerate(rules)
-            if rule.hosts is None
-            or rule.host_regexes
-            or domain in literals[index]
-            or any(_compiled(each).fullmatch(domain) for each in wild[index])
-        )
+    for domain in sorted(naming):
+        matching = (index for index, pattern in patterns if pattern.fullmatch(domain))
+        chosen = tuple(sorted({*anywhere, *naming[domain], *matching}))
         by_rules.setdefault(chosen, []).append(domain)
     if sum(map(len, by_rules)) > _ROUTES_MAX:
         return [VirtualHost(("*",), tuple((i, _host_matcher(rule, rule.hosts or ())) for i, rule in enumerate(rules)))]
     made = [
-        VirtualHost(tuple(domains), tuple((i, _regexes_only(rules[i])) for i in chosen))
-        for chosen, domains in by_rules.items()
+        VirtualHost(tuple(named), tuple((i, _regexes_only(rules[i])) for i in chosen))
+        for chosen, named in by_rules.items()
     ]
     others = tuple(
         (index, _host_matcher(rule, wild[index]))

@@ -66,8 +66,9 @@ def route_configuration(
     actions = [_actions(rule, listener, groups, forwarding) for rule in rules]
     names = [route_name(rule) for rule in rules]
     hosts = []
+    own = _own_routes(forwarding)
     for number, host in enumerate(virtual_hosts(given)):
-        routes = _own_routes(forwarding)
+        routes = list(own)
         for index, authority in host.rules:
             for extra, action in actions[index]:
                 routes += [
