@@ -37,6 +37,7 @@ from kunren.services.acm.material import certificate_state
 from kunren.services.ec2.api import Ec2Api
 from kunren.services.ec2.controllers import VpcController
 from kunren.services.ec2.endpoint_controller import EndpointController
+from kunren.services.ec2.flow_logs.delivery import FlowLogDelivery
 from kunren.services.ec2.workloads import Workloads, namespace_of
 from kunren.services.elbv2.api import Elbv2Api
 from kunren.services.elbv2.associations import certificates_in_use
@@ -139,6 +140,9 @@ class App:
         self.gateway.fronts += [self.functions.urls, self.functions.downloads]
         self.inside = Inside(self.gateway, self.fallback)
         self.endpoints = EndpointController(self.store, clock, self.world, self.gateway, self.dns)
+        self.flow_logs = FlowLogDelivery(
+            self.store, clock, self.entropy, self.world, self.vpcs.network, self._call, self.objects
+        )
         self.proxy = HostProxy(self.world, self.dns.resolve, self.spec.default_place, settings.proxy_port)
         self.tracer = Tracer(
             self.store, lambda: self.dns.zones, self.spec, clock, self.world,
@@ -165,6 +169,7 @@ class App:
         for name, running in (
             ("vpcs", self.vpcs.run()),
             ("vpc-endpoints", self.endpoints.run()),
+            ("flow-logs", self.flow_logs.run()),
             ("route53", self.zones.run()),
             ("acm", self.certificates.run()),
             ("elbv2", self.balancers.run()),

@@ -1,6 +1,8 @@
 """The hosted zones of AWS's own names: what an alias record gives as its target's hosted zone id.
 
-From the AWS general reference, "Elastic Load Balancing endpoints and quotas" and "Amazon S3 website endpoints".
+From the AWS general reference, "Elastic Load Balancing endpoints and quotas" and "Amazon S3 website endpoints". AWS
+publishes no list for VPC endpoints, whose ids DescribeVpcEndpoints shows in each region: those here are as the tables
+of Kubernetes' external-dns have them, which users have read off there.
 """
 
 from __future__ import annotations
@@ -72,7 +74,6 @@ S3_WEBSITE = {
     "ap-southeast-2": "Z1WCIGYICN2BYD",
     "ap-south-1": "Z11RGJOFQNVJUP",
 }
-# AWS publishes no list of these: they are what DescribeVpcEndpoints shows in the region
 VPC_ENDPOINT = {
     "us-east-1": "Z7HUB22UULQXV",
     "us-east-2": "ZC8PG0KIFKBRI",
@@ -84,11 +85,17 @@ VPC_ENDPOINT = {
     "eu-west-2": "Z7K1066E3PUKB",
     "eu-west-3": "Z1DWHTMFP0WECP",
     "eu-central-1": "Z273ZU8SZ5RJPC",
+    "eu-north-1": "Z3OWWK6JFDEDGC",
+    "eu-south-1": "Z2A5FDNRLY7KZG",
     "ap-northeast-1": "Z2E726K9Y6RL4W",
     "ap-northeast-2": "Z27UANNT0PRK1T",
+    "ap-northeast-3": "Z376B5OMM2JZL2",
     "ap-southeast-1": "Z18LLCSTV4NVNL",
     "ap-southeast-2": "ZDK2GCRPAFKGO",
     "ap-south-1": "Z2KVTB3ZLFM7JR",
+    "ap-east-1": "Z2LIHJ7PKBEMWN",
+    "af-south-1": "Z09302161J80N9A7UTP7U",
+    "me-south-1": "Z3B95P3VBGEQGY",
 }
 CLOUDFRONT = "Z2FDTNDATAQYW2"
 GLOBAL_ACCELERATOR = "Z2BJ6XQ5FK7U4H"

@@ -15,7 +15,8 @@ from kunren.world import nft
 from kunren.world.network import Acl, AclRule
 
 _LINK_LOCAL = "169.254.0.0/16"
-_PRIORITY = "-10"  # before security groups, after the internet gateway's translation of what arrives
+# Before security groups, after the internet gateway's translation of what arrives; what leaves a subnet comes first.
+_OUT_OF, _INTO = "-20", "-10"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +40,38 @@ def acl_chains(borders: Sequence[Border], resolver: str) -> list[str]:
         chains.append(nft.jump_chain(_into(acl), [*_rules(acl.ingress, "saddr"), "drop"]))
         chains.append(nft.jump_chain(_out_of(acl), [*_rules(acl.egress, "daddr"), "drop"]))
     guarded = [(border, border.acl) for border in borders if border.acl is not None]
-    forward = [f'iifname "{border.device}" oifname != "{border.device}" jump {_out_of(acl)}' for border, acl in guarded]
-    forward += [f'oifname "{border.device}" iifname != "{border.device}" jump {_into(acl)}' for border, acl in guarded]
-    inward = [each for border, acl in guarded for each in _to_node(border, acl, exempt)]
-    outward = [each for border, acl in guarded for each in _from_node(border, acl, exempt)]
-    for name, lines in (("forward", forward), ("input", inward), ("output", outward)):
-        chains.append(nft.chain(f"acl_{name}", "filter", name, _PRIORITY, "accept", lines))
+    for priority, name, rules in (
+        (_OUT_OF, "leaving", [_leaving(border, acl, exempt) for border, acl in guarded]),
+        (_INTO, "entering", [_entering(border, acl, exempt) for border, acl in guarded]),
+    ):
+        for hook in ("forward", "input", "output"):
+            lines = [each[hook] for each in rules if hook in each]
+            chains.append(nft.chain(f"acl_{name}_{hook}", "filter", hook, priority, "accept", lines))
     return chains
 
 
-def _to_node(border: Border, acl: Acl, exempt: Sequence[str]) -> list[str]:
-    """What ends in the router's namespace: leaves a subnet for another's node, or comes from elsewhere to a node."""
-    here = nft.among(border.nodes)
-    lines = [f'iifname "{border.device}" ip daddr != {nft.among([*exempt, *border.nodes])} jump {_out_of(acl)}']
+def _leaving(border: Border, acl: Acl, exempt: Sequence[str]) -> dict[str, str]:
+    """What leaves the subnet, by hook: through the router, for another subnet's node in its namespace, or from a node
+    of its own there."""
+    device, here = border.device, nft.among(border.nodes)
+    lines = {
+        "forward": f'iifname "{device}" oifname != "{device}" jump {_out_of(acl)}',
+        "input": f'iifname "{device}" ip daddr != {nft.among([*exempt, *border.nodes])} jump {_out_of(acl)}',
+    }
     if border.nodes:
-        lines.append(f'iifname != "{border.device}" ip daddr {here} ip saddr != {here} jump {_into(acl)}')
+        lines["output"] = f'oifname != "{device}" ip saddr {here} ip daddr != {here} jump {_out_of(acl)}'
     return lines
 
 
-def _from_node(border: Border, acl: Acl, exempt: Sequence[str]) -> list[str]:
-    """What starts in the router's namespace. A node may speak with a client's address (client IP preservation)."""
-    here = nft.among(border.nodes)
-    lines = [f'oifname "{border.device}" ip saddr != {nft.among([*exempt, *border.nodes])} jump {_into(acl)}']
+def _entering(border: Border, acl: Acl, exempt: Sequence[str]) -> dict[str, str]:
+    """What enters it, likewise. A node of another subnet may speak with a client's address (client IP preservation)."""
+    device, here = border.device, nft.among(border.nodes)
+    lines = {
+        "forward": f'oifname "{device}" iifname != "{device}" jump {_into(acl)}',
+        "output": f'oifname "{device}" ip saddr != {nft.among([*exempt, *border.nodes])} jump {_into(acl)}',
+    }
     if border.nodes:
-        lines.append(f'oifname != "{border.device}" ip saddr {here} ip daddr != {here} jump {_out_of(acl)}')
+        lines["input"] = f'iifname != "{device}" ip daddr {here} ip saddr != {here} jump {_into(acl)}'
     return lines
 
 

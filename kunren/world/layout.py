@@ -36,6 +36,7 @@ from kunren.world.firewall import (
     vpc_rules,
     workload_rules,
 )
+from kunren.world.flow_counts import observers, table_text
 from kunren.world.interface import INTERNET, TRANSIT, edge_namespace, place_namespace, region_namespace
 from kunren.world.nat import nat_rules, nat_sysctls
 from kunren.world.network import NatGateway, VpcNetwork, Workload, vpc_namespace, workload_namespace
@@ -187,6 +188,10 @@ def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = Mappi
         facts += _workload(network, workload, cidrs[workload.subnet_id], resolver)
     for nat in network.nat_gateways:
         facts += _nat_gateway(network, nat, cidrs[nat.subnet_id])
+    for observer in observers(network):
+        facts += [
+            Ruleset(each.namespace, table_text(network, observer, each), observer.table) for each in observer.tables
+        ]
     return facts
 
 

@@ -136,6 +136,8 @@ class VpcNetwork:
     internet_gateway: bool = False
     public: dict[str, str] = field(default_factory=dict)
     resolver: ResolverSettings = ResolverSettings()
+    observed: frozenset[str] = frozenset()  # ids of the interfaces whose flows are counted
+    flows_kept_s: int = 1200  # real seconds until an idle flow is forgotten
 
 
 def vpc_namespace(vpc_id: str) -> str:

@@ -28,8 +28,10 @@ from kunren.core.clock import Clock
 from kunren.settings import Settings
 from kunren.world import addresses, facts, layout, trust
 from kunren.world.agent.filesystem import NETNS_DIR, RESOLV_CONF, RESOLV_DIR
-from kunren.world.channel import Answer, Channel
+from kunren.world.channel import Answer, Channel, RulesetRefused
+from kunren.world.flow_counts import Counts, counted, observers
 from kunren.world.interface import (
+    NoSuchNamespace,
     ProcessSpec,
     UnknownPlace,
     WorldEnded,
@@ -294,6 +296,22 @@ class World:
             self._links.pop(f"{vpc_id}|{each}", None)
             if not any(each in linked for linked in self._peerings.values()):
                 await self._apply(each, [])
+
+    async def flow_counts(self, network: VpcNetwork) -> dict[str, Counts]:
+        """What has been counted until now, by interface, of the network that was applied. Of an interface that is only
+        coming or going there is nothing."""
+        private = network.public
+        found = {}
+        for observer in observers(network):
+            listed: dict[str, str] = {}
+            try:
+                for table in observer.tables:
+                    texts, _ = await self._agent().ask("counts", namespace=table.namespace, table=observer.table)
+                    listed.update(texts)
+            except (NoSuchNamespace, RulesetRefused):
+                continue
+            found[observer.id] = counted(observer, listed, private)
+        return found
 
     async def apply_flows(self, owner: str, vpc_id: str, table: str, text: str) -> None:
         """Have the VPC's namespace hold that nft table, named `table`, for the owner; no text: hold none."""

@@ -16,10 +16,11 @@ from kunren.control.store import Key, Resource, Snapshot, Store, Tx
 from kunren.core.clock import Clock
 from kunren.dataplane.dns.vpc_names import VpcNames
 from kunren.services.ec2 import cidr, peerings, prefix_lists, store
-from kunren.services.ec2.dataplane import NAT_IDLE_TIMEOUT_S, is_used, vpc_network
+from kunren.services.ec2.dataplane import Timers, is_used, vpc_network
 from kunren.services.ec2.model import (
     AppliedPrefixLists,
     DhcpOptions,
+    FlowLog,
     InterfaceStatus,
     InternetGateway,
     NetworkAcl,
@@ -39,7 +40,8 @@ from kunren.world.spec import WorldSpec
 LINK_LOCAL_RESOLVER = "169.254.169.253"
 ServeDns = Callable[[VpcNames, tuple[str, ...]], Awaitable[None]]
 _PARTS = {
-    each.kind: each for each in (Subnet, InternetGateway, RouteTable, SecurityGroup, NetworkAcl, NetworkInterface)
+    each.kind: each
+    for each in (Subnet, InternetGateway, RouteTable, SecurityGroup, NetworkAcl, NetworkInterface, FlowLog)
 }
 
 _SHARED = frozenset({PrefixList.kind, DhcpOptions.kind})  # of an account and region: any of its VPCs may use them
@@ -64,7 +66,7 @@ class VpcController:
         self._store = store
         self._world = world
         self._spec = spec
-        self._nat_idle_timeout_s = max(1, round(clock.wall_seconds(NAT_IDLE_TIMEOUT_S)))
+        self._timers = Timers.at(clock)
         self._serve_dns = serve_dns
         self._homes: dict[Key, str] = {}  # where a part of a VPC was last seen, since a deleted one cannot say
         self._started: set[str] = set()
@@ -84,6 +86,10 @@ class VpcController:
     async def settled(self) -> None:
         """Return when the world has everything that was asked for until now."""
         await self._controller.settled()
+
+    def network(self, vpc_id: str) -> VpcNetwork | None:
+        """The VPC's network as the world surely has it; None while it changes."""
+        return self._applied.get(vpc_id)
 
     def status(self) -> dict[str, Any]:
         return {
@@ -144,7 +150,7 @@ class VpcController:
             return
         if vpc_id not in self._started and not is_used(snapshot, vpc):
             return
-        network = vpc_network(snapshot, self._spec, vpc, self._nat_idle_timeout_s)
+        network = vpc_network(snapshot, self._spec, vpc, self._timers)
         if self._applied.get(vpc_id) != network:
             self._started.add(vpc_id)
             self._applied.pop(vpc_id, None)

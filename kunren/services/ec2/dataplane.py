@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from kunren.control.store import Snapshot
+from kunren.core.clock import Clock
 from kunren.services.ec2 import dhcp, peerings, prefix_lists, store
+from kunren.services.ec2.flow_logs.coverage import covered_by
 from kunren.services.ec2.model import (
     AclEntry,
+    FlowLog,
     NetworkAcl,
     NetworkInterface,
     RouteTable,
@@ -38,18 +42,28 @@ from kunren.world.network import (
 from kunren.world.spec import WorldSpec
 
 _EVERYTHING = FirewallRule(protocol="-1", from_port=-1, to_port=-1, cidrs=("0.0.0.0/0", "::/0"))
-NAT_IDLE_TIMEOUT_S = 350  # "NAT gateway basics"
+_NAT_IDLE_TIMEOUT_S = 350  # "NAT gateway basics"
+_FLOWS_KEPT_S = 2 * 600  # two of the longest aggregation intervals: each flow is read after its last packet
 _ALL_PASS = AclRule(True, "-1", -1, -1, "0.0.0.0/0")
 OPEN = Firewall(ingress=(_EVERYTHING,), egress=(_EVERYTHING,))
 
 
-def vpc_network(
-    snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, nat_idle_timeout_s: int = NAT_IDLE_TIMEOUT_S
-) -> VpcNetwork:
-    """Everything of one VPC as the world should have it. Equal state gives an equal value.
+class Timers(NamedTuple):
+    """What the kernel measures, in real seconds."""
 
-    `nat_idle_timeout_s` is in real seconds.
-    """
+    nat_idle_s: int = _NAT_IDLE_TIMEOUT_S
+    flows_kept_s: int = _FLOWS_KEPT_S
+
+    @classmethod
+    def at(cls, clock: Clock) -> Timers:
+        return cls(
+            max(1, round(clock.wall_seconds(_NAT_IDLE_TIMEOUT_S))),
+            round(clock.wall_seconds(_FLOWS_KEPT_S)) + 10,
+        )
+
+
+def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = Timers()) -> VpcNetwork:
+    """Everything of one VPC as the world should have it. Equal state gives an equal value."""
     subnets = store.subnets_of(snapshot, vpc)
     interfaces = [each for each in store.interfaces_of(snapshot, vpc) if each.attachment is not None]
     groups = {each.id: each for each in store.groups_of(snapshot, vpc)}
@@ -92,7 +106,7 @@ def vpc_network(
             if each.attachment == "workload"
         ),
         nat_gateways=tuple(
-            NatGateway(each.id, each.subnet_id, each.private_ip, each.mac, nat_idle_timeout_s)
+            NatGateway(each.id, each.subnet_id, each.private_ip, each.mac, timers.nat_idle_s)
             for each in interfaces
             if each.attachment == "nat"
         ),
@@ -102,7 +116,15 @@ def vpc_network(
         public={public: private for each in interfaces for public, private in store.public_addresses(each).items()}
         if gateway
         else {},
+        observed=_observed(snapshot, vpc),
+        flows_kept_s=timers.flows_kept_s,
     )
+
+
+def _observed(snapshot: Snapshot, vpc: Vpc) -> frozenset[str]:
+    """The interfaces that a flow log covers."""
+    logs = [each for each in snapshot.list(FlowLog, vpc.account, vpc.region) if each.vpc_id == vpc.id]
+    return frozenset(interface.id for each in logs for interface in covered_by(snapshot, each))
 
 
 def is_used(snapshot: Snapshot, vpc: Vpc) -> bool:

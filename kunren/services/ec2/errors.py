@@ -47,6 +47,25 @@ class NotYet(AwsError):
         super().__init__(f"Kunren's ec2 has no {what} yet.")
 
 
+class InvalidParameter(AwsError):
+    code = "InvalidParameter"
+
+
+class FlowLogNotFound(AwsError):
+    code = "InvalidFlowLogId.NotFound"
+
+    def __init__(self, *ids: str) -> None:
+        count = f"[TotalCount: {len(ids)}]"
+        super().__init__(f"These flow log ids in the input list are not found: {count} {', '.join(ids)}")
+
+
+class FlowLogAlreadyExists(AwsError):
+    code = "FlowLogAlreadyExists"
+
+    def __init__(self) -> None:
+        super().__init__("Error. There is an existing Flow Log with the same configuration and log destination.")
+
+
 class DependencyViolation(AwsError):
     code = "DependencyViolation"
 

@@ -15,6 +15,7 @@ from kunren.services.ec2 import endpoint_errors, errors
 from kunren.services.ec2.model import (
     DhcpOptions,
     ElasticIp,
+    FlowLog,
     InternetGateway,
     NatGateway,
     NetworkAcl,
@@ -91,6 +92,7 @@ SECURITY_GROUP_RULE = IdForm(
 PREFIX_LIST = IdKind(
     PrefixList, IdForm("pl", "prefix-list", "InvalidPrefixListId.Malformed", errors.PrefixListNotFound)
 )
+FLOW_LOG = IdKind(FlowLog, IdForm("fl", "vpc-flow-log", "InvalidFlowLogId.Malformed", errors.FlowLogNotFound))
 INSTANCE = IdForm("i", "instance", "InvalidInstanceID.Malformed", errors.InstanceNotFound)
 ACL_ASSOCIATION = IdForm("aclassoc", "", "InvalidNetworkAclAssociationId.Malformed", errors.AssociationNotFound)
 EIP_ASSOCIATION = IdForm("eipassoc", "", "InvalidAssociationID.Malformed", errors.AssociationNotFound)
@@ -110,4 +112,5 @@ TAGGABLE: tuple[IdKind[Any], ...] = (
     DHCP_OPTIONS,
     PREFIX_LIST,
     VPC_ENDPOINT,
+    FLOW_LOG,
 )

@@ -340,6 +340,38 @@ class VpcEndpoint(Resource, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
+class FlowLog(Resource, frozen=True, kw_only=True):
+    """A flow log of a VPC, a subnet or a network interface, which all lie in `vpc_id`."""
+
+    kind: ClassVar[str] = "ec2.flow-log"
+
+    resource_id: str
+    vpc_id: str
+    traffic_type: str  # "ACCEPT", "REJECT" or "ALL"
+    interval_s: int
+    format: str
+    created_at: float  # AWS time
+    destination_type: str  # "cloud-watch-logs" or "s3"
+    destination: str | None = None  # an ARN
+    log_group: str | None = None
+    role: str | None = None
+    hive_partitions: bool = False
+    hour_partitions: bool = False
+    has_options: bool = False
+    client_token: str | None = None
+    client_request: str | None = None
+    tags: dict[str, str] = {}
+
+
+class FlowLogStatus(Resource, frozen=True, kw_only=True):
+    """Observed: the last delivery; `error` is None where it went well."""
+
+    kind: ClassVar[str] = "ec2.flow-log-status"
+    durable: ClassVar[bool] = False
+
+    error: str | None
+
+
 class VpcEndpointStatus(Resource, frozen=True, kw_only=True):
     """Observed: the addresses at which an interface endpoint answers, and whether under the private name."""
 

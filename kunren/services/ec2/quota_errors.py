@@ -19,6 +19,13 @@ class NetworkAclEntryLimitExceeded(AwsError):
         super().__init__("The maximum number of network ACL entries has been reached.")
 
 
+class FlowLogLimitExceeded(AwsError):
+    code = "FlowLogLimitExceeded"
+
+    def __init__(self) -> None:
+        super().__init__("The maximum number of flow logs for the resource has been reached.")
+
+
 class NatGatewayLimitExceeded(AwsError):
     code = "NatGatewayLimitExceeded"
 

@@ -22,6 +22,8 @@ from kunren.services.ec2.model import (
     ClientToken,
     DhcpOptions,
     ElasticIp,
+    FlowLog,
+    FlowLogStatus,
     InterfaceStatus,
     InternetGateway,
     NatGateway,
@@ -66,6 +68,8 @@ KINDS: tuple[type[Resource], ...] = (
     AppliedPrefixLists,
     VpcEndpoint,
     VpcEndpointStatus,
+    FlowLog,
+    FlowLogStatus,
 )
 PUBLIC_POOL = "public"
 

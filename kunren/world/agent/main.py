@@ -80,6 +80,9 @@ class Agent:
     def op_undo(self, message: dict[str, Any], fds: list[int], outgoing: list[int]) -> None:
         self._network.undo(message["fact"])
 
+    def op_counts(self, message: dict[str, Any], fds: list[int], outgoing: list[int]) -> dict[str, str]:
+        return self._network.counts(message["namespace"], message["table"])
+
     def op_socket(self, message: dict[str, Any], fds: list[int], outgoing: list[int]) -> None:
         self._network.enter(message["namespace"])
         made = socket.socket(message["family"], message["type"])

@@ -134,19 +134,27 @@ class Network:
             self._run_nft(fact["namespace"], f"delete table {_FAMILY} {fact['table']}\n")
             self._with_rules.discard(which)
 
-    def _run_nft(self, namespace: str, text: str) -> None:
+    def counts(self, namespace: str, table: str) -> dict[str, str]:
+        """The elements of a table's sets in nft's words, by set; nft reads the sets in the order of the table."""
+        listed = self._run_nft(namespace, f"list table {_FAMILY} {table}\n", "-nn")
+        return {each.split(" ", 1)[0]: each for each in listed.partition("\n\tchain ")[0].split("\n\tset ")[1:]}
+
+    def _run_nft(self, namespace: str, text: str, *options: str) -> str:
+        """What nft printed. Raises RulesetRefused."""
         self.enter(namespace)
         script, said = os.memfd_create("ruleset"), os.memfd_create("said")
         try:
             _write_all(script, text.encode())
             os.lseek(script, 0, os.SEEK_SET)
             actions = [(os.POSIX_SPAWN_DUP2, script, 0), (os.POSIX_SPAWN_DUP2, said, 1), (os.POSIX_SPAWN_DUP2, said, 2)]
-            pid = os.posix_spawn(self._nft, [self._nft, "-f", "-"], self._nft_env, file_actions=actions)
+            pid = os.posix_spawn(self._nft, [self._nft, *options, "-f", "-"], self._nft_env, file_actions=actions)
             _, status = os.waitpid(pid, 0)
+            os.lseek(said, 0, os.SEEK_SET)
             if status != 0:
-                os.lseek(said, 0, os.SEEK_SET)
                 words = os.read(said, 4096).decode(errors="replace").strip()
                 raise RulesetRefused(f"nft refused the rules of {namespace}: {words or f'status {status}'}")
+            with open(said, "rb", closefd=False) as file:
+                return file.read().decode(errors="replace")
         finally:
             os.close(script)
             os.close(said)

@@ -11,6 +11,7 @@ from kunren.services.ec2.api.absent import AbsentOperations
 from kunren.services.ec2.api.base import Limits
 from kunren.services.ec2.api.dhcp_options import DhcpOptionsOperations
 from kunren.services.ec2.api.elastic_ips import ElasticIpOperations
+from kunren.services.ec2.api.flow_logs import FlowLogOperations
 from kunren.services.ec2.api.internet_gateways import InternetGatewayOperations
 from kunren.services.ec2.api.nat_gateways import NatGatewayOperations
 from kunren.services.ec2.api.network_acls import NetworkAclOperations
@@ -45,6 +46,7 @@ class Ec2Api(
     PlaceOperations,
     PrefixListOperations,
     VpcEndpointOperations,
+    FlowLogOperations,
     TagOperations,
     AbsentOperations,
 ):

@@ -51,6 +51,7 @@ class Limits:
     dhcp_options: int = 250
     prefix_lists: int = 100
     vpc_endpoints: int = 50
+    flow_logs_per_resource: int = 2
 
 
 class Tagged(Protocol):
