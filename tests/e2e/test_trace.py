@@ -239,6 +239,11 @@ def test_the_target_is_one_of_those_foretold_with_the_reasons_for_each(shop, sit
         start=1,
     ):  # fmt: skip
         site.rule(listener, priority, [path_is(path)], action)
+    rewrites = {"Rewrites": [{"Regex": "^/(moved)", "Replace": "/new/$1?q"}]}
+    site.elb.create_rule(
+        ListenerArn=listener, Priority=7, Conditions=[path_is("/moved")], Actions=[site.forward(first)],
+        Transforms=[{"Type": "url-rewrite", "UrlRewriteConfig": rewrites}],
+    )  # fmt: skip
     shop.record(shop.name)
     site.wait_active()
     site.wait_healthy(first, second, sticky)
@@ -257,6 +262,10 @@ def test_the_target_is_one_of_those_foretold_with_the_reasons_for_each(shop, sit
     assert json.loads(got["body"])["name"] in ("one", "two")
     assert traced.stages[-3:] == ["action", "target", "target network"]
     assert "weight 3 of 4 (75 %)" in [each["because"] for each in traced.step("action")["considered"]]
+
+    traced, got = shop.both(f"{url}/moved")
+    assert traced.step("action")["because"] == "it is the rule's only target group; the URL becomes /new/moved?q"
+    assert json.loads(got["body"])["path"] == "/new/moved?q"
 
     traced, got = shop.both(f"{url}/sick")
     assert traced.step("target")["because"] == (

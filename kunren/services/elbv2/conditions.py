@@ -222,14 +222,18 @@ def _regexes(field: str, regexes: Sequence[str]) -> list[str]:
         if not regex:
             raise validation_error("A condition value must be specified")
         _length(field, regex)
-        try:
-            re.compile(regex)
-            linear = not _BEYOND_RE2.search(regex)
-        except re.error:
-            linear = False
-        if not linear:
+        if not regex_is_linear(regex):
             raise validation_error(f"The regular expression '{regex}' is not valid")
     return list(regexes)
+
+
+def regex_is_linear(regex: str) -> bool:
+    """Whether it is a regular expression that is matched in linear time: no look-around, no back-references ..."""
+    try:
+        re.compile(regex)
+    except re.error:
+        return False
+    return not _BEYOND_RE2.search(regex)
 
 
 def _length(field: str, value: str) -> None:

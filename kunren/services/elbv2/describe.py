@@ -80,12 +80,14 @@ def certificates(each: Listener) -> list[dict[str, Any]]:
 
 
 def rule(each: Rule) -> dict[str, Any]:
+    transforms = {"Transforms": list(each.transforms)} if each.transforms else {}
     return {
         "RuleArn": each.id,
         "Priority": str(each.priority) if each.priority else "default",
         "Conditions": list(each.conditions),
         "Actions": list(each.actions),
         "IsDefault": each.priority == 0,
+        **transforms,
     }
 
 

@@ -73,6 +73,7 @@ class Rule(Resource, frozen=True, kw_only=True):
     priority: int  # 0 for the default rule
     conditions: tuple[dict[str, Any], ...] = ()  # in the wire's own shape (RuleCondition), always with the *Config form
     actions: tuple[dict[str, Any], ...] = ()
+    transforms: tuple[dict[str, Any], ...] = ()  # RuleTransform
     tags: dict[str, str] = {}
 
 

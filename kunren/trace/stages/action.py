@@ -8,6 +8,7 @@ from typing import Any
 from kunren.services.elbv2 import words
 from kunren.services.elbv2.model import Listener, TargetGroup
 from kunren.services.elbv2.redirection import location
+from kunren.services.elbv2.transforms import HOST, HOST_NAME, URL, rewrite_of, rewritten
 from kunren.trace.course import Course
 from kunren.trace.model import ANSWER, Considered, Step
 from kunren.trace.stages.stickiness import sticky_group
@@ -32,7 +33,7 @@ def stage(course: Course) -> Step | None:
                 statuses=(int(config["StatusCode"]),), answered_by="load balancer",
             )  # fmt: skip
         case "forward":
-            return _forward(course, listener, last)
+            return _transformed(course, _forward(course, listener, last))
         case other:
             why = f"what {other} does is not traced yet"
             return course.ended(STAGE, str(other), why, unsure=why)
@@ -47,6 +48,29 @@ def _redirect(course: Course, listener: Listener, config: Mapping[str, Any]) -> 
         STAGE, f"redirect {status} to {where}", because, outcome=ANSWER, statuses=(status,), location=where,
         answered_by="load balancer",
     )  # fmt: skip
+
+
+def _transformed(course: Course, step: Step) -> Step:
+    """What the rule's transforms make of a request that goes on to a target."""
+    assert course.rule is not None
+    if step.ends or not course.rule.transforms:
+        return step
+    asked, target = course.asked(), course.request.target
+    said = []
+    for kind, name, text in ((URL, "URL", target), (HOST, "host", asked.domain)):
+        rewrite = rewrite_of(course.rule.transforms, kind)
+        if rewrite is not None:
+            made = rewritten(rewrite, text)
+            said.append(
+                f"the {name} becomes {made}" if made is not None else f"the {name} stays: {rewrite[0]} is not in it"
+            )
+            if made is not None and not (made.startswith("/") if kind == URL else HOST_NAME.fullmatch(made)):
+                why = f"a transform of the rule makes {made!r} of the {name}, which is none"
+                return course.ended(
+                    STAGE, "500", why, step.considered, outcome=ANSWER, statuses=(500,), answered_by="load balancer"
+                )  # fmt: skip
+    because = "; ".join([step.because, *said])
+    return Step(stage=STAGE, chosen=step.chosen, because=because, considered=step.considered)
 
 
 def _forward(course: Course, listener: Listener, action: Mapping[str, Any]) -> Step:

@@ -6,7 +6,6 @@ import msgspec
 
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
-from kunren.core.errors import NotImplementedByKunren
 from kunren.services.elbv2 import arns, describe, errors
 from kunren.services.elbv2.actions import check_listener
 from kunren.services.elbv2.actions import normalise as normalised_actions
@@ -25,6 +24,7 @@ from kunren.services.elbv2.conditions import normalise as normalised_conditions
 from kunren.services.elbv2.forwarding import check_forwards
 from kunren.services.elbv2.limits import PRIORITY_MAX
 from kunren.services.elbv2.model import Rule
+from kunren.services.elbv2.transforms import normalise as normalised_transforms
 
 _LAST = PRIORITY_MAX + 1
 
@@ -32,7 +32,7 @@ _LAST = PRIORITY_MAX + 1
 class RulesApi(Api):
     def create_rule(self, ctx: RequestContext, params: Params) -> Result:
         """CreateRule. A priority can be used once per listener."""
-        _refuse_transforms(params, "CreateRule")
+        transforms = normalised_transforms(params.get("Transforms") or ())
         tags = new_tags(params)
         priority = params["Priority"]
         _check_priority(priority)
@@ -60,20 +60,23 @@ class RulesApi(Api):
                 priority=priority,
                 conditions=conditions,
                 actions=actions,
+                transforms=transforms,
                 tags=tags,
             )
             tx.put(created)
         return {"Rules": [describe.rule(created)]}
 
     def modify_rule(self, ctx: RequestContext, params: Params) -> Result:
-        """ModifyRule: conditions, actions or both, each replaced as a whole."""
-        _refuse_transforms(params, "ModifyRule")
+        """ModifyRule: conditions, actions, transforms, each replaced as a whole where it is given."""
+        wanted_transforms, reset = params.get("Transforms"), bool(params.get("ResetTransforms"))
+        if wanted_transforms and reset:
+            raise errors.validation_error("You cannot specify both 'Transforms' and 'ResetTransforms'")
         with self._store.write() as tx:
             found = find_rule(tx, ctx, params["RuleArn"])
             if found.priority == 0:
                 raise errors.OperationNotPermitted(f"Default rule '{found.id}' cannot be modified")
             wanted_conditions, wanted_actions = params.get("Conditions"), params.get("Actions")
-            if not wanted_conditions and not wanted_actions and not params.get("ResetTransforms"):
+            if not (wanted_conditions or wanted_actions or wanted_transforms or reset):
                 raise errors.validation_error("Either conditions or actions must be specified")
             listener = find_listener(tx, ctx, found.listener_arn)
             balancer = find_balancer(tx, ctx, listener.load_balancer_arn)
@@ -84,7 +87,10 @@ class RulesApi(Api):
                 actions = normalised_actions(wanted_actions, "ModifyRule")
                 check_listener(actions, listener.protocol, listener.port)
                 check_forwards(tx, ctx, self._limits, balancer, listener.protocol, actions, found.id)
-            changed = msgspec.structs.replace(found, conditions=conditions, actions=actions)
+            transforms = () if reset else found.transforms
+            if wanted_transforms:
+                transforms = normalised_transforms(wanted_transforms)
+            changed = msgspec.structs.replace(found, conditions=conditions, actions=actions, transforms=transforms)
             tx.put(changed)
         return {"Rules": [describe.rule(changed)]}
 
@@ -167,8 +173,3 @@ def _in_use(priority: int) -> errors.PriorityInUse:
 def _check_priority(priority: int) -> None:
     if not 1 <= priority <= PRIORITY_MAX:
         raise errors.validation_error(f"Priority '{priority}' must be between '1-{PRIORITY_MAX}' inclusive")
-
-
-def _refuse_transforms(params: Params, operation: str) -> None:
-    if params.get("Transforms"):
-        raise NotImplementedByKunren("elbv2", f"{operation} with Transforms")

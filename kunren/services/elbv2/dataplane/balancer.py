@@ -158,6 +158,7 @@ def _add_listener(
         secrets=secrets,
         needs=Needs(
             stickiness=any(each.stickiness is not None for each in behind.values()) or any(map(keeps_group, rules)),
+            transforms=any(rule.transforms for rule in rules),
             versions=any(each.http2 for each in behind.values()),
         ),
         wall_seconds=env.wall_seconds,

@@ -12,7 +12,7 @@ from typing import Any
 
 from kunren.dataplane.envoy.resources import ADS, TYPE, Fragment, duration, socket_address
 from kunren.services.elbv2.attributes import LOAD_BALANCER, listener_table, value
-from kunren.services.elbv2.dataplane import guarding, versions
+from kunren.services.elbv2.dataplane import guarding, rewriting, versions
 from kunren.services.elbv2.dataplane.answers import header, local_replies
 from kunren.services.elbv2.dataplane.client_certificates import (
     Trust,
@@ -77,6 +77,7 @@ class Needs:
     """What the routes of a listener need of its filters, and most do not."""
 
     stickiness: bool = False
+    transforms: bool = False
     versions: bool = False  # some target group is of another protocol version than HTTP1
 
 
@@ -207,6 +208,8 @@ def _http_filters(listener: Listener, attribute: Callable[[str], str], needs: Ne
     ]
     if needs.stickiness:
         filters.append(cookie_filter())
+    if needs.transforms:
+        filters += rewriting.filters()
     return [*filters, {"name": "envoy.filters.http.router", "typed_config": router}]
 
 

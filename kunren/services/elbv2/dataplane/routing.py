@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kunren.dataplane.envoy.resources import TYPE, Fragment
-from kunren.services.elbv2.dataplane import guarding, versions
+from kunren.services.elbv2.dataplane import guarding, rewriting, versions
 from kunren.services.elbv2.dataplane.answers import header, literal, own_headers, page
 from kunren.services.elbv2.dataplane.matching import Match, conditions, matches, virtual_hosts
 from kunren.services.elbv2.dataplane.redirects import redirect
@@ -63,7 +63,7 @@ def route_configuration(
 ) -> Fragment:
     """All rules of a listener (the default rule among them, in order) as Envoy's RouteConfiguration."""
     given = [conditions(rule.conditions) for rule in rules]
-    actions = [_actions(rule, listener, groups, forwarding) for rule in rules]
+    actions = [_transforming(rule, _actions(rule, listener, groups, forwarding)) for rule in rules]
     names = [route_name(rule) for rule in rules]
     hosts = []
     own = _own_routes(forwarding)
@@ -141,6 +141,19 @@ def _actions(
             return _forward(action, listener, groups, forwarding)
         case unknown:
             raise AssertionError(f"action type {unknown}")
+
+
+def _transforming(rule: Rule, made: list[tuple[Match | None, Fragment]]) -> list[tuple[Match | None, Fragment]]:
+    """The routes of a rule with its transforms, which concern requests that go to targets only."""
+    if not rule.transforms:
+        return made
+    filters = rewriting.per_route(rule.transforms)
+    return [
+        (extra, {**action, "typed_per_filter_config": {**action.get("typed_per_filter_config", {}), **filters}})
+        if "route" in action
+        else (extra, action)
+        for extra, action in made
+    ]
 
 
 def _content_type(wanted: str) -> str:

@@ -64,7 +64,7 @@ def access_line(entry: Any, context: Context) -> str:
         target_status,
         str(common.downstream_wire_bytes_received),
         str(common.downstream_wire_bytes_sent),
-        _quoted(_request_line(entry, context, request.original_path or request.path)),
+        _quoted(_request_line(entry, context, _path(request, tags))),
         _quoted(request.user_agent.replace('"', "\\x22") or NONE),
         tags.get("cipher", NONE),
         tags.get("protocol", NONE),
@@ -82,7 +82,7 @@ def access_line(entry: Any, context: Context) -> str:
         _quoted(NONE),  # classification
         _quoted(NONE),  # classification_reason
         _connection(tags, common, context),
-        *_transformed(entry, context),
+        *_transformed(tags),
     ]
     return " ".join(fields)
 
@@ -220,9 +220,15 @@ def _connection(tags: dict[str, str], common: Any, context: Context) -> str:
     return f"TID_{hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()}"
 
 
-def _transformed(entry: Any, context: Context) -> Sequence[str]:
+def _path(request: Any, tags: dict[str, str]) -> str:
+    """The path and query that the client sent, before any transform."""
+    before = tags.get("transform_path", NONE)
+    return str(request.original_path or request.path) if before == NONE else before
+
+
+def _transformed(tags: dict[str, str]) -> Sequence[str]:
     """ "transformed_host" "transformed_uri" "request_transform_status"."""
-    return (_quoted(NONE), _quoted(NONE), _quoted(NONE))
+    return [_quoted(tags.get(f"transform_{each}", NONE) or NONE) for each in ("host", "uri", "status")]
 
 
 def _address(address: Any) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from kunren.dataplane.envoy.access_log import connection_logger, request_logger
 from kunren.dataplane.envoy.resources import Fragment
 from kunren.services.elbv2.attributes import LOAD_BALANCER, value
+from kunren.services.elbv2.dataplane.rewriting import METADATA
 from kunren.services.elbv2.dataplane.routing import GROUP_HEADER
 from kunren.services.elbv2.model import Listener
 
@@ -32,6 +33,7 @@ REQUEST_TAGS = {
     "cipher": "%DOWNSTREAM_TLS_CIPHER%",
     "names": "%DOWNSTREAM_LOCAL_DNS_SAN%",
     "subject": "%DOWNSTREAM_LOCAL_SUBJECT%",
+    **{f"transform_{key}": f"%DYNAMIC_METADATA({METADATA}:{key})%" for key in ("host", "uri", "status", "path")},
 }
 
 

@@ -176,11 +176,44 @@ def test_the_quotas_of_rules_and_groups(small_elb: Any) -> None:
     assert small_elb.refused("CreateRule", Priority=3, Actions=[FIXED], **asked)[0] == "TooManyRules"
 
 
+def rewrite(kind: str, member: str, regex: str, replace: str) -> dict[str, Any]:
+    return {"Type": kind, member: {"Rewrites": [{"Regex": regex, "Replace": replace}]}}
+
+
+def test_transforms_are_echoed_replaced_and_reset(elb: Any, listener: str) -> None:
+    url = rewrite("url-rewrite", "UrlRewriteConfig", "^/old/(.*)", "/new/$1")
+    host = rewrite("host-header-rewrite", "HostHeaderRewriteConfig", "^a", "b")
+    made = create(elb, listener, 1, Transforms=[url, host])
+    assert made["Transforms"] == [url, host]
+    assert "Transforms" not in create(elb, listener, 2)
+    changed = elb.call("ModifyRule", RuleArn=made["RuleArn"], Actions=[FIXED])["Rules"][0]
+    assert changed["Transforms"] == [url, host]
+    changed = elb.call("ModifyRule", RuleArn=made["RuleArn"], Transforms=[host])["Rules"][0]
+    assert (changed["Transforms"], changed["Conditions"]) == ([host], made["Conditions"])
+    assert elb.call("DescribeRules", RuleArns=[made["RuleArn"]])["Rules"][0]["Transforms"] == [host]
+    both = {"Transforms": [host], "ResetTransforms": True}
+    assert elb.refused("ModifyRule", RuleArn=made["RuleArn"], **both)[0] == "ValidationError"
+    assert "Transforms" not in elb.call("ModifyRule", RuleArn=made["RuleArn"], ResetTransforms=True)["Rules"][0]
+
+
+def test_transforms_that_cannot_be(elb: Any, listener: str) -> None:
+    def refused(*transforms: dict[str, Any]) -> str:
+        asked = {"ListenerArn": listener, "Priority": 1, "Conditions": [PATH], "Actions": [FIXED]}
+        return elb.refused("CreateRule", Transforms=list(transforms), **asked)[0]
+
+    def url(regex: str, replace: str) -> dict[str, Any]:
+        return rewrite("url-rewrite", "UrlRewriteConfig", regex, replace)
+
+    assert refused(url("a", "b"), url("a", "b")) == "ValidationError"
+    for regex, replace in (("(", "b"), ("(?=a)", "b"), (r"(a)\\1", "b"), ("a", "$1"), ("a" * 1025, ""), ("", "a")):
+        assert refused(url(regex, replace)) == "ValidationError"
+    assert refused({"Type": "url-rewrite"}) == "ValidationError"
+    assert refused(rewrite("url-rewrite", "HostHeaderRewriteConfig", "a", "b")) == "ValidationError"
+    assert elb.call("DescribeRules", ListenerArn=listener)["Rules"][0]["IsDefault"]
+
+
 def test_what_is_not_built_is_named_in_a_501(elb: Any, listener: str) -> None:
-    rewrite = [{"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [{"Regex": "a", "Replace": "b"}]}}]
     asked = {"ListenerArn": listener, "Priority": 1, "Conditions": [PATH]}
-    code, text = elb.refused("CreateRule", Actions=[FIXED], Transforms=rewrite, **asked)
-    assert (code, "Transforms" in text) == ("NotImplemented", True)
     oidc = {"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": {}}
     code, text = elb.refused("CreateRule", Actions=[oidc, {**FIXED, "Order": 2}], **asked)
     assert (code, "authenticate-oidc" in text) == ("NotImplemented", True)

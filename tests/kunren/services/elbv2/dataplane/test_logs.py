@@ -8,6 +8,7 @@ import shlex
 import socket
 import ssl
 
+import msgspec
 import pytest
 
 from kunren.core.ca import CertificateAuthority
@@ -152,6 +153,15 @@ def test_every_kind_of_request_has_its_line(kit, run_bench, backends):
         assert re.fullmatch(r"TID_[0-9a-f]{32}", line["conn_trace_id"])
         rest = "redirect_url error_reason classification classification_reason transformed_host transformed_uri"
         assert {line[each] for each in rest.split()} == {"-"}
+
+        rewrites = [{"Regex": "^/v1/(.*)", "Replace": "/v2/$1"}]
+        rule = kit.rule(on, 40, kit.forward(("one", 1)), kit.condition("path-pattern", "/v1/*"))
+        transform = {"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": rewrites}}
+        await bench.apply(msgspec.structs.replace(rule, transforms=(transform,)))
+        await bench.get(port, "/v1/a")
+        line = await log.next()
+        assert (line["request"], line["transformed_host"]) == (f"GET http://web.test:{port}/v1/a HTTP/1.1", "-")
+        assert (line["transformed_uri"], line["request_transform_status"]) == ("/v2/a", "TransformSuccess")
 
         await bench.get(port, "/redirect")
         line = await log.next()
