@@ -40,6 +40,8 @@ def trace(
 ) -> None:
     """Follow one request for URL through DNS, network, listener, rule and target: what is chosen, and why.
 
+    tcp://NAME:PORT is a connection alone, udp://NAME:PORT one datagram.
+
     Then send it from that place, and show what happened beside what was foretold.
 
     \b
@@ -47,6 +49,7 @@ def trace(
       kunren trace https://example-one.test/path?x=1
       kunren trace http://shop.test/ --from tokyo --header 'X-Canary: yes' --method POST
       kunren trace http://shop.test/ --source 10.1.2.3 --no-send
+      kunren trace tcp://flows.test:9000
       kunren trace https://shop.test/ --json | jq '.steps[] | {stage, chosen, because}'
 
     The exit code is 0 when what happened is what was foretold (or nothing was sent), 1 when it differs, 2 when the
@@ -74,7 +77,8 @@ def trace(
 
 def _show(report: Report) -> None:
     request = report.request
-    click.echo(click.style(f"{request.method} {request.url}", bold=True) + f"  from {request.place} ({request.source})")
+    asked = request.url if request.is_flow else f"{request.method} {request.url}"
+    click.echo(click.style(asked, bold=True) + f"  from {request.place} ({request.source})")
     for number, step in enumerate(report.steps, start=1):
         _show_step(number, step)
     click.echo()

@@ -23,6 +23,7 @@ from kunren.services.elbv2.model import (
     TargetHealth,
     target_health_id,
 )
+from kunren.services.elbv2.network_attributes import crosses_zones, is_network, of_group
 from kunren.services.elbv2.targets import health
 
 
@@ -157,7 +158,9 @@ def _add_group(draft: Draft, group: TargetGroup, index: _Index) -> None:
     details = {"type": group.target_type, "healthy": healthy}
     if group.protocol:
         details["protocol"] = f"{group.protocol}:{group.port}"
-    if group.target_type != "lambda":
+    if is_network(group):
+        details |= _flow_details(group, users)
+    elif group.target_type != "lambda":
         details["algorithm"] = value(TARGET_GROUP, group.attributes, "load_balancing.algorithm.type")
     state = _group_state(draft, group, states, in_use=bool(users))
     draft.add(
@@ -166,6 +169,22 @@ def _add_group(draft: Draft, group: TargetGroup, index: _Index) -> None:
             region=group.region, within=group.vpc_id, details=details, state=state,
         )
     )  # fmt: skip
+
+
+def _flow_details(group: TargetGroup, users: list[LoadBalancer]) -> dict[str, str]:
+    """How a Network Load Balancer gives flows to the group's targets."""
+    on = {True: "on", False: "off"}
+    told = {"client addresses": "the node's", "stickiness": "by client address"}
+    if of_group(group, "preserve_client_ip.enabled") == "true":
+        told["client addresses"] = "preserved"
+    if of_group(group, "stickiness.enabled") != "true":
+        told["stickiness"] = "by flow"
+    if of_group(group, "proxy_protocol_v2.enabled") == "true":
+        told["proxy protocol"] = "version 2"
+    if users:
+        crossing = {on[crosses_zones(balancer, group)] for balancer in users}
+        told["cross-zone"] = " and ".join(sorted(crossing))
+    return told
 
 
 def _health(

@@ -22,6 +22,16 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
     @property
+    def transport(self) -> str:
+        """What the URL's scheme goes over: "tcp" or "udp"."""
+        return "udp" if self.scheme == "udp" else "tcp"
+
+    @property
+    def is_flow(self) -> bool:
+        """Whether a connection, or a datagram, is all that is asked for."""
+        return self.scheme in ("tcp", "udp")
+
+    @property
     def host_header(self) -> str:
         """The Host header as a client sends it: the port only where it is not the scheme's own."""
         named = next((value for name, value in self.headers if name.lower() == "host"), None)
@@ -64,6 +74,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 # how a request may end
 ANSWER = "answer"
+CONNECTED = "connected"
 NO_ADDRESS = "no address"
 UNREACHABLE = "unreachable"
 TIMEOUT = "timeout"
@@ -90,14 +101,15 @@ class Expected(msgspec.Struct, kw_only=True):
 
 
 class Observed(msgspec.Struct, kw_only=True):
-    """What came of it. `target` is who answered, from Envoy's own counts; None where nothing was counted, or more than
-    one request was. `answered_by`: "load balancer", "target", "function"; None: not known."""
+    """What came of it. `target` is who answered, from Envoy's own counts or the kernel's flows; None where nothing was
+    counted, or more than one request was. `answered_by`: "load balancer", "target", "function"; None: not known."""
 
     outcome: str
     rcode: str | None = None
     addresses: tuple[str, ...] = ()
     address: str | None = None
     source: str | None = None
+    source_port: int | None = None
     certificate: tuple[str, ...] | None = None
     fingerprint: str | None = None
     verified: bool | None = None

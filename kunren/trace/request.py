@@ -15,6 +15,7 @@ from kunren.world.spec import WorldSpec
 
 _METHOD = re.compile(r"[A-Za-z!#$%&'*+\-.^_`|~0-9]{1,32}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+FLOWS = ("tcp", "udp")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -27,6 +28,8 @@ def parsed(wanted: Mapping[str, Any], spec: WorldSpec) -> Request:
     BadRequest, UnknownPlace."""
     url = str(wanted.get("url") or "")
     scheme, host, port, path, query = _split(url)
+    if scheme in FLOWS and (wanted.get("method") not in (None, "GET") or wanted.get("headers")):
+        raise BadRequest(f"{scheme}:// has no method and no headers: a flow is all that is begun.")
     place = str(wanted.get("place") or spec.default_place)
     method = str(wanted.get("method") or "GET")
     if not _METHOD.fullmatch(method):
@@ -49,12 +52,14 @@ def _split(url: str) -> tuple[str, str, int, str, str | None]:
         port = parts.port
     except ValueError as error:
         raise BadRequest(f"{url!r} is no URL: {error}.") from error
-    if parts.scheme not in ("http", "https"):
-        raise BadRequest(f"{parts.scheme}:// is not traced: the scheme is http or https.")
+    if parts.scheme not in ("http", "https", *FLOWS):
+        raise BadRequest(f"{parts.scheme}:// is not traced: the scheme is http, https, tcp or udp.")
     if not parts.hostname:
         raise BadRequest(f"{url!r} names no host.")
     if port == 0:
         raise BadRequest("0 is no port that anything answers on.")
+    if parts.scheme in FLOWS and (port is None or parts.path or parts.query):
+        raise BadRequest(f"{url!r}: write {parts.scheme}://{parts.hostname}:PORT.")
     query = parts.query if "?" in url.partition("#")[0] else None
     return parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80), parts.path or "/", query
 

@@ -24,6 +24,7 @@ from kunren.dataplane.dns.client import exchange
 from kunren.trace.model import (
     ANSWER,
     CLOSED,
+    CONNECTED,
     NO_ADDRESS,
     REFUSED,
     TIMEOUT,
@@ -35,6 +36,8 @@ from kunren.trace.model import (
 from kunren.world.addresses import PUBLIC_RESOLVER
 
 CONNECTS_WITHIN_S = 4.0
+SPEAKS_WITHIN_S = 1.0
+"""How long an answer to a datagram may take."""
 ANSWERS_WITHIN_S = 20.0
 _BODY_MAX = 1 << 20
 Opener = Callable[[int], Awaitable[socket.socket]]  # socket type → a socket at the client's place
@@ -66,7 +69,10 @@ async def send(
     began = clock.monotonic()
     observed = Observed(outcome=ANSWER, addresses=addresses, address=addresses[0])
     try:
-        await _ask(open_socket, request, roots, observed)
+        if request.is_flow:
+            await _begin(open_socket, request, observed)
+        else:
+            await _ask(open_socket, request, roots, observed)
     except TimeoutError:
         observed.outcome = TIMEOUT
         observed.error = observed.error or "no answer in time"
@@ -106,6 +112,25 @@ async def _ask(open_socket: Opener, request: Request, roots: Path, observed: Obs
         writer.close()
 
 
+async def _begin(open_socket: Opener, request: Request, observed: Observed) -> None:
+    """A connection, or one empty datagram and what comes back."""
+    if request.transport == "tcp":
+        raw = await _connected(open_socket, request, observed)
+        observed.outcome = CONNECTED
+        raw.close()
+        return
+    raw = await open_socket(socket.SOCK_DGRAM)
+    loop = asyncio.get_running_loop()
+    try:
+        await loop.sock_connect(raw, (observed.address, request.port))
+        observed.source, observed.source_port = raw.getsockname()
+        raw.send(b"")  # at once: a connected socket's first datagram has room
+        async with asyncio.timeout(SPEAKS_WITHIN_S):
+            await loop.sock_recv(raw, 65536)
+    finally:
+        raw.close()
+
+
 async def _connected(open_socket: Opener, request: Request, observed: Observed) -> socket.socket:
     raw = await open_socket(socket.SOCK_STREAM)
     try:
@@ -116,7 +141,7 @@ async def _connected(open_socket: Opener, request: Request, observed: Observed) 
         if isinstance(error, TimeoutError):
             observed.error = f"no connection within {CONNECTS_WITHIN_S:g} s"
         raise
-    observed.source = raw.getsockname()[0]
+    observed.source, observed.source_port = raw.getsockname()
     return raw
 
 

@@ -1,6 +1,7 @@
 """Tracing one request: foretell it, send it, see who answered, and compare. The shell around the pure parts.
 
-Who answered is read from Envoy's own counts of each endpoint's requests, before and after: exact while nobody else asks
+Who answered is read from Envoy's own counts of each endpoint's requests, before and after (of a Network Load Balancer's
+flow, from the kernel's own table of flows): exact while nobody else asks
 the same load balancer in that moment, and left unsaid otherwise. Nothing is added to the request for it.
 """
 
@@ -15,14 +16,16 @@ from kunren.control.store import Store
 from kunren.core.clock import Clock
 from kunren.dataplane.dns.zones import Zones
 from kunren.dataplane.envoy.admin import Counted
+from kunren.dataplane.flows.control import answering
 from kunren.services.elbv2.dataplane.balancer import short_name
 from kunren.trace.compare import differences
 from kunren.trace.course import Course, State
-from kunren.trace.model import Observed, Report, Request
+from kunren.trace.model import CONNECTED, Observed, Report, Request
 from kunren.trace.predict import predict
 from kunren.trace.request import parsed
 from kunren.trace.send import lookup, send
 from kunren.world.addresses import client_address
+from kunren.world.interface import Process, ProcessSpec
 from kunren.world.spec import WorldSpec
 
 Counts = Iterable[Counted]
@@ -33,6 +36,8 @@ class WorldPart(Protocol):
 
     async def ensure_place(self, place: str) -> str: ...
     async def open_socket(self, namespace: str, family: int = ..., type: int = ...) -> socket.socket: ...
+    async def apply_flows(self, owner: str, vpc_id: str, table: str, text: str) -> None: ...
+    async def spawn(self, spec: ProcessSpec) -> Process: ...
 
 
 class Tracer:
@@ -80,7 +85,9 @@ class Tracer:
         course, steps = predict(state, request, addresses[0] if addresses else None)
         observed = await send(opened, request, addresses, self._roots, self._clock)
         observed.rcode = rcode
-        _note_target(course, observed, before, await self._counts())
+        await self._note_flow(course, observed)
+        if observed.target is None:
+            _note_target(course, observed, before, await self._counts())
         found = differences(course.expected, observed)
         if found and self._store.generation != state.snapshot.generation:
             # the state changed on the way: what holds now may be what the request met
@@ -91,6 +98,16 @@ class Tracer:
             differences=found,
         )  # fmt: skip
 
+    async def _note_flow(self, course: Course, observed: Observed) -> None:
+        """Whom the kernel gave the flow to."""
+        request, balancer = course.request, course.balancer
+        if balancer is None or balancer.type != "network" or observed.source is None or observed.source_port is None:
+            return
+        flow = (request.transport, observed.source, observed.source_port)
+        found = await answering(self._world, balancer.vpc_id, *flow)
+        if found is not None:
+            observed.answered_by, observed.target = "target", f"{found[0]}:{found[1]}"
+
     def _state(self) -> State:
         clock = self._clock
         return State(
@@ -100,7 +117,7 @@ class Tracer:
 
 def _note_target(course: Course, observed: Observed, before: Counts, after: Counts) -> None:
     """Whose count has risen by one; nobody's is to be told when more have, or when no load balancer was reached."""
-    if course.balancer is None or observed.status is None:
+    if course.balancer is None or (observed.status is None and observed.outcome != CONNECTED):
         return
     own = short_name(course.balancer) + "/"
     earlier = {(each.cluster, each.address, each.port): each.reached for each in before}
@@ -109,6 +126,8 @@ def _note_target(course: Course, observed: Observed, before: Counts, after: Coun
         key = (each.cluster, each.address, each.port)
         if each.cluster.startswith(own) and each.reached > earlier.get(key, 0):
             risen[key] = each.reached - earlier.get(key, 0)
+    if not risen and course.request.is_flow:
+        return
     if not risen:
         observed.answered_by = "load balancer"
     elif sum(risen.values()) == 1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,12 +15,29 @@ from kunren.world.interface import Process, ProcessSpec
 from kunren.world.layout import flow_mark
 from kunren.world.network import vpc_namespace
 
+_PROGRAM = str(Path(__file__).with_name("forget.py"))
+
 
 class FlowWorld(Protocol):
     """The part of the world that flows need."""
 
     async def apply_flows(self, owner: str, vpc_id: str, table: str, text: str) -> None: ...
     async def spawn(self, spec: ProcessSpec) -> Process: ...
+
+
+async def answering(world: FlowWorld, vpc_id: str, protocol: str, address: str, port: int) -> tuple[str, int] | None:
+    """The target that has the flow from that socket; None where no load balancer's flow is from there."""
+    reading, writing = os.pipe()
+    try:
+        argv = [sys.executable, "-I", "-S", _PROGRAM, "find", protocol, address, str(port)]
+        spec = ProcessSpec(name="find", argv=argv, namespace=vpc_namespace(vpc_id), stdout=writing)
+        await (await world.spawn(spec)).wait()
+        told = os.read(reading, 256) if select.select([reading], [], [], 0)[0] else b""
+    finally:
+        os.close(writing)
+        os.close(reading)
+    words = told.decode().split()
+    return (words[0], int(words[1])) if len(words) == 2 else None
 
 
 class FlowControl:
@@ -64,7 +83,7 @@ class FlowControl:
             return
         marks: Mapping[int, int] = {node_mark(each.interface_id): flow_mark(each.subnet_cidr) for each in nodes}
         pairs = [f"{node}:{flow}" for node, flow in marks.items()]
-        argv = [sys.executable, "-I", "-S", str(Path(__file__).with_name("forget.py")), *pairs, *target]
+        argv = [sys.executable, "-I", "-S", _PROGRAM, *pairs, *target]
         process = await self._world.spawn(ProcessSpec(name="forget", argv=argv, namespace=vpc_namespace(vpc_id)))
         code = await process.wait()
         if code != 0:

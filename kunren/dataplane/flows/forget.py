@@ -1,9 +1,11 @@
-"""Ends balanced flows of the namespace it runs in: of some nodes, all of them or those to one target.
+"""Ends balanced flows of the namespace it runs in: of some nodes, all of them or those to one target. Or finds one.
 
 A program of its own (`python -I -S forget.py NODE_MARK:FLOW_MARK... [PROTOCOL ADDRESS PORT]`), since only a process
 inside a namespace reaches its connection tracking. It lists the kernel's entries over netlink (ctnetlink), deletes
 those that match, and then sends both ends of each TCP connection one segment of no sequence they know: they answer
 with what they expect (RFC 9293, 3.10.7.4), that answer belongs to no flow any more, and is reset. Prints how many.
+
+`forget.py find PROTOCOL ADDRESS PORT` ends nothing: it prints "ADDRESS PORT" of who answers the flow from there.
 
 It imports nothing of Kunren, so that it starts in 20 ms.
 """
@@ -62,6 +64,16 @@ def forget(marks: dict[int, int], protocol: str = "", address: str = "", port: i
         if each.sent.protocol == socket.IPPROTO_TCP:
             _nudge(each.answered, marks[each.mark], each.sent)
     return len(found)
+
+
+def find(protocol: str, address: str, port: int) -> str:
+    """Who answers the flow from that socket, as "ADDRESS PORT"; "" where there is none. Raises OSError."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER) as kernel:
+        kernel.bind((0, 0))
+        for each in _flows(kernel):
+            if each.mark and each.sent[:3] == (_PROTOCOLS[protocol], address, port):
+                return f"{each.answered.source} {each.answered.source_port}"
+    return ""
 
 
 def _nudge(answered: Ends, mark: int, sent: Ends) -> None:
@@ -143,8 +155,15 @@ def _send(kernel: socket.socket, kind: int, flags: int, identity: bytes) -> None
     kernel.send(_HEADER.pack(_HEADER.size + len(body), kind, flags, 1, 0) + body)
 
 
-if __name__ == "__main__":
-    pairs = [each.split(":") for each in sys.argv[1:] if ":" in each]
-    rest = [each for each in sys.argv[1:] if ":" not in each]
+def main(*arguments: str) -> None:
+    if arguments[:1] == ("find",):
+        print(find(arguments[1], arguments[2], int(arguments[3])))
+        return
+    pairs = [each.split(":") for each in arguments if ":" in each]
+    rest = [each for each in arguments if ":" not in each]
     target = (rest[0], rest[1], int(rest[2])) if rest else ("", "", 0)
     print(forget({int(node): int(flow) for node, flow in pairs}, *target))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

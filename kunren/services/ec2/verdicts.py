@@ -13,7 +13,8 @@ from ipaddress import ip_address, ip_network
 from kunren.services.ec2.model import NetworkAcl, SecurityGroup, SecurityGroupRule
 from kunren.world.network import Route
 
-TCP = ("tcp", "6", "-1")
+PROTOCOLS = {"tcp": ("tcp", "6", "-1"), "udp": ("udp", "17", "-1")}
+"""How rules name a protocol."""
 EPHEMERAL = (32768, 60999)
 """The ports that Linux connects from."""
 
@@ -28,9 +29,16 @@ class Verdict:
 
 
 def security_groups(
-    groups: Sequence[SecurityGroup], blocks: Mapping[str, Iterable[str]], *, egress: bool, port: int, peer: str
+    groups: Sequence[SecurityGroup],
+    blocks: Mapping[str, Iterable[str]],
+    *,
+    egress: bool,
+    port: int,
+    peer: str,
+    protocol: str = "tcp",
 ) -> Verdict:
-    """A TCP connection through the union of an interface's groups: the first rule that lets it pass, in order.
+    """A TCP connection, or a UDP flow, through the union of an interface's groups: the first rule that lets it pass, in
+    order.
 
     `blocks` are the CIDRs that the ids of security groups and prefix lists stand for; an interface without groups lets
     everything pass."""
@@ -44,10 +52,10 @@ def security_groups(
                 continue
             told = f"{group.name}: {rule_words(rule)}"
             looked.append(told)
-            if _covers(rule, port) and _has_peer(rule, blocks, peer):
+            if _covers(rule, port, protocol) and _has_peer(rule, blocks, peer):
                 return Verdict(True, f"security group {told}", tuple(looked))
     way = f"to {peer}" if egress else f"from {peer}"
-    return Verdict(False, f"no rule of security group {names} allows TCP {port} {way}", tuple(looked))
+    return Verdict(False, f"no rule of security group {names} allows {protocol.upper()} {port} {way}", tuple(looked))
 
 
 def rule_words(rule: SecurityGroupRule) -> str:
@@ -60,8 +68,8 @@ def rule_words(rule: SecurityGroupRule) -> str:
     return f"{protocol}{ports} {'to' if rule.egress else 'from'} {peer}"
 
 
-def _covers(rule: SecurityGroupRule, port: int) -> bool:
-    if rule.protocol not in TCP:
+def _covers(rule: SecurityGroupRule, port: int, protocol: str) -> bool:
+    if rule.protocol not in PROTOCOLS[protocol]:
         return False
     if rule.protocol == "-1" or (rule.from_port <= 0 and rule.to_port in (-1, 65535)):
         return True
@@ -73,26 +81,32 @@ def _has_peer(rule: SecurityGroupRule, blocks: Mapping[str, Iterable[str]], peer
     return any(ip_address(peer) in ip_network(each, strict=False) for each in cidrs)
 
 
-def network_acl(acl: NetworkAcl | None, *, egress: bool, ports: tuple[int, int], peer: str) -> Verdict:
-    """TCP packets over a subnet's border: the first entry that matches decides. `ports` are the first and last that the
-    packets may go to; an entry that has only a part of them decides nothing."""
+def network_acl(
+    acl: NetworkAcl | None, *, egress: bool, ports: tuple[int, int], peer: str, protocol: str = "tcp"
+) -> Verdict:
+    """TCP or UDP packets over a subnet's border: the first entry that matches decides. `ports` are the first and last
+    that the packets may go to; an entry that has only a part of them decides nothing."""
     if acl is None:
         return Verdict(True, "the subnet has no network ACL")
     span = str(ports[0]) if ports[0] == ports[1] else f"{ports[0]}-{ports[1]}"
     looked: list[str] = []
     for entry in acl.entries:
-        if entry.egress != egress or entry.cidr_v4 is None or entry.protocol not in TCP:
+        if entry.egress != egress or entry.cidr_v4 is None or entry.protocol not in PROTOCOLS[protocol]:
             continue
         low, high = (entry.from_port, entry.to_port) if entry.protocol != "-1" else (None, None)
         block = f"{'to' if egress else 'from'} {entry.cidr_v4}"
-        range_ = "all traffic" if entry.protocol == "-1" else f"TCP {'all' if low is None else f'{low}-{high}'}"
+        range_ = (
+            "all traffic"
+            if entry.protocol == "-1"
+            else f"{protocol.upper()} {'all' if low is None else f'{low}-{high}'}"
+        )
         told = f"{acl.id} rule {entry.number}: {'allow' if entry.allow else 'deny'} {range_} {block}"
         looked.append(told)
         within = low is None or low < 0 or (low <= ports[0] and ports[1] <= (high if high is not None else low))
         if within and ip_address(peer) in ip_network(entry.cidr_v4, strict=False):
             return Verdict(entry.allow, f"network ACL {told}", tuple(looked))
     way = "to" if egress else "from"
-    return Verdict(False, f"network ACL {acl.id} allows no TCP {span} {way} {peer}", tuple(looked))
+    return Verdict(False, f"network ACL {acl.id} allows no {protocol.upper()} {span} {way} {peer}", tuple(looked))
 
 
 def route(routes: Iterable[Route], address: str) -> Route | None:

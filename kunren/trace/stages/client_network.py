@@ -15,13 +15,13 @@ STAGE = "client network"
 def stage(course: Course) -> Step | None:
     interface, network = course.interface, course.network
     assert interface is not None and network is not None
-    source, port = course.request.source, course.request.port
+    source, port, protocol = course.request.source, course.request.port, course.request.transport
     acl = acl_of(course, interface.subnet_id)
     verdicts = [
-        ("network ACL, in", network_acl(acl, egress=False, ports=(port, port), peer=source)),
+        ("network ACL, in", network_acl(acl, egress=False, ports=(port, port), peer=source, protocol=protocol)),
         ("security group, in", group_verdict(course, interface, egress=False, port=port, peer=source)),
         ("route back", _way_back(course, interface, source)),
-        ("network ACL, back", network_acl(acl, egress=True, ports=EPHEMERAL, peer=source)),
+        ("network ACL, back", network_acl(acl, egress=True, ports=EPHEMERAL, peer=source, protocol=protocol)),
     ]
     considered = tuple(Considered(what=what, taken=each.allowed, because=each.because) for what, each in verdicts)
     barred = next(((what, each) for what, each in verdicts if not each.allowed), None)
@@ -43,7 +43,7 @@ def acl_of(course: Course, subnet_id: str) -> NetworkAcl | None:
 
 
 def group_verdict(course: Course, interface: NetworkInterface, *, egress: bool, port: int, peer: str) -> Verdict:
-    """The interface's security groups on a TCP connection."""
+    """The interface's security groups on the request's connection or datagram."""
     snapshot = course.snapshot
     found = (snapshot.get(SecurityGroup, interface.account, interface.region, each) for each in interface.groups)
     groups = [each for each in found if each is not None]
@@ -54,7 +54,7 @@ def group_verdict(course: Course, interface: NetworkInterface, *, egress: bool, 
         if each.attachment is not None:
             for group in each.groups:
                 blocks.setdefault(group, []).extend(f"{address}/32" for address in ec2.private_ips(each))
-    return security_groups(groups, blocks, egress=egress, port=port, peer=peer)
+    return security_groups(groups, blocks, egress=egress, port=port, peer=peer, protocol=course.request.transport)
 
 
 def _way_back(course: Course, interface: NetworkInterface, source: str) -> Verdict:
