@@ -32,9 +32,24 @@ def build(ec2):
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.1.0.0/16", **link)
     ec2.create_route(RouteTableId=main_table(ec2, peer), DestinationCidrBlock="10.0.0.0/16", **link)
     group = ec2.create_security_group(GroupName="web", Description="web", VpcId=peer)["GroupId"]
-    web = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": "10.0.1.0/24"}]}
+    wanted = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
+    ours = ec2.describe_security_groups(Filters=wanted)["SecurityGroups"][0]["GroupId"]
+    web = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": ours}]}
     ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[web])
-    return private, new_subnet(ec2, peer, "10.1.0.0/24"), group
+    far = new_subnet(ec2, peer, "10.1.0.0/24")
+    make_public(ec2, peer, far)
+    for each in (vpc, peer):
+        ec2.modify_vpc_attribute(VpcId=each, EnableDnsHostnames={"Value": True})
+    options = {"AllowDnsResolutionFromRemoteVpc": True}
+    ec2.modify_vpc_peering_connection_options(**link, AccepterPeeringConnectionOptions=options)
+    return private, far, group
+
+
+def make_public(ec2, vpc, subnet):
+    """What runs there has a public address, by which nothing can be reached: no route leads out."""
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
 
 
 def test_what_leaves_a_private_subnet_does_so_again_after_a_kill_9(own_kunren, running, until):
@@ -53,7 +68,11 @@ def test_what_leaves_a_private_subnet_does_so_again_after_a_kill_9(own_kunren, r
     for life in ("first", "second"):
         target = running.target(own_kunren, life, (80,), far, group)
         until(lambda: states() == ("available", "active"), "the NAT gateway and the peering connection", 10)
-        assert reached(f"http://{target.address}/") == "200"
+        assert reached(f"http://{target.address}/") == "200"  # a group of the peer's lets it in
+        # a public name over there has its private address here
+        name = f"ec2-{target.public_address.replace('.', '-')}.compute-1.amazonaws.com"
+        assert reached(f"http://{name}/") == "200"
+        assert reached(f"http://{target.public_address}/") == "000"
         assert reached("http://ec2.us-east-1.amazonaws.com/") == "400"  # by the NAT gateway; it misses an Action
         if life == "first":
             os.kill(own_kunren.pid, signal.SIGKILL)

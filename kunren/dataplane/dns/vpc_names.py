@@ -30,13 +30,14 @@ _REVERSE_DOMAINS = tuple(
 @dataclass(frozen=True, slots=True)
 class VpcNames:
     """A VPC as its resolver knows it. `hostnames`: both DNS attributes are on. `public` maps the public addresses of
-    its interfaces to their private ones."""
+    its interfaces to their private ones; `peers` does so for public names of VPCs that let this one resolve them."""
 
     id: str
     region: str = "us-east-1"
     cidrs: tuple[str, ...] = ()
     hostnames: bool = True
     public: Mapping[str, str] = field(default_factory=dict)
+    peers: Mapping[bytes, str] = field(default_factory=dict)
 
 
 def vpc_answer(zones: Zones, vpc: VpcNames, name: bytes, rtype: int, client: Client, chance: Chance) -> Answer | None:
@@ -50,7 +51,7 @@ def vpc_answer(zones: Zones, vpc: VpcNames, name: bytes, rtype: int, client: Cli
     if domain is not None:
         return _own(vpc, domain, name, rtype)
     address = address_in(name) if names.parent(name) == names.to_wire(public_domain(vpc.region)) else None
-    private = vpc.public.get(str(address))
+    private = vpc.public.get(str(address)) or vpc.peers.get(name)
     return _found(name, rtype, A, IPv4Address(private).packed, names.parent(name)) if private is not None else None
 
 

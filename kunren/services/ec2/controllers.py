@@ -14,6 +14,7 @@ from typing import Any
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Resource, Snapshot, Store, Tx
 from kunren.core.clock import Clock
+from kunren.dataplane.dns import ec2_names, names
 from kunren.dataplane.dns.vpc_names import VpcNames
 from kunren.services.ec2 import cidr, peerings, prefix_lists, store
 from kunren.services.ec2.dataplane import Timers, is_used, vpc_network
@@ -44,6 +45,7 @@ _PARTS = {
     for each in (Subnet, InternetGateway, RouteTable, SecurityGroup, NetworkAcl, NetworkInterface, FlowLog)
 }
 
+_SEEN_BY_PEERS = (NetworkInterface.kind, InternetGateway.kind)
 _SHARED = frozenset({PrefixList.kind, DhcpOptions.kind})  # of an account and region: any of its VPCs may use them
 
 
@@ -102,7 +104,7 @@ class VpcController:
 
     def _keys(self, snapshot: Snapshot, key: Key) -> Iterable[str]:
         if key.kind == Vpc.kind:
-            return (_work(key.account, key.region, key.id),)
+            return [_work(key.account, key.region, key.id), *self._peers(snapshot, key, key.id)]
         if key.kind == VpcPeering.kind:
             return self._linked(snapshot.by_key(key))
         if key.kind in _SHARED:
@@ -120,9 +122,20 @@ class VpcController:
         before, now = self._homes.pop(key, None), getattr(part, "vpc_id", None)
         if now is not None:
             self._homes[key] = now
-        if before == now:
-            return (_work(key.account, key.region, now),) if now and (now in self._started or starts) else ()
-        return [_work(key.account, key.region, each) for each in (before, now) if each]
+        homes = {each for each in (before, now) if each}
+        seen_by_peers = key.kind in _SEEN_BY_PEERS
+        beyond = [work for each in homes for work in self._peers(snapshot, key, each)] if seen_by_peers else []
+        if before == now and not (now in self._started or starts):
+            return beyond
+        return [*(_work(key.account, key.region, each) for each in homes), *beyond]
+
+    def _peers(self, snapshot: Snapshot, key: Key, vpc_id: str) -> list[str]:
+        """The running VPCs that are linked to one: they know its addresses by the names of groups and in DNS."""
+        vpc = snapshot.get(Vpc, key.account, key.region, vpc_id)
+        if vpc is None:
+            return []
+        sides = [side for _, side in peerings.others(snapshot, vpc)]
+        return [_work(each.account, each.region, each.vpc_id) for each in sides if each.vpc_id in self._started]
 
     def _linked(self, peering: Resource | None) -> list[str]:
         """The VPCs that a peering connection links, of those that run; one that is forgotten linked none any more."""
@@ -158,7 +171,7 @@ class VpcController:
             await self._world.apply_vpc(network)
             self._applied[vpc_id] = network
         self._report_lists(snapshot, vpc)
-        await self._serve(vpc_names(vpc, network), resolver_addresses(vpc))
+        await self._serve(vpc_names(snapshot, vpc, network), resolver_addresses(vpc))
         self._report(account, region, network)
 
     async def _remove(self, vpc_id: str) -> None:
@@ -271,7 +284,7 @@ def resolver_addresses(vpc: Vpc) -> tuple[str, ...]:
     return (cidr.resolver(vpc.cidr), LINK_LOCAL_RESOLVER) if vpc.enable_dns_support else ()
 
 
-def vpc_names(vpc: Vpc, network: VpcNetwork) -> VpcNames:
+def vpc_names(snapshot: Snapshot, vpc: Vpc, network: VpcNetwork) -> VpcNames:
     """What the resolver knows of the VPC itself, as its network is."""
     return VpcNames(
         id=vpc.id,
@@ -279,7 +292,21 @@ def vpc_names(vpc: Vpc, network: VpcNetwork) -> VpcNames:
         cidrs=network.cidrs,
         hostnames=vpc.enable_dns_support and vpc.enable_dns_hostnames,
         public=dict(network.public),
+        peers=_names_of_peers(snapshot, vpc),
     )
+
+
+def _names_of_peers(snapshot: Snapshot, vpc: Vpc) -> dict[bytes, str]:
+    """The public names of linked VPCs that allow their resolution ("Enable DNS resolution for a VPC peering
+    connection"), with private addresses."""
+    found = {}
+    for _, side in peerings.others(snapshot, vpc):
+        peer = peerings.vpc_of(snapshot, side)
+        if side.allows_dns and peer is not None and peer.enable_dns_hostnames and store.gateway_of(snapshot, peer):
+            for interface in store.interfaces_of(snapshot, peer):
+                for public, private in store.public_addresses(interface).items():
+                    found[names.to_wire(ec2_names.public_name(public, peer.region))] = private
+    return found
 
 
 def _work(account: str, region: str, vpc_id: str) -> str:

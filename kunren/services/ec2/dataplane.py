@@ -67,7 +67,7 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
     subnets = store.subnets_of(snapshot, vpc)
     interfaces = [each for each in store.interfaces_of(snapshot, vpc) if each.attachment is not None]
     groups = {each.id: each for each in store.groups_of(snapshot, vpc)}
-    members = _members(interfaces)
+    members = _members([*interfaces, *_of_peers(snapshot, vpc)])
     lists = prefix_lists.cidrs(snapshot, spec, vpc.account, vpc.region)
     gateway = store.gateway_of(snapshot, vpc)
     routes = _routes_by_subnet(store.route_tables_of(snapshot, vpc), subnets, hops(snapshot, vpc), lists)
@@ -181,6 +181,13 @@ def _members(interfaces: Iterable[NetworkInterface]) -> dict[str, tuple[str, ...
         for group_id in each.groups:
             found[group_id].extend(store.private_ips(each))
     return {group_id: tuple(each) for group_id, each in found.items()}
+
+
+def _of_peers(snapshot: Snapshot, vpc: Vpc) -> list[NetworkInterface]:
+    """The interfaces of VPCs that are linked by peering, whose groups rules may name: those of the same region."""
+    linked = [peerings.vpc_of(snapshot, side) for _, side in peerings.others(snapshot, vpc)]
+    near = [each for each in linked if each is not None and each.region == vpc.region]
+    return [each for peer in near for each in store.interfaces_of(snapshot, peer) if each.attachment is not None]
 
 
 def _acls_by_subnet(acls: Iterable[NetworkAcl]) -> dict[str, Acl | None]:

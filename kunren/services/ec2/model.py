@@ -66,6 +66,14 @@ class RouteTable(Resource, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
+class PeerGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a rule's group is, when it is a peer VPC's."""
+
+    account: str
+    vpc_id: str
+    peering_id: str
+
+
 class SecurityGroupRule(msgspec.Struct, frozen=True, kw_only=True):
     """One rule, one peer: exactly one of the peer fields is set. Ports are -1 where they mean nothing or any."""
 
@@ -77,6 +85,7 @@ class SecurityGroupRule(msgspec.Struct, frozen=True, kw_only=True):
     cidr_v4: str | None = None
     cidr_v6: str | None = None
     group_id: str | None = None
+    peer: PeerGroup | None = None
     prefix_list_id: str | None = None
     description: str | None = None
     tags: dict[str, str] = {}
@@ -166,9 +175,12 @@ class NatGateway(Resource, frozen=True, kw_only=True):
 
 
 class PeeringSide(msgspec.Struct, frozen=True, kw_only=True):
+    """`allows_dns`: the other side resolves this VPC's public names to private addresses."""
+
     account: str
     region: str
     vpc_id: str
+    allows_dns: bool = False
 
 
 class VpcPeering(Resource, frozen=True, kw_only=True):

@@ -70,6 +70,12 @@ def connects(peering: VpcPeering, vpc: Vpc) -> bool:
     return peering.decision == "accepted" and vpc.id in (peering.requester.vpc_id, peering.accepter.vpc_id)
 
 
+def others(reader: store.Reader, vpc: Vpc) -> list[tuple[VpcPeering, PeeringSide]]:
+    """The connections that link the VPC now, each with its other side."""
+    linked = [each for each in of_vpc(reader, vpc) if connects(each, vpc)]
+    return [(each, each.accepter if each.requester.vpc_id == vpc.id else each.requester) for each in linked]
+
+
 def put(tx: Tx, peering: VpcPeering) -> VpcPeering:
     """Write what is decided for both sides; the caller's own row comes back. A failed request is its maker's alone."""
     seen_by = sides(peering)[:1] if peering.decision == "failed" else sides(peering)

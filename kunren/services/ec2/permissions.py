@@ -14,13 +14,13 @@ from typing import Any, TypeAlias
 from msgspec.structs import replace
 
 from kunren.services.ec2 import cidr, errors
-from kunren.services.ec2.model import SecurityGroupRule
+from kunren.services.ec2.model import PeerGroup, SecurityGroupRule
 
 _NAMES = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6"}
 _PORTS = ("tcp", "udp")
 _DESCRIPTION_MAX = 255
 _DESCRIPTION_MARKS = set(" ._-:/()#,@[]+=&;{}!$*")
-GroupOf: TypeAlias = Callable[[Mapping[str, Any]], str]
+GroupOf: TypeAlias = Callable[[Mapping[str, Any]], tuple[str, PeerGroup | None]]
 Identity: TypeAlias = tuple[bool, str, int, int, str | None, str | None, str | None, str | None]
 
 
@@ -109,7 +109,7 @@ def cidr_v6_of(text: str) -> str:
 def from_permissions(
     permissions: Iterable[Mapping[str, Any]], *, egress: bool, group_of: GroupOf
 ) -> list[SecurityGroupRule]:
-    """One rule per peer, without ids. `group_of` finds the id of a `UserIdGroupPair`'s group. Raises ec2 errors."""
+    """One rule per peer, without ids. `group_of` finds a `UserIdGroupPair`'s group. Raises ec2 errors."""
     rules: list[SecurityGroupRule] = []
     for permission in permissions:
         protocol = protocol_of(permission.get("IpProtocol"))
@@ -138,7 +138,9 @@ def _peers(permission: Mapping[str, Any], group_of: GroupOf) -> list[dict[str, A
     for item in permission.get("PrefixListIds") or ():
         add("prefix_list_id", item.get("PrefixListId") or "", item)
     for item in permission.get("UserIdGroupPairs") or ():
-        add("group_id", group_of(item), item)
+        group_id, peer = group_of(item)
+        add("group_id", group_id, item)
+        peers[-1]["peer"] = peer
     return peers
 
 
@@ -170,10 +172,17 @@ def to_permissions(rules: Iterable[SecurityGroupRule], account: str) -> list[dic
         elif rule.cidr_v6 is not None:
             permission["Ipv6Ranges"].append({"CidrIpv6": rule.cidr_v6, **note})
         elif rule.group_id is not None:
-            permission["UserIdGroupPairs"].append({"GroupId": rule.group_id, "UserId": account, **note})
+            permission["UserIdGroupPairs"].append({"GroupId": rule.group_id, **owner_of(rule, account), **note})
         else:
             permission["PrefixListIds"].append({"PrefixListId": rule.prefix_list_id, **note})
     return list(found.values())
+
+
+def owner_of(rule: SecurityGroupRule, account: str) -> dict[str, Any]:
+    """Whose the rule's group is, as answers have it."""
+    if rule.peer is None:
+        return {"UserId": account}
+    return {"UserId": rule.peer.account, "VpcId": rule.peer.vpc_id, "VpcPeeringConnectionId": rule.peer.peering_id}
 
 
 def _empty_permission(rule: SecurityGroupRule) -> dict[str, Any]:

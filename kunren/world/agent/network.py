@@ -7,7 +7,7 @@ between namespaces as it needs; nothing relies on the one it happens to be in.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kunren.world.agent import kernel, netlink
@@ -31,6 +31,7 @@ class Network:
         self._nft = nft
         self._nft_env = dict(nft_env)
         self._inside: str | None = None
+        self._missing: dict[str, list[tuple[str, str]]] = {}  # settings that the kernel had no place for, by namespace
         self._with_rules: set[tuple[str, str]] = set()  # namespace and table
         self._makers: dict[str, Callable[[dict[str, Any]], None]] = {
             "namespace": self._make_namespace,
@@ -96,9 +97,13 @@ class Network:
                 raise
             self._inside = name
         self.enter(name)
-        for key, value in fact["sysctls"]:
-            _write_sysctl(key, value)
+        self._set(name, fact["sysctls"])
         netlink.set_up("lo")
+
+    def _set(self, namespace: str, sysctls: Iterable[tuple[str, str]]) -> None:
+        """Write settings of the namespace. What this kernel has no place for is tried again whenever rules have been
+        loaded: they bring the module of connection tracking, with its settings."""
+        self._missing[namespace] = [(key, value) for key, value in sysctls if not _write_sysctl(key, value)]
 
     def _undo_namespace(self, fact: dict[str, Any]) -> None:
         path = f"{NETNS_DIR}/{fact['name']}"
@@ -108,6 +113,7 @@ class Network:
             self.enter(next(each for each in self.names() if each != fact["name"]))
         kernel.unmount(path)
         os.unlink(path)
+        self._missing.pop(fact["name"], None)
         self._with_rules = {each for each in self._with_rules if each[0] != fact["name"]}
 
     def _make_resolver(self, fact: dict[str, Any]) -> None:
@@ -126,6 +132,8 @@ class Network:
         which = (fact["namespace"], fact["table"])
         replaces = f"delete table {_FAMILY} {fact['table']}\n" if which in self._with_rules else ""
         self._run_nft(fact["namespace"], replaces + fact["text"])
+        if self._missing.get(fact["namespace"]):
+            self._set(fact["namespace"], self._missing[fact["namespace"]])
         self._with_rules.add(which)
 
     def _undo_ruleset(self, fact: dict[str, Any]) -> None:
@@ -196,10 +204,11 @@ def _write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def _write_sysctl(key: str, value: str) -> None:
-    """Write a setting of the namespace; one that this kernel lacks is left (a module that is not loaded)."""
+def _write_sysctl(key: str, value: str) -> bool:
+    """Write a setting of the namespace; False where the kernel has no such setting (a module that is not loaded)."""
     try:
         with open(f"/proc/sys/{key}", "w") as file:
             file.write(value)
     except FileNotFoundError:
-        pass
+        return False
+    return True

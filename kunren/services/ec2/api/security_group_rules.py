@@ -11,11 +11,11 @@ from kunren.control.store import Tx
 from kunren.core.arn import build_arn
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.ec2 import errors, filters, ids, permissions, store, tagging
+from kunren.services.ec2 import errors, filters, ids, peerings, permissions, store, tagging
 from kunren.services.ec2.api.base import Params, operation, paged
 from kunren.services.ec2.api.prefix_lists import PrefixListOperations
 from kunren.services.ec2.api.security_groups import SecurityGroupOperations
-from kunren.services.ec2.model import SecurityGroup, SecurityGroupRule
+from kunren.services.ec2.model import PeerGroup, SecurityGroup, SecurityGroupRule
 
 Owned = tuple[SecurityGroup, SecurityGroupRule]
 FILTERS: dict[str, filters.Getter[Owned]] = {
@@ -31,7 +31,7 @@ _PEERS = {
 
 
 def rule_to_wire(group: SecurityGroup, rule: SecurityGroupRule) -> dict[str, Any]:
-    referenced = {"GroupId": rule.group_id, "UserId": group.account} if rule.group_id else None
+    referenced = {"GroupId": rule.group_id, **permissions.owner_of(rule, group.account)} if rule.group_id else None
     return {
         "SecurityGroupRuleId": rule.id,
         "SecurityGroupRuleArn": build_arn("ec2", group.region, group.account, f"security-group-rule/{rule.id}"),
@@ -91,7 +91,7 @@ class SecurityGroupRuleOperations(SecurityGroupOperations, PrefixListOperations)
                 "The parameter ipPermissions cannot be used with the parameters of a single permission"
             )
 
-        def group_of(pair: Mapping[str, Any]) -> str:
+        def group_of(pair: Mapping[str, Any]) -> tuple[str, PeerGroup | None]:
             return self._peer_group(tx, ctx, group, pair)
 
         rules = permissions.from_permissions(asked, egress=egress, group_of=group_of)
@@ -100,16 +100,26 @@ class SecurityGroupRuleOperations(SecurityGroupOperations, PrefixListOperations)
                 self.get_prefix_list(tx, ctx, each.prefix_list_id)
         return rules
 
-    def _peer_group(self, tx: Tx, ctx: RequestContext, group: SecurityGroup, pair: Mapping[str, Any]) -> str:
-        """The id of the group that a rule of `group` names: of the same VPC, since there is no peering yet."""
-        if pair.get("VpcPeeringConnectionId"):
-            raise errors.NotYet("VPC peering")
-        if pair.get("UserId") not in (None, "", ctx.account):
+    def _peer_group(
+        self, tx: Tx, ctx: RequestContext, group: SecurityGroup, pair: Mapping[str, Any]
+    ) -> tuple[str, PeerGroup | None]:
+        """The id of the group that a rule of `group` names: of the same VPC, or of one that is linked to it by peering
+        in the same region ("Update your security groups to reference peer security groups")."""
+        owner = pair.get("UserId") or ctx.account
+        vpc = store.find_vpc(tx, ctx.account, ctx.region, group.vpc_id)
+        for peering, side in peerings.others(tx, vpc):
+            if pair.get("VpcPeeringConnectionId") not in (None, "", peering.id):
+                continue
+            if (side.account, side.region) == (owner, ctx.region):
+                found = tx.get(SecurityGroup, owner, ctx.region, pair.get("GroupId") or "")
+                if found is not None and found.vpc_id == side.vpc_id:
+                    return found.id, PeerGroup(account=owner, vpc_id=side.vpc_id, peering_id=peering.id)
+        if owner != ctx.account:
             raise errors.GroupNotFound(pair.get("GroupId") or pair.get("GroupName") or "")
-        peer = self.named_group(tx, ctx, dict(pair))
-        if peer.vpc_id != group.vpc_id:
+        same = self.named_group(tx, ctx, dict(pair))
+        if same.vpc_id != group.vpc_id:
             raise errors.DifferentNetworks()
-        return peer.id
+        return same.id, None
 
     @operation
     def revoke_security_group_ingress(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
@@ -186,12 +196,14 @@ class SecurityGroupRuleOperations(SecurityGroupOperations, PrefixListOperations)
             )
         ports = permissions.ports_of(protocol, from_port, to_port)
         peer: str = wanted[given[0]]
+        elsewhere = None
         if attribute == "cidr_v4":
             peer = permissions.cidr_v4_of(peer)
         elif attribute == "cidr_v6":
             peer = permissions.cidr_v6_of(peer)
         elif attribute == "group_id":
-            peer = self._peer_group(tx, ctx, group, {"GroupId": peer})
+            owner = rule.peer.account if rule.peer is not None else ctx.account
+            peer, elsewhere = self._peer_group(tx, ctx, group, {"GroupId": peer, "UserId": owner})
         else:
             peer = self.get_prefix_list(tx, ctx, peer).id
         return SecurityGroupRule(
@@ -202,6 +214,7 @@ class SecurityGroupRuleOperations(SecurityGroupOperations, PrefixListOperations)
             to_port=ports[1],
             description=permissions.description_of(wanted.get("Description")),
             tags=rule.tags,
+            peer=elsewhere,
             **{attribute: peer},
         )
 

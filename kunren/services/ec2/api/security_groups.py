@@ -38,7 +38,9 @@ def _rule_filters(egress: bool) -> dict[str, Getter[SecurityGroup]]:
         "prefix-list-id": each(lambda group, rule: rule.prefix_list_id),
         "protocol": each(lambda group, rule: rule.protocol),
         "to-port": each(lambda group, rule: rule.to_port if has_port(rule) else None),
-        "user-id": each(lambda group, rule: group.account if rule.group_id else None),
+        "user-id": each(
+            lambda group, rule: (rule.peer.account if rule.peer else group.account) if rule.group_id else None
+        ),
     }
 
 
@@ -162,12 +164,12 @@ class SecurityGroupOperations(Ec2Base):
 
 
 def _is_used(tx: Tx, group: SecurityGroup) -> bool:
-    """Does an interface have the group, or another group's rule name it."""
+    """Does an interface have the group, or another group's rule name it; a rule of a peer VPC only becomes stale."""
     interfaces = tx.list(NetworkInterface, group.account, group.region)
     if any(group.id in each.groups for each in interfaces):
         return True
     others = (each for each in tx.list(SecurityGroup, group.account, group.region) if each.id != group.id)
-    return any(rule.group_id == group.id for each in others for rule in each.rules)
+    return any(rule.group_id == group.id and rule.peer is None for each in others for rule in each.rules)
 
 
 def _check_name(name: str) -> None:

@@ -22,7 +22,6 @@ _OPTIONS = (
     "AllowEgressFromLocalClassicLinkToRemoteVpc",
     "AllowEgressFromLocalVpcToRemoteClassicLink",
 )
-_NO_OPTIONS = dict.fromkeys(_OPTIONS, False)
 
 
 class VpcPeeringOperations(Ec2Base):
@@ -133,25 +132,29 @@ class VpcPeeringOperations(Ec2Base):
 
     @operation
     def modify_vpc_peering_connection_options(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
-        """Nothing can be switched on yet; what is off may be asked to be off."""
-        peering = self.get(self.store.snapshot(), ctx, ids.VPC_PEERING, params["VpcPeeringConnectionId"])
-        answer = {}
-        for name, side in (("Requester", peering.requester), ("Accepter", peering.accepter)):
-            member = f"{name}PeeringConnectionOptions"
-            if params.get(member) is None:
-                continue
-            if side.account != ctx.account:
-                raise errors.OperationNotPermitted(
-                    f"User {ctx.account} cannot modify {name.lower()} peering options of {peering.id}"
+        """Each side says for itself whether the other may resolve its public names, in its own region."""
+        with self.store.write() as tx:
+            peering = self.get(tx, ctx, ids.VPC_PEERING, params["VpcPeeringConnectionId"])
+            answer, changed = {}, {}
+            for name, side in (("requester", peering.requester), ("accepter", peering.accepter)):
+                member = f"{name.capitalize()}PeeringConnectionOptions"
+                if params.get(member) is None:
+                    continue
+                if (side.account, side.region) != (ctx.account, ctx.region):
+                    raise errors.OperationNotPermitted(
+                        f"User {ctx.account} cannot modify {name} peering options of {peering.id} in {ctx.region}"
+                    )
+                _refuse_options(params[member])
+                wanted = params[member].get("AllowDnsResolutionFromRemoteVpc", side.allows_dns)
+                changed[name] = replace(side, allows_dns=wanted)
+                answer[member] = _options(changed[name])
+            if not answer:
+                raise errors.MissingParameterText(
+                    "The request must contain accepterPeeringConnectionOptions or requesterPeeringConnectionOptions"
                 )
-            _refuse_options(params[member])
-            answer[member] = dict(_NO_OPTIONS)
-        if not answer:
-            raise errors.MissingParameterText(
-                "The request must contain accepterPeeringConnectionOptions or requesterPeeringConnectionOptions"
-            )
-        if peerings.code(self.store.snapshot(), peering, self.clock.now()) not in peerings.ACTIVE_CODES:
-            raise errors.OperationNotPermitted(f"The peering connection {peering.id} is not active")
+            if peerings.code(tx, peering, self.clock.now()) not in peerings.ACTIVE_CODES:
+                raise errors.OperationNotPermitted(f"The peering connection {peering.id} is not active")
+            peerings.put(tx, replace(peering, **changed))
         return answer
 
     def _peering_to_wire(self, reader: store.Reader, peering: VpcPeering) -> dict[str, Any]:
@@ -195,15 +198,17 @@ def _side(reader: store.Reader, side: PeeringSide, known: bool) -> dict[str, Any
     if known and vpc is not None:
         shown["CidrBlock"] = vpc.cidr
         shown["CidrBlockSet"] = [{"CidrBlock": each} for each in store.vpc_cidrs(vpc)]
-        shown["PeeringOptions"] = dict(_NO_OPTIONS)
+        shown["PeeringOptions"] = _options(side)
     return shown
+
+
+def _options(side: PeeringSide) -> dict[str, bool]:
+    return {**dict.fromkeys(_OPTIONS, False), _OPTIONS[0]: side.allows_dns}
 
 
 def _refuse_options(options: dict[str, Any] | None) -> None:
     options = options or {}
-    if options.get("AllowDnsResolutionFromRemoteVpc"):
-        raise errors.NotYet("DNS resolution from a peer VPC")
     if options.get("AllowMultipathResilience") or options.get("MultipathResilienceMode"):
         raise errors.NotYet("multipath resilience of peering connections")
-    if any(options.get(each) for each in _OPTIONS):
+    if any(options.get(each) for each in _OPTIONS[1:]):
         raise errors.InvalidParameterValue("EC2-Classic has been retired: ClassicLink options cannot be enabled.")

@@ -82,3 +82,38 @@ def test_routes_carry_packets_between_two_vpcs_and_never_on_to_a_third(lab):
         assert second in lab.world.status()["parts"]
 
     lab(story)
+
+
+def test_a_rule_may_name_a_group_of_the_peer_vpc(lab):
+    async def story(lab):
+        ec2 = lab.ec2
+        neighbour = ec2.elsewhere(OTHER)
+        near = await Side.build(lab, ec2, "10.0.0.0/16")
+        far = await Side.build(lab, neighbour, "10.1.0.0/16")
+        clients = neighbour.group(far.vpc, "clients")
+        client = await lab.workload(far.subnet, groups=[clients])
+        closed = ec2.group(near.vpc, "closed")
+        server = await lab.workload(near.subnet, b"server", groups=[closed])
+        pair = {"GroupId": clients, "UserId": OTHER}
+        rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [pair]}
+        asked = {"GroupId": closed, "IpPermissions": [rule]}
+        assert ec2.refused("authorize_security_group_ingress", **asked)[0] == "InvalidGroup.NotFound"
+        peering = near.peer_with(far)
+        near.route("10.1.0.0/16", VpcPeeringConnectionId=peering)
+        far.route("10.0.0.0/16", VpcPeeringConnectionId=peering)
+        (made,) = ec2.authorize_security_group_ingress(**asked)["SecurityGroupRules"]
+        assert made["ReferencedGroupInfo"] == {
+            "GroupId": clients, "UserId": OTHER, "VpcId": far.vpc, "VpcPeeringConnectionId": peering,
+        }  # fmt: skip
+        await lab.controller.settled()
+        assert await lab.ask(namespace_of(client), server.private_ip) == b"server"
+        assert await lab.ask(far.namespace, server.private_ip) is None  # of another group
+        # who comes to the group over there is let in here
+        neighbour.modify_network_interface_attribute(NetworkInterfaceId=far.workload.id, Groups=[clients])
+        await lab.controller.settled()
+        assert await lab.ask(far.namespace, server.private_ip) == b"server"
+        ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=peering)
+        await lab.controller.settled()
+        assert await lab.ask(namespace_of(client), server.private_ip) is None
+
+    lab(story)

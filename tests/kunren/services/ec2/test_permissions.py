@@ -29,7 +29,7 @@ PERMISSIONS = st.lists(
 
 
 def rules_of(asked, egress=False):
-    return permissions.from_permissions(asked, egress=egress, group_of=lambda pair: pair["GroupId"])
+    return permissions.from_permissions(asked, egress=egress, group_of=lambda pair: (pair["GroupId"], None))
 
 
 def one(**permission):

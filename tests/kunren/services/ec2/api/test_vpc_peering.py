@@ -158,7 +158,11 @@ def test_what_is_refused(pair):
         "AllowEgressFromLocalVpcToRemoteClassicLink": False,
     }
     modify["RequesterPeeringConnectionOptions"] = {"AllowDnsResolutionFromRemoteVpc": True}
-    assert pair.here.refused("modify_vpc_peering_connection_options", **modify)[0] == "NotImplemented"
+    told = pair.here.modify_vpc_peering_connection_options(**modify)["RequesterPeeringConnectionOptions"]
+    assert told["AllowDnsResolutionFromRemoteVpc"] is True
+    shown = pair.there.describe_vpc_peering_connections()["VpcPeeringConnections"][0]
+    assert shown["RequesterVpcInfo"]["PeeringOptions"]["AllowDnsResolutionFromRemoteVpc"] is True
+    assert shown["AccepterVpcInfo"]["PeeringOptions"]["AllowDnsResolutionFromRemoteVpc"] is False
     assert pair.there.refused("modify_vpc_peering_connection_options", **modify)[0] == "OperationNotPermitted"
 
 
