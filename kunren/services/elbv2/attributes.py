@@ -92,6 +92,7 @@ LOAD_BALANCER: Table = {
     "routing.http.desync_mitigation_mode": Rule("defensive", _one_of("monitor", "defensive", "strictest")),
     "routing.http.drop_invalid_header_fields.enabled": Rule("false", _BOOLEAN),
     "routing.http.preserve_host_header.enabled": Rule("false", _BOOLEAN),
+    "routing.http.x_amzn_tls_kx.enabled": Rule("false", _OFF),
     "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": Rule("false", _BOOLEAN),
     "routing.http.xff_client_port.enabled": Rule("false", _BOOLEAN),
     "routing.http.xff_header_processing.mode": Rule("append", _one_of("append", "preserve", "remove")),

@@ -286,6 +286,7 @@ def test_attributes_have_awss_defaults(elb: Any) -> None:
         "routing.http.desync_mitigation_mode": "defensive",
         "routing.http.drop_invalid_header_fields.enabled": "false",
         "routing.http.preserve_host_header.enabled": "false",
+        "routing.http.x_amzn_tls_kx.enabled": "false",
         "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": "false",
         "routing.http.xff_client_port.enabled": "false",
         "routing.http.xff_header_processing.mode": "append",
