@@ -106,7 +106,9 @@ class Gateway:
             self._until_durable,
         )
         contexts = certificates.context_for if certificates is not None else None
+        self._contexts = contexts
         self.server = HttpServer(clock, with_fronts(self.chain.handle, self.fronts), self.refuse, contexts)
+        self._endpoint_servers: dict[str, HttpServer] = {}  # those that answer for one service only
 
     # --- listening ------------------------------------------------------------------------------------------------
 
@@ -130,12 +132,37 @@ class Gateway:
         """Serve a listening socket opened elsewhere. `tls` None takes HTTP and HTTPS on the same port."""
         self.server.accept(listener, tls)
 
+    def accept_for(self, endpoint: str, listener: socket.socket, tls: bool | None = None) -> None:
+        """Serve a listening socket, but only requests for the service whose endpoints begin so ("sqs")."""
+        server = self._endpoint_servers.get(endpoint)
+        if server is None:
+            server = HttpServer(self._clock, self._only(endpoint), self.refuse, self._contexts)
+            self._endpoint_servers[endpoint] = server
+        server.accept(listener, tls)
+
     def withdraw(self, listener: socket.socket) -> None:
-        """Stop serving a socket given to `accept`, and close it."""
-        self.server.withdraw(listener)
+        """Stop serving a socket given to `accept` or `accept_for`, and close it."""
+        for each in (*self._endpoint_servers.values(), self.server):
+            if each.serves(listener):
+                each.withdraw(listener)
+
+    def _only(self, endpoint: str) -> Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]:
+        """The chain for requests of one service. Behind its endpoint there is nobody who knows another's operations."""
+
+        def handle(request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+            try:
+                service = self._router.route(request, self._router.credential(request)).service
+            except AwsError:
+                return self.chain.handle(request)  # refuses it in its own words
+            if self.catalog.index[service].endpoint_prefix == endpoint:
+                return self.chain.handle(request)
+            return self.refuse(request, 404, "UnknownOperationException", "The requested operation is not recognized")
+
+        return handle
 
     async def stop(self) -> None:
-        await self.server.stop()
+        for each in (*self._endpoint_servers.values(), self.server):
+            await each.stop()
         self._host_sockets.clear()
 
     # --- what the rest of Kunren asks -----------------------------------------------------------------------------

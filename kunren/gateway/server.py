@@ -65,6 +65,9 @@ class HttpServer:
             self._sweeping = True
             self._keep(self._sweep())
 
+    def serves(self, listener: socket.socket) -> bool:
+        return listener in self._listeners
+
     def withdraw(self, listener: socket.socket) -> None:
         """Stop serving a listening socket and close it; its connections go on."""
         if self._listeners.pop(listener, False) is not False or listener.fileno() >= 0:

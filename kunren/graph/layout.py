@@ -114,7 +114,7 @@ class Layout:
             made.append((self._beside(each.id for each in nodes), shapes.targets(self.index, subnet, nodes)))
         for subnet_node in self.index.inside(vpc.id, "subnet"):
             alone = [
-                each for each in self.index.inside(subnet_node.id, "workload")
+                each for each in self.index.inside(subnet_node.id, "nat-gateway", "workload")
                 if not self.index.backward(each.id, "target")
             ]  # fmt: skip
             if alone:
@@ -126,6 +126,9 @@ class Layout:
                     made.append((self._beside(each.id for each in alone), area))
                 area.boxes += [shapes.workload(each) for each in alone]
         made.sort(key=lambda each: each[0])
+        if ways_out := self.index.inside(vpc.id, "vpc-endpoint", "peering"):
+            last = made[-1][0] if made else 0.0
+            made.append((last, shapes.ways_out(ways_out)))
         found = [shape for _, shape in made]
         _spread([wanted for wanted, _ in made], found, GAPS[TARGET])
         self._note(found)

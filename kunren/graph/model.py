@@ -10,7 +10,8 @@ import msgspec
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
     """A resource. `kind`: hosted-zone, record, load-balancer, load-balancer-node, listener, rule, certificate,
-    target-group, target, function, function-version, function-alias, vpc, subnet, workload.
+    target-group, target, function, function-version, function-alias, vpc, subnet, workload, nat-gateway, vpc-endpoint,
+    peering.
 
     `state` is what the data plane reported, in AWS's word for that kind; empty where AWS has none. `within` is the id
     of what contains it (a record is within its zone, a load balancer within its VPC, a node within its subnet).
@@ -46,14 +47,14 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
 
 GOOD, BAD, WAITING, QUIET = "good", "bad", "waiting", "quiet"
 _HEALTH = {
-    GOOD: ("healthy", "active", "Active", "INSYNC", "ISSUED", "live", "Successful"),
+    GOOD: ("healthy", "active", "Active", "INSYNC", "ISSUED", "live", "Successful", "available"),
     BAD: (
         "unhealthy", "failed", "Failed", "FAILED", "EXPIRED", "dangling", "VALIDATION_TIMED_OUT",
         "no healthy target",
     ),
     WAITING: (
         "initial", "draining", "provisioning", "pending", "Pending", "PENDING", "PENDING_VALIDATION", "degraded",
-        "InProgress",
+        "InProgress", "deleting",
     ),
 }  # fmt: skip
 _BY_STATE = {state: health for health, states in _HEALTH.items() for state in states}

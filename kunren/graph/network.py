@@ -1,10 +1,21 @@
-"""VPCs and subnets, which contain, and the workloads in them."""
+"""VPCs and subnets, which contain, the workloads and gateways in them, and what leads out of them."""
 
 from __future__ import annotations
 
 from kunren.graph.draft import Draft, grouped
 from kunren.graph.model import Node
-from kunren.services.ec2.model import InterfaceStatus, NetworkInterface, SecurityGroup, Subnet, Vpc
+from kunren.services.ec2 import endpoints, peerings
+from kunren.services.ec2.api.nat_gateways import state_of
+from kunren.services.ec2.model import (
+    InterfaceStatus,
+    NatGateway,
+    NetworkInterface,
+    SecurityGroup,
+    Subnet,
+    Vpc,
+    VpcEndpoint,
+    VpcPeering,
+)
 
 
 def add(draft: Draft) -> None:
@@ -29,6 +40,45 @@ def add(draft: Draft) -> None:
         for interface in inside:
             if interface.attachment == "workload":
                 draft.add(_workload(draft, interface, groups))
+    for gateway in draft.every(NatGateway):
+        if gateway.deleted_at is None and gateway.subnet_id in draft.nodes:
+            draft.add(_nat_gateway(draft, gateway))
+    for endpoint in draft.every(VpcEndpoint):
+        draft.add(
+            Node(
+                id=endpoint.id, kind="vpc-endpoint", name=endpoints.service_of(endpoint).name, account=endpoint.account,
+                region=endpoint.region, within=endpoint.vpc_id, state=endpoints.state_of(draft.snapshot, endpoint),
+                details={"type": endpoint.type, "id": endpoint.id},
+            )
+        )  # fmt: skip
+    for peering in draft.every(VpcPeering):
+        if peering.decision == "accepted":
+            _add_peering(draft, peering)
+
+
+def _nat_gateway(draft: Draft, gateway: NatGateway) -> Node:
+    details = {"address": gateway.private_ip or "", "connectivity": gateway.connectivity, "id": gateway.id}
+    if gateway.public_ip:
+        details["public address"] = gateway.public_ip
+        draft.addresses[gateway.public_ip] = gateway.id
+    return Node(
+        id=gateway.id, kind="nat-gateway", name=gateway.tags.get("Name", gateway.id), account=gateway.account,
+        region=gateway.region, within=gateway.subnet_id, details=details, state=state_of(draft.snapshot, gateway),
+    )  # fmt: skip
+
+
+def _add_peering(draft: Draft, peering: VpcPeering) -> None:
+    """One node in each of the two VPCs, that leads to the other."""
+    state = peerings.code(draft.snapshot, peering, peering.expires_at)
+    for here, there in (sides := peerings.sides(peering), sides[::-1]):
+        id = f"{peering.id}/{here.vpc_id}"
+        draft.add(
+            Node(
+                id=id, kind="peering", name=peering.id, account=here.account, region=here.region, within=here.vpc_id,
+                state=state, details={"to": there.vpc_id, "account": there.account, "region": there.region},
+            )
+        )  # fmt: skip
+        draft.join(id, there.vpc_id, "peering")
 
 
 def _subnet(subnet: Subnet) -> Node:

@@ -174,4 +174,15 @@ def _qualified(node: Node) -> Box:
 
 
 def workload(node: Node) -> Box:
-    return box(node, "target", WIDTHS["target"], [(node.name, "plain"), (node.details["address"], "faint")])
+    """A workload, or a NAT gateway."""
+    second = " · ".join((["NAT gateway"] if node.kind == "nat-gateway" else []) + [node.details["address"]])
+    return box(node, "target", WIDTHS["target"], [(node.name, "plain"), (second, "faint")])
+
+
+def ways_out(nodes: Sequence[Node]) -> Area:
+    """The VPC endpoints and peering connections of a VPC."""
+    boxes: list[Box | Area] = []
+    for node in nodes:
+        what = f"{node.details['type']} endpoint" if node.kind == "vpc-endpoint" else f"peering → {node.details['to']}"
+        boxes.append(box(node, "target", WIDTHS["target"], [(node.name, "plain"), (what, "faint")]))
+    return Area("subnet", [Text("endpoints and peering", "faint")], boxes)

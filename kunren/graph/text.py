@@ -15,6 +15,9 @@ from kunren.graph.model import Graph, Node, health
 Span: TypeAlias = tuple[str, str]
 """Text and its style: "", "strong", "faint", or a health ("good", "bad", "waiting", "quiet")."""
 Line: TypeAlias = list[Span]
+_NOUNS = {
+    "workload": "workload ", "nat-gateway": "NAT gateway ", "vpc-endpoint": "endpoint ", "peering": "peering ",
+}  # fmt: skip
 _FUNCTIONS = ("function", "function-version", "function-alias")
 
 
@@ -61,7 +64,8 @@ def _dns(index: Index) -> list[Branch]:
         shown = index.shown_records(zone)
         hidden = len(index.inside(zone.id, "record")) - len(shown)
         more = f"  and {counted(hidden, 'other record')}" if hidden else ""
-        line = [(zone.name, "strong"), (f"  hosted zone {zone.details['id']}{more}", "faint"), *_state(zone)]
+        private = f"  private in {zone.details['private in']}" if "private in" in zone.details else ""
+        line = [(zone.name, "strong"), (f"  hosted zone {zone.details['id']}{private}{more}", "faint"), *_state(zone)]
         made.append(Branch(line, [_record(index, each) for each in shown]))
     return made
 
@@ -93,25 +97,38 @@ def _vpcs(index: Index) -> list[tuple[str, list[Branch]]]:
         idle = [each for each in index.inside(vpc.id, "target-group") if not index.backward(each.id, "rule")]
         branches += [_group(index, each, "unused  ", seen) for each in idle]
         branches += _workloads(index, vpc)
+        branches += [_way_out(each) for each in index.inside(vpc.id, "vpc-endpoint", "peering")]
         made.append((title, branches or [Branch([("nothing that carries traffic", "faint")])]))
     return made
 
 
 def _workloads(index: Index, vpc: Node) -> list[Branch]:
-    """Subnets with the workloads that no target group has (the others are drawn as targets)."""
+    """Subnets with NAT gateways, and workloads that no target group has (the others are drawn as targets)."""
     made = []
     for subnet in index.inside(vpc.id, "subnet"):
-        alone = [each for each in index.inside(subnet.id, "workload") if not index.backward(each.id, "target")]
+        alone = index.inside(subnet.id, "nat-gateway")
+        alone += [each for each in index.inside(subnet.id, "workload") if not index.backward(each.id, "target")]
         if alone:
             branch = Branch([("subnet ", "faint"), (subnet.name, ""), _place(subnet)])
             branch.below = [
-                Branch(
-                    [("workload ", "faint"), (each.name, ""), ("  " + each.details["address"], "faint"), *_state(each)]
-                )
+                Branch([(_NOUNS[each.kind], "faint"), (each.name, ""), (_at(each), "faint"), *_state(each)])
                 for each in alone
             ]
             made.append(branch)
     return made
+
+
+def _at(node: Node) -> str:
+    details = node.details
+    leaves = f" → {details['public address']}" if node.kind == "nat-gateway" and "public address" in details else ""
+    return f"  {details['address']}{leaves}"
+
+
+def _way_out(node: Node) -> Branch:
+    """A VPC endpoint or a peering connection."""
+    details = node.details
+    leads = f"  {details['type']}" if node.kind == "vpc-endpoint" else f"  → VPC {details['to']}"
+    return Branch([(_NOUNS[node.kind], "faint"), (node.name, ""), (leads, "faint"), *_state(node)])
 
 
 def _place(subnet: Node) -> Span:

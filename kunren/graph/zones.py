@@ -22,12 +22,21 @@ def add(draft: Draft) -> None:
             Node(
                 id=id, kind="hosted-zone", name=zone.name.removesuffix("."),
                 arn=f"arn:aws:route53:::hostedzone/{zone.id}", account=zone.account, state=_state(draft, zone),
-                details={"id": zone.id, "name servers": ", ".join(zone.name_servers)},
+                details={"id": zone.id, **_place(zone)},
             )
         )  # fmt: skip
+        for vpc in zone.vpcs:
+            draft.join(id, vpc.id, "private")
         for owner in sorted(owners.get((zone.account, zone.id), ()), key=lambda each: each.id):
             _add_name(draft, zone, id, owner)
     _join(draft)
+
+
+def _place(zone: HostedZone) -> dict[str, str]:
+    """Who answers: name servers, or the resolvers of VPCs."""
+    if zone.vpcs:
+        return {"private in": ", ".join(each.id for each in zone.vpcs)}
+    return {"name servers": ", ".join(zone.name_servers)}
 
 
 def _state(draft: Draft, zone: HostedZone) -> str:

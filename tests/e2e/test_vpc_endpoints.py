@@ -1,5 +1,8 @@
 """VPC endpoints: a subnet without a way to the internet reaches the services that it has endpoints for, and no others."""
 
+import os
+import signal
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -97,6 +100,11 @@ def test_an_interface_endpoint_answers_under_the_services_own_name(net, kunren, 
     for name in (own, zonal, private):
         assert net.inside.dig(name) == [address]
         assert queues(net, name) == f"200 {address}"
+        # another service's operations are unknown there
+        assert net.call("dynamodb", "DynamoDB_20120810.ListTables", name) == f"404 {address}"
+    zone = {"Name": private, "CallerReference": "1", "VPC": {"VPCId": net.vpc, "VPCRegion": "us-east-1"}}
+    with pytest.raises(ClientError, match="ConflictingDomainExists"):
+        kunren.client("route53", net.account).create_hosted_zone(**zone)
     outside = running.shell(kunren, "--from", "tokyo")
     assert outside.dig(private) == ["198.19.0.2"]
     assert outside.dig(own) == [address]  # a name like any other, for an address that is nobody's there
@@ -114,3 +122,28 @@ def test_an_interface_endpoint_answers_under_the_services_own_name(net, kunren, 
     filters = [{"Name": "interface-type", "Values": ["vpc_endpoint"]}]
     assert net.ec2.describe_network_interfaces(Filters=filters)["NetworkInterfaces"] == []
     net.ec2.delete_security_group(GroupId=web)
+
+
+def test_a_gateway_endpoint_leads_to_buckets_and_both_kinds_outlive_a_kill_9(own_kunren, account, running, until):
+    own_kunren.up()
+    net = PrivateNetwork(own_kunren, account, running, until)
+    s3 = own_kunren.client("s3", account)
+    s3.create_bucket(Bucket="shelf")
+    s3.put_object(Bucket="shelf", Key="book", Body=b"once upon a time", ACL="public-read")
+
+    def read(inside):
+        return inside.run("curl", "-sS", "-m", "2", "https://shelf.s3.us-east-1.amazonaws.com/book")["out"]
+
+    assert read(net.inside) == ""
+    net.endpoint("s3", "Gateway", RouteTableIds=[net.table])
+    net.endpoint("sqs", "Interface", SubnetIds=[net.subnet], PrivateDnsEnabled=True)
+    assert read(net.inside) == "once upon a time"
+    answered = queues(net)
+    assert answered.startswith("200 10.0.1.")
+
+    os.kill(own_kunren.pid, signal.SIGKILL)
+    net.inside.process.wait(10)
+    own_kunren.up()
+    net.inside = running.shell(own_kunren, "--subnet", net.subnet)
+    assert read(net.inside) == "once upon a time"
+    assert queues(net) == answered

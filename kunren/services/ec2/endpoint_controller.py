@@ -1,8 +1,9 @@
 """Makes interface endpoints answer, and says when they do.
 
 An endpoint's interfaces are addresses in the VPC's namespace, like load balancer nodes. Once one is live, the API's
-front listens there; once all are, the endpoint's names are published: its own for everyone, the service's private name
-as a private zone of the VPC, where it takes the place of the public one. What is deleted stops answering first.
+front listens there for its service alone; once all are, the endpoint's names are published: its own for everyone, the
+service's private name as a private zone of the VPC, where it takes the place of the public one. What is deleted stops
+answering first.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ TTL_S = 60
 class Front(Protocol):
     """The part of the gateway that endpoints need."""
 
-    def accept(self, listener: socket.socket, tls: bool | None = None) -> None: ...
+    def accept_for(self, endpoint: str, listener: socket.socket, tls: bool | None = None) -> None: ...
     def withdraw(self, listener: socket.socket) -> None: ...
 
 
@@ -107,7 +108,7 @@ class EndpointController:
                         vpc_namespace(endpoint.vpc_id), bind=(address, port), listen=BACKLOG
                     )
                     opened.append(sock)
-                    self._front.accept(sock, tls)
+                    self._front.accept_for(endpoint.service, sock, tls)
             except BaseException:
                 self._withdraw(listening.pop(address))
                 raise

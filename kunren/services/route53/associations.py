@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kunren.control.store import Snapshot, Tx
-from kunren.services.ec2.model import Vpc
+from kunren.services.ec2 import endpoints
+from kunren.services.ec2.model import Vpc, VpcEndpoint
 from kunren.services.route53.errors import ConflictingDomainExists, InvalidInput, InvalidVPCId, LimitsExceeded
 from kunren.services.route53.model import AssociatedVpc, HostedZone
 
@@ -42,12 +43,20 @@ def zones_of_vpc(reader: Snapshot | Tx, vpc_id: str) -> Iterable[HostedZone]:
 
 
 def check_conflict(reader: Snapshot | Tx, vpc: AssociatedVpc, name: str) -> None:
-    """Raises ConflictingDomainExists where the VPC has a private zone of that name already."""
+    """Raises ConflictingDomainExists where the VPC has a private zone of that name already, its own or the one that
+    comes with an interface endpoint's private name."""
     for zone in zones_of_vpc(reader, vpc.id):
         if zone.name == name:
             raise ConflictingDomainExists(
                 f"The VPC {vpc.id} in region {vpc.region} has already been associated with the hosted zone {zone.id} "
                 "with the same domain name."
+            )
+    for endpoint in reader.list(VpcEndpoint, vpc.account, vpc.region):
+        private = endpoints.service_of(endpoint).private_name
+        if endpoint.vpc_id == vpc.id and endpoint.private_dns and name == f"{private}.":
+            raise ConflictingDomainExists(
+                f"The VPC {vpc.id} in region {vpc.region} has already been associated with the hosted zone "
+                f"{endpoint.private_zone_id} with the same domain name."
             )
 
 

@@ -2,7 +2,10 @@
 
 from kunren.graph.build import architecture
 from kunren.graph.model import Graph
+from kunren.graph.svg import svg
 from kunren.graph.text import lines, plain
+from kunren.services.ec2.model import NatGateway, PeeringSide, Vpc, VpcEndpoint, VpcPeering
+from kunren.services.route53.model import AssociatedVpc, HostedZone
 
 EXPECTED = """\
 DNS
@@ -51,3 +54,47 @@ def test_functions_outside_of_vpcs_show_the_alias_that_a_group_leads_to(shop, wi
         "└─ unused  target group pay  lambda  ● unused\n"
         "   └─ alias pay:live  → version 1 (90 %), version 2 (10 %)  python3.13\n"
     )
+
+
+def test_what_leads_out_of_a_vpc_is_drawn_with_it(shop):
+    made = shop()
+    here = {"account": "123456789012", "region": "us-east-1"}
+    side, other = (PeeringSide(**here, vpc_id=each) for each in ("vpc-1", "vpc-2"))
+    with made.store.write() as tx:
+        tx.put(Vpc(**here, id="vpc-2", cidr="10.1.0.0/16"))
+        tx.put(
+            NatGateway(
+                **here, id="nat-1", vpc_id="vpc-1", subnet_id="subnet-0", availability_zone="us-east-1a",
+                connectivity="public", created_at=0, interface_id="eni-nat", private_ip="10.0.0.9",
+                public_ip="198.19.0.9",
+            )
+        )  # fmt: skip
+        tx.put(
+            VpcEndpoint(
+                **here, id="vpce-1", vpc_id="vpc-1", service="s3", type="Gateway", policy="", label="",
+                private_zone_id="", created=0,
+            )
+        )  # fmt: skip
+        tx.put(VpcPeering(**here, id="pcx-1", requester=side, accepter=other, decision="accepted", expires_at=0))
+        associated = AssociatedVpc(id="vpc-2", region="us-east-1", account="123456789012")
+        tx.put(
+            HostedZone(
+                account="123456789012", region="", id="Z2", name="corp.", caller_reference="2", name_servers=(),
+                created=0, vpcs=(associated,),
+            )
+        )  # fmt: skip
+    graph = architecture(made.store.snapshot())
+    text = plain(graph)
+    for line in (
+        "NAT gateway nat-1  10.0.0.9 → 198.19.0.9  ● pending",
+        "endpoint com.amazonaws.us-east-1.s3  Gateway  ● available",
+        "peering pcx-1  → VPC vpc-2  ● ",
+        "peering pcx-1  → VPC vpc-1  ● ",
+        "corp  hosted zone Z2  private in vpc-2",
+    ):
+        assert line in text
+    drawn = svg(graph)
+    for words in ("NAT gateway · 10.0.0.9", "Gateway endpoint", "peering → vpc-2"):
+        assert words in drawn
+    edges = {(each.source, each.target, each.label) for each in graph.edges}
+    assert {("pcx-1/vpc-1", "vpc-2", "peering"), ("hosted-zone/Z2", "vpc-2", "private")} <= edges
