@@ -8,12 +8,13 @@ the router itself and link-local services is never filtered (VPC User Guide, "Ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kunren.world import nft
 from kunren.world.network import Acl, AclRule
 
+_BEFORE_TRANSLATION, _AFTER_TRANSLATION = "-120", "110"  # of balanced flows, and after they are marked
 _LINK_LOCAL = "169.254.0.0/16"
 # Before security groups, after the internet gateway's translation of what arrives; what leaves a subnet comes first.
 _OUT_OF, _INTO = "-20", "-10"
@@ -29,8 +30,9 @@ class Border:
     acl: Acl | None = None
 
 
-def acl_chains(borders: Sequence[Border], resolver: str) -> list[str]:
-    """The chains of all ACLs, and those that lead packets to them; none where no border has an ACL."""
+def acl_chains(borders: Sequence[Border], resolver: str, public: Mapping[str, str], flow_mark: int) -> list[str]:
+    """The chains of all ACLs, and those that lead packets to them; none where no border has an ACL. `public` are the
+    VPC's public addresses with the private ones they stand for; `flow_mark` is what balanced flows are marked with."""
     acls = {border.acl.id: border.acl for border in borders if border.acl is not None}
     if not acls:
         return []
@@ -40,14 +42,46 @@ def acl_chains(borders: Sequence[Border], resolver: str) -> list[str]:
         chains.append(nft.jump_chain(_into(acl), [*_rules(acl.ingress, "saddr"), "drop"]))
         chains.append(nft.jump_chain(_out_of(acl), [*_rules(acl.egress, "daddr"), "drop"]))
     guarded = [(border, border.acl) for border in borders if border.acl is not None]
+    nodes = {border.device: _addresses(border, public) for border in borders}
+    every = [address for each in nodes.values() for address in each]
+    flow = f"meta mark & {flow_mark:#x} == {flow_mark:#x}"
+    not_flows = [f"{flow} ct original ip daddr {nft.among(every)} accept"] if every else []
     for priority, name, rules in (
         (_OUT_OF, "leaving", [_leaving(border, acl, exempt) for border, acl in guarded]),
         (_INTO, "entering", [_entering(border, acl, exempt) for border, acl in guarded]),
     ):
         for hook in ("forward", "input", "output"):
-            lines = [each[hook] for each in rules if hook in each]
+            lines = [*(not_flows if hook == "forward" else []), *(each[hook] for each in rules if hook in each)]
             chains.append(nft.chain(f"acl_{name}_{hook}", "filter", hook, priority, "accept", lines))
+    for name, side, hook, priority in (
+        ("arriving", "iifname", "prerouting", _BEFORE_TRANSLATION),
+        ("passed_on", "oifname", "postrouting", _AFTER_TRANSLATION),
+    ):
+        lines = [f"{flow} {line}" for border, acl in guarded for line in _passing(border, acl, side, nodes)]
+        if lines:
+            chains.append(nft.chain(f"acl_{name}", "filter", hook, priority, "accept", lines))
     return chains
+
+
+def _passing(border: Border, acl: Acl, side: str, nodes: Mapping[str, Sequence[str]]) -> list[str]:
+    """What is sent to a load balancer's node and handed on by the kernel (`dataplane/flows`), and what answers it.
+
+    It crosses the border of the node's subnet on its way in, and again on its way out, with the addresses that are on
+    the wire there: before and after translation. What arrives (`side` is "iifname") leaves the client's or the target's
+    subnet and enters the node's; what is passed on ("oifname") leaves the node's and enters the other."""
+    device, lines = border.device, []
+    end, node = (_out_of(acl), _into(acl)) if side == "iifname" else (_into(acl), _out_of(acl))
+    others = [address for other, each in nodes.items() if other != device for address in each]
+    if others:
+        lines.append(f'{side} "{device}" ct original ip daddr {nft.among(others)} jump {end}')
+    if nodes[device]:
+        lines.append(f'{side} != "{device}" ct original ip daddr {nft.among(nodes[device])} jump {node}')
+    return lines
+
+
+def _addresses(border: Border, public: Mapping[str, str]) -> list[str]:
+    """The addresses of the border's load balancer nodes, public ones too."""
+    return [*border.nodes, *sorted(address for address, private in public.items() if private in border.nodes)]
 
 
 def _leaving(border: Border, acl: Acl, exempt: Sequence[str]) -> dict[str, str]:

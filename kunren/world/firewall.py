@@ -56,7 +56,7 @@ def vpc_rules(
     """The table of a VPC's namespace: translation at the uplink, network ACLs at the subnets' borders, and the security
     groups of load balancer nodes. `service_routes` are the ways of subnets (block) to AWS's own addresses (block): what
     takes one leaves under the VPC's own address of the uplink, which leads back here alone."""
-    parts = acl_chains(borders, resolver)
+    parts = acl_chains(borders, resolver, public, FLOW_MARK)
     to_services = [f'oifname "{UPLINK}" ip saddr {subnet} ip daddr {service}' for subnet, service in service_routes]
     if public:
         parts += [

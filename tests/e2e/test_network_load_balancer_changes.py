@@ -148,3 +148,51 @@ def test_flows_pass_again_after_a_kill_9(own_kunren, front_of, until):
     own_kunren.up("--speed", "20")
     front.target("two", 0, 80, 53, address=address)
     passes("two")
+
+
+def test_network_acls_see_flows_at_both_subnets_with_the_addresses_of_the_wire(front):
+    one, balancer = front.target("one", 1), front.balancer()
+    group = front.group(one, attributes={"load_balancing__cross_zone__enabled": "true"})
+    front.listen(balancer, group, 8080)
+    front.wait_for(group, "healthy")
+    front.wait_active(balancer)
+    name, client = f"{front.zones[0]}.{balancer['DNSName']}", front.client()
+    front.until(lambda: front.addresses(name), "the name")
+    (name,) = front.addresses(name)  # which may leave DNS as its health checks fail
+    assert client.ask(name, 8080)[0] == "one"
+    shown = front.ec2.describe_subnets(SubnetIds=front.subnets)["Subnets"]
+    near, far = (next(each["CidrBlock"] for each in shown if each["SubnetId"] == id) for id in front.subnets)
+
+    def guard(subnet):
+        """A new ACL of the subnet, by which everything may leave and nothing may come in."""
+        acl = front.ec2.create_network_acl(VpcId=front.vpc)["NetworkAcl"]["NetworkAclId"]
+        allow(acl, 1, "0.0.0.0/0", (0, 65535), egress=True)
+        wanted = [{"Name": "association.subnet-id", "Values": [subnet]}]
+        (before,) = front.ec2.describe_network_acls(Filters=wanted)["NetworkAcls"]
+        (old,) = [each for each in before["Associations"] if each["SubnetId"] == subnet]
+        front.ec2.replace_network_acl_association(AssociationId=old["NetworkAclAssociationId"], NetworkAclId=acl)
+        return acl
+
+    def allow(acl, number, cidr, ports, *, egress=False, action="allow"):
+        front.ec2.create_network_acl_entry(
+            NetworkAclId=acl, RuleNumber=number, Protocol="6", RuleAction=action, Egress=egress, CidrBlock=cidr,
+            PortRange={"From": ports[0], "To": ports[1]},
+        )  # fmt: skip
+
+    def passes():
+        return client.ask(name, 8080, timeout=0.5)[0] == "one"
+
+    of_node, of_target = guard(front.subnets[0]), guard(front.subnets[1])
+    allow(of_target, 10, near, (80, 80))  # the node's address, the target's port
+    allow(of_node, 10, "198.18.0.0/15", (8080, 8080))
+    front.until(lambda: not passes(), "the target's answers kept out of the node's subnet")
+    allow(of_node, 20, far, (1024, 65535))
+    front.until(passes, "both ways open")
+    allow(of_node, 5, "198.18.0.0/15", (8080, 8080), action="deny")
+    front.until(lambda: not passes(), "clients kept out of the node's subnet")
+    front.ec2.delete_network_acl_entry(NetworkAclId=of_node, RuleNumber=5, Egress=False)
+    front.until(passes, "open again")
+    front.tune(group, preserve_client_ip__enabled="true")
+    front.until(lambda: not passes(), "clients' own addresses kept out of the target's subnet")
+    allow(of_target, 20, "198.18.0.0/15", (80, 80))
+    front.until(passes, "clients' own addresses let in")

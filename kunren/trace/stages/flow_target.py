@@ -141,10 +141,12 @@ def _barred(course: Course, share: Share, proxied: bool, possible: list[Target])
         port, protocol = int(port_text), course.request.transport
         verdicts = [group_verdict(course, interface, egress=False, port=port, peer=peer)]
         if interface.subnet_id != node.subnet_id:
-            acl = acl_of(course, interface.subnet_id)
+            near, far = acl_of(course, node.subnet_id), acl_of(course, interface.subnet_id)
             verdicts += [
-                network_acl(acl, egress=False, ports=(port, port), peer=peer, protocol=protocol),
-                network_acl(acl, egress=True, ports=EPHEMERAL, peer=peer, protocol=protocol),
+                network_acl(near, egress=True, ports=(port, port), peer=address, protocol=protocol),
+                network_acl(far, egress=False, ports=(port, port), peer=peer, protocol=protocol),
+                network_acl(far, egress=True, ports=EPHEMERAL, peer=peer, protocol=protocol),
+                network_acl(near, egress=False, ports=EPHEMERAL, peer=address, protocol=protocol),
             ]
         verdict = next((each for each in verdicts if not each.allowed), None)
         if verdict is not None:
