@@ -32,6 +32,7 @@ from kunren.world.network import VpcNetwork
 
 log = logging.getLogger(__name__)
 TICK_S, FILE_S = 60, 300
+LEAST_S = 0.1  # real seconds between two ticks, however fast the clock
 LINES_MAX = 100_000
 EVENTS_AT_ONCE = 2000  # PutLogEvents takes a megabyte
 FAILURES = (AwsError, ObjectUnavailable, OSError)
@@ -69,10 +70,11 @@ class FlowLogDelivery:
 
     async def run(self) -> None:
         while True:
-            due = (self._clock.now() // TICK_S + 1) * TICK_S
-            await self._clock.sleep(due - self._clock.now())
+            now = self._clock.now()
+            due = (now // TICK_S + 1) * TICK_S
+            await self._clock.sleep(max(due - now, LEAST_S * self._clock.speed))
             try:
-                await self.tick(due)
+                await self.tick(self._clock.now() // TICK_S * TICK_S)
             except WorldEnded:
                 return
             except Exception:
@@ -85,13 +87,13 @@ class FlowLogDelivery:
         logs = list(snapshot.every(FlowLog))
         due = [each for each in logs if now // each.interval_s > last // each.interval_s]
         if due:
-            found = await self._records(snapshot, due, now)
+            found = await self._records(snapshot, due, last, now)
             await asyncio.gather(*(self._deliver(each, records, now) for each, records in found))
         if now // FILE_S > last // FILE_S:
             await asyncio.gather(*(self._write_file(each, now) for each in logs if self._files.get(each.id)))
 
     async def _records(
-        self, snapshot: Snapshot, due: Sequence[FlowLog], now: float
+        self, snapshot: Snapshot, due: Sequence[FlowLog], last: float, now: float
     ) -> list[tuple[FlowLog, dict[str, list[str]]]]:
         """The lines of each log by interface."""
         covered = {each.id: covered_by(snapshot, each) for each in due}
@@ -103,7 +105,7 @@ class FlowLogDelivery:
                 counts |= await self._world.flow_counts(replace(network, observed=network.observed & wanted))
         found = []
         for each in due:
-            window = Window(max(now - each.interval_s, each.created_at), now)
+            window = Window(max(last // each.interval_s * each.interval_s, each.created_at), now)
             told = {}
             for interface in covered[each.id]:
                 subnet = snapshot.get(Subnet, each.account, each.region, interface.subnet_id)
