@@ -336,3 +336,67 @@ def test_code_comes_from_s3(home):
         "InvalidParameterValueException",
         "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist.",
     )
+
+
+def test_messages_of_a_queue_invoke_a_function_and_failed_ones_come_again(home):
+    work_url, work = home.queue("work", VisibilityTimeout="3")
+    source = """
+def handler(event, context):
+    again = [r for r in event["Records"] if r["body"] == '{"kind": "twice"}']
+    first = [r for r in again if r["attributes"]["ApproximateReceiveCount"] == "1"]
+    return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in first]}
+"""
+    arn = home.function("consume", source)
+    create = home.functions.create_event_source_mapping
+    missing = refusal(create, FunctionName="consume", EventSourceArn=f"{work}-missing")
+    assert missing[0] == "InvalidParameterValueException"
+    assert missing[1].startswith("Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExist")
+    home.function("slow", source, Timeout=4)
+    assert refusal(create, FunctionName="slow", EventSourceArn=work) == (
+        "InvalidParameterValueException",
+        "Queue visibility timeout: 3 seconds is less than Function timeout: 4 seconds",
+    )
+    stream = f"arn:aws:kinesis:us-east-1:{home.id}:stream/s"
+    refused = refusal(create, FunctionName="consume", EventSourceArn=stream)
+    assert refused[0] == "NotImplemented"
+    assert "kinesis" in refused[1]
+    made = create(
+        FunctionName="consume",
+        EventSourceArn=work,
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+        FilterCriteria={"Filters": [{"Pattern": '{"body": {"kind": [{"prefix": "t"}]}}'}]},
+        ScalingConfig={"MaximumConcurrency": 2},
+    )
+    assert (made["State"], made["BatchSize"], made["FunctionArn"]) == ("Creating", 10, arn)
+    again = refusal(create, FunctionName="consume", EventSourceArn=work)
+    assert again[0] == "ResourceConflictException"
+    assert again[1].endswith(f"Please update or delete the existing mapping with UUID {made['UUID']}")
+
+    def state():
+        return home.functions.get_event_source_mapping(UUID=made["UUID"])["State"]
+
+    home.until(lambda: state() == "Enabled", "an enabled mapping", 20)
+    sqs = home.client("sqs")
+    for kind in ("twice", "once"):
+        sqs.send_message(QueueUrl=work_url, MessageBody=json.dumps({"kind": f"t{kind}" if kind == "once" else kind}))
+    sqs.send_message(QueueUrl=work_url, MessageBody='{"kind": "left out"}')
+
+    def left():
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        told = sqs.get_queue_attributes(QueueUrl=work_url, AttributeNames=names)["Attributes"]
+        return sum(int(told[name]) for name in names)
+
+    home.until(lambda: left() == 1, "one message that failed", 20)
+    home.until(lambda: left() == 0, "nothing left", 20)
+    home.functions.update_event_source_mapping(UUID=made["UUID"], Enabled=False)
+    home.until(lambda: state() == "Disabled", "a disabled mapping", 30)
+    assert home.functions.delete_event_source_mapping(UUID=made["UUID"])["State"] == "Deleting"
+
+    def gone():
+        return home.functions.list_event_source_mappings(FunctionName="consume")["EventSourceMappings"] == []
+
+    home.until(gone, "no mapping", 20)
+    assert refusal(home.functions.get_event_source_mapping, UUID=made["UUID"]) == (
+        "ResourceNotFoundException",
+        "The resource you requested does not exist.",
+    )

@@ -29,6 +29,11 @@ class ResourceConflictException(_LambdaError):
     status = 409
 
 
+class ResourceInUseException(_LambdaError):
+    code = "ResourceInUseException"
+    status = 400
+
+
 class PreconditionFailedException(_LambdaError):
     code = "PreconditionFailedException"
     status = 412

@@ -208,6 +208,39 @@ class ProvisionedConcurrency(Resource, frozen=True, kw_only=True):
     modified: float
 
 
+class EventSourceMapping(Resource, frozen=True, kw_only=True):
+    """Desired: a function invoked with what a source has. Its id is the UUID; `state` is what the poller has come to.
+
+    `function_arn` carries a qualifier where one was given; `concurrency` None is AWS's default.
+    """
+
+    kind: ClassVar[str] = "lambda.event-source-mapping"
+
+    source_arn: str
+    function: str
+    function_arn: str
+    enabled: bool = True
+    deleting: bool = False
+    state: str
+    batch_size: int = 10
+    window_s: int = 0
+    filters: tuple[str, ...] = ()
+    concurrency: int | None = None
+    partial: bool = False
+    modified: float
+    last_result: str = ""
+    tags: dict[str, str] = {}
+
+    @property
+    def wanted(self) -> bool:
+        """Whether its source is to be polled."""
+        return self.enabled and not self.deleting
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:lambda:{self.region}:{self.account}:event-source-mapping:{self.id}"
+
+
 class FunctionStatus(Resource, frozen=True, kw_only=True):
     """Observed, kept in memory: what the runtime has deployed. Id is that of the function or version.
 
@@ -252,6 +285,7 @@ RESOURCES = (
     Layer,
     LayerVersion,
     ProvisionedConcurrency,
+    EventSourceMapping,
     FunctionStatus,
     AsyncEvent,
 )

@@ -27,6 +27,8 @@ from kunren.services.lambda_.invoker import Invoker
 from kunren.services.lambda_.model import RESOURCES
 from kunren.services.lambda_.packages import Packages
 from kunren.services.lambda_.provisioning import Provisioner
+from kunren.services.lambda_.sources.poller import Poller
+from kunren.services.lambda_.sources.queues import QueueSource
 from kunren.services.lambda_.urls import FunctionUrls
 from kunren.settings import Settings
 
@@ -64,9 +66,11 @@ class LambdaService:
         self.bridge = ElbBridge(settings, self.invoker)
         code = CodeStore(settings.data_dir / "lambda")
         self.downloads = Downloads(code, clock, entropy)
-        self.api = LambdaApi(store, clock, entropy, self.invoker, Packages(code, call), self.downloads)
+        sources = {"sqs": QueueSource(call)}
+        self.api = LambdaApi(store, clock, entropy, self.invoker, Packages(code, call), self.downloads, sources)
         self._deployer = Deployer(store, self.runtime, code, clock)
         self._provisioner = Provisioner(store, self.runtime, clock)
+        self._poller = Poller(store, self.invoker, clock, sources)
         self._events = EventQueue(store, self.invoker, clock, Destinations(call, clock, entropy))
 
     async def start(self) -> None:
@@ -79,6 +83,7 @@ class LambdaService:
             group.create_task(self._deployer.run(), name="lambda-deployer")
             group.create_task(self._provisioner.controller.run(), name="lambda-provisioner")
             group.create_task(self._events.run(), name="lambda-events")
+            group.create_task(self._poller.run(), name="lambda-poller")
 
     async def settled(self) -> None:
         """Return when every function is deployed as its row says."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from kunren.control.store import Store
@@ -10,6 +11,7 @@ from kunren.core.entropy import Entropy
 from kunren.services.lambda_.api.aliases import AliasOperations
 from kunren.services.lambda_.api.concurrency import ConcurrencyOperations
 from kunren.services.lambda_.api.event_configs import EventConfigOperations
+from kunren.services.lambda_.api.event_sources import EventSourceOperations
 from kunren.services.lambda_.api.functions import FunctionOperations
 from kunren.services.lambda_.api.invocations import InvokeOperations
 from kunren.services.lambda_.api.layers import LayerOperations
@@ -21,6 +23,7 @@ from kunren.services.lambda_.api.urls import UrlOperations
 from kunren.services.lambda_.downloads import Downloads
 from kunren.services.lambda_.invoker import Invoker
 from kunren.services.lambda_.packages import Packages
+from kunren.services.lambda_.sources.interface import EventSource
 
 
 class LambdaApi(
@@ -28,6 +31,7 @@ class LambdaApi(
     AliasOperations,
     ConcurrencyOperations,
     EventConfigOperations,
+    EventSourceOperations,
     LayerOperations,
     PermissionOperations,
     ProvisionedOperations,
@@ -48,6 +52,7 @@ class LambdaApi(
         invoker: Invoker,
         packages: Packages,
         downloads: Downloads,
+        sources: Mapping[str, EventSource],
     ) -> None:
         self._store = store
         self._clock = clock
@@ -55,3 +60,4 @@ class LambdaApi(
         self._invoker = invoker
         self._packages = packages
         self._downloads = downloads
+        self._sources = sources

@@ -1,15 +1,17 @@
-"""Tags of functions."""
+"""Tags of functions and event source mappings."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import msgspec
 
 from kunren.control.store import Snapshot, Tx
 from kunren.core.context import RequestContext
 from kunren.services.lambda_.api.base import ApiBase
 from kunren.services.lambda_.checks import check_tags
 from kunren.services.lambda_.errors import InvalidParameterValueException, ResourceNotFoundException
-from kunren.services.lambda_.model import Function
+from kunren.services.lambda_.model import EventSourceMapping, Function
 from kunren.services.lambda_.names import split_arn
 
 
@@ -19,19 +21,30 @@ class TagOperations(ApiBase):
             function = self._tagged(tx, ctx, params["Resource"])
             tags = {**function.tags, **params["Tags"]}
             check_tags(tags)
-            tx.put(self._revised(function, tags=tags))
+            tx.put(self._with_tags(function, tags))
 
     def untag_resource(self, ctx: RequestContext, params: dict[str, Any]) -> None:
         with self._store.write() as tx:
             function = self._tagged(tx, ctx, params["Resource"])
             gone = set(params["TagKeys"])
             tags = {key: value for key, value in function.tags.items() if key not in gone}
-            tx.put(self._revised(function, tags=tags))
+            tx.put(self._with_tags(function, tags))
 
     def list_tags(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         return {"Tags": self._tagged(self._store.snapshot(), ctx, params["Resource"]).tags}
 
-    def _tagged(self, source: Snapshot | Tx, ctx: RequestContext, arn: str) -> Function:
+    def _with_tags(self, tagged: Function | EventSourceMapping, tags: dict[str, str]) -> Function | EventSourceMapping:
+        if isinstance(tagged, Function):
+            return self._revised(tagged, tags=tags)
+        return msgspec.structs.replace(tagged, tags=tags)
+
+    def _tagged(self, source: Snapshot | Tx, ctx: RequestContext, arn: str) -> Function | EventSourceMapping:
+        prefix = f"arn:aws:lambda:{ctx.region}:{ctx.account}:event-source-mapping:"
+        if arn.startswith(prefix):
+            mapping = source.get(EventSourceMapping, ctx.account, ctx.region, arn.removeprefix(prefix))
+            if mapping is None:
+                raise ResourceNotFoundException("The resource you requested does not exist.")
+            return mapping
         name = split_arn(arn)
         if name is None:
             raise ResourceNotFoundException(f"The resource you requested does not exist: {arn}")
