@@ -146,7 +146,8 @@ class Poller:
 
     async def _batch(self, mapping: EventSourceMapping, source: EventSource, records: list[Record]) -> None:
         patterns = [parse_pattern(each) for each in mapping.filters]
-        kept, left_out = [], []
+        kept: list[Record] = []
+        left_out: list[Record] = []
         for each in records:
             passes = not patterns or any(matches(pattern, source.filtered(each)) for pattern in patterns)
             (kept if passes else left_out).append(each)
