@@ -1,10 +1,15 @@
-"""Filter patterns and batch failures of event source mappings."""
+"""Filter patterns, batches and failures of event source mappings."""
+
+import asyncio
+import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kunren.services.lambda_.invoker import InvokeResult
+from kunren.services.lambda_.sources.batches import cut, event, failures
 from kunren.services.lambda_.sources.patterns import InvalidPattern, matches, parse_pattern
-from kunren.services.lambda_.sources.poller import failures
 
 
 @pytest.mark.parametrize(
@@ -51,3 +56,70 @@ def test_a_function_says_which_items_failed(payload, expected):
     assert failures(InvokeResult(200, payload, None, "1", None), ["a", "b"], partial=True) == expected
     assert failures(InvokeResult(200, payload, None, "1", None), ["a", "b"], partial=False) == set()
     assert failures(InvokeResult(200, payload, "Unhandled", "1", None), ["a", "b"], partial=True) == {"a", "b"}
+
+
+@given(st.lists(st.text(max_size=40).map(lambda text: {"body": text}), max_size=20), st.integers(15, 200))
+def test_batches_keep_all_records_in_order_and_within_what_an_invocation_takes(records, limit):
+    batches = list(cut(records, limit))
+    assert [each for batch in batches for each in batch] == records
+    assert all(len(batch) == 1 or len(event(batch)) <= limit for batch in batches)
+    assert all(len(event([*one, two[0]])) > limit for one, two in zip(batches, batches[1:], strict=False))
+    assert json.loads(event(records)) == {"Records": records}
+
+
+class Queue:
+    """What a mapping asks of SQS: it fails in ways nobody expects, then has messages, then none."""
+
+    def __init__(self, failures, messages):
+        self.failures, self.messages = failures, messages
+        self.deleted = []
+        self.receivers = self.receivers_max = 0
+
+    async def call(self, account, region, service, operation, params):
+        if operation == "GetQueueAttributes":
+            return {"Attributes": {"VisibilityTimeout": "30"}}
+        if operation == "DeleteMessageBatch":
+            self.deleted += [each["ReceiptHandle"] for each in params["Entries"]]
+            return {}
+        self.receivers += 1
+        self.receivers_max = max(self.receivers_max, self.receivers)
+        try:
+            if self.failures:
+                raise self.failures.pop()
+            if self.messages:
+                return {"Messages": [self.messages.pop(0)]}
+            await asyncio.sleep(params["WaitTimeSeconds"] or 0.01)
+            return {}
+        finally:
+            self.receivers -= 1
+
+
+def test_polling_goes_on_after_any_failure_and_says_so(with_lambda):
+    messages = [{"MessageId": each, "ReceiptHandle": each, "Body": each, "MD5OfBody": each} for each in "abcdef"]
+    queue = Queue([RuntimeError("out of luck")], messages)
+
+    async def story(call):
+        source = "import time\ndef handler(e, c):\n    time.sleep(0.3)\n"
+        await call.active(source=source)
+        arn = "arn:aws:sqs:us-east-1:000000000000:work"
+        made = await call("create_event_source_mapping", FunctionName="f", EventSourceArn=arn)
+        told = []
+
+        async def shown():
+            told.append(await call("get_event_source_mapping", UUID=made["UUID"]))
+            return told[-1].get("LastProcessingResult", "")
+
+        while "out of luck" not in await shown():
+            await asyncio.sleep(0.01)
+        assert told[-1]["State"] == "Creating"
+        while await shown() != "OK" or len(queue.deleted) < 6:
+            await asyncio.sleep(0.01)
+        assert told[-1]["State"] == "Enabled"
+        assert sorted(queue.deleted) == list("abcdef")
+        assert 2 <= call.service.runtime.status()["workers"] <= 5
+        assert queue.receivers_max == 1
+        await call("delete_event_source_mapping", UUID=made["UUID"])
+        while (await call("list_event_source_mappings"))["EventSourceMappings"]:
+            await asyncio.sleep(0.05)
+
+    with_lambda(story, call=queue.call)
