@@ -100,13 +100,10 @@ class Polling:
         wait_s = LONG_POLL_S if mapping.state == "Enabled" else 0
         records = list(await self._source.receive(mapping, mapping.batch_size, wait_s))
         deadline = self._clock.now() + mapping.window_s
-        while records and len(records) < mapping.batch_size:
-            left = deadline - self._clock.now()
+        while records and len(records) < mapping.batch_size and (left := deadline - self._clock.now()) > 0:
             wanted = mapping.batch_size - len(records)
-            more = await self._source.receive(mapping, wanted, max(0, min(1, int(left))))
+            more = await self._source.receive(mapping, wanted, min(1, int(left)))
             records += more
-            if not more and left <= 0:
-                break
             if not more and left < 1:
                 await self._clock.sleep(left)
         return records

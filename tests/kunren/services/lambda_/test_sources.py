@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -63,7 +64,7 @@ def test_batches_keep_all_records_in_order_and_within_what_an_invocation_takes(r
     batches = list(cut(records, limit))
     assert [each for batch in batches for each in batch] == records
     assert all(len(batch) == 1 or len(event(batch)) <= limit for batch in batches)
-    assert all(len(event([*one, two[0]])) > limit for one, two in zip(batches, batches[1:], strict=False))
+    assert all(len(event([*one, two[0]])) > limit for one, two in pairwise(batches))
     assert json.loads(event(records)) == {"Records": records}
 
 
