@@ -43,6 +43,9 @@ from kunren.services.elbv2.api import Elbv2Api
 from kunren.services.elbv2.associations import certificates_in_use
 from kunren.services.elbv2.controllers import Elbv2Controllers
 from kunren.services.elbv2.limits import raised
+from kunren.services.elbv2.login.login import Login
+from kunren.services.elbv2.login.nodes import Nodes
+from kunren.services.elbv2.login.public_keys import PublicKeys
 from kunren.services.lambda_.policy import may_invoke
 from kunren.services.lambda_.service import LambdaService
 from kunren.services.route53.api import Route53Api
@@ -124,6 +127,9 @@ class App:
             objects=self.objects,
             observe=self.envoy.access_log.subscribe,
         )
+        nodes = Nodes(store, self.world, self.dns.resolve)
+        self.login = Login(store, clock, entropy, nodes.connect, self.ca.bundle_path)
+        self.envoy.authorization.decided_by(self.login.decide)
 
     def _build_fronts(self) -> None:
         settings, clock = self.settings, self.clock
@@ -137,7 +143,7 @@ class App:
         self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
         contexts = CertificateContexts(self.ca.server_context)
         self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)
-        self.gateway.fronts += [self.functions.urls, self.functions.downloads]
+        self.gateway.fronts += [self.functions.urls, self.functions.downloads, PublicKeys(self.login)]
         self.inside = Inside(self.gateway, self.fallback)
         self.endpoints = EndpointController(self.store, clock, self.world, self.gateway, self.dns)
         self.flow_logs = FlowLogDelivery(

@@ -20,6 +20,7 @@ from kunren.core.clock import Clock
 from kunren.dataplane.envoy.access_log import AccessLog
 from kunren.dataplane.envoy.admin import Counted, counted
 from kunren.dataplane.envoy.ads import AdsServer, Delta, Refusal
+from kunren.dataplane.envoy.authorization import Authorization
 from kunren.dataplane.envoy.encode import CLUSTER, LISTENER
 from kunren.dataplane.envoy.process import EnvoyProcess, Spawner, envoy_binary
 from kunren.dataplane.envoy.resources import Endpoint, EnvoyResources, Rejected
@@ -69,6 +70,7 @@ class EnvoyControl:
         self.state = State()
         self.ads = AdsServer(self.state, self._progress, self._refused)
         self.access_log = AccessLog()
+        self.authorization = Authorization()
         self.process = EnvoyProcess(
             world, clock, settings.run_dir, settings.log_dir, namespace=namespace, concurrency=concurrency
         )
@@ -81,7 +83,7 @@ class EnvoyControl:
     async def start(self) -> None:
         """Start Envoy and the discovery server; `ready` says when the two have met."""
         await self.process.start()
-        await self.ads.start(self.process.xds_socket, self.access_log.handlers())
+        await self.ads.start(self.process.xds_socket, self.access_log.handlers(), self.authorization.handlers())
 
     async def ready(self) -> None:
         """Return when Envoy is connected and asks for configuration."""

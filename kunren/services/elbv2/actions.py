@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kunren.core.errors import NotImplementedByKunren
+from kunren.services.elbv2 import authentication
 from kunren.services.elbv2.errors import InvalidLoadBalancerAction, TooManyActions, validation_error
 from kunren.services.elbv2.limits import STICKINESS_SECONDS_MAX, TARGET_GROUPS_PER_FORWARD, WEIGHT_MAX
 
@@ -19,9 +20,10 @@ _CONFIGS = {
     "forward": "ForwardConfig",
     "redirect": "RedirectConfig",
     "fixed-response": "FixedResponseConfig",
+    authentication.OIDC: authentication.CONFIG,
 }
-_AUTHENTICATION = ("authenticate-oidc", "authenticate-cognito", "jwt-validation")
-_OTHER_CONFIGS = (*_CONFIGS.values(), "AuthenticateOidcConfig", "AuthenticateCognitoConfig", "JwtValidationConfig")
+_NOT_BUILT = ("authenticate-cognito", "jwt-validation")
+_OTHER_CONFIGS = (*_CONFIGS.values(), "AuthenticateCognitoConfig", "JwtValidationConfig")
 REDIRECT_DEFAULTS = {
     "Protocol": "#{protocol}",
     "Port": "#{port}",
@@ -40,25 +42,34 @@ _BODY_BYTES_MAX = 1024
 _COMPONENT_LENGTH_MAX = 128
 
 
-def normalise(actions: Sequence[Mapping[str, Any]], operation: str) -> tuple[dict[str, Any], ...]:
-    """The actions as AWS stores and echoes them, sorted by Order. `operation` names the call in refusals.
+def normalise(
+    actions: Sequence[Mapping[str, Any]], operation: str, existing: Sequence[Mapping[str, Any]] = ()
+) -> tuple[dict[str, Any], ...]:
+    """The actions as AWS stores and echoes them, sorted by Order. `operation` names the call in refusals; `existing`
+    are the actions that are replaced.
 
-    Raises InvalidLoadBalancerAction, TooManyActions, ValidationError; NotImplementedByKunren for authentication.
+    Raises InvalidLoadBalancerAction, TooManyActions, ValidationError; NotImplementedByKunren for what is not built.
     """
     if not actions:
         raise validation_error("An action must be specified")
     for action in actions:
-        if action["Type"] in _AUTHENTICATION:
+        if action["Type"] in _NOT_BUILT:
             raise NotImplementedByKunren("elbv2", f"{operation} with an action of type {action['Type']}")
         if action["Type"] not in _CONFIGS:
             raise InvalidLoadBalancerAction(f"Action type '{action['Type']}' is not valid")
-    # Without authentication, the one routing action is all that a rule can have.
-    if len(actions) > 1:
+    ordered = sorted(actions, key=lambda action: action.get("Order") or 0)
+    logins = [action for action in ordered if action["Type"] == authentication.OIDC]
+    if len(ordered) - len(logins) > 1 or len(logins) > 1:
         raise TooManyActions("A rule must have exactly one action of type 'forward', 'redirect' or 'fixed-response'")
-    return tuple(_one(action) for action in actions)
+    if logins:
+        if len(ordered) == 1 or ordered[0] is not logins[0]:
+            raise InvalidLoadBalancerAction("The last action must be of type 'forward', 'redirect' or 'fixed-response'")
+        if any(action.get("Order") is None for action in ordered):
+            raise InvalidLoadBalancerAction("An order must be specified for each action of a rule with several")
+    return tuple(_one(action, existing) for action in ordered)
 
 
-def _one(action: Mapping[str, Any]) -> dict[str, Any]:
+def _one(action: Mapping[str, Any], existing: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     kind: str = action["Type"]
     for member in _OTHER_CONFIGS:
         if member != _CONFIGS[kind] and action.get(member):
@@ -79,6 +90,8 @@ def _one(action: Mapping[str, Any]) -> dict[str, Any]:
         done["Order"] = action["Order"]
     if kind == "forward":
         return {**done, **_forward(action)}
+    if kind == authentication.OIDC:
+        return {**done, authentication.CONFIG: authentication.normalise(action[authentication.CONFIG], existing)}
     if kind == "redirect":
         return {**done, "RedirectConfig": _redirect(action["RedirectConfig"])}
     return {**done, "FixedResponseConfig": _fixed_response(action["FixedResponseConfig"])}
@@ -203,6 +216,8 @@ def _fixed_response(config: Mapping[str, Any]) -> dict[str, Any]:
 def check_listener(actions: Iterable[Mapping[str, Any]], protocol: str, port: int) -> None:
     """What an action may not be on a listener with that protocol and port. Raises InvalidLoadBalancerAction."""
     for action in actions:
+        if action["Type"] == authentication.OIDC and protocol != "HTTPS":
+            raise InvalidLoadBalancerAction("Actions of type 'authenticate-oidc' are supported only on HTTPS listeners")
         config = action.get("RedirectConfig")
         if config is None:
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kunren.control.store import Snapshot, Tx
+from kunren.services.elbv2 import authentication
 from kunren.services.elbv2.model import (
     AvailabilityZone,
     HealthCheck,
@@ -63,7 +64,7 @@ def listener(each: Listener) -> dict[str, Any]:
         "LoadBalancerArn": each.load_balancer_arn,
         "Port": each.port,
         "Protocol": each.protocol,
-        "DefaultActions": list(each.default_actions),
+        "DefaultActions": authentication.shown(each.default_actions),
     }
     if each.alpn_policy is not None:
         shown["AlpnPolicy"] = [each.alpn_policy]
@@ -85,7 +86,7 @@ def rule(each: Rule) -> dict[str, Any]:
         "RuleArn": each.id,
         "Priority": str(each.priority) if each.priority else "default",
         "Conditions": list(each.conditions),
-        "Actions": list(each.actions),
+        "Actions": authentication.shown(each.actions),
         "IsDefault": each.priority == 0,
         **transforms,
     }

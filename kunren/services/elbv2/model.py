@@ -175,6 +175,15 @@ class TrustStoreRevocation(Resource, frozen=True, kw_only=True):
     pem: str
 
 
+class LoginKey(Resource, frozen=True, kw_only=True):
+    """What a region's load balancers seal sessions with, and sign users' identities. The id is the public key's."""
+
+    kind: ClassVar[str] = "elbv2.login-key"
+
+    secret: str
+    pem: str
+
+
 KINDS: tuple[type[Resource], ...] = (
     LoadBalancer,
     LoadBalancerStatus,
@@ -185,4 +194,5 @@ KINDS: tuple[type[Resource], ...] = (
     TrustStore,
     TrustStoreRevocation,
     TargetAnomaly,
+    LoginKey,
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kunren.services.elbv2 import words
+from kunren.services.elbv2.authentication import CALLBACK, OIDC, config_of
 from kunren.services.elbv2.model import Listener, TargetGroup
 from kunren.services.elbv2.redirection import location
 from kunren.services.elbv2.transforms import HOST, HOST_NAME, URL, rewrite_of, rewritten
@@ -19,10 +20,10 @@ STAGE = "action"
 def stage(course: Course) -> Step | None:
     rule, listener = course.rule, course.listener
     assert rule is not None and listener is not None
-    first, last = rule.actions[0], rule.actions[-1]
-    if first is not last:
-        why = f"what {first['Type']} does is not traced yet"
-        return course.ended(STAGE, str(first["Type"]), why, unsure=why)
+    last = rule.actions[-1]
+    login = config_of(rule.actions)
+    if login is not None and (step := _login(course, login)) is not None:
+        return step
     match last["Type"]:
         case "redirect":
             return _redirect(course, listener, last["RedirectConfig"])
@@ -37,6 +38,21 @@ def stage(course: Course) -> Step | None:
         case other:
             why = f"what {other} does is not traced yet"
             return course.ended(STAGE, str(other), why, unsure=why)
+
+
+def _login(course: Course, config: Mapping[str, Any]) -> Step | None:
+    """What an authenticate-oidc action does; None: the request goes on to the next action."""
+    name, does = config["SessionCookieName"], config["OnUnauthenticatedRequest"]
+    if course.request.path == CALLBACK or name in (course.asked().header("cookie") or ""):
+        why = f"whether the session in the cookie {name} is good, or the provider's answer, is sealed"
+        return course.ended(STAGE, OIDC, why, unsure=why)
+    why = f"no session cookie {name} was sent, and unauthenticated requests are to {does}"
+    if does == "allow":
+        return None
+    if does == "deny":
+        return course.ended(STAGE, "401", why, outcome=ANSWER, statuses=(401,), answered_by="load balancer")
+    chosen = f"redirect 302 to {config['AuthorizationEndpoint']}"
+    return course.ended(STAGE, chosen, why, outcome=ANSWER, statuses=(302,), answered_by="load balancer")
 
 
 def _redirect(course: Course, listener: Listener, config: Mapping[str, Any]) -> Step:

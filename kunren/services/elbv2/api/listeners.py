@@ -102,7 +102,7 @@ class ListenersApi(Api):
             _check_protocol(balancer, protocol, "ModifyListener")
             actions = found.default_actions
             if params.get("DefaultActions") is not None:
-                actions = normalise(params["DefaultActions"], "ModifyListener")
+                actions = normalise(params["DefaultActions"], "ModifyListener", found.default_actions)
                 network_listeners.check_actions(balancer, actions)
             check_listener(actions, protocol, port)
             secure = self._secure_settings(ctx, params, protocol, "ModifyListener", found)

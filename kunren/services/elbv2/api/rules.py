@@ -84,7 +84,7 @@ class RulesApi(Api):
             if wanted_conditions:
                 conditions = normalised_conditions(wanted_conditions, self._limits)
             if wanted_actions:
-                actions = normalised_actions(wanted_actions, "ModifyRule")
+                actions = normalised_actions(wanted_actions, "ModifyRule", found.actions)
                 check_listener(actions, listener.protocol, listener.port)
                 check_forwards(tx, ctx, self._limits, balancer, listener.protocol, actions, found.id)
             transforms = () if reset else found.transforms

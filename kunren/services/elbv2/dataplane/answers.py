@@ -17,6 +17,7 @@ _REASONS = {
     301: "Moved Permanently",
     302: "Found",
     400: "Bad Request",
+    401: "Authorization Required",
     405: "Not Allowed",
     408: "Request Time-out",
     414: "Request-URI Too Large",
@@ -27,6 +28,7 @@ _REASONS = {
     502: "Bad Gateway",
     503: "Service Temporarily Unavailable",
     504: "Gateway Time-out",
+    561: "",
 }
 
 

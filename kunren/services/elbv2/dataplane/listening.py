@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kunren.dataplane.envoy.authorization import http_filter
 from kunren.dataplane.envoy.resources import ADS, TYPE, Fragment, duration, socket_address
 from kunren.services.elbv2.attributes import LOAD_BALANCER, listener_table, value
 from kunren.services.elbv2.dataplane import guarding, rewriting, versions
@@ -29,6 +30,8 @@ from kunren.services.elbv2.logs.loggers import connection_loggers, request_logge
 from kunren.services.elbv2.model import Listener, LoadBalancer
 
 _HCM = TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+LOGIN_WITHIN_S = 15.0
+"""How long Envoy waits for the decision about a request: two questions to a provider, and some more."""
 _WELL_KNOWN_PORTS = (80, 443)
 # The seed mixes the time with an address of the worker's own heap, so that two workers (and two starts) differ.
 _TRACE = """\
@@ -78,6 +81,7 @@ class Needs:
 
     stickiness: bool = False
     transforms: bool = False
+    login: bool = False
     versions: bool = False  # some target group is of another protocol version than HTTP1
 
 
@@ -203,6 +207,7 @@ def _http_filters(listener: Listener, attribute: Callable[[str], str], needs: Ne
     lua = {"@type": TYPE + "envoy.extensions.filters.http.lua.v3.Lua"}
     router = {"@type": TYPE + "envoy.extensions.filters.http.router.v3.Router", "suppress_envoy_headers": True}
     filters: list[dict[str, Any]] = [
+        *([http_filter(LOGIN_WITHIN_S)] if needs.login else []),
         {"name": LUA, "typed_config": {**lua, "default_source_code": {"inline_string": script + "end\n"}}},
         *header_filters(listener),
     ]

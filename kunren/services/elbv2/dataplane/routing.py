@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kunren.dataplane.envoy.authorization import per_route
 from kunren.dataplane.envoy.resources import TYPE, Fragment
+from kunren.services.elbv2.authentication import CALLBACK, OIDC, config_of
 from kunren.services.elbv2.dataplane import guarding, rewriting, versions
 from kunren.services.elbv2.dataplane.answers import header, literal, own_headers, page
 from kunren.services.elbv2.dataplane.matching import Match, conditions, matches, virtual_hosts
@@ -20,8 +22,8 @@ from kunren.services.elbv2.dataplane.stickiness import (
     TARGET_HEADER,
     TargetStickiness,
     group_cookie,
-    per_route,
 )
+from kunren.services.elbv2.dataplane.stickiness import per_route as sticky_route
 from kunren.services.elbv2.model import Listener, Rule
 
 LUA = "envoy.filters.http.lua"
@@ -63,10 +65,10 @@ def route_configuration(
 ) -> Fragment:
     """All rules of a listener (the default rule among them, in order) as Envoy's RouteConfiguration."""
     given = [conditions(rule.conditions) for rule in rules]
-    actions = [_transforming(rule, _actions(rule, listener, groups, forwarding)) for rule in rules]
+    actions = [_filtered(rule, _actions(rule, listener, groups, forwarding)) for rule in rules]
     names = [route_name(rule) for rule in rules]
     hosts = []
-    own = _own_routes(forwarding)
+    own = _own_routes(forwarding) + _login_routes([rule for rule in rules if asks_for_login(rule)])
     for number, host in enumerate(virtual_hosts(given)):
         routes = list(own)
         for index, authority in host.rules:
@@ -91,7 +93,8 @@ def route_configuration(
 
 def route_name(rule: Rule) -> str:
     """What access logs say of the rule: its priority (0: the default), and its actions in order, "10 forward"."""
-    return f"{rule.priority} {','.join(each['Type'] for each in rule.actions)}"
+    kinds = ("authenticate" if each["Type"] == OIDC else each["Type"] for each in rule.actions)
+    return f"{rule.priority} {','.join(kinds)}"
 
 
 def _own_routes(forwarding: Forwarding) -> list[Fragment]:
@@ -143,17 +146,31 @@ def _actions(
             raise AssertionError(f"action type {unknown}")
 
 
-def _transforming(rule: Rule, made: list[tuple[Match | None, Fragment]]) -> list[tuple[Match | None, Fragment]]:
-    """The routes of a rule with its transforms, which concern requests that go to targets only."""
-    if not rule.transforms:
+def _filtered(rule: Rule, made: list[tuple[Match | None, Fragment]]) -> list[tuple[Match | None, Fragment]]:
+    """The routes of a rule with its login, and with its transforms, which concern what goes to targets only."""
+    login = per_route({"rule": rule.id}) if asks_for_login(rule) else {}
+    transforms = rewriting.per_route(rule.transforms)
+    if not login and not transforms:
         return made
-    filters = rewriting.per_route(rule.transforms)
-    return [
-        (extra, {**action, "typed_per_filter_config": {**action.get("typed_per_filter_config", {}), **filters}})
-        if "route" in action
-        else (extra, action)
-        for extra, action in made
-    ]
+    out = []
+    for extra, action in made:
+        filters = {**action.get("typed_per_filter_config", {}), **login, **(transforms if "route" in action else {})}
+        out.append((extra, {**action, "typed_per_filter_config": filters}))
+    return out
+
+
+def asks_for_login(rule: Rule) -> bool:
+    """Whether the rule's requests are of users who are logged in."""
+    return config_of(rule.actions) is not None
+
+
+def _login_routes(logins: Sequence[Rule]) -> list[Fragment]:
+    """Where users come back from their provider, on a listener that sends them there."""
+    if not logins:
+        return []
+    route = _page({"path": CALLBACK}, 401)  # the decision is always an answer
+    route["typed_per_filter_config"] = {**route["typed_per_filter_config"], **per_route({"rule": logins[0].id})}
+    return [{"name": route_name(logins[0]), **route}]
 
 
 def _content_type(wanted: str) -> str:
@@ -193,7 +210,7 @@ def _settings(listener: Listener, arn: str, group: Behind, group_seconds: float 
     """What the scripts must know on a route (or weighted cluster) to the group; mostly nothing."""
     if group.stickiness is None and group_seconds is None:
         return {"typed_per_filter_config": _by_version(group)} if group.http2 else {}
-    settings = per_route(
+    settings = sticky_route(
         listener.id,
         group.stickiness,
         secure=listener.protocol == "HTTPS",

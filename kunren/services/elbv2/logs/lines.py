@@ -51,6 +51,8 @@ def access_line(entry: Any, context: Context) -> str:
     status, target_status = _statuses(entry)
     target = _address(common.upstream_remote_address)
     priority, actions = _route(common.route_name)
+    if response.response_code_details.startswith("ext_authz"):  # ended by the first of them
+        actions = actions.partition(",")[0]
     secure = context.protocol == "HTTPS"
     headers = request.request_headers
     fields = [

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from kunren.services.elbv2.model import Rule
+
 FIXED = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404", "ContentType": "text/plain"}}
 PATH = {"Field": "path-pattern", "Values": ["/img/*"]}
 
@@ -214,9 +216,70 @@ def test_transforms_that_cannot_be(elb: Any, listener: str) -> None:
 
 def test_what_is_not_built_is_named_in_a_501(elb: Any, listener: str) -> None:
     asked = {"ListenerArn": listener, "Priority": 1, "Conditions": [PATH]}
-    oidc = {"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": {}}
-    code, text = elb.refused("CreateRule", Actions=[oidc, {**FIXED, "Order": 2}], **asked)
-    assert (code, "authenticate-oidc" in text) == ("NotImplemented", True)
+    pool = {"UserPoolArn": "a", "UserPoolClientId": "b", "UserPoolDomain": "c"}
+    cognito = {"Type": "authenticate-cognito", "Order": 1, "AuthenticateCognitoConfig": pool}
+    code, text = elb.refused("CreateRule", Actions=[cognito, {**FIXED, "Order": 2}], **asked)
+    assert (code, "authenticate-cognito" in text) == ("NotImplemented", True)
+
+
+def oidc(**given: Any) -> dict[str, Any]:
+    config = {
+        "Issuer": "https://login.test", "AuthorizationEndpoint": "https://login.test/authorize",
+        "TokenEndpoint": "https://login.test/token", "UserInfoEndpoint": "https://login.test/me", "ClientId": "client",
+        "ClientSecret": "hidden", **given,
+    }  # fmt: skip
+    config = {name: value for name, value in config.items() if value is not None}
+    return {"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": config}
+
+
+def test_a_login_is_echoed_with_its_defaults_and_without_the_secret(elb: Any) -> None:
+    certificates = [{"CertificateArn": elb.certificate()}]
+    secure = elb.listener(elb.balancer(), 443, Protocol="HTTPS", Certificates=certificates)["ListenerArn"]
+    last = {**FIXED, "Order": 2}
+    made = create(elb, secure, 1, Actions=[last, oidc()])
+    asked, answers = made["Actions"]
+    assert asked["AuthenticateOidcConfig"] == {
+        "Issuer": "https://login.test",
+        "AuthorizationEndpoint": "https://login.test/authorize",
+        "TokenEndpoint": "https://login.test/token",
+        "UserInfoEndpoint": "https://login.test/me",
+        "ClientId": "client",
+        "SessionCookieName": "AWSELBAuthSessionCookie",
+        "Scope": "openid",
+        "SessionTimeout": 604800,
+        "OnUnauthenticatedRequest": "authenticate",
+    }
+    assert (asked["Order"], answers) == (1, last)
+    arn = made["RuleArn"]
+    kept = oidc(ClientSecret=None, UseExistingClientSecret=True, Scope="openid email")
+    changed = elb.call("ModifyRule", RuleArn=arn, Actions=[kept, last])["Rules"][0]["Actions"][0]
+    assert changed["AuthenticateOidcConfig"]["Scope"] == "openid email"
+    assert "hidden" not in str(changed) + str(elb.call("DescribeRules", ListenerArn=secure))
+    (row,) = (each for each in elb.store.snapshot().every(Rule) if each.id == arn)
+    assert "hidden" in str(row.actions)
+    default = elb.call("ModifyListener", ListenerArn=secure, DefaultActions=[oidc(), last])["Listeners"][0]
+    assert "hidden" not in str(default) + str(elb.call("DescribeListeners", ListenerArns=[secure]))
+
+
+def test_logins_that_cannot_be(elb: Any, listener: str) -> None:
+    certificates = [{"CertificateArn": elb.certificate()}]
+    secure = elb.listener(elb.balancer("other"), 443, Protocol="HTTPS", Certificates=certificates)["ListenerArn"]
+    last = {**FIXED, "Order": 2}
+
+    def refused(on: str, *actions: dict[str, Any]) -> str:
+        return elb.refused("CreateRule", ListenerArn=on, Priority=1, Conditions=[PATH], Actions=list(actions))[0]
+
+    assert refused(listener, oidc(), last) == "InvalidLoadBalancerAction"  # HTTPS only
+    assert refused(secure, oidc()) == "InvalidLoadBalancerAction"
+    assert refused(secure, oidc(), FIXED) == "InvalidLoadBalancerAction"
+    assert refused(secure, {**oidc(), "Order": 3}, last) == "InvalidLoadBalancerAction"
+    assert refused(secure, oidc(), {**oidc(), "Order": 2}, {**last, "Order": 3}) == "TooManyActions"
+    for wrong in (
+        {"ClientSecret": None}, {"ClientSecret": None, "UseExistingClientSecret": True}, {"SessionTimeout": 604801},
+        {"UseExistingClientSecret": True}, {"TokenEndpoint": "http://login.test/token"},
+        {"AuthenticationRequestExtraParams": {f"p{number}": "v" for number in range(11)}},
+    ):  # fmt: skip
+        assert refused(secure, oidc(**wrong), last) == "InvalidLoadBalancerAction"
 
 
 def test_tags_of_every_kind_of_resource(elb: Any, listener: str) -> None:

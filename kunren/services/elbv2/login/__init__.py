@@ -1,0 +1,1 @@
+"""Logging users in, for rules with an authenticate-oidc action: cookies, providers, and the decision on a request."""
