@@ -46,6 +46,7 @@ _NAME_SERVER_DOMAIN = re.compile(r"(?:.+\.)?awsdns-\d\d\.(?:com|net|org|co\.uk)\
 _EC2_PUBLIC = (".compute-1.amazonaws.com.", ".compute.amazonaws.com.")
 _S3_REGION = re.compile(r"(?:.+\.)?s3[-.](?:dualstack\.|website[-.])?([a-z0-9-]+)\.amazonaws\.com\.\Z")
 _FUNCTION_URL = re.compile(r"[a-z0-9]{32}\.lambda-url\.([a-z0-9-]+)\.on\.aws\.\Z")
+_LOGIN_KEYS = (b"public-keys", b"auth", b"elb")
 _LOCALHOST = names.to_wire("localhost")
 _VALIDATIONS = names.to_wire("acm-validations.aws")
 
@@ -117,7 +118,7 @@ def _amazonaws(zones: Zones, spec: WorldSpec, name: bytes, rtype: int) -> Answer
         (".compute-1.amazonaws.com.", ".compute.amazonaws.com.")
     ):
         return _public_name(spec, address, name, rtype)
-    if b"elb" in labels[:-2]:
+    if b"elb" in labels[:-2] and tuple(labels[:3]) != _LOGIN_KEYS:
         exists = zones.is_above(name)
         return Answer(NOERROR if exists else NXDOMAIN, authority=(soa(_soa_owner(name)),))
     if len(labels) > 3 and spec.region(labels[-3].decode("latin-1")):
