@@ -7,7 +7,9 @@ logger's name begins with. A listener without a logger costs nothing, and neithe
 
 What it refuses to know: AWS, and what becomes of an entry.
 
-Measured: about 5 µs of Python a request; Envoy loses 5 to 12 % of its throughput on a listener that is observed.
+Measured with a load balancer's access log, on two busy cores that client, Envoy (one worker) and reader shared: 45 to
+90 µs of Python a request, from the stream to the finished line; 16 500 fixed responses a second became 9 200 on a
+listener that was observed, since the reader takes its part of the cores.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def seal(secret: str, purpose: str, content: Mapping[str, Any]) -> str:
 
     nonce = os.urandom(12)
     text = AESGCM(_key(secret)).encrypt(nonce, json.dumps(content).encode(), purpose.encode())
-    return base64.urlsafe_b64encode(nonce + text).decode()
+    return base64.urlsafe_b64encode(nonce + text).decode().rstrip("=")
 
 
 def opened(secret: str, purpose: str, text: str) -> dict[str, Any] | None:
@@ -29,7 +29,7 @@ def opened(secret: str, purpose: str, text: str) -> dict[str, Any] | None:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     try:
-        raw = base64.urlsafe_b64decode(text)
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         content: dict[str, Any] = json.loads(AESGCM(_key(secret)).decrypt(raw[:12], raw[12:], purpose.encode()))
     except (ValueError, InvalidTag):
         return None

@@ -193,11 +193,9 @@ def test_a_user_logs_in_and_the_target_is_told_who_it_is(run_login, provider):
         }  # fmt: skip
         assert claims == {**CLAIMS, "iss": ISSUER, "exp": head["exp"]} and head["exp"] > time.time()
         with pytest.raises(InvalidSignature):
-            verified(
-                login, seen["x-amzn-oidc-data"].replace(".", ".e30.", 1).replace(".e30.", ".", 1)[:-8] + "AAAAAAA="
-            )
+            verified(login, seen["x-amzn-oidc-data"].rpartition(".")[0] + "." + "A" * 86 + "==")
 
-        forged = session[0][:-9] + "AAAAAAAA="
+        forged = session[0][:-9] + "AAAAAAAAA"
         assert (await ask("/private/a", forged)).status == 302
         assert login.public_key("us-east-1", "another") is None
 
