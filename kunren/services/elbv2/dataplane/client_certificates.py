@@ -164,5 +164,9 @@ def header_filters(listener: Listener) -> list[Fragment]:
         script, names = _PASSED_ON, {"chain": name("").lower()}
     for key, header_name in names.items():
         script = script.replace("{" + key + "}", header_name)
-    lua = {"@type": TYPE + "envoy.extensions.filters.http.lua.v3.Lua", "default_source_code": {"inline_string": script}}
+    lua = {
+        "@type": TYPE + "envoy.extensions.filters.http.lua.v3.Lua",
+        "default_source_code": {"inline_string": script},
+        "clear_route_cache": False,
+    }
     return [{"name": FILTER, "typed_config": lua}]

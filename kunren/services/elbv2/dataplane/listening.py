@@ -204,7 +204,8 @@ def _http_filters(listener: Listener, attribute: Callable[[str], str], needs: Ne
         script += versions.BY_VERSION if needs.versions else versions.ONLY_GRPC_IS_WRONG
     if not preserve and listener.port not in _WELL_KNOWN_PORTS:
         script += _HOST_PORT
-    lua = {"@type": TYPE + "envoy.extensions.filters.http.lua.v3.Lua"}
+    # what the script writes into headers is for the target: the rule was chosen by what the client sent
+    lua = {"@type": TYPE + "envoy.extensions.filters.http.lua.v3.Lua", "clear_route_cache": False}
     router = {"@type": TYPE + "envoy.extensions.filters.http.router.v3.Router", "suppress_envoy_headers": True}
     filters: list[dict[str, Any]] = [
         *([http_filter(LOGIN_WITHIN_S)] if needs.login else []),

@@ -48,6 +48,22 @@ def test_rules_are_tried_by_priority_and_the_default_rule_last(kit, run_bench):
     run_bench(story)
 
 
+def test_rules_see_what_the_client_sent_and_not_what_the_load_balancer_adds(kit, run_bench, backends):
+    async def story(bench):
+        port = kit.free_port()
+        on = kit.listener(port, default=kit.forward(("a", 1)))
+        traced = kit.condition("http-header", "Root=*", HttpHeaderName="X-Amzn-Trace-Id")
+        group = kit.target_group("a", backends("plain").target())
+        other = kit.target_group("b", backends("traced").target())
+        rule = kit.rule(on, 1, kit.forward(("b", 1)), traced)
+        await bench.apply(kit.load_balancer(), on, kit.default_rule(on), rule, group, other)
+        assert (await bench.get(port)).text == "plain"
+        sent = {"X-Amzn-Trace-Id": "Root=1-67891233-abcdef012345678912345678"}
+        assert (await bench.get(port, headers=sent)).text == "traced"
+
+    run_bench(story)
+
+
 def test_fixed_responses_are_exactly_what_was_configured(kit, run_bench):
     async def story(bench):
         port = kit.free_port()
