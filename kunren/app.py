@@ -141,6 +141,7 @@ class App:
             "lambda": self.functions.api,
         }
         self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
+        self.fallback.before["logs"] = self.functions.logs.before
         contexts = CertificateContexts(self.ca.server_context)
         self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)
         self.gateway.fronts += [self.functions.urls, self.functions.downloads, PublicKeys(self.login)]

@@ -7,7 +7,7 @@ something, before the answer goes out. Account and region come from the request'
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from kunren.core.clock import Clock
@@ -37,12 +37,16 @@ class Fallback:
         self._numbers = 0
         self._sqs_changed = asyncio.Event()
         self.not_implemented: dict[str, int] = {}
+        self.before: dict[str, Callable[[str], Awaitable[None]]] = {}
+        """By service: what is awaited before an operation, named to it, is asked for."""
         self.child = ChildProcess(
             settings.run_dir, settings.data_dir / "moto" / "journal", settings.log_dir / "moto.log", clock, spawn
         )
 
     async def handle(self, service: str, operation: str, request: HttpRequest) -> HttpResponse:
         """moto's answer. Raises AwsError: 501 for what moto does not have, 503 where it cannot run."""
+        if service in self.before:
+            await self.before[service](operation)
         answer = await self._ask(service, operation, request)
         if answer.wait > 0:
             answer = await self._ask_until(self._clock.wall_seconds(answer.wait), service, operation, request)

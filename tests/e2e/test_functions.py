@@ -400,3 +400,27 @@ def handler(event, context):
         "ResourceNotFoundException",
         "The resource you requested does not exist.",
     )
+
+
+def test_what_functions_print_is_in_cloudwatch_logs_for_whoever_looks(home):
+    arn = home.function("chatty", "def handler(event, context):\n    print(event['say'])\n")
+    logs = home.client("logs")
+
+    words = ("first", "second", "third")
+
+    def said():
+        events = logs.filter_log_events(logGroupName="/aws/lambda/chatty")["events"]
+        return [each["message"] for each in events if each["message"].split()[0] in words]
+
+    assert logs.describe_log_groups()["logGroups"] == []
+    for word in ("first", "second"):
+        home.functions.invoke(FunctionName=arn, Payload=json.dumps({"say": word}))
+    assert said() == ["first\n", "second\n"]
+    (stream,) = logs.describe_log_streams(logGroupName="/aws/lambda/chatty")["logStreams"]
+    assert "/[$LATEST]" in stream["logStreamName"]
+    told = logs.get_log_events(logGroupName="/aws/lambda/chatty", logStreamName=stream["logStreamName"])["events"]
+    kinds = [each["message"].split()[0] for each in told]
+    assert kinds == ["INIT_START", "START", "first", "END", "REPORT", "START", "second", "END", "REPORT"]
+    logs.delete_log_group(logGroupName="/aws/lambda/chatty")
+    home.functions.invoke(FunctionName=arn, Payload=b'{"say": "third"}')
+    assert said() == ["third\n"]

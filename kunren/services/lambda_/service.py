@@ -15,7 +15,6 @@ from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.runtime.elb_bridge import ElbBridge
 from kunren.dataplane.runtime.host import FunctionHost
-from kunren.dataplane.runtime.logs import LogSink
 from kunren.dataplane.runtime.runtime import FunctionRuntime
 from kunren.services.lambda_.api import LambdaApi
 from kunren.services.lambda_.code import CodeStore
@@ -24,6 +23,7 @@ from kunren.services.lambda_.destinations import Destinations
 from kunren.services.lambda_.downloads import Downloads
 from kunren.services.lambda_.events import EventQueue
 from kunren.services.lambda_.invoker import Invoker
+from kunren.services.lambda_.log_delivery import LogDelivery
 from kunren.services.lambda_.model import RESOURCES
 from kunren.services.lambda_.packages import Packages
 from kunren.services.lambda_.provisioning import Provisioner
@@ -47,10 +47,10 @@ class LambdaService:
         *,
         call: CallService = nobody_answers,
         trust: Mapping[str, str] | None = None,
-        log_sink: LogSink | None = None,
         environment_limit: int = 64,
     ) -> None:
         store.register(*RESOURCES)
+        self.logs = LogDelivery(call)
         self.runtime = FunctionRuntime(
             host=host,
             clock=clock,
@@ -58,9 +58,10 @@ class LambdaService:
             folder=settings.data_dir / "lambda" / "workers",
             log_folder=settings.log_dir / "lambda",
             trust=trust,
-            log_sink=log_sink,
+            log_sink=self.logs.take,
             environment_limit=environment_limit,
         )
+        self.logs.flush = self.runtime.logs.flush
         self.invoker = Invoker(store, self.runtime, clock, entropy)
         self.urls = FunctionUrls(store, self.invoker, clock, entropy)
         self.bridge = ElbBridge(settings, self.invoker)
