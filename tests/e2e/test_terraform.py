@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -190,3 +191,34 @@ def test_a_network_load_balancer_is_applied_changed_and_destroyed(kunren, accoun
     streams.destroy()
     assert elb.describe_load_balancers()["LoadBalancers"] == []
     assert kunren.client("ec2", account).describe_addresses()["Addresses"] == []
+
+
+GREETER = """
+import os, words
+def handler(event, context):
+    return {"statusCode": 200, "headers": {"content-type": "text/plain"}, "body": os.environ["GREETING"] + words.END}
+"""
+
+
+@pytest.mark.timeout(600)
+def test_a_function_with_all_that_belongs_to_it_is_applied_changed_and_destroyed(kunren, account, terraform, until):
+    functions = terraform("functions")
+    for name, file, text in (("app.zip", "app.py", GREETER), ("layer.zip", "python/words.py", 'END = "!"\n')):
+        with zipfile.ZipFile(functions.folder / name, "w") as archive:
+            archive.writestr(file, text)
+    made = functions.apply()
+    assert made["version"] == "1"
+    assert kunren.exec("curl", "-sS", made["url"], place="tokyo").stdout == "hello!"
+    queue = kunren.client("sqs", account)
+    queue.send_message(QueueUrl=made["queue"], MessageBody="from a queue")
+
+    def waiting() -> list[str]:
+        wanted = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        return list(queue.get_queue_attributes(QueueUrl=made["queue"], AttributeNames=wanted)["Attributes"].values())
+
+    until(lambda: waiting() == ["0", "0"], "the message handled", 30)
+
+    assert functions.apply(greeting="good day")["version"] == "2"
+    until(lambda: kunren.exec("curl", "-sS", made["url"], place="tokyo").stdout == "good day!", "the new version", 10)
+    functions.destroy()
+    assert kunren.client("lambda", account).list_functions()["Functions"] == []
