@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -110,6 +111,30 @@ def own_kunren(tmp_path: Path) -> Iterator[Kunren]:
     daemon = Kunren(tmp_path / "state")
     yield daemon
     daemon.run("down")
+
+
+def _ports() -> Iterator[int]:
+    """Ports that this test process alone uses: two Envoys would share one silently (SO_REUSEPORT), and below the
+    kernel's own range no connection has one by chance."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 14_000 + worker % 6 * 3_000
+    while True:
+        for port in range(first + os.getpid() % 500, first + 3_000):
+            with socket.socket() as tried:
+                try:
+                    tried.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+            yield port
+
+
+_unused = _ports()
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """`free_port()` gives a port of 127.0.0.1 that nobody else has."""
+    return lambda: next(_unused)
 
 
 @pytest.fixture(name="until")

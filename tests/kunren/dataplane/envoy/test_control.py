@@ -18,12 +18,6 @@ from kunren.dataplane.envoy.validate import shape
 HCM = TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 def listener(name, port, **given):
     router = {"@type": TYPE + "envoy.extensions.filters.http.router.v3.Router"}
     config = {
@@ -67,7 +61,7 @@ def running(host_settings, host_spawner, story):
     asyncio.run(inner())
 
 
-def test_what_is_acknowledged_is_served(host_settings, host_spawner):
+def test_what_is_acknowledged_is_served(host_settings, host_spawner, free_port):
     async def story(control):
         port = free_port()
         await control.publish("o", answering("web", port, "one"))
@@ -82,7 +76,7 @@ def test_what_is_acknowledged_is_served(host_settings, host_spawner):
     running(host_settings, host_spawner, story)
 
 
-def test_a_refused_listener_fails_its_own_publish_only(host_settings, host_spawner):
+def test_a_refused_listener_fails_its_own_publish_only(host_settings, host_spawner, free_port):
     async def story(control):
         port = free_port()
         await control.publish("o", answering("web", port, "one"))
@@ -100,7 +94,7 @@ def test_a_refused_listener_fails_its_own_publish_only(host_settings, host_spawn
     running(host_settings, host_spawner, story)
 
 
-def test_an_invalid_listener_never_reaches_the_running_envoy(host_settings, host_spawner):
+def test_an_invalid_listener_never_reaches_the_running_envoy(host_settings, host_spawner, free_port):
     async def story(control):
         port = free_port()
         with pytest.raises(Rejected) as refused:
@@ -112,7 +106,7 @@ def test_an_invalid_listener_never_reaches_the_running_envoy(host_settings, host
     running(host_settings, host_spawner, story)
 
 
-def test_of_many_publishes_the_last_one_counts_and_all_are_answered(host_settings, host_spawner):
+def test_of_many_publishes_the_last_one_counts_and_all_are_answered(host_settings, host_spawner, free_port):
     async def story(control):
         port = free_port()
         futures = [control.publish("o", answering("web", port, f"v{n}")) for n in range(10)]
@@ -122,7 +116,7 @@ def test_of_many_publishes_the_last_one_counts_and_all_are_answered(host_setting
     running(host_settings, host_spawner, story)
 
 
-def test_an_envoy_that_dies_is_replaced_and_configured_again(host_settings, host_spawner):
+def test_an_envoy_that_dies_is_replaced_and_configured_again(host_settings, host_spawner, free_port):
     async def story(control):
         port = free_port()
         await control.publish("o", answering("web", port, "one"))

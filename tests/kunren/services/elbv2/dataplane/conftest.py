@@ -153,12 +153,6 @@ def environment(certificates: dict[str, Any] | None = None, bridge: str = "/nowh
     )
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 def raw(port: int, request: bytes, silence: float = 2) -> bytes:
     """Bytes in, all bytes out until the other side closes (or is silent for so many seconds)."""
     with socket.create_connection(("127.0.0.1", port), silence) as sock:
@@ -324,9 +318,10 @@ class Bench:
 
 
 @pytest.fixture
-def kit() -> SimpleNamespace:
+def kit(free_port: Any) -> SimpleNamespace:
     """The builders of this file, for test modules (which cannot import each other)."""
-    return SimpleNamespace(**{name: value for name, value in globals().items() if not name.startswith("_")})
+    builders = {name: value for name, value in globals().items() if not name.startswith("_")}
+    return SimpleNamespace(**builders, free_port=free_port)
 
 
 @pytest.fixture
