@@ -38,6 +38,11 @@ def _kit():
 kit = _kit()
 
 
+@pytest.fixture(autouse=True)
+def _ports(free_port):
+    kit.free_port = free_port
+
+
 class Names:
     def __init__(self):
         self.published = {}
