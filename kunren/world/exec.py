@@ -21,6 +21,7 @@ from kunren.world.agent.filesystem import RESOLV_CONF, STAGE, lay, resolver_file
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
 _HANDED_ON = (signal.SIGTERM, signal.SIGHUP)
+_OF_TERMINALS = (signal.SIGINT, signal.SIGQUIT)
 _NAMESPACES = (
     ("user", kernel.CLONE_NEWUSER),
     ("mnt", kernel.CLONE_NEWNS),
@@ -77,11 +78,14 @@ def enter(world: Mapping[str, Any], namespace: str, argv: list[str], env: Mappin
     except FileNotFoundError:
         sys.stderr.write(f"kunren: the world, or {namespace} in it, has ended; see `kunren status`\n")
         return 1
-    # held back until there is somebody to hand them on to
-    signal.pthread_sigmask(signal.SIG_BLOCK, _HANDED_ON)
+    # held back until there is somebody to hand them on to, and until those of the terminal are the program's alone
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HANDED_ON + _OF_TERMINALS)
     child = os.fork()
     if child == 0:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDED_ON)
+        for number in _OF_TERMINALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job stays one
+                signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDED_ON + _OF_TERMINALS)
         _become(namespace, argv, environment(world["bundle"], env), cwd)
     return _wait(child)
 
@@ -133,9 +137,9 @@ def _wait(child: int) -> int:
 
     for number in _HANDED_ON:
         signal.signal(number, hand_on)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDED_ON)
-    for number in (signal.SIGINT, signal.SIGQUIT):
+    for number in _OF_TERMINALS:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDED_ON + _OF_TERMINALS)
     while True:
         try:
             _, status = os.waitpid(child, 0)
