@@ -115,3 +115,66 @@ class ServedZone(Resource, frozen=True, kw_only=True):
     durable: ClassVar[bool] = False
 
     version: int
+
+
+class AlarmIdentifier(msgspec.Struct, frozen=True, kw_only=True):
+    """A CloudWatch alarm of the health check's account."""
+
+    region: str
+    name: str
+
+
+class HealthCheckConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """HealthCheckConfig of the API. What AWS fills in when it is not given (port, interval, threshold, SNI) is filled
+    in; no regions means all that AWS checks from."""
+
+    type: str
+    ip_address: str | None = None
+    port: int | None = None
+    resource_path: str | None = None
+    domain_name: str | None = None
+    search_string: str | None = None
+    request_interval_s: int | None = None
+    failure_threshold: int | None = None
+    measure_latency: bool | None = None
+    inverted: bool = False
+    disabled: bool = False
+    health_threshold: int | None = None
+    children: tuple[str, ...] | None = None
+    enable_sni: bool | None = None
+    regions: tuple[str, ...] = ()
+    alarm: AlarmIdentifier | None = None
+    insufficient_data_status: str | None = None
+
+
+class HealthCheck(Resource, frozen=True, kw_only=True):
+    """`version` begins at 1 and rises with every update; `id` is a UUID."""
+
+    kind: ClassVar[str] = "route53.health-check"
+
+    caller_reference: str
+    config: HealthCheckConfig
+    version: int = 1
+    tags: dict[str, str] = {}
+
+
+class CheckerView(msgspec.Struct, frozen=True, kw_only=True):
+    """What one checker has come to think: `status` and `failure` are AWS's texts ("Success: …", "Failure: …")."""
+
+    region: str
+    address: str
+    healthy: bool
+    status: str
+    checked_at: float
+    failure: str | None = None
+    failed_at: float | None = None
+
+
+class HealthCheckStatus(Resource, frozen=True, kw_only=True):
+    """Observed: `healthy` is what DNS goes by, with Inverted and Disabled applied. Written when a verdict or a text
+    changes, not with every probe, and kept: a restart is no reason to take a dead endpoint for a new one."""
+
+    kind: ClassVar[str] = "route53.health-check-status"
+
+    healthy: bool
+    checkers: tuple[CheckerView, ...] = ()

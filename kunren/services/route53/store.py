@@ -20,6 +20,8 @@ from kunren.services.route53.model import (
     CallerReference,
     Change,
     DelegationSet,
+    HealthCheck,
+    HealthCheckStatus,
     HostedZone,
     OwnerName,
     RecordSet,
@@ -36,6 +38,7 @@ class Route53Store:
 
     def __init__(self, store: Store, clock: Clock, entropy: Entropy) -> None:
         store.register(HostedZone, OwnerName, Change, CallerReference, DelegationSet, VpcAuthorization, ServedZone)
+        store.register(HealthCheck, HealthCheckStatus)
         self.store = store
         self._clock = clock
         self._entropy = entropy
