@@ -23,7 +23,7 @@ class Settings:
     seed: int | None = None
     quotas: str = ""
     """Quotas other than AWS's defaults, `rules-per-application-load-balancer=1000,...`: the names are those that
-    DescribeAccountLimits shows."""
+    DescribeAccountLimits shows, and some more of Service Quotas (`kunren.services.elbv2.limits`)."""
 
     @property
     def database(self) -> Path:

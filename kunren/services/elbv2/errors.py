@@ -19,6 +19,18 @@ class ALPNPolicyNotSupported(AwsError):
     code: ClassVar[str] = "ALPNPolicyNotFound"
 
 
+class CapacityDecreaseRequestLimitExceeded(AwsError):
+    code: ClassVar[str] = "CapacityDecreaseRequestLimitExceeded"
+
+
+class CapacityReservationPending(AwsError):
+    code: ClassVar[str] = "CapacityReservationPending"
+
+
+class CapacityUnitsLimitExceeded(AwsError):
+    code: ClassVar[str] = "CapacityUnitsLimitExceeded"
+
+
 class CertificateNotFound(AwsError):
     code: ClassVar[str] = "CertificateNotFound"
 

@@ -40,6 +40,10 @@ class Limits:
     revocation_lists_per_trust_store: int = 30
     revoked_entries_per_trust_store: int = 500_000
     mutual_tls_listeners_per_load_balancer: int = 2
+    reserved_units_per_application_load_balancer: int = 15_000
+    reserved_application_units: int = 0
+    reserved_units_per_network_load_balancer_zone: int = 45_000
+    reserved_network_units: int = 0
 
     def described(self) -> list[dict[str, str]]:
         """As DescribeAccountLimits has them: name and maximum, both text. Only what Kunren enforces is listed."""
@@ -63,14 +67,23 @@ _RAISABLE = {
     "condition-wildcards-per-alb-rule": "condition_wildcards_per_rule",
 }
 
+_UNLISTED = {
+    "reserved-lcus-per-application-load-balancer": "reserved_units_per_application_load_balancer",
+    "reserved-application-load-balancer-lcus": "reserved_application_units",
+    "reserved-lcus-per-network-load-balancer-and-zone": "reserved_units_per_network_load_balancer_zone",
+    "reserved-network-load-balancer-lcus": "reserved_network_units",
+}
+"""Quotas that Service Quotas knows and DescribeAccountLimits does not; the names are ours."""
+
 
 def raised(quotas: str) -> Limits:
     """AWS's defaults but for the quotas named, as an increase by Service Quotas would have them:
     `rules-per-application-load-balancer=1000,target-groups=10`. Raises ValueError for what is no quota or no count."""
+    names = {**_RAISABLE, **_UNLISTED}
     given: dict[str, int] = {}
     for each in filter(None, map(str.strip, quotas.split(","))):
         name, _, count = each.partition("=")
-        if name not in _RAISABLE or not count.isdecimal():
-            raise ValueError(f"{each!r} is no quota; write NAME=COUNT with one of: {', '.join(sorted(_RAISABLE))}")
-        given[_RAISABLE[name]] = int(count)
+        if name not in names or not count.isdecimal():
+            raise ValueError(f"{each!r} is no quota; write NAME=COUNT with one of: {', '.join(sorted(names))}")
+        given[names[name]] = int(count)
     return replace(Limits(), **given)

@@ -175,6 +175,18 @@ class TrustStoreRevocation(Resource, frozen=True, kw_only=True):
     pem: str
 
 
+class CapacityReservation(Resource, frozen=True, kw_only=True):
+    """What was last asked to be reserved for a load balancer, whose ARN is the id. One that was reset stays, with no
+    units: the decreases of its day count on."""
+
+    kind: ClassVar[str] = "elbv2.capacity-reservation"
+
+    units: int
+    zones: tuple[str, ...]  # names of the zones that the load balancer had then
+    modified_time: float
+    decreases: tuple[float, ...] = ()  # AWS times
+
+
 class LoginKey(Resource, frozen=True, kw_only=True):
     """What a region's load balancers seal sessions with, and sign users' identities. The id is the public key's."""
 
@@ -194,5 +206,6 @@ KINDS: tuple[type[Resource], ...] = (
     TrustStore,
     TrustStoreRevocation,
     TargetAnomaly,
+    CapacityReservation,
     LoginKey,
 )

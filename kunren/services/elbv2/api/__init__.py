@@ -12,6 +12,8 @@ from kunren.control.store import Store
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.objects import NoObjects, Objects
+from kunren.services.elbv2.api.capacity import CapacityApi
+from kunren.services.elbv2.api.ip_pools import IpPoolsApi
 from kunren.services.elbv2.api.listeners import ListenersApi
 from kunren.services.elbv2.api.load_balancers import LoadBalancersApi
 from kunren.services.elbv2.api.policies import PoliciesApi
@@ -27,7 +29,16 @@ from kunren.world.spec import WorldSpec
 
 
 class Elbv2Api(
-    LoadBalancersApi, ListenersApi, RulesApi, TargetGroupsApi, TargetsApi, TagsApi, PoliciesApi, TrustStoresApi
+    LoadBalancersApi,
+    ListenersApi,
+    RulesApi,
+    TargetGroupsApi,
+    TargetsApi,
+    TagsApi,
+    PoliciesApi,
+    TrustStoresApi,
+    CapacityApi,
+    IpPoolsApi,
 ):
     """One method per operation, by botocore's name for it. EC2's kinds must be registered too."""
 

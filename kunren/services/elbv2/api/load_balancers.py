@@ -15,11 +15,12 @@ from kunren.core.context import RequestContext
 from kunren.core.errors import NotImplementedByKunren
 from kunren.services.elbv2 import arns, attributes, errors, nodes
 from kunren.services.elbv2.api.base import Api, Params, Result, View, find_balancer, new_tags, pages
+from kunren.services.elbv2.api.ip_pools import check_pools
 from kunren.services.elbv2.api.log_buckets import check_bucket, new_kinds
 from kunren.services.elbv2.associations import groups_with_balancer, listeners_of, rules_of_balancer
 from kunren.services.elbv2.describe import load_balancer, zones
 from kunren.services.elbv2.limits import ARNS_PER_DESCRIBE
-from kunren.services.elbv2.model import AvailabilityZone, LoadBalancer, LoadBalancerStatus
+from kunren.services.elbv2.model import AvailabilityZone, CapacityReservation, LoadBalancer, LoadBalancerStatus
 
 _NAME_LENGTH_MAX = 32
 
@@ -32,11 +33,12 @@ class LoadBalancersApi(Api):
             raise NotImplementedByKunren("elbv2", f"CreateLoadBalancer with Type {kind}")
         _check_name(params["Name"])
         _refuse_ipv6(params.get("IpAddressType"), "CreateLoadBalancer")
-        for member in ("CustomerOwnedIpv4Pool", "IpamPools", "EnablePrefixForIpv6SourceNat"):
+        for member in ("CustomerOwnedIpv4Pool", "EnablePrefixForIpv6SourceNat"):
             if params.get(member) not in (None, "off"):
                 raise NotImplementedByKunren("elbv2", f"CreateLoadBalancer with {member}")
         tags = new_tags(params)
         scheme = params.get("Scheme") or "internet-facing"
+        check_pools(params.get("IpamPools"), kind, scheme)
         places = _places(params, kind, scheme)
         with self._store.write() as tx:
             wanted = nodes.check_subnets(tx, ctx, list(places), scheme, kind)
@@ -129,9 +131,10 @@ class LoadBalancersApi(Api):
                 tx.delete(listener)
             nodes.release(tx, found)
             status = tx.get(LoadBalancerStatus, ctx.account, ctx.region, arn)
-            if status is not None:
-                tx.delete(status)
-            tx.delete(found)
+            reservation = tx.get(CapacityReservation, ctx.account, ctx.region, arn)
+            for gone in (status, reservation, found):
+                if gone is not None:
+                    tx.delete(gone)
         return {}
 
     def describe_load_balancer_attributes(self, ctx: RequestContext, params: Params) -> Result:
@@ -203,11 +206,6 @@ class LoadBalancersApi(Api):
         found = find_balancer(self._store.snapshot(), ctx, params["LoadBalancerArn"])
         _refuse_ipv6(params["IpAddressType"], "SetIpAddressType")
         return {"IpAddressType": found.ip_address_type}
-
-    def describe_capacity_reservation(self, ctx: RequestContext, params: Params) -> Result:
-        """DescribeCapacityReservation: nothing can be reserved, so nothing is."""
-        find_balancer(self._store.snapshot(), ctx, params["LoadBalancerArn"])
-        return {"CapacityReservationState": []}
 
     def _check_quota(self, tx: Tx, ctx: RequestContext, kind: str) -> None:
         count = sum(each.type == kind for each in tx.list(LoadBalancer, ctx.account, ctx.region))

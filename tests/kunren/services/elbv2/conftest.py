@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -168,6 +169,12 @@ def build(limits: Limits | None = None) -> Elb:
 @pytest.fixture
 def elb() -> Elb:
     return build()
+
+
+@pytest.fixture
+def elb_with() -> Callable[[Limits], Elb]:
+    """`elb_with(limits)`: an Elb with these quotas."""
+    return build
 
 
 @pytest.fixture

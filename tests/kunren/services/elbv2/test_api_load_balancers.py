@@ -336,11 +336,6 @@ def test_changed_attributes_are_shown_with_all_others(elb: Any) -> None:
     assert changed == elb.call("DescribeLoadBalancerAttributes", LoadBalancerArn=arn)["Attributes"]
 
 
-def test_nothing_is_reserved(elb: Any) -> None:
-    arn = elb.balancer()["LoadBalancerArn"]
-    assert elb.call("DescribeCapacityReservation", LoadBalancerArn=arn) == {"CapacityReservationState": []}
-
-
 def test_another_account_sees_nothing(elb: Any) -> None:
     from dataclasses import replace
 

@@ -90,9 +90,5 @@ def test_errors_have_awss_code_status_and_text(elb: Any, tmp_path: Path) -> None
         with pytest.raises(ClientError) as refused:
             client.create_load_balancer(Name="net", Type="gateway")
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
-        with pytest.raises(ClientError) as unknown:
-            client.modify_ip_pools(LoadBalancerArn="arn", RemoveIpamPools=["ipv4"])
-        assert unknown.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
-        assert "ModifyIpPools" in unknown.value.response["Error"]["Message"]
 
     through_the_gateway(elb, tmp_path, story)
