@@ -32,6 +32,11 @@ class Account:
     def client(self, service):
         return self.kunren.client(service, self.id)
 
+    def cli(self, *command):
+        """What the AWS CLI answers in the world."""
+        environment = ("env", f"AWS_ACCESS_KEY_ID={self.id}", "AWS_REGION=us-east-1")
+        return json.loads(self.kunren.exec(*environment, "aws", "--output", "json", *command).stdout)
+
     def function(self, name, source, **params):
         settings = {
             "Runtime": "python3.11",
@@ -429,3 +434,56 @@ def test_what_functions_print_is_in_cloudwatch_logs_for_whoever_looks(home):
     logs.delete_log_group(logGroupName="/aws/lambda/chatty")
     home.functions.invoke(FunctionName=arn, Payload=b'{"say": "third"}')
     assert said() == ["third\n"]
+
+
+def test_the_operation_before_invoke_had_its_event_kind(home):
+    url, arn = home.queue("answers")
+    home.function("echo", "def handler(event, context):\n    return event\n")
+    home.functions.put_function_event_invoke_config(
+        FunctionName="echo", DestinationConfig={"OnSuccess": {"Destination": arn}}
+    )
+    assert home.functions.invoke_async(FunctionName="echo", InvokeArgs=b'{"a": 1}')["Status"] == 202
+    assert json.loads(home.receive(url)["Body"])["responsePayload"] == {"a": 1}
+    assert refusal(home.functions.invoke_async, FunctionName="echo", InvokeArgs=b"{")[0] == (
+        "InvalidRequestContentException"
+    )
+    large = b'"' + b"x" * 262_144 + b'"'
+    assert refusal(home.functions.invoke_async, FunctionName="echo", InvokeArgs=large)[0] == "RequestTooLargeException"
+
+
+def test_a_policy_put_as_one_document_decides_who_may_ask_a_url(home):
+    arn = home.function("open", "def handler(event, context):\n    return 'in'\n")
+    url = home.functions.create_function_url_config(FunctionName="open", AuthType="NONE")["FunctionUrl"]
+
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": ["*"]},
+        "Action": ["lambda:InvokeFunctionUrl"],
+        "Resource": arn,
+        "Condition": {"StringLike": {"lambda:FunctionUrlAuthType": "N*"}},
+    }
+    assert curl(home, url)[0] == 403
+    put = home.functions.put_resource_policy(
+        ResourceArn=arn, Policy=json.dumps({"Version": "2012-10-17", "Statement": statement})
+    )
+    assert home.functions.get_policy(FunctionName="open")["Policy"] == put["Policy"]
+    assert curl(home, url)[0] == 200
+    home.functions.delete_resource_policy(ResourceArn=arn, RevisionId=put["RevisionId"])
+    assert curl(home, url)[0] == 403
+
+
+def test_code_signing_from_the_command_line(home):
+    """boto3 and the AWS CLI see the same configuration, and the CLI the same refusal."""
+    home.function("signed", "def handler(event, context):\n    return 1\n")
+    profile = f"arn:aws:signer:us-east-1:{home.id}:/signing-profiles/mine/0123456789"
+    arn = home.functions.create_code_signing_config(
+        AllowedPublishers={"SigningProfileVersionArns": [profile]},
+        CodeSigningPolicies={"UntrustedArtifactOnDeployment": "Enforce"},
+    )["CodeSigningConfig"]["CodeSigningConfigArn"]
+    home.cli(
+        "lambda", "put-function-code-signing-config", "--function-name", "signed", "--code-signing-config-arn", arn
+    )
+    listed = home.cli("lambda", "list-functions-by-code-signing-config", "--code-signing-config-arn", arn)
+    assert listed["FunctionArns"] == [f"arn:aws:lambda:us-east-1:{home.id}:function:signed"]
+    code, _ = refusal(home.functions.update_function_code, FunctionName="signed", ZipFile=package("x = 1\n"))
+    assert code == "CodeVerificationFailedException"

@@ -122,8 +122,6 @@ def refuse_missing_features(params: Mapping[str, Any]) -> None:
         raise _not_yet("SnapStart")
     if (params.get("LoggingConfig") or {}).get("LogFormat") == "JSON":
         raise _not_yet("the JSON log format", "Use LogFormat Text.")
-    if params.get("CodeSigningConfigArn"):
-        raise _not_yet("code signing")
     for member in ("ImageConfig", "TenancyConfig", "CapacityProviderConfig", "DurableConfig", "AcceleratorConfig"):
         if params.get(member):
             raise _not_yet(member)

@@ -49,6 +49,16 @@ class PolicyLengthExceededException(_LambdaError):
     status = 400
 
 
+class CodeSigningConfigNotFoundException(_LambdaError):
+    code = "CodeSigningConfigNotFoundException"
+    status = 404
+
+
+class CodeVerificationFailedException(_LambdaError):
+    code = "CodeVerificationFailedException"
+    status = 400
+
+
 class CodeStorageExceededException(_LambdaError):
     code = "CodeStorageExceededException"
     status = 400

@@ -77,7 +77,8 @@ class Function(Configured, frozen=True, kw_only=True):
     """Desired: one function and its $LATEST configuration.
 
     `policies` are the statements of each resource policy, by qualifier ("" for the function itself, else a version or
-    alias); `last_version` is the number that was published last, which is never used again.
+    alias), and `policy_heads` the Version and Id of those that were put as whole documents; `last_version` is the
+    number that was published last, which is never used again; `code_signing_config` is an ARN.
     """
 
     kind: ClassVar[str] = "lambda.function"
@@ -86,6 +87,8 @@ class Function(Configured, frozen=True, kw_only=True):
     reserved_concurrency: int | None = None
     recursive_loop: str = "Terminate"
     policies: dict[str, tuple[dict[str, Any], ...]] = {}
+    policy_heads: dict[str, dict[str, str]] = {}
+    code_signing_config: str = ""
     tags: dict[str, str] = {}
 
 
@@ -208,6 +211,23 @@ class ProvisionedConcurrency(Resource, frozen=True, kw_only=True):
     modified: float
 
 
+class CodeSigningConfig(Resource, frozen=True, kw_only=True):
+    """Desired: whose signatures on code are trusted, and whether other code is refused (`policy` Enforce) or let pass
+    (Warn). `publishers` are ARNs of signing profile versions."""
+
+    kind: ClassVar[str] = "lambda.code-signing-config"
+
+    publishers: tuple[str, ...]
+    policy: str = "Warn"
+    description: str = ""
+    modified: float
+    tags: dict[str, str] = {}
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:lambda:{self.region}:{self.account}:code-signing-config:{self.id}"
+
+
 class EventSourceMapping(Resource, frozen=True, kw_only=True):
     """Desired: a function invoked with what a source has. Its id is the UUID; `state` is what the poller has come to.
 
@@ -285,6 +305,7 @@ RESOURCES = (
     Layer,
     LayerVersion,
     ProvisionedConcurrency,
+    CodeSigningConfig,
     EventSourceMapping,
     FunctionStatus,
     AsyncEvent,

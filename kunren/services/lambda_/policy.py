@@ -1,21 +1,22 @@
-"""A function's resource policy: statements as AddPermission makes them, and whether they let somebody in. Pure."""
+"""A function's resource policy: statements as AddPermission makes them, and who may invoke it by them. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from kunren.control.store import Snapshot
 from kunren.services.lambda_.errors import InvalidParameterValueException, ResourceNotFoundException
 from kunren.services.lambda_.lookup import find, find_function
 from kunren.services.lambda_.names import split_arn
+from kunren.services.lambda_.statements import Asker, allowed
 
 ELB = "elasticloadbalancing.amazonaws.com"
 INVOKE = "lambda:InvokeFunction"
 INVOKE_URL = "lambda:InvokeFunctionUrl"
 POLICY_BYTES_MAX = 20_480
+DEFAULT_HEAD = {"Version": "2012-10-17", "Id": "default"}
 _ACCOUNT = re.compile(r"\d{12}")
 _ROOT = re.compile(r"arn:aws[a-zA-Z-]*:(iam|sts)::\d{12}:.+")
 _SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.amazon(aws)?\.com(\.cn)?")
@@ -62,63 +63,27 @@ def _principal(told: str) -> Any:
     )
 
 
-def document(statements: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The whole policy, as GetPolicy shows it."""
-    return {"Version": "2012-10-17", "Id": "default", "Statement": list(statements)}
+def document(statements: Iterable[Mapping[str, Any]], head: Mapping[str, str] = DEFAULT_HEAD) -> dict[str, Any]:
+    """The whole policy, as GetPolicy shows it; `head` are its Version and Id."""
+    return {**head, "Statement": list(statements)}
 
 
 def service_may_invoke(
     statements: Iterable[Mapping[str, Any]], *, service: str, source_arn: str, source_account: str
 ) -> bool:
     """Whether a service, acting for that resource of that account, may invoke the function."""
-    return any(_allows(each, service, source_arn, source_account) for each in statements)
+    known = {"aws:sourcearn": source_arn, "aws:sourceaccount": source_account, "aws:principalservicename": service}
+    return allowed(statements, Asker(service=service), INVOKE, known)
 
 
 def url_may_be_invoked(statements: Iterable[Mapping[str, Any]], auth: str, caller: str | None, owner: str) -> bool:
     """Whether a function URL with that auth type may be asked by an account (None: by anybody). The owner's own account
-    needs no statement where it signs: its identities' policies are IAM's to judge."""
-    if caller == owner:
-        return True
+    needs no statement where it signs: its identities' policies are IAM's to judge; but a statement may deny it."""
     known = {"lambda:functionurlauthtype": auth, "lambda:invokedviafunctionurl": "true"}
-    return any(_is_principal(each["Principal"], caller) and _permits(each, INVOKE_URL, known) for each in statements)
-
-
-def _is_principal(principal: Any, caller: str | None) -> bool:
-    told = principal.get("AWS") if isinstance(principal, Mapping) else principal
-    if told == "*":
-        return True
-    return caller is not None and isinstance(told, str) and told.split(":")[4:5] == [caller]
-
-
-def _allows(statement: Mapping[str, Any], service: str, source_arn: str, source_account: str) -> bool:
-    principal = statement["Principal"]
-    if principal != "*" and not (isinstance(principal, Mapping) and principal.get("Service") == service):
-        return False
-    return _permits(statement, INVOKE, {"aws:sourcearn": source_arn, "aws:sourceaccount": source_account})
-
-
-def _permits(statement: Mapping[str, Any], action: str, known: Mapping[str, str]) -> bool:
-    """Whether action and conditions fit; `known` are the condition keys' values, by lower-case name."""
-    if not _like(statement["Action"].lower(), action.lower()):
-        return False
-    for operator, wanted in statement.get("Condition", {}).items():
-        for name, value in wanted.items():
-            have = known.get(name.lower())
-            if have is None:
-                return False
-            if have != value and not (operator == "ArnLike" and _like(value, have)):
-                return False
-    return True
-
-
-def _like(pattern: str, text: str) -> bool:
-    return _compiled(pattern).fullmatch(text) is not None
-
-
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    parts = (".*" if each == "*" else "." if each == "?" else re.escape(each) for each in pattern)
-    return re.compile("".join(parts), re.DOTALL)
+    if caller is not None:
+        known["aws:principalaccount"] = caller
+    own = ({"Effect": "Allow", "Principal": "*", "Action": INVOKE_URL},) if caller == owner else ()
+    return allowed((*statements, *own), Asker(account=caller), INVOKE_URL, known)
 
 
 def may_invoke(snapshot: Snapshot, function_arn: str, source_arn_target_group: str) -> bool | None:

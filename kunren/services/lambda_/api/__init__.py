@@ -9,14 +9,15 @@ from kunren.control.store import Store
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.services.lambda_.api.aliases import AliasOperations
+from kunren.services.lambda_.api.code_signing import CodeSigningOperations
 from kunren.services.lambda_.api.concurrency import ConcurrencyOperations
 from kunren.services.lambda_.api.event_configs import EventConfigOperations
 from kunren.services.lambda_.api.event_sources import EventSourceOperations
 from kunren.services.lambda_.api.functions import FunctionOperations
 from kunren.services.lambda_.api.invocations import InvokeOperations
 from kunren.services.lambda_.api.layers import LayerOperations
-from kunren.services.lambda_.api.permissions import PermissionOperations
 from kunren.services.lambda_.api.provisioned import ProvisionedOperations
+from kunren.services.lambda_.api.resource_policies import ResourcePolicyOperations
 from kunren.services.lambda_.api.settings import SettingOperations
 from kunren.services.lambda_.api.tags import TagOperations
 from kunren.services.lambda_.api.urls import UrlOperations
@@ -29,12 +30,13 @@ from kunren.services.lambda_.sources.interface import EventSource
 class LambdaApi(
     FunctionOperations,
     AliasOperations,
+    CodeSigningOperations,
     ConcurrencyOperations,
     EventConfigOperations,
     EventSourceOperations,
     LayerOperations,
-    PermissionOperations,
     ProvisionedOperations,
+    ResourcePolicyOperations,
     SettingOperations,
     InvokeOperations,
     TagOperations,

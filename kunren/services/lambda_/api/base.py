@@ -67,8 +67,10 @@ class ApiBase:
     def _shown(self, function: Configured, qualifier: str = "") -> dict[str, Any]:
         return configuration(function, self._status(self._store.snapshot(), function), qualifier=qualifier)
 
-    def _page(self, items: list[T], params: Mapping[str, Any], key: Callable[[T], str]) -> tuple[list[T], str | None]:
-        limit = min(params.get("MaxItems") or PAGE_ITEMS_MAX, PAGE_ITEMS_MAX)
+    def _page(
+        self, items: list[T], params: Mapping[str, Any], key: Callable[[T], str], items_max: int = PAGE_ITEMS_MAX
+    ) -> tuple[list[T], str | None]:
+        limit = min(params.get("MaxItems") or items_max, items_max)
         try:
             return page(items, params.get("Marker"), limit, key)
         except InvalidToken:
@@ -84,7 +86,8 @@ class ApiBase:
                 tx.delete(each)
         if qualifier in function.policies:
             left = {each: policy for each, policy in function.policies.items() if each != qualifier}
-            tx.put(msgspec.structs.replace(function, policies=left))
+            heads = {each: head for each, head in function.policy_heads.items() if each != qualifier}
+            tx.put(msgspec.structs.replace(function, policies=left, policy_heads=heads))
 
     def _updatable(self, source: Snapshot | Tx, function: Function) -> None:
         """Raises ResourceConflictException while another deployment is under way."""

@@ -10,6 +10,7 @@ from kunren.core.context import RequestContext
 from kunren.dataplane.runtime.interpreters import RuntimeUnavailable
 from kunren.services.lambda_.api.versions import VersionOperations, version_order
 from kunren.services.lambda_.checks import check_configuration, check_name, check_package_members, check_tags
+from kunren.services.lambda_.code_signing import check_signed
 from kunren.services.lambda_.errors import (
     CodeStorageExceededException,
     InvalidParameterValueException,
@@ -58,6 +59,7 @@ class FunctionOperations(VersionOperations):
             dead_letter_arn=(params.get("DeadLetterConfig") or {}).get("TargetArn") or "",
             layers=layers,
             kms_key_arn=params.get("KMSKeyArn") or "",
+            code_signing_config=params.get("CodeSigningConfigArn") or "",
             last_modified=self._clock.now(),
             revision_id=self._entropy.uuid(),
             update_id=self._entropy.hex(16),
@@ -66,6 +68,7 @@ class FunctionOperations(VersionOperations):
         with self._store.write() as tx:
             if tx.get(Function, ctx.account, ctx.region, name.name) is not None:
                 raise exists
+            check_signed(tx, function)
             tx.put(function)
             created: Configured = self._publish(tx, function) if params.get("Publish") else function
         return configuration(created, None)
@@ -112,6 +115,7 @@ class FunctionOperations(VersionOperations):
             self._guard_revision(now, params)
             self._updatable(tx, now)
             check_size(code, now.layers)
+            check_signed(tx, now)
             updated = self._updated(now, code=code, architecture=architecture)
             if params.get("DryRun"):
                 return self._shown(updated)
@@ -135,6 +139,8 @@ class FunctionOperations(VersionOperations):
             if params.get("Layers") is not None:
                 changes["layers"] = resolve_layers(tx, ctx, params["Layers"], function.layers)
                 check_size(function.code, changes["layers"])
+                if set(changes["layers"]) - set(function.layers):
+                    check_signed(tx, function)
             updated = self._updated(function, **changes)
             tx.put(updated)
         return self._shown(updated)

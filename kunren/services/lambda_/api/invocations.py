@@ -23,6 +23,7 @@ from kunren.services.lambda_.lookup import find
 
 Event = tuple[str, Mapping[str, Any]]
 PAYLOAD_BYTES_MAX = {"RequestResponse": 6_291_456, "Event": 1_048_576, "DryRun": 6_291_456}
+INVOKE_ASYNC_BYTES_MAX = 262_144
 
 
 class InvokeOperations(ApiBase):
@@ -61,6 +62,16 @@ class InvokeOperations(ApiBase):
         if result.log_tail is not None:
             answer["LogResult"] = base64.b64encode(result.log_tail).decode()
         return answer
+
+    def invoke_async(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        """The operation of 2014 before Invoke had its Event kind."""
+        name = self._name(ctx, params)
+        function = find(self._store.snapshot(), name)
+        payload = bytes(params["InvokeArgs"])
+        check_payload(payload, "Event", INVOKE_ASYNC_BYTES_MAX)
+        self._invoker.check_invocable(function)
+        self._invoker.enqueue(name, payload, ctx.request_id)
+        return {"Status": 202}
 
     async def invoke_with_response_stream(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         name = self._name(ctx, params)
@@ -101,9 +112,9 @@ async def _events(stream: ResponseStream, result: asyncio.Future[InvokeResult]) 
     )
 
 
-def check_payload(payload: bytes, kind: str) -> None:
+def check_payload(payload: bytes, kind: str, limit: int | None = None) -> None:
     """Raises RequestTooLargeException and InvalidRequestContentException."""
-    limit = PAYLOAD_BYTES_MAX[kind]
+    limit = limit or PAYLOAD_BYTES_MAX[kind]
     if len(payload) > limit:
         raise RequestTooLargeException(
             f"{len(payload)} byte payload is too large for the {kind} invocation type (limit {limit} bytes)"

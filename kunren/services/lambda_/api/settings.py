@@ -1,4 +1,4 @@
-"""Settings of functions that Terraform and other tools read: code signing, recursion, runtime updates."""
+"""Settings of functions that Terraform and other tools read: recursion, runtime updates."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ from kunren.services.lambda_.lookup import find
 
 
 class SettingOperations(ApiBase):
-    def get_function_code_signing_config(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        """No function has one: AWS answers with nothing in it."""
-        self._function(self._store.snapshot(), self._name(ctx, params))
-        return {}
-
     def get_function_recursion_config(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         return {"RecursiveLoop": self._function(self._store.snapshot(), self._name(ctx, params)).recursive_loop}
 

@@ -1,4 +1,4 @@
-"""Tags of functions and event source mappings."""
+"""Tags of functions, event source mappings and code signing configurations."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ from kunren.core.context import RequestContext
 from kunren.services.lambda_.api.base import ApiBase
 from kunren.services.lambda_.checks import check_tags
 from kunren.services.lambda_.errors import InvalidParameterValueException, ResourceNotFoundException
-from kunren.services.lambda_.model import EventSourceMapping, Function
+from kunren.services.lambda_.model import CodeSigningConfig, EventSourceMapping, Function
 from kunren.services.lambda_.names import split_arn
+
+Tagged = Function | EventSourceMapping | CodeSigningConfig
+_OTHERS: dict[str, type[EventSourceMapping] | type[CodeSigningConfig]] = {
+    "event-source-mapping": EventSourceMapping,
+    "code-signing-config": CodeSigningConfig,
+}
 
 
 class TagOperations(ApiBase):
@@ -33,18 +39,18 @@ class TagOperations(ApiBase):
     def list_tags(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         return {"Tags": self._tagged(self._store.snapshot(), ctx, params["Resource"]).tags}
 
-    def _with_tags(self, tagged: Function | EventSourceMapping, tags: dict[str, str]) -> Function | EventSourceMapping:
+    def _with_tags(self, tagged: Tagged, tags: dict[str, str]) -> Tagged:
         if isinstance(tagged, Function):
             return self._revised(tagged, tags=tags)
         return msgspec.structs.replace(tagged, tags=tags)
 
-    def _tagged(self, source: Snapshot | Tx, ctx: RequestContext, arn: str) -> Function | EventSourceMapping:
-        prefix = f"arn:aws:lambda:{ctx.region}:{ctx.account}:event-source-mapping:"
-        if arn.startswith(prefix):
-            mapping = source.get(EventSourceMapping, ctx.account, ctx.region, arn.removeprefix(prefix))
-            if mapping is None:
+    def _tagged(self, source: Snapshot | Tx, ctx: RequestContext, arn: str) -> Tagged:
+        what, _, id = arn.removeprefix(f"arn:aws:lambda:{ctx.region}:{ctx.account}:").partition(":")
+        if (kind := _OTHERS.get(what)) is not None:
+            other = source.get(kind, ctx.account, ctx.region, id)
+            if other is None:
                 raise ResourceNotFoundException("The resource you requested does not exist.")
-            return mapping
+            return other
         name = split_arn(arn)
         if name is None:
             raise ResourceNotFoundException(f"The resource you requested does not exist: {arn}")
