@@ -34,6 +34,7 @@ from kunren.management.server import ManagementServer
 from kunren.services.acm.api import AcmApi
 from kunren.services.acm.controllers import CertificateController
 from kunren.services.acm.material import certificate_state
+from kunren.services.acm.revocation import RevocationStatus
 from kunren.services.ec2.api import Ec2Api
 from kunren.services.ec2.controllers import VpcController
 from kunren.services.ec2.endpoint_controller import EndpointController
@@ -144,7 +145,8 @@ class App:
         self.fallback.before["logs"] = self.functions.logs.before
         contexts = CertificateContexts(self.ca.server_context)
         self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)
-        self.gateway.fronts += [self.functions.urls, self.functions.downloads, PublicKeys(self.login)]
+        statuses = RevocationStatus(self.store, self.ca, clock)
+        self.gateway.fronts += [self.functions.urls, self.functions.downloads, PublicKeys(self.login), statuses]
         self.inside = Inside(self.gateway, self.fallback)
         self.endpoints = EndpointController(self.store, clock, self.world, self.gateway, self.dns)
         self.flow_logs = FlowLogDelivery(

@@ -19,7 +19,7 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,11 +28,12 @@ from kunren.core.clock import Clock
 from kunren.core.errors import Unusable
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
     from cryptography.x509 import Certificate
 
     PrivateKey = EllipticCurvePrivateKey | RSAPrivateKey
+    PublicKey = EllipticCurvePublicKey | RSAPublicKey
 
 ROOT_NAME = "Kunren local CA"
 INTERMEDIATE_NAME = "Kunren local CA M01"
@@ -61,8 +62,18 @@ class DamagedAuthority(Unusable):
 
 
 @dataclass(frozen=True, slots=True)
+class Pointers:
+    """Where a certificate says that its status and its issuer are to be found (URLs; RFC 5280 4.2.1.13, 4.2.2.1)."""
+
+    ocsp: str
+    revocation_list: str
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
 class IssuedCertificate:
-    """A leaf with its key (PKCS #8). `chain_pem` is the intermediate, then the root; times are seconds since 1970."""
+    """A leaf with its key (PKCS #8), or "" where the authority never saw it. `chain_pem` is the intermediate, then the
+    root; times are seconds since 1970."""
 
     certificate_pem: str
     chain_pem: str
@@ -105,25 +116,36 @@ class CertificateAuthority:
         return self.intermediate_pem + self.ca_pem
 
     def issue(
-        self, names: Sequence[str], *, key_type: str = "EC_prime256v1", days: int = LEAF_DAYS
+        self,
+        names: Sequence[str],
+        *,
+        key_type: str = "EC_prime256v1",
+        days: int = LEAF_DAYS,
+        pointers: Pointers | None = None,
     ) -> IssuedCertificate:
-        """A certificate for DNS names (wildcards too, in ASCII form) and IP addresses; the first is its common name.
+        """A certificate with a new key. Takes 0.3 ms with an elliptic-curve key and up to seconds with RSA_4096: ask
+        from a worker thread then. Raises ValueError."""
+        key = new_key(key_type)
+        certified = self.certify(key.public_key(), names, days=days, pointers=pointers)
+        return replace(certified, private_key_pem=key_pem(key))
 
-        Valid from the beginning of today to the end of its last day (UTC), as ACM's are. Takes 0.3 ms with an
-        elliptic-curve key and up to seconds with RSA_4096: ask from a worker thread then. Raises ValueError.
-        """
+    def certify(
+        self, public_key: PublicKey, names: Sequence[str], *, days: int = LEAF_DAYS, pointers: Pointers | None = None
+    ) -> IssuedCertificate:
+        """A certificate of somebody's key for DNS names (wildcards too, in ASCII form) and IP addresses; the first is
+        its common name. Valid from the beginning of today to the end of its last day (UTC), as ACM's are. Raises
+        ValueError."""
         if not names:
             raise ValueError("a certificate needs at least one name")
         from cryptography.hazmat.primitives.serialization import Encoding
 
-        key = new_key(key_type)
         today = datetime.fromtimestamp(self._clock.wall(), UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         last = today + timedelta(days=days) - timedelta(seconds=1)
-        certificate = self._sign_leaf(key, names, today, last)
+        certificate = self._sign_leaf(public_key, names, today, last, pointers)
         return IssuedCertificate(
             certificate_pem=certificate.public_bytes(Encoding.PEM).decode(),
             chain_pem=self.chain_pem,
-            private_key_pem=key_pem(key),
+            private_key_pem="",
             serial=certificate.serial_number,
             not_before=today.timestamp(),
             not_after=last.timestamp(),
@@ -138,13 +160,15 @@ class CertificateAuthority:
         load_identity(context, issued.private_key_pem + issued.certificate_pem + self.intermediate_pem)
         return context
 
-    def _sign_leaf(self, key: PrivateKey, names: Sequence[str], begin: datetime, end: datetime) -> Certificate:
+    def _sign_leaf(
+        self, key: PublicKey, names: Sequence[str], begin: datetime, end: datetime, pointers: Pointers | None
+    ) -> Certificate:
         from cryptography import x509
         from cryptography.hazmat.primitives.asymmetric import rsa
         from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-        signing_key, issuer = self._signer()
+        signing_key, issuer = self.signer()
         common = [x509.NameAttribute(NameOID.COMMON_NAME, names[0])] if len(names[0]) <= 64 else []
         usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
         issuer_identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
@@ -153,22 +177,25 @@ class CertificateAuthority:
             x509.CertificateBuilder()
             .subject_name(x509.Name(common))
             .issuer_name(issuer.subject)
-            .public_key(key.public_key())
+            .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(begin)
             .not_valid_after(end)
             .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=not common)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(leaf=True, encipher=isinstance(key, rsa.RSAPrivateKey)), critical=True)
+            .add_extension(_key_usage(leaf=True, encipher=isinstance(key, rsa.RSAPublicKey)), critical=True)
             .add_extension(usages, critical=False)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_identifier), critical=False
             )
         )
+        for extension in _pointing(pointers) if pointers is not None else ():
+            builder = builder.add_extension(extension, critical=False)
         return builder.sign(signing_key, SHA256())
 
-    def _signer(self) -> tuple[Any, Any]:
+    def signer(self) -> tuple[Any, Any]:
+        """The intermediate's key and certificate, as `cryptography` has them: for what says which leaves hold."""
         with self._lock:
             if self._signing is None:
                 from cryptography import x509
@@ -302,6 +329,19 @@ def _key_usage(*, leaf: bool, encipher: bool = False) -> Any:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+def _pointing(pointers: Pointers) -> list[Any]:
+    from cryptography import x509
+    from cryptography.x509.oid import AuthorityInformationAccessOID as Access
+
+    def at(url: str) -> x509.UniformResourceIdentifier:
+        return x509.UniformResourceIdentifier(url)
+
+    lists = [x509.DistributionPoint([at(pointers.revocation_list)], None, None, None)]
+    places = ((Access.OCSP, pointers.ocsp), (Access.CA_ISSUERS, pointers.issuer))
+    access = [x509.AccessDescription(method, at(url)) for method, url in places]
+    return [x509.CRLDistributionPoints(lists), x509.AuthorityInformationAccess(access)]
 
 
 def _general_name(name: str) -> Any:

@@ -47,6 +47,7 @@ _EC2_PUBLIC = (".compute-1.amazonaws.com.", ".compute.amazonaws.com.")
 _S3_REGION = re.compile(r"(?:.+\.)?s3[-.](?:dualstack\.|website[-.])?([a-z0-9-]+)\.amazonaws\.com\.\Z")
 _FUNCTION_URL = re.compile(r"[a-z0-9]{32}\.lambda-url\.([a-z0-9-]+)\.on\.aws\.\Z")
 _LOGIN_KEYS = (b"public-keys", b"auth", b"elb")
+_TRUST = tuple(names.to_wire(f"{service}.m01.amazontrust.com") for service in ("ocsp", "crl", "crt"))
 _LOCALHOST = names.to_wire("localhost")
 _VALIDATIONS = names.to_wire("acm-validations.aws")
 
@@ -86,6 +87,8 @@ def aws_answer(zones: Zones, spec: WorldSpec, name: bytes, rtype: int) -> Answer
         return _endpoint(spec, GLOBAL_REGION if region == "global" else region, name, rtype)
     if name.endswith(b"\x02on\x03aws\0") and (found := _FUNCTION_URL.match(names.to_text(name))):
         return _endpoint(spec, found[1], name, rtype)
+    if name in _TRUST:  # where ACM's certificates say that their status is to be found
+        return _endpoint(spec, GLOBAL_REGION, name, rtype)
     if names.is_within(name, _VALIDATIONS):
         # ACM's own side of a validation CNAME: it exists, and has no records of its own
         return Answer(NOERROR, authority=(soa(_VALIDATIONS),))

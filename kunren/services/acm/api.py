@@ -17,7 +17,7 @@ from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.tags import tags_from_wire, tags_to_wire
-from kunren.services.acm import views
+from kunren.services.acm import search, views
 from kunren.services.acm.errors import (
     InvalidArgsException,
     InvalidArnException,
@@ -34,14 +34,18 @@ from kunren.services.acm.errors import (
 from kunren.services.acm.importing import check_import
 from kunren.services.acm.model import (
     AMAZON_ISSUED,
+    EXPIRED,
     FAILED,
     IMPORTED,
     ISSUED,
+    REVOKED,
     AccountConfiguration,
     Certificate,
     CertificateMaterial,
+    Issuance,
 )
 from kunren.services.acm.names import belongs_to_amazon, certificate_names, validations
+from kunren.services.acm.revocation import REASONS, check_revocable, revoke
 
 InUseBy = Callable[[Snapshot, str], list[str]]
 CERTIFICATES_MAX = 2500  # "Number of ACM certificates", per account and region
@@ -69,7 +73,7 @@ class AcmApi:
         self._clock = clock
         self._entropy = entropy
         self._in_use_by = in_use_by
-        store.register(Certificate, AccountConfiguration)
+        store.register(Certificate, AccountConfiguration, Issuance)
 
     # --- requesting and importing
 
@@ -161,6 +165,20 @@ class AcmApi:
         summaries = [views.summary(each, bool(self._in_use(each.id)), wall) for each in shown]
         return {"CertificateSummaryList": summaries, "NextToken": token}
 
+    def search_certificates(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        statement = params.get("FilterStatement")
+        if statement is not None:
+            search.check(statement)
+        snapshot, wall = self._store.snapshot(), self._clock.wall()
+        found = [
+            search.Candidate(each, bool(self._in_use_by(snapshot, each.id)), wall)
+            for each in snapshot.list(Certificate, ctx.account, ctx.region)
+        ]
+        if statement is not None:
+            found = [each for each in found if search.matches(statement, each)]
+        shown, token = search.page_of(found, params)
+        return {"Results": [search.result(each) for each in shown], "NextToken": token}
+
     def list_certificate_domain_validations(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         certificate = self._find(self._store.snapshot(), ctx, params["CertificateArn"])
         limit = params.get("MaxItems") or views.DEFAULT_PAGE
@@ -184,6 +202,10 @@ class AcmApi:
             certificate = self._find(tx, ctx, params["CertificateArn"])
             if certificate.type != AMAZON_ISSUED or certificate.export != "ENABLED":
                 raise ValidationException(f"Certificate ARN: {certificate.id} is not a private certificate")
+            if certificate.acme is not None:
+                raise ValidationException(f"The private key of {certificate.id} is with its ACME client.")
+            if certificate.status == REVOKED:
+                raise ValidationException(f"Certificate {certificate.id} is revoked and cannot be exported.")
             material = self._material(certificate)
             tx.put(msgspec.structs.replace(certificate, exported=True))
         return {
@@ -199,7 +221,19 @@ class AcmApi:
             certificate = self._find(tx, ctx, params["CertificateArn"])
             if self._in_use(certificate.id):
                 raise ResourceInUseException(certificate.id)
+            if certificate.acme is not None and certificate.status_at(self._clock.wall()) != EXPIRED:
+                raise ValidationException(f"Certificate {certificate.id} was issued through ACME and has not expired.")
             tx.delete(certificate)
+
+    def revoke_certificate(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        reason = params["RevocationReason"]
+        with self._store.write() as tx:
+            certificate = self._find(tx, ctx, params["CertificateArn"])
+            check_revocable(certificate, reason)
+            if self._in_use(certificate.id):
+                raise ResourceInUseException(certificate.id)
+            revoke(tx, certificate, reason, REASONS[reason], self._clock.now(), self._clock.wall())
+        return {"CertificateArn": certificate.id}
 
     def update_certificate_options(self, ctx: RequestContext, params: dict[str, Any]) -> None:
         options = params["Options"]
@@ -282,7 +316,8 @@ class AcmApi:
         return certificate.material
 
     def _new_arn(self, tx: Tx, ctx: RequestContext) -> str:
-        if len(tx.list(Certificate, ctx.account, ctx.region)) >= CERTIFICATES_MAX:
+        counted = [each for each in tx.list(Certificate, ctx.account, ctx.region) if each.acme is None]
+        if len(counted) >= CERTIFICATES_MAX:
             raise LimitExceededException(f"Error: you have reached your limit of {CERTIFICATES_MAX} certificates.")
         return build_arn("acm", ctx.region, ctx.account, f"certificate/{self._entropy.uuid()}")
 

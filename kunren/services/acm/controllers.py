@@ -37,6 +37,7 @@ from kunren.services.acm.model import (
     X509Facts,
 )
 from kunren.services.acm.names import same_name
+from kunren.services.acm.revocation import POINTERS, forget_ended, record
 
 log = logging.getLogger(__name__)
 Lookup = Callable[[str], Awaitable[list[str]]]
@@ -93,6 +94,7 @@ class CertificateController:
     async def _watch_renewals(self) -> None:
         while True:
             await self._clock.wall_sleep(RENEWAL_CHECK_S)
+            forget_ended(self._store, self._clock.wall())
             for each in self._store.snapshot().every(Certificate):
                 if each.type == AMAZON_ISSUED and each.status == ISSUED:
                     self._controller.enqueue(each.id)
@@ -127,6 +129,7 @@ class CertificateController:
                 lambda now, row: msgspec.structs.replace(
                     row, validation=seen, status=ISSUED, issued_at=now, facts=facts, material=_material(issued)
                 ),
+                issued,
             )
             log.info("acm: %s issued for %s", certificate.id, ", ".join(certificate.names))
             return
@@ -143,12 +146,19 @@ class CertificateController:
             self._settle(certificate.id, lambda _, row: msgspec.structs.replace(row, validation=seen))
         self._poll_later(certificate)
 
-    def _settle(self, arn: str, change: Callable[[float, Certificate], Certificate]) -> None:
+    def _settle(
+        self,
+        arn: str,
+        change: Callable[[float, Certificate], Certificate],
+        issued: IssuedCertificate | None = None,
+    ) -> None:
         """Write what was observed, unless the certificate was deleted or settled while we looked."""
         with self._store.write() as tx:
             row = find_certificate(tx, arn)
             if row is not None and row.status == PENDING_VALIDATION:
                 tx.put(change(self._clock.now(), row))
+                if issued is not None:
+                    record(tx, arn, issued)
 
     async def _look_up(self, validation: tuple[DomainValidation, ...]) -> tuple[DomainValidation, ...]:
         """The same entries with the status that the DNS shows. A name once proven stays proven."""
@@ -172,7 +182,7 @@ class CertificateController:
 
     async def _issue(self, certificate: Certificate) -> tuple[IssuedCertificate, X509Facts]:
         def sign() -> tuple[IssuedCertificate, X509Facts]:
-            issued = self._ca.issue(certificate.names, key_type=certificate.key_algorithm)
+            issued = self._ca.issue(certificate.names, key_type=certificate.key_algorithm, pointers=POINTERS)
             return issued, facts_of(issued.certificate_pem)
 
         return await asyncio.to_thread(sign)
@@ -192,6 +202,8 @@ class CertificateController:
 
     def _due_for_renewal(self, certificate: Certificate) -> bool:
         if certificate.type != AMAZON_ISSUED or certificate.status != ISSUED or certificate.facts is None:
+            return False
+        if certificate.acme is not None:  # its client renews it
             return False
         if self._clock.wall() < certificate.facts.not_after - RENEWAL_BEFORE_S:
             return False
@@ -213,6 +225,7 @@ class CertificateController:
                     tx.put(msgspec.structs.replace(row, renewal=pending))
                 return
             done = Renewal(status=SUCCESS, updated_at=now)
+            record(tx, row.id, issued[0])
             tx.put(msgspec.structs.replace(row, facts=issued[1], material=_material(issued[0]), renewal=done))
 
 

@@ -32,6 +32,14 @@ class ValidationException(AwsError):
     code = "ValidationException"
 
 
+class ConflictException(AwsError):
+    code = "ConflictException"
+
+
+class ServiceQuotaExceededException(AwsError):
+    code = "ServiceQuotaExceededException"
+
+
 class InvalidParameterException(AwsError):
     code = "InvalidParameterException"
 

@@ -73,6 +73,46 @@ def key_algorithm(key: Any) -> str:
     raise UnsupportedKey(type(key).__name__)
 
 
+_ATTRIBUTES = {
+    "2.5.4.3": "CommonName",
+    "2.5.4.4": "Surname",
+    "2.5.4.5": "SerialNumber",
+    "2.5.4.6": "Country",
+    "2.5.4.7": "Locality",
+    "2.5.4.8": "State",
+    "2.5.4.10": "Organization",
+    "2.5.4.11": "OrganizationalUnit",
+    "2.5.4.12": "Title",
+    "2.5.4.42": "GivenName",
+    "2.5.4.43": "Initials",
+    "2.5.4.44": "GenerationQualifier",
+    "2.5.4.46": "DistinguishedNameQualifier",
+    "2.5.4.65": "Pseudonym",
+}
+_DOMAIN_COMPONENT = "0.9.2342.19200300.100.1.25"
+
+
+def distinguished_names(pem: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Subject and issuer of a PEM certificate as ACM's DistinguishedName."""
+    from cryptography import x509
+
+    certificate = x509.load_pem_x509_certificate(pem.encode())
+    return _distinguished(certificate.subject), _distinguished(certificate.issuer)
+
+
+def _distinguished(name: Any) -> dict[str, Any]:
+    shape: dict[str, Any] = {}
+    for attribute in name:
+        oid, value = attribute.oid.dotted_string, str(attribute.value)
+        if oid == _DOMAIN_COMPONENT:
+            shape.setdefault("DomainComponents", []).append(value)
+        elif oid in _ATTRIBUTES:
+            shape.setdefault(_ATTRIBUTES[oid], value)
+        else:
+            shape.setdefault("CustomAttributes", []).append({"ObjectIdentifier": oid, "Value": value})
+    return shape
+
+
 def _issuer(certificate: Certificate) -> str:
     from cryptography.x509.oid import NameOID
 

@@ -20,10 +20,16 @@ def find_certificate(reader: Snapshot | Tx, arn: str) -> Certificate | None:
 def certificate_material(reader: Snapshot | Tx, arn: str) -> CertificateMaterial | None:
     """Certificate, chain and key (PEM) of an issued or imported certificate; None before it is issued."""
     found = find_certificate(reader, arn)
-    return found.material if found is not None and found.status == ISSUED else None
+    usable = found is not None and found.status == ISSUED and found.acme is None
+    return found.material if found is not None and usable else None
 
 
 def certificate_state(reader: Snapshot | Tx, account: str, arn: str) -> str | None:
-    """The status ("ISSUED", …) of a certificate that this account may use; None where it has none of that ARN."""
+    """The status ("ISSUED", …) of a certificate that this account may use; None where it has none of that ARN.
+
+    "ACME" where an ACME client keeps the key: it serves nobody else.
+    """
     found = find_certificate(reader, arn)
-    return found.status if found is not None and found.account == account else None
+    if found is None or found.account != account:
+        return None
+    return found.status if found.acme is None else "ACME"

@@ -16,6 +16,7 @@ PENDING_VALIDATION = "PENDING_VALIDATION"
 ISSUED = "ISSUED"
 EXPIRED = "EXPIRED"
 FAILED = "FAILED"
+REVOKED = "REVOKED"
 VALIDATION_TIMED_OUT = "VALIDATION_TIMED_OUT"
 SUCCESS = "SUCCESS"
 AMAZON_ISSUED = "AMAZON_ISSUED"
@@ -48,7 +49,8 @@ class X509Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CertificateMaterial(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a server needs. `chain_pem` is empty for an imported certificate that came without a chain."""
+    """Everything a server needs. `chain_pem` is empty for an imported certificate that came without a chain,
+    `private_key_pem` where an ACME client keeps the key."""
 
     certificate_pem: str
     chain_pem: str
@@ -58,6 +60,13 @@ class CertificateMaterial(msgspec.Struct, frozen=True, kw_only=True):
 class Renewal(msgspec.Struct, frozen=True, kw_only=True):
     status: str  # PENDING_AUTO_RENEWAL | PENDING_VALIDATION | SUCCESS | FAILED
     updated_at: float
+
+
+class AcmeOrigin(msgspec.Struct, frozen=True, kw_only=True):
+    """Who ordered a certificate over ACME, and where."""
+
+    endpoint_arn: str
+    account_id: str
 
 
 class Certificate(Resource, frozen=True, kw_only=True):
@@ -82,12 +91,27 @@ class Certificate(Resource, frozen=True, kw_only=True):
     renewal: Renewal | None = None
     facts: X509Facts | None = None
     material: CertificateMaterial | None = None
+    revoked_at: float | None = None
+    revocation_reason: str | None = None
+    acme: AcmeOrigin | None = None
 
     def status_at(self, wall: float) -> str:
         """The status to show: an issued certificate whose last day is over is EXPIRED."""
         if self.status == ISSUED and self.facts is not None and self.facts.not_after < wall:
             return EXPIRED
         return self.status
+
+
+class Issuance(Resource, frozen=True, kw_only=True):
+    """The authority's ledger: one certificate that it signed, kept until its end even where ACM's own is deleted or
+    renewed. `id` is the serial number in hexadecimal; account and region are empty. Times are wall time."""
+
+    kind: ClassVar[str] = "acm.issuance"
+
+    certificate_arn: str
+    not_after: float
+    revoked_at: float | None = None
+    reason: str | None = None  # RFC 5280's name of it
 
 
 class AccountConfiguration(Resource, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ ISSUER = "Kunren"  # who signs here; AWS says "Amazon"
 SUMMARY_NAMES_MAX = 100
 # ACM API Reference, "Filters": what ListCertificates shows when keyTypes is not given.
 DEFAULT_KEY_TYPES = ("RSA_1024", "RSA_2048")
+DEFAULT_ORIGINS = ("AWS_MANAGED", "CUSTOMER_PROVIDED")  # those by ACME must be asked for
 DEFAULT_PAGE = 1000
 
 
@@ -36,6 +37,8 @@ def detail(certificate: Certificate, in_use_by: Sequence[str], wall: float) -> d
         "IssuedAt": certificate.issued_at,
         "ImportedAt": certificate.imported_at,
         "Status": certificate.status_at(wall),
+        "RevokedAt": certificate.revoked_at,
+        "RevocationReason": certificate.revocation_reason,
         "KeyAlgorithm": key_algorithm(certificate),
         "SignatureAlgorithm": facts.signature_algorithm if facts else None,
         "InUseBy": list(in_use_by),
@@ -57,6 +60,8 @@ def detail(certificate: Certificate, in_use_by: Sequence[str], wall: float) -> d
                 {"Name": name, "OID": oid} if oid else {"Name": name} for name, oid in facts.extended_key_usages
             ],
         }
+    if certificate.acme is not None:
+        shape |= {"AcmeEndpointArn": certificate.acme.endpoint_arn, "AcmeAccountId": certificate.acme.account_id}
     if certificate.type == AMAZON_ISSUED:
         shape["DomainValidationOptions"] = [domain_validation(each) for each in certificate.validation]
         shape["Options"]["Export"] = certificate.export
@@ -92,6 +97,7 @@ def summary(certificate: Certificate, in_use: bool, wall: float) -> dict[str, An
         "CreatedAt": certificate.created_at,
         "IssuedAt": certificate.issued_at,
         "ImportedAt": certificate.imported_at,
+        "RevokedAt": certificate.revoked_at,
         "CertificateKeyPairOrigin": key_pair_origin(certificate),
     }
 
@@ -128,26 +134,31 @@ def key_algorithm(certificate: Certificate) -> str:
 
 
 def key_pair_origin(certificate: Certificate) -> str:
+    if certificate.acme is not None:
+        return "ACME"
     return "AWS_MANAGED" if certificate.type == AMAZON_ISSUED else "CUSTOMER_PROVIDED"
 
 
 def renewal_eligibility(certificate: Certificate, in_use_by: Sequence[str]) -> str:
     """Eligible while a service uses it, or once it was exported (ACM User Guide, "Managed certificate renewal")."""
-    eligible = certificate.type == AMAZON_ISSUED and certificate.status == ISSUED
+    managed = certificate.type == AMAZON_ISSUED and certificate.acme is None
+    eligible = managed and certificate.status == ISSUED
     return "ELIGIBLE" if eligible and (in_use_by or certificate.exported) else "INELIGIBLE"
 
 
 def chosen(certificate: Certificate, params: Mapping[str, Any], wall: float) -> bool:
     """Whether ListCertificates' filters let this certificate through."""
     includes = params.get("Includes") or {}
-    statuses, origins = params.get("CertificateStatuses"), params.get("CertificateKeyPairOrigins")
+    statuses = params.get("CertificateStatuses")
+    origins = params.get("CertificateKeyPairOrigins") or DEFAULT_ORIGINS
     key_types = includes.get("keyTypes") or DEFAULT_KEY_TYPES
     facts = certificate.facts
     usages = set(facts.key_usages) if facts else set()
     extended = {name for name, _ in facts.extended_key_usages} if facts else set()
     return (
         (not statuses or certificate.status_at(wall) in statuses)
-        and (not origins or key_pair_origin(certificate) in origins)
+        and key_pair_origin(certificate) in origins
+        and not params.get("RootHierarchyTypes")  # there are no Amazon N2 certificates here
         and certificate.key_algorithm in key_types
         and (not includes.get("keyUsage") or bool(usages & set(includes["keyUsage"])))
         and (not includes.get("extendedKeyUsage") or bool(extended & set(includes["extendedKeyUsage"])))
