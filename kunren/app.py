@@ -44,6 +44,8 @@ from kunren.services.elbv2.api import Elbv2Api
 from kunren.services.elbv2.associations import certificates_in_use
 from kunren.services.elbv2.controllers import Elbv2Controllers
 from kunren.services.elbv2.limits import raised
+from kunren.services.elbv2.login.bearer import BearerTokens
+from kunren.services.elbv2.login.decisions import Decisions
 from kunren.services.elbv2.login.login import Login
 from kunren.services.elbv2.login.nodes import Nodes
 from kunren.services.elbv2.login.public_keys import PublicKeys
@@ -130,7 +132,8 @@ class App:
         )
         nodes = Nodes(store, self.world, self.dns.resolve)
         self.login = Login(store, clock, entropy, nodes.connect, self.ca.bundle_path)
-        self.envoy.authorization.decided_by(self.login.decide)
+        tokens = BearerTokens(clock, nodes.connect, self.ca.bundle_path)
+        self.envoy.authorization.decided_by(Decisions(store, self.login, tokens).decide)
 
     def _build_fronts(self) -> None:
         settings, clock = self.settings, self.clock

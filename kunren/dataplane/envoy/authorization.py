@@ -19,6 +19,8 @@ from kunren.dataplane.envoy.resources import TYPE, Fragment
 log = logging.getLogger(__name__)
 FILTER = "envoy.filters.http.ext_authz"
 SERVICE, METHOD = "envoy.service.auth.v3.Authorization", "Check"
+REASON_TAG = f"%DYNAMIC_METADATA({FILTER}:reason)%"
+"""Why a request was answered, in Envoy's format for access logs; "-" for others."""
 _CONFIG = TYPE + "envoy.extensions.filters.http.ext_authz.v3."
 
 
@@ -43,11 +45,12 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The request gets this answer."""
+    """The request gets this answer. `reason` is told to access logs (`REASON_TAG`)."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: str = ""
+    reason: str = ""
 
 
 Decide = Callable[[Question], Awaitable[Passed | Answered]]
@@ -98,6 +101,8 @@ class Authorization:
         made.status.code = 7  # permission denied: any but zero
         made.denied_response.status.code = decision.status
         made.denied_response.body = decision.body
+        if decision.reason:
+            made.dynamic_metadata.update({"reason": decision.reason})
         for name, value in decision.headers:
             _add(made.denied_response.headers, name, value, "APPEND_IF_EXISTS_OR_ADD")
         return made

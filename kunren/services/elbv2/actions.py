@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kunren.core.errors import NotImplementedByKunren
-from kunren.services.elbv2 import authentication
+from kunren.services.elbv2 import authentication, jwt_validation
 from kunren.services.elbv2.errors import InvalidLoadBalancerAction, TooManyActions, validation_error
 from kunren.services.elbv2.limits import STICKINESS_SECONDS_MAX, TARGET_GROUPS_PER_FORWARD, WEIGHT_MAX
 
@@ -21,9 +21,12 @@ _CONFIGS = {
     "redirect": "RedirectConfig",
     "fixed-response": "FixedResponseConfig",
     authentication.OIDC: authentication.CONFIG,
+    jwt_validation.JWT: jwt_validation.CONFIG,
 }
-_NOT_BUILT = ("authenticate-cognito", "jwt-validation")
-_OTHER_CONFIGS = (*_CONFIGS.values(), "AuthenticateCognitoConfig", "JwtValidationConfig")
+_NOT_BUILT = ("authenticate-cognito",)
+_FIRST = (authentication.OIDC, jwt_validation.JWT)
+"""What a request may have to pass before the action that routes it; one of them at most."""
+_OTHER_CONFIGS = (*_CONFIGS.values(), "AuthenticateCognitoConfig")
 REDIRECT_DEFAULTS = {
     "Protocol": "#{protocol}",
     "Port": "#{port}",
@@ -58,11 +61,11 @@ def normalise(
         if action["Type"] not in _CONFIGS:
             raise InvalidLoadBalancerAction(f"Action type '{action['Type']}' is not valid")
     ordered = sorted(actions, key=lambda action: action.get("Order") or 0)
-    logins = [action for action in ordered if action["Type"] == authentication.OIDC]
-    if len(ordered) - len(logins) > 1 or len(logins) > 1:
+    checks = [action for action in ordered if action["Type"] in _FIRST]
+    if len(ordered) - len(checks) > 1 or len(checks) > 1:
         raise TooManyActions("A rule must have exactly one action of type 'forward', 'redirect' or 'fixed-response'")
-    if logins:
-        if len(ordered) == 1 or ordered[0] is not logins[0]:
+    if checks:
+        if len(ordered) == 1 or ordered[0] is not checks[0]:
             raise InvalidLoadBalancerAction("The last action must be of type 'forward', 'redirect' or 'fixed-response'")
         if any(action.get("Order") is None for action in ordered):
             raise InvalidLoadBalancerAction("An order must be specified for each action of a rule with several")
@@ -92,6 +95,8 @@ def _one(action: Mapping[str, Any], existing: Sequence[Mapping[str, Any]]) -> di
         return {**done, **_forward(action)}
     if kind == authentication.OIDC:
         return {**done, authentication.CONFIG: authentication.normalise(action[authentication.CONFIG], existing)}
+    if kind == jwt_validation.JWT:
+        return {**done, jwt_validation.CONFIG: jwt_validation.normalise(action[jwt_validation.CONFIG])}
     if kind == "redirect":
         return {**done, "RedirectConfig": _redirect(action["RedirectConfig"])}
     return {**done, "FixedResponseConfig": _fixed_response(action["FixedResponseConfig"])}
@@ -216,8 +221,8 @@ def _fixed_response(config: Mapping[str, Any]) -> dict[str, Any]:
 def check_listener(actions: Iterable[Mapping[str, Any]], protocol: str, port: int) -> None:
     """What an action may not be on a listener with that protocol and port. Raises InvalidLoadBalancerAction."""
     for action in actions:
-        if action["Type"] == authentication.OIDC and protocol != "HTTPS":
-            raise InvalidLoadBalancerAction("Actions of type 'authenticate-oidc' are supported only on HTTPS listeners")
+        if action["Type"] in _FIRST and protocol != "HTTPS":
+            raise InvalidLoadBalancerAction(f"Actions of type '{action['Type']}' are supported only on HTTPS listeners")
         config = action.get("RedirectConfig")
         if config is None:
             continue

@@ -68,6 +68,12 @@ def network_dns_name(arn: str, region: str) -> str:
     return f"{name}-{identity}.elb.{region}.amazonaws.com"
 
 
+def balancer_of(arn: str) -> str:
+    """The load balancer's ARN, which a listener's or rule's contains: `…:listener/app/NAME/LB/LISTENER[/RULE]`."""
+    prefix, _, path = arn.replace(":listener-rule/", ":listener/").partition(":listener/")
+    return f"{prefix}:loadbalancer/{'/'.join(path.split('/')[:3])}"
+
+
 def interface_description(arn: str) -> str:
     """How the load balancer's network interfaces describe themselves: `ELB app/NAME/ID`."""
     return "ELB " + arn.split(":loadbalancer/", 1)[1]

@@ -32,6 +32,7 @@ from kunren.services.acm.material import certificate_material
 from kunren.services.acm.model import Certificate
 from kunren.services.ec2.model import InterfaceStatus
 from kunren.services.elbv2.anomaly_watch import AnomalyWatch
+from kunren.services.elbv2.arns import balancer_of
 from kunren.services.elbv2.associations import group_users, groups_with_balancer, trust_store_users
 from kunren.services.elbv2.dataplane import network, targets
 from kunren.services.elbv2.dataplane.balancer import Environment, is_live, reached_groups, resources, typical
@@ -293,12 +294,6 @@ def _in_front_of(snapshot: Snapshot, key: Key) -> list[str]:
         return []
     users = group_users(snapshot, key.account, key.region)
     return [arn for group in groups_with_balancer(snapshot, balancer) for arn in users.get(group, ())]
-
-
-def balancer_of(arn: str) -> str:
-    """The load balancer's ARN, which a listener's or rule's contains: `…:listener/app/NAME/LB/LISTENER[/RULE]`."""
-    prefix, _, path = arn.replace(":listener-rule/", ":listener/").partition(":listener/")
-    return f"{prefix}:loadbalancer/{'/'.join(path.split('/')[:3])}"
 
 
 def _every(snapshot: Snapshot) -> Iterable[str]:

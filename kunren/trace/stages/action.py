@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kunren.services.elbv2 import words
+from kunren.services.elbv2 import jwt_validation, words
 from kunren.services.elbv2.authentication import CALLBACK, OIDC, config_of
 from kunren.services.elbv2.model import Listener, TargetGroup
 from kunren.services.elbv2.redirection import location
@@ -24,6 +24,9 @@ def stage(course: Course) -> Step | None:
     login = config_of(rule.actions)
     if login is not None and (step := _login(course, login)) is not None:
         return step
+    tokens = jwt_validation.config_of(rule.actions)
+    if tokens is not None:
+        return _token(course, tokens)
     match last["Type"]:
         case "redirect":
             return _redirect(course, listener, last["RedirectConfig"])
@@ -53,6 +56,15 @@ def _login(course: Course, config: Mapping[str, Any]) -> Step | None:
         return course.ended(STAGE, "401", why, outcome=ANSWER, statuses=(401,), answered_by="load balancer")
     chosen = f"redirect 302 to {config['AuthorizationEndpoint']}"
     return course.ended(STAGE, chosen, why, outcome=ANSWER, statuses=(302,), answered_by="load balancer")
+
+
+def _token(course: Course, config: Mapping[str, Any]) -> Step:
+    """What a jwt-validation action does."""
+    if course.asked().header("authorization") is None:
+        why = "no Authorization header was sent, and the rule wants a bearer token"
+        return course.ended(STAGE, "401", why, outcome=ANSWER, statuses=(401,), answered_by="load balancer")
+    why = f"whether the token is good is for the keys of {config['JwksEndpoint']} to say"
+    return course.ended(STAGE, jwt_validation.JWT, why, unsure=why)
 
 
 def _redirect(course: Course, listener: Listener, config: Mapping[str, Any]) -> Step:

@@ -1,7 +1,8 @@
 """An OpenID provider that knows one user and asks for no password: HTTPS on port 443.
 
-`provider.py ISSUER CERTIFICATE KEY`; ready once it prints "ready". /authorize sends the client back with a code, /token
-gives tokens for it, /me the user's claims. Identity tokens carry a signature of nobody's.
+`provider.py ISSUER CERTIFICATE KEY KEYSET`; ready once it prints "ready". /authorize sends the client back with a code,
+/token gives tokens for it, /me the user's claims, /keys the key set in the file. Identity tokens carry a signature of
+nobody's.
 """
 
 import base64
@@ -10,9 +11,10 @@ import ssl
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-ISSUER, CERTIFICATE, KEY = sys.argv[1:]
+ISSUER, CERTIFICATE, KEY, KEY_SET = sys.argv[1:]
 
 
 def encoded(content):
@@ -24,6 +26,9 @@ class Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         if parts.path == "/me":
             self.answer({"sub": "ann", "email": "ann@example.com", "peer": self.client_address[0]})
+            return
+        if parts.path == "/keys":
+            self.answer(json.loads(Path(KEY_SET).read_text()))
             return
         asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
         self.send_response(302)

@@ -19,7 +19,7 @@ from kunren.services.elbv2.dataplane import targets
 from kunren.services.elbv2.dataplane.answers import header, literal
 from kunren.services.elbv2.dataplane.client_certificates import Trust, trusted
 from kunren.services.elbv2.dataplane.listening import Needs, Place, hides_server, listener_fragment, request_headers
-from kunren.services.elbv2.dataplane.routing import Behind, Forwarding, asks_for_login, keeps_group, route_configuration
+from kunren.services.elbv2.dataplane.routing import Behind, Forwarding, is_decided, keeps_group, route_configuration
 from kunren.services.elbv2.dataplane.security import server_names
 from kunren.services.elbv2.dataplane.stickiness import target_stickiness
 from kunren.services.elbv2.model import (
@@ -158,7 +158,7 @@ def _add_listener(
         secrets=secrets,
         needs=Needs(
             stickiness=any(each.stickiness is not None for each in behind.values()) or any(map(keeps_group, rules)),
-            login=any(map(asks_for_login, rules)),
+            decisions=any(map(is_decided, rules)),
             transforms=any(rule.transforms for rule in rules),
             versions=any(each.http2 for each in behind.values()),
         ),

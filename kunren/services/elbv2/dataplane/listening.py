@@ -30,7 +30,7 @@ from kunren.services.elbv2.logs.loggers import connection_loggers, request_logge
 from kunren.services.elbv2.model import Listener, LoadBalancer
 
 _HCM = TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-LOGIN_WITHIN_S = 15.0
+DECIDED_WITHIN_S = 15.0
 """How long Envoy waits for the decision about a request: two questions to a provider, and some more."""
 _WELL_KNOWN_PORTS = (80, 443)
 # The seed mixes the time with an address of the worker's own heap, so that two workers (and two starts) differ.
@@ -81,7 +81,7 @@ class Needs:
 
     stickiness: bool = False
     transforms: bool = False
-    login: bool = False
+    decisions: bool = False
     versions: bool = False  # some target group is of another protocol version than HTTP1
 
 
@@ -208,7 +208,7 @@ def _http_filters(listener: Listener, attribute: Callable[[str], str], needs: Ne
     lua = {"@type": TYPE + "envoy.extensions.filters.http.lua.v3.Lua", "clear_route_cache": False}
     router = {"@type": TYPE + "envoy.extensions.filters.http.router.v3.Router", "suppress_envoy_headers": True}
     filters: list[dict[str, Any]] = [
-        *([http_filter(LOGIN_WITHIN_S)] if needs.login else []),
+        *([http_filter(DECIDED_WITHIN_S)] if needs.decisions else []),
         {"name": LUA, "typed_config": {**lua, "default_source_code": {"inline_string": script + "end\n"}}},
         *header_filters(listener),
     ]

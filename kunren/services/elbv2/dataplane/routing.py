@@ -12,6 +12,7 @@ from typing import Any
 
 from kunren.dataplane.envoy.authorization import per_route
 from kunren.dataplane.envoy.resources import TYPE, Fragment
+from kunren.services.elbv2 import jwt_validation
 from kunren.services.elbv2.authentication import CALLBACK, OIDC, config_of
 from kunren.services.elbv2.dataplane import guarding, rewriting, versions
 from kunren.services.elbv2.dataplane.answers import header, literal, own_headers, page
@@ -147,16 +148,22 @@ def _actions(
 
 
 def _filtered(rule: Rule, made: list[tuple[Match | None, Fragment]]) -> list[tuple[Match | None, Fragment]]:
-    """The routes of a rule with its login, and with its transforms, which concern what goes to targets only."""
-    login = per_route({"rule": rule.id}) if asks_for_login(rule) else {}
+    """The routes of a rule with the decision that it asks for, and with its transforms, which concern what goes to
+    targets only."""
+    asks = per_route({"rule": rule.id}) if is_decided(rule) else {}
     transforms = rewriting.per_route(rule.transforms)
-    if not login and not transforms:
+    if not asks and not transforms:
         return made
     out = []
     for extra, action in made:
-        filters = {**action.get("typed_per_filter_config", {}), **login, **(transforms if "route" in action else {})}
+        filters = {**action.get("typed_per_filter_config", {}), **asks, **(transforms if "route" in action else {})}
         out.append((extra, {**action, "typed_per_filter_config": filters}))
     return out
+
+
+def is_decided(rule: Rule) -> bool:
+    """Whether each of the rule's requests is asked about: is the user logged in, is the token good?"""
+    return asks_for_login(rule) or jwt_validation.config_of(rule.actions) is not None
 
 
 def asks_for_login(rule: Rule) -> bool:

@@ -1,1 +1,1 @@
-"""Logging users in, for rules with an authenticate-oidc action: cookies, providers, and the decision on a request."""
+"""Who may pass: users that log in (authenticate-oidc) and clients with tokens (jwt-validation)."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,12 @@ from kunren.core.ca import key_pem, new_key
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.envoy.authorization import Answered, Passed, Question
+from kunren.services.elbv2.arns import balancer_of
 from kunren.services.elbv2.authentication import CALLBACK, config_of
-from kunren.services.elbv2.dataplane.answers import SERVER, page
 from kunren.services.elbv2.login import provider, sessions
+from kunren.services.elbv2.login.answers import redirect, refusal
 from kunren.services.elbv2.login.identity import claims_of, signed
+from kunren.services.elbv2.login.nodes import Connect
 from kunren.services.elbv2.model import LoginKey, Rule
 
 log = logging.getLogger(__name__)
@@ -36,8 +38,15 @@ LOGIN_WITHIN_S = 900.0
 _DATA_VALID_S = 120
 _CLAIMS_MAX = 11_000
 _DAYS_7 = 604_800
-Connect = Callable[[str, str, str, int], Awaitable[socket.socket]]
-"""From a node of a load balancer (account, ARN) to a host and port. Raises OSError."""
+_UNHANDLED = "AuthUnhandledException"
+
+
+class _Failed(Exception):
+    """A login that came to nothing: the status of the answer, and the reason for access logs."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
 
 
 class Login:
@@ -56,17 +65,18 @@ class Login:
         rule = self._rule(asked.context["rule"])
         config = config_of(rule.actions) if rule is not None else None
         if rule is None or config is None:  # changed this moment
-            return _refusal(500)
+            return refusal(500, _UNHANDLED)
         cookies = sessions.cookies_of(asked.headers.get("cookie", ""))
         key = self._key(rule)
-        session = sessions.opened(key.secret, _purpose(config), sessions.joined(cookies, config["SessionCookieName"]))
+        sealed = sessions.joined(cookies, config["SessionCookieName"])
+        session = sessions.opened(key.secret, _purpose(config), sealed)
         if session is not None and self._clock.now() < session["until"]:
             return Passed(set=self._identity(rule, config, key, session))
         match config["OnUnauthenticatedRequest"]:
             case "allow":
                 return Passed(removed=IDENTITY_HEADERS)
             case "deny":
-                return _refusal(401)
+                return refusal(401, "AuthInvalidCookie" if sealed else "")
         return self._sent_away(asked, rule, config, key)
 
     def public_key(self, region: str, key_id: str) -> str | None:
@@ -110,63 +120,70 @@ class Login:
         location = f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(query)}"
         expires = formatdate(self._clock.wall() + self._clock.wall_seconds(LOGIN_WITHIN_S), usegmt=True)
         cookie = f"{NONCE_COOKIE}={nonce}; Expires={expires}; Path=/; Secure; HttpOnly"
-        return _redirect(location, [("set-cookie", cookie)])
+        return redirect(location, [("set-cookie", cookie)])
 
     async def _returned(self, asked: Question) -> Answered:
         """The client is back from the provider."""
         told = dict(parse_qsl(urlsplit(asked.path).query))
         some = self._rule(asked.context["rule"])
         if some is None:
-            return _refusal(500)
+            return refusal(500, _UNHANDLED)
         key = self._key(some)
         state = sessions.opened(key.secret, "state", told.get("state", ""))
         cookies = sessions.cookies_of(asked.headers.get("cookie", ""))
         if state is None or cookies.get(NONCE_COOKIE) != state["nonce"] or self._clock.now() >= state["until"]:
-            return _refusal(401)
+            return refusal(401, "AuthInvalidStateParam" if "state" in told else "AuthMissingStateParam")
         if "error" in told:
-            return _refusal(561)
+            return refusal(561)
         rule = self._rule(state["rule"])
         config = config_of(rule.actions) if rule is not None else None
-        if rule is None or config is None or "code" not in told:
-            return _refusal(401)
+        if "code" not in told:
+            return refusal(401, "AuthMissingCodeParam")
+        if rule is None or config is None:
+            return refusal(401, _UNHANDLED)
         try:
             session = await self._logged_in(rule, config, told["code"], _redirect_uri(state["host"]))
-        except provider.Refused as error:
-            log.info("login refused: %s", error)
-            return _refusal(561)
-        except (provider.Unreachable, ValueError) as error:
-            log.info("login failed: %s", error)
-            return _refusal(500)
+        except _Failed as error:
+            log.info("login failed, %s: %r", error.reason, error.__cause__)
+            return refusal(error.status, error.reason)
         expires = formatdate(self._clock.wall() + _DAYS_7, usegmt=True)
         sealed = sessions.seal(key.secret, _purpose(config), session)
         try:
             made = sessions.shards(config["SessionCookieName"], sealed, expires)
         except ValueError:
-            return _refusal(500)
-        return _redirect(f"https://{state['host']}{state['path']}", made)
+            return refusal(500, "AuthUserinfoResponseSizeExceeded")
+        return redirect(f"https://{state['host']}{state['path']}", made)
 
     async def _logged_in(self, rule: Rule, config: Mapping[str, Any], code: str, redirect_uri: str) -> dict[str, Any]:
-        balancer = _balancer_of(rule.listener_arn)
+        balancer = balancer_of(rule.listener_arn)
 
         async def connect(host: str, port: int) -> socket.socket:
             return await self._connect(rule.account, balancer, host, port)
 
-        said = await provider.tokens(connect, self._roots, config, code, redirect_uri)
+        said = await _answer("Token", provider.tokens(connect, self._roots, config, code, redirect_uri))
         access, identity = said.get("access_token"), said.get("id_token")
         if not isinstance(access, str) or not isinstance(identity, str):
-            raise ValueError("the token endpoint gave no tokens")
-        about = claims_of(identity)
-        audience = about.get("aud")
-        meant = audience == config["ClientId"] or (isinstance(audience, list) and config["ClientId"] in audience)
-        if about.get("iss") != config["Issuer"] or not meant or float(about.get("exp", 0)) < self._clock.wall():
-            raise ValueError("the ID token is not for this client")
-        claims = await provider.user_claims(connect, self._roots, config, access)
-        if "sub" not in claims or claims["sub"] != about.get("sub"):
-            raise ValueError("the user info is of another subject than the ID token")
+            raise _Failed(500, "AuthInvalidTokenResponse")
+        subject = self._subject(config, identity)
+        claims = await _answer("Userinfo", provider.user_claims(connect, self._roots, config, access))
+        if "sub" not in claims or claims["sub"] != subject:
+            raise _Failed(500, "AuthInvalidUserinfoResponse")
         if len(str(claims)) > _CLAIMS_MAX:
-            raise ValueError("the user's claims are more than 11 KB")
+            raise _Failed(500, "AuthUserinfoResponseSizeExceeded")
         until = self._clock.now() + config["SessionTimeout"]
         return {"claims": claims, "access": access, "until": until}
+
+    def _subject(self, config: Mapping[str, Any], identity: str) -> Any:
+        """Whom an ID token is of, which must be for this client. Raises _Failed."""
+        try:
+            about = claims_of(identity)
+            audience, expires = about.get("aud"), float(about.get("exp", 0))
+        except (TypeError, ValueError) as error:
+            raise _Failed(500, "AuthInvalidIdToken") from error
+        meant = audience == config["ClientId"] or (isinstance(audience, list) and config["ClientId"] in audience)
+        if about.get("iss") != config["Issuer"] or not meant or expires < self._clock.wall():
+            raise _Failed(500, "AuthInvalidIdToken")
+        return about.get("sub")
 
     def _identity(
         self, rule: Rule, config: Mapping[str, Any], key: LoginKey, session: Mapping[str, Any]
@@ -174,7 +191,7 @@ class Login:
         expires = int(self._clock.wall()) + _DATA_VALID_S
         header = {
             "typ": "JWT", "kid": key.id, "alg": "ES256", "iss": config["Issuer"], "client": config["ClientId"],
-            "signer": _balancer_of(rule.listener_arn), "exp": expires,
+            "signer": balancer_of(rule.listener_arn), "exp": expires,
         }  # fmt: skip
         claims = session["claims"]
         data = signed(_private(key), header, {**claims, "exp": expires, "iss": config["Issuer"]})
@@ -192,18 +209,17 @@ def _purpose(config: Mapping[str, Any]) -> str:
     return f"session|{config['Issuer']}|{config['ClientId']}|{config['SessionCookieName']}"
 
 
-def _balancer_of(listener_arn: str) -> str:
-    return listener_arn.replace(":listener/", ":loadbalancer/").rpartition("/")[0]
-
-
 def _redirect_uri(host: str) -> str:
     return f"https://{host}{CALLBACK}"
 
 
-def _redirect(location: str, headers: list[tuple[str, str]]) -> Answered:
-    own = (("location", location), ("server", SERVER), ("content-type", "text/html"))
-    return Answered(302, (*own, *headers), page(302))
-
-
-def _refusal(status: int) -> Answered:
-    return Answered(status, (("server", SERVER), ("content-type", "text/html")), page(status))
+async def _answer(endpoint: str, asking: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    """What the provider's endpoint ("Token" or "Userinfo") answered. Raises _Failed."""
+    try:
+        return await asking
+    except provider.Refused as error:
+        raise _Failed(561, f"Auth{endpoint}EpRequestFailed") from error
+    except provider.TimedOut as error:
+        raise _Failed(500, f"Auth{endpoint}EpRequestTimeout") from error
+    except provider.Unreachable as error:
+        raise _Failed(500, f"AuthInvalid{endpoint}Response") from error

@@ -12,6 +12,8 @@ from kunren.services.elbv2.dataplane.balancer import is_live
 from kunren.services.elbv2.model import LoadBalancer
 from kunren.world.network import vpc_namespace
 
+Connect = Callable[[str, str, str, int], Awaitable[socket.socket]]
+"""From a node of a load balancer (account, ARN) to a host and port. Raises OSError."""
 Resolve = Callable[[str], Awaitable[list[str]]]
 """The IPv4 addresses that the public resolver has for a name."""
 

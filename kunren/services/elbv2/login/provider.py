@@ -16,6 +16,7 @@ Connect = Callable[[str, int], Awaitable[socket.socket]]
 """A connection of a node's to a host and port. Raises OSError."""
 WITHIN_S = 5.0
 _ANSWER_MAX = 1 << 20
+KEY_SET_MAX = 150 * 1024
 
 
 class Refused(Exception):
@@ -23,7 +24,11 @@ class Refused(Exception):
 
 
 class Unreachable(Exception):
-    """The provider could not be asked, or what it said is no answer."""
+    """What the provider said is no answer."""
+
+
+class TimedOut(Unreachable):
+    """The provider could not be asked, or did not answer in time."""
 
 
 async def tokens(
@@ -45,16 +50,31 @@ async def user_claims(connect: Connect, roots: Path, config: Mapping[str, Any], 
     return await _asked(connect, roots, "GET", config["UserInfoEndpoint"], headers, b"")
 
 
+async def key_set(connect: Connect, roots: Path, url: str) -> dict[str, Any]:
+    """The answer of a JSON Web Key Set's endpoint. Raises Refused, Unreachable; the latter too for one too large."""
+    return await _asked(connect, roots, "GET", url, {}, b"", KEY_SET_MAX)
+
+
 async def _asked(
-    connect: Connect, roots: Path, method: str, url: str, headers: Mapping[str, str], body: bytes
+    connect: Connect,
+    roots: Path,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    answer_max: int = _ANSWER_MAX,
 ) -> dict[str, Any]:
     try:
         async with asyncio.timeout(WITHIN_S):
             status, content = await _exchange(connect, roots, method, url, headers, body)
-            if status != 200:
+            if not 200 <= status < 300:
                 raise Refused(f"{url} answered {status}")
+            if len(content) > answer_max:
+                raise ValueError(f"more than {answer_max} bytes")
             said = json.loads(content)
-    except (OSError, EOFError, ValueError, asyncio.LimitOverrunError) as error:  # a timeout is an OSError too
+    except OSError as error:  # a timeout too
+        raise TimedOut(f"{url}: {error!r}") from error
+    except (EOFError, ValueError, RecursionError, asyncio.LimitOverrunError) as error:
         raise Unreachable(f"{url}: {error!r}") from error
     if not isinstance(said, dict):
         raise Unreachable(f"{url} answered no object")

@@ -78,7 +78,7 @@ def access_line(entry: Any, context: Context) -> str:
         _instant(context.aws(begun)),
         _quoted(actions),
         _quoted(response.response_headers["location"] if actions.endswith("redirect") else NONE),
-        _quoted(NONE),  # error_reason
+        _quoted(tags.get("reason") or NONE),
         _quoted(target),
         _quoted(target_status),
         _quoted(NONE),  # classification

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kunren.dataplane.envoy.access_log import connection_logger, request_logger
+from kunren.dataplane.envoy.authorization import REASON_TAG
 from kunren.dataplane.envoy.resources import Fragment
 from kunren.services.elbv2.attributes import LOAD_BALANCER, value
 from kunren.services.elbv2.dataplane.rewriting import METADATA
@@ -33,6 +34,7 @@ REQUEST_TAGS = {
     "cipher": "%DOWNSTREAM_TLS_CIPHER%",
     "names": "%DOWNSTREAM_LOCAL_DNS_SAN%",
     "subject": "%DOWNSTREAM_LOCAL_SUBJECT%",
+    "reason": REASON_TAG,
     **{f"transform_{key}": f"%DYNAMIC_METADATA({METADATA}:{key})%" for key in ("host", "uri", "status", "path")},
 }
 

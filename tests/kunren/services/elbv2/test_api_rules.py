@@ -282,6 +282,46 @@ def test_logins_that_cannot_be(elb: Any, listener: str) -> None:
         assert refused(secure, oidc(**wrong), last) == "InvalidLoadBalancerAction"
 
 
+def jwt(**given: Any) -> dict[str, Any]:
+    config = {"JwksEndpoint": "https://login.test/keys", "Issuer": "https://login.test", **given}
+    return {"Type": "jwt-validation", "Order": 1, "JwtValidationConfig": config}
+
+
+def additional(form: str = "single-string", *values: str, name: str = "scope") -> dict[str, Any]:
+    return {"AdditionalClaims": [{"Format": form, "Name": name, "Values": list(values or ("read",))}]}
+
+
+def test_the_validation_of_tokens_is_echoed(elb: Any) -> None:
+    certificates = [{"CertificateArn": elb.certificate()}]
+    secure = elb.listener(elb.balancer(), 443, Protocol="HTTPS", Certificates=certificates)["ListenerArn"]
+    last = {**FIXED, "Order": 2}
+    assert create(elb, secure, 1, Actions=[last, jwt()])["Actions"] == [jwt(), last]
+    claims = additional("space-separated-values", "read", "write")
+    assert create(elb, secure, 2, Actions=[jwt(**claims), last])["Actions"][0] == jwt(**claims)
+
+
+def test_validations_of_tokens_that_cannot_be(elb: Any, listener: str) -> None:
+    certificates = [{"CertificateArn": elb.certificate()}]
+    secure = elb.listener(elb.balancer("other"), 443, Protocol="HTTPS", Certificates=certificates)["ListenerArn"]
+    last = {**FIXED, "Order": 2}
+
+    def refused(on: str, *actions: dict[str, Any]) -> str:
+        return elb.refused("CreateRule", ListenerArn=on, Priority=1, Conditions=[PATH], Actions=list(actions))[0]
+
+    assert refused(listener, jwt(), last) == "InvalidLoadBalancerAction"  # HTTPS only
+    assert refused(secure, jwt()) == "InvalidLoadBalancerAction"
+    assert refused(secure, jwt(), {**oidc(), "Order": 2}, {**last, "Order": 3}) == "TooManyActions"
+    assert refused(secure, {"Type": "jwt-validation", "Order": 1}, last) == "InvalidLoadBalancerAction"
+    for wrong in (
+        {"JwksEndpoint": "http://login.test/keys"}, {"JwksEndpoint": "https://login.test/" + "x" * 240},
+        {"Issuer": "x" * 257}, {"Issuer": ""}, {"AdditionalClaims": additional()["AdditionalClaims"] * 11},
+        additional(name="exp"), additional("list"), additional("single-string", "a", "b"),
+        additional("string-array", *map(str, range(11))), additional("string-array", "x" * 257),
+        additional("space-separated-values", "a b"),
+    ):  # fmt: skip
+        assert refused(secure, jwt(**wrong), last) == "InvalidLoadBalancerAction", wrong
+
+
 def test_tags_of_every_kind_of_resource(elb: Any, listener: str) -> None:
     rule, group = create(elb, listener, 1)["RuleArn"], elb.group()["TargetGroupArn"]
     balancer = elb.call("DescribeLoadBalancers")["LoadBalancers"][0]["LoadBalancerArn"]

@@ -21,7 +21,8 @@ from kunren.dataplane.envoy.control import EnvoyControl
 from kunren.dataplane.envoy.encode import ENDPOINTS
 from kunren.dataplane.flows.control import FlowControl
 from kunren.services.ec2.model import InterfaceStatus
-from kunren.services.elbv2.controllers import LoadBalancerController, balancer_of, concerned
+from kunren.services.elbv2.arns import balancer_of
+from kunren.services.elbv2.controllers import LoadBalancerController, concerned
 from kunren.services.elbv2.probes import HealthController
 from kunren.services.elbv2.sweeper import DrainingController
 
