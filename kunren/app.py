@@ -49,6 +49,8 @@ from kunren.services.elbv2.login.decisions import Decisions
 from kunren.services.elbv2.login.login import Login
 from kunren.services.elbv2.login.nodes import Nodes
 from kunren.services.elbv2.login.public_keys import PublicKeys
+from kunren.services.globalaccelerator.api import GlobalAcceleratorApi
+from kunren.services.globalaccelerator.controllers import AcceleratorControllers
 from kunren.services.lambda_.policy import may_invoke
 from kunren.services.lambda_.service import LambdaService
 from kunren.services.route53.api import Route53Api
@@ -112,6 +114,7 @@ class App:
             limits=raised(settings.quotas),
             objects=self.objects,
         )
+        self.globalaccelerator = GlobalAcceleratorApi(store, clock, entropy, lambda name: spec.region(name) is not None)
         self.functions = LambdaService(
             settings, store, clock, entropy, WorldHost(self.world), call=self._call, trust=trust_variables(self.ca)
         )
@@ -130,6 +133,8 @@ class App:
             objects=self.objects,
             observe=self.envoy.access_log.subscribe,
         )
+        self.accelerators = AcceleratorControllers(store, clock, entropy, self.world, self.dns, spec)
+        self.world.on_source = self.accelerators.sources_changed
         nodes = Nodes(store, self.world, self.dns.resolve)
         self.login = Login(store, clock, entropy, nodes.connect, self.ca.bundle_path)
         tokens = BearerTokens(clock, nodes.connect, self.ca.bundle_path)
@@ -142,6 +147,7 @@ class App:
             "route53": self.route53,
             "acm": self.acm,
             "elbv2": self.elbv2,
+            "globalaccelerator": self.globalaccelerator,
             "lambda": self.functions.api,
         }
         self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
@@ -185,6 +191,7 @@ class App:
             ("route53", self.zones.run()),
             ("acm", self.certificates.run()),
             ("elbv2", self.balancers.run()),
+            ("globalaccelerator", self.accelerators.run()),
             ("lambda", self.functions.run()),
         ):
             self._run(name, running)
@@ -219,7 +226,14 @@ class App:
 
     async def _come_back(self) -> None:
         """Wait until the data plane has again what the state says; what can't be made again is left to its retries."""
-        for part in (self.vpcs, self.endpoints, self.zones.controller, self.balancers, self.functions):
+        for part in (
+            self.vpcs,
+            self.endpoints,
+            self.zones.controller,
+            self.balancers,
+            self.accelerators,
+            self.functions,
+        ):
             try:
                 async with asyncio.timeout(COME_BACK_WITHIN_S):
                     await part.settled()
@@ -360,6 +374,7 @@ class App:
             "route53": self.zones.status(),
             "acm": self.certificates.status(),
             "elbv2": self.balancers.status(),
+            "globalaccelerator": self.accelerators.status(),
             "lambda": self.functions.status(),
             "moto": self.fallback.status(),
         }

@@ -4,6 +4,7 @@ SERVICES: dict[str, str] = {
     "acm": "kunren.services.acm.api:AcmApi",
     "ec2": "kunren.services.ec2.api:Ec2Api",
     "elbv2": "kunren.services.elbv2.api:Elbv2Api",
+    "globalaccelerator": "kunren.services.globalaccelerator.api:GlobalAcceleratorApi",
     "lambda": "kunren.services.lambda_.api:LambdaApi",
     "route53": "kunren.services.route53.api:Route53Api",
 }

@@ -7,7 +7,7 @@
 | 198.18.16.0/20 | links between the internet and what is joined to it |
 | 198.18.64.0/18 | client places, a /24 each, the client itself at .10 |
 | 198.18.128.0/18 | edge locations, a /24 each |
-| 198.18.192.0/18 | anycast and other addresses of global services |
+| 198.18.192.0/18 | anycast addresses, from two halves: AWS's "network zones" |
 | 198.19.0.0/16 | regions, a /21 each |
 
 In a region's block, .1 is its router, .2 its service endpoints, .3 functions without a VPC, .4 and .5 the endpoints of
@@ -25,6 +25,7 @@ PUBLIC_RESOLVER = "198.18.0.2"
 NAME_SERVERS = IPv4Network("198.18.1.0/24")
 _PLACES = IPv4Network("198.18.64.0/18")
 _EDGES = IPv4Network("198.18.128.0/18")
+_ANYCAST = IPv4Network("198.18.192.0/18")
 _REGIONS = IPv4Network("198.19.0.0/16")
 _FIRST_CUSTOMER = 16
 
@@ -42,6 +43,22 @@ def client_address(index: int) -> str:
 def edge_network(index: int) -> IPv4Network:
     """The /24 of the index-th edge location (0 to 63)."""
     return _nth(_EDGES, 24, index)
+
+
+def edge_address(index: int) -> str:
+    """From where the index-th edge location speaks when it speaks for itself."""
+    return str(edge_network(index)[10])
+
+
+ANYCAST_PAIRS_MAX = _ANYCAST.num_addresses // 2 - 2
+
+
+def anycast_pair(number: int) -> tuple[str, str]:
+    """The two addresses (one from each network zone) of the number-th service that has anycast addresses."""
+    if not 0 <= number < ANYCAST_PAIRS_MAX:
+        raise ValueError(f"the address plan has room for {ANYCAST_PAIRS_MAX} pairs of anycast addresses")
+    half = _ANYCAST.num_addresses // 2
+    return str(_ANYCAST[1 + number]), str(_ANYCAST[half + 1 + number])
 
 
 def region_network(index: int) -> IPv4Network:

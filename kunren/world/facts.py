@@ -134,7 +134,8 @@ class RouteFact(msgspec.Struct, frozen=True, tag_field="kind", tag="route"):
 
 
 class RuleFact(msgspec.Struct, frozen=True, tag_field="kind", tag="rule"):
-    """A policy rule for packets from a source, or with a mark; `action` is lookup or blackhole."""
+    """A policy rule for packets from a source, with a mark, or that came in by an interface; `action` is lookup or
+    blackhole."""
 
     namespace: str
     preference: int
@@ -142,10 +143,13 @@ class RuleFact(msgspec.Struct, frozen=True, tag_field="kind", tag="rule"):
     source: str | None = None
     table: int = MAIN_TABLE
     mark: int = 0
+    interface: str | None = None
 
     @property
     def key(self) -> tuple[str, ...]:
-        return ("rule", self.namespace, str(self.preference), self.source or "", str(self.mark))
+        return (
+            "rule", self.namespace, str(self.preference), self.source or "", str(self.mark), self.interface or "",
+        )  # fmt: skip
 
     @property
     def namespaces(self) -> frozenset[str]:

@@ -37,7 +37,7 @@ from kunren.world.firewall import (
     workload_rules,
 )
 from kunren.world.flow_counts import observers, table_text
-from kunren.world.interface import INTERNET, TRANSIT, edge_namespace, place_namespace, region_namespace
+from kunren.world.interface import INTERNET, TRANSIT, place_namespace, region_namespace
 from kunren.world.nat import nat_rules, nat_sysctls
 from kunren.world.network import NatGateway, VpcNetwork, Workload, vpc_namespace, workload_namespace
 
@@ -47,14 +47,14 @@ _FIRST_SUBNET_TABLE = 1000
 _LOCAL_FLOW_TABLE = 900
 _LOCAL_FLOW_RULE, _VPC_RULE, _FLOW_RULE, _SUBNET_RULE, _NO_ROUTE_RULE = 90, 100, 500, 1000, 30000
 
-_HOST_SYSCTLS = (
+HOST_SYSCTLS = (
     # New links only: loopback keeps ::1, which programs expect.
     ("net/ipv6/conf/default/disable_ipv6", "1"),
     ("net/ipv4/ip_unprivileged_port_start", "0"),
     ("net/ipv4/ping_group_range", "0 0"),
 )
-_ROUTER_SYSCTLS = (
-    *_HOST_SYSCTLS,
+ROUTER_SYSCTLS = (
+    *HOST_SYSCTLS,
     ("net/ipv4/ip_forward", "1"),
     ("net/ipv4/conf/all/rp_filter", "0"),
     ("net/ipv4/conf/default/rp_filter", "0"),
@@ -79,13 +79,13 @@ def core() -> list[Fact]:
     """The internet and Envoy's transit."""
     near, far = _link(0)
     return [
-        Namespace(INTERNET, _ROUTER_SYSCTLS),
+        Namespace(INTERNET, ROUTER_SYSCTLS),
         Address(INTERNET, LOOPBACK, f"{addresses.INTERNET_ROUTER}/32"),
         Address(INTERNET, LOOPBACK, f"{addresses.PUBLIC_RESOLVER}/32"),
         # Every address of the block is the name servers' own.
         RouteFact(INTERNET, str(addresses.NAME_SERVERS), action="local", device=LOOPBACK, table=255),
         RouteFact(INTERNET, str(addresses.PUBLIC), action="unreachable"),
-        Namespace(TRANSIT, _ROUTER_SYSCTLS),
+        Namespace(TRANSIT, ROUTER_SYSCTLS),
         Resolver(TRANSIT, resolv_conf(addresses.PUBLIC_RESOLVER)),
         Veth(INTERNET, "transit", TRANSIT, UPLINK),
         Address(INTERNET, "transit", f"{near}/31"),
@@ -98,19 +98,9 @@ def place(name: str, index: int) -> list[Fact]:
     """A client place: one namespace with the client's address."""
     namespace, network = place_namespace(name), addresses.place_network(index)
     return [
-        Namespace(namespace, _HOST_SYSCTLS),
+        Namespace(namespace, HOST_SYSCTLS),
         Resolver(namespace, resolv_conf(addresses.PUBLIC_RESOLVER)),
-        *_leaf(namespace, f"place{index}", network, addresses.client_address(index)),
-    ]
-
-
-def edge(name: str, index: int) -> list[Fact]:
-    """An edge location: a namespace for Envoy's listeners; anycast addresses come later, with what serves them."""
-    namespace, network = edge_namespace(name), addresses.edge_network(index)
-    return [
-        Namespace(namespace, _ROUTER_SYSCTLS),
-        Resolver(namespace, resolv_conf(addresses.PUBLIC_RESOLVER)),
-        *_leaf(namespace, f"edge{index}", network, str(network[10])),
+        *leaf(namespace, place_device(index), network, addresses.client_address(index)),
     ]
 
 
@@ -119,10 +109,10 @@ def region(name: str, index: int) -> list[Fact]:
     namespace, functions = region_namespace(name), functions_namespace(name)
     network, router = addresses.region_network(index), addresses.region_router(index)
     outer, inner = _link(64 + index)
-    device = f"region{index}"
+    device = region_device(index)
     egress = addresses.function_egress(index)
     return [
-        Namespace(namespace, _ROUTER_SYSCTLS),
+        Namespace(namespace, ROUTER_SYSCTLS),
         Resolver(namespace, resolv_conf(addresses.PUBLIC_RESOLVER)),
         Veth(INTERNET, device, namespace, UPLINK),
         Address(INTERNET, device, f"{outer}/31"),
@@ -133,7 +123,7 @@ def region(name: str, index: int) -> list[Fact]:
         # A public address that nobody has: silence, and no loop back to the internet.
         RouteFact(namespace, str(network), action="blackhole"),
         RouteFact(namespace, EVERYWHERE, via=outer, device=UPLINK),
-        Namespace(functions, _HOST_SYSCTLS),
+        Namespace(functions, HOST_SYSCTLS),
         Resolver(functions, resolv_conf(addresses.PUBLIC_RESOLVER)),
         Veth(namespace, "functions", functions, "eth0"),
         RouteFact(namespace, f"{egress}/32", device="functions"),
@@ -146,7 +136,7 @@ def region(name: str, index: int) -> list[Fact]:
 def peering(peering_id: str) -> list[Fact]:
     """A peering connection: a router between two VPCs that knows their blocks and nothing else. The VPCs bring their
     links to it and its routes to them, so either may come and go without the other."""
-    return [Namespace(peering_id, _ROUTER_SYSCTLS), RouteFact(peering_id, EVERYWHERE, action="blackhole")]
+    return [Namespace(peering_id, ROUTER_SYSCTLS), RouteFact(peering_id, EVERYWHERE, action="blackhole")]
 
 
 def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = MappingProxyType({})) -> list[Fact]:
@@ -161,7 +151,7 @@ def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = Mappi
     outer, inner = _link(_FIRST_VPC_LINK + link)
     public = {k: v for k, v in network.public.items() if network.internet_gateway}
     facts: list[Fact] = [
-        Namespace(namespace, _ROUTER_SYSCTLS),
+        Namespace(namespace, ROUTER_SYSCTLS),
         Resolver(namespace, resolv_conf(*network.resolver.name_servers, search=network.resolver.search)),
         Ruleset(namespace, vpc_rules(network.nodes, public, resolver, _borders(network), _service_routes(network))),
         Veth(router, device, namespace, UPLINK),
@@ -290,7 +280,7 @@ def _nat_gateway(network: VpcNetwork, nat: NatGateway, cidr: IPv4Network) -> lis
     namespace, name = vpc_namespace(network.id), workload_namespace(nat.id)
     bridge = device_name("s", nat.subnet_id)
     return [
-        Namespace(name, (*_ROUTER_SYSCTLS, *nat_sysctls(nat))),
+        Namespace(name, (*ROUTER_SYSCTLS, *nat_sysctls(nat))),
         Ruleset(name, nat_rules(nat)),
         Veth(namespace, device_name("w", nat.id), name, "eth0", master=bridge, peer_mac=nat.mac),
         Address(name, "eth0", f"{IPv4Address(nat.address)}/{cidr.prefixlen}"),
@@ -303,7 +293,7 @@ def _workload(network: VpcNetwork, workload: Workload, cidr: IPv4Network, resolv
     bridge = device_name("s", workload.subnet_id)
     own = (workload.address, *workload.secondary)
     return [
-        Namespace(name, _HOST_SYSCTLS),
+        Namespace(name, HOST_SYSCTLS),
         Resolver(name, resolv_conf(*network.resolver.name_servers, search=network.resolver.search)),
         Ruleset(name, workload_rules(workload.firewall, resolver, own, forwards=not workload.source_dest_check)),
         Veth(namespace, device_name("w", workload.id), name, "eth0", master=bridge, peer_mac=workload.mac),
@@ -328,7 +318,18 @@ def _subnet_table(cidr: IPv4Network) -> int:
     return _FIRST_SUBNET_TABLE + (int(cidr.network_address) >> 4)
 
 
-def _leaf(namespace: str, device: str, network: IPv4Network, address: str) -> list[Fact]:
+def region_device(index: int) -> str:
+    """The internet's link to a region."""
+    return f"region{index}"
+
+
+def place_device(index: int) -> str:
+    """The internet's link to a client place."""
+    return f"place{index}"
+
+
+def leaf(namespace: str, device: str, network: IPv4Network, address: str) -> list[Fact]:
+    """The one link of a namespace that hangs on the internet, and its way out."""
     router = str(network[1])
     return [
         Veth(INTERNET, device, namespace, "eth0"),

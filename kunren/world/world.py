@@ -18,7 +18,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,11 @@ import msgspec
 
 from kunren.core.clock import Clock
 from kunren.settings import Settings
-from kunren.world import addresses, facts, layout, trust
+from kunren.world import addresses, edges, facts, layout, trust
 from kunren.world.agent.filesystem import NETNS_DIR, RESOLV_CONF, RESOLV_DIR
 from kunren.world.channel import Answer, Channel, RulesetRefused
 from kunren.world.flow_counts import Counts, counted, observers
+from kunren.world.geography import nearest_place
 from kunren.world.interface import (
     NoSuchNamespace,
     ProcessSpec,
@@ -44,7 +45,7 @@ from kunren.world.launcher import Launched, launch
 from kunren.world.network import VpcNetwork, vpc_namespace
 from kunren.world.process import KILLED_WITH_WORLD, WorldProcess
 from kunren.world.programs import find_nft
-from kunren.world.spec import WorldSpec
+from kunren.world.spec import Place, Region, WorldSpec
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,10 @@ _AT_A_TIME = 16
 
 class UnknownRegion(Exception):
     """No region of that name in the world."""
+
+
+async def _nobody_cares() -> None:
+    pass
 
 
 class World:
@@ -87,6 +92,8 @@ class World:
         self._links: dict[str, int] = {}
         self._peerings: dict[str, frozenset[str]] = {}  # VPC → the peering connections it has links to
         self._unwanted: set[asyncio.Future[int]] = set()
+        self.on_source: Callable[[], Awaitable[None]] = _nobody_cares
+        """Awaited when a place or a region has come, before anything runs there."""
 
     @property
     def running(self) -> bool:
@@ -244,7 +251,10 @@ class World:
         if found is None:
             known = ", ".join(each.name for each in self.spec.places)
             raise UnknownPlace(f"there is no place {place!r} in this world; there are {known}")
+        new = f"place {place}" not in self._there
         await self._ensure(f"place {place}", lambda: layout.place(place, self.spec.places.index(found)))
+        if new:
+            await self.on_source()
         return place_namespace(place)
 
     async def ensure_edge(self, place: str) -> str:
@@ -252,14 +262,30 @@ class World:
         found = self.spec.place(place)
         if found is None:
             raise UnknownPlace(f"there is no place {place!r} in this world")
-        await self._ensure(f"edge {place}", lambda: layout.edge(place, self.spec.places.index(found)))
+        await self._ensure("edges", edges.remembering)
+        await self._ensure(f"edge {place}", lambda: edges.edge(self.spec, found))
         return edge_namespace(place)
+
+    def edges_in_use(self) -> list[str]:
+        """The places whose edge locations are next to something that runs: a client place or a region."""
+        sources: list[Place | Region] = [each for each in self.spec.places if f"place {each.name}" in self._there]
+        sources += [each for each in self.spec.regions if f"region {each.name}" in self._there]
+        return list(dict.fromkeys(nearest_place(self.spec, each).name for each in sources))
+
+    async def apply_anycast(self, owner: str, own: Sequence[str], table: str, texts: Mapping[str, str]) -> None:
+        """Have the owner's anycast addresses in exactly these edge locations (by place), each with its nft table."""
+        for place in texts:
+            await self.ensure_edge(place)
+        await self._apply(f"anycast {owner}", edges.anycast(self.spec, own, table, texts))
 
     async def ensure_region(self, region: str) -> str:
         found = self.spec.region(region)
         if found is None:
             raise UnknownRegion(f"there is no region {region!r} in this world")
+        new = f"region {region}" not in self._there
         await self._ensure(f"region {region}", lambda: layout.region(region, self.spec.regions.index(found)))
+        if new:
+            await self.on_source()
         return region_namespace(region)
 
     async def ensure_functions(self, region: str) -> str:

@@ -253,9 +253,9 @@ class Site:
 class Front:
     """One account with a Network Load Balancer, and what runs around it."""
 
-    def __init__(self, kunren: Any, account: str, until: Any, programs: Any) -> None:
+    def __init__(self, kunren: Any, account: str, until: Any, programs: Any, region: str = "us-east-1") -> None:
         self.kunren, self.until, self.programs = kunren, until, programs
-        self.elb, self.ec2 = kunren.client("elbv2", account), kunren.client("ec2", account)
+        self.elb, self.ec2 = kunren.client("elbv2", account, region), kunren.client("ec2", account, region)
         self.acm, self.route53 = kunren.client("acm", account), kunren.client("route53", account)
         self.vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
         subnets = sorted(self.ec2.describe_subnets()["Subnets"], key=lambda each: each["AvailabilityZone"])
@@ -406,6 +406,6 @@ def front(kunren: Any, account: str, until: Any, programs: Any) -> Iterator[Fron
 
 
 @pytest.fixture
-def front_of(until: Any, programs: Any) -> Callable[[Any, str], Front]:
-    """`front_of(daemon, account)`: on a daemon of the test's own, which is not tidied up."""
-    return lambda daemon, account: Front(daemon, account, until, programs)
+def front_of(until: Any, programs: Any) -> Callable[..., Front]:
+    """`front_of(daemon, account, region)`: not tidied up."""
+    return lambda daemon, account, region="us-east-1": Front(daemon, account, until, programs, region)

@@ -131,9 +131,17 @@ def _scope(kind: str, via: str | None) -> int:
     return 253 if kind == "unicast" and not via else 0
 
 
-def rule(kind: str, source: str | None, table: int, preference: int, present: bool, mark: int = 0) -> None:
-    """Add or remove a policy rule: packets from `source` (any, when None), with that mark (any, when 0), look their
-    route up in the table."""
+def rule(
+    kind: str,
+    source: str | None,
+    table: int,
+    preference: int,
+    present: bool,
+    mark: int = 0,
+    interface: str | None = None,
+) -> None:
+    """Add or remove a policy rule: packets from `source` (any, when None), with that mark (any, when 0), that came in
+    by the interface (any, when None; it need not exist), look their route up in the table."""
     fields: dict[str, Any] = {"family": socket.AF_INET, "table": table if table < 256 else 0}
     fields["action"] = _RULE_KINDS[kind]
     attributes: list[tuple[str, Any]] = [("FRA_PRIORITY", preference)]
@@ -143,6 +151,8 @@ def rule(kind: str, source: str | None, table: int, preference: int, present: bo
         attributes.append(("FRA_SRC", host))
     if mark:
         attributes.append(("FRA_FWMARK", mark))
+    if interface:
+        attributes.append(("FRA_IIFNAME", interface))
     if kind == "lookup":
         attributes.append(("FRA_TABLE", table))
     if present:

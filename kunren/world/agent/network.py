@@ -195,7 +195,9 @@ class Network:
 
     def _rule(self, fact: dict[str, Any], present: bool) -> None:
         self.enter(fact["namespace"])
-        netlink.rule(fact["action"], fact["source"], fact["table"], fact["preference"], present, fact["mark"])
+        netlink.rule(
+            fact["action"], fact["source"], fact["table"], fact["preference"], present, fact["mark"], fact["interface"]
+        )
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from kunren.world import addresses, layout
+from kunren.world import addresses, edges, layout
 from kunren.world.facts import Address, Namespace, RouteFact, Veth, difference
 from kunren.world.network import Route, SubnetNetwork
 from kunren.world.worldfile import DEFAULT_WORLD
@@ -16,7 +16,7 @@ def every_part():
     spec = DEFAULT_WORLD
     parts = [layout.core()]
     parts += [layout.place(each.name, number) for number, each in enumerate(spec.places)]
-    parts += [layout.edge(each.name, number) for number, each in enumerate(spec.places)]
+    parts += [edges.remembering(), *(edges.edge(spec, each) for each in spec.places)]
     return parts + [layout.region(each.name, number) for number, each in enumerate(spec.regions)]
 
 

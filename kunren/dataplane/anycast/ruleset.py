@@ -1,0 +1,126 @@
+"""From anycast listeners to the text that `nft` loads at an edge location. Pure.
+
+The first packet of a flow sets its idle timeout and is translated to a destination; connection tracking then
+translates all that follows, in both directions, whatever becomes of these rules. A TCP segment that belongs to no
+flow (one that was idle for too long) is answered with a reset; a port that nobody listens at is silent.
+
+A flow's destination is chosen by a hash of its five-tuple, or of its two addresses, over a table of slots. Each
+destination has as many slots as its share says, to the nearest; which ones is chosen so that a change of shares moves
+few others (rendezvous hashing with quotas).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from math import floor
+
+from kunren.dataplane.anycast.table import AnycastListener, Destination
+
+SLOTS = 512
+_MARK = 0x1000_0000
+_OF_NO_FLOW = "tcp flags & (fin | syn | rst | ack) != syn"
+_FLOW = {False: "jhash ip saddr . th sport . ip daddr . th dport", True: "jhash ip saddr . ip daddr"}
+
+
+def table_name(owner: str) -> str:
+    """The name of an owner's table."""
+    return f"anycast_{blake2b(owner.encode(), digest_size=8).hexdigest()}"
+
+
+def ruleset(owner: str, addresses: Sequence[str], edge: str, listeners: Sequence[AnycastListener]) -> str:
+    """The whole table. `addresses` are the owner's anycast addresses, `edge` is the edge location's own."""
+    own = ", ".join(addresses)
+    timeouts = sorted({(each.protocol, max(1, round(each.idle_s))) for each in listeners})
+    parts = [_timeout(*each) for each in timeouts]
+    begin, refused, balance, source = [], [], [], []
+    for number, each in enumerate(listeners):
+        where = f"ip daddr {{ {own} }} {each.protocol} dport {{ {_ports(each.ranges)} }}"
+        begun = f"ct mark set {_MARK | number:#x} ct timeout set {_quoted(each)}"
+        if each.protocol == "tcp":
+            begin.append(f"ct state new {where} {begun}")
+            refused.append(f"ct state new,invalid {where} {_OF_NO_FLOW} reject with tcp reset")
+        else:
+            begin.append(f"ct state new {where} {begun}")
+        balance += _translations(where, own, each)
+        hidden = sorted({to.address for to in each.destinations if not to.preserve})
+        if hidden:
+            source.append(f"ct mark {_MARK | number:#x} ip daddr {{ {', '.join(hidden)} }} snat ip to {edge}")
+    refused.append(f"ip daddr {{ {own} }} meta l4proto {{ tcp, udp }} ct state new,invalid drop")
+    parts.append(_base("begin", "filter", "prerouting", -140, begin))
+    parts.append(_base("balance", "nat", "prerouting", -105, balance))
+    parts.append(_base("closed", "filter", "input", -15, refused))
+    parts.append(_base("source", "nat", "postrouting", 95, source))
+    return f"table ip {table_name(owner)} {{\n{''.join(parts)}}}\n"
+
+
+def slots(destinations: Iterable[Destination]) -> list[Destination]:
+    """Who has each of the `SLOTS` slots; none where nobody has a share."""
+    served = sorted(each for each in destinations if each.share > 0)
+    if not served:
+        return []
+    quotas = _quotas([each.share for each in served])
+    left = dict(zip(served, quotas, strict=True))
+    found = []
+    for slot in range(SLOTS):
+        chosen = max((each for each in served if left[each]), key=lambda each: _bid(slot, each.address))
+        left[chosen] -= 1
+        found.append(chosen)
+    return found
+
+
+def _quotas(shares: Sequence[float]) -> list[int]:
+    """Whole numbers of slots in these proportions, by largest remainder."""
+    total = sum(shares)
+    exact = [share / total * SLOTS for share in shares]
+    quotas = [floor(each) for each in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda number: quotas[number] - exact[number])
+    for number in by_remainder[: SLOTS - sum(quotas)]:
+        quotas[number] += 1
+    return quotas
+
+
+def _bid(slot: int, address: str) -> bytes:
+    return blake2b(f"{slot} {address}".encode(), digest_size=8).digest()
+
+
+def _translations(where: str, own: str, listener: AnycastListener) -> list[str]:
+    """One line for the ports that stay as they are, and one for each that some destination wants otherwise."""
+    chosen = slots(listener.destinations)
+    if not chosen:
+        return []
+    key = f"{_FLOW[listener.sticky]} mod {SLOTS}"
+    lines = []
+    for asked in sorted({asked for each in chosen for asked, _ in each.ports}):
+        listed = ", ".join(
+            f"{slot} : {each.address} . {dict(each.ports).get(asked, asked)}" for slot, each in enumerate(chosen)
+        )
+        lines.append(f"ip daddr {{ {own} }} {listener.protocol} dport {asked} dnat ip to {key} map {{ {listed} }}")
+    listed = ", ".join(f"{slot} : {each.address}" for slot, each in enumerate(chosen))
+    return [*lines, f"{where} dnat ip to {key} map {{ {listed} }}"]
+
+
+def _ports(ranges: Iterable[tuple[int, int]]) -> str:
+    return ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in ranges)
+
+
+def _quoted(listener: AnycastListener) -> str:
+    return f'"{_timeout_name(listener.protocol, max(1, round(listener.idle_s)))}"'
+
+
+def _timeout_name(protocol: str, seconds: int) -> str:
+    return f"{protocol}_{seconds}"
+
+
+def _timeout(protocol: str, seconds: int) -> str:
+    states = ("established",) if protocol == "tcp" else ("unreplied", "replied")
+    policy = ", ".join(f"{state} : {seconds}" for state in states)
+    name = _timeout_name(protocol, seconds)
+    return f"  ct timeout {name} {{ protocol {protocol}; l3proto ip; policy = {{ {policy} }} ; }}\n"
+
+
+def _base(name: str, kind: str, hook: str, priority: int, lines: Sequence[str]) -> str:
+    if not lines:
+        return ""
+    head = f"type {kind} hook {hook} priority {priority}; policy accept;"
+    return f"  chain {name} {{\n" + "".join(f"    {line}\n" for line in (head, *lines)) + "  }\n"

@@ -1,0 +1,175 @@
+"""Accelerators: two static addresses and a name, for as long as they exist."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from kunren.control.store import Tx
+from kunren.core.arn import build_arn
+from kunren.core.context import RequestContext
+from kunren.core.tags import tags_from_wire, tags_to_wire
+from kunren.services.globalaccelerator import views
+from kunren.services.globalaccelerator.api.base import Base, Reader, check_region, one_page, same_request
+from kunren.services.globalaccelerator.errors import (
+    AcceleratorNotDisabledException,
+    AssociatedListenerFoundException,
+    InvalidArgumentException,
+    LimitExceededException,
+    NotHere,
+)
+from kunren.services.globalaccelerator.model import Accelerator, AcceleratorStatus, Listener
+from kunren.world.addresses import ANYCAST_PAIRS_MAX, anycast_pair
+
+ACCELERATORS_MAX = 20  # Quotas for AWS Global Accelerator, per account
+TAGS_MAX = 50
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
+_NO_IPV6 = "There is no IPv6 in this world: leave IpAddressType out, or pass IPV4."
+_NO_LOGS = "Kunren has no flow logs of accelerators: leave FlowLogsEnabled at false."
+
+
+class Accelerators(Base):
+    def create_accelerator(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        check_region(ctx)
+        name = checked_name(params["Name"])
+        check_address_type(params)
+        tags = checked_tags({}, params.get("Tags"))
+        enabled = params.get("Enabled", True)
+        token = params["IdempotencyToken"]
+        with self._store.write() as tx:
+            existing = tx.list(Accelerator, ctx.account, "")
+            known = same_request(existing, token, lambda each: each.name == name)
+            if known is not None:
+                return {"Accelerator": self._accelerator_shown(tx, known)}
+            if len(existing) >= ACCELERATORS_MAX:
+                raise LimitExceededException(f"The account has reached its quota of {ACCELERATORS_MAX} accelerators.")
+            number = _free_number(tx)
+            now = self._clock.now()
+            made = Accelerator(
+                account=ctx.account,
+                region="",
+                id=build_arn("globalaccelerator", "", ctx.account, f"accelerator/{self._entropy.uuid()}"),
+                name=name,
+                enabled=enabled,
+                number=number,
+                addresses=anycast_pair(number),
+                dns_name=f"a{self._entropy.hex(16)}.awsglobalaccelerator.com",
+                created_time=now,
+                modified_time=now,
+                idempotency_token=token,
+                tags=tags,
+            )
+            tx.put(made)
+            return {"Accelerator": self._accelerator_shown(tx, made)}
+
+    def describe_accelerator(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        snapshot = self._snapshot(ctx)
+        return {
+            "Accelerator": self._accelerator_shown(snapshot, self._accelerator(snapshot, ctx, params["AcceleratorArn"]))
+        }
+
+    def list_accelerators(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        snapshot = self._snapshot(ctx)
+        found, token = one_page(snapshot.list(Accelerator, ctx.account, ""), params)
+        return {"Accelerators": [self._accelerator_shown(snapshot, each) for each in found], "NextToken": token}
+
+    def update_accelerator(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        check_address_type(params)
+        with self._store.write() as tx:
+            before = self._accelerator(tx, ctx, params["AcceleratorArn"])
+            name = checked_name(params["Name"]) if params.get("Name") is not None else before.name
+            enabled = params["Enabled"] if params.get("Enabled") is not None else before.enabled
+            tx.put(msgspec.structs.replace(before, name=name, enabled=enabled))
+            self._touch(tx, ctx.account, before.id)
+            return {"Accelerator": self._accelerator_shown(tx, self._accelerator(tx, ctx, before.id))}
+
+    def delete_accelerator(self, ctx: RequestContext, params: dict[str, Any]) -> None:
+        with self._store.write() as tx:
+            found = self._accelerator(tx, ctx, params["AcceleratorArn"])
+            if found.enabled:
+                raise AcceleratorNotDisabledException
+            if any(each.accelerator_arn == found.id for each in tx.list(Listener, ctx.account, "")):
+                raise AssociatedListenerFoundException
+            tx.delete(found)
+            status = tx.get(AcceleratorStatus, ctx.account, "", found.id)
+            if status is not None:
+                tx.delete(status)
+
+    def describe_accelerator_attributes(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        self._accelerator(self._store.snapshot(), ctx, params["AcceleratorArn"])
+        return {"AcceleratorAttributes": {"FlowLogsEnabled": False}}
+
+    def update_accelerator_attributes(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        shown = self.describe_accelerator_attributes(ctx, params)
+        if params.get("FlowLogsEnabled"):
+            if not params.get("FlowLogsS3Bucket") or not params.get("FlowLogsS3Prefix"):
+                raise InvalidArgumentException("FlowLogsS3Bucket and FlowLogsS3Prefix are required for flow logs.")
+            raise NotHere(_NO_LOGS)
+        return shown
+
+    # --- tags: accelerators alone have them
+
+    def tag_resource(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        with self._store.write() as tx:
+            found = self._accelerator(tx, ctx, params["ResourceArn"])
+            tx.put(msgspec.structs.replace(found, tags=checked_tags(found.tags, params["Tags"])))
+        return {}
+
+    def untag_resource(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        with self._store.write() as tx:
+            found = self._accelerator(tx, ctx, params["ResourceArn"])
+            kept = {key: value for key, value in found.tags.items() if key not in params["TagKeys"]}
+            tx.put(msgspec.structs.replace(found, tags=kept))
+        return {}
+
+    def list_tags_for_resource(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        snapshot, arn = self._snapshot(ctx), params["ResourceArn"]
+        if "/endpoint-group/" in arn:
+            self._group(snapshot, ctx, arn)
+            return {"Tags": []}
+        if "/listener/" in arn:
+            self._listener(snapshot, ctx, arn)
+            return {"Tags": []}
+        return {"Tags": tags_to_wire(self._accelerator(snapshot, ctx, arn).tags)}
+
+    def _accelerator_shown(self, reader: Reader, accelerator: Accelerator) -> dict[str, Any]:
+        status = reader.get(AcceleratorStatus, accelerator.account, "", accelerator.id)
+        return views.accelerator(accelerator, status.revision if status is not None else 0)
+
+
+def _free_number(tx: Tx) -> int:
+    """Of a pair of addresses that no accelerator of any account has."""
+    taken = {each.number for each in tx.every(Accelerator)}
+    if len(taken) >= ANYCAST_PAIRS_MAX:
+        raise LimitExceededException("Every static address of this world is taken.")
+    return next(number for number in range(ANYCAST_PAIRS_MAX) if number not in taken)
+
+
+def checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise InvalidArgumentException(
+            "The name can have a maximum of 64 characters, must contain only alphanumeric characters, periods (.), or "
+            "hyphens (-), and must not begin or end with a hyphen or period."
+        )
+    return name
+
+
+def check_address_type(params: dict[str, Any]) -> None:
+    if params.get("IpAddressType") == "DUAL_STACK":
+        raise NotHere(_NO_IPV6)
+    if params.get("IpAddresses"):
+        addresses = ", ".join(params["IpAddresses"])
+        raise InvalidArgumentException(
+            f"{addresses}: not in an address range that this account brought to AWS (BYOIP)."
+        )
+
+
+def checked_tags(before: dict[str, str], added: list[dict[str, Any]] | None) -> dict[str, str]:
+    tags = {**before, **tags_from_wire(added)}
+    if any(key.lower().startswith("aws:") for key in tags):
+        raise InvalidArgumentException("Tag keys that begin with aws: are reserved.")
+    if len(tags) > TAGS_MAX:
+        raise InvalidArgumentException(f"A resource can have at most {TAGS_MAX} tags.")
+    return tags

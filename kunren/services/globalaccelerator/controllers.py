@@ -1,0 +1,213 @@
+"""The shells that make accelerators real: store → edge locations and DNS, and the probes of Elastic IP addresses.
+
+An accelerator is DEPLOYED when every edge location that serves somebody has its newest revision. Health changes are
+reconciled like any other; flows that exist stay where they are, since the kernel keeps them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from kunren.control.controller import Controller
+from kunren.control.store import Key, Snapshot, Store
+from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
+from kunren.dataplane.anycast.ruleset import ruleset, table_name
+from kunren.dataplane.dns.zones import NameRecords
+from kunren.dataplane.health.prober import Check, Outcome, Prober, Sockets
+from kunren.services.globalaccelerator import endpoints
+from kunren.services.globalaccelerator.dataplane import edge_listeners
+from kunren.services.globalaccelerator.model import (
+    Accelerator,
+    AcceleratorStatus,
+    EndpointGroup,
+    EndpointHealth,
+    Listener,
+    health_id,
+)
+from kunren.world.addresses import edge_address
+from kunren.world.interface import edge_namespace
+from kunren.world.spec import Place, WorldSpec
+
+NAME_TTL_S = 300
+PROBE_TIMEOUT_S = 5.0
+SOURCES_WAIT_S = 5.0
+_OWN = frozenset(each.kind for each in (Accelerator, Listener, EndpointGroup, EndpointHealth))
+_CONCERNING = ("elbv2.", "ec2.elastic-ip", "ec2.interface-status")
+
+
+class AcceleratorWorld(Sockets, Protocol):
+    """The part of the world that accelerators need."""
+
+    def edges_in_use(self) -> list[str]: ...
+    async def ensure_edge(self, place: str) -> str: ...
+    async def apply_anycast(self, owner: str, own: Sequence[str], table: str, texts: Mapping[str, str]) -> None: ...
+
+
+class NamePublisher(Protocol):
+    def publish_names(self, owner: str, published: Mapping[str, NameRecords]) -> int: ...
+
+
+class AcceleratorControllers:
+    """All long-lived parts of the service. The elbv2 and ec2 kinds are registered before it is built."""
+
+    def __init__(
+        self, store: Store, clock: Clock, entropy: Entropy, world: AcceleratorWorld, dns: NamePublisher, spec: WorldSpec
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._world = world
+        self._dns = dns
+        self._spec = spec
+        self._edges: frozenset[str] = frozenset()
+        self._prober = Prober(world, clock, entropy, self._probed)
+        self._controller = Controller(
+            "globalaccelerator",
+            store,
+            clock,
+            keys=_concerned,
+            every=lambda snapshot: [_work(each) for each in snapshot.every(Accelerator)],
+            reconcile=self._reconcile,
+            wants=lambda kind: kind in _OWN or kind.startswith(_CONCERNING),
+        )
+
+    async def run(self) -> None:
+        try:
+            await self._controller.run()
+        finally:
+            await self._prober.stop()
+
+    async def settled(self) -> None:
+        """Return when edges and DNS have everything that was asked for until now."""
+        await self._controller.settled()
+
+    def status(self) -> dict[str, Any]:
+        deployed = sum(1 for _ in self._store.snapshot().every(AcceleratorStatus))
+        return {"deployed": deployed, "probes": len(self._prober), "errors": dict(self._controller.last_errors)}
+
+    async def sources_changed(self) -> None:
+        """Somebody comes who may be next to an edge location that has nothing yet: return when it has all."""
+        if not self._edges.issuperset(self._world.edges_in_use()):
+            every = list(self._store.snapshot().every(Accelerator))
+            for each in every:
+                self._controller.enqueue(_work(each))
+            if every:
+                try:
+                    async with asyncio.timeout(SOURCES_WAIT_S):
+                        await self._controller.settled()
+                except TimeoutError:
+                    pass  # it enters by another edge until then
+
+    async def _reconcile(self, work: str) -> None:
+        account, arn = work.split("|")
+        snapshot = self._store.snapshot()
+        accelerator = snapshot.get(Accelerator, account, "", arn)
+        self._probe(snapshot)
+        if accelerator is None:
+            self._dns.publish_names(arn, {})
+            await self._world.apply_anycast(arn, (), table_name(arn), {})
+            return
+        edges = self._world.edges_in_use()
+        texts = {name: self._text(snapshot, accelerator, name) for name in edges} if accelerator.enabled else {}
+        await self._world.apply_anycast(arn, accelerator.addresses, table_name(arn), texts)
+        self._edges = frozenset(edges)
+        self._dns.publish_names(arn, {accelerator.dns_name: NameRecords(a=accelerator.addresses, ttl=NAME_TTL_S)})
+        self._deployed(accelerator)
+
+    def _text(self, snapshot: Snapshot, accelerator: Accelerator, name: str) -> str:
+        edge = self._place(name)
+        listeners = edge_listeners(snapshot, accelerator, self._spec, edge, self._clock.wall_seconds)
+        own = edge_address(self._spec.places.index(edge))
+        return ruleset(accelerator.id, accelerator.addresses, own, listeners)
+
+    def _place(self, name: str) -> Place:
+        found = self._spec.place(name)
+        assert found is not None
+        return found
+
+    def _deployed(self, accelerator: Accelerator) -> None:
+        account, arn, revision = accelerator.account, accelerator.id, accelerator.revision
+        with self._store.write() as tx:
+            if tx.get(Accelerator, account, "", arn) is None:
+                return
+            status = AcceleratorStatus(account=account, region="", id=arn, revision=revision)
+            if tx.get(AcceleratorStatus, account, "", arn) != status:
+                tx.put(status)
+
+    # --- probes of endpoints that are no load balancers
+
+    def _probe(self, snapshot: Snapshot) -> None:
+        """Run the checks that there should be, from the edge location of the world's default place."""
+        probed = [
+            (group, endpoint)
+            for group in snapshot.every(EndpointGroup)
+            for endpoint in group.endpoints
+            if endpoints.is_probed(endpoint)
+        ]
+        checks = {}
+        for group, endpoint in probed:
+            for address in endpoints.addresses(snapshot, group.account, group.group_region, endpoint):
+                checks[group.account, group.id, endpoint.id] = self._check(snapshot, group, address)
+        self._prober.set_checks(checks)
+
+    def _check(self, snapshot: Snapshot, group: EndpointGroup, address: str) -> Check:
+        listener = snapshot.get(Listener, group.account, "", group.listener_arn)
+        assert listener is not None
+        wanted, place = group.health_check, self._place(self._spec.default_place)
+        return Check(
+            namespace=edge_namespace(place.name),
+            source=edge_address(self._spec.places.index(place)),
+            address=address,
+            port=wanted.port or listener.port_ranges[0].first,
+            secure=wanted.protocol == "HTTPS",
+            path=wanted.path,
+            interval_s=float(wanted.interval_s),
+            timeout_s=PROBE_TIMEOUT_S,
+            user_agent="Amazon-Route53-Health-Check-Service",
+            connects_only=wanted.protocol == "TCP",
+        )
+
+    def _probed(self, key: tuple[str, str, str], outcome: Outcome) -> None:
+        account, group_arn, endpoint_id = key
+        with self._store.write() as tx:
+            group = tx.get(EndpointGroup, account, "", group_arn)
+            if group is None:
+                return
+            identity = health_id(group_arn, endpoint_id)
+            before = tx.get(EndpointHealth, account, "", identity)
+            after = judged(before, account, identity, passed(outcome), group.health_check.threshold)
+            if after != before:
+                tx.put(after)
+
+
+def passed(outcome: Outcome) -> bool:
+    return outcome.kind == "connected" or (outcome.kind == "status" and 200 <= outcome.code < 400)
+
+
+def judged(before: EndpointHealth | None, account: str, identity: str, passed: bool, threshold: int) -> EndpointHealth:
+    """An endpoint's health after one more probe: so many in a row change its state."""
+    state = before.state if before is not None else endpoints.INITIAL
+    wanted = endpoints.HEALTHY if passed else endpoints.UNHEALTHY
+    streak = 0 if wanted == state else (before.streak if before is not None else 0) + 1
+    if streak >= threshold or (state == endpoints.INITIAL and passed):
+        state, streak = wanted, 0
+    return EndpointHealth(account=account, region="", id=identity, state=state, streak=streak)
+
+
+def _concerned(snapshot: Snapshot, key: Key) -> Iterable[str]:
+    """The accelerators, as work keys, that a changed resource may concern."""
+    if key.kind == Accelerator.kind:
+        return [f"{key.account}|{key.id}"]
+    if key.kind in _OWN:
+        return [f"{key.account}|{key.id.partition('/listener/')[0]}"]
+    return {
+        f"{group.account}|{group.accelerator_arn}"
+        for group in snapshot.list(EndpointGroup, key.account, "")
+        if group.group_region == key.region and group.endpoints
+    }
+
+
+def _work(accelerator: Accelerator) -> str:
+    return f"{accelerator.account}|{accelerator.id}"

@@ -1,0 +1,68 @@
+"""From accelerators to what each edge location does with new flows. Pure: snapshot → listeners of an edge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kunren.control.store import Snapshot
+from kunren.dataplane.anycast.table import AnycastListener, Destination
+from kunren.services.globalaccelerator import endpoints
+from kunren.services.globalaccelerator.model import Accelerator, EndpointGroup, Listener
+from kunren.services.globalaccelerator.routing import Candidate, Group, shares
+from kunren.world.geography import distance_km
+from kunren.world.spec import Place, WorldSpec
+
+IDLE_S = {"TCP": 340.0, "UDP": 30.0}  # "Idle timeout in AWS Global Accelerator", AWS time
+
+
+def listeners_of(snapshot: Snapshot, accelerator: Accelerator) -> list[Listener]:
+    return [each for each in snapshot.list(Listener, accelerator.account, "") if each.accelerator_arn == accelerator.id]
+
+
+def groups_of(snapshot: Snapshot, listener: Listener) -> list[EndpointGroup]:
+    return [each for each in snapshot.list(EndpointGroup, listener.account, "") if each.listener_arn == listener.id]
+
+
+def edge_listeners(
+    snapshot: Snapshot, accelerator: Accelerator, spec: WorldSpec, edge: Place, wall_seconds: Callable[[float], float]
+) -> list[AnycastListener]:
+    """What the edge location of that place does. `wall_seconds` turns AWS's seconds into real ones."""
+    return [
+        AnycastListener(
+            protocol=listener.protocol.lower(),
+            ranges=tuple((each.first, each.last) for each in listener.port_ranges),
+            idle_s=wall_seconds(IDLE_S[listener.protocol]),
+            destinations=tuple(_destinations(snapshot, groups_of(snapshot, listener), spec, edge)),
+            sticky=listener.client_affinity == "SOURCE_IP",
+        )
+        for listener in listeners_of(snapshot, accelerator)
+    ]
+
+
+def routed(snapshot: Snapshot, groups: list[EndpointGroup], spec: WorldSpec, edge: Place) -> list[Group]:
+    """The endpoint groups as routing sees them from an edge location. An endpoint without an address can't be asked."""
+    found = []
+    for group in groups:
+        region = spec.region(group.group_region)
+        assert region is not None  # checked when the group was made
+        reachable = [
+            each for each in group.endpoints if endpoints.addresses(snapshot, group.account, group.group_region, each)
+        ]
+        candidates = tuple(
+            Candidate(each.id, each.weight, endpoints.state(snapshot, group, each) != endpoints.UNHEALTHY)
+            for each in reachable
+        )
+        found.append(Group(group.id, distance_km(edge, region), group.traffic_dial, candidates))
+    return found
+
+
+def _destinations(snapshot: Snapshot, groups: list[EndpointGroup], spec: WorldSpec, edge: Place) -> list[Destination]:
+    by_id = {each.id: each for each in groups}
+    found = []
+    for (group_id, endpoint_id), share in shares(routed(snapshot, groups, spec, edge)).items():
+        group = by_id[group_id]
+        endpoint = next(each for each in group.endpoints if each.id == endpoint_id)
+        reached = endpoints.addresses(snapshot, group.account, group.group_region, endpoint)
+        ports = tuple((each.listener_port, each.endpoint_port) for each in group.port_overrides)
+        found += [Destination(each, share / len(reached), endpoint.preserve_client_ip, ports) for each in reached]
+    return found

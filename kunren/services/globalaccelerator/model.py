@@ -1,0 +1,107 @@
+"""The globalaccelerator service's resources. The service is global: they live in the region "". Times are AWS's,
+seconds since 1970."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from kunren.control.store import Resource
+
+
+class Accelerator(Resource, frozen=True, kw_only=True):
+    """Id is the ARN. `number` tells its pair of anycast addresses (kunren/world/addresses.py); `revision` rises with
+    each change to it or to anything below it."""
+
+    kind: ClassVar[str] = "globalaccelerator.accelerator"
+
+    name: str
+    enabled: bool
+    number: int
+    addresses: tuple[str, str]
+    dns_name: str
+    created_time: float
+    modified_time: float
+    revision: int = 1
+    idempotency_token: str = ""
+    tags: dict[str, str] = {}
+
+
+class AcceleratorStatus(Resource, frozen=True, kw_only=True):
+    """Observed: the revision that every edge location has. Id is the accelerator's ARN."""
+
+    kind: ClassVar[str] = "globalaccelerator.accelerator-status"
+    durable: ClassVar[bool] = False
+
+    revision: int
+
+
+class PortRange(msgspec.Struct, frozen=True, kw_only=True):
+    first: int
+    last: int
+
+
+class Listener(Resource, frozen=True, kw_only=True):
+    """Id is the ARN."""
+
+    kind: ClassVar[str] = "globalaccelerator.listener"
+
+    accelerator_arn: str
+    port_ranges: tuple[PortRange, ...]
+    protocol: str  # TCP | UDP
+    client_affinity: str = "NONE"  # NONE | SOURCE_IP
+    idempotency_token: str = ""
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A load balancer's ARN or an Elastic IP address's allocation id."""
+
+    id: str
+    weight: int = 128
+    preserve_client_ip: bool = False
+
+
+class PortOverride(msgspec.Struct, frozen=True, kw_only=True):
+    listener_port: int
+    endpoint_port: int
+
+
+class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """How endpoints that are no load balancers are probed. `port` None is the listener's first."""
+
+    protocol: str = "TCP"  # TCP | HTTP | HTTPS
+    port: int | None = None
+    path: str = "/"
+    interval_s: int = 30
+    threshold: int = 3
+
+
+class EndpointGroup(Resource, frozen=True, kw_only=True):
+    """Id is the ARN."""
+
+    kind: ClassVar[str] = "globalaccelerator.endpoint-group"
+
+    listener_arn: str
+    accelerator_arn: str
+    group_region: str
+    endpoints: tuple[Endpoint, ...] = ()
+    traffic_dial: float = 100.0
+    health_check: HealthCheck = HealthCheck()
+    port_overrides: tuple[PortOverride, ...] = ()
+    idempotency_token: str = ""
+
+
+class EndpointHealth(Resource, frozen=True, kw_only=True):
+    """Observed. Id is `{endpoint group's ARN}|{endpoint's id}`. `streak` counts probes in a row that say other than the
+    state does."""
+
+    kind: ClassVar[str] = "globalaccelerator.endpoint-health"
+    durable: ClassVar[bool] = False
+
+    state: str  # INITIAL | HEALTHY | UNHEALTHY
+    streak: int = 0
+
+
+def health_id(group_arn: str, endpoint_id: str) -> str:
+    return f"{group_arn}|{endpoint_id}"

@@ -1,0 +1,82 @@
+"""Edge locations and the anycast addresses in them, as facts. Pure.
+
+An anycast address is local in every edge location that serves somebody. Which one a packet reaches depends on where it
+comes from: the internet has one routing table per edge location (anycast address → that edge), and looks it up by the
+interface the packet came in by. An edge may send a flow on under its client's address; the answers then come from the
+endpoint and are meant for the client, so the internet remembers from which edge each flow came and leads its answers
+back there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kunren.world import addresses
+from kunren.world.facts import LOOPBACK, Address, Fact, Namespace, Resolver, RouteFact, RuleFact, Ruleset
+from kunren.world.geography import nearest_place
+from kunren.world.interface import INTERNET, edge_namespace
+from kunren.world.layout import (
+    EVERYWHERE,
+    ROUTER_SYSCTLS,
+    leaf,
+    place_device,
+    region_device,
+    resolv_conf,
+)
+from kunren.world.spec import Place, WorldSpec
+
+_MARK = 0x2000_0000
+_BACK_TABLE, _ANYCAST_TABLE = 2000, 2100
+_BACK_RULE, _ANYCAST_RULE = 50, 60
+_EDGES_MAX = 64
+
+
+def edge(spec: WorldSpec, place: Place) -> list[Fact]:
+    """A place's edge location, and the internet's rules about it."""
+    index = spec.places.index(place)
+    namespace, network, device = edge_namespace(place.name), addresses.edge_network(index), _device(index)
+    sources = [place_device(number) for number, each in enumerate(spec.places) if nearest_place(spec, each) == place]
+    sources += [region_device(number) for number, each in enumerate(spec.regions) if nearest_place(spec, each) == place]
+    return [
+        Namespace(namespace, ROUTER_SYSCTLS),
+        Resolver(namespace, resolv_conf(addresses.PUBLIC_RESOLVER)),
+        *leaf(namespace, device, network, addresses.edge_address(index)),
+        RouteFact(INTERNET, EVERYWHERE, via=addresses.edge_address(index), device=device, table=_BACK_TABLE + index),
+        RuleFact(INTERNET, _BACK_RULE, mark=_MARK | index, table=_BACK_TABLE + index),
+        *(RuleFact(INTERNET, _ANYCAST_RULE, interface=each, table=_ANYCAST_TABLE + index) for each in sources),
+    ]
+
+
+def remembering() -> list[Fact]:
+    """The internet's memory of the edge from which a flow came."""
+    listed = ", ".join(f'"{_device(index)}" : {_MARK | index:#x}' for index in range(_EDGES_MAX))
+    text = (
+        "table ip edges {\n"
+        "  chain remember {\n"
+        "    type filter hook prerouting priority -150; policy accept;\n"
+        f"    ct state new ct mark set iifname map {{ {listed} }}\n"
+        f"    ct direction reply ct mark & {_MARK:#x} != 0 meta mark set ct mark\n"
+        "  }\n}\n"
+    )
+    return [Ruleset(INTERNET, text, "edges")]
+
+
+def anycast(spec: WorldSpec, own: Sequence[str], table: str, texts: Mapping[str, str]) -> list[Fact]:
+    """The anycast addresses `own` in the edges of the places that `texts` names, each of which holds that text as its
+    nft table named `table`. Who is next to no such edge reaches the first."""
+    facts: list[Fact] = []
+    for number, (name, text) in enumerate(texts.items()):
+        index = next(position for position, each in enumerate(spec.places) if each.name == name)
+        namespace, via, device = edge_namespace(name), addresses.edge_address(index), _device(index)
+        facts.append(Ruleset(namespace, text, table))
+        for address in own:
+            facts.append(Address(namespace, LOOPBACK, f"{address}/32"))
+            facts.append(RouteFact(INTERNET, f"{address}/32", via=via, device=device, table=_ANYCAST_TABLE + index))
+            if number == 0:
+                facts.append(RouteFact(INTERNET, f"{address}/32", via=via, device=device))
+    return facts
+
+
+def _device(index: int) -> str:
+    """The internet's link to an edge location."""
+    return f"edge{index}"

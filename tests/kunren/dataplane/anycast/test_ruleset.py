@@ -1,0 +1,45 @@
+"""Slots of shares, and the text for the kernel (which the end-to-end tests load)."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest import approx
+
+from kunren.dataplane.anycast.ruleset import SLOTS, ruleset, slots
+from kunren.dataplane.anycast.table import AnycastListener, Destination
+
+ONE, TWO, THREE = (Destination(f"198.19.0.{number}", 1.0) for number in (16, 17, 18))
+
+
+@given(st.lists(st.floats(0.001, 1), min_size=1, max_size=20))
+def test_each_destination_has_the_slots_of_its_share_to_the_nearest(given_shares):
+    wanted = [Destination(f"198.19.0.{number}", share) for number, share in enumerate(given_shares)]
+    had = Counter(each.address for each in slots(wanted))
+    assert sum(had.values()) == SLOTS
+    for each in wanted:
+        assert had[each.address] == approx(each.share / sum(given_shares) * SLOTS, abs=1)
+
+
+def test_a_destination_that_goes_moves_few_flows_of_the_others():
+    before, after = slots([ONE, TWO, THREE]), slots([ONE, TWO])
+    moved = sum(old != new for old, new in zip(before, after, strict=True) if old != THREE)
+    assert moved < SLOTS / 10
+
+
+def test_nobody_with_a_share_means_no_translation():
+    assert slots([Destination("198.19.0.16", 0.0)]) == []
+    text = ruleset("a", ("198.18.192.1",), "198.18.128.10", [AnycastListener("tcp", ((80, 80),), 340.0, ())])
+    assert "dnat" not in text
+
+
+def test_who_does_not_see_clients_addresses_sees_the_edges():
+    listener = AnycastListener(
+        "udp", ((53, 53), (1000, 2000)), 30.0, (ONE, Destination("198.19.0.20", 1.0, True)), True
+    )
+    text = ruleset("a", ("198.18.192.1", "198.18.224.1"), "198.18.128.10", [listener])
+    assert "udp dport { 53, 1000-2000 } dnat ip to jhash ip saddr . ip daddr mod 512 map {" in text
+    assert "ip daddr { 198.19.0.16 } snat ip to 198.18.128.10" in text
+    assert "198.19.0.20 }" not in text.partition("chain source")[2]
