@@ -54,6 +54,7 @@ from kunren.services.globalaccelerator.controllers import AcceleratorControllers
 from kunren.services.lambda_.policy import may_invoke
 from kunren.services.lambda_.service import LambdaService
 from kunren.services.route53.api import Route53Api
+from kunren.services.route53.checkers import HealthCheckController
 from kunren.services.route53.controllers import Route53Controller
 from kunren.services.route53.store import Route53Store
 from kunren.settings import Settings
@@ -121,6 +122,8 @@ class App:
         self.vpcs = VpcController(store, clock, self.world, spec, self._serve_dns)
         self.workloads = Workloads(store, clock, entropy, spec, self.vpcs.applied)
         self.zones = Route53Controller(route53_store, self.dns, clock)
+        self.health_checks = HealthCheckController(store, clock, entropy, self.world)
+        self.route53.checker_views = self.health_checks.views
         self.certificates = CertificateController(store, clock, self.ca, self._cnames, in_use_by=certificates_in_use)
         self.balancers = Elbv2Controllers(
             store,
@@ -189,6 +192,7 @@ class App:
             ("vpc-endpoints", self.endpoints.run()),
             ("flow-logs", self.flow_logs.run()),
             ("route53", self.zones.run()),
+            ("health-checks", self.health_checks.run()),
             ("acm", self.certificates.run()),
             ("elbv2", self.balancers.run()),
             ("globalaccelerator", self.accelerators.run()),
@@ -372,6 +376,7 @@ class App:
             "vpcs": self.vpcs.status(),
             "vpc-endpoints": self.endpoints.status(),
             "route53": self.zones.status(),
+            "health-checks": self.health_checks.status(),
             "acm": self.certificates.status(),
             "elbv2": self.balancers.status(),
             "globalaccelerator": self.accelerators.status(),

@@ -4,6 +4,7 @@
 | --- | --- |
 | 198.18.0.0/24 | the internet's own: router .1, public resolver .2 |
 | 198.18.1.0/24 | Route 53's authoritative name servers, every address of it |
+| 198.18.2.0/24 | Route 53's health checkers, a /27 for each region that AWS checks from |
 | 198.18.16.0/20 | links between the internet and what is joined to it |
 | 198.18.64.0/18 | client places, a /24 each, the client itself at .10 |
 | 198.18.128.0/18 | edge locations, a /24 each |
@@ -23,11 +24,28 @@ PUBLIC = IPv4Network("198.18.0.0/15")
 INTERNET_ROUTER = "198.18.0.1"
 PUBLIC_RESOLVER = "198.18.0.2"
 NAME_SERVERS = IPv4Network("198.18.1.0/24")
+_CHECKERS = IPv4Network("198.18.2.0/24")
+CHECKER_REGIONS = (
+    "us-east-1", "us-west-1", "us-west-2", "eu-west-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1",
+    "sa-east-1",
+)  # fmt: skip
+"""Where AWS has Route 53's health checkers (HealthCheckRegion)."""
 _PLACES = IPv4Network("198.18.64.0/18")
 _EDGES = IPv4Network("198.18.128.0/18")
 _ANYCAST = IPv4Network("198.18.192.0/18")
 _REGIONS = IPv4Network("198.19.0.0/16")
 _FIRST_CUSTOMER = 16
+
+
+def checker_network(region: str) -> IPv4Network:
+    """The /27 of a region's health checkers. Raises ValueError for a region without."""
+    return _nth(_CHECKERS, 27, CHECKER_REGIONS.index(region))
+
+
+def checker_addresses(region: str) -> tuple[str, str]:
+    """A region's two health checkers; with all eight regions they are sixteen, as on AWS."""
+    network = checker_network(region)
+    return str(network[10]), str(network[11])
 
 
 def place_network(index: int) -> IPv4Network:

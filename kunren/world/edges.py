@@ -18,6 +18,7 @@ from kunren.world.interface import INTERNET, edge_namespace
 from kunren.world.layout import (
     EVERYWHERE,
     ROUTER_SYSCTLS,
+    checkers_device,
     leaf,
     place_device,
     region_device,
@@ -37,6 +38,8 @@ def edge(spec: WorldSpec, place: Place) -> list[Fact]:
     namespace, network, device = edge_namespace(place.name), addresses.edge_network(index), _device(index)
     sources = [place_device(number) for number, each in enumerate(spec.places) if nearest_place(spec, each) == place]
     sources += [region_device(number) for number, each in enumerate(spec.regions) if nearest_place(spec, each) == place]
+    checked_from = [each for each in spec.regions if each.name in addresses.CHECKER_REGIONS]
+    sources += [checkers_device(each.name) for each in checked_from if nearest_place(spec, each) == place]
     return [
         Namespace(namespace, ROUTER_SYSCTLS),
         Resolver(namespace, resolv_conf(addresses.PUBLIC_RESOLVER)),

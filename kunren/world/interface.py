@@ -22,6 +22,10 @@ def edge_namespace(place: str) -> str:
     return f"edge-{place}"
 
 
+def checkers_namespace(region: str) -> str:
+    return f"checkers-{region}"
+
+
 def region_namespace(region: str) -> str:
     return f"region-{region}"
 

@@ -37,7 +37,13 @@ from kunren.world.firewall import (
     workload_rules,
 )
 from kunren.world.flow_counts import observers, table_text
-from kunren.world.interface import INTERNET, TRANSIT, place_namespace, region_namespace
+from kunren.world.interface import (
+    INTERNET,
+    TRANSIT,
+    checkers_namespace,
+    place_namespace,
+    region_namespace,
+)
 from kunren.world.nat import nat_rules, nat_sysctls
 from kunren.world.network import NatGateway, VpcNetwork, Workload, vpc_namespace, workload_namespace
 
@@ -101,6 +107,19 @@ def place(name: str, index: int) -> list[Fact]:
         Namespace(namespace, HOST_SYSCTLS),
         Resolver(namespace, resolv_conf(addresses.PUBLIC_RESOLVER)),
         *leaf(namespace, place_device(index), network, addresses.client_address(index)),
+    ]
+
+
+def checkers(region: str) -> list[Fact]:
+    """A region's Route 53 health checkers: one namespace with the address of each, on the internet, outside of every
+    VPC."""
+    namespace, network = checkers_namespace(region), addresses.checker_network(region)
+    first, *others = addresses.checker_addresses(region)
+    return [
+        Namespace(namespace, HOST_SYSCTLS),
+        Resolver(namespace, resolv_conf(addresses.PUBLIC_RESOLVER)),
+        *leaf(namespace, checkers_device(region), network, first),
+        *(Address(namespace, "eth0", f"{each}/{network.prefixlen}") for each in others),
     ]
 
 
@@ -316,6 +335,11 @@ def flow_mark(subnet_cidr: str) -> int:
 def _subnet_table(cidr: IPv4Network) -> int:
     """A routing table's number for a subnet: CIDRs do not overlap within a VPC, so its first address tells it."""
     return _FIRST_SUBNET_TABLE + (int(cidr.network_address) >> 4)
+
+
+def checkers_device(region: str) -> str:
+    """The internet's link to a region's health checkers."""
+    return f"checkers{addresses.CHECKER_REGIONS.index(region)}"
 
 
 def region_device(index: int) -> str:

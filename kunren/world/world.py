@@ -37,6 +37,7 @@ from kunren.world.interface import (
     UnknownPlace,
     WorldEnded,
     WorldUnavailable,
+    checkers_namespace,
     edge_namespace,
     place_namespace,
     region_namespace,
@@ -277,6 +278,12 @@ class World:
         for place in texts:
             await self.ensure_edge(place)
         await self._apply(f"anycast {owner}", edges.anycast(self.spec, own, table, texts))
+
+    async def ensure_checkers(self, region: str) -> str:
+        """A region's Route 53 health checkers, started if they were not; the name of their namespace. Raises ValueError
+        for a region without."""
+        await self._ensure(f"checkers {region}", lambda: layout.checkers(region))
+        return checkers_namespace(region)
 
     async def ensure_region(self, region: str) -> str:
         found = self.spec.region(region)

@@ -92,7 +92,7 @@ def _name_end(packet: bytes, position: int) -> int | None:
 def _read_additional(query: Query, packet: bytes, position: int, authorities: int, additionals: int) -> int | None:
     """Find EDNS among the trailing records; the code to answer where they are malformed."""
     for index in range(authorities + additionals):
-        end = _owner_end(packet, position)
+        end = owner_end(packet, position)
         if end is None or end + 10 > len(packet):
             return FORMERR
         rtype, rclass, ttl, length = _fixed.unpack_from(packet, end)
@@ -113,7 +113,8 @@ def _read_additional(query: Query, packet: bytes, position: int, authorities: in
     return None
 
 
-def _owner_end(packet: bytes, position: int) -> int | None:
+def owner_end(packet: bytes, position: int) -> int | None:
+    """Where the owner name of a record ends; None where it is none."""
     while position < len(packet):
         length = packet[position]
         if not length:

@@ -17,7 +17,7 @@ import logging
 import socket
 import ssl
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -25,13 +25,14 @@ from typing import Any, Protocol
 
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
+from kunren.dataplane.health.rounds import Rounds
 from kunren.world.interface import NoSuchNamespace
 
 log = logging.getLogger(__name__)
 START_WITHIN_S = 1.0
 """A new check begins at a random moment within this much AWS time, so that nodes do not probe in step."""
 _HEAD_BYTES_MAX = 65_536
-_OUR_OWN = (errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EPERM)
+OUR_OWN = (errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EPERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,45 +78,14 @@ class Sockets(Protocol):
     ) -> socket.socket: ...
 
 
-class Prober:
+class Prober(Rounds[Check, Outcome]):
     """Runs checks by key. `report` is called with the key and what each probe saw."""
 
     def __init__(
         self, sockets: Sockets, clock: Clock, entropy: Entropy, report: Callable[[Any, Outcome], None]
     ) -> None:
+        super().__init__(clock, entropy, lambda check: self.probe(check), report, start_within_s=START_WITHIN_S)
         self._sockets = sockets
-        self._clock = clock
-        self._entropy = entropy
-        self._report = report
-        self._running: dict[Any, tuple[Check, asyncio.Task[None]]] = {}
-
-    def __len__(self) -> int:
-        return len(self._running)
-
-    def set_checks(self, checks: Mapping[Any, Check]) -> None:
-        """Run exactly these: new ones begin, others end, changed ones begin anew."""
-        for key in [key for key, (check, _) in self._running.items() if checks.get(key) != check]:
-            self._running.pop(key)[1].cancel()
-        for key, check in checks.items():
-            if key not in self._running:
-                task = asyncio.get_running_loop().create_task(self._run(key, check), name=f"probe:{check.address}")
-                self._running[key] = (check, task)
-
-    async def stop(self) -> None:
-        tasks = [task for _, task in self._running.values()]
-        self._running.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _run(self, key: Any, check: Check) -> None:
-        await self._clock.sleep(self._entropy.uniform(0, min(START_WITHIN_S, check.interval_s)))
-        while True:
-            began = self._clock.now()
-            outcome = await self.probe(check)
-            if outcome is not None:
-                self._report(key, outcome)
-            await self._clock.sleep(max(0.0, began + check.interval_s - self._clock.now()))
 
     async def probe(self, check: Check) -> Outcome | None:
         """One probe, or None where it could not be tried."""
@@ -134,7 +104,7 @@ class Prober:
         except TimeoutError:
             return Outcome("timeout")
         except OSError as error:
-            return None if error.errno in _OUR_OWN else Outcome("failed")
+            return None if error.errno in OUR_OWN else Outcome("failed")
         except (ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             return Outcome("failed")
         finally:
@@ -148,7 +118,7 @@ async def _ask(sock: socket.socket, check: Check) -> Outcome:
         await asyncio.get_running_loop().sock_sendall(sock, proxy_header(check.source, sock.getsockname()[1], check))
     if check.connects_only:
         return Outcome("connected")
-    context = _any_certificate(check.version != "HTTP1")
+    context = any_certificate(check.version != "HTTP1")
     secure = {"ssl": context, "server_hostname": ""} if check.secure else {}
     reader, writer = await asyncio.open_connection(sock=sock, limit=_HEAD_BYTES_MAX, **secure)  # type: ignore[arg-type]
     try:
@@ -190,7 +160,7 @@ def status_of(head: bytes) -> int:
 
 
 @cache
-def _any_certificate(http2: bool) -> ssl.SSLContext:
+def any_certificate(http2: bool) -> ssl.SSLContext:
     """Targets' certificates are not validated, as with ELB."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

@@ -44,6 +44,39 @@ class NoSuchHealthCheck(AwsError):
         super().__init__(f"A health check with id {health_check_id} does not exist.")
 
 
+class HealthCheckAlreadyExists(AwsError):
+    code = "HealthCheckAlreadyExists"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__("A different health check has already been created with the specified caller reference.")
+
+
+class HealthCheckInUse(AwsError):
+    code = "HealthCheckInUse"
+
+    def __init__(self, health_check_id: str, parent: str) -> None:
+        super().__init__(f"Health check {health_check_id} is still referenced from parent health check {parent}.")
+
+
+class HealthCheckVersionMismatch(AwsError):
+    code = "HealthCheckVersionMismatch"
+    status = 409
+
+    def __init__(self, given: int, current: int) -> None:
+        super().__init__(
+            f"The specified health check version {given} does not match the current version {current} of the health "
+            "check."
+        )
+
+
+class TooManyHealthChecks(AwsError):
+    code = "TooManyHealthChecks"
+
+    def __init__(self) -> None:
+        super().__init__("Limits Exceeded: MAX_HEALTH_CHECKS_BY_OWNER - Cannot create more health checks.")
+
+
 class NoSuchChange(AwsError):
     code = "NoSuchChange"
     status = 404

@@ -7,7 +7,16 @@ from typing import Any
 from kunren.control.store import Snapshot
 from kunren.dataplane.dns import names
 from kunren.services.route53.errors import InvalidInput
-from kunren.services.route53.model import AssociatedVpc, Change, DelegationSet, HostedZone, OwnerName, RecordSet
+from kunren.services.route53.model import (
+    AssociatedVpc,
+    Change,
+    CheckerView,
+    DelegationSet,
+    HealthCheck,
+    HostedZone,
+    OwnerName,
+    RecordSet,
+)
 from kunren.services.route53.store import status_of
 
 API_VERSION = "2013-04-01"
@@ -73,6 +82,41 @@ def record_set_shape(owner: OwnerName, record_set: RecordSet) -> dict[str, Any]:
         if alias is not None
         else None,
     }
+
+
+def health_check_shape(check: HealthCheck) -> dict[str, Any]:
+    config = check.config
+    alarm = config.alarm
+    return {
+        "Id": check.id,
+        "CallerReference": check.caller_reference,
+        "HealthCheckConfig": {
+            "IPAddress": config.ip_address,
+            "Port": config.port,
+            "Type": config.type,
+            "ResourcePath": config.resource_path,
+            "FullyQualifiedDomainName": config.domain_name,
+            "SearchString": config.search_string,
+            "RequestInterval": config.request_interval_s,
+            "FailureThreshold": config.failure_threshold,
+            "MeasureLatency": config.measure_latency,
+            "Inverted": config.inverted,
+            "Disabled": config.disabled,
+            "HealthThreshold": config.health_threshold,
+            "ChildHealthChecks": list(config.children) if config.children is not None else None,
+            "EnableSNI": config.enable_sni,
+            "Regions": list(config.regions) or None,
+            "AlarmIdentifier": {"Region": alarm.region, "Name": alarm.name} if alarm is not None else None,
+            "InsufficientDataHealthStatus": config.insufficient_data_status,
+        },
+        "HealthCheckVersion": check.version,
+    }
+
+
+def observation_shape(view: CheckerView, status: str | None, at: float | None) -> dict[str, Any]:
+    """What one checker reports."""
+    report = {"Status": status, "CheckedTime": at}
+    return {"Region": view.region, "IPAddress": view.address, "StatusReport": report}
 
 
 def max_items(given: str | None, most: int) -> int:

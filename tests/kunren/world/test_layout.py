@@ -17,6 +17,7 @@ def every_part():
     parts = [layout.core()]
     parts += [layout.place(each.name, number) for number, each in enumerate(spec.places)]
     parts += [edges.remembering(), *(edges.edge(spec, each) for each in spec.places)]
+    parts += [layout.checkers(each) for each in addresses.CHECKER_REGIONS]
     return parts + [layout.region(each.name, number) for number, each in enumerate(spec.regions)]
 
 

@@ -7,13 +7,14 @@ from typing import ClassVar
 from kunren.services.route53.api.associations import Associations
 from kunren.services.route53.api.delegation_sets import DelegationSets
 from kunren.services.route53.api.dnssec import Dnssec
+from kunren.services.route53.api.health_checks import HealthChecks
 from kunren.services.route53.api.limits import Limits
 from kunren.services.route53.api.records import Records
 from kunren.services.route53.api.tags import Tags
 from kunren.services.route53.api.zones import HostedZones
 
 
-class Route53Api(HostedZones, Records, Associations, DelegationSets, Dnssec, Tags, Limits):
-    """Construct with `(Route53Store, Clock, Entropy, dns)`."""
+class Route53Api(HostedZones, Records, Associations, DelegationSets, Dnssec, HealthChecks, Tags, Limits):
+    """Construct with `(Route53Store, Clock, Entropy, dns)`; `checker_views` is set by who runs the checkers."""
 
     service: ClassVar[str] = "route53"

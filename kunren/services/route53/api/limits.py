@@ -8,11 +8,12 @@ from kunren.control.store import Resource
 from kunren.core.context import RequestContext
 from kunren.services.route53.api.base import Base
 from kunren.services.route53.api.delegation_sets import DELEGATION_SETS_MAX
+from kunren.services.route53.api.health_checks import HEALTH_CHECKS_MAX
 from kunren.services.route53.api.records import RECORD_SETS_MAX
 from kunren.services.route53.api.zones import ZONES_MAX
 from kunren.services.route53.associations import VPCS_PER_ZONE_MAX
 from kunren.services.route53.errors import HostedZoneNotPrivate
-from kunren.services.route53.model import DelegationSet, HostedZone
+from kunren.services.route53.model import DelegationSet, HealthCheck, HostedZone
 from kunren.services.route53.store import GLOBAL
 
 ZONES_PER_DELEGATION_SET_MAX = 100
@@ -20,7 +21,7 @@ ZONES_PER_DELEGATION_SET_MAX = 100
 _ACCOUNT_LIMITS: dict[str, tuple[int, type[Resource] | None]] = {
     "MAX_HOSTED_ZONES_BY_OWNER": (ZONES_MAX, HostedZone),
     "MAX_REUSABLE_DELEGATION_SETS_BY_OWNER": (DELEGATION_SETS_MAX, DelegationSet),
-    "MAX_HEALTH_CHECKS_BY_OWNER": (200, None),
+    "MAX_HEALTH_CHECKS_BY_OWNER": (HEALTH_CHECKS_MAX, HealthCheck),
     "MAX_TRAFFIC_POLICIES_BY_OWNER": (50, None),
     "MAX_TRAFFIC_POLICY_INSTANCES_BY_OWNER": (5, None),
 }

@@ -10,6 +10,7 @@ import pytest
 from kunren.core.clock import SimClock, SystemClock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.health.prober import Check, Outcome, Prober, request, status_of
+from kunren.dataplane.health.rounds import Rounds
 from kunren.world.interface import NoSuchNamespace
 
 
@@ -112,6 +113,26 @@ def test_checks_run_at_their_interval_until_they_are_taken_away():
         await advance(25)
         assert len(seen) == 3 and len(prober) == 0
         await prober.stop()
+
+    asyncio.run(story())
+
+
+def test_a_probe_that_breaks_does_not_end_the_checks():
+    async def story():
+        seen = []
+
+        async def probe(each):
+            seen.append(each)
+            if len(seen) == 1:
+                raise RuntimeError("by a mistake")
+            done.set()
+            return
+
+        done = asyncio.Event()
+        rounds = Rounds(SystemClock(1000), Entropy(1), probe, lambda *_: None, start_within_s=1.0)
+        rounds.set_checks({"a": check(1, interval_s=1.0)})
+        await asyncio.wait_for(done.wait(), 10)
+        await rounds.stop()
 
     asyncio.run(story())
 

@@ -1,0 +1,179 @@
+"""Which health checks are probed from where, and what becomes of what is seen: store → probes → HealthCheckStatus.
+
+Every checker of a health check's regions probes on its own, at its own phase, from an address of its own on the
+internet. What they see is judged in `health.py`, and written as observed state when it says something new. Calculated
+checks follow their children's written state.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from kunren.control.controller import Controller
+from kunren.control.store import Key, Snapshot, Store, Tx
+from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
+from kunren.dataplane.dns.stub import Found, Stub
+from kunren.dataplane.health import endpoint
+from kunren.dataplane.health.endpoint import Endpoint, Finding
+from kunren.dataplane.health.prober import Sockets
+from kunren.dataplane.health.rounds import Rounds
+from kunren.services.route53 import health
+from kunren.services.route53.health import Checker, Opinion
+from kunren.services.route53.model import CheckerView, HealthCheck, HealthCheckStatus
+from kunren.services.route53.store import GLOBAL
+from kunren.world.addresses import PUBLIC_RESOLVER
+
+_INTERVAL_MAX_S = 30.0
+_PROBES, _CALCULATED = "probes", "calculated"
+CheckKey = tuple[str, str]
+"""Account and health check id."""
+ProbeKey = tuple[str, str, Checker]
+
+
+class CheckersWorld(Sockets, Protocol):
+    """The part of the world that checkers need."""
+
+    async def ensure_checkers(self, region: str) -> str: ...
+
+
+class HealthCheckController:
+    """`run` lives until it is cancelled."""
+
+    def __init__(self, store: Store, clock: Clock, entropy: Entropy, world: CheckersWorld) -> None:
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._world = world
+        self._opinions: dict[CheckKey, dict[Checker, Opinion]] = {}
+        self._stubs: dict[str, Stub] = {}
+        self._rounds: Rounds[Endpoint, Finding] = Rounds(
+            clock, entropy, self._probe, self._found, start_within_s=_INTERVAL_MAX_S
+        )
+        self.controller = Controller(
+            "health-checks",
+            store,
+            clock,
+            keys=self._keys,
+            every=lambda _: (_PROBES, _CALCULATED),
+            reconcile=self._reconcile,
+            wants=lambda kind: kind in (HealthCheck.kind, HealthCheckStatus.kind),
+        )
+
+    async def run(self) -> None:
+        try:
+            await self.controller.run()
+        finally:
+            await self._rounds.stop()
+            for stub in self._stubs.values():
+                stub.close()
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "checks": len(self._opinions),
+            "probes": len(self._rounds),
+            "errors": dict(self.controller.last_errors),
+        }
+
+    def views(self, account: str, check_id: str) -> list[CheckerView]:
+        """What each checker that has looked reports now."""
+        opinions = self._opinions.get((account, check_id), {})
+        return [health.view_of(checker, opinion) for checker, opinion in opinions.items() if opinion.status]
+
+    def _keys(self, snapshot: Snapshot, key: Key) -> Iterable[str]:
+        del snapshot
+        return (_PROBES, _CALCULATED) if key.kind == HealthCheck.kind else (_CALCULATED,)
+
+    async def _reconcile(self, work: str) -> None:
+        if work == _CALCULATED:
+            self._calculate()
+            return
+        snapshot = self._store.snapshot()
+        checks = {(each.account, each.id): each for each in snapshot.every(HealthCheck)}
+        for region in sorted({region for each in checks.values() for region, _ in health.checkers_of(each.config)}):
+            await self._world.ensure_checkers(region)
+        self._opinions = {key: self._kept(snapshot, check) for key, check in checks.items()}
+        self._rounds.set_checks(
+            {
+                (*key, checker): health.endpoint_of(check, checker)
+                for key, check in checks.items()
+                for checker in self._opinions[key]
+            }
+        )
+        with self._store.write() as tx:
+            for status in snapshot.every(HealthCheckStatus):
+                if (status.account, status.id) not in checks:
+                    tx.delete(status)
+            for check in checks.values():
+                if check.config.type in health.ENDPOINT_TYPES:
+                    self._write(tx, check)
+
+    def _kept(self, snapshot: Snapshot, check: HealthCheck) -> dict[Checker, Opinion]:
+        """The opinions of those who probe: what they think already, or thought before a restart."""
+        status = snapshot.get(HealthCheckStatus, check.account, GLOBAL, check.id)
+        stored = {(each.region, each.address): each for each in status.checkers} if status is not None else {}
+        present = self._opinions.get((check.account, check.id), {})
+        kept = {}
+        for checker in health.checkers_of(check.config):
+            view = stored.get(checker)
+            kept[checker] = present.get(checker) or (health.opinion_of(view) if view is not None else Opinion())
+        return kept
+
+    # -- endpoints ---------------------------------------------------------------------------------------------------
+
+    async def _probe(self, wanted: Endpoint) -> Finding | None:
+        return await endpoint.probe(self._world, self._look_up, self._entropy, wanted)
+
+    async def _look_up(self, namespace: str, name: str) -> Found:
+        stub = self._stubs.get(namespace)
+        if stub is None:
+            stub = self._stubs[namespace] = Stub(
+                lambda: self._world.open_socket(namespace, socket.AF_INET, socket.SOCK_DGRAM),
+                (PUBLIC_RESOLVER, 53),
+                self._entropy,
+            )
+        return await stub.addresses(name)
+
+    def _found(self, key: ProbeKey, finding: Finding) -> None:
+        account, check_id, checker = key
+        check = self._store.snapshot().get(HealthCheck, account, GLOBAL, check_id)
+        opinions = self._opinions.get((account, check_id), {})
+        before = opinions.get(checker)
+        if check is None or before is None:
+            return
+        threshold = check.config.failure_threshold
+        assert threshold is not None
+        after = opinions[checker] = health.judged(before, finding, threshold, self._clock.now())
+        if health.is_news(before, after):
+            with self._store.write() as tx:
+                self._write(tx, check)
+
+    def _write(self, tx: Tx, check: HealthCheck) -> None:
+        """The status of a check on an endpoint as its checkers' opinions have it."""
+        opinions = self._opinions[check.account, check.id]
+        healthy = health.enough_healthy([each.healthy for each in opinions.values()])
+        views = self.views(check.account, check.id)
+        self._put(tx, check, health.with_switches(check.config, healthy), views)
+
+    def _put(self, tx: Tx, check: HealthCheck, healthy: bool, views: Iterable[CheckerView] = ()) -> None:
+        row = HealthCheckStatus(
+            account=check.account, region=GLOBAL, id=check.id, healthy=healthy, checkers=tuple(views)
+        )
+        if tx.get(HealthCheckStatus, check.account, GLOBAL, check.id) != row:
+            tx.put(row)
+
+    # -- others ------------------------------------------------------------------------------------------------------
+
+    def _calculate(self) -> None:
+        """Calculated checks from their children, which are never calculated themselves."""
+        with self._store.write() as tx:
+            snapshot = self._store.snapshot()
+            for check in snapshot.every(HealthCheck):
+                if check.config.type == "CALCULATED":
+                    children = (
+                        health.is_healthy(snapshot, check.account, each) for each in check.config.children or ()
+                    )
+                    healthy = health.calculated(check.config, children)
+                    self._put(tx, check, health.with_switches(check.config, healthy))

@@ -1,0 +1,91 @@
+"""Route 53 health checks with real checkers: what they see of a program with a public address of its own."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+THREE = ["us-east-1", "eu-west-1", "ap-southeast-2"]
+
+
+@pytest.fixture
+def route53(kunren, account):
+    client = kunren.client("route53", account)
+    yield client
+    for each in sorted(
+        client.list_health_checks()["HealthChecks"],
+        key=lambda each: each["HealthCheckConfig"]["Type"] != "CALCULATED",
+    ):
+        client.delete_health_check(HealthCheckId=each["Id"])
+
+
+@pytest.fixture
+def made(route53):
+    def make(**config):
+        defaults = {"Regions": THREE, "RequestInterval": 10, "FailureThreshold": 1}
+        if config["Type"] in ("CALCULATED", "CLOUDWATCH_METRIC"):
+            defaults = {}
+        check = route53.create_health_check(CallerReference=str(uuid4()), HealthCheckConfig={**defaults, **config})
+        return check["HealthCheck"]["Id"]
+
+    return make
+
+
+@pytest.fixture
+def statuses(route53):
+    def told(check):
+        observed = route53.get_health_check_status(HealthCheckId=check)["HealthCheckObservations"]
+        return [each["StatusReport"]["Status"] for each in observed]
+
+    return told
+
+
+def test_checkers_see_what_happens_to_an_endpoint(site, route53, made, statuses, until):
+    target = site.target("web", 80, 8080, group=site.security_group("open", ((1, 65535), "0.0.0.0/0")))
+    web = {"IPAddress": target.public_address, "Port": 80}
+    by_path = made(Type="HTTP", ResourcePath="/health", **web)
+    matching = made(Type="HTTP_STR_MATCH", SearchString='"name": "web"', **web)
+    unmatching = made(Type="HTTP_STR_MATCH", SearchString="another", **web)
+    connecting = made(Type="TCP", **{**web, "Port": 8080})
+    secure = made(Type="HTTPS", **web)
+    nowhere = made(Type="TCP", IPAddress="198.19.7.250", Port=80)
+    six = made(Type="TCP", IPAddress="2600:9000::1", Port=80)
+    nameless = made(Type="HTTP", FullyQualifiedDomainName="no.such.test")
+
+    def all_are(check, text):
+        until(lambda: {each[: len(text)] for each in statuses(check)} == {text}, lambda: f"{text}: {statuses(check)}")
+        until(lambda: len(statuses(check)) == 6, "all checkers")
+
+    all_are(by_path, "Success: HTTP Status Code 200, OK")
+    all_are(matching, "Success: HTTP Status Code 200, OK")
+    all_are(unmatching, "Failure: HTTP Status Code 200, OK. The search string was not found")
+    all_are(connecting, "Success: TCP connection established")
+    all_are(secure, "Failure: The SSL/TLS handshake failed.")
+    all_are(six, "Failure: The endpoint is unreachable")
+    all_are(nameless, "Failure: DNS resolution failed: Rcode NXDomain(3)")
+    observed = route53.get_health_check_status(HealthCheckId=by_path)["HealthCheckObservations"]
+    assert sorted(each["Region"] for each in observed) == sorted(THREE * 2)
+    ranges = route53.get_checker_ip_ranges()["CheckerIpRanges"]
+    assert len({each["IPAddress"] for each in observed}) == 6 and len(ranges) == 8
+    assert not route53.get_health_check_last_failure_reason(HealthCheckId=by_path)["HealthCheckObservations"]
+
+    target.do("health 503")
+    all_are(by_path, "Failure: HTTP Status Code 503, Service Unavailable")
+    target.do("close 8080")
+    all_are(connecting, "Failure: Connection refused.")
+    target.do("health 200")
+    all_are(by_path, "Success: HTTP Status Code 200, OK")
+    failed = route53.get_health_check_last_failure_reason(HealthCheckId=by_path)["HealthCheckObservations"]
+    assert {each["StatusReport"]["Status"] for each in failed} == {"Failure: HTTP Status Code 503, Service Unavailable"}
+    all_are(nowhere, "Failure: Connection timed out. The endpoint or the internet connection is down")
+
+
+def test_a_security_group_that_shuts_the_checkers_out_makes_an_endpoint_unhealthy(site, made, statuses, until):
+    group = site.security_group("checkers", (80, "198.18.2.0/27"))  # us-east-1's alone
+    target = site.target("web", 80, group=group)
+    check = made(Type="HTTP", IPAddress=target.public_address)
+    until(lambda: len(statuses(check)) == 6, "all checkers")
+    assert sorted(each[:27] for each in statuses(check)) == [
+        *["Failure: Connection timed out"[:27]] * 4, *["Success: HTTP Status Code 200"[:27]] * 2
+    ]  # fmt: skip
