@@ -155,6 +155,12 @@ def test_errors_have_awss_code_status_and_text_on_the_wire(tmp_path: Path, names
             "encountered with '1.2.3'']",
             400,
         )
-        assert error(route53.create_health_check, CallerReference="1", HealthCheckConfig={"Type": "TCP"})[2] == 501
+        calculated = {"Type": "CALCULATED", "ChildHealthChecks": []}
+        assert error(route53.create_health_check, CallerReference="1", HealthCheckConfig=calculated) == (
+            "InvalidInput",
+            "Invalid parameter : Calculated health checks must have a health threshold specified.",
+            400,
+        )
+        assert error(route53.enable_hosted_zone_dnssec, HostedZoneId=zone)[2] == 501
 
     tell(tmp_path, namespace, story)
