@@ -79,5 +79,7 @@ def outcome(seen: dict[str, str], *, grpc: bool) -> Outcome:
     if not grpc:
         return Outcome("status", status)
     if "grpc-status" in seen:
+        if not seen["grpc-status"].strip():
+            return Outcome("grpc-empty")
         return Outcome("grpc", int(seen["grpc-status"]))
     return Outcome("grpc", _GRPC_CODES.get(status, _UNKNOWN))

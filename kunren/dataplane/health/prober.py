@@ -19,7 +19,7 @@ import ssl
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Protocol
 
@@ -58,11 +58,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a probe saw: `kind` is "status" or "grpc" (with the code), "connected", "timeout" or "failed" (refused,
-    reset, not the protocol that was expected)."""
+    """What a probe saw: `kind` is "status" or "grpc" (with the code), "grpc-empty" (a grpc-status without a value),
+    "connected", "timeout" or "failed" (refused, reset, not the protocol that was expected). `began` is AWS time,
+    `took_s` real."""
 
     kind: str
     code: int = 0
+    began: float = field(default=0.0, compare=False)
+    took_s: float = field(default=0.0, compare=False)
 
 
 class Sockets(Protocol):
@@ -84,8 +87,15 @@ class Prober(Rounds[Check, Outcome]):
     def __init__(
         self, sockets: Sockets, clock: Clock, entropy: Entropy, report: Callable[[Any, Outcome], None]
     ) -> None:
-        super().__init__(clock, entropy, lambda check: self.probe(check), report, start_within_s=START_WITHIN_S)
+        super().__init__(clock, entropy, self._timed, report, start_within_s=START_WITHIN_S)
         self._sockets = sockets
+
+    async def _timed(self, check: Check) -> Outcome | None:
+        began, started = self._clock.now(), self._clock.monotonic()
+        outcome = await self.probe(check)
+        if outcome is None:
+            return None
+        return replace(outcome, began=began, took_s=self._clock.monotonic() - started)
 
     async def probe(self, check: Check) -> Outcome | None:
         """One probe, or None where it could not be tried."""

@@ -84,7 +84,7 @@ LOAD_BALANCER: Table = {
     "connection_logs.s3.bucket": Rule("", _text),
     "connection_logs.s3.prefix": Rule("", _text),
     "deletion_protection.enabled": Rule("false", _BOOLEAN),
-    "health_check_logs.s3.enabled": Rule("false", _OFF),
+    "health_check_logs.s3.enabled": Rule("false", _BOOLEAN),
     "health_check_logs.s3.bucket": Rule("", _text),
     "health_check_logs.s3.prefix": Rule("", _text),
     "idle_timeout.timeout_seconds": Rule("60", _between(1, 4000)),

@@ -40,6 +40,7 @@ from kunren.services.elbv2.dataplane.failover import in_dns, serves
 from kunren.services.elbv2.dataplane.weights import next_step
 from kunren.services.elbv2.endings import EndingController
 from kunren.services.elbv2.logs.delivery import LogDelivery, Subscribe
+from kunren.services.elbv2.logs.health_checks import HealthCheckLog
 from kunren.services.elbv2.model import (
     AvailabilityZone,
     Listener,
@@ -345,12 +346,15 @@ class Elbv2Controllers:
         flows = FlowControl(world)
         self.balancers = LoadBalancerController(store, clock, envoy, dns, env, flows)
         self.endings = EndingController(store, clock, flows.end, envoy.cut)
-        self.health = HealthController(store, clock, entropy, world, bridge_socket=str(bridge_socket))
-        self.draining = DrainingController(store, clock, envoy.cut)
-        self.anomalies = AnomalyWatch(store, clock, envoy.counted)
         self.logs = LogDelivery(
             store, clock, entropy, objects or NoObjects(), observe or _nothing_observed, certificate_material
         )
+        checks = HealthCheckLog(store, self.logs.add)
+        self.health = HealthController(
+            store, clock, entropy, world, bridge_socket=str(bridge_socket), told=checks.probed
+        )
+        self.draining = DrainingController(store, clock, envoy.cut)
+        self.anomalies = AnomalyWatch(store, clock, envoy.counted)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:

@@ -51,7 +51,7 @@ def failure_of(outcome: Outcome, check: HealthCheck) -> tuple[str, str] | None:
     """Reason code and description of a probe that failed; None for one that succeeded."""
     if outcome.kind == "timeout":
         return "Target.Timeout", "Request timed out"
-    if outcome.kind == "failed":
+    if outcome.kind in ("failed", "grpc-empty"):
         return "Target.FailedHealthChecks", "Health checks failed"
     if outcome.kind == "connected":
         return None

@@ -6,7 +6,7 @@ listener reaches; nothing else is probed. What they see is judged in `health.py`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kunren.control.controller import Controller
@@ -36,14 +36,24 @@ from kunren.world.network import vpc_namespace
 _KINDS = frozenset(each.kind for each in (LoadBalancer, Listener, Rule, TargetGroup, InterfaceStatus))
 ProbeKey = tuple[str, str, str, str, int | None, float, str]
 """Account, region, group, target's id and port, when it was registered, the node's interface."""
+Told = Callable[[ProbeKey, TargetGroup, Outcome], None]
 
 
 class HealthController:
     """Keeps the right probes running and writes TargetHealth."""
 
     def __init__(
-        self, store: Store, clock: Clock, entropy: Entropy, sockets: Sockets, *, bridge_socket: str = ""
+        self,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        sockets: Sockets,
+        *,
+        bridge_socket: str = "",
+        told: Told = lambda *_: None,
     ) -> None:
+        """`told` is told of every probe."""
+        self._told = told
         self._store = store
         self._clock = clock
         self._bridge = bridge_socket
@@ -95,6 +105,7 @@ class HealthController:
         group = self._store.snapshot().get(TargetGroup, account, region, group_arn)
         if group is None:
             return
+        self._told(key, group, outcome)
         views = self._views.setdefault(key[:6], {})
         views[key[6]] = judged(views.get(key[6], Seen()), outcome, group.health_check)
         seen = combined(views.values())

@@ -9,7 +9,7 @@ from kunren.core.objects import ObjectUnavailable
 from kunren.services.elbv2.attributes import LOAD_BALANCER, value
 from kunren.services.elbv2.errors import InvalidConfigurationRequest, validation_error
 from kunren.services.elbv2.logs.buckets import TEST_FILES, folder, lets_in, short_name
-from kunren.services.elbv2.logs.loggers import KINDS, wanted
+from kunren.services.elbv2.logs.loggers import HEALTH_CHECK, KINDS, wanted
 from kunren.services.elbv2.model import LoadBalancer
 from kunren.services.elbv2.parts import Parts
 
@@ -22,7 +22,7 @@ def new_kinds(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
             value(LOAD_BALANCER, attributes, f"{kind}_logs.s3.{key}") for key in ("enabled", "bucket", "prefix")
         )
 
-    return [kind for kind in KINDS if wanted(after, kind) and told(after, kind) != told(before, kind)]
+    return [kind for kind in (*KINDS, HEALTH_CHECK) if wanted(after, kind) and told(after, kind) != told(before, kind)]
 
 
 async def check_bucket(parts: Parts, balancer: LoadBalancer, kind: str, attributes: Mapping[str, str]) -> None:

@@ -1,6 +1,6 @@
 """Where logs go: keys as AWS lays them out, and whether a bucket's policy lets Elastic Load Balancing write there.
 
-"Access log files" and "Enable access logs for your Application Load Balancer".
+"Access log files", "Health check log files" and "Enable access logs for your Application Load Balancer".
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ ACCOUNTS = {
     "eu-west-2": "652711504416", "eu-west-3": "009996457667", "me-south-1": "076674570225",
     "sa-east-1": "507241528517",
 }  # fmt: skip
-TEST_FILES = {"access": "ELBAccessLogTestFile", "connection": "ELBConnectionLogTestFile"}
-_NAMES = {"access": "", "connection": "conn_log."}
+TEST_FILES = {
+    "access": "ELBAccessLogTestFile", "connection": "ELBConnectionLogTestFile",
+    "health_check": "ELBHealthCheckLogTestFile",
+}  # fmt: skip
+_NAMES = {"access": "", "connection": "conn_log.", "health_check": "health_check_log_"}
 
 
 def short_name(balancer: LoadBalancer) -> str:

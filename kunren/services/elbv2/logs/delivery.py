@@ -36,7 +36,7 @@ class Material(Protocol):
 
 
 class Place(NamedTuple):
-    """Whose lines these are: the load balancer, "access" or "connection", and the node's address as files have it."""
+    """Whose lines these are: the load balancer, the kind of log, and the node's address as files have it."""
 
     balancer: LoadBalancer
     kind: str
@@ -96,12 +96,16 @@ class LogDelivery:
         nodes = {each.private_ip: each.public_ip or each.private_ip for each in balancer.zones}
         for entry in entries:
             local = entry.common_properties.downstream_local_address.socket_address.address
-            node = nodes.get(local, local)
-            page = self._pages.setdefault((balancer.id, kind, node), _Page(Place(balancer, kind, node)))
-            page.lines.append(render(entry, context))
-            if len(page.lines) >= LINES_MAX:
-                del self._pages[balancer.id, kind, node]
-                self._write_soon(page, (self._clock.now() // EVERY_S + 1) * EVERY_S)
+            self.add(Place(balancer, kind, nodes.get(local, local)), render(entry, context))
+
+    def add(self, place: Place, line: str) -> None:
+        """One more line of a node's log."""
+        key = (place.balancer.id, place.kind, place.node)
+        page = self._pages.setdefault(key, _Page(place))
+        page.lines.append(line)
+        if len(page.lines) >= LINES_MAX:
+            del self._pages[key]
+            self._write_soon(page, (self._clock.now() // EVERY_S + 1) * EVERY_S)
 
     def _found(self, snapshot: Snapshot, arn: str) -> tuple[LoadBalancer, Listener] | None:
         region, account = arn.split(":")[3:5]

@@ -13,7 +13,9 @@ from kunren.services.elbv2.dataplane.routing import GROUP_HEADER
 from kunren.services.elbv2.model import Listener
 
 ACCESS, CONNECTION = "access", "connection"
+HEALTH_CHECK = "health_check"
 KINDS = (ACCESS, CONNECTION)
+"""The logs of what Envoy reports; those of health checks come from the probes."""
 PREFIX = "elbv2/"
 REQUEST_HEADERS = ("x-amzn-trace-id", GROUP_HEADER, "upgrade", "content-type")
 RESPONSE_HEADERS = ("location",)

@@ -100,6 +100,7 @@ def test_what_is_no_http2_is_a_failure(data):
 
 def test_an_answer_without_grpc_status_has_the_code_of_its_http_status():
     assert outcome({":status": "200", "grpc-status": "0"}, grpc=True) == Outcome("grpc", 0)
+    assert outcome({":status": "200", "grpc-status": ""}, grpc=True) == Outcome("grpc-empty")
     for status, code in {"404": 12, "401": 16, "403": 7, "400": 13, "503": 14, "200": 2, "500": 2}.items():
         assert outcome({":status": status}, grpc=True) == Outcome("grpc", code)
     assert outcome({":status": "204"}, grpc=False) == Outcome("status", 204)

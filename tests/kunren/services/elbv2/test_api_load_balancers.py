@@ -315,7 +315,12 @@ def test_attributes_have_awss_defaults(elb: Any) -> None:
             "is not supported on load balancers with type 'application'",
         ),
         ("access_logs.s3.enabled", "true", "ValidationError", "The value of 'access_logs.s3.bucket' cannot be empty"),
-        ("health_check_logs.s3.enabled", "true", "NotImplemented", "health_check_logs.s3.enabled=true"),
+        (
+            "health_check_logs.s3.enabled",
+            "true",
+            "ValidationError",
+            "The value of 'health_check_logs.s3.bucket' cannot be empty",
+        ),
     ],
 )
 def test_an_attribute_that_aws_refuses_changes_nothing(elb: Any, key: str, value: str, code: str, text: str) -> None:

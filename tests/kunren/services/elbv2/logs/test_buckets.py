@@ -48,6 +48,15 @@ def test_keys_are_laid_out_as_in_the_guide():
     )
 
 
+def test_health_check_logs_have_their_own_names():
+    # the guide's example
+    end = datetime(2022, 2, 15, 23, 40, tzinfo=UTC).timestamp()
+    assert object_key(BALANCER, "health_check", "logging-prefix", "172.160.001.192", end, "20sg8hgm").endswith(
+        "/health_check_log_123456789012_elasticloadbalancing_us-east-2_app.my-loadbalancer.1234567890abcdef"
+        "_20220215T2340Z_172.160.001.192_20sg8hgm.log.gz"
+    )
+
+
 @pytest.mark.parametrize(
     "changes",
     [
