@@ -39,6 +39,7 @@ from kunren.services.ec2.api import Ec2Api
 from kunren.services.ec2.controllers import VpcController
 from kunren.services.ec2.endpoint_controller import EndpointController
 from kunren.services.ec2.flow_logs.delivery import FlowLogDelivery
+from kunren.services.ec2.nat_addresses import NatAddressSweeper
 from kunren.services.ec2.workloads import Workloads, namespace_of
 from kunren.services.elbv2.api import Elbv2Api
 from kunren.services.elbv2.associations import certificates_in_use
@@ -121,6 +122,7 @@ class App:
         )
         self.vpcs = VpcController(store, clock, self.world, spec, self._serve_dns)
         self.workloads = Workloads(store, clock, entropy, spec, self.vpcs.applied)
+        self.nat_addresses = NatAddressSweeper(store, clock)
         self.zones = Route53Controller(route53_store, self.dns, clock)
         self.health_checks = HealthCheckController(store, clock, entropy, self.world)
         self.route53.checker_views = self.health_checks.views
@@ -189,6 +191,7 @@ class App:
         self.workloads.sweep()
         for name, running in (
             ("vpcs", self.vpcs.run()),
+            ("nat-addresses", self.nat_addresses.run()),
             ("vpc-endpoints", self.endpoints.run()),
             ("flow-logs", self.flow_logs.run()),
             ("route53", self.zones.run()),

@@ -134,7 +134,7 @@ def _of_nat(network: VpcNetwork, gateway: NatGateway) -> Observer:
     )
     observer = Observer(gateway.id, [Table(workload_namespace(gateway.id), points)])
     observer.totals = {INGRESS: "in_total", EGRESS: "out_total"}
-    _add_acl(network, observer, gateway.subnet_id, (gateway.address,), upstream=True)
+    _add_acl(network, observer, gateway.subnet_id, (gateway.address, *gateway.secondary), upstream=True)
     return observer
 
 

@@ -303,6 +303,7 @@ def _nat_gateway(network: VpcNetwork, nat: NatGateway, cidr: IPv4Network) -> lis
         Ruleset(name, nat_rules(nat)),
         Veth(namespace, device_name("w", nat.id), name, "eth0", master=bridge, peer_mac=nat.mac),
         Address(name, "eth0", f"{IPv4Address(nat.address)}/{cidr.prefixlen}"),
+        *(Address(name, "eth0", f"{IPv4Address(each)}/32") for each in nat.secondary),
         RouteFact(name, EVERYWHERE, via=str(cidr[1]), device="eth0"),
     ]
 

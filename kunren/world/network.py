@@ -102,14 +102,16 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class NatGateway:
-    """A NAT gateway's interface: a namespace of its own that translates what is routed to it. The timeout is in real
-    seconds."""
+    """A NAT gateway's interface: a namespace of its own that translates what is routed to it. New flows share its
+    addresses but for those that are `leaving`. The timeout is in real seconds."""
 
     id: str
     subnet_id: str
     address: str
     mac: str
     idle_timeout_s: int
+    secondary: tuple[str, ...] = ()
+    leaving: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from kunren.services.ec2.model import (
     FlowLog,
     InterfaceStatus,
     InternetGateway,
+    NatGateway,
     NetworkAcl,
     NetworkInterface,
     PeeringStatus,
@@ -42,7 +43,7 @@ LINK_LOCAL_RESOLVER = "169.254.169.253"
 ServeDns = Callable[[VpcNames, tuple[str, ...]], Awaitable[None]]
 _PARTS = {
     each.kind: each
-    for each in (Subnet, InternetGateway, RouteTable, SecurityGroup, NetworkAcl, NetworkInterface, FlowLog)
+    for each in (Subnet, InternetGateway, RouteTable, SecurityGroup, NetworkAcl, NetworkInterface, NatGateway, FlowLog)
 }
 
 _SEEN_BY_PEERS = (NetworkInterface.kind, InternetGateway.kind)
@@ -125,6 +126,8 @@ class VpcController:
         homes = {each for each in (before, now) if each}
         seen_by_peers = key.kind in _SEEN_BY_PEERS
         beyond = [work for each in homes for work in self._peers(snapshot, key, each)] if seen_by_peers else []
+        if isinstance(part, SecurityGroup):
+            beyond += [_work(key.account, key.region, each) for each in part.more_vpcs if each in self._started]
         if before == now and not (now in self._started or starts):
             return beyond
         return [*(_work(key.account, key.region, each) for each in homes), *beyond]
@@ -202,6 +205,7 @@ class VpcController:
         addresses = [(each.id, each.address) for each in network.nodes]
         addresses += [(each.id, each.address) for each in network.workloads]
         addresses += [(each.id, each.address) for each in network.nat_gateways]
+        more = {each.id: each.secondary for each in network.nat_gateways}
         now = {
             id: InterfaceStatus(
                 account=account,
@@ -209,6 +213,7 @@ class VpcController:
                 id=id,
                 vpc_id=network.id,
                 private_ip=address,
+                secondary=more.get(id, ()),
                 public_ip=public.get(address),
             )
             for id, address in addresses
@@ -243,7 +248,7 @@ class VpcController:
 
     def _report_lists(self, snapshot: Snapshot, vpc: Vpc) -> None:
         """Say which versions of prefix lists the VPC's routes and firewalls now hold."""
-        named = {id for each in store.groups_of(snapshot, vpc) for id in prefix_lists.named_by_group(each)}
+        named = {id for each in store.usable_groups(snapshot, vpc) for id in prefix_lists.named_by_group(each)}
         named |= {id for each in store.route_tables_of(snapshot, vpc) for id in prefix_lists.named_by_table(each)}
         found = (prefix_lists.find(snapshot, self._spec, vpc.account, vpc.region, id) for id in named)
         versions = {each.id: each.version for each in found if each is not None}

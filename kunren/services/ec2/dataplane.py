@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from kunren.control.store import Snapshot
 from kunren.core.clock import Clock
-from kunren.services.ec2 import dhcp, peerings, prefix_lists, store
+from kunren.services.ec2 import dhcp, nat_addresses, peerings, prefix_lists, store
 from kunren.services.ec2.flow_logs.coverage import covered_by
 from kunren.services.ec2.model import (
     AclEntry,
@@ -66,12 +66,13 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
     """Everything of one VPC as the world should have it. Equal state gives an equal value."""
     subnets = store.subnets_of(snapshot, vpc)
     interfaces = [each for each in store.interfaces_of(snapshot, vpc) if each.attachment is not None]
-    groups = {each.id: each for each in store.groups_of(snapshot, vpc)}
+    groups = {each.id: each for each in store.usable_groups(snapshot, vpc)}
     members = _members([*interfaces, *_of_peers(snapshot, vpc)])
     lists = prefix_lists.cidrs(snapshot, spec, vpc.account, vpc.region)
     gateway = store.gateway_of(snapshot, vpc)
     routes = _routes_by_subnet(store.route_tables_of(snapshot, vpc), subnets, hops(snapshot, vpc), lists)
     acls = _acls_by_subnet(store.acls_of(snapshot, vpc))
+    leaving = nat_addresses.leaving(snapshot, vpc)
     firewalls: dict[tuple[str, ...], Firewall] = {}
 
     def guard(interface: NetworkInterface) -> Firewall:
@@ -106,7 +107,15 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
             if each.attachment == "workload"
         ),
         nat_gateways=tuple(
-            NatGateway(each.id, each.subnet_id, each.private_ip, each.mac, timers.nat_idle_s)
+            NatGateway(
+                each.id,
+                each.subnet_id,
+                each.private_ip,
+                each.mac,
+                timers.nat_idle_s,
+                secondary=tuple(sorted(address.private_ip for address in each.secondary)),
+                leaving=tuple(sorted({address.private_ip for address in each.secondary} & leaving)),
+            )
             for each in interfaces
             if each.attachment == "nat"
         ),

@@ -111,7 +111,7 @@ def check_groups(reader: store.Reader, vpc: Vpc, groups: tuple[str, ...]) -> Non
         raise quota_errors.SecurityGroupsPerInterfaceLimitExceeded()
     for group_id in groups:
         group = store.find_group(reader, vpc.account, vpc.region, group_id)
-        if group.vpc_id != vpc.id:
+        if group.vpc_id != vpc.id and vpc.id not in group.more_vpcs:
             raise errors.InvalidParameterValue(
                 f"You have specified two resources that belong to different networks: {group_id} and {vpc.id}"
             )

@@ -98,6 +98,7 @@ class SecurityGroup(Resource, frozen=True, kw_only=True):
     name: str
     description: str
     rules: tuple[SecurityGroupRule, ...] = ()
+    more_vpcs: tuple[str, ...] = ()  # where it may be used besides its own
     tags: dict[str, str] = {}
 
 
@@ -151,6 +152,16 @@ class ElasticIp(Resource, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
+class NatAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """One more address of a NAT gateway. Once `leaves_at` (AWS time) is set it gets no new connections."""
+
+    private_ip: str
+    public_ip: str | None = None
+    allocation_id: str | None = None
+    association_id: str | None = None
+    leaves_at: float | None = None
+
+
 class NatGateway(Resource, frozen=True, kw_only=True):
     """Its addresses are kept for as long as it is shown; the interface is gone once it is deleted. Times are AWS's."""
 
@@ -167,6 +178,7 @@ class NatGateway(Resource, frozen=True, kw_only=True):
     public_ip: str | None = None
     allocation_id: str | None = None
     association_id: str | None = None
+    secondary: tuple[NatAddress, ...] = ()
     failure_code: str | None = None
     failure_message: str | None = None
     client_token: str | None = None
@@ -213,6 +225,7 @@ class InterfaceStatus(Resource, frozen=True, kw_only=True):
 
     vpc_id: str
     private_ip: str
+    secondary: tuple[str, ...] = ()  # of NAT gateways
     public_ip: str | None = None  # None too where no internet gateway translates it
 
 

@@ -33,6 +33,13 @@ class NatGatewayLimitExceeded(AwsError):
         super().__init__(f"Performing this operation would exceed the limit of {limit} NAT gateways")
 
 
+class NatGatewayAddressLimitExceeded(AwsError):
+    code = "AddressLimitExceeded"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"Performing this operation would exceed the limit of {limit} addresses per NAT gateway")
+
+
 class AddressLimitExceeded(AwsError):
     code = "AddressLimitExceeded"
 

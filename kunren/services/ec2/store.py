@@ -182,6 +182,12 @@ def groups_of(reader: Reader, vpc: Vpc) -> list[SecurityGroup]:
     return [each for each in reader.list(SecurityGroup, vpc.account, vpc.region) if each.vpc_id == vpc.id]
 
 
+def usable_groups(reader: Reader, vpc: Vpc) -> list[SecurityGroup]:
+    """The groups that interfaces of the VPC may have: its own, and those that are associated with it."""
+    held = reader.list(SecurityGroup, vpc.account, vpc.region)
+    return [each for each in held if each.vpc_id == vpc.id or vpc.id in each.more_vpcs]
+
+
 def acls_of(reader: Reader, vpc: Vpc) -> list[NetworkAcl]:
     return [each for each in reader.list(NetworkAcl, vpc.account, vpc.region) if each.vpc_id == vpc.id]
 

@@ -21,6 +21,7 @@ from kunren.services.ec2.api.prefix_lists import PrefixListOperations
 from kunren.services.ec2.api.route_tables import RouteTableOperations
 from kunren.services.ec2.api.routes import RouteOperations
 from kunren.services.ec2.api.security_group_rules import SecurityGroupRuleOperations
+from kunren.services.ec2.api.security_group_vpcs import SecurityGroupVpcOperations
 from kunren.services.ec2.api.subnets import SubnetOperations
 from kunren.services.ec2.api.tags import TagOperations
 from kunren.services.ec2.api.vpc_endpoints import VpcEndpointOperations
@@ -37,6 +38,7 @@ class Ec2Api(
     RouteTableOperations,
     RouteOperations,
     SecurityGroupRuleOperations,
+    SecurityGroupVpcOperations,
     NetworkInterfaceOperations,
     ElasticIpOperations,
     NatGatewayOperations,

@@ -45,6 +45,8 @@ class Limits:
     entries_per_direction: int = 20
     elastic_ips: int = 5
     nat_gateways_per_zone: int = 5
+    elastic_ips_per_nat_gateway: int = 2
+    addresses_per_nat_gateway: int = 8
     peerings_per_vpc: int = 50
     outstanding_peerings: int = 25
     addresses_per_interface: int = 50

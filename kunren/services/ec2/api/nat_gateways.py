@@ -10,19 +10,14 @@ from msgspec.structs import replace
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.ec2 import elastic_ips, errors, ids, interfaces, quota_errors, store, tagging
-from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id, token_of
+from kunren.services.ec2 import elastic_ips, errors, ids, interfaces, nat_addresses, quota_errors, store, tagging
+from kunren.services.ec2.api.base import Params, chosen, operation, paged, resource_id, token_of
+from kunren.services.ec2.api.nat_gateway_addresses import NatGatewayAddressOperations
 from kunren.services.ec2.filters import Getter
 from kunren.services.ec2.model import InterfaceStatus, NatGateway, NetworkInterface, Subnet
 
 SHOWN_FOR_S = 3600.0  # a deleted or failed gateway is seen for about an hour
 REQUESTER = "amazon-aws"
-_NOT_YET = {
-    "SecondaryAllocationIds": "secondary addresses of NAT gateways",
-    "SecondaryPrivateIpAddresses": "secondary addresses of NAT gateways",
-    "SecondaryPrivateIpAddressCount": "secondary addresses of NAT gateways",
-    "AvailabilityZoneAddresses": "regional NAT gateways",
-}
 
 
 def state_of(reader: store.Reader, gateway: NatGateway) -> str:
@@ -44,13 +39,10 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[NatGateway]]:
     }
 
 
-class NatGatewayOperations(Ec2Base):
+class NatGatewayOperations(NatGatewayAddressOperations):
     @operation
     def create_nat_gateway(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
-        for member, what in _NOT_YET.items():
-            if params.get(member):
-                raise errors.NotYet(what)
-        if params.get("AvailabilityMode", "zonal") != "zonal":
+        if params.get("AvailabilityMode", "zonal") != "zonal" or params.get("AvailabilityZoneAddresses"):
             raise errors.NotYet("regional NAT gateways")
         if not params.get("SubnetId"):
             raise errors.MissingParameter("subnetId")
@@ -61,6 +53,7 @@ class NatGatewayOperations(Ec2Base):
             raise errors.InvalidParameterCombination(
                 "AllocationId cannot be specified for a NAT gateway with private connectivity"
             )
+        _check_secondary(public, params)
         tags = tagging.at_creation(params, "natgateway")
         with self.store.write() as tx:
             made = self.replay(tx, ctx, params, NatGateway)
@@ -98,6 +91,8 @@ class NatGatewayOperations(Ec2Base):
         failure = _failure(tx, subnet, gateway, params.get("PrivateIpAddress"))
         gateway = replace(gateway, **failure) if failure else self._placed(tx, gateway, params)
         tx.put(gateway)
+        if not failure:
+            gateway = self._with_secondary(tx, ctx, gateway, params)
         store.remember_token(tx, gateway)
         return gateway
 
@@ -129,6 +124,13 @@ class NatGatewayOperations(Ec2Base):
         address = elastic_ips.find(tx, gateway.account, gateway.region, gateway.allocation_id)
         return replace(gateway, public_ip=interface.public_ip, association_id=address.association_id)
 
+    def _with_secondary(self, tx: Tx, ctx: RequestContext, gateway: NatGateway, params: Params) -> NatGateway:
+        addresses = params.get("SecondaryPrivateIpAddresses") or []
+        if gateway.connectivity == "public":
+            return self.with_elastic_ips(tx, ctx, gateway, params.get("SecondaryAllocationIds") or [], addresses)
+        wanted = addresses or [None] * (params.get("SecondaryPrivateIpAddressCount") or 0)
+        return self.with_private_addresses(tx, gateway, wanted)
+
     @operation
     def delete_nat_gateway(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         with self.store.write() as tx:
@@ -139,7 +141,7 @@ class NatGatewayOperations(Ec2Base):
             if interface is not None:
                 interfaces.delete_interface(tx, interface)
             store.forget_token(tx, gateway)
-            tx.put(replace(gateway, deleted_at=self.clock.now(), failure_code=None, failure_message=None))
+            tx.put(replace(gateway, deleted_at=self.clock.now(), secondary=(), failure_code=None, failure_message=None))
         return {"NatGatewayId": gateway.id}
 
     @operation
@@ -158,6 +160,22 @@ class NatGatewayOperations(Ec2Base):
             ended = gateway.deleted_at or (gateway.created_at if gateway.failure_code is not None else None)
             if ended is not None and self.clock.now() - ended > SHOWN_FOR_S:
                 tx.delete(gateway)
+
+
+def _check_secondary(public: bool, params: Params) -> None:
+    """Elastic IPs for public gateways, for private ones addresses or their number."""
+    if public and params.get("SecondaryPrivateIpAddressCount"):
+        raise errors.InvalidParameterCombination(
+            "SecondaryPrivateIpAddressCount cannot be specified for a NAT gateway with public connectivity"
+        )
+    if not public and params.get("SecondaryAllocationIds"):
+        raise errors.InvalidParameterCombination(
+            "SecondaryAllocationIds cannot be specified for a NAT gateway with private connectivity"
+        )
+    if params.get("SecondaryPrivateIpAddresses") and params.get("SecondaryPrivateIpAddressCount"):
+        raise errors.InvalidParameterCombination(
+            "SecondaryPrivateIpAddresses and SecondaryPrivateIpAddressCount cannot be used together"
+        )
 
 
 def _over(gateway: NatGateway) -> bool:
@@ -205,6 +223,6 @@ def nat_to_wire(reader: store.Reader, gateway: NatGateway) -> dict[str, Any]:
         "DeleteTime": gateway.deleted_at,
         "FailureCode": gateway.failure_code,
         "FailureMessage": gateway.failure_message,
-        "NatGatewayAddresses": [address],
+        "NatGatewayAddresses": [address, *(nat_addresses.to_wire(reader, gateway, each) for each in gateway.secondary)],
         "Tags": tags_to_wire(gateway.tags),
     }

@@ -146,7 +146,7 @@ class SecurityGroupOperations(Ec2Base):
                 raise errors.CannotDelete(
                     f'the specified group: "{group.id}" name: "default" cannot be deleted by a user'
                 )
-            if _is_used(tx, group):
+            if _is_used(tx, group) or group.more_vpcs:
                 raise errors.DependencyViolation(f"resource {group.id} has a dependent object")
             tx.delete(group)
         return {"Return": True, "GroupId": group.id}

@@ -228,7 +228,7 @@ def _depends(tx: Tx, vpc: Vpc) -> bool:
         or of_vpc(VpcEndpoint)
         or store.gateway_of(tx, vpc) is not None
         or any(not each.main for each in store.route_tables_of(tx, vpc))
-        or any(each.name != "default" for each in store.groups_of(tx, vpc))
+        or any(each.name != "default" for each in store.usable_groups(tx, vpc))
         or any(not each.is_default for each in store.acls_of(tx, vpc))
     )
 

@@ -90,6 +90,41 @@ def test_private_addresses_go_out_by_the_gateways_address_and_nobody_comes_in(la
     lab(story)
 
 
+def test_connections_share_a_gateways_addresses_and_go_on_while_one_leaves(lab):
+    async def story(lab):
+        ec2, site = lab.ec2, await Site.build(lab)
+        second = ec2.allocate_address()
+        added = ec2.associate_nat_gateway_address(NatGatewayId=site.nat, AllocationIds=[second["AllocationId"]])
+        (address,) = added["NatGatewayAddresses"]
+        await lab.controller.settled()
+        shown = ec2.describe_nat_gateways(NatGatewayIds=[site.nat])["NatGateways"][0]["NatGatewayAddresses"]
+        assert [each["Status"] for each in shown] == ["succeeded", "succeeded"]
+        both = {site.allocation["PublicIp"].encode(), second["PublicIp"].encode()}
+        seen = {await lab.ask(namespace_of(site.inner), site.server.public_ip) for _ in range(40)}
+        assert seen == both  # one in 10^12 that forty throws are all of a kind
+
+        loop = asyncio.get_running_loop()
+        listener = await lab.world.open_socket(namespace_of(site.server), bind=("0.0.0.0", 90), listen=40)
+        while True:  # until a connection has the second address
+            near = await lab.world.open_socket(namespace_of(site.inner), bind=(site.inner.private_ip, 0))
+            await loop.sock_connect(near, (site.server.public_ip, 90))
+            far, peer = await loop.sock_accept(listener)
+            if peer[0] == second["PublicIp"]:
+                break
+            near.close()
+            far.close()
+        ec2.disassociate_nat_gateway_address(NatGatewayId=site.nat, AssociationIds=[address["AssociationId"]])
+        await lab.controller.settled()
+        seen = {await lab.ask(namespace_of(site.inner), site.server.public_ip) for _ in range(20)}
+        assert seen == {site.allocation["PublicIp"].encode()}
+        await loop.sock_sendall(near, b"still here")
+        assert await loop.sock_recv(far, 20) == b"still here"
+        for sock in (near, far, listener):
+            sock.close()
+
+    lab(story)
+
+
 def test_the_network_acl_of_the_gateways_subnet_sees_its_traffic(lab):
     async def story(lab):
         ec2, site = lab.ec2, await Site.build(lab)

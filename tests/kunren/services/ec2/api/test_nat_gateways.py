@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from kunren.services.ec2.model import InterfaceStatus, NetworkInterface, Subnet
+from kunren.services.ec2.nat_addresses import NatAddressSweeper
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_a_private_gateway_has_no_public_address(net):
         ({"SubnetId": "subnet-0"}, "InvalidSubnetID.NotFound"),
         ({"AllocationId": "eipalloc-0"}, "InvalidAllocationID.NotFound"),
         ({"AvailabilityMode": "regional"}, "NotImplemented"),
-        ({"SecondaryAllocationIds": ["eipalloc-1"]}, "NotImplemented"),
+        ({"SecondaryPrivateIpAddressCount": 1}, "InvalidParameterCombination"),
         ({"PrivateIpAddress": "10.9.9.9"}, "InvalidParameterValue"),
     ],
 )
@@ -203,3 +204,63 @@ def test_a_full_subnet_has_no_room_for_a_gateway(net):
     assert ec2.store.snapshot().get(Subnet, ec2.account, ec2.region, small).cidr == "10.0.2.0/28"
     made = net.create(SubnetId=small)
     assert net.shown(made["NatGatewayId"])["FailureCode"] == "InsufficientFreeAddressesInSubnet"
+
+
+def test_a_public_gateway_has_a_second_address_until_it_has_drained(net):
+    ec2 = net.ec2
+    second = ec2.allocate_address()
+    id = net.create(SecondaryAllocationIds=[second["AllocationId"]])["NatGatewayId"]
+    first, more = net.shown(id)["NatGatewayAddresses"]
+    assert (first["IsPrimary"], more["IsPrimary"], more["Status"]) == (True, False, "associating")
+    assert (more["AllocationId"], more["PublicIp"]) == (second["AllocationId"], second["PublicIp"])
+    assert (more["PrivateIp"], more["NetworkInterfaceId"]) == ("10.0.1.5", first["NetworkInterfaceId"])
+    third = ec2.allocate_address()["AllocationId"]
+    full = ec2.refused("associate_nat_gateway_address", NatGatewayId=id, AllocationIds=[third])
+    assert full[0] == "AddressLimitExceeded"  # two are the default quota
+    primary = ec2.refused("disassociate_nat_gateway_address", NatGatewayId=id, AssociationIds=[first["AssociationId"]])
+    assert primary[0] == "InvalidParameterValue"
+    gone = ec2.disassociate_nat_gateway_address(NatGatewayId=id, AssociationIds=[more["AssociationId"]])
+    assert [each["Status"] for each in gone["NatGatewayAddresses"]] == ["disassociating"]
+    sweeper = NatAddressSweeper(ec2.store, ec2.clock)
+    assert sweeper.sweep() == ec2.clock.now() + 350
+    assert len(net.shown(id)["NatGatewayAddresses"]) == 2
+    ec2.clock.advance(350)
+    assert sweeper.sweep() is None
+    assert len(net.shown(id)["NatGatewayAddresses"]) == 1
+    ec2.release_address(AllocationId=second["AllocationId"])
+    added = ec2.associate_nat_gateway_address(NatGatewayId=id, AllocationIds=[third])["NatGatewayAddresses"]
+    assert [each["AllocationId"] for each in added] == [third]
+    taken = ec2.refused("associate_nat_gateway_address", NatGatewayId=id, AllocationIds=[third])
+    assert taken[0] == "AddressLimitExceeded"
+    ec2.delete_nat_gateway(NatGatewayId=id)
+    for each in (net.allocation, third):
+        ec2.release_address(AllocationId=each)
+
+
+def test_a_private_gateway_has_as_many_addresses_as_it_is_given(net):
+    ec2 = net.ec2
+    private = {"ConnectivityType": "private", "AllocationId": None}
+    id = net.create(**private, SecondaryPrivateIpAddressCount=2)["NatGatewayId"]
+
+    def held():
+        return [(each["PrivateIp"], each["Status"]) for each in net.shown(id)["NatGatewayAddresses"]][1:]
+
+    assert held() == [("10.0.1.5", "assigning"), ("10.0.1.6", "assigning")]
+    wanted = {"NatGatewayId": id, "PrivateIpAddresses": ["10.0.1.9"]}
+    assert len(ec2.assign_private_nat_gateway_address(**wanted)["NatGatewayAddresses"]) == 1
+    assert ec2.refused("assign_private_nat_gateway_address", **wanted)[0] == "InvalidIPAddress.InUse"
+    for count in (5, 9):
+        refused = ec2.refused("assign_private_nat_gateway_address", NatGatewayId=id, PrivateIpAddressCount=count)
+        assert refused[0] == "AddressLimitExceeded"
+    ec2.unassign_private_nat_gateway_address(**wanted, MaxDrainDurationSeconds=10)
+    assert held()[-1] == ("10.0.1.9", "unassigning")
+    ec2.clock.advance(11)
+    NatAddressSweeper(ec2.store, ec2.clock).sweep()
+    assert [address for address, _ in held()] == ["10.0.1.5", "10.0.1.6"]
+    for operation, more in (
+        ("associate_nat_gateway_address", {"AllocationIds": [net.allocation]}),
+        ("disassociate_nat_gateway_address", {"AssociationIds": ["eipassoc-1"]}),
+        ("unassign_private_nat_gateway_address", {"PrivateIpAddresses": ["10.0.1.4"]}),
+        ("unassign_private_nat_gateway_address", {"PrivateIpAddresses": ["10.0.1.77"]}),
+    ):
+        assert ec2.refused(operation, NatGatewayId=id, **more)[0] == "InvalidParameterValue"

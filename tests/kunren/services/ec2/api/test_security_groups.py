@@ -225,3 +225,41 @@ def test_filters(ec2, name, value):
     ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[HTTP])
     found = ec2.describe_security_groups(Filters=[{"Name": name, "Values": [value or "*"]}])["SecurityGroups"]
     assert [each["GroupId"] for each in found] == ([group] if value else [])
+
+
+def test_a_group_is_of_use_in_vpcs_that_it_is_associated_with(ec2):
+    vpc, other = ec2.vpc(), ec2.vpc("10.7.0.0/16")
+    group, subnet = ec2.group(vpc), ec2.subnet(other, "10.7.1.0/24")
+    where = {"GroupId": group, "VpcId": other}
+    interface = {"SubnetId": subnet, "Groups": [group]}
+    assert ec2.refused("create_network_interface", **interface)[0] == "InvalidParameterValue"
+    assert ec2.associate_security_group_vpc(**where) == {"State": "associated"}
+    (shown,) = ec2.describe_security_group_vpc_associations()["SecurityGroupVpcAssociations"]
+    assert shown == {**where, "GroupOwnerId": ec2.account, "VpcOwnerId": ec2.account, "State": "associated"}
+    by_vpc = [{"Name": "vpc-id", "Values": [vpc]}]
+    assert ec2.describe_security_group_vpc_associations(Filters=by_vpc)["SecurityGroupVpcAssociations"] == []
+    usable = ec2.get_security_groups_for_vpc(VpcId=other)["SecurityGroupForVpcs"]
+    assert sorted((each["GroupName"], each["PrimaryVpcId"]) for each in usable) == sorted(
+        [("default", other), ("web", vpc)]
+    )
+    made = ec2.create_network_interface(**interface)["NetworkInterface"]["NetworkInterfaceId"]
+    assert ec2.refused("disassociate_security_group_vpc", **where)[0] == "DependencyViolation"
+    assert ec2.refused("delete_security_group", GroupId=group)[0] == "DependencyViolation"
+    ec2.delete_network_interface(NetworkInterfaceId=made)
+    ec2.delete_subnet(SubnetId=subnet)
+    assert ec2.refused("delete_vpc", VpcId=other)[0] == "DependencyViolation"
+    assert ec2.disassociate_security_group_vpc(**where) == {"State": "disassociated"}
+    assert ec2.refused("disassociate_security_group_vpc", **where)[0] == "InvalidAssociationID.NotFound"
+    ec2.delete_security_group(GroupId=group)
+    ec2.delete_vpc(VpcId=other)
+
+
+def test_a_groups_own_vpc_the_default_vpc_and_default_groups_are_not_associated(ec2):
+    vpc, other = ec2.vpc(), ec2.vpc("10.7.0.0/16")
+    mine = ec2.group(vpc)
+    default = ec2.describe_security_groups(
+        Filters=[{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
+    )["SecurityGroups"][0]["GroupId"]
+    its_default = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+    for group, where in ((mine, vpc), (default, other), (mine, its_default)):
+        assert ec2.refused("associate_security_group_vpc", GroupId=group, VpcId=where)[0] == "InvalidParameterValue"

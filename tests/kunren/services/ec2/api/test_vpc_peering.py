@@ -204,3 +204,30 @@ def test_filters(pair, name, value):
     wanted = [{"Name": name, "Values": [value]}]
     found = pair.here.describe_vpc_peering_connections(Filters=wanted)["VpcPeeringConnections"]
     assert [each["VpcPeeringConnectionId"] for each in found] == [id]
+
+
+def test_rules_that_name_a_peers_group_are_known_on_its_side_and_go_stale(ec2):
+    mine, theirs = ec2.vpc("10.0.0.0/16"), ec2.vpc("10.1.0.0/16")
+    id = ec2.create_vpc_peering_connection(VpcId=mine, PeerVpcId=theirs)["VpcPeeringConnection"][
+        "VpcPeeringConnectionId"
+    ]
+    ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=id)
+    group, peer = ec2.group(mine), ec2.group(theirs)
+    rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": peer}]}
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+    reference = {"GroupId": peer, "ReferencingVpcId": mine, "VpcPeeringConnectionId": id}
+    assert ec2.describe_security_group_references(GroupId=[peer])["SecurityGroupReferenceSet"] == [reference]
+    assert ec2.describe_security_group_references(GroupId=[group])["SecurityGroupReferenceSet"] == []
+    assert ec2.describe_stale_security_groups(VpcId=mine)["StaleSecurityGroupSet"] == []
+
+    ec2.delete_security_group(GroupId=peer)
+    (stale,) = ec2.describe_stale_security_groups(VpcId=mine)["StaleSecurityGroupSet"]
+    assert (stale["GroupId"], stale["StaleIpPermissionsEgress"]) == (group, [])
+    (permission,) = stale["StaleIpPermissions"]
+    (pair,) = permission["UserIdGroupPairs"]
+    assert (permission["IpProtocol"], permission["FromPort"], permission["ToPort"]) == ("tcp", 80, 80)
+    assert (pair["GroupId"], pair["VpcId"], pair["VpcPeeringConnectionId"]) == (peer, theirs, id)
+    assert pair["PeeringStatus"] == "active"
+    ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=id)
+    (stale,) = ec2.describe_stale_security_groups(VpcId=mine)["StaleSecurityGroupSet"]
+    assert stale["StaleIpPermissions"][0]["UserIdGroupPairs"][0]["PeeringStatus"] == "deleted"
