@@ -137,7 +137,7 @@ def free_port() -> Callable[[], int]:
     return lambda: next(_unused)
 
 
-@pytest.fixture(name="until")
+@pytest.fixture(name="until", scope="session")
 def until_fixture() -> Callable[..., Any]:
     """`until(condition, what, timeout_s)`: for test files, which can't import this one."""
     return until

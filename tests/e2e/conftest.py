@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "terraform"))
+
+from terraforming import Case, CaseFunction, at_once, missing, provider_mirror
 
 PROGRAMS = Path(__file__).parent / "programs"
 ENDS_WITHIN_S = 10
@@ -141,6 +147,9 @@ class Running:
 
     def shell(self, kunren: Any, *where: str) -> Shell:
         return self._ended(Shell(kunren, *where))
+
+    def program(self, kunren: Any, script: str, *arguments: str, where: tuple[str, ...] = ()) -> Program:
+        return self._ended(Program(kunren, script, *arguments, where=where))
 
     def _ended(self, made: Any) -> Any:
         self._running.callback(made.end)
@@ -409,3 +418,19 @@ def front(kunren: Any, account: str, until: Any, programs: Any) -> Iterator[Fron
 def front_of(until: Any, programs: Any) -> Callable[..., Front]:
     """`front_of(daemon, account, region)`: not tidied up."""
     return lambda daemon, account, region="us-east-1": Front(daemon, account, until, programs, region)
+
+
+@pytest.fixture
+def terraform_cases(kunren: Any, until: Any, tmp_path: Path) -> Callable[[Iterable[CaseFunction]], None]:
+    """`terraform_cases(cases)` runs them, all at once; skips where there is no Terraform."""
+    here = (os.environ, Path.home(), Path.cwd())
+    if why := missing(*here):
+        pytest.skip(why)
+    mirror = provider_mirror(*here)
+    assert mirror is not None
+
+    def run(case: CaseFunction) -> None:
+        with ExitStack() as stack:
+            case(Case(kunren, Running(stack), until, tmp_path / case.__name__, mirror.resolve()))
+
+    return lambda cases: at_once(cases, run)

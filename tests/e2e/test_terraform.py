@@ -1,196 +1,168 @@
-"""Configurations as users write them (`terraform/*.tf`), unmodified: apply, traffic, empty plan, change, traffic, destroy.
+"""Configurations as users write them (`terraform/*.tf`), with Terraform unmodified: apply, traffic, empty plan, change,
+traffic, empty plan, destroy, and again on the same Terraform state and the same Kunren.
 
 Terraform's AWS provider reads the endpoint from the environment, as the AWS CLI does. Runs where `terraform` is found
-and KUNREN_TERRAFORM_PLUGINS names a folder with that provider (as `terraform init -plugin-dir` takes it): it is too
-large to be downloaded by a test. Nearly all of the time are pauses that the provider makes before it looks at all.
+with a local mirror of that provider (`terraforming.provider_mirror` says where it looks): it is too large to be
+downloaded by a test. KUNREN_TERRAFORM_CASES="site names" runs these alone.
 """
 
 import json
-import os
-import shutil
-import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
-
-CONFIGURATIONS = Path(__file__).parent / "terraform"
-
-
-class Terraform:
-    """One configuration in a folder of its own, applied to one account. `variables` are its Terraform variables."""
-
-    def __init__(self, folder: Path, configuration: str, port: int, account: str, **variables: str) -> None:
-        shutil.copy(CONFIGURATIONS / f"{configuration}.tf", folder / "main.tf")
-        self.folder = folder
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("TF_")},
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-            "AWS_ACCESS_KEY_ID": account,
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "TF_IN_AUTOMATION": "1",
-            "CHECKPOINT_DISABLE": "1",
-            **{f"TF_VAR_{name}": value for name, value in variables.items()},
-        }
-
-    def run(self, command: str, *options: str) -> str:
-        done = subprocess.run(
-            ["terraform", command, "-no-color", *options],
-            cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=400, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"terraform {command}: {done.stdout}\n{done.stderr}"
-        return done.stdout
-
-    def apply(self, **variables: str) -> dict[str, object]:
-        """Apply twice: what is there is what was asked for, so the second plan has nothing to do. The outputs."""
-        self.environment |= {f"TF_VAR_{name}": value for name, value in variables.items()}
-        self.run("apply", "-auto-approve")
-        self.run("plan", "-detailed-exitcode")
-        return {name: each["value"] for name, each in json.loads(self.run("output", "-json")).items()}
-
-    def destroy(self) -> None:
-        self.run("destroy", "-auto-approve")
+from terraforming import Case, provider_mirror
 
 
-@pytest.fixture
-def terraform(kunren, account, tmp_path):
-    plugins = os.environ.get("KUNREN_TERRAFORM_PLUGINS")
-    if shutil.which("terraform") is None or not plugins:
-        pytest.skip("needs terraform, and KUNREN_TERRAFORM_PLUGINS to name a folder with its AWS provider")
-
-    def start(configuration: str, **variables: str) -> Terraform:
-        made = Terraform(tmp_path, configuration, kunren.port, account, **variables)
-        made.run("init", f"-plugin-dir={plugins}")
-        return made
-
-    return start
-
-
-@pytest.mark.timeout(600)
-def test_a_site_behind_a_load_balancer_is_applied_changed_and_destroyed(kunren, account, terraform, until):
-    domain = f"t{account}.test"
-    site = terraform("application", domain=domain)
-    name = site.apply()["balancer"]
+def site(case: Case) -> None:
+    """A site behind an Application Load Balancer, with its names and its certificate."""
+    domain, configuration = case.domain, case.configuration("application", domain=case.domain)
 
     def asked(path: str = "/", *options: str) -> str:
         show = ("-o", "-", "-w", " %{http_code} %{redirect_url} %{ssl_verify_result}")
-        return kunren.exec("curl", "-sS", *show, *options, f"https://{domain}{path}", place="london").stdout
+        return case.curl(*show, *options, f"https://{domain}{path}", place="london")
 
+    name = configuration.apply()["balancer"]
     assert asked() == "first 200  0"
     assert asked("/color").endswith("503  0")  # no targets yet
     assert '{"maintenance": true} 503' in asked("/?maintenance=yes", "-H", "X-Team: ops-1")
-    plain = kunren.exec("curl", "-sSI", f"http://{domain}/page?a=b", place="tokyo").stdout.lower()
+    plain = case.curl("-I", f"http://{domain}/page?a=b").lower()
     assert plain.startswith("http/1.1 301")
     assert f"location: https://{domain}:443/page?a=b" in plain
-    old = kunren.exec("curl", "-sSI", f"https://old.{domain}/page?a=b", place="tokyo").stdout.lower()
+    old = case.curl("-I", f"https://old.{domain}/page?a=b").lower()
     assert old.startswith(("http/1.1 302", "http/2 302"))
     assert "location: https://new.test:443/page?a=b" in old
 
-    assert site.apply(body="second", blue_weight="50")["balancer"] == name
-    until(lambda: asked() == "second 200  0", "the changed answer", 5)
-    site.destroy()
-    assert kunren.client("elbv2", account).describe_load_balancers()["LoadBalancers"] == []
-    assert kunren.client("route53", account).list_hosted_zones()["HostedZones"] == []
-    assert kunren.client("acm", account).list_certificates()["CertificateSummaryList"] == []
+    assert configuration.apply(body="second", blue_weight="50")["balancer"] == name
+    case.until(lambda: asked() == "second 200  0", "the changed answer", 20)
+    configuration.adopt("aws_lb.main", "aws_lb_listener.https", 'aws_lb_target_group.color["blue"]', "aws_security_group.front",
+                        "aws_route53_zone.main", 'aws_route53_record.site["old."]', "aws_lb_listener_rule.old")  # fmt: skip
+    configuration.destroy()
+    assert nothing_left(case)
+
+    configuration.apply(body="third")
+    case.until(lambda: asked() == "third 200  0", "the site once more", 20)
+    configuration.destroy()
+    assert nothing_left(case)
 
 
-@pytest.mark.timeout(600)
-def test_zones_and_records_are_applied_changed_and_destroyed(kunren, account, terraform, until):
-    domain = f"t{account}.test"
-    names = terraform("names", domain=domain)
-    server = names.apply()["name_servers"][0]
-
-    def asked(name: str, kind: str) -> list[str]:
-        told = kunren.exec("dig", f"@{server}", "+norecurse", "+short", name, kind, place="london").stdout
-        return sorted(told.splitlines())
-
-    assert asked(f"www.{domain}", "A") == ["198.19.0.10", "198.19.0.11"]
-    assert asked(f"mail.{domain}", "MX") == [f"10 mx1.{domain}.", f"20 mx2.{domain}."]
-    assert asked(f"caa.{domain}", "CAA") == ['0 issue "ca.test"']
-    below = kunren.exec("dig", "+short", f"www.below.{domain}", place="tokyo").stdout
-    assert below == "198.19.0.10\n"  # through the delegation
-    assert kunren.exec("dig", "+short", "db.internal.test", place="tokyo").stdout == ""  # private zones are unseen here
-
-    names.apply(address="198.19.0.20")
-    until(lambda: asked(f"www.{domain}", "A") == ["198.19.0.11", "198.19.0.20"], "the changed record", 5)
-    names.destroy()
-    assert kunren.client("route53", account).list_hosted_zones()["HostedZones"] == []
-    assert [each["IsDefault"] for each in kunren.client("ec2", account).describe_vpcs()["Vpcs"]] == [True]
+def nothing_left(case: Case) -> bool:
+    return (
+        case.client("elbv2").describe_load_balancers()["LoadBalancers"] == []
+        and case.client("elbv2").describe_target_groups()["TargetGroups"] == []
+        and case.client("route53").list_hosted_zones()["HostedZones"] == []
+        and case.client("acm").list_certificates()["CertificateSummaryList"] == []
+        and [each["IsDefault"] for each in case.client("ec2").describe_vpcs()["Vpcs"]] == [True]
+        and case.client("ec2").describe_addresses()["Addresses"] == []
+        and [each["GroupName"] for each in case.client("ec2").describe_security_groups()["SecurityGroups"]]
+        == ["default"]
+    )
 
 
-@pytest.mark.timeout(600)
-def test_a_network_is_applied_changed_and_destroyed(kunren, account, terraform, until, running):
-    network = terraform("network")
-    made = network.apply()
-    assert made["account"] == account
-    ec2 = kunren.client("ec2", account)
-    web = running.target(kunren, "web", (8080, 9090), made["public_subnet"], made["security_group"])
+def names(case: Case) -> None:
+    """Public and private zones with every common record, weights, a delegation."""
+    domain, configuration = case.domain, case.configuration("names", domain=case.domain)
+    for address in ("198.19.0.10", "198.19.0.30"):
+        server = configuration.apply(address=address)["name_servers"][0]
+
+        def asked(name: str, kind: str, server: str = server) -> list[str]:
+            return case.dig(f"@{server}", "+norecurse", name, kind, place="london")
+
+        assert asked(f"www.{domain}", "A") == sorted([address, "198.19.0.11"])
+        assert asked(f"mail.{domain}", "MX") == [f"10 mx1.{domain}.", f"20 mx2.{domain}."]
+        assert asked(f"caa.{domain}", "CAA") == ['0 issue "ca.test"']
+        assert case.dig(f"www.below.{domain}") == [address]  # through the delegation
+        assert case.dig("db.internal.test") == []  # private zones are unseen here
+        configuration.apply(address="198.19.0.20")
+        case.until(lambda: "198.19.0.20" in asked(f"www.{domain}", "A"), "the changed record", 20)
+        configuration.destroy()
+        assert nothing_left(case)
+
+
+def network(case: Case) -> None:
+    """A VPC with subnets, a NAT gateway, a network ACL, endpoints, a peer."""
+    configuration = case.configuration("network")
+    made = configuration.apply()
+    assert made["account"] == case.account
+    _carries_traffic(case, made)
+    configuration.apply(open_port="9090")
+    _carries_traffic(case, made, port=9090)
+    configuration.adopt(
+        "aws_vpc.main", "aws_subnet.public[0]", "aws_internet_gateway.main", "aws_nat_gateway.main", "aws_eip.nat",
+        "aws_route_table.private", "aws_route.internet", "aws_security_group.web", "aws_network_acl.private",
+        "aws_vpc_security_group_ingress_rule.web", "aws_vpc_endpoint.sqs", "aws_ec2_managed_prefix_list.offices",
+        aws_route="{route_table_id}_{destination_cidr_block}",
+    )  # fmt: skip
+    configuration.destroy()
+    assert nothing_left(case)
+    _carries_traffic(case, configuration.apply(), port=9090)
+    configuration.destroy()
+    assert nothing_left(case)
+
+
+def _carries_traffic(case: Case, made: dict, port: int = 8080) -> None:
+    """In through the internet gateway at that port alone, out through the NAT gateway, to SQS by its endpoint."""
+    web = case.running.target(case.kunren, "web", (8080, 9090), made["public_subnet"], made["security_group"])
+    outside = case.running.target(case.kunren, "outside", (80,), made["open_subnet"], made["open_group"])
 
     def code(port: int) -> str:
-        curl = ("curl", "-s", "--max-time", "1", "-o", "/dev/null", "-w", "%{http_code}")
-        return kunren.exec(*curl, f"http://{web.public_address}:{port}/", place="tokyo", check=False).stdout
+        curl = ("--max-time", "2", "-o", "/dev/null", "-w", "%{http_code}")
+        return case.curl(*curl, f"http://{web.public_address}:{port}/", check=False)
 
-    assert (code(8080), code(9090)) == ("200", "000")
-    outside = running.target(kunren, "outside", (80,), *open_subnet(ec2))
+    case.until(lambda: code(port) == "200", "the open port", 30)
+    assert code(8080 + 9090 - port) == "000"
     command = ("exec", "--subnet", made["private_subnet"], "--security-group", made["security_group"], "--")
-    seen = kunren.run(*command, "curl", "-s", "--max-time", "5", f"http://{outside.public_address}/").stdout
-    assert json.loads(seen)["peer"] == made["nat_address"]
-    names = kunren.run(*command, "dig", "+short", "sqs.us-east-1.amazonaws.com").stdout.split()
+    curl = ("curl", "-s", "--max-time", "10", f"http://{outside.public_address}/")
+    assert json.loads(case.kunren.run(*command, *curl).stdout)["peer"] == made["nat_address"]
+    names = case.kunren.run(*command, "dig", "+short", "sqs.us-east-1.amazonaws.com").stdout.split()
     assert sorted(name.rpartition(".")[0] for name in names) == ["10.30.10", "10.30.11"]  # the endpoint's own addresses
-
-    network.apply(open_port="9090")
-    until(lambda: (code(8080), code(9090)) == ("000", "200"), "the other port open", 10)
-    assert web.end() is not None
-    network.destroy()
-    assert [each["IsDefault"] for each in ec2.describe_vpcs()["Vpcs"]] == [True]
-    assert ec2.describe_addresses()["Addresses"] == []
+    for each in (web, outside):
+        assert each.end() is not None
 
 
-def open_subnet(ec2) -> tuple[str, str]:
-    """A subnet of the default VPC, and a group that lets everybody in."""
-    vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
-    group = ec2.create_security_group(GroupName="open", Description="open", VpcId=vpc)["GroupId"]
-    everybody = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
-    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[everybody])
-    return ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"][0]["SubnetId"], group
+def streams(case: Case) -> None:
+    """A Network Load Balancer with TCP, UDP and TLS, one address per zone."""
+    configuration = case.configuration("streams")
+    _balances(case, configuration.apply(), 7000)
+    made = configuration.apply(listener_port="7002", preserve="true")
+    _balances(case, made, 7002, closed=7000, preserved=True)
+    configuration.destroy()
+    assert nothing_left(case)
+    _balances(case, configuration.apply(listener_port="7000", preserve="false"), 7000)
+    configuration.destroy()
+    assert nothing_left(case)
 
 
-@pytest.mark.timeout(600)
-def test_a_network_load_balancer_is_applied_changed_and_destroyed(kunren, account, terraform, until, programs):
-    streams = terraform("streams")
-    made = streams.apply()
+def _balances(case: Case, made: dict, port: int, closed: int | None = None, preserved: bool = False) -> None:
     where = ("--subnet", made["subnet"], "--security-group", made["security_group"], "--address", "10.50.0.100")
-    one = programs(kunren, "flow_target.py", "one", "9000", "9001", "9002", where=where)
+    one = case.running.program(case.kunren, "flow_target.py", "one", "9000", "9001", "9002", where=where)
     one.hear_until("ready")
-    client = programs(kunren, "flow_client.py", where=("--from", "tokyo"))
+    client = case.running.program(case.kunren, "flow_client.py", where=("--from", "tokyo"))
 
-    def told(**wanted: object) -> dict[str, object]:
+    def told(**wanted: object) -> dict:
         client.say(json.dumps(wanted))
         return json.loads(client.hear())
 
-    elb = kunren.client("elbv2", account)
+    elb = case.client("elbv2")
     groups = {each["TargetGroupName"]: each for each in elb.describe_target_groups()["TargetGroups"]}
 
     def healthy(group: str) -> bool:
         shown = elb.describe_target_health(TargetGroupArn=groups[group]["TargetGroupArn"])["TargetHealthDescriptions"]
         return [each["TargetHealth"]["State"] for each in shown] == ["healthy"]
 
-    until(lambda: healthy("streams-tcp") and healthy("streams-udp"), "healthy targets")
-    addresses = kunren.exec("dig", "+short", made["balancer"], place="tokyo").stdout.split()
-    assert sorted(addresses) == sorted(made["addresses"])
-    for address in addresses:  # both zones, one target
-        assert told(open=[address, 7000])["said"][0] == "one"
+    case.until(lambda: healthy("streams-tcp") and healthy("streams-udp"), "healthy targets", 60)
+    assert case.dig(made["balancer"]) == sorted(made["addresses"])
     own = told(address=True)["said"]
+    case.until(lambda: told(open=[made["balancer"], port]).get("said", [""])[0] == "one", "the listener", 20)
+    if preserved:
+        case.until(lambda: told(open=[made["balancer"], port]).get("said") == ["one", own], "the client's address", 20)
+    for address in made["addresses"]:  # both zones, one target
+        assert told(open=[address, port])["said"][0] == "one"
     assert told(datagrams=[made["balancer"], 7001])["said"] == [["one", own]]
-
-    streams.apply(listener_port="7002", preserve="true")
-    until(lambda: told(open=[made["balancer"], 7002]).get("said") == ["one", own], "the changed port and address", 10)
-    assert told(open=[made["balancer"], 7000], timeout=0.3) == {"error": "TimeoutError"}
-    assert one.end() is not None
-    streams.destroy()
-    assert elb.describe_load_balancers()["LoadBalancers"] == []
-    assert kunren.client("ec2", account).describe_addresses()["Addresses"] == []
+    if closed:
+        assert told(open=[made["balancer"], closed], timeout=0.3) == {"error": "TimeoutError"}
+    for each in (one, client):
+        assert each.end() is not None
 
 
 GREETER = """
@@ -200,25 +172,57 @@ def handler(event, context):
 """
 
 
-@pytest.mark.timeout(600)
-def test_a_function_with_all_that_belongs_to_it_is_applied_changed_and_destroyed(kunren, account, terraform, until):
-    functions = terraform("functions")
+def functions(case: Case) -> None:
+    """A function with version, alias, URL, layer, retries, and a queue that feeds it."""
+    configuration = case.configuration("functions")
     for name, file, text in (("app.zip", "app.py", GREETER), ("layer.zip", "python/words.py", 'END = "!"\n')):
-        with zipfile.ZipFile(functions.folder / name, "w") as archive:
+        with zipfile.ZipFile(configuration.folder / name, "w") as archive:
             archive.writestr(file, text)
-    made = functions.apply()
+    made = configuration.apply()
     assert made["version"] == "1"
-    assert kunren.exec("curl", "-sS", made["url"], place="tokyo").stdout == "hello!"
-    queue = kunren.client("sqs", account)
+    assert case.curl(made["url"]) == "hello!"
+    queue = case.client("sqs")
     queue.send_message(QueueUrl=made["queue"], MessageBody="from a queue")
 
     def waiting() -> list[str]:
         wanted = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         return list(queue.get_queue_attributes(QueueUrl=made["queue"], AttributeNames=wanted)["Attributes"].values())
 
-    until(lambda: waiting() == ["0", "0"], "the message handled", 30)
+    case.until(lambda: waiting() == ["0", "0"], "the message handled", 60)
+    assert configuration.apply(greeting="good day")["version"] == "2"
+    case.until(lambda: case.curl(made["url"]) == "good day!", "the new version", 20)
+    configuration.destroy()
+    assert case.client("lambda").list_functions()["Functions"] == []
+    assert case.curl(configuration.apply(greeting="hello")["url"]) == "hello!"
+    configuration.destroy()
+    assert case.client("lambda").list_functions()["Functions"] == []
 
-    assert functions.apply(greeting="good day")["version"] == "2"
-    until(lambda: kunren.exec("curl", "-sS", made["url"], place="tokyo").stdout == "good day!", "the new version", 10)
-    functions.destroy()
-    assert kunren.client("lambda", account).list_functions()["Functions"] == []
+
+@pytest.mark.timeout(900)
+def test_configurations_are_applied_changed_and_destroyed_twice(terraform_cases):
+    """All of them at once: nearly all the time are pauses that the provider makes before it looks at all."""
+    terraform_cases([site, names, network, streams, functions])
+
+
+def test_the_provider_is_found_where_terraform_looks_for_it(tmp_path):
+    def mirror(name: str) -> Path:
+        made = tmp_path / name
+        (made / "host.test" / "hashicorp" / "aws" / "5.0.0").mkdir(parents=True)
+        return made
+
+    home = tmp_path / "home"
+    assert provider_mirror({}, home, tmp_path / "here") is None
+    implied = mirror("home/.terraform.d/plugins")
+    assert provider_mirror({}, home, tmp_path / "here") == implied
+    assert provider_mirror({}, home, tmp_path / "nowhere") == implied
+    cache = mirror("cache")
+    assert provider_mirror({"TF_PLUGIN_CACHE_DIR": str(cache)}, home, tmp_path) == cache
+    written = mirror("written")
+    (home / ".terraformrc").write_text(
+        f'provider_installation {{\n  filesystem_mirror {{\n    path    = "{written}"\n    include = ["*/*/*"]\n  }}\n}}\n'
+    )
+    assert provider_mirror({"TF_PLUGIN_CACHE_DIR": str(cache)}, home, tmp_path) == written
+    assert provider_mirror({"TF_CLI_CONFIG_FILE": str(tmp_path / "none")}, home, tmp_path) == implied
+    named = {"KUNREN_TERRAFORM_PLUGINS": str(cache)}
+    assert provider_mirror(named, home, tmp_path) == cache
+    assert provider_mirror({"KUNREN_TERRAFORM_PLUGINS": str(tmp_path / "none")}, home, tmp_path) == written

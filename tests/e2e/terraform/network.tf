@@ -219,6 +219,26 @@ resource "aws_network_interface" "spare" {
   security_groups = [aws_security_group.web.id]
 }
 
+# somebody elsewhere on the internet
+data "aws_subnets" "elsewhere" {
+  filter {
+    name   = "default-for-az"
+    values = ["true"]
+  }
+}
+
+resource "aws_security_group" "elsewhere" {
+  name = "elsewhere"
+  ingress {
+    from_port   = 0
+    to_port     = 0
+    protocol    = "-1"
+    cidr_blocks = ["0.0.0.0/0"]
+  }
+}
+
+output "open_subnet" { value = data.aws_subnets.elsewhere.ids[0] }
+output "open_group" { value = aws_security_group.elsewhere.id }
 output "public_subnet" { value = aws_subnet.public[0].id }
 output "private_subnet" { value = aws_subnet.private[0].id }
 output "security_group" { value = aws_security_group.web.id }
