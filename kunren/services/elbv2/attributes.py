@@ -12,13 +12,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kunren.core.errors import NotImplementedByKunren
 from kunren.services.elbv2 import network_attributes
 from kunren.services.elbv2.attribute_rules import BOOLEAN as _BOOLEAN
 from kunren.services.elbv2.attribute_rules import Check, Rule, Table, described, merged, requested, value
 from kunren.services.elbv2.attribute_rules import between as _between
 from kunren.services.elbv2.attribute_rules import one_of as _one_of
 from kunren.services.elbv2.attribute_rules import text as _text
+from kunren.services.elbv2.attribute_rules import unchanged as _unchanged
 from kunren.services.elbv2.errors import InvalidConfigurationRequest, validation_error
 
 __all__ = ["described", "value"]
@@ -43,17 +43,6 @@ def _cookie_name(key: str, value: str) -> None:
         raise validation_error(f"'{key}' value '{value}' is not a valid cookie name")
 
 
-def _not_yet(*allowed: str) -> Check:
-    """A switch whose other positions nothing in Kunren would act on."""
-
-    def check(key: str, value: str) -> None:
-        _one_of("true", "false", "on", "off")(key, value)
-        if value not in allowed:
-            raise NotImplementedByKunren("elbv2", f"attribute {key}={value}")
-
-    return check
-
-
 def _header_name(key: str, value: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_\-]{1,40}", value):
         raise validation_error(f"'{key}' value '{value}' is not a valid header name")
@@ -73,8 +62,8 @@ def _max_age(key: str, value: str) -> None:
         _between(0, 86_400)(key, value)
 
 
-_OFF = _not_yet("false")
-
+IPV6_DENIED = "ipv6.deny_all_igw_traffic"
+"""There is no IPv6 in this world, so nothing depends on it."""
 LOAD_BALANCER: Table = {
     "access_logs.s3.enabled": Rule("false", _BOOLEAN),
     "access_logs.s3.bucket": Rule("", _text),
@@ -88,11 +77,12 @@ LOAD_BALANCER: Table = {
     "health_check_logs.s3.bucket": Rule("", _text),
     "health_check_logs.s3.prefix": Rule("", _text),
     "idle_timeout.timeout_seconds": Rule("60", _between(1, 4000)),
+    IPV6_DENIED: Rule("false", _BOOLEAN),
     "load_balancing.cross_zone.enabled": Rule("true", _BOOLEAN),
     "routing.http.desync_mitigation_mode": Rule("defensive", _one_of("monitor", "defensive", "strictest")),
     "routing.http.drop_invalid_header_fields.enabled": Rule("false", _BOOLEAN),
     "routing.http.preserve_host_header.enabled": Rule("false", _BOOLEAN),
-    "routing.http.x_amzn_tls_kx.enabled": Rule("false", _OFF),
+    "routing.http.x_amzn_tls_kx.enabled": Rule("false", _BOOLEAN),
     "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": Rule("false", _BOOLEAN),
     "routing.http.xff_client_port.enabled": Rule("false", _BOOLEAN),
     "routing.http.xff_header_processing.mode": Rule("append", _one_of("append", "preserve", "remove")),
@@ -154,6 +144,16 @@ TARGET_GROUP: Table = {
     "stickiness.type": Rule("lb_cookie", _stickiness_type),
     **_HEALTH_THRESHOLDS,
 }
+_HTTP2_TARGET_GROUP: Table = {
+    # nothing inspects requests here, so they are inspected at no time in either case
+    "waf.http2.traffic_inspection_behavior": Rule(
+        "inspect_immediately", _one_of("inspect_immediately", "inspect_after_sufficient_data")
+    ),
+}
+_STREAMS_TARGET_GROUP: Table = {
+    "routing.http2.rst_stream_error_forwarding.enabled": Rule("false", _unchanged("false", _BOOLEAN)),
+}
+_VERSIONED_TARGET_GROUP = (*_HTTP2_TARGET_GROUP, *_STREAMS_TARGET_GROUP)
 LAMBDA_TARGET_GROUP: Table = {"lambda.multi_value_headers.enabled": Rule("false", _BOOLEAN)}
 _TARGET_GROUP_OTHERS = (
     "deregistration_delay.connection_termination.enabled",
@@ -168,8 +168,10 @@ _TARGET_GROUP_OTHERS = (
 )
 
 
-def load_balancer_table(kind: str) -> Table:
-    return network_attributes.LOAD_BALANCER if kind == "network" else LOAD_BALANCER
+def load_balancer_table(kind: str, scheme: str = "internet-facing") -> Table:
+    """The attributes of a load balancer; internal ones deny IPv6 through internet gateways unless told otherwise."""
+    table = network_attributes.LOAD_BALANCER if kind == "network" else LOAD_BALANCER
+    return {**table, IPV6_DENIED: Rule("true", _BOOLEAN)} if scheme == "internal" else table
 
 
 def listener_table(protocol: str) -> Table:
@@ -179,20 +181,29 @@ def listener_table(protocol: str) -> Table:
     return {**_REQUEST_HEADERS, **_RESPONSE_HEADERS} if protocol == "HTTPS" else _RESPONSE_HEADERS
 
 
-def target_group_table(target_type: str, protocol: str | None = None) -> Table:
+def target_group_table(target_type: str, protocol: str | None = None, version: str | None = None) -> Table:
+    """The attributes of a target group of that target type, protocol and protocol version."""
     if protocol in network_attributes.PROTOCOLS:
         return network_attributes.target_group_table(target_type, protocol)
-    return LAMBDA_TARGET_GROUP if target_type == "lambda" else TARGET_GROUP
+    if target_type == "lambda":
+        return LAMBDA_TARGET_GROUP
+    if version in ("HTTP2", "GRPC"):
+        own = _HTTP2_TARGET_GROUP if version == "HTTP2" else {}
+        return {**TARGET_GROUP, **_STREAMS_TARGET_GROUP, **own}
+    return TARGET_GROUP
 
 
 def merge_load_balancer(
-    stored: Mapping[str, str], attributes: Iterable[Mapping[str, Any]], kind: str = "application"
+    stored: Mapping[str, str],
+    attributes: Iterable[Mapping[str, Any]],
+    kind: str = "application",
+    scheme: str = "internet-facing",
 ) -> dict[str, str]:
     """The attributes after ModifyLoadBalancerAttributes. Raises ValidationError, InvalidConfigurationRequest."""
     wanted = requested(attributes)
     others = {*_LOAD_BALANCER_OTHERS, *LOAD_BALANCER, *network_attributes.LOAD_BALANCER}
     on = f"load balancers with type '{kind}'"
-    together = merged(load_balancer_table(kind), stored, wanted, "Load balancer", others, on)
+    together = merged(load_balancer_table(kind, scheme), stored, wanted, "Load balancer", others, on)
     if kind == "application" and wanted.get("load_balancing.cross_zone.enabled") == "false":
         raise InvalidConfigurationRequest(
             "Load balancer attribute key 'load_balancing.cross_zone.enabled' cannot be 'false' on load balancers with"
@@ -209,11 +220,15 @@ def merge_listener(protocol: str, stored: Mapping[str, str], attributes: Iterabl
 
 
 def merge_target_group(
-    target_type: str, protocol: str | None, stored: Mapping[str, str], attributes: Iterable[Mapping[str, Any]]
+    target_type: str,
+    protocol: str | None,
+    stored: Mapping[str, str],
+    attributes: Iterable[Mapping[str, Any]],
+    version: str | None = None,
 ) -> dict[str, str]:
     """The attributes after ModifyTargetGroupAttributes. Raises ValidationError, InvalidConfigurationRequest."""
     wanted = requested(attributes)
-    table = target_group_table(target_type, protocol)
+    table = target_group_table(target_type, protocol, version)
     for key in wanted:
         if target_type == "lambda" and key not in table and key in TARGET_GROUP:
             raise InvalidConfigurationRequest(
@@ -222,7 +237,9 @@ def merge_target_group(
     on = f"target groups with target type '{target_type}'"
     if protocol in network_attributes.PROTOCOLS:
         on = f"target groups with protocol '{protocol}'"
-    others = (*_TARGET_GROUP_OTHERS, *LAMBDA_TARGET_GROUP, *TARGET_GROUP)
+    elif not wanted.keys().isdisjoint(_VERSIONED_TARGET_GROUP):
+        on = f"target groups with protocol version '{version}'"
+    others = (*_TARGET_GROUP_OTHERS, *LAMBDA_TARGET_GROUP, *TARGET_GROUP, *_VERSIONED_TARGET_GROUP)
     together = merged(table, stored, wanted, "Target group", others, on)
     if protocol in network_attributes.PROTOCOLS:
         network_attributes.check_together(together, target_type, protocol)

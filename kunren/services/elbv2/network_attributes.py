@@ -26,7 +26,7 @@ LOAD_BALANCER: Table = {
             one_of("any_availability_zone", "partial_availability_zone_affinity", "availability_zone_affinity"),
         ),
     ),
-    "ipv6.deny_all_igw_traffic": Rule("false", unchanged("false", BOOLEAN)),
+    "ipv6.deny_all_igw_traffic": Rule("false", BOOLEAN),
     "load_balancing.cross_zone.enabled": Rule("false", BOOLEAN),
     "secondary_ips.auto_assigned.per_subnet": Rule("0", unchanged("0", between(0, 7))),
     "zonal_shift.config.enabled": Rule("false", BOOLEAN),

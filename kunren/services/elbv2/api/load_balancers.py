@@ -116,7 +116,7 @@ class LoadBalancersApi(Api):
             found = tx.get(LoadBalancer, ctx.account, ctx.region, arn)
             if found is None:
                 return {}
-            table = attributes.load_balancer_table(found.type)
+            table = attributes.load_balancer_table(found.type, found.scheme)
             if attributes.value(table, found.attributes, "deletion_protection.enabled") == "true":
                 raise errors.OperationNotPermitted(
                     f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled"
@@ -139,13 +139,17 @@ class LoadBalancersApi(Api):
 
     def describe_load_balancer_attributes(self, ctx: RequestContext, params: Params) -> Result:
         found = find_balancer(self._store.snapshot(), ctx, params["LoadBalancerArn"])
-        return {"Attributes": attributes.described(attributes.load_balancer_table(found.type), found.attributes)}
+        return {
+            "Attributes": attributes.described(
+                attributes.load_balancer_table(found.type, found.scheme), found.attributes
+            )
+        }
 
     def modify_load_balancer_attributes(self, ctx: RequestContext, params: Params) -> Result | Awaitable[Result]:
         """ModifyLoadBalancerAttributes: all or nothing; answers with every attribute. Where it turns logs on, their
         bucket is asked first."""
         found = find_balancer(self._store.snapshot(), ctx, params["LoadBalancerArn"])
-        merged = attributes.merge_load_balancer(found.attributes, params["Attributes"], found.type)
+        merged = attributes.merge_load_balancer(found.attributes, params["Attributes"], found.type, found.scheme)
         kinds = new_kinds(found.attributes, merged)
         if not kinds:
             return self._modified(ctx, params)
@@ -161,9 +165,9 @@ class LoadBalancersApi(Api):
     def _modified(self, ctx: RequestContext, params: Params) -> Result:
         with self._store.write() as tx:
             found = find_balancer(tx, ctx, params["LoadBalancerArn"])
-            merged = attributes.merge_load_balancer(found.attributes, params["Attributes"], found.type)
+            merged = attributes.merge_load_balancer(found.attributes, params["Attributes"], found.type, found.scheme)
             tx.put(msgspec.structs.replace(found, attributes=merged))
-        return {"Attributes": attributes.described(attributes.load_balancer_table(found.type), merged)}
+        return {"Attributes": attributes.described(attributes.load_balancer_table(found.type, found.scheme), merged)}
 
     def set_security_groups(self, ctx: RequestContext, params: Params) -> Result:
         """SetSecurityGroups: the nodes' interfaces have the new groups from here on."""

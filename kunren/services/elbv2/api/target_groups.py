@@ -125,7 +125,7 @@ class TargetGroupsApi(Api):
 
     def describe_target_group_attributes(self, ctx: RequestContext, params: Params) -> Result:
         found = find_group(self._store.snapshot(), ctx, params["TargetGroupArn"])
-        table = attributes.target_group_table(found.target_type, found.protocol)
+        table = attributes.target_group_table(found.target_type, found.protocol, found.protocol_version)
         return {"Attributes": attributes.described(table, found.attributes)}
 
     def modify_target_group_attributes(self, ctx: RequestContext, params: Params) -> Result:
@@ -133,7 +133,7 @@ class TargetGroupsApi(Api):
         with self._store.write() as tx:
             found = find_group(tx, ctx, params["TargetGroupArn"])
             merged = attributes.merge_target_group(
-                found.target_type, found.protocol, found.attributes, params["Attributes"]
+                found.target_type, found.protocol, found.attributes, params["Attributes"], found.protocol_version
             )
             off = merged.get("load_balancing.cross_zone.enabled") == "false"
             if off and any(target.availability_zone == "all" for target in found.targets):
@@ -142,7 +142,7 @@ class TargetGroupsApi(Api):
                     " Zone 'all'"
                 )
             tx.put(msgspec.structs.replace(found, attributes=merged))
-        table = attributes.target_group_table(found.target_type, found.protocol)
+        table = attributes.target_group_table(found.target_type, found.protocol, found.protocol_version)
         return {"Attributes": attributes.described(table, merged)}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from kunren.dataplane.envoy.authorization import http_filter
 from kunren.dataplane.envoy.resources import ADS, TYPE, Fragment, duration, socket_address
 from kunren.services.elbv2.attributes import LOAD_BALANCER, listener_table, value
-from kunren.services.elbv2.dataplane import guarding, rewriting, versions
+from kunren.services.elbv2.dataplane import guarding, key_exchange, rewriting, versions
 from kunren.services.elbv2.dataplane.answers import header, local_replies
 from kunren.services.elbv2.dataplane.client_certificates import (
     Trust,
@@ -202,6 +202,9 @@ def _http_filters(listener: Listener, attribute: Callable[[str], str], needs: Ne
     if listener.protocol == "HTTPS":
         script = versions.UNFIT + script
         script += versions.BY_VERSION if needs.versions else versions.ONLY_GRPC_IS_WRONG
+    tells_group = listener.protocol == "HTTPS" and attribute("routing.http.x_amzn_tls_kx.enabled") == "true"
+    if tells_group:
+        script += key_exchange.SCRIPT
     if not preserve and listener.port not in _WELL_KNOWN_PORTS:
         script += _HOST_PORT
     # what the script writes into headers is for the target: the rule was chosen by what the client sent
@@ -209,6 +212,7 @@ def _http_filters(listener: Listener, attribute: Callable[[str], str], needs: Ne
     router = {"@type": TYPE + "envoy.extensions.filters.http.router.v3.Router", "suppress_envoy_headers": True}
     filters: list[dict[str, Any]] = [
         *([http_filter(DECIDED_WITHIN_S)] if needs.decisions else []),
+        *([key_exchange.http_filter()] if tells_group else []),
         {"name": LUA, "typed_config": {**lua, "default_source_code": {"inline_string": script + "end\n"}}},
         *header_filters(listener),
     ]

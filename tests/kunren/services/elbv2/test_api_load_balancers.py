@@ -282,6 +282,7 @@ def test_attributes_have_awss_defaults(elb: Any) -> None:
         "health_check_logs.s3.bucket": "",
         "health_check_logs.s3.prefix": "",
         "idle_timeout.timeout_seconds": "60",
+        "ipv6.deny_all_igw_traffic": "false",
         "load_balancing.cross_zone.enabled": "true",
         "routing.http.desync_mitigation_mode": "defensive",
         "routing.http.drop_invalid_header_fields.enabled": "false",
@@ -294,6 +295,9 @@ def test_attributes_have_awss_defaults(elb: Any) -> None:
         "waf.fail_open.enabled": "false",
         "zonal_shift.config.enabled": "false",
     }
+    inside = elb.balancer("inside", Scheme="internal")["LoadBalancerArn"]
+    found = elb.call("DescribeLoadBalancerAttributes", LoadBalancerArn=inside)["Attributes"]
+    assert {"Key": "ipv6.deny_all_igw_traffic", "Value": "true"} in found
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,38 @@ def test_attributes_have_awss_defaults(elb: Any) -> None:
     )
 
 
+def test_groups_of_http2_have_attributes_of_their_own(elb: Any) -> None:
+    inspection, forwarding = (
+        "waf.http2.traffic_inspection_behavior",
+        "routing.http2.rst_stream_error_forwarding.enabled",
+    )
+
+    def shown(version: str) -> dict[str, str]:
+        arn = elb.group(version.lower(), ProtocolVersion=version)["TargetGroupArn"]
+        found = elb.call("DescribeTargetGroupAttributes", TargetGroupArn=arn)["Attributes"]
+        return {each["Key"]: each["Value"] for each in found if "http2" in each["Key"]}
+
+    assert shown("HTTP2") == {inspection: "inspect_immediately", forwarding: "false"}
+    assert shown("GRPC") == {forwarding: "false"}
+    assert shown("HTTP1") == {}
+    groups = {
+        each["TargetGroupName"]: each["TargetGroupArn"] for each in elb.call("DescribeTargetGroups")["TargetGroups"]
+    }
+
+    def modified(name: str, key: str, value: str) -> dict[str, Any]:
+        return {"TargetGroupArn": groups[name], "Attributes": [{"Key": key, "Value": value}]}
+
+    elb.call("ModifyTargetGroupAttributes", **modified("http2", inspection, "inspect_after_sufficient_data"))
+    elb.call("ModifyTargetGroupAttributes", **modified("grpc", forwarding, "false"))
+    for wrong, code in (
+        (modified("grpc", inspection, "inspect_immediately"), "InvalidConfigurationRequest"),
+        (modified("http1", forwarding, "false"), "InvalidConfigurationRequest"),
+        (modified("http2", inspection, "never"), "ValidationError"),
+        (modified("http2", forwarding, "true"), "NotImplemented"),
+    ):
+        assert elb.refused("ModifyTargetGroupAttributes", **wrong)[0] == code
+
+
 @pytest.mark.parametrize(
     ("wanted", "code", "text"),
     [

@@ -92,3 +92,31 @@ def test_targets_are_told_of_the_handshake_under_the_names_asked_for(kit, run_be
         assert "x-amzn-tls-version" not in told
 
     run_bench(story, kit.environment(certificates={CERTIFICATE: authority.issue(["web.test"])}))
+
+
+def test_targets_are_told_of_the_group_of_the_key_exchange_in_iana_s_names(kit, run_bench, authority, backends):
+    target = backends("one")
+    group = kit.target_group("one", target.target())
+
+    async def story(bench):
+        port = kit.free_port()
+        on = kit.listener(
+            port, protocol="HTTPS", certificates=(CERTIFICATE,), default=kit.forward(("one", 1)),
+            ssl_policy="ELBSecurityPolicy-TLS13-1-2-2021-06",
+        )  # fmt: skip
+        await bench.apply(
+            kit.load_balancer(), on, kit.default_rule(on), group, kit.seen(group, group.targets[0], "healthy")
+        )
+
+        async def told(curve):
+            context = ssl.create_default_context(cadata=authority.ca_pem)
+            context.set_ecdh_curve(curve)
+            await bench.get(port, tls=context, headers={"X-Amzn-Tls-Kx": "forged"})
+            return dict(target.seen[-1][2]).get("x-amzn-tls-kx")
+
+        await bench.apply(kit.load_balancer(attributes={"routing.http.x_amzn_tls_kx.enabled": "true"}))
+        assert [await told(each) for each in ("X25519", "prime256v1", "secp384r1")] == [
+            "x25519", "secp256r1", "secp384r1",
+        ]  # fmt: skip
+
+    run_bench(story, kit.environment(certificates={CERTIFICATE: authority.issue(["web.test"])}))
