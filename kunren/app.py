@@ -61,6 +61,7 @@ from kunren.services.route53.store import Route53Store
 from kunren.settings import Settings
 from kunren.trace.tracer import Tracer
 from kunren.world.addresses import endpoints
+from kunren.world.cgroups import Cgroups
 from kunren.world.launcher import Launched
 from kunren.world.proxy import HostProxy
 from kunren.world.world import World
@@ -117,8 +118,15 @@ class App:
             objects=self.objects,
         )
         self.globalaccelerator = GlobalAcceleratorApi(store, clock, entropy, lambda name: spec.region(name) is not None)
+        self.cgroups = Cgroups(f"kunren-{settings.run_dir.name}")
         self.functions = LambdaService(
-            settings, store, clock, entropy, WorldHost(self.world), call=self._call, trust=trust_variables(self.ca)
+            settings,
+            store,
+            clock,
+            entropy,
+            WorldHost(self.world, self.cgroups),
+            call=self._call,
+            trust=trust_variables(self.ca),
         )
         self.vpcs = VpcController(store, clock, self.world, spec, self._serve_dns)
         self.workloads = Workloads(store, clock, entropy, spec, self.vpcs.applied)
@@ -179,6 +187,7 @@ class App:
     async def start(self) -> None:
         """Return when everything answers. Raises what a part raises; `stop` is safe after that."""
         self._stopping.callback(self.store.close)
+        self._stopping.callback(self.cgroups.end)
         await self.world.start()
         self._stopping.push_async_callback(self.world.stop)
         await self.envoy.start()

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from kunren.world.cgroups import Cgroups
 from kunren.world.programs import find_program
 
 _APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
@@ -72,6 +73,7 @@ def examine() -> list[Check]:
         _program("node", "apt install nodejs", "Lambda functions in Node.js"),
         _pythons(),
         _tun(),
+        _cgroups(),
     ]
 
 
@@ -153,6 +155,20 @@ def _tun() -> Check:
     if os.access("/dev/net/tun", os.R_OK | os.W_OK):
         return Check("tun", True, False, purpose, "/dev/net/tun")
     return Check("tun", False, False, purpose, remedy="sudo modprobe tun && sudo chmod 666 /dev/net/tun")
+
+
+def _cgroups() -> Check:
+    purpose = "limits of functions: memory, processes, a share of the processors"
+    groups = Cgroups(f"kunren-doctor-{os.getpid()}")
+    groups.probe()
+    groups.end()
+    if groups.tree is not None:
+        return Check("cgroups", True, False, purpose, f"version {groups.tree.version}, {groups.tree.folders['memory']}")
+    root = os.geteuid() == 0
+    purpose += "; without, memory is looked at every 0.1 s in a function's first process alone, "
+    purpose += "and processes are not limited" if root else "and nothing shares the processors out"
+    remedy = "mount -o remount,rw /sys/fs/cgroup" if root else "systemd-run --user --scope kunren up"
+    return Check("cgroups", False, False, purpose, groups.refusal, remedy)
 
 
 def _probed(name: str, script: str, purpose: str, remedy: str) -> Check:

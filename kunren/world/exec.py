@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kunren.world.agent import kernel
-from kunren.world.agent.filesystem import RESOLV_CONF, STAGE, lay, resolver_file
+from kunren.world.agent.filesystem import RESOLV_CONF, STAGE, hide_scratch, lay, resolver_file
 
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
@@ -113,6 +113,7 @@ def _become(namespace: str, argv: list[str], env: dict[str, str], cwd: str) -> N
         kernel.unshare(kernel.CLONE_NEWNS)
         if resolver is not None:
             lay(RESOLV_CONF, resolver, STAGE, set())
+        hide_scratch()
         try:
             os.chdir(cwd)
         except OSError:

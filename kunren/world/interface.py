@@ -31,6 +31,22 @@ def region_namespace(region: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Confinement:
+    """What a program that is not trusted gets of the machine.
+
+    It sees the file system read-only, but for a /tmp of its own: the scratch space of that name, which outlives the
+    program until `drop_scratch`. When it ends, so does everything that it started. `cgroups` are open cgroup.procs
+    files of the groups that it is to be in (`cgroups.py`).
+    """
+
+    scratch: str
+    scratch_bytes: int
+    open_files: int = 1024
+    processes: int = 1024
+    cgroups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessSpec:
     """A program to start inside the world.
 
@@ -49,6 +65,7 @@ class ProcessSpec:
     stdout: int | None = None
     stderr: int | None = None
     binds: Mapping[str, str] = field(default_factory=dict)
+    confined: Confinement | None = None
 
 
 class Process(Protocol):

@@ -209,15 +209,17 @@ class World:
         opened: list[int] = []
         try:
             streams = _streams(spec, opened)
+            confined = spec.confined
             asked = asyncio.ensure_future(
                 self._agent().ask(
                     "spawn",
-                    streams,
+                    [*streams, *(confined.cgroups if confined else ())],
                     namespace=spec.namespace,
                     argv=list(spec.argv),
                     env=dict(spec.env),
                     cwd=spec.cwd,
                     binds=dict(spec.binds),
+                    confined=msgspec.to_builtins(confined) if confined else None,
                 )
             )
             try:
@@ -229,6 +231,10 @@ class World:
             for fd in opened:
                 os.close(fd)
         return self._started(spec.name, pid)
+
+    async def drop_scratch(self, name: str) -> None:
+        """Forget the scratch space of confined programs that have ended."""
+        await self._agent().ask("drop", scratch=name)
 
     def _started(self, name: str, pid: int) -> WorldProcess:
         process = WorldProcess(name, pid, self._agent(), self._clock)

@@ -16,9 +16,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import errno
-import shutil
+import os
+import signal
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,14 @@ from kunren.dataplane.runtime import faults
 from kunren.dataplane.runtime.api_server import RESPONSE_BYTES_MAX, Connection, RuntimeApi, problem
 from kunren.dataplane.runtime.environ import worker_environment
 from kunren.dataplane.runtime.faults import Reply
-from kunren.dataplane.runtime.host import FunctionHost
+from kunren.dataplane.runtime.host import OPEN_FILES_MAX, PROCESSES_MAX, FunctionHost
 from kunren.dataplane.runtime.interpreters import Command
 from kunren.dataplane.runtime.layout import TASK_ROOT, binds, bootstrap
 from kunren.dataplane.runtime.logs import FunctionLogs, WorkerLog, report_line
-from kunren.dataplane.runtime.memory import find_process, memory_mb
+from kunren.dataplane.runtime.memory import MemoryMeter
 from kunren.dataplane.runtime.streams import ResponseStream
 from kunren.dataplane.runtime.version import FunctionVersion, Invocation
-from kunren.world.interface import Process, ProcessSpec
+from kunren.world.interface import Confinement, Process, ProcessSpec
 
 INIT_LIMIT_S = 10.0
 _MEMORY_CHECK_S = 0.1
@@ -63,9 +64,9 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What outlives a crash of the process: the /tmp folder and the log stream."""
+    """What outlives a crash of the process: its /tmp, by name, and the log stream."""
 
-    folder: Path
+    scratch: str
     stream: str
 
 
@@ -103,15 +104,14 @@ class Environment:
         self._ending: asyncio.Task[None] | None = None
         self._log = WorkerLog(surroundings.logs, version, place.stream)
         self._process: Process | None = None
-        self._host_pid: int | None = None
+        self._memory = MemoryMeter(f"AWS_LAMBDA_LOG_STREAM_NAME={place.stream}\0", version.memory_mb)
         self._parked: Connection | None = None
         self._current: Invocation | None = None
         self._serving: Connection | None = None
         self._serving_ended = asyncio.Event()
         self._given_at = 0.0
         self._init_ms: float | None = None
-        self._max_memory: int | None = None
-        self._max_memory_at = 0.0
+        self._memory_at = 0.0
         self._ready: asyncio.Future[Reply | None] = asyncio.get_running_loop().create_future()
         self._done: asyncio.Future[Reply] | None = None
         self._timers: list[Timer] = []
@@ -133,7 +133,7 @@ class Environment:
         if failure is not None:
             self._log.settle()
             status = failure.status or "error"
-            kind = f"\tError Type: {failure.error_type}" if status == "error" else ""
+            kind = f"\tError Type: {failure.report_type or failure.error_type}" if status == "error" else ""
             self._log.write(f"INIT_REPORT Init Duration: {self._init_ms:.2f} ms\tPhase: init\tStatus: {status}{kind}")
         return failure
 
@@ -169,18 +169,32 @@ class Environment:
             cwd=task_root,
             stdout=self._log.writer,
             stderr=self._log.writer,
-            binds=binds(self.version, self.place.folder, needed) if lays_files else {},
+            binds=binds(self.version, needed) if lays_files else {},
         )
         try:
-            process = self._process = await self._with.host.spawn(region, spec)
+            process = self._process = await self._confined(spec)
         except OSError as error:
             if not custom or error.errno not in _NOT_EXECUTABLE:
                 raise  # not the function's fault
             return faults.not_executable((error.strerror or str(error)).lower(), str(program))
         self._log.close_writer()
         self._task(self._watch(process))
-        self._task(self._find())
+        self._task(self._memory.find())
         return None
+
+    async def _confined(self, spec: ProcessSpec) -> Process:
+        version, host = self.version, self._with.host
+        if not host.lays_files:
+            return await host.spawn(version.region, spec)
+        group = self._memory.group = host.make_group(self._address, version.memory_mb, version.storage_mb)
+        entrances = tuple(group.open()) if group is not None else ()
+        size = version.storage_mb << 20
+        confined = Confinement(self.place.scratch, size, OPEN_FILES_MAX, PROCESSES_MAX, entrances)
+        try:
+            return await host.spawn(version.region, replace(spec, confined=confined))
+        finally:
+            for each in entrances:
+                os.close(each)
 
     async def _watch(self, process: Process) -> None:
         code = await process.wait()
@@ -190,13 +204,6 @@ class Environment:
             timer.cancel()
         self._log.settle()
         self._exited(code)
-
-    async def _find(self) -> None:
-        self._host_pid = await asyncio.to_thread(find_process, self._mark)
-
-    @property
-    def _mark(self) -> str:
-        return f"AWS_LAMBDA_LOG_STREAM_NAME={self.place.stream}\0"
 
     async def end(self, grace_s: float = 0.0, *, keep_place: bool = False) -> None:
         """End the process, whatever it does, and everything it started; returns when that is done."""
@@ -210,8 +217,10 @@ class Environment:
         if self._process is not None:
             await self._process.stop(grace_s)
         self._log.close()
+        if self._memory.group is not None:
+            self._with.host.discard_group(self._memory.group)
         if not self.place_kept:
-            shutil.rmtree(self.place.folder, ignore_errors=True)
+            await self._with.host.drop_scratch(self.place.scratch)
         self._on_ended(self)
 
     def _leave(self) -> None:
@@ -278,7 +287,7 @@ class Environment:
                 max_memory_mb=self._max_memory_mb(),
                 init_ms=self._init_ms,
                 status=reply.status,
-                error_type=reply.error_type if reply.status == "error" else "",
+                error_type=reply.report_type,
             ),
         )
         self._init_ms = None
@@ -287,16 +296,10 @@ class Environment:
     def _max_memory_mb(self) -> int | None:
         """The process's high-water mark, looked at no more often than every 0.1 s: /proc costs more than an event."""
         now = self._clock.monotonic()
-        if self._max_memory is None or now - self._max_memory_at > _MEMORY_CHECK_S:
-            if self._host_pid is None and self._process is not None and self._process.returncode is None:
-                self._host_pid = find_process(self._mark)  # the first look came before the program was there
-            usage = memory_mb(self._host_pid) if self._host_pid is not None else None
-            self._max_memory_at = now
-            if usage is None:
-                self._host_pid = None  # not there any more: look again
-            else:
-                self._max_memory = usage[1]
-        return self._max_memory
+        if self._memory.highest_mb is None or now - self._memory_at > _MEMORY_CHECK_S:
+            self._memory_at = now
+            self._memory.look(search=self._process is not None and self._process.returncode is None)
+        return self._memory.highest_mb
 
     def failed_init_log(self, call: Invocation, reply: Reply) -> bytes:
         """The log of an invocation whose environment never came up."""
@@ -323,10 +326,10 @@ class Environment:
     def _check_memory(self) -> None:
         if self.phase != "busy":
             return
-        if self._host_pid is None:  # a look just after the start may come before the program's environment is there
-            self._task(self._find())
-        usage = memory_mb(self._host_pid) if self._host_pid is not None else None
-        if usage is not None and usage[0] > self.version.memory_mb:
+        if not self._memory.found:  # a look just after the start may come before the program's environment is there
+            self._task(self._memory.find())
+        now_mb = self._memory.look()
+        if now_mb is not None and now_mb > self.version.memory_mb:
             self._kill(faults.out_of_memory())
             return
         self._timers.append(self._after(_MEMORY_CHECK_S, self._check_memory))
@@ -395,7 +398,8 @@ class Environment:
             self._task(self.end())  # it no longer waits for events: it is dead, or as good as
 
     def _exited(self, code: int) -> None:
-        reply = faults.exited(code)
+        killed = code == -signal.SIGKILL and self._memory.was_killed()
+        reply = faults.out_of_memory() if killed else faults.exited(code)
         self._settle_init(reply)
         if self.phase == "busy":
             self._finish(reply)

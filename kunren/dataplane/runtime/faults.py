@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _SIGNALS = {
     signal.SIGABRT: "aborted",
@@ -28,12 +28,19 @@ _SIGNALS = {
 @dataclass(frozen=True, slots=True)
 class Reply:
     """`error_type` is empty when the function answered. `status` is what the REPORT line says of it ("", "error",
-    "timeout"); `message` is without request id; `payload` is set where the runtime itself said what failed."""
+    "timeout"); `message` is without request id; `payload` is set where the runtime itself said what failed.
+    `reported` is the kind of error that the REPORT line names, where it is another than the answer's."""
 
     payload: bytes | None = None
     error_type: str = ""
     message: str = ""
     status: str = ""
+    reported: str = ""
+
+    @property
+    def report_type(self) -> str:
+        """The REPORT line's Error Type, "" where it has none."""
+        return (self.reported or self.error_type) if self.status == "error" else ""
 
     def document(self, request_id: str) -> bytes:
         """The answer's payload: the runtime's own words, or AWS's for it."""
@@ -72,7 +79,8 @@ def exited(code: int) -> Reply:
 
 
 def out_of_memory() -> Reply:
-    return Reply(error_type="Runtime.OutOfMemory", message="Runtime exited with error: signal: killed", status="error")
+    """As any other killed process, but for the REPORT line."""
+    return replace(exited(-signal.SIGKILL), reported="Runtime.OutOfMemory")
 
 
 def timed_out(timeout_s: float) -> Reply:

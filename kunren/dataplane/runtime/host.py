@@ -7,15 +7,22 @@ loopback address of its own (127.x.y.z) in `AWS_LAMBDA_RUNTIME_API`; one socket 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 from dataclasses import replace
 from typing import Protocol
 
-from kunren.world.interface import Process, ProcessSpec
+from kunren.world.cgroups import Cgroup, Cgroups
+from kunren.world.interface import Process, ProcessSpec, WorldEnded
 
 RUNTIME_API_PORT = 9001
+PROCESSES_MAX = 1024
+OPEN_FILES_MAX = 1024
+VCPU_MB = 1769
+"""Lambda developer guide, "Lambda quotas" and "Configure Lambda function memory": the memory that comes with one whole
+processor."""
 
 
 class FunctionHost(Protocol):
@@ -34,6 +41,18 @@ class FunctionHost(Protocol):
         """Start a worker; the spec's namespace is filled in here. Raises OSError when it can't be executed."""
         ...
 
+    def make_group(self, name: str, memory_mb: int, storage_mb: int) -> Cgroup | None:
+        """A control group for a worker with so much memory and /tmp; None where this machine allows none."""
+        ...
+
+    def discard_group(self, group: Cgroup) -> None:
+        """Remove it when nothing runs there any more."""
+        ...
+
+    async def drop_scratch(self, name: str) -> None:
+        """Nobody has that /tmp any more."""
+        ...
+
 
 class FunctionsWorld(Protocol):
     """The part of the world that functions need (`kunren.world.world.World` has it)."""
@@ -43,6 +62,7 @@ class FunctionsWorld(Protocol):
         self, namespace: str, *, bind: tuple[str, int] | None = None, listen: int | None = None
     ) -> socket.socket: ...
     async def spawn(self, spec: ProcessSpec) -> Process: ...
+    async def drop_scratch(self, name: str) -> None: ...
 
 
 class WorldHost:
@@ -50,16 +70,33 @@ class WorldHost:
 
     lays_files = True
 
-    def __init__(self, world: FunctionsWorld) -> None:
+    def __init__(self, world: FunctionsWorld, cgroups: Cgroups) -> None:
         self._world = world
+        self._cgroups = cgroups
+        self._probed = asyncio.Lock()
 
     async def listen(self, region: str) -> socket.socket:
+        async with self._probed:
+            if self._cgroups.tree is None:
+                await asyncio.to_thread(self._cgroups.probe)
         namespace = await self._world.ensure_functions(region)
         return await self._world.open_socket(namespace, bind=("0.0.0.0", RUNTIME_API_PORT), listen=1024)
 
     async def spawn(self, region: str, spec: ProcessSpec) -> Process:
         namespace = await self._world.ensure_functions(region)
         return await self._world.spawn(replace(spec, namespace=namespace))
+
+    def make_group(self, name: str, memory_mb: int, storage_mb: int) -> Cgroup | None:
+        # Files in /tmp are in memory and count there; beyond the function's own memory its owner ends it.
+        bound = (memory_mb + storage_mb) << 20
+        return self._cgroups.make(name, bound, PROCESSES_MAX, max(1, memory_mb * 100 // VCPU_MB))
+
+    def discard_group(self, group: Cgroup) -> None:
+        self._cgroups.discard(group)
+
+    async def drop_scratch(self, name: str) -> None:
+        with contextlib.suppress(WorldEnded):
+            await self._world.drop_scratch(name)
 
 
 class LocalHost:
@@ -86,6 +123,15 @@ class LocalHost:
             start_new_session=True,
         )
         return _LocalProcess(process)
+
+    def make_group(self, name: str, memory_mb: int, storage_mb: int) -> Cgroup | None:
+        return None
+
+    def discard_group(self, group: Cgroup) -> None:
+        raise NotImplementedError
+
+    async def drop_scratch(self, name: str) -> None:
+        pass
 
 
 class _LocalProcess:

@@ -17,23 +17,26 @@ TASK_ROOT = "/var/task"
 LAYERS_ROOT = "/opt"
 
 
-def binds(version: FunctionVersion, scratch: Path, needed: Iterable[str]) -> dict[str, str]:
-    """Target → source. `scratch` is the worker's own /tmp, `needed` are paths that its program reads."""
-    laid = {"/tmp": str(scratch), TASK_ROOT: version.code_dir}
+def binds(version: FunctionVersion, needed: Iterable[str]) -> dict[str, str]:
+    """Target → source. `needed` are paths that the worker's program reads."""
+    laid = {TASK_ROOT: version.code_dir}
     if version.opt_dir:
         laid[LAYERS_ROOT] = version.opt_dir
     for path in sorted(set(needed)):
-        root = next((each for each in ("/tmp", LAYERS_ROOT) if each in laid and path.startswith(f"{each}/")), None)
-        if root is None or not Path(path).exists():
+        if not Path(path).exists():
             continue
-        mount_point = Path(laid[root], path.removeprefix(f"{root}/"))
-        if Path(path).is_dir():
-            mount_point.mkdir(parents=True, exist_ok=True)
-        else:
-            mount_point.parent.mkdir(parents=True, exist_ok=True)
-            mount_point.touch()
-        laid[path] = path
+        if path.startswith("/tmp/"):
+            laid[path] = path
+        elif version.opt_dir and path.startswith(f"{LAYERS_ROOT}/"):
+            _make_mount_point(Path(version.opt_dir, path.removeprefix(f"{LAYERS_ROOT}/")), Path(path).is_dir())
+            laid[path] = path
     return laid
+
+
+def _make_mount_point(path: Path, folder: bool) -> None:
+    (path if folder else path.parent).mkdir(parents=True, exist_ok=True)
+    if not folder:
+        path.touch()
 
 
 def bootstrap(version: FunctionVersion) -> str | Reply:

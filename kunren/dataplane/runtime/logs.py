@@ -8,6 +8,7 @@ them to the function's file and calls the sink. Lines are times in milliseconds 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import os
 from collections.abc import Callable
@@ -23,7 +24,8 @@ TAIL_BYTES = 4096
 FILE_BYTES_MAX = 10_000_000
 _LINE_BYTES_MAX = 262_118  # CloudWatch Logs' event limit
 _FLUSH_AFTER_S = 0.1
-_FLUSH_LINES = 2000
+_FLUSH_BYTES = 500_000
+_LINE_COST = 100  # bytes that a line takes beside its text
 
 
 class FunctionLogs:
@@ -34,7 +36,7 @@ class FunctionLogs:
         self._clock = clock
         self.sink = sink
         self._pending: dict[tuple[str, str, str, str, str], list[tuple[int, str]]] = {}
-        self._lines = 0
+        self._bytes = 0
         self._scheduled = False
 
     def path(self, account: str, region: str, name: str) -> Path:
@@ -46,8 +48,8 @@ class FunctionLogs:
     def add(self, version: FunctionVersion, stream: str, lines: list[tuple[int, str]]) -> None:
         key = (version.account, version.region, version.name, version.log_group, stream)
         self._pending.setdefault(key, []).extend(lines)
-        self._lines += len(lines)
-        if self._lines >= _FLUSH_LINES:
+        self._bytes += sum(len(text) + _LINE_COST for _, text in lines)
+        if self._bytes >= _FLUSH_BYTES:
             self.flush()
         elif not self._scheduled:
             self._scheduled = True
@@ -55,7 +57,7 @@ class FunctionLogs:
 
     def flush(self) -> None:
         """Write what has come. A full disk costs log lines, never invocations."""
-        pending, self._pending, self._lines, self._scheduled = self._pending, {}, 0, False
+        pending, self._pending, self._bytes, self._scheduled = self._pending, {}, 0, False
         for (account, region, name, group, stream), lines in pending.items():
             try:
                 self._append(self.path(account, region, name), "".join(f"{text}\n" for _, text in lines))
@@ -83,6 +85,7 @@ class WorkerLog:
         self._partial = b""
         self._reader, self.writer = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._reader, False)
+        self._room = fcntl.fcntl(self._reader, fcntl.F_GETPIPE_SZ)
         asyncio.get_running_loop().add_reader(self._reader, self.drain)
 
     def close_writer(self) -> None:
@@ -92,10 +95,12 @@ class WorkerLog:
             self.writer = -1
 
     def drain(self) -> None:
-        """Take all that the worker has written so far: what it printed before it answered is there already."""
-        while self._reader >= 0:
+        """Take all that the worker had written when this was called: what it printed before it answered is there
+        already, and a pipe holds no more. One that goes on writing has to wait for its turn."""
+        left = self._room
+        while self._reader >= 0 and left > 0:
             try:
-                data = os.read(self._reader, 1 << 16)
+                data = os.read(self._reader, left)
             except BlockingIOError:
                 return
             except OSError:
@@ -103,6 +108,7 @@ class WorkerLog:
             if not data:
                 self._end_reading()
                 return
+            left -= len(data)
             *whole, self._partial = (self._partial + data).split(b"\n")
             if len(self._partial) > _LINE_BYTES_MAX:
                 whole.append(self._partial)
@@ -120,8 +126,14 @@ class WorkerLog:
     def write(self, *lines: str) -> None:
         now_ms = self._logs.now_ms()
         self._logs.add(self._version, self.stream, [(now_ms, line) for line in lines])
-        for line in lines:
-            self._tail += line.encode("utf-8", "backslashreplace") + b"\n"
+        last: list[bytes] = []
+        size = 0
+        for line in reversed(lines):
+            last.append(line.encode("utf-8", "backslashreplace") + b"\n")
+            size += len(last[-1])
+            if size > TAIL_BYTES:
+                break
+        self._tail += b"".join(reversed(last))
         if len(self._tail) > 4 * TAIL_BYTES:
             del self._tail[:-TAIL_BYTES]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
@@ -48,7 +47,7 @@ class Capacity(Protocol):
 
 
 class Pool:
-    """See the module. `make` builds an environment that has not been started."""
+    """See the module. `make` builds an environment that has not been started; `discard` forgets a place for good."""
 
     def __init__(
         self,
@@ -56,6 +55,7 @@ class Pool:
         clock: Clock,
         capacity: Capacity,
         make: Callable[[Pool, Place | None, bool], Environment],
+        discard: Callable[[Place], None],
     ) -> None:
         self.version = version
         self.retired = False
@@ -71,6 +71,7 @@ class Pool:
         self._clock = clock
         self._capacity = capacity
         self._make = make
+        self._discard = discard
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -239,7 +240,7 @@ class Pool:
 
     def _drop_spare(self) -> None:
         for place in self._spare:
-            shutil.rmtree(place.folder, ignore_errors=True)
+            self._discard(place)
         self._spare = []
 
     def _end(self, environment: Environment) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +35,7 @@ _ATTEMPTS = 5
 
 
 class FunctionRuntime:
-    """See the module. `folder` holds the workers' /tmp folders and is emptied at start."""
+    """See the module. `folder` is for what workers read that is not the functions' own."""
 
     def __init__(
         self,
@@ -54,7 +53,6 @@ class FunctionRuntime:
         self.logs = FunctionLogs(log_folder, clock, log_sink)
         self._clock = clock
         self._entropy = entropy
-        self._folder = folder
         self._api = RuntimeApi()
         self._with = Surroundings(host, self._api, clock, self.logs, dict(trust or {}))
         self._host = host
@@ -67,12 +65,12 @@ class FunctionRuntime:
         self._old: list[Pool] = []
         self._listening: dict[str, asyncio.Future[None]] = {}
         self._addresses = 0
+        self._discarding: set[asyncio.Future[None]] = set()
         self._in_flight: dict[tuple[str, str], int] = {}
         self._in_flight_of: dict[str, int] = {}
         self._sweeper: Timer | None = None
         self._stopped = False
         self._started = 0
-        shutil.rmtree(folder / "tmp", ignore_errors=True)
 
     async def prepare(self, version: FunctionVersion) -> None:
         """Check that this machine can run it, and have its region's Runtime API listening. Raises
@@ -145,7 +143,7 @@ class FunctionRuntime:
             return pool
         if pool is not None:
             self._retire(pool)
-        pool = self._pools[version.key] = Pool(version, self._clock, self, self._make)
+        pool = self._pools[version.key] = Pool(version, self._clock, self, self._make, self._discard)
         self._sweep_later()
         return pool
 
@@ -171,11 +169,8 @@ class FunctionRuntime:
         version = pool.version
         self._started += 1
         if place is None:
-            folder = self._folder / "tmp" / f"{version.name[:24]}-{self._entropy.hex(12)}"
-            folder.mkdir(parents=True)
-            folder.chmod(0o1777)
-            date = self._clock_date()
-            place = Place(folder, f"{date}/[{version.version}]{self._entropy.hex(32)}")
+            scratch = f"{version.name[:24]}-{self._entropy.hex(12)}"
+            place = Place(scratch, f"{self._clock_date()}/[{version.version}]{self._entropy.hex(32)}")
         self._addresses += 1
         return Environment(
             version,
@@ -189,6 +184,11 @@ class FunctionRuntime:
             on_leaving=pool.leaving,
             on_ended=pool.ended,
         )
+
+    def _discard(self, place: Place) -> None:
+        task = asyncio.ensure_future(self._host.drop_scratch(place.scratch))
+        self._discarding.add(task)
+        task.add_done_callback(self._discarding.discard)
 
     def _idle(self, pool: Pool) -> Any:
         def became_idle(environment: Environment) -> None:
@@ -262,6 +262,7 @@ class FunctionRuntime:
             self._sweeper.cancel()
         await asyncio.gather(*(pool.end() for pool in [*self._pools.values(), *self._old]))
         self._pools, self._old = {}, []
+        await asyncio.gather(*self._discarding)
         await self._api.stop()
         self.logs.flush()
 

@@ -26,6 +26,7 @@ class FunctionVersion(msgspec.Struct, frozen=True, kw_only=True):
     handler: str
     memory_mb: int
     timeout_s: int
+    storage_mb: int = 512
     code_dir: str
     opt_dir: str = ""
     revision: str

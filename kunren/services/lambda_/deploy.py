@@ -108,6 +108,7 @@ class Deployer:
             handler=function.handler,
             memory_mb=function.memory_size,
             timeout_s=function.timeout,
+            storage_mb=function.ephemeral_storage,
             code_dir=str(folder),
             opt_dir=str(opt) if opt is not None else "",
             revision=function.update_id,

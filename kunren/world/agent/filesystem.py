@@ -22,6 +22,7 @@ from kunren.world.agent.kernel import (
     MS_SHARED,
     MS_SLAVE,
     mount,
+    unmount,
 )
 
 NETNS_DIR = "/run/netns"
@@ -29,6 +30,8 @@ RESOLV_DIR = "/run/kunren/resolv"
 RESOLV_CONF = "/etc/resolv.conf"
 STAGE = "/run/kunren/stage"
 """Where programs prepare what they shadow: in our own /run, since they may lay a folder of their own over /tmp."""
+SCRATCH = "/run/kunren/scratch"
+"""Where the scratch spaces of confined programs are mounted, seen by nobody but the agent (`confine.py`)."""
 _HIDDEN = {"/run": frozenset({"netns", "nscd", "kunren"})}
 _BELOW = ".host"
 
@@ -53,8 +56,15 @@ def make_run(stage: str) -> None:
     os.mkdir(NETNS_DIR, 0o755)
     os.makedirs(RESOLV_DIR, 0o755)
     os.mkdir(STAGE, 0o755)
+    os.mkdir(SCRATCH, 0o700)
+    mount("kunren", SCRATCH, "tmpfs", MS_NOSUID | MS_NODEV, "mode=700")
     mount(NETNS_DIR, NETNS_DIR, None, MS_BIND)
     mount(None, NETNS_DIR, None, MS_SHARED)
+
+
+def hide_scratch() -> None:
+    """In a mount namespace made from the agent's: let go of every scratch space."""
+    unmount(SCRATCH)
 
 
 def shadow(folder: str, stage: str) -> None:

@@ -25,6 +25,11 @@ MS_SLAVE = 0x80000
 MS_SHARED = 0x100000
 MNT_DETACH = 2
 
+_SYS_MOUNT_SETATTR = 442  # on every architecture, as all that are younger than 5.1
+_AT_FDCWD = -100
+_AT_RECURSIVE = 0x8000
+_MOUNT_ATTR_RDONLY = 1
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NAME = 15
@@ -57,6 +62,29 @@ def mount(source: str | None, target: str, kind: str | None, flags: int, data: s
 
 def unmount(target: str, flags: int = MNT_DETACH) -> None:
     _check(_libc.umount2(_bytes(target), ctypes.c_int(flags)), f"unmount {target}")
+
+
+class _MountAttributes(ctypes.Structure):
+    _fields_ = (
+        ("set", ctypes.c_uint64),
+        ("clear", ctypes.c_uint64),
+        ("propagation", ctypes.c_uint64),
+        ("user_namespace", ctypes.c_uint64),
+    )
+
+
+def make_readonly(path: str, *, on: bool = True, recursive: bool = False) -> None:
+    """Make the mount at that path read-only, or writable again, and with `recursive` all that is mounted below it."""
+    attributes = _MountAttributes(_MOUNT_ATTR_RDONLY if on else 0, 0 if on else _MOUNT_ATTR_RDONLY)
+    result = _libc.syscall(
+        ctypes.c_long(_SYS_MOUNT_SETATTR),
+        ctypes.c_int(_AT_FDCWD),
+        _bytes(path),
+        ctypes.c_uint(_AT_RECURSIVE if recursive else 0),
+        ctypes.byref(attributes),
+        ctypes.c_size_t(ctypes.sizeof(attributes)),
+    )
+    _check(result, f"mount_setattr of {path}")
 
 
 def die_with_parent(signal: int) -> None:

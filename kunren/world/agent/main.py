@@ -14,7 +14,7 @@ import signal
 import socket
 from typing import Any
 
-from kunren.world.agent import filesystem, frames
+from kunren.world.agent import confine, filesystem, frames
 from kunren.world.agent.network import Network, NoNamespace, RulesetRefused
 from kunren.world.agent.processes import Processes
 
@@ -106,6 +106,9 @@ class Agent:
 
     def op_spawn(self, message: dict[str, Any], fds: list[int], outgoing: list[int]) -> int:
         return self._processes.spawn(message, fds)
+
+    def op_drop(self, message: dict[str, Any], fds: list[int], outgoing: list[int]) -> None:
+        confine.drop_scratch(message["scratch"])
 
     def op_signal(self, message: dict[str, Any], fds: list[int], outgoing: list[int]) -> None:
         self._processes.signal(message["pid"], message["number"], message["group"])

@@ -12,11 +12,12 @@ import signal
 import sys
 from typing import Any
 
-from kunren.world.agent import kernel
-from kunren.world.agent.filesystem import RESOLV_CONF, lay, resolver_file
+from kunren.world.agent import confine, kernel
+from kunren.world.agent.filesystem import RESOLV_CONF, SCRATCH, hide_scratch, lay, resolver_file
 from kunren.world.agent.network import Network
 
 _EXEC_FAILED = 127
+_STREAMS = 3
 
 
 class Processes:
@@ -25,14 +26,18 @@ class Processes:
     def __init__(self, network: Network, stage: str) -> None:
         self._network = network
         self._stage = stage
-        self._running: set[int] = set()
+        self._running: dict[int, int | None] = {}  # by pid: what a confined program's processes are known by
 
     def __len__(self) -> int:
         return len(self._running)
 
     def spawn(self, request: dict[str, Any], fds: list[int]) -> int:
-        """Start a program; its pid. `fds` are its standard streams. Raises NoNamespace, and OSError as exec did."""
+        """Start a program; its pid. `fds` are its standard streams, then those of the cgroups it is to be in. Raises
+        NoNamespace, and OSError as exec did."""
         self._network.enter(request["namespace"])
+        confined = request["confined"]
+        if confined:
+            confine.make_scratch(confined["scratch"], confined["scratch_bytes"])
         told, tell = os.pipe2(os.O_CLOEXEC)
         sys.stdout.flush()
         pid = os.fork()
@@ -47,7 +52,7 @@ class Processes:
             os.waitpid(pid, 0)
             number, _, text = refusal.decode(errors="replace").partition(" ")
             raise OSError(int(number), text)
-        self._running.add(pid)
+        self._running[pid] = confine.namespace_of(pid) if confined else None
         return pid
 
     def signal(self, pid: int, number: int, group: bool) -> None:
@@ -76,29 +81,38 @@ class Processes:
                     os.killpg(pid, signal.SIGKILL)
                 except (ProcessLookupError, PermissionError):
                     pass
+                if (namespace := self._running[pid]) is not None:
+                    confine.end_all(namespace)
             _, status = os.waitpid(pid, 0)
             if pid in self._running:
-                self._running.discard(pid)
+                del self._running[pid]
                 ended.append((pid, os.waitstatus_to_exitcode(status)))
 
     def _become(self, request: dict[str, Any], fds: list[int], tell: int) -> None:
         """In the child: become the program, or tell why not."""
+        confined = request["confined"]
         try:
             os.setsid()
+            confine.join_cgroups(fds[_STREAMS:])
             for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
             signal.set_wakeup_fd(-1)
             binds = dict(request["binds"])
             if (resolver := resolver_file(request["namespace"])) is not None:
                 binds.setdefault(RESOLV_CONF, resolver)
+            if confined:
+                binds[confine.TMP] = f"{SCRATCH}/{confined['scratch']}"
             if binds:
                 kernel.unshare(kernel.CLONE_NEWNS)
-                shadowed: set[str] = set()
+                shadowed = {confine.TMP} if confined else set()
                 # Opened before anything is laid: a target may hide the source of another (a /tmp of one's own).
                 sources = {target: os.open(binds[target], os.O_PATH) for target in binds}
                 for target in sorted(binds):
                     lay(target, f"/proc/self/fd/{sources[target]}", self._stage, shadowed)
-            for place, fd in enumerate(fds):
+                hide_scratch()
+            if confined:
+                confine.enter(confined)
+            for place, fd in enumerate(fds[:_STREAMS]):
                 os.dup2(fd, place, inheritable=True)
             os.chdir(request["cwd"])
             os.execvpe(request["argv"][0], request["argv"], request["env"])

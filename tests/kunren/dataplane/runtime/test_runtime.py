@@ -209,20 +209,6 @@ def test_a_worker_killed_while_idle_swallows_no_event(run_bench):
     run_bench(story)
 
 
-def test_tmp_survives_a_crash_of_the_runtime(run_bench):
-    async def story(bench):
-        function = bench.function("keeps", PYTHON, "app.handler", {"app.py": APP})
-        await bench.call(function)
-        [folder] = (bench.folder / "workers" / "tmp").iterdir()
-        (folder / "mark").write_text("here")
-        await bench.call(function, b'{"exit": 1}')
-        await bench.call(function)
-        assert [each.name for each in (bench.folder / "workers" / "tmp").iterdir()] == [folder.name]
-        assert (folder / "mark").read_text() == "here"
-
-    run_bench(story)
-
-
 def test_answer_over_six_megabytes_is_refused(run_bench):
     async def story(bench):
         function = bench.function("big", PYTHON, "app.handler", {"app.py": APP}, memory_mb=512)
@@ -274,9 +260,13 @@ def test_too_much_memory_ends_the_worker(run_bench):
         function = bench.function("fat", PYTHON, "app.handler", {"app.py": source})
         outcome = await bench.call(function)
         assert json.loads(outcome.payload) == {
-            "errorType": "Runtime.OutOfMemory",
+            "errorType": "Runtime.ExitError",
             "errorMessage": "RequestId: request-1 Error: Runtime exited with error: signal: killed",
         }
+        tail = outcome.log_tail.decode()
+        assert "RequestId: request-1 Error: Runtime exited with error: signal: killed\nRuntime.ExitError\n" in tail
+        assert "Max Memory Used: 128 MB" in tail
+        assert tail.endswith("Status: error\tError Type: Runtime.OutOfMemory\t\n")
 
     run_bench(story)
 
