@@ -57,6 +57,7 @@ from kunren.services.lambda_.service import LambdaService
 from kunren.services.route53.api import Route53Api
 from kunren.services.route53.checkers import HealthCheckController
 from kunren.services.route53.controllers import Route53Controller
+from kunren.services.route53.metrics import HealthCheckMetrics
 from kunren.services.route53.store import Route53Store
 from kunren.settings import Settings
 from kunren.trace.tracer import Tracer
@@ -132,8 +133,9 @@ class App:
         self.workloads = Workloads(store, clock, entropy, spec, self.vpcs.applied)
         self.nat_addresses = NatAddressSweeper(store, clock)
         self.zones = Route53Controller(route53_store, self.dns, clock)
-        self.health_checks = HealthCheckController(store, clock, entropy, self.world)
-        self.route53.checker_views = self.health_checks.views
+        self.health_checks = HealthCheckController(store, clock, entropy, self.world, self._call)
+        self.route53.checker_views, self.route53.call = self.health_checks.views, self._call
+        self.health_metrics = HealthCheckMetrics(store, clock, self._call)
         self.certificates = CertificateController(store, clock, self.ca, self._cnames, in_use_by=certificates_in_use)
         self.balancers = Elbv2Controllers(
             store,
@@ -165,6 +167,7 @@ class App:
         }
         self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
         self.fallback.before["logs"] = self.functions.logs.before
+        self.fallback.before["cloudwatch"] = self.health_metrics.before
         contexts = CertificateContexts(self.ca.server_context)
         self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)
         statuses = RevocationStatus(self.store, self.ca, clock)
@@ -205,6 +208,7 @@ class App:
             ("flow-logs", self.flow_logs.run()),
             ("route53", self.zones.run()),
             ("health-checks", self.health_checks.run()),
+            ("health-check-metrics", self.health_metrics.run()),
             ("acm", self.certificates.run()),
             ("elbv2", self.balancers.run()),
             ("globalaccelerator", self.accelerators.run()),

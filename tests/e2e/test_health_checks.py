@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -89,3 +90,71 @@ def test_a_security_group_that_shuts_the_checkers_out_makes_an_endpoint_unhealth
     assert sorted(each[:27] for each in statuses(check)) == [
         *["Failure: Connection timed out"[:27]] * 4, *["Success: HTTP Status Code 200"[:27]] * 2
     ]  # fmt: skip
+
+
+@pytest.fixture
+def cloudwatch(kunren, account):
+    return kunren.client("cloudwatch", account)
+
+
+@pytest.fixture
+def is_healthy(cloudwatch):
+    """What the metric of a health check says last; None while there is none."""
+
+    def told(check):
+        now = datetime.now(UTC) + timedelta(days=1)  # the daemon's clock is ahead of ours
+        answer = cloudwatch.get_metric_data(
+            StartTime=now - timedelta(days=2), EndTime=now, ScanBy="TimestampDescending",
+            MetricDataQueries=[{"Id": "m", "MetricStat": {"Stat": "Maximum", "Period": 60, "Metric": {
+                "Namespace": "AWS/Route53", "MetricName": "HealthCheckStatus",
+                "Dimensions": [{"Name": "HealthCheckId", "Value": check}]}}}],
+        )  # fmt: skip
+        values = answer["MetricDataResults"][0]["Values"]
+        return bool(values[0]) if values else None
+
+    return told
+
+
+def test_calculated_and_alarm_checks_follow_their_sources(cloudwatch, route53, made, is_healthy, until):
+    cloudwatch.put_metric_alarm(
+        AlarmName="errors", Namespace="App", MetricName="Errors", Statistic="Sum", Period=60, EvaluationPeriods=1,
+        Threshold=5, ComparisonOperator="GreaterThanThreshold", TreatMissingData="missing",
+    )  # fmt: skip
+    config = {"Type": "CLOUDWATCH_METRIC", "AlarmIdentifier": {"Region": "us-east-1", "Name": "errors"}}
+    on_alarm = made(**config)
+    unless_told = made(**config, InsufficientDataHealthStatus="Unhealthy")
+    both = made(Type="CALCULATED", ChildHealthChecks=[on_alarm, unless_told], HealthThreshold=2)
+    either = made(Type="CALCULATED", ChildHealthChecks=[on_alarm, unless_told], HealthThreshold=1)
+    inverted = made(Type="CALCULATED", ChildHealthChecks=[unless_told], HealthThreshold=1, Inverted=True)
+    shown = route53.get_health_check(HealthCheckId=on_alarm)["HealthCheck"]["CloudWatchAlarmConfiguration"]
+    assert shown == {
+        "EvaluationPeriods": 1, "Threshold": 5.0, "ComparisonOperator": "GreaterThanThreshold", "Period": 60,
+        "MetricName": "Errors", "Namespace": "App", "Statistic": "Sum",
+    }  # fmt: skip
+    with pytest.raises(route53.exceptions.InvalidInput, match="does not exist"):
+        made(Type="CLOUDWATCH_METRIC", AlarmIdentifier={"Region": "us-east-1", "Name": "nobody's"})
+
+    def all_are(**wanted):
+        checks = {
+            "on_alarm": on_alarm,
+            "unless_told": unless_told,
+            "both": both,
+            "either": either,
+            "inverted": inverted,
+        }
+
+        def are():
+            return {name: is_healthy(checks[name]) for name in wanted}
+
+        until(lambda: are() == wanted, lambda: f"{wanted}, not {are()}")
+
+    all_are(on_alarm=True, unless_told=False, both=False, either=True, inverted=True)
+
+    def put(value):  # into the minute that runs by the daemon's clock, which moto dates it by
+        cloudwatch.put_metric_data(Namespace="App", MetricData=[{"MetricName": "Errors", "Value": value}])
+
+    put(9)
+    cloudwatch.set_alarm_state(AlarmName="errors", StateValue="OK", StateReason="has no effect")
+    all_are(on_alarm=False, unless_told=False, both=False, either=False, inverted=True)
+    until(lambda: put(0) or is_healthy(unless_told), "the alarm over")
+    all_are(on_alarm=True, both=True, either=True, inverted=False)

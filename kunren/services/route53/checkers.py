@@ -2,30 +2,35 @@
 
 Every checker of a health check's regions probes on its own, at its own phase, from an address of its own on the
 internet. What they see is judged in `health.py`, and written as observed state when it says something new. Calculated
-checks follow their children's written state.
+checks follow their children's written state; those on alarms follow the alarm's metric.
 """
 
 from __future__ import annotations
 
+import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store, Tx
+from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
+from kunren.core.errors import AwsError
 from kunren.dataplane.dns.stub import Found, Stub
 from kunren.dataplane.health import endpoint
 from kunren.dataplane.health.endpoint import Endpoint, Finding
 from kunren.dataplane.health.prober import Sockets
 from kunren.dataplane.health.rounds import Rounds
-from kunren.services.route53 import health
+from kunren.services.route53 import alarms, health
+from kunren.services.route53.alarms import WatchedAlarm
 from kunren.services.route53.health import Checker, Opinion
 from kunren.services.route53.model import CheckerView, HealthCheck, HealthCheckStatus
 from kunren.services.route53.store import GLOBAL
 from kunren.world.addresses import PUBLIC_RESOLVER
 
+log = logging.getLogger(__name__)
 _INTERVAL_MAX_S = 30.0
 _PROBES, _CALCULATED = "probes", "calculated"
 CheckKey = tuple[str, str]
@@ -42,15 +47,20 @@ class CheckersWorld(Sockets, Protocol):
 class HealthCheckController:
     """`run` lives until it is cancelled."""
 
-    def __init__(self, store: Store, clock: Clock, entropy: Entropy, world: CheckersWorld) -> None:
+    def __init__(self, store: Store, clock: Clock, entropy: Entropy, world: CheckersWorld, call: CallService) -> None:
         self._store = store
         self._clock = clock
         self._entropy = entropy
         self._world = world
+        self._call = call
         self._opinions: dict[CheckKey, dict[Checker, Opinion]] = {}
         self._stubs: dict[str, Stub] = {}
         self._rounds: Rounds[Endpoint, Finding] = Rounds(
             clock, entropy, self._probe, self._found, start_within_s=_INTERVAL_MAX_S
+        )
+        self._last_known: dict[CheckKey, bool] = {}  # of those on alarms
+        self._watched: Rounds[WatchedAlarm, str] = Rounds(
+            clock, entropy, self._read_alarm, self._alarm_read, start_within_s=0.0
         )
         self.controller = Controller(
             "health-checks",
@@ -67,6 +77,7 @@ class HealthCheckController:
             await self.controller.run()
         finally:
             await self._rounds.stop()
+            await self._watched.stop()
             for stub in self._stubs.values():
                 stub.close()
 
@@ -74,6 +85,7 @@ class HealthCheckController:
         return {
             "checks": len(self._opinions),
             "probes": len(self._rounds),
+            "alarms": len(self._watched),
             "errors": dict(self.controller.last_errors),
         }
 
@@ -102,6 +114,7 @@ class HealthCheckController:
                 for checker in self._opinions[key]
             }
         )
+        self._watch_alarms(snapshot, checks)
         with self._store.write() as tx:
             for status in snapshot.every(HealthCheckStatus):
                 if (status.account, status.id) not in checks:
@@ -164,7 +177,43 @@ class HealthCheckController:
         if tx.get(HealthCheckStatus, check.account, GLOBAL, check.id) != row:
             tx.put(row)
 
-    # -- others ------------------------------------------------------------------------------------------------------
+    # -- alarms ------------------------------------------------------------------------------------------------------
+
+    def _watch_alarms(self, snapshot: Snapshot, checks: Mapping[CheckKey, HealthCheck]) -> None:
+        watched, last_known = {}, {}
+        for key, check in checks.items():
+            alarm, settings = check.config.alarm, check.alarm_settings
+            if alarm is None or settings is None:
+                continue
+            status = snapshot.get(HealthCheckStatus, check.account, GLOBAL, check.id)
+            stored = status is None or status.healthy != check.config.inverted
+            last_known[key] = self._last_known.get(key, stored)
+            if not check.config.disabled:
+                watched[key] = WatchedAlarm(check.account, alarm.region, alarm.name, settings)
+        self._last_known = last_known
+        self._watched.set_checks(watched)
+        with self._store.write() as tx:
+            for key, healthy in last_known.items():
+                self._put(tx, checks[key], health.with_switches(checks[key].config, healthy))
+
+    async def _read_alarm(self, alarm: WatchedAlarm) -> str | None:
+        try:
+            return await alarms.read_state(self._call, alarm, self._clock.now())
+        except AwsError as error:
+            log.warning("the alarm %s in %s can't be evaluated: %s", alarm.address, alarm.region, error)
+            return None
+
+    def _alarm_read(self, key: CheckKey, state: str) -> None:
+        check = self._store.snapshot().get(HealthCheck, key[0], GLOBAL, key[1])
+        if check is None or key not in self._last_known:
+            return
+        healthy = alarms.is_healthy(state, check.config.insufficient_data_status, self._last_known[key])
+        if state != alarms.INSUFFICIENT_DATA:
+            self._last_known[key] = healthy
+        with self._store.write() as tx:
+            self._put(tx, check, health.with_switches(check.config, healthy))
+
+    # -- calculated --------------------------------------------------------------------------------------------------
 
     def _calculate(self) -> None:
         """Calculated checks from their children, which are never calculated themselves."""

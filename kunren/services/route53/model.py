@@ -124,6 +124,20 @@ class AlarmIdentifier(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
+class AlarmSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an alarm watches: CloudWatchAlarmConfiguration, and how it treats missing data."""
+
+    namespace: str
+    metric_name: str
+    statistic: str
+    period_s: int
+    evaluation_periods: int
+    threshold: float
+    comparison: str
+    dimensions: dict[str, str] = {}
+    treat_missing: str = "missing"
+
+
 class HealthCheckConfig(msgspec.Struct, frozen=True, kw_only=True):
     """HealthCheckConfig of the API. What AWS fills in when it is not given (port, interval, threshold, SNI) is filled
     in; no regions means all that AWS checks from."""
@@ -156,6 +170,7 @@ class HealthCheck(Resource, frozen=True, kw_only=True):
     config: HealthCheckConfig
     version: int = 1
     tags: dict[str, str] = {}
+    alarm_settings: AlarmSettings | None = None
 
 
 class CheckerView(msgspec.Struct, frozen=True, kw_only=True):

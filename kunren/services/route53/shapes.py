@@ -8,6 +8,7 @@ from kunren.control.store import Snapshot
 from kunren.dataplane.dns import names
 from kunren.services.route53.errors import InvalidInput
 from kunren.services.route53.model import (
+    AlarmSettings,
     AssociatedVpc,
     Change,
     CheckerView,
@@ -110,6 +111,20 @@ def health_check_shape(check: HealthCheck) -> dict[str, Any]:
             "InsufficientDataHealthStatus": config.insufficient_data_status,
         },
         "HealthCheckVersion": check.version,
+        "CloudWatchAlarmConfiguration": alarm_shape(check.alarm_settings) if check.alarm_settings is not None else None,
+    }
+
+
+def alarm_shape(settings: AlarmSettings) -> dict[str, Any]:
+    return {
+        "EvaluationPeriods": settings.evaluation_periods,
+        "Threshold": settings.threshold,
+        "ComparisonOperator": settings.comparison,
+        "Period": settings.period_s,
+        "MetricName": settings.metric_name,
+        "Namespace": settings.namespace,
+        "Statistic": settings.statistic,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in settings.dimensions.items()] or None,
     }
 
 

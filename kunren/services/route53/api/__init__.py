@@ -15,6 +15,7 @@ from kunren.services.route53.api.zones import HostedZones
 
 
 class Route53Api(HostedZones, Records, Associations, DelegationSets, Dnssec, HealthChecks, Tags, Limits):
-    """Construct with `(Route53Store, Clock, Entropy, dns)`; `checker_views` is set by who runs the checkers."""
+    """Construct with `(Route53Store, Clock, Entropy, dns)`; `checker_views` is set by who runs the checkers, `call`
+    by who knows the other services."""
 
     service: ClassVar[str] = "route53"

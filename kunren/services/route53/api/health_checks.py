@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from kunren.control.store import Snapshot, Tx
+from kunren.core.calling import CallService, nobody_answers
 from kunren.core.context import RequestContext
 from kunren.services.route53 import health_check_rules
+from kunren.services.route53.alarms import read_settings
 from kunren.services.route53.api.base import Base
 from kunren.services.route53.errors import (
     HealthCheckAlreadyExists,
@@ -19,13 +21,21 @@ from kunren.services.route53.errors import (
     NoSuchHealthCheck,
     TooManyHealthChecks,
 )
-from kunren.services.route53.model import CallerReference, CheckerView, HealthCheck, HealthCheckConfig
+from kunren.services.route53.model import (
+    AlarmIdentifier,
+    AlarmSettings,
+    CallerReference,
+    CheckerView,
+    HealthCheck,
+    HealthCheckConfig,
+)
 from kunren.services.route53.shapes import health_check_shape, location, max_items, observation_shape
 from kunren.services.route53.store import GLOBAL
 from kunren.world.addresses import CHECKER_REGIONS, checker_network
 
 HEALTH_CHECKS_MAX = 200
 HEALTH_CHECKS_PER_PAGE = 1000
+Result = dict[str, Any]
 Views = Callable[[str, str], Sequence[CheckerView]]
 """Account and health check id → what its checkers report now."""
 
@@ -37,12 +47,25 @@ def nobody_looks(account: str, check_id: str) -> Sequence[CheckerView]:
 
 class HealthChecks(Base):
     checker_views: Views = staticmethod(nobody_looks)
+    call: CallService = staticmethod(nobody_answers)
 
-    def create_health_check(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        """The same reference and settings again give the check that exists."""
+    def create_health_check(self, ctx: RequestContext, params: dict[str, Any]) -> Result | Awaitable[Result]:
+        """The same reference and settings again give the check that exists. Of an alarm, CloudWatch is asked first."""
         config = health_check_rules.created(params["HealthCheckConfig"])
+        if config.alarm is not None:
+            return self._create_on_alarm(ctx, params["CallerReference"], config, config.alarm)
+        return self._create(ctx, params["CallerReference"], config, None)
+
+    async def _create_on_alarm(
+        self, ctx: RequestContext, reference: str, config: HealthCheckConfig, alarm: AlarmIdentifier
+    ) -> Result:
+        return self._create(ctx, reference, config, await read_settings(self.call, ctx.account, alarm))
+
+    def _create(
+        self, ctx: RequestContext, reference: str, config: HealthCheckConfig, settings: AlarmSettings | None
+    ) -> Result:
         with self._store.write() as tx:
-            id = f"healthcheck/{params['CallerReference']}"
+            id = f"healthcheck/{reference}"
             used = tx.get(CallerReference, ctx.account, GLOBAL, id)
             if used is not None:
                 present = tx.get(HealthCheck, ctx.account, GLOBAL, used.made)
@@ -56,8 +79,9 @@ class HealthChecks(Base):
                 account=ctx.account,
                 region=GLOBAL,
                 id=self._entropy.uuid(),
-                caller_reference=params["CallerReference"],
+                caller_reference=reference,
                 config=config,
+                alarm_settings=settings,
             )
             tx.put(check)
             tx.put(CallerReference(account=ctx.account, region=GLOBAL, id=id, made=check.id))
@@ -86,15 +110,26 @@ class HealthChecks(Base):
         check = self._check(self._store.snapshot(), ctx.account, params["HealthCheckId"])
         return {"HealthCheck": health_check_shape(check)}
 
-    def update_health_check(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+    def update_health_check(self, ctx: RequestContext, params: dict[str, Any]) -> Result | Awaitable[Result]:
+        """Where it names an alarm, that alarm's settings are read anew."""
+        check = self._check(self._store.snapshot(), ctx.account, params["HealthCheckId"])
+        config = health_check_rules.updated(check.config, params)
+        if params.get("AlarmIdentifier") and config.alarm is not None:
+            return self._update_alarm(ctx, params, config.alarm)
+        return self._update(ctx, params, check.alarm_settings)
+
+    async def _update_alarm(self, ctx: RequestContext, params: dict[str, Any], alarm: AlarmIdentifier) -> Result:
+        return self._update(ctx, params, await read_settings(self.call, ctx.account, alarm))
+
+    def _update(self, ctx: RequestContext, params: dict[str, Any], settings: AlarmSettings | None) -> Result:
         with self._store.write() as tx:
             check = self._check(tx, ctx.account, params["HealthCheckId"])
             version = params.get("HealthCheckVersion")
             if version is not None and version != check.version:
                 raise HealthCheckVersionMismatch(version, check.version)
-            config: HealthCheckConfig = health_check_rules.updated(check.config, params)
+            config = health_check_rules.updated(check.config, params)
             self._check_children(tx, ctx.account, config.children or ())
-            check = msgspec.structs.replace(check, config=config, version=check.version + 1)
+            check = msgspec.structs.replace(check, config=config, alarm_settings=settings, version=check.version + 1)
             tx.put(check)
         return {"HealthCheck": health_check_shape(check)}
 
