@@ -11,6 +11,7 @@ from kunren.core.errors import WireError
 from kunren.dataplane.runtime.environ import RESERVED
 from kunren.services.lambda_.destinations import DEAD_LETTER_SERVICES, check_target
 from kunren.services.lambda_.errors import InvalidParameterValueException
+from kunren.services.lambda_.model import Durability
 from kunren.services.lambda_.names import NAME_MAX
 
 TIMEOUT_MAX_S = 900
@@ -101,6 +102,30 @@ def check_package_members(params: Mapping[str, Any]) -> None:
         )
 
 
+def durability_of(params: Mapping[str, Any], before: Durability | None, *, creating: bool) -> Durability | None:
+    """A function's durable configuration as CreateFunction or UpdateFunctionConfiguration make it. Only a new function
+    can be made durable. Raises InvalidParameterValueException."""
+    told = params.get("DurableConfig")
+    if not told:
+        return before
+    if before is None and not creating:
+        raise InvalidParameterValueException(
+            "You cannot add a durable configuration to an existing function that was created without one."
+        )
+    timeout = told.get("ExecutionTimeout") or (before.timeout_s if before is not None else None)
+    if timeout is None:
+        raise InvalidParameterValueException(
+            "You cannot create a function with a durable configuration without an executionTimeout"
+        )
+    had = before if before is not None else Durability(timeout_s=timeout)
+    key = told.get("KMSKeyArn")
+    return Durability(
+        timeout_s=timeout,
+        retention_days=told.get("RetentionPeriodInDays") or had.retention_days,
+        kms_key_arn=had.kms_key_arn if key is None else key,
+    )
+
+
 def check_tags(tags: Mapping[str, str]) -> None:
     if len(tags) > TAGS_MAX:
         raise InvalidParameterValueException("Number of tags exceeds resource tag limit.")
@@ -122,7 +147,7 @@ def refuse_missing_features(params: Mapping[str, Any]) -> None:
         raise _not_yet("SnapStart")
     if (params.get("LoggingConfig") or {}).get("LogFormat") == "JSON":
         raise _not_yet("the JSON log format", "Use LogFormat Text.")
-    for member in ("ImageConfig", "TenancyConfig", "CapacityProviderConfig", "DurableConfig", "AcceleratorConfig"):
+    for member in ("ImageConfig", "TenancyConfig", "CapacityProviderConfig", "AcceleratorConfig"):
         if params.get(member):
             raise _not_yet(member)
     if params.get("PublishTo"):

@@ -59,6 +59,16 @@ class CodeVerificationFailedException(_LambdaError):
     status = 400
 
 
+class DurableExecutionAlreadyStartedException(_LambdaError):
+    code = "DurableExecutionAlreadyStartedException"
+    status = 409
+
+
+class CallbackTimeoutException(_LambdaError):
+    code = "CallbackTimeoutException"
+    status = 400
+
+
 class CodeStorageExceededException(_LambdaError):
     code = "CodeStorageExceededException"
     status = 400

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -20,6 +20,7 @@ from kunren.dataplane.runtime.runtime import FunctionRuntime
 from kunren.dataplane.runtime.streams import ResponseStream
 from kunren.dataplane.runtime.version import FunctionVersion, Invocation, Throttled
 from kunren.services.elbv2.model import TargetGroup
+from kunren.services.lambda_.durable.model import DurableExecution
 from kunren.services.lambda_.errors import (
     InvalidRuntimeException,
     InvalidZipFileException,
@@ -54,10 +55,24 @@ class InvokeResult:
     function_error: str | None
     executed_version: str
     log_tail: bytes | None = None
+    durable_arn: str = ""
+    """Of the execution, where the function is durable."""
+
+
+class DurableStarter(Protocol):
+    """What begins executions of durable functions (the engine in `durable`)."""
+
+    def start(
+        self, name: FunctionName, payload: bytes, *, execution_name: str = "", synchronous: bool, trace_id: str = ""
+    ) -> DurableExecution: ...
+
+    async def result(self, execution: DurableExecution) -> InvokeResult: ...
 
 
 class Invoker:
-    """See the module. Raises the lambda service's own errors."""
+    """See the module. Raises the lambda service's own errors. `durable` is set before anything is invoked."""
+
+    durable: DurableStarter
 
     def __init__(self, store: Store, runtime: FunctionRuntime, clock: Clock, entropy: Entropy) -> None:
         self.runtime = runtime
@@ -82,12 +97,45 @@ class Invoker:
         client_context: str = "",
         trace_id: str = "",
         stream: ResponseStream | None = None,
+        execution_name: str = "",
     ) -> InvokeResult:
-        """Run the function once and wait for its answer. `function_name` in any form that AWS takes; `source` is the
-        ARN of who causes it, for the log only; `client_context` is JSON text."""
+        """Run the function and wait for its answer. `function_name` in any form that AWS takes; `source` is the
+        ARN of who causes it, for the log only; `client_context` is JSON text. A durable function's answer is that of
+        its execution, which `execution_name` names."""
         name = parse_function_name(function_name, account, region, qualifier)
+        if find(self._store.snapshot(), name).durability is None:
+            return await self.run_once(
+                name,
+                payload,
+                log_tail=log_tail,
+                request_id=request_id,
+                client_context=client_context,
+                trace_id=trace_id,
+                stream=stream,
+            )
+        execution = self.durable.start(
+            name, payload, execution_name=execution_name, synchronous=True, trace_id=trace_id
+        )
+        result = await self.durable.result(execution)
+        if stream is not None:
+            stream.version = result.executed_version
+            stream.finish(result.payload, _error_type(result.payload) if result.function_error else "")
+        return result
+
+    async def run_once(
+        self,
+        name: FunctionName,
+        payload: bytes,
+        *,
+        log_tail: bool = False,
+        request_id: str | None = None,
+        client_context: str = "",
+        trace_id: str = "",
+        stream: ResponseStream | None = None,
+    ) -> InvokeResult:
+        """One invocation, durable or not."""
         snapshot = self._store.snapshot()
-        function, chosen = find_function(snapshot, name), find(snapshot, name, self._choose)
+        function, chosen = find_function(snapshot, name), find(snapshot, name, self.choose)
         version = await self._deployed(chosen)
         call = Invocation(
             request_id=request_id or self._entropy.uuid(),
@@ -133,9 +181,18 @@ class Invoker:
             await running
         return stream, running
 
-    def enqueue(self, name: FunctionName, payload: bytes, request_id: str, client_context: str = "") -> None:
-        """Accept an Event invocation. The caller answers 202 only after `store.durable()`."""
-        find(self._store.snapshot(), name)
+    def enqueue(
+        self,
+        name: FunctionName,
+        payload: bytes,
+        request_id: str,
+        client_context: str = "",
+        execution_name: str = "",
+    ) -> str | None:
+        """Accept an Event invocation. The caller answers 202 only after `store.durable()`. The ARN of the execution
+        that it began, where the function is durable."""
+        if find(self._store.snapshot(), name).durability is not None:
+            return self.durable.start(name, payload, execution_name=execution_name, synchronous=False).arn
         now = self._clock.now()
         with self._store.write() as tx:
             tx.put(
@@ -151,8 +208,9 @@ class Invoker:
                     not_before=now,
                 )
             )
+        return None
 
-    def _choose(self, alias: Alias) -> str:
+    def choose(self, alias: Alias) -> str:
         """The version that this invocation of the alias runs."""
         if not alias.weights:
             return alias.version

@@ -27,6 +27,14 @@ class LayerReference(msgspec.Struct, frozen=True, kw_only=True):
     code: Code
 
 
+class Durability(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a durable function's executions may take, and how long they are remembered afterwards."""
+
+    timeout_s: int
+    retention_days: int = 14
+    kms_key_arn: str = ""
+
+
 class Configured(Resource, frozen=True, kw_only=True):
     """What a function's $LATEST and its published versions have in common: all that decides how it runs.
 
@@ -51,6 +59,7 @@ class Configured(Resource, frozen=True, kw_only=True):
     dead_letter_arn: str = ""
     kms_key_arn: str = ""
     layers: tuple[LayerReference, ...] = ()
+    durability: Durability | None = None
     last_modified: float
     revision_id: str
     update_id: str
@@ -68,7 +77,7 @@ class Configured(Resource, frozen=True, kw_only=True):
 
 SETTINGS = (
     "role", "runtime", "handler", "code", "timeout", "memory_size", "environment", "architecture", "ephemeral_storage",
-    "log_group", "dead_letter_arn", "kms_key_arn", "layers",
+    "log_group", "dead_letter_arn", "kms_key_arn", "layers", "durability",
 )  # fmt: skip
 """The fields of `Configured` that a published version takes over from $LATEST, besides its description."""
 

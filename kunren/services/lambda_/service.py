@@ -21,6 +21,8 @@ from kunren.services.lambda_.code import CodeStore
 from kunren.services.lambda_.deploy import Deployer
 from kunren.services.lambda_.destinations import Destinations
 from kunren.services.lambda_.downloads import Downloads
+from kunren.services.lambda_.durable.engine import DurableEngine
+from kunren.services.lambda_.durable.model import DURABLE_RESOURCES
 from kunren.services.lambda_.events import EventQueue
 from kunren.services.lambda_.invoker import Invoker
 from kunren.services.lambda_.log_delivery import LogDelivery
@@ -49,7 +51,7 @@ class LambdaService:
         trust: Mapping[str, str] | None = None,
         environment_limit: int = 64,
     ) -> None:
-        store.register(*RESOURCES)
+        store.register(*RESOURCES, *DURABLE_RESOURCES)
         self.logs = LogDelivery(call)
         self.runtime = FunctionRuntime(
             host=host,
@@ -63,6 +65,7 @@ class LambdaService:
         )
         self.logs.flush = self.runtime.logs.flush
         self.invoker = Invoker(store, self.runtime, clock, entropy)
+        self.invoker.durable = self._durable = DurableEngine(store, self.invoker, clock, entropy)
         self.urls = FunctionUrls(store, self.invoker, clock, entropy)
         self.bridge = ElbBridge(settings, self.invoker)
         code = CodeStore(settings.data_dir / "lambda")
@@ -85,6 +88,7 @@ class LambdaService:
             group.create_task(self._provisioner.controller.run(), name="lambda-provisioner")
             group.create_task(self._events.run(), name="lambda-events")
             group.create_task(self._poller.run(), name="lambda-poller")
+            group.create_task(self._durable.run(), name="lambda-durable")
 
     async def settled(self) -> None:
         """Return when every function is deployed as its row says."""
@@ -96,4 +100,9 @@ class LambdaService:
 
     def status(self) -> dict[str, Any]:
         """For `kunren status`."""
-        return {**self.runtime.status(), "events": self._events.status(), "bridge": self.bridge.status()}
+        return {
+            **self.runtime.status(),
+            "events": self._events.status(),
+            "durable": self._durable.status(),
+            "bridge": self.bridge.status(),
+        }

@@ -86,6 +86,12 @@ def _settings(function: Configured) -> dict[str, Any]:
     }
     if function.layers:
         shown["Layers"] = [{"Arn": each.arn, "CodeSize": each.code.size} for each in function.layers]
+    if function.durability is not None:
+        shown["DurableConfig"] = {
+            "RetentionPeriodInDays": function.durability.retention_days,
+            "ExecutionTimeout": function.durability.timeout_s,
+            "KMSKeyArn": function.durability.kms_key_arn or None,
+        }
     if function.dead_letter_arn:
         shown["DeadLetterConfig"] = {"TargetArn": function.dead_letter_arn}
     if function.kms_key_arn:

@@ -11,6 +11,8 @@ from kunren.core.entropy import Entropy
 from kunren.services.lambda_.api.aliases import AliasOperations
 from kunren.services.lambda_.api.code_signing import CodeSigningOperations
 from kunren.services.lambda_.api.concurrency import ConcurrencyOperations
+from kunren.services.lambda_.api.durable import DurableOperations
+from kunren.services.lambda_.api.durable_executions import DurableExecutionOperations
 from kunren.services.lambda_.api.event_configs import EventConfigOperations
 from kunren.services.lambda_.api.event_sources import EventSourceOperations
 from kunren.services.lambda_.api.functions import FunctionOperations
@@ -32,6 +34,8 @@ class LambdaApi(
     AliasOperations,
     CodeSigningOperations,
     ConcurrencyOperations,
+    DurableOperations,
+    DurableExecutionOperations,
     EventConfigOperations,
     EventSourceOperations,
     LayerOperations,

@@ -9,7 +9,13 @@ from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.dataplane.runtime.interpreters import RuntimeUnavailable
 from kunren.services.lambda_.api.versions import VersionOperations, version_order
-from kunren.services.lambda_.checks import check_configuration, check_name, check_package_members, check_tags
+from kunren.services.lambda_.checks import (
+    check_configuration,
+    check_name,
+    check_package_members,
+    check_tags,
+    durability_of,
+)
 from kunren.services.lambda_.code_signing import check_signed
 from kunren.services.lambda_.errors import (
     CodeStorageExceededException,
@@ -59,6 +65,7 @@ class FunctionOperations(VersionOperations):
             dead_letter_arn=(params.get("DeadLetterConfig") or {}).get("TargetArn") or "",
             layers=layers,
             kms_key_arn=params.get("KMSKeyArn") or "",
+            durability=durability_of(params, None, creating=True),
             code_signing_config=params.get("CodeSigningConfigArn") or "",
             last_modified=self._clock.now(),
             revision_id=self._entropy.uuid(),
@@ -141,6 +148,7 @@ class FunctionOperations(VersionOperations):
                 check_size(function.code, changes["layers"])
                 if set(changes["layers"]) - set(function.layers):
                     check_signed(tx, function)
+            changes["durability"] = durability_of(params, function.durability, creating=False)
             updated = self._updated(function, **changes)
             tx.put(updated)
         return self._shown(updated)

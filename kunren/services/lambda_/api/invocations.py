@@ -30,9 +30,13 @@ class InvokeOperations(ApiBase):
     async def invoke(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         name = self._name(ctx, params)
         function = find(self._store.snapshot(), name)
-        for member in ("DurableExecutionName", "TenantId"):
-            if params.get(member):
-                raise InvalidParameterValueException(f"Kunren does not have {member} yet.")
+        if params.get("TenantId"):
+            raise InvalidParameterValueException("Kunren does not have TenantId yet.")
+        execution_name = params.get("DurableExecutionName") or ""
+        if execution_name and function.durability is None:
+            raise InvalidParameterValueException(
+                "You cannot provide a durable execution name when invoking a function that is not durable."
+            )
         kind = params.get("InvocationType") or "RequestResponse"
         payload = bytes(params.get("Payload") or b"")
         check_payload(payload, kind)
@@ -41,8 +45,8 @@ class InvokeOperations(ApiBase):
         if kind == "DryRun":
             return {"StatusCode": 204}
         if kind == "Event":
-            self._invoker.enqueue(name, payload, ctx.request_id, client_context)
-            return {"StatusCode": 202, "Payload": b""}
+            arn = self._invoker.enqueue(name, payload, ctx.request_id, client_context, execution_name)
+            return {"StatusCode": 202, "Payload": b"", "DurableExecutionArn": arn}
         result = await self._invoker.invoke(
             name.account,
             name.region,
@@ -52,12 +56,14 @@ class InvokeOperations(ApiBase):
             log_tail=params.get("LogType") == "Tail",
             request_id=ctx.request_id,
             client_context=client_context,
+            execution_name=execution_name,
         )
         answer: dict[str, Any] = {
             "StatusCode": result.status,
             "FunctionError": result.function_error,
             "ExecutedVersion": result.executed_version,
             "Payload": result.payload,
+            "DurableExecutionArn": result.durable_arn or None,
         }
         if result.log_tail is not None:
             answer["LogResult"] = base64.b64encode(result.log_tail).decode()
