@@ -60,6 +60,10 @@ class Entropy:
     def weighted(self, options: Sequence[T], weights: Sequence[float]) -> T:
         return self._random.choices(options, weights=weights, k=1)[0]
 
+    def sample(self, options: Sequence[T], count: int) -> list[T]:
+        """That many different ones, in random order."""
+        return self._random.sample(options, count)
+
     def shuffled(self, options: Sequence[T]) -> list[T]:
         out = list(options)
         self._random.shuffle(out)

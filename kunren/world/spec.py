@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A city where clients and an edge location can be; `country` and `continent` are codes (JP, AS; US, NA; …)."""
+    """A city where clients and an edge location can be; `country` and `continent` are codes (JP, AS; US, NA; …),
+    `subdivision` that of a state of the United States. `networks` are blocks outside of the world's address plan that
+    DNS takes for addresses of this place, where a question names one as its client's subnet."""
 
     name: str
     latitude: float
     longitude: float
     country: str
     continent: str
+    subdivision: str = ""
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,8 @@ class WorldSpec:
     places: tuple[Place, ...]
     regions: tuple[Region, ...]
     default_place: str = "virginia"
+    latencies_ms: Mapping[str, Mapping[str, float]] = field(default_factory=dict, hash=False)
+    """Round trips from a place (or region) to regions, where they are not what the distance makes them."""
 
     def place(self, name: str) -> Place | None:
         return next((each for each in self.places if each.name == name), None)

@@ -8,11 +8,19 @@ default ones keep theirs:
       - {name: kyoto, latitude: 35.01, longitude: 135.77, country: JP, continent: AS}
     regions:
       - {name: ap-northeast-9, zones: abc, latitude: 35.0, longitude: 135.8}
+    latencies_ms:
+      kyoto: {ap-northeast-1: 9.5, us-east-1: 161}
+
+A place may also have a `subdivision` (the two letters of a state of the United States) and `networks` (blocks that DNS
+takes for its addresses when a question names one as its client's subnet). `latencies_ms` are round trips from a place
+to regions as Route 53 knows them; those not stated follow from the distance.
 """
 
 from __future__ import annotations
 
+import math
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +32,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,38}")
 _CONTINENTS = frozenset({"AF", "AN", "AS", "EU", "NA", "OC", "SA"})
 
 _PLACES = (
-    Place("virginia", 38.95, -77.45, "US", "NA"),
+    Place("virginia", 38.95, -77.45, "US", "NA", "VA"),
     Place("tokyo", 35.68, 139.69, "JP", "AS"),
     Place("sydney", -33.87, 151.21, "AU", "OC"),
     Place("london", 51.51, -0.13, "GB", "EU"),
@@ -32,10 +40,10 @@ _PLACES = (
     Place("saopaulo", -23.55, -46.63, "BR", "SA"),
     Place("singapore", 1.35, 103.82, "SG", "AS"),
     Place("mumbai", 19.08, 72.88, "IN", "AS"),
-    Place("oregon", 45.84, -119.70, "US", "NA"),
-    Place("california", 37.77, -122.42, "US", "NA"),
-    Place("ohio", 39.96, -83.00, "US", "NA"),
-    Place("dallas", 32.78, -96.80, "US", "NA"),
+    Place("oregon", 45.84, -119.70, "US", "NA", "OR"),
+    Place("california", 37.77, -122.42, "US", "NA", "CA"),
+    Place("ohio", 39.96, -83.00, "US", "NA", "OH"),
+    Place("dallas", 32.78, -96.80, "US", "NA", "TX"),
     Place("montreal", 45.50, -73.57, "CA", "NA"),
     Place("mexico", 19.43, -99.13, "MX", "NA"),
     Place("ireland", 53.35, -6.26, "IE", "EU"),
@@ -113,7 +121,7 @@ def parse_world(text: str, name: str = "world file") -> WorldSpec:
     if document is None:
         return DEFAULT_WORLD
     top = _mapping(document, name)
-    _only(top, {"places", "regions", "default_place"}, name)
+    _only(top, {"places", "regions", "default_place", "latencies_ms"}, name)
     places = _PLACES + tuple(
         _place(entry, f"{name}: places[{number}]") for number, entry in enumerate(_list(top, "places", name))
     )
@@ -123,7 +131,12 @@ def parse_world(text: str, name: str = "world file") -> WorldSpec:
     _unique([each.name for each in places], PLACES_MAX, f"{name}: places")
     _unique([each.name for each in regions], REGIONS_MAX, f"{name}: regions")
     spec = WorldSpec(
-        places=places, regions=regions, default_place=top.get("default_place", DEFAULT_WORLD.default_place)
+        places=places,
+        regions=regions,
+        default_place=top.get("default_place", DEFAULT_WORLD.default_place),
+        latencies_ms=_latencies(
+            top, {each.name for each in places}, {each.name for each in regions}, f"{name}: latencies_ms"
+        ),
     )
     if not isinstance(spec.default_place, str) or spec.place(spec.default_place) is None:
         raise WorldFileError(f"{name}: default_place: there is no place {spec.default_place!r}")
@@ -132,7 +145,7 @@ def parse_world(text: str, name: str = "world file") -> WorldSpec:
 
 def _place(entry: Any, where: str) -> Place:
     members = _mapping(entry, where)
-    _only(members, {"name", "latitude", "longitude", "country", "continent"}, where)
+    _only(members, {"name", "latitude", "longitude", "country", "continent", "subdivision", "networks"}, where)
     continent = _text(members, "continent", where)
     if continent not in _CONTINENTS:
         raise WorldFileError(f"{where}: continent: {continent!r} is none of {', '.join(sorted(_CONTINENTS))}")
@@ -145,7 +158,44 @@ def _place(entry: Any, where: str) -> Place:
         longitude=_number(members, "longitude", 180, where),
         country=country,
         continent=continent,
+        subdivision=_subdivision(members, country, where),
+        networks=tuple(_network(each, f"{where}: networks") for each in _list(members, "networks", where)),
     )
+
+
+def _subdivision(members: dict[str, Any], country: str, where: str) -> str:
+    if "subdivision" not in members:
+        return ""
+    subdivision = _text(members, "subdivision", where)
+    if country != "US" or not re.fullmatch(r"[A-Z]{2}", subdivision):
+        raise WorldFileError(f"{where}: subdivision: {subdivision!r} is not the two letters of a state of the US")
+    return subdivision
+
+
+def _network(value: Any, where: str) -> str:
+    try:
+        return str(ip_network(value if isinstance(value, str) else ""))
+    except ValueError:
+        raise WorldFileError(f"{where}: {value!r} is no block such as 203.0.113.0/24") from None
+
+
+def _latencies(top: dict[str, Any], places: set[str], regions: set[str], where: str) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for place, given in _mapping(top.get("latencies_ms") or {}, where).items():
+        if place not in places:
+            raise WorldFileError(f"{where}: there is no place {place!r}")
+        members = _mapping(given, f"{where}: {place}")
+        _only(members, regions, f"{where}: {place}")
+        found[place] = {
+            region: _milliseconds(value, f"{where}: {place}: {region}") for region, value in members.items()
+        }
+    return found
+
+
+def _milliseconds(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise WorldFileError(f"{where}: a number of milliseconds is expected, not {value!r}")
+    return float(value)
 
 
 def _region(entry: Any, where: str) -> Region:

@@ -1,14 +1,15 @@
 """DNS messages on the hot path: questions read with `struct`, answers assembled from prepared bytes.
 
-Only what a name server needs (RFC 1035 section 4.1, EDNS of RFC 6891). A packet that is no question gives None (to be
-met with silence) or a `Bad` with the code to answer. dnspython is used where speed does not matter, and in tests.
+Only what a name server needs (RFC 1035 section 4.1, EDNS of RFC 6891, client subnets of RFC 7871). A packet that is no
+question gives None (to be met with silence) or a `Bad` with the code to answer. dnspython is used where speed does not
+matter, and in tests.
 """
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network
 
 from kunren.dataplane.dns import names
 from kunren.dataplane.dns.answer import FORMERR, NOTIMP, REFUSED, Answer
@@ -18,6 +19,8 @@ UDP_PLAIN_MAX = 512
 UDP_EDNS_MAX = 4096
 TCP_MAX = 65535
 BADVERS = 16
+SUBNET_BITS_MAX = {4: 24, 16: 48}
+"""How much of a client's subnet counts, by the size of its address: no answer differs within it."""
 _IN, _OPT, _CLIENT_SUBNET = 1, 41, 8
 _QR, _AA, _TC, _RD, _RA, _CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0010
 _TRANSFERS = frozenset((249, 250, 251, 252, 253, 254))  # TKEY, TSIG, IXFR, AXFR, MAILB, MAILA
@@ -28,7 +31,9 @@ _pair = struct.Struct("!HH")
 
 @dataclass(slots=True)
 class Query:
-    """A well-formed question. `question` is its bytes as sent (the case of letters comes back), `name` lower-case."""
+    """A well-formed question. `question` is its bytes as sent (the case of letters comes back), `name` lower-case.
+    `subnet` is the client subnet as text, `client_subnet` the option's bytes (without scope), which come back too; a
+    prefix of no bits names no subnet."""
 
     id: int
     flags: int
@@ -39,6 +44,7 @@ class Query:
     edns: bool = False
     do: bool = False
     subnet: str | None = None
+    client_subnet: bytes = b""
 
 
 @dataclass(slots=True)
@@ -108,8 +114,8 @@ def _read_additional(query: Query, packet: bytes, position: int, authorities: in
         query.do = bool(ttl & 0x8000)
         if (ttl >> 16) & 0xFF:
             return BADVERS
-        if length:
-            query.subnet = _client_subnet(packet[end + 10 : position])
+        if length and not _read_options(query, packet[end + 10 : position]):
+            return FORMERR
     return None
 
 
@@ -127,19 +133,41 @@ def owner_end(packet: bytes, position: int) -> int | None:
     return None
 
 
-def _client_subnet(options: bytes) -> str | None:
-    """The EDNS client subnet (RFC 7871) as text, if there is a readable one."""
+def _read_options(query: Query, options: bytes) -> bool:
+    """Note the client subnet; False where the options are malformed (RFC 7871 section 7.1.2: bits beyond the prefix, a
+    scope in a question)."""
     position = 0
-    while position + 4 <= len(options):
+    while position < len(options):
+        if position + 4 > len(options):
+            return False
         code, length = _pair.unpack_from(options, position)
         body = options[position + 4 : position + 4 + length]
         position += 4 + length
-        if code == _CLIENT_SUBNET and len(body) >= 4:
-            family, prefix = int.from_bytes(body[:2], "big"), body[2]
-            size = {1: 4, 2: 16}.get(family)
-            if size is not None and prefix <= size * 8 and len(body) - 4 <= size:
-                return f"{ip_address(body[4:].ljust(size, bytes(1)))}/{prefix}"
-    return None
+        if len(body) != length:
+            return False
+        if code == _CLIENT_SUBNET and not _read_client_subnet(query, body):
+            return False
+    return True
+
+
+def _read_client_subnet(query: Query, body: bytes) -> bool:
+    if len(body) < 4:
+        return False
+    size = {1: 4, 2: 16}.get(int.from_bytes(body[:2], "big"))
+    prefix, scope, address = body[2], body[3], body[4:]
+    if size is None:
+        return True  # a family that nobody here knows is no reason to refuse
+    if scope or prefix > size * 8 or len(address) != (prefix + 7) // 8:
+        return False
+    if prefix % 8 and address[-1] & (0xFF >> prefix % 8):
+        return False
+    query.client_subnet = body
+    if prefix:
+        most = SUBNET_BITS_MAX[size]
+        packed = address.ljust(size, b"\0"), prefix
+        network = IPv4Network(packed) if size == 4 else IPv6Network(packed)
+        query.subnet = str(network.supernet(new_prefix=most) if prefix > most else network)
+    return True
 
 
 def build_bad(bad: Bad) -> bytes:
@@ -157,7 +185,7 @@ def build_response(query: Query, answer: Answer, *, recursive: bool, limit: int)
         flags |= _AA
     if recursive:
         flags |= _RA
-    opt = b"\0" + _fixed.pack(_OPT, UDP_EDNS_MAX, 0x8000 if query.do else 0, 0) if query.edns else b""
+    opt = _opt(query, answer) if query.edns else b""
     writer = _Writer(query.name, 12 + len(query.question), limit - len(opt))
     counts = [0, 0, 0]
     for section, rrsets in enumerate((answer.answer, answer.authority, answer.additional)):
@@ -169,6 +197,16 @@ def build_response(query: Query, answer: Answer, *, recursive: bool, limit: int)
             counts[section] += len(rrset.rdatas)
     header = _header.pack(query.id, flags, 1, counts[0], counts[1], counts[2] + (1 if opt else 0))
     return b"".join((header, query.question, *writer.parts, opt))
+
+
+def _opt(query: Query, answer: Answer) -> bytes:
+    """EDNS, with the client subnet where one was sent: its scope says for how large a subnet the answer is."""
+    options = b""
+    if body := query.client_subnet:
+        located = answer.located and query.subnet is not None
+        scope = SUBNET_BITS_MAX[4 if body[1] == 1 else 16] if located else 0
+        options = _pair.pack(_CLIENT_SUBNET, len(body)) + body[:3] + bytes((scope,)) + body[4:]
+    return b"\0" + _fixed.pack(_OPT, UDP_EDNS_MAX, 0x8000 if query.do else 0, len(options)) + options
 
 
 class _Writer:

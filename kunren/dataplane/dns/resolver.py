@@ -3,7 +3,9 @@
 Where to ask follows from the published zones: AWS's own names, then the zone that the registry delegates the name to
 and further down by the NS records that stand there, then the root, which knows no other internet. Answers are
 remembered for their TTL in AWS time (`Clock.now`) and served with what is left of it; "no such name" and "no such
-record" for the SOA's negative TTL (RFC 2308). A change of a delegation makes the resolver forget what lies below it:
+record" for the SOA's negative TTL (RFC 2308). What an authority answers to this client's subnet alone is remembered for
+that
+subnet (RFC 7871 section 7.3). A change of a delegation makes the resolver forget what lies below it:
 the world has no registry whose copies age. The resolver of a VPC answers first from what it knows itself
 (`vpc_names.py`), which it never caches: a change there is seen at once. Refuses to know about sockets; `respond` maps
 packet to packet.
@@ -18,9 +20,10 @@ from ipaddress import IPv4Address
 
 from kunren.core.clock import Clock
 from kunren.dataplane.dns import message, names
-from kunren.dataplane.dns.answer import FAILURE, NOERROR, NXDOMAIN, SERVFAIL, Answer, Chance, Client, answer
+from kunren.dataplane.dns.answer import FAILURE, NOERROR, NXDOMAIN, SERVFAIL, Answer, Note, answer
 from kunren.dataplane.dns.aws_names import aws_answer, root_answer
 from kunren.dataplane.dns.packet_cache import PacketCache
+from kunren.dataplane.dns.policies import Chance, Client
 from kunren.dataplane.dns.vpc_names import VpcNames, vpc_answer
 from kunren.dataplane.dns.zones import ANY, CNAME, NS, SOA, A, RRset, Zone, Zones
 from kunren.world.spec import WorldSpec
@@ -34,18 +37,23 @@ _ALL_TYPES = -1
 
 @dataclass(slots=True)
 class _Entry:
-    """What is remembered of one name and type. `rrset` None: nothing there, and `soa` says for how long. `own`: not
-    remembered at all, since it is the resolver's own knowledge."""
+    """What is remembered of one name and type. `rrset` None: nothing there, and `soa` says for how long. `located`: for
+    clients of one subnet. `own`: not remembered at all, since it is the resolver's own knowledge."""
 
     expires: float
     rcode: int
     rrset: RRset | None = None
     soa: RRset | None = None
+    located: bool = False
     own: bool = False
 
 
+_Key = tuple[bytes, int, str]  # name, type, and the part of the clients it is for ("": all)
+
+
 class Resolver:
-    """One cache. `zones` gives what is published at the moment of asking; `vpc` is the VPC whose resolver this is."""
+    """One cache. `zones` gives what is published at the moment of asking; `vpc` is the VPC whose resolver this is;
+    `note` is told every choice of a routing policy."""
 
     def __init__(
         self,
@@ -54,13 +62,15 @@ class Resolver:
         clock: Clock,
         chance: Chance,
         vpc: VpcNames | None = None,
+        note: Note | None = None,
     ) -> None:
         self.vpc = vpc
+        self._note = note
         self._zones = zones
         self._spec = spec
         self._clock = clock
         self._chance = chance
-        self._cache: dict[tuple[bytes, int], _Entry] = {}
+        self._cache: dict[_Key, _Entry] = {}
         self.packets = PacketCache()
         self.hits = 0
         self.misses = 0
@@ -69,8 +79,11 @@ class Resolver:
         return len(self._cache)
 
     def respond(self, query: message.Query, client: Client, limit: int) -> tuple[bytes, float]:
-        """The packet that answers a query, and the AWS time until which it stays the same to a byte."""
+        """The packet that answers a query, and the AWS time until which it stays the same to a byte for every client of
+        this subnet."""
         reply, until = self.resolve_until(query.name, query.rtype, client)
+        if reply.located and self.vpc is not None:  # whose clients differ by Availability Zone
+            until = 0.0
         return message.build_response(query, reply, recursive=True, limit=limit), until
 
     def resolve(self, name: bytes, rtype: int, client: Client = Client(), depth: int = 0) -> Answer:
@@ -82,10 +95,12 @@ class Resolver:
         now = self._clock.now()
         until = now + 1.0
         chain: list[RRset] = []
+        located = False
         for _ in range(CHAIN_LENGTH_MAX):
-            entry = self._remembered(name, rtype, now)
+            entry = self._remembered(name, rtype, now, client)
             if entry is None:
                 entry = self._ask(name, rtype, now, client, depth)
+            located = located or entry.located
             left = max(0, math.ceil(entry.expires - now))
             # when the TTL shown becomes one less
             until = min(until, entry.expires - left + 1) if not entry.own else 0.0
@@ -93,7 +108,8 @@ class Resolver:
                 if entry.rcode == SERVFAIL:
                     return FAILURE, 0.0
                 authority = (entry.soa._replace(ttl=left),) if entry.soa is not None else ()
-                return Answer(entry.rcode, answer=tuple(chain), authority=authority), until if left else 0.0
+                reply = Answer(entry.rcode, answer=tuple(chain), authority=authority, located=located)
+                return reply, until if left else 0.0
             _, found, _, rdatas = entry.rrset
             if len(rdatas) > 1:
                 rdatas = tuple(self._chance.shuffled(rdatas))
@@ -102,7 +118,7 @@ class Resolver:
             if not left:
                 until = 0.0
             if found != CNAME or rtype in (CNAME, ANY):
-                return Answer(NOERROR, answer=tuple(chain)), until
+                return Answer(NOERROR, answer=tuple(chain), located=located), until
             name = rdatas[0].lower()
             if any(name == each.name for each in chain):
                 return FAILURE, 0.0
@@ -115,13 +131,14 @@ class Resolver:
         for key in gone:
             del self._cache[key]
 
-    def _remembered(self, name: bytes, rtype: int, now: float) -> _Entry | None:
+    def _remembered(self, name: bytes, rtype: int, now: float, client: Client) -> _Entry | None:
         cache = self._cache
-        for kind in (rtype, CNAME, _ALL_TYPES):
-            entry = cache.get((name, kind))
-            if entry is not None and entry.expires > now:
-                self.hits += 1
-                return entry
+        for part in (_part(client), ""):
+            for kind in (rtype, CNAME, _ALL_TYPES):
+                entry = cache.get((name, kind, part))
+                if entry is not None and entry.expires > now:
+                    self.hits += 1
+                    return entry
         self.misses += 1
         return None
 
@@ -129,23 +146,24 @@ class Resolver:
         """Ask the authority for one link of the chain, and remember what it says."""
         reply = None
         if self.vpc is not None:
-            reply = vpc_answer(self._zones(), self.vpc, name, rtype, client, self._chance)
+            reply = vpc_answer(self._zones(), self.vpc, name, rtype, client, self._chance, self._note)
         own = reply is not None
         if reply is None:
             reply = self._authority(name, rtype, client, depth)
+        part = _part(client) if reply.located else ""
         if reply.answer:
             first = reply.answer[0]
-            entry = _Entry(now + first.ttl, NOERROR, first, own=own)
-            self._remember((name, first.rtype if rtype != ANY else ANY), entry, now)
+            entry = _Entry(now + first.ttl, NOERROR, first, located=reply.located, own=own)
+            self._remember((name, first.rtype if rtype != ANY else ANY, part), entry, now)
             return entry
         if reply.rcode not in (NOERROR, NXDOMAIN):
             return _Entry(now, SERVFAIL)
         soa = next((each for each in reply.authority if each.rtype == SOA), None)
-        entry = _Entry(now + (soa.ttl if soa is not None else 0), reply.rcode, None, soa, own)
-        self._remember((name, _ALL_TYPES if reply.rcode == NXDOMAIN else rtype), entry, now)
+        entry = _Entry(now + (soa.ttl if soa is not None else 0), reply.rcode, None, soa, reply.located, own)
+        self._remember((name, _ALL_TYPES if reply.rcode == NXDOMAIN else rtype, part), entry, now)
         return entry
 
-    def _remember(self, key: tuple[bytes, int], entry: _Entry, now: float) -> None:
+    def _remember(self, key: _Key, entry: _Entry, now: float) -> None:
         if entry.expires <= now or entry.own:
             return
         if len(self._cache) >= CACHE_ENTRIES_MAX:
@@ -169,7 +187,7 @@ class Resolver:
         if zone is None:
             return root_answer(zones, name, rtype)
         for _ in range(REFERRALS_MAX):
-            reply = answer(zones, zone, name, rtype, client, self._chance)
+            reply = answer(zones, zone, name, rtype, client, self._chance, self._note)
             if reply.authoritative or reply.answer or reply.rcode != NOERROR:
                 return reply
             referral = next((each for each in reply.authority if each.rtype == NS), None)
@@ -193,3 +211,8 @@ class Resolver:
                     if child is not None and len(child.name) > len(zone.name):
                         return child
         return None
+
+
+def _part(client: Client) -> str:
+    """The clients that get the same answer wherever it depends on who asks: a subnet, or an Availability Zone."""
+    return client.subnet or client.affinity[0][1]

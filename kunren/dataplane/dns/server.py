@@ -1,9 +1,11 @@
 """The DNS server of the world: what is published, who answers where, and the sockets.
 
 In the internet's namespace one pair of wildcard sockets serves the public resolver and every address of Route 53's
-name servers, told apart by the address that was asked; each VPC has a resolver of its own at its base address + 2 and
-at 169.254.169.253. Answers are decided in `answer.py` and `resolver.py`; this file keeps the published `Zones` and
-hands packets over. Refuses to know what a hosted zone or a load balancer is.
+name servers, told apart by the address that was asked. The public resolver is one address with many sites, as such
+services are: each client network has a cache of its own, and the site tells the authorities its clients' subnet. Each
+VPC has a resolver of its own at its base address + 2 and at 169.254.169.253. Answers are decided in `answer.py` and
+`resolver.py`; this file keeps the published `Zones` and hands packets over. Refuses to know what a hosted zone or a
+load balancer is.
 """
 
 from __future__ import annotations
@@ -13,21 +15,24 @@ import logging
 import math
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.dns import message, names
-from kunren.dataplane.dns.answer import FAILURE, REFUSAL, Answer, Chance, Client, answer
+from kunren.dataplane.dns.answer import FAILURE, REFUSAL, Answer, answer
 from kunren.dataplane.dns.aws_names import aws_answer, endpoint_region, name_server_address
+from kunren.dataplane.dns.geography import Geography
 from kunren.dataplane.dns.message import Query, build_bad, build_response, parse_query
 from kunren.dataplane.dns.packet_cache import PacketCache
+from kunren.dataplane.dns.policies import Chance, Client
 from kunren.dataplane.dns.resolver import Resolver
 from kunren.dataplane.dns.transport import TCP_BACKLOG, Responder, TcpListener, UdpListener
 from kunren.dataplane.dns.vpc_names import VpcNames
-from kunren.dataplane.dns.zones import A, Alias, NameRecords, Records, Zone, Zones
-from kunren.world.addresses import NAME_SERVERS, PUBLIC_RESOLVER
+from kunren.dataplane.dns.zones import A, NameRecords, Zone, Zones
+from kunren.world.addresses import NAME_SERVERS, PUBLIC_RESOLVER, client_address
 from kunren.world.interface import INTERNET
 from kunren.world.spec import WorldSpec
 
@@ -35,7 +40,10 @@ if TYPE_CHECKING:
     from kunren.dataplane.dns.client import QueryResult
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 DNS_PORT = 53
+SITES_MAX = 1024
+KEPT_CACHES_MAX = 1024
 
 
 class SocketOpener(Protocol):
@@ -78,10 +86,14 @@ class DnsServer:
         self._resolver_address = resolver_address
         self._name_servers = frozenset(str(each) for each in name_servers)
         self._endpoint_asked = endpoint_asked
+        places = [each.name for each in spec.places]
+        self._default_client = client_address(places.index(spec.default_place) if spec.default_place in places else 0)
         self._zones = Zones()
-        self._kept: dict[str, PacketCache] = {}  # by name server's address; empty whenever something was published
-        self._public = self._new_resolver()
-        self._vpcs: dict[str, tuple[tuple[str, ...], Resolver, _Listeners]] = {}
+        self.geography = Geography(spec)
+        # by name server's address, and by client where that matters; empty whenever something was published
+        self._kept: dict[tuple[str, str], PacketCache] = {}
+        self._sites: dict[str, _Site] = {}  # the public resolver's, by the client network's first three numbers
+        self._vpcs: dict[str, tuple[tuple[str, ...], _Site, _Listeners]] = {}
         self._vpc_lock = asyncio.Lock()
         self._internet: _Listeners | None = None
         self._queries = {"resolver": 0, "name_servers": 0, "malformed": 0}
@@ -110,11 +122,38 @@ class DnsServer:
         self._kept.clear()
         return self._zones.serial
 
+    def publish_unhealthy(self, health_checks: frozenset[str]) -> int:
+        """The health checks that fail from this serial on."""
+        self._zones = self._zones.publish_unhealthy(health_checks)
+        self._kept.clear()
+        return self._zones.serial
+
+    def publish_collection(self, id: str, blocks: Mapping[str, str] | None) -> int:
+        """Replace a CIDR collection: block → location (None: it is gone). Raises ValueError on a bad block."""
+        self._zones = self._zones.publish_collection(id, blocks)
+        self._kept.clear()
+        return self._zones.serial
+
     def _new_resolver(self, vpc: VpcNames | None = None) -> Resolver:
         return Resolver(lambda: self._zones, self._spec, self._clock, self._entropy, vpc)
 
+    def _site(self, peer: str) -> _Site:
+        """The public resolver's site for a client's network; all outside of the world's addresses share one."""
+        network = peer.rpartition(".")[0]
+        site = self._sites.get(network)
+        if site is None:
+            if len(self._sites) >= SITES_MAX:
+                network = ""
+            subnet = f"{network}.0/24" if network else None
+            client = Client(self._resolver_address, subnet, self.geography.of(subnet or peer))
+            site = self._sites.setdefault(network, _Site(self._new_resolver(), client))
+        return site
+
     def _resolvers(self) -> list[Resolver]:
-        return [self._public, *(resolver for _, resolver, _ in self._vpcs.values())]
+        return [
+            *(site.resolver for site in self._sites.values()),
+            *(site.resolver for _, site, _ in self._vpcs.values()),
+        ]
 
     # -- who answers ------------------------------------------------------------------------------------------------
 
@@ -136,10 +175,11 @@ class DnsServer:
         async with self._vpc_lock:
             wanted = tuple(addresses)
             served = self._vpcs.get(vpc.id)
-            resolver = served[1] if served is not None else self._new_resolver(vpc)
-            if resolver.vpc != vpc:
-                resolver.vpc = vpc
-                resolver.forget(names.ROOT)
+            client = Client(location=self.geography.region(vpc.region))
+            site = served[1] if served is not None else _Site(self._new_resolver(vpc), client)
+            if site.resolver.vpc != vpc:
+                site.resolver.vpc = vpc
+                site.resolver.forget(names.ROOT)
             if served is not None and served[0] == wanted:
                 return
             if served is not None:
@@ -148,7 +188,7 @@ class DnsServer:
             listeners = _Listeners()
 
             def respond(packet: bytes, asked: str, peer: str, tcp: bool) -> bytes | None:
-                return self._recurse(resolver, packet, peer, tcp)
+                return self._recurse(site, packet, peer, tcp)
 
             try:
                 for address in wanted:
@@ -156,7 +196,7 @@ class DnsServer:
             except BaseException:
                 listeners.close()
                 raise
-            self._vpcs[vpc.id] = (wanted, resolver, listeners)
+            self._vpcs[vpc.id] = (wanted, site, listeners)
 
     async def stop_vpc(self, vpc_id: str) -> None:
         async with self._vpc_lock:
@@ -166,7 +206,7 @@ class DnsServer:
 
     def _answer_internet(self, packet: bytes, asked: str, peer: str, tcp: bool) -> bytes | None:
         if asked == self._resolver_address:
-            return self._recurse(self._public, packet, peer, tcp)
+            return self._recurse(self._site(peer), packet, peer, tcp)
         if asked in self._name_servers:
             return self._authorize(packet, asked, peer, tcp)
         query = self._parsed(packet)
@@ -182,7 +222,8 @@ class DnsServer:
         self._queries["malformed"] += 1
         return build_bad(query) if query is not None else None
 
-    def _recurse(self, resolver: Resolver, packet: bytes, peer: str, tcp: bool) -> bytes | None:
+    def _recurse(self, site: _Site, packet: bytes, peer: str, tcp: bool) -> bytes | None:
+        resolver = site.resolver
         now = self._clock.now()
         if not tcp and (kept := resolver.packets.get(packet, now)) is not None:
             self._queries["resolver"] += 1
@@ -193,9 +234,10 @@ class DnsServer:
         self._queries["resolver"] += 1
         limit = _limit(query, tcp)
         try:
+            client = self._asking(site, query, peer)
             if self._endpoint_asked is not None and query.rtype == A:
-                self._tell_region(resolver, query)
-            reply, until = resolver.respond(query, Client(peer, query.subnet), limit)
+                self._tell_region(resolver, query, client)
+            reply, until = resolver.respond(query, client, limit)
         except Exception:
             log.exception("the question %r for type %d could not be answered", query.name, query.rtype)
             return build_response(query, FAILURE, recursive=True, limit=limit)
@@ -203,35 +245,50 @@ class DnsServer:
             resolver.packets.put(packet, reply, until)
         return reply
 
-    def _tell_region(self, resolver: Resolver, query: Query) -> None:
+    def _asking(self, site: _Site, query: Query, peer: str) -> Client:
+        """As whom the resolver asks: a public one for the subnet that its client named, a VPC's for the client's
+        zone."""
+        if (vpc := site.resolver.vpc) is not None:
+            return replace(site.client, affinity=vpc.affinity(peer))
+        if query.subnet is None:
+            return site.client
+        return Client(self._resolver_address, query.subnet, self.geography.of(query.subnet))
+
+    def _tell_region(self, resolver: Resolver, query: Query, client: Client) -> None:
         assert self._endpoint_asked is not None
         if query.name.endswith((b"\x09amazonaws\x03com\0", b"\x03api\x03aws\0")):
-            for rrset in resolver.resolve(query.name, A).answer:
+            for rrset in resolver.resolve(query.name, A, client).answer:
                 region = endpoint_region(self._spec, str(IPv4Address(rrset.rdatas[0]))) if rrset.rtype == A else None
                 if region is not None:
                     self._endpoint_asked(region)
 
     def _authorize(self, packet: bytes, asked: str, peer: str, tcp: bool) -> bytes | None:
-        kept = self._kept.get(asked)
-        if kept is None:
-            kept = self._kept[asked] = PacketCache()
         self._queries["name_servers"] += 1
-        if not tcp and (known := kept.get(packet, 0.0)) is not None:
-            return known
+        if not tcp:
+            for key in ((asked, ""), (asked, peer)):
+                kept = self._kept.get(key)
+                if kept is not None and (known := kept.get(packet, 0.0)) is not None:
+                    return known
         query = self._parsed(packet)
         if not isinstance(query, Query):
             return query
         limit = _limit(query, tcp)
         chance = _Watched(self._entropy)
+        client = Client(peer, query.subnet, self.geography.of(query.subnet or peer))
         try:
-            reply = self._authoritative(query, asked, Client(peer, query.subnet), chance)
+            reply = self._authoritative(query, asked, client, chance)
         except Exception:
             log.exception("the question %r for type %d could not be answered", query.name, query.rtype)
             return build_response(query, FAILURE, recursive=False, limit=limit)
         wire = build_response(query, reply, recursive=False, limit=limit)
         if not tcp and not chance.used:
-            kept.put(packet, wire, math.inf)
+            self._keep((asked, peer if reply.located and query.subnet is None else ""), packet, wire)
         return wire
+
+    def _keep(self, key: tuple[str, str], packet: bytes, wire: bytes) -> None:
+        if len(self._kept) >= KEPT_CACHES_MAX:
+            self._kept.clear()
+        self._kept.setdefault(key, PacketCache()).put(packet, wire, math.inf)
 
     def _authoritative(self, query: Query, asked: str, client: Client, chance: Chance) -> Answer:
         zone = self._zones.served_on(asked, query.name)
@@ -263,9 +320,10 @@ class DnsServer:
         return await client.ask(open_socket, servers, name, rtype, self._port)
 
     async def resolve(self, name: str) -> list[str]:
-        """The IPv4 addresses that the public resolver has for a name, without a packet; [] where there are none.
-        Raises BadName."""
-        reply = self._public.resolve(names.to_wire(name.rstrip(".") or "."), A)
+        """The IPv4 addresses that the default place's resolver has for a name, without a packet; [] where there are
+        none. Raises BadName."""
+        site = self._site(self._default_client)
+        reply = site.resolver.resolve(names.to_wire(name.rstrip(".") or "."), A, site.client)
         return [str(IPv4Address(rdata)) for rrset in reply.answer if rrset.rtype == A for rdata in rrset.rdatas]
 
     def status(self) -> dict[str, Any]:
@@ -275,12 +333,24 @@ class DnsServer:
             **self._zones.counts(),
             "vpcs": len(self._vpcs),
             "queries": dict(self._queries),
-            "cache": {"entries": len(self._public), "hits": self._public.hits, "misses": self._public.misses},
+            "sites": len(self._sites),
+            "cache": {
+                "entries": sum(len(site.resolver) for site in self._sites.values()),
+                "hits": sum(site.resolver.hits for site in self._sites.values()),
+                "misses": sum(site.resolver.misses for site in self._sites.values()),
+            },
         }
 
 
 def _limit(query: Query, tcp: bool) -> int:
     return message.TCP_MAX if tcp else query.udp_size
+
+
+class _Site(NamedTuple):
+    """A resolver, and as whom it asks the authorities for a client that says nothing of itself."""
+
+    resolver: Resolver
+    client: Client
 
 
 class _Watched:
@@ -292,17 +362,21 @@ class _Watched:
         self._entropy = entropy
         self.used = False
 
-    def weighted(self, options: list[Records | Alias], weights: list[float]) -> Records | Alias:
+    def weighted(self, options: Sequence[T], weights: Sequence[float]) -> T:
         self.used = True
         return self._entropy.weighted(options, weights)
 
-    def choice(self, options: list[Records | Alias]) -> Records | Alias:
+    def choice(self, options: Sequence[T]) -> T:
         self.used = True
         return self._entropy.choice(options)
 
-    def shuffled(self, options: tuple[bytes, ...]) -> list[bytes]:
+    def shuffled(self, options: Sequence[T]) -> list[T]:
         self.used = True
         return self._entropy.shuffled(options)
+
+    def sample(self, options: Sequence[T], count: int) -> list[T]:
+        self.used = True
+        return self._entropy.sample(options, count)
 
 
 class _Listeners:

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
 from kunren.dataplane.dns import names
-from kunren.dataplane.dns.answer import NOERROR, NXDOMAIN, Answer, Chance, Client, answer
+from kunren.dataplane.dns.answer import NOERROR, NXDOMAIN, Answer, Note, answer
 from kunren.dataplane.dns.aws_names import soa
 from kunren.dataplane.dns.ec2_names import address_in, internal_domain, private_name, public_domain, reversed_address
+from kunren.dataplane.dns.policies import GLOBAL, Chance, Client
 from kunren.dataplane.dns.zones import ANY, PTR, A, RRset, Zones
 
 TTL_S = 60
@@ -30,7 +31,8 @@ _REVERSE_DOMAINS = tuple(
 @dataclass(frozen=True, slots=True)
 class VpcNames:
     """A VPC as its resolver knows it. `hostnames`: both DNS attributes are on. `public` maps the public addresses of
-    its interfaces to their private ones; `peers` does so for public names of VPCs that let this one resolve them."""
+    its interfaces to their private ones; `peers` does so for public names of VPCs that let this one resolve them.
+    `zone_ids` maps the blocks of its subnets to the ids of their Availability Zones."""
 
     id: str
     region: str = "us-east-1"
@@ -38,16 +40,28 @@ class VpcNames:
     hostnames: bool = True
     public: Mapping[str, str] = field(default_factory=dict)
     peers: Mapping[bytes, str] = field(default_factory=dict)
+    zone_ids: Mapping[str, str] = field(default_factory=dict)
+
+    def affinity(self, address: str) -> tuple[tuple[str, str], ...]:
+        """The locations of Availability Zones that one of its addresses is in, the most specific first."""
+        asked = IPv4Address(address)
+        zone = next((each for block, each in self.zone_ids.items() if asked in IPv4Network(block)), None)
+        wider = (("Region", self.region), ("Partition", "aws"), GLOBAL)
+        if zone is None:
+            return (GLOBAL,)
+        return (("AvailabilityZone", zone), ("AvailabilityZoneGroup", f"{self.region}-zg-1"), *wider)
 
 
-def vpc_answer(zones: Zones, vpc: VpcNames, name: bytes, rtype: int, client: Client, chance: Chance) -> Answer | None:
+def vpc_answer(
+    zones: Zones, vpc: VpcNames, name: bytes, rtype: int, client: Client, chance: Chance, note: Note | None = None
+) -> Answer | None:
     """The VPC's own answer; None where the name is left to the internet."""
     if not vpc.hostnames:
         return None
     domain = _own_domain(vpc, name)
     zone = zones.private(vpc.id, name)
     if zone is not None and (domain is None or len(zone.name) >= len(domain)):
-        return answer(zones, zone, name, rtype, client, chance)
+        return answer(zones, zone, name, rtype, client, chance, note)
     if domain is not None:
         return _own(vpc, domain, name, rtype)
     address = address_in(name) if names.parent(name) == names.to_wire(public_domain(vpc.region)) else None

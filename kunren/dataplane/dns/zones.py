@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 import immutables
 
 from kunren.dataplane.dns import names
+from kunren.dataplane.dns.blocks import Blocks
 
 A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV, DS, ANY = 1, 2, 5, 6, 12, 15, 16, 28, 33, 43, 255
 RECORD_TYPES = {
@@ -24,6 +25,7 @@ RECORD_TYPES = {
 }  # fmt: skip
 
 _DUALSTACK = b"\x09dualstack"
+_NO_BLOCKS: Blocks[str] = Blocks.build({})
 
 
 class RRset(NamedTuple):
@@ -37,8 +39,11 @@ class RRset(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Records:
+    """`health_check` is the id of the health check that says whether they may be answered, where there is one."""
+
     ttl: int
     rdatas: tuple[bytes, ...]
+    health_check: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +54,37 @@ class Alias:
     target: bytes
     same_zone: bool
     evaluate: bool = False
+    health_check: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Weighted:
-    """Weight (0 to 255) and what it stands for."""
+class Option:
+    """One of the record sets between which a routing policy chooses, with what that policy looks at: `weight` (0 to
+    255), `region`, `role` (PRIMARY or SECONDARY), `area` (as `geography.area` writes it), `position` (degrees north and
+    east) with `bias`, `blocks` (a CIDR collection's id and a location of it, or "*"), `affinity` (kind and id of a
+    location of Availability Zones)."""
 
-    choices: tuple[tuple[int, Records | Alias], ...]
+    record_set: Records | Alias
+    identifier: str = ""
+    weight: int = 0
+    region: str = ""
+    role: str = ""
+    area: str = ""
+    position: tuple[float, float] | None = None
+    bias: int = 0
+    blocks: tuple[str, str] | None = None
+    affinity: tuple[str, str] | None = None
 
 
-RecordSet: TypeAlias = Records | Alias | Weighted
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """The record sets of one name and type under a routing policy other than simple: one of `policies.POLICIES`."""
+
+    policy: str
+    options: tuple[Option, ...]
+
+
+RecordSet: TypeAlias = Records | Alias | Routed
 Node: TypeAlias = Mapping[int, RecordSet]
 # immutables.Map: owner name → Node, and name → how many owner names lie below it
 _Nodes: TypeAlias = Any
@@ -157,6 +183,8 @@ class Zones:
     _names: Any = field(default_factory=immutables.Map)  # wire name → (Node, whether healthy)
     _above: Any = field(default_factory=immutables.Map)  # wire name → how many apexes and names lie below it
     _private: Any = field(default_factory=immutables.Map)  # (VPC id, apex) → private zones, first created first
+    _unhealthy: frozenset[str] = frozenset()  # ids of health checks
+    _collections: Any = field(default_factory=immutables.Map)  # CIDR collection id → Blocks of location names
 
     def publish(self, owner: str, zones: Mapping[str, Zone]) -> Zones:
         """Replace the zones of an owner."""
@@ -191,6 +219,27 @@ class Zones:
         names_of = self._names_of.set(owner, tuple(nodes)) if nodes else self._names_of.delete(owner)
         above = _counted(self._above, old, tuple(nodes))
         return replace(self, serial=self.serial + 1, _names_of=names_of, _names=found.finish(), _above=above)
+
+    def publish_unhealthy(self, health_checks: frozenset[str]) -> Zones:
+        """The health checks that fail at this moment; all others, unknown ones too, count as healthy."""
+        return replace(self, serial=self.serial + 1, _unhealthy=health_checks)
+
+    def publish_collection(self, id: str, blocks: Mapping[str, str] | None) -> Zones:
+        """Replace a CIDR collection: block → location name (None: the collection is gone). Raises ValueError."""
+        if blocks is None:
+            found = self._collections.delete(id) if id in self._collections else self._collections
+        else:
+            found = self._collections.set(id, Blocks.build(blocks))
+        return replace(self, serial=self.serial + 1, _collections=found)
+
+    def passes(self, health_check: str) -> bool:
+        """Whether a health check says healthy, or is not known."""
+        return health_check not in self._unhealthy
+
+    def collection(self, id: str) -> Blocks[str]:
+        """The blocks of a CIDR collection; none where it is not known."""
+        found: Blocks[str] = self._collections.get(id, _NO_BLOCKS)
+        return found
 
     def zones_of(self, owner: str) -> tuple[Zone, ...]:
         found: tuple[Zone, ...] = self._zones_of.get(owner, ())

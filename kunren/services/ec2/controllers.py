@@ -298,6 +298,7 @@ def vpc_names(snapshot: Snapshot, vpc: Vpc, network: VpcNetwork) -> VpcNames:
         hostnames=vpc.enable_dns_support and vpc.enable_dns_hostnames,
         public=dict(network.public),
         peers=_names_of_peers(snapshot, vpc),
+        zone_ids={each.cidr: each.availability_zone_id for each in store.subnets_of(snapshot, vpc)},
     )
 
 

@@ -13,20 +13,18 @@ from typing import Any, NamedTuple
 
 from kunren.core.errors import NotImplementedByKunren
 from kunren.dataplane.dns import names
-from kunren.services.route53 import aliases, rdata
-from kunren.services.route53.errors import InvalidChangeBatch, InvalidInput
+from kunren.services.route53 import aliases, rdata, routing
+from kunren.services.route53.errors import InvalidChangeBatch, InvalidInput, NoSuchHealthCheck
 from kunren.services.route53.model import AliasTarget, RecordSet
 
 VALUES_MAX = 1000
 CHARACTERS_MAX = 32_000
 CHANGES_MAX = 1000
 VALUES_PER_SET_MAX = 400
-SETS_PER_NAME_AND_TYPE_MAX = 100
 _SINGLE_VALUE = frozenset(("CNAME", "SOA"))
-_POLICIES = (
-    "Weight", "Region", "Failover", "GeoLocation", "GeoProximityLocation", "MultiValueAnswer", "CidrRoutingConfig",
-)  # fmt: skip
-_LATER = (*_POLICIES[1:], "HealthCheckId", "TrafficPolicyInstanceId")
+_POLICIES_LISTED = (
+    "[Weight, Region, Failover, GeoLocation, MultiValueAnswer, GeoProximityLocation, or CidrRoutingConfig]"
+)
 
 Sets = tuple[RecordSet, ...]
 
@@ -53,6 +51,9 @@ class ZoneView:
     record_set_limit: int
     sets_of: Callable[[bytes], Sets]
     target_exists: Callable[[str, str], bool]  # (name with dot, AWS's hosted zone id)
+    health_check_exists: Callable[[str], bool] = lambda id: False
+    cidr_locations: routing.CidrLocations = lambda id: None
+    private: bool = False
 
 
 @dataclass(slots=True)
@@ -78,6 +79,9 @@ def apply_changes(zone: ZoneView, changes: Sequence[Mapping[str, Any]]) -> dict[
     """The names that change, with all their record sets afterwards. Raises InvalidInput and InvalidChangeBatch."""
     for change in changes:
         _check_members(change)
+        check_id = change["ResourceRecordSet"].get("HealthCheckId")
+        if check_id and change["Action"] != "DELETE" and not zone.health_check_exists(check_id):
+            raise NoSuchHealthCheck(check_id)
     _check_limits(changes)
     batch = _Batch(zone)
     seen: dict[SetKey, list[str]] = {}
@@ -112,9 +116,8 @@ def _described(change: Mapping[str, Any]) -> str:
 def _check_members(change: Mapping[str, Any]) -> None:
     """Which members go together. Raises InvalidInput, and NotImplementedByKunren for what comes later."""
     given = change["ResourceRecordSet"]
-    for member in _LATER:
-        if given.get(member) is not None:
-            raise NotImplementedByKunren("route53", f"ChangeResourceRecordSets with {member}")
+    if given.get("TrafficPolicyInstanceId") is not None:
+        raise NotImplementedByKunren("route53", "ChangeResourceRecordSets with TrafficPolicyInstanceId")
     has_alias = given.get("AliasTarget") is not None
     has_ttl, has_records = given.get("TTL") is not None, bool(given.get("ResourceRecords"))
     expected = "Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords], or TrafficPolicyInstanceId]"
@@ -125,15 +128,20 @@ def _check_members(change: Mapping[str, Any]) -> None:
     if not has_alias and not (has_ttl and has_records):
         missing = "ResourceRecords" if has_ttl else "TTL"
         raise InvalidInput(f"Invalid request: Missing field '{missing}' in {_described(change)}")
-    policies = [member for member in _POLICIES if given.get(member) is not None]
+    policies = routing.given_members(given)
     identifier = given.get("SetIdentifier")
+    if len(policies) > 1:
+        raise InvalidInput(
+            f"Invalid request: Expected exactly one of {_POLICIES_LISTED}, but found more than one in "
+            f"{_described(change)}"
+        )
     if policies and not identifier:
         raise InvalidInput(f"Invalid request: Missing field 'SetIdentifier' in {_described(change)}")
     if identifier and not policies:
         raise InvalidInput(
-            "Invalid request: Expected exactly one of [Weight, Region, Failover, GeoLocation, MultiValueAnswer, "
-            f"GeoProximityLocation, or CidrRoutingConfig], but found none in {_described(change)}"
+            f"Invalid request: Expected exactly one of {_POLICIES_LISTED}, but found none in {_described(change)}"
         )
+    routing.check(given, _described(change))
 
 
 def _check_limits(changes: Sequence[Mapping[str, Any]]) -> None:
@@ -202,7 +210,8 @@ def _comparable(record_set: RecordSet) -> tuple[Any, ...]:
     values = sorted(rdata.to_wire(record_set.type, each) for each in record_set.values)
     return (
         record_set.ttl,
-        record_set.weight,
+        routing.shape(record_set),
+        record_set.health_check_id,
         values,
         alias and (alias.hosted_zone_id, aliases.canonical(alias.dns_name), alias.evaluate_target_health),
     )
@@ -213,7 +222,6 @@ def _record_set(given: Mapping[str, Any]) -> RecordSet:
     return RecordSet(
         type=given["Type"],
         set_identifier=given.get("SetIdentifier") or None,
-        weight=given.get("Weight"),
         ttl=given.get("TTL"),
         values=tuple(each["Value"] for each in given.get("ResourceRecords") or ()),
         alias=AliasTarget(
@@ -223,6 +231,8 @@ def _record_set(given: Mapping[str, Any]) -> RecordSet:
         )
         if alias is not None
         else None,
+        health_check_id=given.get("HealthCheckId") or None,
+        **routing.fields(given),
     )
 
 
@@ -280,10 +290,9 @@ def _check_kind(batch: _Batch, key: SetKey, record_set: RecordSet) -> None:
         batch.problems.append(f"RRSet of type SOA with DNS name {name} is not permitted below apex in zone {zone}")
     if key.type == "NS" and key.name.startswith(b"\x01*"):
         batch.problems.append(f"RRSet of type NS with DNS name {name} is not permitted as a wildcard in zone {zone}")
-    if key.type in ("NS", "SOA") and at_apex and record_set.weight is not None:
-        batch.problems.append(f"RRSet of type {key.type} with DNS name {name} must have a simple routing policy.")
-    single = key.type in _SINGLE_VALUE or record_set.weight is not None
-    if single and len(record_set.values) > 1:
+    problems = routing.kind_problems(record_set, name, batch.zone.private, batch.zone.cidr_locations)
+    batch.problems.extend(problems)
+    if not problems and key.type in _SINGLE_VALUE and len(record_set.values) > 1:
         batch.problems.append(
             f"RRSet with DNS name {name}, type {key.type} must contain exactly one resource record, "
             f"but found {len(record_set.values)}."
@@ -306,14 +315,4 @@ def _check_company(batch: _Batch, key: SetKey, record_set: RecordSet) -> None:
         )
     same = [each for each in others if each.type == key.type]
     who = f"RRSet with DNS name {name}, type {key.type}"
-    if record_set.set_identifier is None:
-        if same:
-            batch.problems.append(f"{who} cannot be created as other RRSets exist with the same name and type.")
-        return
-    who += f", SetIdentifier {record_set.set_identifier}"
-    if any(each.weight is None for each in same):
-        batch.problems.append(f"{who} cannot be created as a non-weighted set exists with the same name and type.")
-    elif record_set.alias is None and any(each.alias is None and each.ttl != record_set.ttl for each in same):
-        batch.problems.append(f"{who} cannot be created as weighted sets must contain the same TTL.")
-    if len(same) + 1 > SETS_PER_NAME_AND_TYPE_MAX:
-        batch.problems.append(f"{who} cannot be created as there are {SETS_PER_NAME_AND_TYPE_MAX} already.")
+    batch.problems.extend(routing.company_problems(record_set, same, who))

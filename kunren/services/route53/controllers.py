@@ -1,4 +1,5 @@
-"""Keeps the name servers as the store says, and says in the store what they serve.
+"""Keeps the name servers as the store says, and says in the store what they serve: zones, CIDR collections, and which
+health checks fail.
 
 A zone is published whole when it is first seen (start, restart, after a failure) and from then on by the names that
 the change feed told of, so that a change in a large zone costs what changed.
@@ -14,10 +15,25 @@ from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot
 from kunren.core.clock import Clock
 from kunren.dataplane.dns import names
+from kunren.dataplane.dns.geography import Geography
 from kunren.dataplane.dns.zones import Node, Zone, Zones
 from kunren.services.route53.dataplane import node_of, vpcs_of, zone_of, zone_owner
-from kunren.services.route53.model import HostedZone, OwnerName, ServedZone
+from kunren.services.route53.health import is_healthy
+from kunren.services.route53.model import (
+    CidrCollection,
+    HealthCheck,
+    HealthCheckStatus,
+    HostedZone,
+    OwnerName,
+    ServedZone,
+)
 from kunren.services.route53.store import GLOBAL, Route53Store
+
+_HEALTH = "health"
+_COLLECTION = "cidr-collection/"
+_KINDS = frozenset(
+    each.kind for each in (HostedZone, OwnerName, CidrCollection, HealthCheck, HealthCheckStatus)
+)  # fmt: skip
 
 
 class Dns(Protocol):
@@ -25,7 +41,11 @@ class Dns(Protocol):
 
     @property
     def zones(self) -> Zones: ...
+    @property
+    def geography(self) -> Geography: ...
     def publish(self, owner: str, zones: Mapping[str, Zone]) -> int: ...
+    def publish_unhealthy(self, health_checks: frozenset[str]) -> int: ...
+    def publish_collection(self, id: str, blocks: Mapping[str, str] | None) -> int: ...
 
 
 class Route53Controller:
@@ -36,6 +56,7 @@ class Route53Controller:
         self._dns = dns
         self._changed: dict[str, set[str]] = {}
         self._published: dict[str, Zone] = {}
+        self._unhealthy: frozenset[str] = frozenset()
         store.store.subscribe(self._note, wants=lambda kind: kind == OwnerName.kind)
         self.controller = Controller(
             "route53",
@@ -44,7 +65,7 @@ class Route53Controller:
             keys=_work_of,
             every=_all_work,
             reconcile=self._reconcile,
-            wants=lambda kind: kind in (HostedZone.kind, OwnerName.kind),
+            wants=lambda kind: kind in _KINDS,
         )
 
     async def run(self) -> None:
@@ -59,6 +80,12 @@ class Route53Controller:
                 self._changed.setdefault(key.region, set()).add(key.id)
 
     async def _reconcile(self, work: str) -> None:
+        if work == _HEALTH:
+            self._publish_health()
+            return
+        if work.startswith(_COLLECTION):
+            self._publish_collection(*work.removeprefix(_COLLECTION).split("/"))
+            return
         account, zone_id = work.split("/")
         changed = self._changed.pop(zone_id, set())
         before = self._published.pop(zone_id, None)  # put back when all went well: a failure leads to a full build
@@ -72,21 +99,36 @@ class Route53Controller:
             self._published[zone_id] = before  # its tags or comment
             return
         if before is None:
-            zone = zone_of(hosted, snapshot.list(OwnerName, account, zone_id))
+            zone = zone_of(hosted, snapshot.list(OwnerName, account, zone_id), self._dns.geography.position)
         else:
-            zone = before.with_nodes(_nodes(snapshot, hosted, changed), hosted.version)
+            zone = before.with_nodes(self._nodes(snapshot, hosted, changed), hosted.version)
             zone = replace(zone, vpcs=vpcs_of(hosted))
         self._dns.publish(zone_owner(zone_id), {zone_id: zone})
         self._published[zone_id] = zone
         self._store.set_served(zone_id, account, zone.version)
 
+    def _publish_health(self) -> None:
+        """Nothing is published while no verdict has changed: what a checker saw is written more often than that."""
+        snapshot = self._store.snapshot()
+        unhealthy = frozenset(
+            each.id for each in snapshot.every(HealthCheck) if not is_healthy(snapshot, each.account, each.id)
+        )
+        if unhealthy != self._unhealthy:
+            self._dns.publish_unhealthy(unhealthy)
+            self._unhealthy = unhealthy
 
-def _nodes(snapshot: Snapshot, hosted: HostedZone, changed: Iterable[str]) -> dict[bytes, Node | None]:
-    nodes: dict[bytes, Node | None] = {}
-    for id in changed:
-        owner = snapshot.get(OwnerName, hosted.account, hosted.id, id)
-        nodes[names.from_sort_key(id)] = node_of(hosted.id, owner) if owner is not None else None
-    return nodes
+    def _publish_collection(self, account: str, id: str) -> None:
+        collection = self._store.snapshot().get(CidrCollection, account, GLOBAL, id)
+        self._dns.publish_collection(id, collection.blocks if collection is not None else None)
+        self._store.set_served(id, account, collection.version if collection is not None else None)
+
+    def _nodes(self, snapshot: Snapshot, hosted: HostedZone, changed: Iterable[str]) -> dict[bytes, Node | None]:
+        positions = self._dns.geography.position
+        nodes: dict[bytes, Node | None] = {}
+        for id in changed:
+            owner = snapshot.get(OwnerName, hosted.account, hosted.id, id)
+            nodes[names.from_sort_key(id)] = node_of(hosted.id, owner, positions) if owner is not None else None
+        return nodes
 
 
 def _work_of(snapshot: Snapshot, key: Key) -> Iterable[str]:
@@ -94,10 +136,17 @@ def _work_of(snapshot: Snapshot, key: Key) -> Iterable[str]:
         return (f"{key.account}/{key.id}",)
     if key.kind == OwnerName.kind:
         return (f"{key.account}/{key.region}",)
-    return ()
+    if key.kind == CidrCollection.kind:
+        return (f"{_COLLECTION}{key.account}/{key.id}",)
+    return (_HEALTH,)
 
 
 def _all_work(snapshot: Snapshot) -> Iterable[str]:
+    collections = {(each.account, each.id) for each in snapshot.every(CidrCollection)}
     zones = {(each.account, each.id) for each in snapshot.every(HostedZone)}
     served = {(each.account, each.id) for each in snapshot.every(ServedZone)}
-    return [f"{account}/{zone_id}" for account, zone_id in sorted(zones | served)]
+    return [
+        _HEALTH,
+        *(f"{_COLLECTION}{account}/{id}" for account, id in sorted(collections)),
+        *(f"{account}/{zone_id}" for account, zone_id in sorted((zones | served) - collections)),
+    ]

@@ -237,3 +237,56 @@ class DNSSECNotFound(AwsError):
 
     def __init__(self) -> None:
         super().__init__("The hosted zone doesn't have any DNSSEC resources.")
+
+
+class NoSuchCidrCollection(AwsError):
+    code = "NoSuchCidrCollectionException"
+    status = 404
+
+    def __init__(self, collection_id: str) -> None:
+        super().__init__(f"The CIDR collection {collection_id} doesn't exist.")
+
+
+class NoSuchCidrLocation(AwsError):
+    code = "NoSuchCidrLocationException"
+    status = 404
+
+    def __init__(self, location: str) -> None:
+        super().__init__(f"The CIDR collection has no location {location}.")
+
+
+class CidrCollectionAlreadyExists(AwsError):
+    code = "CidrCollectionAlreadyExistsException"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"A CIDR collection with the name {name} and a different caller reference already exists.")
+
+
+class CidrCollectionInUse(AwsError):
+    code = "CidrCollectionInUseException"
+
+    def __init__(self, collection_id: str) -> None:
+        super().__init__(f"The CIDR collection {collection_id} is in use, and isn't empty.")
+
+
+class CidrCollectionVersionMismatch(AwsError):
+    code = "CidrCollectionVersionMismatchException"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__("The CIDR collection version you provided, doesn't match the one in the collection.")
+
+
+class CidrBlockInUse(AwsError):
+    code = "CidrBlockInUseException"
+
+    def __init__(self, block: str, location: str) -> None:
+        super().__init__(f"The CIDR block {block} is already in use in the location {location}.")
+
+
+class NoSuchGeoLocation(AwsError):
+    code = "NoSuchGeoLocation"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("The geographic location that you specified isn't supported.")

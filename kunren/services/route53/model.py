@@ -58,15 +58,57 @@ class AliasTarget(msgspec.Struct, frozen=True, kw_only=True):
     evaluate_target_health: bool
 
 
+class GeoLocation(msgspec.Struct, frozen=True, kw_only=True):
+    """Codes as given: a continent, or a country ("*": the default), or a country and a subdivision of it."""
+
+    continent: str | None = None
+    country: str | None = None
+    subdivision: str | None = None
+
+
+class GeoProximity(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a resource is: an AWS region, a Local Zone group or coordinates (degrees as they were given)."""
+
+    region: str | None = None
+    local_zone_group: str | None = None
+    latitude: str | None = None
+    longitude: str | None = None
+    bias: int | None = None
+
+
+class CidrRouting(msgspec.Struct, frozen=True, kw_only=True):
+    """A location of a CIDR collection, or "*" for all addresses in none of its blocks."""
+
+    collection_id: str
+    location: str
+
+
+class AzAffinity(msgspec.Struct, frozen=True, kw_only=True):
+    """AvailabilityZone, AvailabilityZoneGroup, Region, Partition or Global, and which one."""
+
+    type: str
+    id: str
+
+
 class RecordSet(msgspec.Struct, frozen=True, kw_only=True):
-    """Values as they were given; `ttl` and `values` are empty on an alias."""
+    """Values as they were given; `ttl` and `values` are empty on an alias. At most one of the members of a routing
+    policy (`weight` to `az_affinity`) is there; without one the policy is simple."""
 
     type: str
     set_identifier: str | None = None
     weight: int | None = None
+    region: str | None = None
+    failover: str | None = None
+    geolocation: GeoLocation | None = None
+    geoproximity: GeoProximity | None = None
+    multivalue: bool | None = None
+    cidr: CidrRouting | None = None
+    az_affinity: AzAffinity | None = None
     ttl: int | None = None
     values: tuple[str, ...] = ()
     alias: AliasTarget | None = None
+    health_check_id: str | None = None
+    traffic_policy_instance_id: str | None = None
 
 
 class OwnerName(Resource, frozen=True, kw_only=True):
@@ -79,8 +121,9 @@ class OwnerName(Resource, frozen=True, kw_only=True):
 
 
 class Change(Resource, frozen=True, kw_only=True):
-    """A change is INSYNC when the zone's served version has reached `version`, or the zone is served no more. It
-    belongs to who asked for it; `zone_account` is the zone's owner where that is another."""
+    """A change is INSYNC when the served version of the zone (or of the CIDR collection, whose id `zone_id` is then)
+    has reached `version`, or it is served no more. It belongs to who asked for it; `zone_account` is the zone's owner
+    where that is another."""
 
     kind: ClassVar[str] = "route53.change"
 
@@ -108,8 +151,19 @@ class DelegationSet(Resource, frozen=True, kw_only=True):
     name_servers: tuple[str, ...]
 
 
+class CidrCollection(Resource, frozen=True, kw_only=True):
+    """Blocks that IP-based routing knows clients by: block → location name. `id` is a UUID."""
+
+    kind: ClassVar[str] = "route53.cidr-collection"
+
+    name: str
+    caller_reference: str
+    version: int = 1
+    blocks: dict[str, str] = {}
+
+
 class ServedZone(Resource, frozen=True, kw_only=True):
-    """Observed: the version of a hosted zone that the name servers answer from."""
+    """Observed: the version of a hosted zone, or of a CIDR collection, that the name servers answer from."""
 
     kind: ClassVar[str] = "route53.served-zone"
     durable: ClassVar[bool] = False

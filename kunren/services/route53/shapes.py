@@ -6,6 +6,7 @@ from typing import Any
 
 from kunren.control.store import Snapshot
 from kunren.dataplane.dns import names
+from kunren.services.route53 import routing
 from kunren.services.route53.errors import InvalidInput
 from kunren.services.route53.model import (
     AlarmSettings,
@@ -72,7 +73,7 @@ def record_set_shape(owner: OwnerName, record_set: RecordSet) -> dict[str, Any]:
         "Name": names.to_text(names.from_sort_key(owner.id)),
         "Type": record_set.type,
         "SetIdentifier": record_set.set_identifier,
-        "Weight": record_set.weight,
+        **routing.shape(record_set),
         "TTL": record_set.ttl,
         "ResourceRecords": [{"Value": value} for value in record_set.values] or None,
         "AliasTarget": {
@@ -82,6 +83,8 @@ def record_set_shape(owner: OwnerName, record_set: RecordSet) -> dict[str, Any]:
         }
         if alias is not None
         else None,
+        "HealthCheckId": record_set.health_check_id,
+        "TrafficPolicyInstanceId": record_set.traffic_policy_instance_id,
     }
 
 

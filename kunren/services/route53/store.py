@@ -19,6 +19,7 @@ from kunren.dataplane.dns import names
 from kunren.services.route53.model import (
     CallerReference,
     Change,
+    CidrCollection,
     DelegationSet,
     HealthCheck,
     HealthCheckStatus,
@@ -37,7 +38,9 @@ class Route53Store:
     """Construct once; registers the service's kinds."""
 
     def __init__(self, store: Store, clock: Clock, entropy: Entropy) -> None:
-        store.register(HostedZone, OwnerName, Change, CallerReference, DelegationSet, VpcAuthorization, ServedZone)
+        store.register(
+            HostedZone, OwnerName, Change, CallerReference, DelegationSet, VpcAuthorization, ServedZone, CidrCollection
+        )
         store.register(HealthCheck, HealthCheckStatus)
         self.store = store
         self._clock = clock
@@ -84,9 +87,11 @@ class Route53Store:
             tx.delete(authorization)
         tx.delete(zone)
 
-    def add_change(self, tx: Tx, zone: HostedZone, comment: str | None = None, account: str | None = None) -> Change:
-        """Note a change that the zone's current version holds, asked for by `account` (None: the zone's owner). The
-        oldest are forgotten beyond a limit."""
+    def add_change(
+        self, tx: Tx, zone: HostedZone | CidrCollection, comment: str | None = None, account: str | None = None
+    ) -> Change:
+        """Note a change that the current version of a zone or CIDR collection holds, asked for by `account` (None: the
+        zone's owner). The oldest are forgotten beyond a limit."""
         change = Change(
             account=account or zone.account,
             region=GLOBAL,
@@ -107,7 +112,7 @@ class Route53Store:
         return change
 
     def set_served(self, zone_id: str, account: str, version: int | None) -> None:
-        """Record what the name servers serve (None: the zone no more)."""
+        """Record what the name servers serve (None: the zone, or CIDR collection, no more)."""
         current = self.snapshot().get(ServedZone, account, GLOBAL, zone_id)
         if (current.version if current is not None else None) == version:
             return
@@ -121,7 +126,9 @@ class Route53Store:
 def status_of(snapshot: Snapshot, change: Change) -> str:
     """INSYNC once the name servers serve the version that holds the change, or no longer serve the deleted zone."""
     owner = change.zone_account or change.account
-    zone = snapshot.get(HostedZone, owner, GLOBAL, change.zone_id)
+    zone = snapshot.get(HostedZone, owner, GLOBAL, change.zone_id) or snapshot.get(
+        CidrCollection, owner, GLOBAL, change.zone_id
+    )
     served = snapshot.get(ServedZone, owner, GLOBAL, change.zone_id)
     if zone is None:
         return "PENDING" if served is not None else "INSYNC"

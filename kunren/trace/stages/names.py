@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv4Address
 
-from kunren.dataplane.dns import names
-from kunren.dataplane.dns.answer import NOERROR, find_node
-from kunren.dataplane.dns.zones import CNAME, A, Alias, Records, Zone
+from kunren.dataplane.dns import answer, names
+from kunren.dataplane.dns.answer import ALIAS_DEPTH_MAX, NOERROR, Choice, find_node
+from kunren.dataplane.dns.zones import CNAME, A, Alias, Option, Records, Routed, Zone
 from kunren.services.elbv2.words import percent
-from kunren.services.route53.dataplane import node_of
-from kunren.services.route53.model import HostedZone, OwnerName
 from kunren.trace.course import Course, State
 from kunren.trace.model import NO_ADDRESS, Considered, Step
 from kunren.trace.outcomes import Draw, Outcome, outcomes
@@ -34,7 +33,7 @@ def _named(course: Course, host: str) -> Step:
         name = names.to_wire(host)
     except names.BadName as error:
         return course.ended(STAGE, "no address", str(error), outcome=NO_ADDRESS, addresses=())
-    found = outcomes(course.state, name, A)
+    found = outcomes(course.state, name, A, course.request.source)
     addresses = tuple(dict.fromkeys(each for outcome in found for each in addresses_of(outcome)))
     likeliest = next((each for each in found if addresses_of(each)), None)
     rcode = found[0].answer.rcode
@@ -51,7 +50,7 @@ def _named(course: Course, host: str) -> Step:
     others = [each for each in addresses_of(given) if each != chosen]
     if others:
         chosen += f" (or {', '.join(others)}: their order is drawn)"
-    considered = _considered(course.state, name, found, course.address)
+    considered = _considered(course.state, found, given)
     return Step(stage=STAGE, chosen=chosen, because=_chain(course.state, name, given), considered=considered)
 
 
@@ -63,13 +62,12 @@ def addresses_of(outcome: Outcome) -> list[str]:
 
 
 def _chain(state: State, name: bytes, given: Outcome) -> str:
-    """How the answer came about: each link of it, with the draw where there was one."""
-    draws = list(given.draws)
-    told = [_link(state, each.name, each.rtype, each.ttl, each.rdatas, draws) for each in given.answer.answer]
+    """How the answer came about: each link of it, with the choices of routing policies on the way."""
+    told = [_link(state, each.name, each.rtype, each.ttl, each.rdatas, given) for each in given.answer.answer]
     return "; ".join(told) or _reason(state, name, [given])
 
 
-def _link(state: State, name: bytes, rtype: int, ttl: int, rdatas: tuple[bytes, ...], draws: list[Draw]) -> str:
+def _link(state: State, name: bytes, rtype: int, ttl: int, rdatas: tuple[bytes, ...], given: Outcome) -> str:
     text = _text(name)
     zone = state.zones.delegated(name)
     node = find_node(zone, name) if zone is not None else None
@@ -78,52 +76,64 @@ def _link(state: State, name: bytes, rtype: int, ttl: int, rdatas: tuple[bytes, 
     where = f"hosted zone {_text(zone.name)} ({zone.id})"
     if name not in zone.nodes:
         where += ", by its wildcard record,"
-    if rtype == CNAME:
+    if rtype == CNAME and isinstance(node[rtype], Records):
         return f"{where} has {text} CNAME {_text(rdatas[0])} (TTL {ttl})"
-    record_set = node[rtype]
-    if isinstance(record_set, Alias):
-        return f"{where} has {text} A as {_option(state, record_set)}"
-    if isinstance(record_set, Records):
-        return f"{where} has {text} A {_values(record_set)} (TTL {ttl})"
-    drawn = f"{where} has {text} A as a weighted choice"
-    choices = [choice for _, choice in record_set.choices]
-    draw = next((each for each in reversed(draws) if all(option in choices for option in each.options)), None)
-    if draw is not None:
-        share = percent(draw.probabilities[draw.index], 1)
-        return f"{drawn}; drawn: {_option(state, draw.options[draw.index])} ({share})"
-    return drawn + "; only one choice has weight and is healthy"
+    kind = "CNAME" if rtype == CNAME else "A"
+    steps = _steps(state, zone, name, rtype, {each.name: each for each in given.choices}, list(given.draws))
+    end = f" (TTL {ttl})" if isinstance(node[rtype], Records) else ""
+    return f"{where} has {text} {kind} {', '.join(steps)}{end}"
 
 
-def _considered(state: State, name: bytes, found: list[Outcome], chosen: str | None) -> tuple[Considered, ...]:
-    """Every outcome with its probability, where there is more than one."""
-    if len(found) < 2:
-        return ()
-    told = []
-    for each in found:
-        draw = each.draws[-1]
-        option = draw.options[draw.index]
-        given = ", ".join(addresses_of(each)) or "nothing"
-        what = f"{_set_identifier(state, name, option)}{_option(state, option)}: {given}"
-        because = f"drawn with {percent(each.probability, 1)}"
-        told.append(Considered(what=what, taken=chosen in addresses_of(each), because=because))
-    return tuple(told)
+def _steps(
+    state: State, zone: Zone, name: bytes, rtype: int, choices: dict[bytes, Choice], draws: list[Draw]
+) -> Iterator[str]:
+    """From a name to its records: through policies and aliases, each with what was taken and why."""
+    record_set = (find_node(zone, name) or {}).get(rtype)
+    for _ in range(ALIAS_DEPTH_MAX):
+        if isinstance(record_set, Routed):
+            choice = choices.get(name)
+            taken = [each for each in choice.considered if each.taken] if choice is not None else []
+            if choice is None or not taken:
+                return
+            what = " and ".join(_named_option(each, choice, draws) for each in taken)
+            yield f"by {choice.policy} routing: {what}; {choice.because}"
+            record_set = taken[0].option.record_set if len(taken) == 1 else None
+        if isinstance(record_set, Records):
+            yield _values(record_set)
+        if not isinstance(record_set, Alias):
+            return
+        yield f"as {_option(state, record_set)}"
+        name = record_set.target
+        record_set = (find_node(zone, name) or {}).get(rtype) if record_set.same_zone else None
 
 
-def _set_identifier(state: State, name: bytes, option: Records | Alias) -> str:
-    """The set identifier of a weighted record, from the store's rows."""
-    zone = state.zones.delegated(name)
-    if zone is None:
-        return ""
-    hosted = next((each for each in state.snapshot.every(HostedZone) if each.id == zone.id), None)
-    key = names.sort_key(name)
-    owner = state.snapshot.get(OwnerName, hosted.account, zone.id, key) if hosted is not None else None
-    for each in owner.record_sets if owner is not None else ():
-        if each.set_identifier and owner is not None:
-            alone = OwnerName(account=owner.account, region=owner.region, id=owner.id, record_sets=(each,))
-            served = next(iter(node_of(zone.id, alone).values()))
-            if option in [choice for _, choice in getattr(served, "choices", ())]:
-                return f"{each.set_identifier}: "
+def _named_option(each: answer.Considered, choice: Choice, draws: list[Draw]) -> str:
+    share = _share(each.option, draws)
+    details = ", ".join(part for part in (each.merit, share) if part)
+    return f"{each.option.identifier} ({details})" if details else each.option.identifier
+
+
+def _share(option: Option, draws: list[Draw]) -> str:
+    """How probable an option was in the draw that it took part in, if there was one."""
+    for draw in reversed(draws):
+        for index, each in enumerate(draw.options):
+            if each is option:
+                return f"drawn with {percent(draw.probabilities[index], 1)}"
     return ""
+
+
+def _considered(state: State, found: list[Outcome], given: Outcome) -> tuple[Considered, ...]:
+    """Every record set that a routing policy looked at, on the way to the answer that was given."""
+    told = []
+    for choice in given.choices:
+        where = f"{_text(choice.name)}: " if len(given.choices) > 1 else ""
+        for each in choice.considered:
+            because = [_share(each.option, list(given.draws)) or each.merit]
+            if not each.healthy:
+                because.append("unhealthy")
+            what = f"{where}{each.option.identifier}: {_option(state, each.option.record_set)}"
+            told.append(Considered(what=what, taken=each.taken, because=", ".join(part for part in because if part)))
+    return tuple(told)
 
 
 def _option(state: State, option: Records | Alias) -> str:

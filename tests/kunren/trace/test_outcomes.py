@@ -7,8 +7,9 @@ import pytest
 from kunren.control.store import Store
 from kunren.core.entropy import Entropy
 from kunren.dataplane.dns import names
-from kunren.dataplane.dns.answer import NXDOMAIN, Client, answer
-from kunren.dataplane.dns.zones import CNAME, A, Alias, NameRecords, Records, Weighted, Zone, Zones
+from kunren.dataplane.dns.answer import NXDOMAIN, answer
+from kunren.dataplane.dns.policies import WEIGHTED, Client
+from kunren.dataplane.dns.zones import CNAME, A, Alias, NameRecords, Option, Records, Routed, Zone, Zones
 from kunren.trace.course import State
 from kunren.trace.outcomes import outcomes
 from kunren.trace.stages.names import addresses_of
@@ -22,14 +23,18 @@ def records(*addresses):
     return Records(60, tuple(bytes(map(int, each.split("."))) for each in addresses))
 
 
+def weighted(*choices):
+    return Routed(WEIGHTED, tuple(Option(record_set, weight=weight) for weight, record_set in choices))
+
+
 @pytest.fixture
 def state():
-    nested = Weighted(((1, Alias(names.to_wire(ELB), False)), (1, records("198.19.0.3"))))
+    nested = weighted((1, Alias(names.to_wire(ELB), False)), (1, records("198.19.0.3")))
     zone = Zone.build(
         "Z1",
         names.to_wire("shop.test"),
         {
-            names.to_wire("shop.test"): {A: Weighted(((3, records("198.19.0.1")), (1, records("198.19.0.2")), (0, records("198.19.0.9"))))},
+            names.to_wire("shop.test"): {A: weighted((3, records("198.19.0.1")), (1, records("198.19.0.2")), (0, records("198.19.0.9")))},
             names.to_wire("www.shop.test"): {CNAME: Records(60, (names.to_wire("deep.shop.test"),))},
             names.to_wire("deep.shop.test"): {A: nested},
         },

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from kunren.services.route53.api.associations import Associations
+from kunren.services.route53.api.cidr import CidrCollections
 from kunren.services.route53.api.delegation_sets import DelegationSets
 from kunren.services.route53.api.dnssec import Dnssec
+from kunren.services.route53.api.geo_locations import GeoLocations
 from kunren.services.route53.api.health_checks import HealthChecks
 from kunren.services.route53.api.limits import Limits
 from kunren.services.route53.api.records import Records
@@ -14,7 +16,18 @@ from kunren.services.route53.api.tags import Tags
 from kunren.services.route53.api.zones import HostedZones
 
 
-class Route53Api(HostedZones, Records, Associations, DelegationSets, Dnssec, HealthChecks, Tags, Limits):
+class Route53Api(
+    HostedZones,
+    Records,
+    Associations,
+    DelegationSets,
+    CidrCollections,
+    GeoLocations,
+    Dnssec,
+    HealthChecks,
+    Tags,
+    Limits,
+):
     """Construct with `(Route53Store, Clock, Entropy, dns)`; `checker_views` is set by who runs the checkers, `call`
     by who knows the other services."""
 

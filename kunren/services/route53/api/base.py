@@ -7,6 +7,7 @@ from typing import Protocol
 from kunren.control.store import Snapshot, Tx
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
+from kunren.dataplane.dns.geography import Geography
 from kunren.dataplane.dns.zones import Zones
 from kunren.services.route53.errors import NoSuchDelegationSet, NoSuchHostedZone
 from kunren.services.route53.model import DelegationSet, HostedZone
@@ -19,6 +20,8 @@ class ServedDns(Protocol):
 
     @property
     def zones(self) -> Zones: ...
+    @property
+    def geography(self) -> Geography: ...
 
 
 class Base:

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import Any
 
 from kunren.control.store import Snapshot
 from kunren.core import hosted_zone_ids
 from kunren.core.context import RequestContext
 from kunren.dataplane.dns import names
-from kunren.dataplane.dns.answer import FAILURE, Client, answer
+from kunren.dataplane.dns.answer import FAILURE, answer
+from kunren.dataplane.dns.policies import Client
 from kunren.services.elbv2.model import LoadBalancer
 from kunren.services.route53 import rdata
 from kunren.services.route53.api.base import Base
 from kunren.services.route53.changes import CHANGES_MAX, Sets, ZoneView, apply_changes
 from kunren.services.route53.dataplane import zone_owner
 from kunren.services.route53.errors import InvalidChangeBatch, InvalidInput, NoSuchChange
-from kunren.services.route53.model import Change, HostedZone, OwnerName, RecordSet
+from kunren.services.route53.model import Change, CidrCollection, HealthCheck, HostedZone, OwnerName, RecordSet
 from kunren.services.route53.shapes import bare_id, change_shape, max_items, record_set_shape
 from kunren.services.route53.store import GLOBAL
 
 RECORD_SETS_PER_PAGE = 300
 RECORD_SETS_MAX = 10_000
+DEFAULT_IPV4_MASK, DEFAULT_IPV6_MASK = 24, 64
 _RCODES = ("NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED")
 
 
@@ -38,13 +41,20 @@ class Records(Base):
                 owner = tx.get(OwnerName, zone.account, zone.id, names.sort_key(name))
                 return owner.record_sets if owner is not None else ()
 
+            def cidr_locations(id: str) -> frozenset[str] | None:
+                collection = tx.get(CidrCollection, zone.account, GLOBAL, id)
+                return frozenset(collection.blocks.values()) if collection is not None else None
+
             view = ZoneView(
                 id=zone.id,
                 name=names.to_wire(zone.name),
                 record_set_count=zone.record_set_count,
                 record_set_limit=RECORD_SETS_MAX,
                 sets_of=sets_of,
-                target_exists=lambda name, zone_id: self._target_exists(name, zone_id),
+                target_exists=self._target_exists,
+                health_check_exists=lambda id: tx.get(HealthCheck, zone.account, GLOBAL, id) is not None,
+                cidr_locations=cidr_locations,
+                private=zone.private,
             )
             changed = apply_changes(view, batch["Changes"])
             zone = self._records.put_sets(tx, zone, changed)
@@ -117,10 +127,7 @@ class Records(Base):
         zones = self._dns.zones
         served = zones.zones_of(zone_owner(zone.id))
         rtype = rdata.type_number(params["RecordType"])
-        subnet = params.get("EDNS0ClientSubnetIP")
-        if subnet is not None:
-            subnet = f"{subnet}/{params.get('EDNS0ClientSubnetMask') or (128 if ':' in subnet else 24)}"
-        client = Client(params.get("ResolverIP") or "", subnet)
+        client = self._client(params)
         reply = answer(zones, served[0], name, rtype, client, self._entropy) if served else FAILURE
         first = reply.answer[0] if reply.answer else None
         return {
@@ -131,6 +138,19 @@ class Records(Base):
             "ResponseCode": _RCODES[reply.rcode],
             "Protocol": "UDP",
         }
+
+    def _client(self, params: dict[str, Any]) -> Client:
+        """As whom to ask: a resolver in us-east-1 unless told. Raises InvalidInput."""
+        geography = self._dns.geography
+        resolver, subnet = params.get("ResolverIP"), params.get("EDNS0ClientSubnetIP")
+        if subnet:
+            mask = params.get("EDNS0ClientSubnetMask") or (DEFAULT_IPV6_MASK if ":" in subnet else DEFAULT_IPV4_MASK)
+            try:
+                subnet = str(ip_network(f"{subnet}/{mask}", strict=False))
+            except ValueError:
+                raise InvalidInput(f"The client subnet {subnet}/{mask} is not valid.") from None
+        location = geography.of(subnet or resolver) if subnet or resolver else geography.region("us-east-1")
+        return Client(resolver or "", subnet or None, location)
 
 
 def _start(params: dict[str, Any]) -> tuple[str, str, str]:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from kunren.core.entropy import Entropy
 from kunren.dataplane.dns import names
-from kunren.dataplane.dns.answer import NOERROR, NXDOMAIN, Answer, Client, answer
+from kunren.dataplane.dns.answer import NOERROR, NXDOMAIN, Answer, Choice, Note, answer
+from kunren.dataplane.dns.policies import FAILOVER, GEOLOCATION, MULTIVALUE, NEXT, WEIGHTED, Client
 from kunren.dataplane.dns.zones import (
     AAAA,
     ANY,
@@ -21,8 +22,9 @@ from kunren.dataplane.dns.zones import (
     Alias,
     NameRecords,
     Node,
+    Option,
     Records,
-    Weighted,
+    Routed,
     Zone,
     Zones,
 )
@@ -34,15 +36,30 @@ SOA_RDATA = (
 )
 APEX_NODE: Node = {NS: Records(172800, (n("ns-1.awsdns-00.com"),)), SOA: Records(900, (SOA_RDATA,))}
 ELB = "lb-1.us-east-1.elb.amazonaws.com"
+
+
+def weighted(*choices: tuple[int, Records | Alias]) -> Routed:
+    return Routed(WEIGHTED, tuple(Option(record_set, weight=weight) for weight, record_set in choices))
+
+
 ONE, TWO, THREE = b"\x0a\0\0\x01", b"\x0a\0\0\x02", b"\x0a\0\0\x03"
 
 
-def ask(nodes: dict[str, Node], name: str, rtype: int, seed: int = 1, elb_healthy: bool = True) -> Answer:
+def ask(
+    nodes: dict[str, Node],
+    name: str,
+    rtype: int,
+    seed: int = 1,
+    elb_healthy: bool = True,
+    failing: tuple[str, ...] = (),
+    note: Note | None = None,
+) -> Answer:
     apex = {**APEX_NODE, **nodes.pop("example.com", {})}
     zone = Zone.build("Z", APEX, {APEX: apex, **{n(each): node for each, node in nodes.items()}})
     zones = Zones().publish("z", {"Z": zone})
     zones = zones.publish_names("elb", {ELB: NameRecords(a=("198.19.0.16", "198.19.0.17"), healthy=elb_healthy)})
-    return answer(zones, zone, n(name), rtype, Client(), Entropy(seed))
+    zones = zones.publish_unhealthy(frozenset(failing))
+    return answer(zones, zone, n(name), rtype, Client(), Entropy(seed), note)
 
 
 def rdatas(reply: Answer) -> set[bytes]:
@@ -132,25 +149,25 @@ def test_an_alias_to_a_record_of_the_zone_takes_its_ttl_under_the_own_name() -> 
 
 
 def test_weights_share_the_answers() -> None:
-    node: Node = {A: Weighted(((3, Records(60, (ONE,))), (1, Records(60, (TWO,))), (0, Records(60, (THREE,)))))}
+    node: Node = {A: weighted((3, Records(60, (ONE,))), (1, Records(60, (TWO,))), (0, Records(60, (THREE,))))}
     drawn = [ask({"w.example.com": node}, "w.example.com", A, seed).answer[0].rdatas[0] for seed in range(2000)]
     assert 1400 < drawn.count(ONE) < 1600
     assert THREE not in drawn
 
 
 def test_zero_weight_record_is_answered_only_when_all_weights_are_zero() -> None:
-    node: Node = {A: Weighted(((0, Records(60, (ONE,))), (0, Records(60, (TWO,)))))}
+    node: Node = {A: weighted((0, Records(60, (ONE,))), (0, Records(60, (TWO,))))}
     drawn = [ask({"w.example.com": node}, "w.example.com", A, seed).answer[0].rdatas[0] for seed in range(400)]
     assert 150 < drawn.count(ONE) < 250
 
 
 def test_a_weighted_alias_whose_target_is_unhealthy_is_not_drawn_while_another_is_healthy() -> None:
     alias = Alias(n(ELB), same_zone=False, evaluate=True)
-    node: Node = {A: Weighted(((255, alias), (0, Records(60, (ONE,)))))}
+    node: Node = {A: weighted((255, alias), (0, Records(60, (ONE,))))}
     for seed in range(50):
         assert rdatas(ask({"w.example.com": node}, "w.example.com", A, seed, elb_healthy=False)) == {ONE}
         assert rdatas(ask({"w.example.com": node}, "w.example.com", A, seed)) != {ONE}
-    alone: Node = {A: Weighted(((1, alias),))}
+    alone: Node = {A: weighted((1, alias))}
     assert ask({"w.example.com": alone}, "w.example.com", A, elb_healthy=False).answer
 
 
@@ -163,6 +180,112 @@ def test_several_values_come_in_random_order() -> None:
 def test_any_is_answered_minimally() -> None:
     node: Node = {A: Records(60, (ONE,)), TXT: Records(60, (b"\x01x",))}
     assert len(ask({"m.example.com": node}, "m.example.com", ANY).answer) == 1
+
+
+def failover(primary: Records | Alias, secondary: Records | Alias) -> Routed:
+    return Routed(FAILOVER, (Option(primary, "p", role="PRIMARY"), Option(secondary, "s", role="SECONDARY")))
+
+
+def to(name: str, evaluate: bool = True, check: str | None = None) -> Alias:
+    return Alias(n(name), same_zone=True, evaluate=evaluate, health_check=check)
+
+
+def test_an_alias_is_as_healthy_as_any_record_of_its_target() -> None:
+    """ "How health checks work in complex configurations": failover over two weighted groups."""
+    nodes: dict[str, Node] = {
+        "www.example.com": {A: failover(to("one.example.com"), to("two.example.com"))},
+        "one.example.com": {A: weighted((1, Records(60, (ONE,), "c1")), (1, Records(60, (TWO,), "c2")))},
+        "two.example.com": {A: Records(60, (THREE,), "c3")},
+    }
+    for failing, found in (
+        ((), {ONE, TWO}),
+        (("c1",), {TWO}),
+        (("c1", "c2"), {THREE}),
+        (("c1", "c2", "c3"), {ONE, TWO}),
+        (("c3",), {ONE, TWO}),
+    ):
+        drawn = {
+            rdata
+            for seed in range(40)
+            for rdata in rdatas(ask(dict(nodes), "www.example.com", A, seed, failing=failing))
+        }
+        assert drawn == found, failing
+
+
+def test_a_branch_that_does_not_evaluate_hides_what_is_dead_behind_it() -> None:
+    nodes: dict[str, Node] = {
+        "www.example.com": {A: failover(to("one.example.com", evaluate=False), Records(60, (TWO,)))},
+        "one.example.com": {A: Records(60, (ONE,), "c1")},
+    }
+    assert rdatas(ask(nodes, "www.example.com", A, failing=("c1",))) == {ONE}
+
+
+def test_an_alias_with_a_health_check_needs_both_to_pass() -> None:
+    nodes: dict[str, Node] = {
+        "www.example.com": {A: failover(to("one.example.com", check="own"), Records(60, (TWO,)))},
+        "one.example.com": {A: Records(60, (ONE,), "c1")},
+    }
+    assert rdatas(ask(dict(nodes), "www.example.com", A)) == {ONE}
+    for failing in ("own", "c1"):
+        assert rdatas(ask(dict(nodes), "www.example.com", A, failing=(failing,))) == {TWO}
+
+
+def test_a_load_balancer_without_healthy_targets_fails_over_and_a_secondary_without_check_is_healthy() -> None:
+    elb = Alias(n(ELB), same_zone=False, evaluate=True)
+    nodes: dict[str, Node] = {"www.example.com": {A: failover(elb, Records(60, (TWO,)))}}
+    assert rdatas(ask(dict(nodes), "www.example.com", A, elb_healthy=False)) == {TWO}
+    both: dict[str, Node] = {"www.example.com": {A: failover(elb, Records(60, (TWO,), "c2"))}}
+    assert rdatas(ask(both, "www.example.com", A, elb_healthy=False, failing=("c2",))) != {TWO}
+
+
+def test_trees_of_aliases_are_followed_to_any_depth_and_loops_end() -> None:
+    nodes: dict[str, Node] = {
+        f"d{depth}.example.com": {A: failover(to(f"d{depth + 1}.example.com"), to(f"d{depth + 1}.example.com"))}
+        for depth in range(40)
+    }
+    nodes["d40.example.com"] = {A: Records(60, (ONE,), "c1")}
+    nodes["top.example.com"] = {A: failover(to("d0.example.com"), Records(60, (TWO,)))}
+    assert rdatas(ask(dict(nodes), "top.example.com", A)) == {ONE}
+    assert rdatas(ask(dict(nodes), "top.example.com", A, failing=("c1",))) == {TWO}
+    loop: dict[str, Node] = {
+        "a.example.com": {A: failover(to("b.example.com"), Records(60, (TWO,)))},
+        "b.example.com": {A: to("a.example.com")},
+    }
+    assert ask(loop, "a.example.com", A).answer == (), "the primary is healthy by its own secondary, and leads nowhere"
+
+
+def test_a_multivalue_answer_is_one_record_set_of_the_healthy_values() -> None:
+    options = tuple(Option(Records(60 + at, (bytes((10, 0, 0, at)),), f"c{at}"), str(at)) for at in range(1, 12))
+    node: Node = {A: Routed(MULTIVALUE, options)}
+    reply = ask({"m.example.com": node}, "m.example.com", A, failing=tuple(f"c{at}" for at in range(3, 12)))
+    assert [(each.ttl, set(each.rdatas)) for each in reply.answer] == [(61, {ONE, TWO})]
+    assert len(ask({"m.example.com": node}, "m.example.com", A).answer[0].rdatas) == 8
+
+
+def test_an_answer_that_depends_on_the_place_says_so_even_when_there_is_none() -> None:
+    node: Node = {A: Routed(GEOLOCATION, (Option(Records(60, (ONE,)), "x", area="country JP"),))}
+    reply = ask({"g.example.com": node}, "g.example.com", A)
+    assert (reply.rcode, reply.answer, reply.authority[0].rtype, reply.located) == (NOERROR, (), SOA, True)
+    assert not ask({"p.example.com": {A: Records(60, (ONE,))}}, "p.example.com", A).located
+
+
+def test_every_choice_is_told_to_those_who_ask() -> None:
+    told: list[Choice] = []
+    nodes: dict[str, Node] = {
+        "www.example.com": {A: failover(to("one.example.com"), to("two.example.com"))},
+        "one.example.com": {A: Records(60, (ONE,), "c1")},
+        "two.example.com": {A: weighted((1, Records(60, (TWO,))))},
+    }
+    ask(nodes, "www.example.com", A, failing=("c1",), note=told.append)
+    assert [(each.name, each.policy) for each in told] == [
+        (n("www.example.com"), "failover"),
+        (n("two.example.com"), "weighted"),
+    ]
+    assert told[0].because == NEXT
+    assert [(each.option.identifier, each.healthy, each.taken, each.merit) for each in told[0].considered] == [
+        ("p", False, False, "primary"),
+        ("s", True, True, "secondary"),
+    ]
 
 
 LABEL = st.sampled_from(["a", "b", "*", "c"])

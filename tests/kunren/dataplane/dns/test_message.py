@@ -5,6 +5,7 @@ import dns.flags
 import dns.message
 import dns.opcode
 import dns.rcode
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -117,3 +118,61 @@ def test_record_sets_beyond_the_reach_of_pointers_are_still_right() -> None:
     message = dns.message.from_wire(wire)
     assert len(message.answer) == 1100
     assert all(len(each) == 2 for each in message.answer)
+
+
+def with_subnet(family: int, source: int, scope: int, address: bytes) -> bytes:
+    body = bytes((0, family, source, scope)) + address
+    option = dns.edns.GenericOption(8, body)
+    return dns.message.make_query("a.test", "A", use_edns=0, options=[option]).to_wire()
+
+
+@pytest.mark.parametrize(
+    ("given", "subnet"),
+    [
+        ((1, 24, 0, b"\xcb\0\x71"), "203.0.113.0/24"),
+        ((1, 32, 0, b"\xcb\0\x71\x09"), "203.0.113.0/24"),
+        ((1, 20, 0, b"\xcb\0\x70"), "203.0.112.0/20"),
+        ((2, 56, 0, b"\x20\x01\x0d\xb8\0\0\xff"), "2001:db8::/48"),
+        ((1, 0, 0, b""), None),
+        ((9, 8, 0, b"x"), None),
+    ],
+)
+def test_a_client_subnet_is_read_as_far_as_it_counts(given: tuple[int, int, int, bytes], subnet: str | None) -> None:
+    assert parsed(with_subnet(*given)).subnet == subnet
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        (1, 24, 24, b"\xcb\0\x71"),
+        (1, 24, 0, b"\xcb\0"),
+        (1, 24, 0, b"\xcb\0\x71\0"),
+        (1, 20, 0, b"\xcb\0\x71"),
+        (1, 33, 0, b"\xcb\0\x71\0\0"),
+        (2, 129, 0, bytes(17)),
+    ],
+    ids=["scope in a question", "too short", "too long", "bits beyond the prefix", "prefix beyond v4", "beyond v6"],
+)
+def test_a_malformed_client_subnet_is_a_format_error(given: tuple[int, int, int, bytes]) -> None:
+    bad = parse_query(with_subnet(*given))
+    assert isinstance(bad, Bad) and bad.rcode == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "located", "scope"),
+    [
+        ((1, 24, 0, b"\xcb\0\x71"), True, 24),
+        ((1, 32, 0, b"\xcb\0\x71\x09"), True, 24),
+        ((2, 56, 0, b"\x20\x01\x0d\xb8\0\0\xff"), True, 48),
+        ((1, 24, 0, b"\xcb\0\x71"), False, 0),
+        ((1, 0, 0, b""), True, 0),
+    ],
+)
+def test_the_scope_says_for_whom_the_answer_is(given: tuple[int, int, int, bytes], located: bool, scope: int) -> None:
+    query = parsed(with_subnet(*given))
+    reply = Answer(0, answer=(RRset(query.name, 1, 60, (b"\x0a\0\0\1",)),), located=located)
+    message = dns.message.from_wire(build_response(query, reply, recursive=False, limit=512))
+    (option,) = message.options
+    assert isinstance(option, dns.edns.ECSOption)
+    assert (option.family, option.srclen, option.scopelen) == (given[0], given[1], scope)
+    assert option.addrdata == given[3]

@@ -9,9 +9,12 @@ from kunren.core.entropy import Entropy
 from kunren.dataplane.dns import names
 from kunren.dataplane.dns.answer import NOERROR, NXDOMAIN, SERVFAIL
 from kunren.dataplane.dns.aws_names import name_server, name_server_address
+from kunren.dataplane.dns.geography import Geography
+from kunren.dataplane.dns.policies import LATENCY, WEIGHTED, Client
 from kunren.dataplane.dns.resolver import Resolver
-from kunren.dataplane.dns.zones import CNAME, NS, SOA, A, NameRecords, Node, Records, Zone, Zones
+from kunren.dataplane.dns.zones import CNAME, NS, SOA, A, NameRecords, Node, Option, Records, Routed, Zone, Zones
 from kunren.world.spec import Region, WorldSpec
+from kunren.world.worldfile import DEFAULT_WORLD
 
 SPEC = WorldSpec(places=(), regions=(Region("us-east-1", "abcdef", 0, 0), Region("eu-west-1", "abc", 0, 0)))
 n = names.to_wire
@@ -168,3 +171,57 @@ def test_every_name_server_has_an_address_of_the_plan() -> None:
         assert (name_server_address(name_server(number)) or "").startswith("198.18.1.")
     assert name_server(8) == "ns-8.awsdns-01.com"
     assert name_server(1536) == "ns-1536.awsdns-00.co.uk"
+
+
+GEOGRAPHY = Geography(DEFAULT_WORLD)
+TOKYO, TOKYO_EDGE, LONDON = "198.18.65.0/24", "198.18.129.0/24", "198.18.67.0/24"
+
+
+def from_subnet(net: Internet, name: str, subnet: str) -> tuple[list[bytes], int, bool]:
+    reply = net.resolver.resolve(n(name), A, Client("198.18.0.2", subnet, GEOGRAPHY.of(subnet)))
+    return list(reply.answer[-1].rdatas), reply.answer[-1].ttl, reply.located
+
+
+def regional(one: bytes, two: bytes) -> Node:
+    options = (
+        Option(Records(60, (one,)), "near", region="ap-northeast-1"),
+        Option(Records(60, (two,)), "far", region="eu-west-2"),
+    )
+    return {A: Routed(LATENCY, options)}
+
+
+def test_an_answer_by_place_is_kept_for_its_subnet_alone() -> None:
+    net = Internet()
+    net.host("example.com", {"www.example.com": regional(ONE, TWO)})
+    assert from_subnet(net, "www.example.com", TOKYO) == ([ONE], 60, True)
+    net.clock.advance(20)
+    assert from_subnet(net, "www.example.com", LONDON) == ([TWO], 60, True)
+    net.host("example.com", {"www.example.com": regional(TWO, ONE)})
+    net.clock.advance(20)
+    assert from_subnet(net, "www.example.com", TOKYO) == ([ONE], 20, True), "the old answer for what is left of its TTL"
+    assert from_subnet(net, "www.example.com", TOKYO_EDGE) == ([TWO], 60, True)
+    net.clock.advance(20)
+    assert from_subnet(net, "www.example.com", TOKYO) == ([TWO], 60, True)
+    assert from_subnet(net, "www.example.com", LONDON) == ([TWO], 20, True)
+
+
+def test_an_answer_for_everybody_is_kept_once() -> None:
+    net = Internet()
+    options = tuple(Option(Records(60, (each,)), weight=1) for each in (ONE, TWO))
+    net.host("example.com", {"www.example.com": {A: Routed(WEIGHTED, options)}})
+    first = from_subnet(net, "www.example.com", TOKYO)
+    assert all(from_subnet(net, "www.example.com", LONDON) == first for _ in range(20)), "what was drawn stays its TTL"
+    seen = set()
+    for _ in range(20):
+        net.clock.advance(60)
+        seen.add(from_subnet(net, "www.example.com", LONDON)[0][0])
+    assert seen == {ONE, TWO}
+
+
+def test_what_lies_behind_a_cname_is_by_place_too() -> None:
+    net = Internet()
+    net.host("example.net", {"www.example.net": {CNAME: Records(300, (n("www.example.com"),))}}, 16)
+    net.host("example.com", {"www.example.com": regional(ONE, TWO)})
+    assert from_subnet(net, "www.example.net", TOKYO)[0] == [ONE]
+    assert from_subnet(net, "www.example.net", LONDON)[0] == [TWO]
+    assert from_subnet(net, "www.example.net", LONDON)[2], "the whole answer is for this subnet"

@@ -160,6 +160,7 @@ def test_a_vpc_has_a_resolver_of_its_own_until_it_is_stopped(namespace: Any, oth
 def test_query_asks_the_authority_and_sees_no_stale_answer(namespace: Any) -> None:
     async def body(server: DnsServer) -> None:
         assert (await server.query("new.example.com", cached=True)).rcode == "NXDOMAIN"
+        assert await server.resolve("new.example.com") == []
         changed = zone().with_nodes({n("new.example.com"): {A: Records(60, (b"\x0a\0\0\2",))}}, 2)
         server.publish("test", {"Z": changed})
         assert (await server.query("new.example.com")).values == ("10.0.0.2",)

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from kunren.core.errors import NotImplementedByKunren
 from kunren.services.route53.errors import InvalidChangeBatch, InvalidInput
 
 ELB = "lb-1.us-east-1.elb.amazonaws.com"
@@ -186,20 +185,6 @@ def test_alias_targets_are_checked_with_aws_text(service: Any) -> None:
 def test_members_that_do_not_go_together_are_invalid_input(service: Any, more: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match=r"Change with \[Action=CREATE, Name=a\.example\.com, Type=A, SetId"):
         service.change(service.zone(), ("CREATE", {**record("a.example.com", "A", "192.0.2.1"), **more}))
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        {"Failover": "PRIMARY", "SetIdentifier": "x"},
-        {"Region": "us-east-1", "SetIdentifier": "x"},
-        {"MultiValueAnswer": True, "SetIdentifier": "x"},
-        {"HealthCheckId": "abc"},
-    ],
-)
-def test_what_comes_later_is_refused_by_name(service: Any, more: dict[str, Any]) -> None:
-    with pytest.raises(NotImplementedByKunren, match=next(iter(more))):
-        service.change(service.zone(), ("CREATE", record("a.example.com", "A", "192.0.2.1", **more)))
 
 
 def test_an_upsert_counts_double_against_the_limits(service: Any) -> None:

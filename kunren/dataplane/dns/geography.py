@@ -1,0 +1,151 @@
+"""Where the clients of DNS are: address → place or region, how far from what, and which areas it lies in.
+
+A pure reading of the world's description. Route 53 works with tables of measured latencies and of where addresses are
+used; here latency follows from the distance on the globe (light in glass, on paths longer than the straight one) unless
+the world file states it, and addresses are where the address plan has them. Addresses that nobody has in this world are
+nowhere: they get the default record of a geolocation, and count as the world's default place where a distance is
+needed.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+
+from kunren.dataplane.dns import positions
+from kunren.dataplane.dns.blocks import Blocks
+from kunren.world.addresses import edge_network, place_network, region_network
+from kunren.world.spec import Place, WorldSpec
+
+EARTH_RADIUS_KM = 6371.0
+ROUND_TRIP_MS = 1.0
+ROUND_TRIP_MS_PER_KM = 0.014  # about 10 µs per km both ways in glass, on paths 1.4 times the straight one
+# Where cables go round: (south, west, north, east) of two areas, and how much longer the way is than the straight one.
+# Between East Asia and Europe traffic takes the Suez or the American way, between Africa and South America mostly
+# Europe.
+_Area = tuple[float, float, float, float]
+_EUROPE, _EAST_ASIA = (35.0, -25.0, 72.0, 40.0), (15.0, 100.0, 55.0, 150.0)
+_AFRICA, _SOUTH_AMERICA = (-36.0, -20.0, 12.0, 42.0), (-56.0, -82.0, 12.0, -34.0)
+DETOURS: tuple[tuple[_Area, _Area, float], ...] = ((_EUROPE, _EAST_ASIA, 1.6), (_AFRICA, _SOUTH_AMERICA, 2.5))
+EVERYWHERE = "*"
+ADDRESSES_KNOWN_MAX = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a client is. `areas` are the geographic locations it lies in, as `area` writes them, the smallest first,
+    `EVERYWHERE` last."""
+
+    name: str = "nowhere"
+    latitude: float = 0.0
+    longitude: float = 0.0
+    areas: tuple[str, ...] = (EVERYWHERE,)
+    latency_ms: Mapping[str, float] = field(default_factory=dict, compare=False)
+
+
+NOWHERE = Location()
+
+
+def area(continent: str | None, country: str | None, subdivision: str | None = None) -> str:
+    """One geographic location as a word: `continent EU`, `country US`, `subdivision US-WA`, or `*`."""
+    if country == EVERYWHERE:
+        return EVERYWHERE
+    if subdivision:
+        return f"subdivision {country}-{subdivision}"
+    return f"country {country}" if country else f"continent {continent}"
+
+
+def distance_km(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Along the globe, between positions in degrees (haversine)."""
+    (north, east), (north2, east2) = one, other
+    a, b = math.radians(north), math.radians(north2)
+    chord = math.sin((b - a) / 2) ** 2 + math.cos(a) * math.cos(b) * math.sin(math.radians(east2 - east) / 2) ** 2
+    return 2 * EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(chord)))
+
+
+def round_trip_ms(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """What a round trip takes on today's cables, as far as positions tell."""
+    detour = max(
+        (
+            factor
+            for a, b, factor in DETOURS
+            if (_lies(one, a) and _lies(other, b)) or (_lies(one, b) and _lies(other, a))
+        ),
+        default=1.0,
+    )
+    return ROUND_TRIP_MS + ROUND_TRIP_MS_PER_KM * distance_km(one, other) * detour
+
+
+def _lies(position: tuple[float, float], area: _Area) -> bool:
+    south, west, north, east = area
+    return south <= position[0] <= north and west <= position[1] <= east
+
+
+class Geography:
+    """The places and regions of one world, as DNS sees them."""
+
+    def __init__(self, spec: WorldSpec) -> None:
+        self._spec = spec
+        self.regions = {**positions.REGIONS, **{each.name: (each.latitude, each.longitude) for each in spec.regions}}
+        """Region code → position."""
+        blocks: dict[str, Location] = {}
+        self._places = {each.name: self._place(each) for each in spec.places}
+        self._regions = {each.name: self._region(each.name) for each in spec.regions}
+        for index, place in enumerate(spec.places):
+            for network in (str(place_network(index)), str(edge_network(index)), *place.networks):
+                blocks[network] = self._places[place.name]
+        for index, region in enumerate(spec.regions):
+            blocks[str(region_network(index))] = self._regions[region.name]
+        self._blocks = Blocks.build(blocks)
+        default = self._places.get(spec.default_place)
+        self.nowhere = (
+            Location("nowhere", default.latitude, default.longitude, (EVERYWHERE,), default.latency_ms)
+            if default is not None
+            else NOWHERE
+        )
+        self.of = functools.lru_cache(maxsize=ADDRESSES_KNOWN_MAX)(self._of)
+
+    def _of(self, address: str) -> Location:
+        """The location of an address or a block (`198.18.65.10`, `198.18.65.0/24`)."""
+        try:
+            network = ip_network(address, strict=False)
+        except ValueError:
+            return self.nowhere
+        return next((location for location, _ in self._blocks.matching(network)), self.nowhere)
+
+    def place(self, name: str) -> Location:
+        return self._places.get(name, self.nowhere)
+
+    def region(self, name: str) -> Location:
+        return self._regions.get(name, self.nowhere)
+
+    def position(self, region: str) -> tuple[float, float] | None:
+        return self.regions.get(region)
+
+    def _place(self, place: Place) -> Location:
+        return self._location(place.name, (place.latitude, place.longitude), _areas(place))
+
+    def _region(self, name: str) -> Location:
+        """A region lies in the country of the place next to it."""
+        position = self.regions[name]
+        near = min(
+            self._spec.places,
+            key=lambda each: distance_km(position, (each.latitude, each.longitude)),
+            default=None,
+        )
+        return self._location(name, position, _areas(near) if near is not None else (EVERYWHERE,))
+
+    def _location(self, name: str, position: tuple[float, float], areas: tuple[str, ...]) -> Location:
+        stated = self._spec.latencies_ms.get(name, {})
+        latency_ms = {
+            region: stated.get(region, round_trip_ms(position, other)) for region, other in self.regions.items()
+        }
+        return Location(name, *position, areas, latency_ms)
+
+
+def _areas(place: Place) -> tuple[str, ...]:
+    smallest = (area(None, place.country, place.subdivision),) if place.subdivision else ()
+    return (*smallest, area(None, place.country), area(place.continent, None), EVERYWHERE)
