@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec(SDK) is None, reason=f"
 ROLE = "arn:aws:iam::000000000000:role/any"
 SOURCE = """
 import os
+import time
 from aws_durable_execution_sdk_python import DurableContext, durable_execution, durable_step
 from aws_durable_execution_sdk_python.config import CallbackConfig, Duration, StepConfig
 from aws_durable_execution_sdk_python.retries import RetryDecision
@@ -82,6 +83,13 @@ def chain(event, context):
         context.invoke("nowhere", {})
     except Exception as error:
         return {"plain": plain, "child": child, "error": type(error).__name__}
+
+
+def slow(event, context):
+    def number(n):
+        return lambda step: time.sleep(0.1) or n
+
+    return [context.step(number(n), name=f"step-{n}") for n in range(10)]
 
 
 def fail(event, context):
@@ -367,8 +375,10 @@ def test_an_execution_outlives_the_daemon(own_kunren, package, until, free_port)
     home = Durable(own_kunren, "000000000000", until)
     home.create(package, DurableConfig={"ExecutionTimeout": 86_400})
     waiting, asked = home.start("steps", a=1, name="kept"), home.start("callback")
+    busy = home.start("slow")
     home.event(waiting, "WaitStarted")
     callback = home.event(asked, "CallbackStarted")["CallbackStartedDetails"]["CallbackId"]
+    home.event(busy, "StepSucceeded")
     os.kill(own_kunren.pid, signal.SIGKILL)
     own_kunren.up("--speed", "20")
     home.client.send_durable_execution_callback_success(CallbackId=callback, Result=b"after")
@@ -376,6 +386,8 @@ def test_an_execution_outlives_the_daemon(own_kunren, package, until, free_port)
     assert home.ended(waiting)["Status"] == "SUCCEEDED"
     kinds = [each["EventType"] for each in home.history(waiting)]
     assert kinds.count("StepSucceeded") == 2
+    assert json.loads(home.ended(busy)["Result"]) == list(range(10))
+    assert [each["EventType"] for each in home.history(busy)].count("StepSucceeded") == 10
     found = json.loads(
         own_kunren.exec(
             *("aws", "--output", "json", "lambda", "get-durable-execution", "--durable-execution-arn", waiting)

@@ -132,6 +132,8 @@ def _check_transition(update: Update, current: DurableOperation | None) -> None:
             raise _invalid("Cannot start a CHAINED_INVOKE that already exist.")
         if update.get("ChainedInvokeOptions") is None:
             raise _invalid("Update for CHAINED_INVOKE operation requires ChainedInvokeOptions.")
+        if update["ChainedInvokeOptions"].get("TenantId"):
+            raise _invalid("Kunren does not have TenantId yet.")
 
 
 def _check_step(update: Update, current: DurableOperation | None) -> None:
@@ -238,7 +240,8 @@ def _callback(state: State, update: Update, current: DurableOperation | None, no
 
 def _chained_invoke(state: State, update: Update, current: DurableOperation | None, now: float) -> None:
     options = update["ChainedInvokeOptions"]
-    _started(state, update, now, target=options["FunctionName"], input=update.get("Payload"))
+    trace = options.get("XAmznTraceId") or state.execution.trace
+    _started(state, update, now, target=options["FunctionName"], input=update.get("Payload"), trace=trace)
 
 
 def _execution(state: State, update: Update, current: DurableOperation | None, now: float) -> None:

@@ -213,7 +213,7 @@ class DurableEngine:
         name = parse_function_name(operation.target, execution.account, execution.region)
         event = (operation.input if operation.input is not None else "{}").encode()
         try:
-            outcome = await self._invoker.run_once(name, event, trace_id=execution.trace)
+            outcome = await self._invoker.run_once(name, event, trace_id=operation.trace)
         except AwsError as error:
             return "FAILED", None, error_of(error.message, error.code)
         if outcome.function_error is not None:

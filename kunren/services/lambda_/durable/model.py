@@ -109,8 +109,8 @@ class DurableOperation(Resource, frozen=True, kw_only=True):
     """One operation. Its id is `execution:number`, `operation` the id that the function gave it.
 
     `change` is the execution's change that it was part of last. `at` is when a wait ends or a step is tried again;
-    `deadline` and `heartbeat` are when a callback times out. `target`, `input` and `child` (the id of the durable
-    execution, where it is one) are of chained invokes.
+    `deadline` and `heartbeat` are when a callback times out. `target`, `input`, `trace` and `child` (the id of the
+    durable execution, where it is one) are of chained invokes.
     """
 
     kind: ClassVar[str] = "lambda.durable-operation"
@@ -135,6 +135,7 @@ class DurableOperation(Resource, frozen=True, kw_only=True):
     heartbeat: float | None = None
     target: str = ""
     input: str | None = None
+    trace: str = ""
     child: str = ""
 
     @property

@@ -93,7 +93,7 @@ def begin_chained(
             entropy,
             now,
             input=operation.input if operation.input is not None else "{}",
-            trace=execution.trace,
+            trace=operation.trace,
             parent=execution.id,
             parent_operation=operation.operation,
         )
