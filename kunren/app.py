@@ -126,6 +126,8 @@ class App:
             clock,
             entropy,
             WorldHost(self.world, self.cgroups),
+            applied=lambda interface_id: self.vpcs.applied(interface_id),
+            spec=spec,
             call=self._call,
             trust=trust_variables(self.ca),
         )

@@ -47,26 +47,31 @@ class RuntimeApi:
         self._ports: dict[str, int] = {}
         self._connections: set[Connection] = set()
 
-    async def serve(self, region: str, listener: socket.socket) -> None:
-        """Answer on the region's socket from now on."""
+    async def serve(self, network: str, listener: socket.socket) -> None:
+        """Answer on that network's socket from now on."""
         loop = asyncio.get_running_loop()
-        self._ports[region] = listener.getsockname()[1]
-        self._servers[region] = await loop.create_server(lambda: Connection(self, region), sock=listener)
+        self._ports[network] = listener.getsockname()[1]
+        self._servers[network] = await loop.create_server(lambda: Connection(self, network), sock=listener)
 
-    def port(self, region: str) -> int:
-        return self._ports[region]
+    def leave(self, network: str) -> None:
+        """Answer there no more: nobody is left."""
+        if (server := self._servers.pop(network, None)) is not None:
+            server.close()
 
-    def attach(self, region: str, address: str, caller: Caller) -> None:
-        self._callers[(region, address)] = caller
+    def port(self, network: str) -> int:
+        return self._ports[network]
 
-    def detach(self, region: str, address: str) -> None:
+    def attach(self, network: str, address: str, caller: Caller) -> None:
+        self._callers[(network, address)] = caller
+
+    def detach(self, network: str, address: str) -> None:
         """Forget that worker and close what connections it has left."""
-        self._callers.pop((region, address), None)
-        for connection in [each for each in self._connections if each.address == address and each.region == region]:
+        self._callers.pop((network, address), None)
+        for connection in [each for each in self._connections if each.address == address and each.network == network]:
             connection.abort()
 
-    def caller(self, region: str, address: str) -> Caller | None:
-        return self._callers.get((region, address))
+    def caller(self, network: str, address: str) -> Caller | None:
+        return self._callers.get((network, address))
 
     def opened(self, connection: Connection) -> None:
         self._connections.add(connection)
@@ -85,8 +90,8 @@ class RuntimeApi:
 class Connection(asyncio.Protocol):
     """One HTTP connection of a worker."""
 
-    def __init__(self, api: RuntimeApi, region: str) -> None:
-        self.region = region
+    def __init__(self, api: RuntimeApi, network: str) -> None:
+        self.network = network
         self.address = ""
         self._api = api
         self._transport: asyncio.Transport | None = None
@@ -121,7 +126,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
         self._api.closed(self)
-        if (caller := self._api.caller(self.region, self.address)) is not None:
+        if (caller := self._api.caller(self.network, self.address)) is not None:
             caller.connection_ended(self, reset=isinstance(error, ConnectionResetError))
 
     # httptools
@@ -140,7 +145,7 @@ class Connection(asyncio.Protocol):
 
     def _begin_stream(self) -> None:
         """An answer that comes in pieces goes on at once where its reader wants that, else it is kept until whole."""
-        caller = self._api.caller(self.region, self.address)
+        caller = self._api.caller(self.network, self.address)
         parts = self._url.decode("latin-1").removeprefix(VERSION).split("/")
         if caller is not None and len(parts) == 3 and (parts[0], parts[2]) == ("invocation", "response"):
             kind = self._headers.get(b"content-type", b"application/octet-stream").decode("latin-1")
@@ -158,7 +163,7 @@ class Connection(asyncio.Protocol):
         if self._stream is not None:
             if not self._stream.feed(body, self._pause, self._resume):
                 self._stream = None
-                if (caller := self._api.caller(self.region, self.address)) is not None:
+                if (caller := self._api.caller(self.network, self.address)) is not None:
                     caller.streamed(self._stream_id, RESPONSE_TOO_LARGE, b"")
             return
         if self._body_bytes < _KEPT_BYTES_MAX:  # beyond, only that it is too much matters
@@ -171,7 +176,7 @@ class Connection(asyncio.Protocol):
         body, headers = b"".join(self._body), self._headers
         stream, stream_id = self._stream, self._stream_id
         self._reset()
-        if stream is not None and (caller := self._api.caller(self.region, self.address)) is not None:
+        if stream is not None and (caller := self._api.caller(self.network, self.address)) is not None:
             kind = headers.get(b"lambda-runtime-function-error-type", b"").decode("latin-1")
             self.send(*caller.streamed(stream_id, kind, headers.get(b"lambda-runtime-function-error-body", b"")))
             return
@@ -180,7 +185,7 @@ class Connection(asyncio.Protocol):
     # routing
 
     def _route(self, method: str, path: str, headers: Mapping[bytes, bytes], body: bytes) -> None:
-        caller = self._api.caller(self.region, self.address)
+        caller = self._api.caller(self.network, self.address)
         if caller is None:
             self.send(403, problem("Forbidden", "No worker has this address."), close=True)
             return

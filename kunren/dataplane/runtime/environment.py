@@ -79,6 +79,7 @@ class Environment:
         command: Command,
         surroundings: Surroundings,
         place: Place,
+        network: str,
         address: str,
         *,
         provisioned: bool = False,
@@ -89,6 +90,7 @@ class Environment:
     ) -> None:
         self.version = version
         self.place = place
+        self.network = network
         self.phase = "init"
         self.place_kept = False
         self.provisioned = provisioned
@@ -147,8 +149,7 @@ class Environment:
                 return program
             argv = (program if lays_files else program.replace(TASK_ROOT, self.version.code_dir, 1),)
         api = self._with.api
-        region = self.version.region
-        api.attach(region, self._address, self)
+        api.attach(self.network, self._address, self)
         task_root = TASK_ROOT if lays_files else self.version.code_dir
         needed = [*self._command.reads, *self._with.trust.values()]
         spec = ProcessSpec(
@@ -158,7 +159,7 @@ class Environment:
             env=worker_environment(
                 self.version,
                 task_root=task_root,
-                runtime_api=f"{self._address}:{api.port(region)}",
+                runtime_api=f"{self._address}:{api.port(self.network)}",
                 log_stream=self.place.stream,
                 path=self._command.path,
                 runtime_dir=str(Path(self._command.argv[-1]).parent),
@@ -185,13 +186,13 @@ class Environment:
     async def _confined(self, spec: ProcessSpec) -> Process:
         version, host = self.version, self._with.host
         if not host.lays_files:
-            return await host.spawn(version.region, spec)
+            return await host.spawn(self.network, spec)
         group = self._memory.group = host.make_group(self._address, version.memory_mb, version.storage_mb)
         entrances = tuple(group.open()) if group is not None else ()
         size = version.storage_mb << 20
         confined = Confinement(self.place.scratch, size, OPEN_FILES_MAX, PROCESSES_MAX, entrances)
         try:
-            return await host.spawn(version.region, replace(spec, confined=confined))
+            return await host.spawn(self.network, replace(spec, confined=confined))
         finally:
             for each in entrances:
                 os.close(each)
@@ -227,7 +228,7 @@ class Environment:
         self.phase = "ended"
         self._parked = None
         self._cancel_timers()
-        self._with.api.detach(self.version.region, self._address)
+        self._with.api.detach(self.network, self._address)
         self._on_leaving(self)
 
     # Invocations

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from kunren.world.cgroups import Cgroup, Cgroups
 from kunren.world.interface import Process, ProcessSpec, WorldEnded
+from kunren.world.network import workload_namespace
 
 RUNTIME_API_PORT = 9001
 PROCESSES_MAX = 1024
@@ -33,12 +34,13 @@ class FunctionHost(Protocol):
         """Whether a spec's `binds` are carried out, so that code can be at /var/task and /tmp be the worker's own."""
         ...
 
-    async def listen(self, region: str) -> socket.socket:
-        """A listening socket on all loopback addresses that the region's workers can reach."""
+    async def listen(self, network: str) -> socket.socket:
+        """A listening socket on all loopback addresses that workers there can reach. A network is a region, for
+        functions without a VPC, or a network interface."""
         ...
 
-    async def spawn(self, region: str, spec: ProcessSpec) -> Process:
-        """Start a worker; the spec's namespace is filled in here. Raises OSError when it can't be executed."""
+    async def spawn(self, network: str, spec: ProcessSpec) -> Process:
+        """Start a worker there; the spec's namespace is filled in here. Raises OSError when it can't be executed."""
         ...
 
     def make_group(self, name: str, memory_mb: int, storage_mb: int) -> Cgroup | None:
@@ -66,7 +68,8 @@ class FunctionsWorld(Protocol):
 
 
 class WorldHost:
-    """Workers in the namespace of functions without a VPC, one namespace per region."""
+    """Workers in the namespace of the region's functions without a VPC, or in that of a network interface, which has
+    to be there."""
 
     lays_files = True
 
@@ -75,15 +78,20 @@ class WorldHost:
         self._cgroups = cgroups
         self._probed = asyncio.Lock()
 
-    async def listen(self, region: str) -> socket.socket:
+    async def _namespace(self, network: str) -> str:
+        if network.startswith("eni-"):
+            return workload_namespace(network)
+        return await self._world.ensure_functions(network)
+
+    async def listen(self, network: str) -> socket.socket:
         async with self._probed:
             if self._cgroups.tree is None:
                 await asyncio.to_thread(self._cgroups.probe)
-        namespace = await self._world.ensure_functions(region)
+        namespace = await self._namespace(network)
         return await self._world.open_socket(namespace, bind=("0.0.0.0", RUNTIME_API_PORT), listen=1024)
 
-    async def spawn(self, region: str, spec: ProcessSpec) -> Process:
-        namespace = await self._world.ensure_functions(region)
+    async def spawn(self, network: str, spec: ProcessSpec) -> Process:
+        namespace = await self._namespace(network)
         return await self._world.spawn(replace(spec, namespace=namespace))
 
     def make_group(self, name: str, memory_mb: int, storage_mb: int) -> Cgroup | None:
@@ -104,7 +112,7 @@ class LocalHost:
 
     lays_files = False
 
-    async def listen(self, region: str) -> socket.socket:
+    async def listen(self, network: str) -> socket.socket:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
         listener.bind(("0.0.0.0", 0))
@@ -112,7 +120,7 @@ class LocalHost:
         listener.setblocking(False)
         return listener
 
-    async def spawn(self, region: str, spec: ProcessSpec) -> Process:
+    async def spawn(self, network: str, spec: ProcessSpec) -> Process:
         process = await asyncio.create_subprocess_exec(
             *spec.argv,
             env=dict(spec.env),

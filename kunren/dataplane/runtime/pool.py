@@ -75,6 +75,10 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
+    def environments(self) -> frozenset[Environment]:
+        return frozenset(self._all)
+
+    @property
     def size(self) -> int:
         return len(self._all)
 

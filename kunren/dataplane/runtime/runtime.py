@@ -73,10 +73,11 @@ class FunctionRuntime:
         self._started = 0
 
     async def prepare(self, version: FunctionVersion) -> None:
-        """Check that this machine can run it, and have its region's Runtime API listening. Raises
+        """Check that this machine can run it, and have the Runtime API listening where it will. Raises
         RuntimeUnavailable, and what the world raises."""
         await self._command(version)
-        await self._listen(version.region)
+        for network in version.networks:
+            await self._listen(network)
 
     async def check_runtime(self, runtime: str) -> None:
         """Raises RuntimeUnavailable where nothing on this machine runs it."""
@@ -92,13 +93,24 @@ class FunctionRuntime:
             self._commands[key] = known
         return known
 
-    async def _listen(self, region: str) -> None:
-        if (waiting := self._listening.get(region)) is None or (waiting.done() and waiting.exception() is not None):
-            waiting = self._listening[region] = asyncio.ensure_future(self._open(region))
+    async def _listen(self, network: str) -> None:
+        if (waiting := self._listening.get(network)) is None or (waiting.done() and waiting.exception() is not None):
+            waiting = self._listening[network] = asyncio.ensure_future(self._open(network))
         await asyncio.shield(waiting)
 
-    async def _open(self, region: str) -> None:
-        await self._api.serve(region, await self._host.listen(region))
+    async def _open(self, network: str) -> None:
+        await self._api.serve(network, await self._host.listen(network))
+
+    def uses(self, network: str) -> bool:
+        """Whether any worker lives there."""
+        return any(
+            worker.network == network for pool in [*self._pools.values(), *self._old] for worker in pool.environments
+        )
+
+    def leave(self, network: str) -> None:
+        """Nobody will live there any more."""
+        self._listening.pop(network, None)
+        self._api.leave(network)
 
     async def run(self, version: FunctionVersion, call: Invocation, *, reserved: int | None = None) -> Outcome:
         """Run the function once. Raises Throttled; a function that fails is an Outcome, not an exception."""
@@ -177,6 +189,7 @@ class FunctionRuntime:
             self._commands[(version.runtime, self._task_root(version))],
             self._with,
             place,
+            version.networks[self._addresses % len(version.networks)],
             _address(self._addresses),
             provisioned=provisioned,
             on_idle=self._idle(pool),

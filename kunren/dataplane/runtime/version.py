@@ -14,7 +14,7 @@ class FunctionVersion(msgspec.Struct, frozen=True, kw_only=True):
 
     `arn` is the function's ARN without qualifier; `revision` changes with each update, so that an update to equal
     values still replaces the workers, as on AWS. `code_dir` is the folder with the unpacked code, `opt_dir` the one
-    with its layers ("" without).
+    with its layers ("" without). `interfaces` are those of a function in a VPC.
     """
 
     account: str
@@ -32,6 +32,12 @@ class FunctionVersion(msgspec.Struct, frozen=True, kw_only=True):
     revision: str
     environment: dict[str, str] = {}
     log_group: str = ""
+    interfaces: tuple[str, ...] = ()
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Where its workers may live: behind a network interface of a VPC, or with the region's other functions."""
+        return self.interfaces or (self.region,)
 
     @property
     def key(self) -> str:

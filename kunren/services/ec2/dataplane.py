@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from kunren.control.store import Snapshot
@@ -78,7 +79,8 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
     def guard(interface: NetworkInterface) -> Firewall:
         if interface.groups not in firewalls:
             firewalls[interface.groups] = firewall(interface, groups, members, lists)
-        return firewalls[interface.groups]
+        found = firewalls[interface.groups]
+        return replace(found, ingress=()) if interface.attachment == "function" else found
 
     return VpcNetwork(
         id=vpc.id,
@@ -104,7 +106,7 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
                 source_dest_check=each.source_dest_check,
             )
             for each in interfaces
-            if each.attachment == "workload"
+            if each.attachment in ("workload", "function")
         ),
         nat_gateways=tuple(
             NatGateway(

@@ -111,9 +111,9 @@ class SecondaryAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NetworkInterface(Resource, frozen=True, kw_only=True):
-    """`attachment` says what answers on the address: "node" (a load balancer node, in the VPC's namespace), "workload"
-    and "nat" (namespaces of their own), or None (nothing yet). `public_ip` is the Elastic IP `allocation_id`, or where
-    that is None Amazon's own."""
+    """`attachment` says what answers on the address: "node" (a load balancer node, in the VPC's namespace), "workload",
+    "function" and "nat" (namespaces of their own), or None (nothing yet). `public_ip` is the Elastic IP
+    `allocation_id`, or where that is None Amazon's own."""
 
     kind: ClassVar[str] = "ec2.network-interface"
 

@@ -136,9 +136,8 @@ def check_tags(tags: Mapping[str, str]) -> None:
 
 def refuse_missing_features(params: Mapping[str, Any]) -> None:
     """What would be accepted and then not happen is refused, by name."""
-    vpc = params.get("VpcConfig") or {}
-    if vpc.get("SubnetIds") or vpc.get("SecurityGroupIds"):
-        raise _not_yet("functions in a VPC", "Leave VpcConfig out.")
+    if (params.get("VpcConfig") or {}).get("Ipv6AllowedForDualStack"):
+        raise _not_yet("IPv6 in VPCs", "Leave Ipv6AllowedForDualStack out.")
     if params.get("FileSystemConfigs"):
         raise _not_yet("file systems of functions")
     if (params.get("TracingConfig") or {}).get("Mode") == "Active":

@@ -24,6 +24,7 @@ from kunren.services.lambda_.code import CodeStore
 from kunren.services.lambda_.errors import InvalidParameterValueException
 from kunren.services.lambda_.model import LATEST, Configured, Function, FunctionStatus, LayerVersion, PublishedVersion
 from kunren.services.lambda_.names import function_arn
+from kunren.services.lambda_.networks import FunctionNetworks, NoInterface
 
 log = logging.getLogger(__name__)
 _KINDS = (Function.kind, PublishedVersion.kind)
@@ -32,10 +33,13 @@ _KINDS = (Function.kind, PublishedVersion.kind)
 class Deployer:
     """`run` lives until it is cancelled."""
 
-    def __init__(self, store: Store, runtime: FunctionRuntime, code: CodeStore, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, runtime: FunctionRuntime, code: CodeStore, networks: FunctionNetworks, clock: Clock
+    ) -> None:
         self._store = store
         self._runtime = runtime
         self._code = code
+        self._networks = networks
         self.controller = Controller(
             "lambda",
             store,
@@ -98,6 +102,10 @@ class Deployer:
         except (InvalidParameterValueException, zipfile.BadZipFile, FileNotFoundError) as error:
             log.error("the package of function %s cannot be unpacked: %r", function.id, error)
             return None, "The function's deployment package cannot be unpacked.", "InvalidZipFileException"
+        try:
+            interfaces = await self._networks.ensure(function)
+        except NoInterface as error:
+            return None, str(error), error.code
         version = FunctionVersion(
             account=function.account,
             region=function.region,
@@ -114,6 +122,7 @@ class Deployer:
             revision=function.update_id,
             environment=function.environment or {},
             log_group=function.log_group,
+            interfaces=interfaces,
         )
         try:
             await self._runtime.prepare(version)

@@ -35,6 +35,14 @@ class Durability(msgspec.Struct, frozen=True, kw_only=True):
     kms_key_arn: str = ""
 
 
+class VpcPlacement(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a function in a VPC has its interfaces: one for each subnet, with all the security groups."""
+
+    vpc_id: str
+    subnets: tuple[str, ...]
+    groups: tuple[str, ...]
+
+
 class Configured(Resource, frozen=True, kw_only=True):
     """What a function's $LATEST and its published versions have in common: all that decides how it runs.
 
@@ -60,6 +68,7 @@ class Configured(Resource, frozen=True, kw_only=True):
     kms_key_arn: str = ""
     layers: tuple[LayerReference, ...] = ()
     durability: Durability | None = None
+    vpc: VpcPlacement | None = None
     last_modified: float
     revision_id: str
     update_id: str
@@ -77,7 +86,7 @@ class Configured(Resource, frozen=True, kw_only=True):
 
 SETTINGS = (
     "role", "runtime", "handler", "code", "timeout", "memory_size", "environment", "architecture", "ephemeral_storage",
-    "log_group", "dead_letter_arn", "kms_key_arn", "layers", "durability",
+    "log_group", "dead_letter_arn", "kms_key_arn", "layers", "vpc", "durability",
 )  # fmt: skip
 """The fields of `Configured` that a published version takes over from $LATEST, besides its description."""
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from kunren.control.store import Store
@@ -27,17 +27,20 @@ from kunren.services.lambda_.events import EventQueue
 from kunren.services.lambda_.invoker import Invoker
 from kunren.services.lambda_.log_delivery import LogDelivery
 from kunren.services.lambda_.model import RESOURCES
+from kunren.services.lambda_.networks import FunctionNetworks
 from kunren.services.lambda_.packages import Packages
 from kunren.services.lambda_.provisioning import Provisioner
 from kunren.services.lambda_.sources.poller import Poller
 from kunren.services.lambda_.sources.queues import QueueSource
 from kunren.services.lambda_.urls import FunctionUrls
 from kunren.settings import Settings
+from kunren.world.spec import WorldSpec
+from kunren.world.worldfile import DEFAULT_WORLD
 
 
 class LambdaService:
-    """`trust` are the environment variables that name the world's certificate bundle to functions; `call` reaches
-    other services."""
+    """`applied` waits until a network interface is live. `trust` are the environment variables that name the world's
+    certificate bundle to functions; `call` reaches other services."""
 
     def __init__(
         self,
@@ -47,6 +50,8 @@ class LambdaService:
         entropy: Entropy,
         host: FunctionHost,
         *,
+        applied: Callable[[str], Awaitable[None]],
+        spec: WorldSpec = DEFAULT_WORLD,
         call: CallService = nobody_answers,
         trust: Mapping[str, str] | None = None,
         environment_limit: int = 64,
@@ -72,7 +77,8 @@ class LambdaService:
         self.downloads = Downloads(code, clock, entropy)
         sources = {"sqs": QueueSource(call)}
         self.api = LambdaApi(store, clock, entropy, self.invoker, Packages(code, call), self.downloads, sources)
-        self._deployer = Deployer(store, self.runtime, code, clock)
+        self._networks = FunctionNetworks(store, clock, entropy, spec, self.runtime, applied)
+        self._deployer = Deployer(store, self.runtime, code, self._networks, clock)
         self._provisioner = Provisioner(store, self.runtime, clock)
         self._poller = Poller(store, self.invoker, clock, sources)
         self._events = EventQueue(store, self.invoker, clock, Destinations(call, clock, entropy))
@@ -85,6 +91,7 @@ class LambdaService:
         """Deploy functions and work off events until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._deployer.run(), name="lambda-deployer")
+            group.create_task(self._networks.controller.run(), name="lambda-networks")
             group.create_task(self._provisioner.controller.run(), name="lambda-provisioner")
             group.create_task(self._events.run(), name="lambda-events")
             group.create_task(self._poller.run(), name="lambda-poller")

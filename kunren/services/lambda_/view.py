@@ -84,6 +84,13 @@ def _settings(function: Configured) -> dict[str, Any]:
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": function.log_group},
     }
+    if function.vpc is not None:
+        shown["VpcConfig"] = {
+            "SubnetIds": list(function.vpc.subnets),
+            "SecurityGroupIds": list(function.vpc.groups),
+            "VpcId": function.vpc.vpc_id,
+            "Ipv6AllowedForDualStack": False,
+        }
     if function.layers:
         shown["Layers"] = [{"Arn": each.arn, "CodeSize": each.code.size} for each in function.layers]
     if function.durability is not None:

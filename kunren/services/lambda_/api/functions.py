@@ -27,6 +27,7 @@ from kunren.services.lambda_.limits import TOTAL_CODE_BYTES_MAX, code_bytes
 from kunren.services.lambda_.lookup import aliases_of, find, get_alias, versions_of
 from kunren.services.lambda_.model import LATEST, Code, Configured, Function, PublishedVersion
 from kunren.services.lambda_.names import FunctionName, parse_function_name
+from kunren.services.lambda_.networks import resolve_vpc
 from kunren.services.lambda_.view import configuration, listed
 
 
@@ -45,6 +46,7 @@ class FunctionOperations(VersionOperations):
         code = await self._keep_code(ctx, params["Code"])
         layers = resolve_layers(self._store.snapshot(), ctx, params.get("Layers") or ())
         check_size(code, layers)
+        vpc = resolve_vpc(self._store.snapshot(), ctx, params.get("VpcConfig"))
         environment = params.get("Environment")
         function = Function(
             account=ctx.account,
@@ -64,6 +66,7 @@ class FunctionOperations(VersionOperations):
             log_group=(params.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name.name}",
             dead_letter_arn=(params.get("DeadLetterConfig") or {}).get("TargetArn") or "",
             layers=layers,
+            vpc=vpc,
             kms_key_arn=params.get("KMSKeyArn") or "",
             durability=durability_of(params, None, creating=True),
             code_signing_config=params.get("CodeSigningConfigArn") or "",
@@ -149,6 +152,8 @@ class FunctionOperations(VersionOperations):
                 if set(changes["layers"]) - set(function.layers):
                     check_signed(tx, function)
             changes["durability"] = durability_of(params, function.durability, creating=False)
+            if params.get("VpcConfig") is not None:
+                changes["vpc"] = resolve_vpc(tx, ctx, params["VpcConfig"])
             updated = self._updated(function, **changes)
             tx.put(updated)
         return self._shown(updated)

@@ -17,9 +17,15 @@ from kunren.core.clock import SystemClock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.dataplane.runtime.host import LocalHost
+from kunren.services.ec2.model import NetworkInterface
 from kunren.services.elbv2.model import TargetGroup
 from kunren.services.lambda_.service import LambdaService
 from kunren.settings import Settings
+
+
+async def _never(interface: str) -> None:
+    raise NotImplementedError(interface)
+
 
 ROLE = "arn:aws:iam::000000000000:role/function"
 
@@ -86,8 +92,8 @@ def with_lambda(tmp_path: Path) -> Callable[..., None]:
             settings = Settings(state_dir=tmp_path)
             clock = told.pop("clock", None) or SystemClock()
             store = Store(settings.database)
-            store.register(TargetGroup)
-            service = LambdaService(settings, store, clock, Entropy(), LocalHost(), **told)
+            store.register(TargetGroup, NetworkInterface)
+            service = LambdaService(settings, store, clock, Entropy(), LocalHost(), applied=_never, **told)
             await service.start()
             running = asyncio.ensure_future(service.run())
             try:

@@ -50,7 +50,7 @@ def test_retired_runtimes_are_refused():
 @pytest.mark.parametrize(
     "params",
     [
-        {"VpcConfig": {"SubnetIds": ["subnet-1"]}},
+        {"VpcConfig": {"Ipv6AllowedForDualStack": True}},
         {"TracingConfig": {"Mode": "Active"}},
         {"LoggingConfig": {"LogFormat": "JSON"}},
     ],
