@@ -2,7 +2,9 @@
 
 Envoy's parser refuses most malformed requests by itself in every mode (those that AWS classes as Severe: a bad length
 or version, lengths that differ, a line break in a header). What it would let pass is decided here, in routes where a
-header's presence is enough, else in the script that every forwarded request goes through.
+header's presence is enough, else in the script that every forwarded request goes through. Of ambiguous requests that
+go on, the defensive mode knows those by a length or an encoding of GET and HEAD, and by suspicious names: to look for
+empty headers would cost every request, and a length beside an encoding is removed before anybody sees it.
 
 "Load balancer attributes" (desync mitigation modes), "Access logs" (classification reasons) and "HTTP 400", "HTTP 414"
 in the Application Load Balancer guide.
@@ -10,14 +12,25 @@ in the Application Load Balancer guide.
 
 from __future__ import annotations
 
-from kunren.dataplane.envoy.resources import Fragment
+from kunren.dataplane.envoy.resources import TYPE, Fragment
 from kunren.services.elbv2.dataplane.answers import SERVER, page
 
 HEADER_MAX = 16_384
 _LENGTHS = ("content-length", "transfer-encoding")
 
+CLOSE = "close"
+"""The script of routes after whose answer the client's connection is closed."""
+_CLOSES = """\
+local function closes(handle)
+  local info = handle:streamInfo()
+  if info:protocol() ~= 'HTTP/2' then info:drainConnectionUponCompletion() end
+end
+"""
+SOURCES = {CLOSE: {"inline_string": _CLOSES + "function envoy_on_request(handle) closes(handle) end\n"}}
 REFUSE = f"""\
+{_CLOSES}
 local function refuse(handle, status, text)
+  if status ~= '500' then closes(handle) end
   handle:respond({{[':status'] = status, ['server'] = '{SERVER}', ['content-type'] = 'text/html'}}, text)
 end
 """
@@ -38,6 +51,15 @@ DROP_INVALID = """\
   end
   for _, name in ipairs(invalid) do headers:remove(name) end
 """
+AMBIGUOUS = """\
+  local method = headers:get(':method')
+  if headers:get('content_length') or headers:get('transfer_encoding') or ((method == 'GET' or method == 'HEAD') and
+    ((headers:get('content-length') or '0') ~= '0' or headers:get('transfer-encoding'))) then
+    closes(handle)
+  end
+"""
+"""In the defensive mode such requests go on, and the client's connection is not used again. (The target's is: Envoy has
+no way to end it, and a target that is asked to may do so while the next request is on its way.)"""
 STRICTEST = f"""\
   for name, text in pairs(headers) do
     local plain = name:gsub('[^%w]+', '-')
@@ -65,6 +87,11 @@ def severe_matches(mode: str) -> list[Fragment]:
             match = _present(name)
             made.append({**match, "headers": [*match["headers"], method]})
     return made
+
+
+def closing() -> Fragment:
+    """A route's configuration of the listener's script, for one that only closes."""
+    return {"@type": TYPE + "envoy.extensions.filters.http.lua.v3.LuaPerRoute", "name": CLOSE}
 
 
 def _present(*names: str) -> Fragment:

@@ -32,6 +32,8 @@ from kunren.services.elbv2.model import Listener, LoadBalancer
 _HCM = TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 DECIDED_WITHIN_S = 15.0
 """How long Envoy waits for the decision about a request: two questions to a provider, and some more."""
+REQUESTS_MAX = 10_000
+"""After so many requests an HTTP/2 connection gets a GOAWAY. (Envoy counts those of HTTP/1.1 over TLS as well.)"""
 _WELL_KNOWN_PORTS = (80, 443)
 # The seed mixes the time with an address of the worker's own heap, so that two workers (and two starts) differ.
 _TRACE = """\
@@ -189,6 +191,7 @@ def _connection_manager(
     }
     if secure:
         config["http2_protocol_options"] = {"max_concurrent_streams": 128}
+        config["common_http_protocol_options"]["max_requests_per_connection"] = REQUESTS_MAX
     return {"name": "envoy.filters.network.http_connection_manager", "typed_config": config}
 
 
@@ -197,8 +200,11 @@ def _http_filters(listener: Listener, attribute: Callable[[str], str], needs: Ne
     script = guarding.REFUSE + _TRACE + guarding.SIZES
     if attribute("routing.http.drop_invalid_header_fields.enabled") == "true":
         script += guarding.DROP_INVALID
-    if attribute("routing.http.desync_mitigation_mode") == "strictest":
-        script += guarding.STRICTEST
+    match attribute("routing.http.desync_mitigation_mode"):
+        case "strictest":
+            script += guarding.STRICTEST
+        case "defensive":
+            script += guarding.AMBIGUOUS
     if listener.protocol == "HTTPS":
         script = versions.UNFIT + script
         script += versions.BY_VERSION if needs.versions else versions.ONLY_GRPC_IS_WRONG
@@ -208,7 +214,11 @@ def _http_filters(listener: Listener, attribute: Callable[[str], str], needs: Ne
     if not preserve and listener.port not in _WELL_KNOWN_PORTS:
         script += _HOST_PORT
     # what the script writes into headers is for the target: the rule was chosen by what the client sent
-    lua = {"@type": TYPE + "envoy.extensions.filters.http.lua.v3.Lua", "clear_route_cache": False}
+    lua = {
+        "@type": TYPE + "envoy.extensions.filters.http.lua.v3.Lua",
+        "clear_route_cache": False,
+        "source_codes": guarding.SOURCES,
+    }
     router = {"@type": TYPE + "envoy.extensions.filters.http.router.v3.Router", "suppress_envoy_headers": True}
     filters: list[dict[str, Any]] = [
         *([http_filter(DECIDED_WITHIN_S)] if needs.decisions else []),

@@ -102,7 +102,8 @@ def _own_routes(forwarding: Forwarding) -> list[Fragment]:
     """What the load balancer refuses before any rule: TRACE, lengths that may be taken for another, and more than 30
     addresses in X-Forwarded-For."""
     routes = [_page({"prefix": "/", "headers": [{"name": ":method", "string_match": {"exact": "TRACE"}}]}, 405)]
-    routes += [_page(match, 400) for match in guarding.severe_matches(forwarding.desync_mode)]
+    closing = {"typed_per_filter_config": {LUA: guarding.closing()}}
+    routes += [{**_page(match, 400), **closing} for match in guarding.severe_matches(forwarding.desync_mode)]
     if forwarding.xff_mode != "remove":
         many = {"name": "x-forwarded-for", "string_match": {"safe_regex": {"regex": _MANY_ADDRESSES}}}
         routes.append(_page({"prefix": "/", "headers": [many]}, 463))

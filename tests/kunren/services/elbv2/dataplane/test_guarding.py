@@ -61,6 +61,39 @@ def test_requests_are_refused_by_class_and_mode(kit, run_bench, backends, mode):
     run_bench(story)
 
 
+@pytest.mark.parametrize(
+    ("mode", "what", "statuses"),
+    [
+        # allowed, and the connection is not used again
+        ("defensive", "UndefinedContentLengthSemantics", [200]),
+        ("defensive", "SuspiciousHeader", [200]),
+        ("monitor", "UndefinedContentLengthSemantics", [200, 200]),
+        # refused, likewise
+        ("defensive", "SuspiciousTeClPresent", [400]),
+        ("strictest", "UndefinedContentLengthSemantics", [400]),
+        ("strictest", "EmptyHeader", [400]),
+        ("strictest", "NonCompliantHeader", [400]),
+        ("defensive", "Compliant", [200, 200]),
+    ],
+)
+def test_connections_are_closed_after_an_ambiguous_or_a_refused_request(kit, run_bench, backends, mode, what, statuses):
+    given = {**SEVERE, **AMBIGUOUS, "Compliant": COMPLIANT}[what]
+
+    async def story(bench):
+        one, port = backends("one"), kit.free_port()
+        on = kit.listener(port, default=kit.forward(("a", 1)))
+        attributes = {"routing.http.desync_mitigation_mode": mode}
+        await bench.apply(
+            kit.load_balancer(attributes=attributes), on, kit.default_rule(on), kit.target_group("a", one.target())
+        )
+        got = await asyncio.to_thread(kit.raw, port, given + COMPLIANT, 1)
+        lines = [each for each in got.split(b"\r\n") if b"HTTP/1.1 " in each]
+        assert [int(each.rpartition(b"HTTP/1.1 ")[2][:3]) for each in lines] == statuses
+        assert (b"connection: close" in got) == (len(statuses) == 1)
+
+    run_bench(story)
+
+
 def test_nothing_is_smuggled_to_targets(kit, run_bench, backends):
     """However two lengths disagree, a target sees no request that hides in another's body."""
     hidden = b"GET /hidden HTTP/1.1\r\nHost: a.b\r\n\r\n"

@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
+from kunren.services.elbv2.dataplane import listening
+
 TIMEOUT_S = 10
 
 
@@ -245,5 +247,29 @@ def test_websockets_live_as_long_as_something_passes_and_end_with_the_idle_timeo
             asyncio.to_thread(talk, secure, lambda sock: trusting.wrap_socket(sock, server_hostname="web.test")),
         )
         assert all(0.8 < seconds < 4 for seconds in both), both
+
+    run_bench(story, kit.environment(certificates=issued))
+
+
+def test_an_http2_connection_is_told_to_go_away_after_its_requests(
+    kit, run_bench, backends, tls, tmp_path, monkeypatch
+):
+    assert listening.REQUESTS_MAX == 10_000
+    monkeypatch.setattr(listening, "REQUESTS_MAX", 5)
+    issued, trusting = tls("web.test")
+    root = tmp_path / "root.pem"
+    root.write_text(trusting.root)
+
+    async def story(bench):
+        one, port = backends("one"), kit.free_port()
+        on = kit.listener(port, protocol="HTTPS", certificates=tuple(issued), default=kit.forward(("a", 1)))
+        await bench.apply(kit.load_balancer(), on, kit.default_rule(on), kit.target_group("a", one.target()))
+        command = ["curl", "-sS", "-v", "-m", "10", "--http2", "--cacert", str(root), "--connect-to",
+                   f"web.test:443:127.0.0.1:{port}", "-w", " %{http_code} %{num_connects}\n",
+                   *["https://web.test/"] * 8]  # fmt: skip
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
+        answers = [line.split() for line in done.stdout.splitlines()]
+        assert answers == [["one", "200", connects] for connects in "10000100"], done
+        assert "GOAWAY" in done.stderr
 
     run_bench(story, kit.environment(certificates=issued))
