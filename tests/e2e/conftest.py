@@ -159,9 +159,11 @@ class Running:
 class Site:
     """One account with an internet-facing load balancer in two zones of its default VPC."""
 
-    def __init__(self, kunren: Any, account: str, running: Running, until: Callable[..., Any]) -> None:
+    def __init__(
+        self, kunren: Any, account: str, running: Running, until: Callable[..., Any], region: str = "us-east-1"
+    ) -> None:
         self.kunren, self.account, self._running, self._until = kunren, account, running, until
-        self.elb, self.ec2 = kunren.client("elbv2", account), kunren.client("ec2", account)
+        self.elb, self.ec2 = kunren.client("elbv2", account, region), kunren.client("ec2", account, region)
         self.vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
         subnets = self.ec2.describe_subnets()["Subnets"]
         self.subnets = [each["SubnetId"] for each in sorted(subnets, key=lambda each: each["AvailabilityZone"])[:2]]
@@ -404,6 +406,19 @@ def site(kunren: Any, account: str, running: Running, until: Any) -> Iterator[Si
     made = Site(kunren, account, running, until)
     yield made
     made.remove()
+
+
+@pytest.fixture
+def site_in(kunren: Any, account: str, running: Running, until: Any) -> Iterator[Callable[[str], Site]]:
+    """`site_in(region)`: such a load balancer in any region."""
+    with ExitStack() as made:
+
+        def make(region: str) -> Site:
+            site = Site(kunren, account, running, until, region)
+            made.callback(site.remove)
+            return site
+
+        yield make
 
 
 @pytest.fixture

@@ -165,6 +165,24 @@ def _balances(case: Case, made: dict, port: int, closed: int | None = None, pres
         assert each.end() is not None
 
 
+def failover(case: Case) -> None:
+    """Health checks of every kind; a primary whose health two of three make, and a secondary for when it takes three."""
+    app, configuration = f"app.{case.domain}", case.configuration("failover", domain=case.domain)
+    route53 = case.client("route53")
+    for _ in range(2):
+        configuration.apply(threshold="2")
+        case.until(lambda: case.dig(app) == ["198.19.0.10"], "the primary", 30)
+        configuration.apply(threshold="3")
+        case.until(lambda: case.dig(app) == ["198.19.0.20"], "the secondary", 60)
+        if _ == 0:
+            configuration.adopt(
+                "aws_route53_health_check.dead", "aws_route53_health_check.primary", "aws_route53_health_check.alarm"
+            )
+        configuration.destroy()
+        assert route53.list_health_checks()["HealthChecks"] == []
+        assert nothing_left(case)
+
+
 GREETER = """
 import os, words
 def handler(event, context):
@@ -201,7 +219,7 @@ def functions(case: Case) -> None:
 @pytest.mark.timeout(900)
 def test_configurations_are_applied_changed_and_destroyed_twice(terraform_cases):
     """All of them at once: nearly all the time are pauses that the provider makes before it looks at all."""
-    terraform_cases([site, names, network, streams, functions])
+    terraform_cases([site, names, failover, network, streams, functions])
 
 
 def test_the_provider_is_found_where_terraform_looks_for_it(tmp_path):
