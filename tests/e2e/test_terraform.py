@@ -169,18 +169,20 @@ def failover(case: Case) -> None:
     """Health checks of every kind; a primary whose health two of three make, and a secondary for when it takes three."""
     app, configuration = f"app.{case.domain}", case.configuration("failover", domain=case.domain)
     route53 = case.client("route53")
-    for _ in range(2):
-        configuration.apply(threshold="2")
-        case.until(lambda: case.dig(app) == ["198.19.0.10"], "the primary", 30)
-        configuration.apply(threshold="3")
-        case.until(lambda: case.dig(app) == ["198.19.0.20"], "the secondary", 60)
-        if _ == 0:
-            configuration.adopt(
-                "aws_route53_health_check.dead", "aws_route53_health_check.primary", "aws_route53_health_check.alarm"
-            )
-        configuration.destroy()
-        assert route53.list_health_checks()["HealthChecks"] == []
-        assert nothing_left(case)
+    configuration.apply(threshold="2")
+    case.until(lambda: case.dig(app) == ["198.19.0.10"], "the primary", 30)
+    configuration.apply(threshold="3")
+    case.until(lambda: case.dig(app) == ["198.19.0.20"], "the secondary", 60)
+    checks = ("dead", "primary", "alarm")
+    configuration.adopt(*(f"aws_route53_health_check.{each}" for each in checks))
+    configuration.destroy()
+    assert route53.list_health_checks()["HealthChecks"] == []
+    assert nothing_left(case)
+
+    configuration.apply()
+    case.until(lambda: case.dig(app) == ["198.19.0.20"], "the secondary once more", 60)
+    configuration.destroy()
+    assert nothing_left(case)
 
 
 GREETER = """
