@@ -28,7 +28,6 @@ from kunren.fallback.fallback import Fallback, spawn_in_world
 from kunren.gateway.certificates import CertificateContexts
 from kunren.gateway.gateway import Gateway
 from kunren.gateway.inside import Inside
-from kunren.gateway.objects import ServiceObjects
 from kunren.management.api import ManagementApi
 from kunren.management.server import ManagementServer
 from kunren.services.acm.api import AcmApi
@@ -107,7 +106,6 @@ class App:
         route53_store = Route53Store(store, clock, entropy)
         self.route53 = Route53Api(route53_store, clock, entropy, self.dns)
         self.acm = AcmApi(store, clock, entropy, in_use_by=certificates_in_use)
-        self.objects = ServiceObjects(clock, lambda request: self.gateway.chain.handle(request))
         self.elbv2 = Elbv2Api(
             store,
             clock,
@@ -116,7 +114,7 @@ class App:
             may_invoke=may_invoke,
             certificate_state=certificate_state,
             limits=raised(settings.quotas),
-            objects=self.objects,
+            call=self._call,
         )
         self.globalaccelerator = GlobalAcceleratorApi(store, clock, entropy, lambda name: spec.region(name) is not None)
         self.cgroups = Cgroups(f"kunren-{settings.run_dir.name}")
@@ -147,7 +145,7 @@ class App:
             self.envoy,
             self.dns,
             bridge_socket=self.functions.bridge.socket_path,
-            objects=self.objects,
+            call=self._call,
             observe=self.envoy.access_log.subscribe,
         )
         self.accelerators = AcceleratorControllers(store, clock, entropy, self.world, self.dns, spec)
@@ -176,9 +174,7 @@ class App:
         self.gateway.fronts += [self.functions.urls, self.functions.downloads, PublicKeys(self.login), statuses]
         self.inside = Inside(self.gateway, self.fallback)
         self.endpoints = EndpointController(self.store, clock, self.world, self.gateway, self.dns)
-        self.flow_logs = FlowLogDelivery(
-            self.store, clock, self.entropy, self.world, self.vpcs.network, self._call, self.objects
-        )
+        self.flow_logs = FlowLogDelivery(self.store, clock, self.entropy, self.world, self.vpcs.network, self._call)
         self.proxy = HostProxy(self.world, self.dns.resolve, self.spec.default_place, settings.proxy_port)
         self.tracer = Tracer(
             self.store, lambda: self.dns.zones, self.spec, clock, self.world,

@@ -19,9 +19,9 @@ import msgspec
 
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store
+from kunren.core.calling import CallService, nobody_answers
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
-from kunren.core.objects import NoObjects, Objects
 from kunren.dataplane.dns.zones import NameRecords
 from kunren.dataplane.envoy.access_log import Subscriber
 from kunren.dataplane.envoy.admin import Counted
@@ -330,11 +330,11 @@ class Elbv2Controllers:
         dns: NamePublisher,
         *,
         bridge_socket: Path | str,
-        objects: Objects | None = None,
+        call: CallService = nobody_answers,
         observe: Subscribe | None = None,
     ) -> None:
-        """`bridge_socket` is where the HTTP server in front of Lambda targets listens; `objects` is S3 and `observe`
-        subscribes to Envoy's access log, for the logs of load balancers."""
+        """`bridge_socket` is where the HTTP server in front of Lambda targets listens; `call` reaches S3 and
+        `observe` subscribes to Envoy's access log, for the logs of load balancers."""
         env = Environment(
             netns_path=world.netns_path,
             certificate=certificate_material,
@@ -346,9 +346,7 @@ class Elbv2Controllers:
         flows = FlowControl(world)
         self.balancers = LoadBalancerController(store, clock, envoy, dns, env, flows)
         self.endings = EndingController(store, clock, flows.end, envoy.cut)
-        self.logs = LogDelivery(
-            store, clock, entropy, objects or NoObjects(), observe or _nothing_observed, certificate_material
-        )
+        self.logs = LogDelivery(store, clock, entropy, call, observe or _nothing_observed, certificate_material)
         checks = HealthCheckLog(store, self.logs.add)
         self.health = HealthController(
             store, clock, entropy, world, bridge_socket=str(bridge_socket), told=checks.probed

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from kunren.control.store import Snapshot, Store
+from kunren.core.calling import CallService, nobody_answers
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
-from kunren.core.objects import NoObjects, Objects
 from kunren.services.elbv2.limits import Limits
 from kunren.world.spec import WorldSpec
 
@@ -36,7 +36,7 @@ class Parts:
     `may_invoke(snapshot, function ARN, target group ARN)`: whether the function's policy lets the load balancing
     service in; None where there is no such function.
     `certificate_state(snapshot, account, certificate ARN)`: ACM's status of it ("ISSUED", …); None where there is none.
-    `objects`: S3, for CA bundles, revocation lists and logs.
+    `call`: other services, for CA bundles, revocation lists and logs in S3.
     """
 
     store: Store
@@ -46,4 +46,4 @@ class Parts:
     may_invoke: MayInvoke = nothing_invocable
     certificate_state: CertificateState = no_certificates
     limits: Limits = field(default_factory=Limits)
-    objects: Objects = field(default_factory=NoObjects)
+    call: CallService = nobody_answers

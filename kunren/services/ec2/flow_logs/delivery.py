@@ -20,7 +20,6 @@ from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
-from kunren.core.objects import Objects, ObjectUnavailable
 from kunren.services.ec2.flow_logs import destinations
 from kunren.services.ec2.flow_logs.coverage import covered_by
 from kunren.services.ec2.flow_logs.fields import names_in
@@ -35,7 +34,7 @@ TICK_S, FILE_S = 60, 300
 LEAST_S = 0.1  # real seconds between two ticks, however fast the clock
 LINES_MAX = 100_000
 EVENTS_AT_ONCE = 2000  # PutLogEvents takes a megabyte
-FAILURES = (AwsError, ObjectUnavailable, OSError)
+FAILURES = (AwsError, OSError)
 
 
 class Counter(Protocol):
@@ -55,7 +54,6 @@ class FlowLogDelivery:
         world: Counter,
         network_of: Callable[[str], VpcNetwork | None],
         call: CallService,
-        objects: Objects,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -63,7 +61,6 @@ class FlowLogDelivery:
         self._world = world
         self._network_of = network_of
         self._call = call
-        self._objects = objects
         self._read: dict[tuple[str, str], Counts] = {}  # log and interface → what was counted when last read
         self._ticked = clock.now()
         self._files: dict[str, list[str]] = defaultdict(list)  # log → lines of its next file
@@ -185,7 +182,8 @@ class FlowLogDelivery:
         text = "\n".join([" ".join(names_in(each.format)), *told, ""]).encode()
         body = await asyncio.to_thread(gzip.compress, text, 6, mtime=0)
         try:
-            await self._objects.write(each.account, each.region, destinations.bucket_of(each), key, body)
+            put = {"Bucket": destinations.bucket_of(each), "Key": key, "Body": body}
+            await self._call(each.account, each.region, "s3", "PutObject", put)
         except FAILURES as error:
             self._report(each, error)
         else:

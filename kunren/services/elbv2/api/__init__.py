@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from kunren.control.store import Store
+from kunren.core.calling import CallService, nobody_answers
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
-from kunren.core.objects import NoObjects, Objects
 from kunren.services.elbv2.api.capacity import CapacityApi
 from kunren.services.elbv2.api.ip_pools import IpPoolsApi
 from kunren.services.elbv2.api.listeners import ListenersApi
@@ -53,7 +53,7 @@ class Elbv2Api(
         may_invoke: MayInvoke = nothing_invocable,
         certificate_state: CertificateState = no_certificates,
         limits: Limits | None = None,
-        objects: Objects | None = None,
+        call: CallService = nobody_answers,
     ) -> None:
         super().__init__(
             Parts(
@@ -64,7 +64,7 @@ class Elbv2Api(
                 may_invoke=may_invoke,
                 certificate_state=certificate_state,
                 limits=limits or Limits(),
-                objects=objects or NoObjects(),
+                call=call,
             )
         )
         store.register(*KINDS)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from kunren.core.clock import iso_utc
-from kunren.core.objects import ObjectUnavailable
+from kunren.core.errors import AwsError
 from kunren.services.elbv2.attributes import LOAD_BALANCER, value
 from kunren.services.elbv2.errors import InvalidConfigurationRequest, validation_error
 from kunren.services.elbv2.logs.buckets import TEST_FILES, folder, lets_in, short_name
@@ -35,15 +36,17 @@ async def check_bucket(parts: Parts, balancer: LoadBalancer, kind: str, attribut
         raise validation_error(f"The value of '{kind}_logs.s3.prefix' cannot contain 'AWSLogs'")
     key = folder(balancer, prefix) + TEST_FILES[kind]
     denied = InvalidConfigurationRequest(f"Access Denied for bucket: {bucket}. Please check S3bucket permission")
-    account, region, objects = balancer.account, balancer.region, parts.objects
-    try:
-        location = await objects.bucket(account, region, bucket, "location")
-        place = location.rpartition("</LocationConstraint>")[0].rpartition(">")[2] or "us-east-1"
-        if place != region:
-            raise InvalidConfigurationRequest(f"S3Bucket: {bucket} is not located in {region}")
-        if not lets_in(await objects.bucket(account, region, bucket, "policy"), balancer, bucket, key):
-            raise denied
-        text = f"Enable AccessLog for ELB: {short_name(balancer)} at {iso_utc(parts.clock.now())}"
-        await objects.write(account, region, bucket, key, text.encode())
-    except ObjectUnavailable:
-        raise denied from None
+
+    async def ask(operation: str, **more: Any) -> Mapping[str, Any]:
+        try:
+            return await parts.call(balancer.account, balancer.region, "s3", operation, {"Bucket": bucket, **more})
+        except AwsError:
+            raise denied from None
+
+    place = (await ask("GetBucketLocation")).get("LocationConstraint") or "us-east-1"
+    if place != balancer.region:
+        raise InvalidConfigurationRequest(f"S3Bucket: {bucket} is not located in {balancer.region}")
+    if not lets_in((await ask("GetBucketPolicy")).get("Policy", ""), balancer, bucket, key):
+        raise denied
+    text = f"Enable AccessLog for ELB: {short_name(balancer)} at {iso_utc(parts.clock.now())}"
+    await ask("PutObject", Key=key, Body=text.encode())

@@ -6,11 +6,12 @@ import msgspec
 
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
-from kunren.core.objects import ObjectUnavailable
+from kunren.core.errors import AwsError
 from kunren.services.elbv2 import arns, errors
 from kunren.services.elbv2.api.base import Api, Params, Result, View, find_trust_store, new_tags, pages
 from kunren.services.elbv2.arns import check_arn
 from kunren.services.elbv2.associations import revocations_of, trust_store_users
+from kunren.services.elbv2.lending import lend
 from kunren.services.elbv2.model import TrustStore, TrustStoreRevocation
 from kunren.services.elbv2.trust_stores import check_bundle, check_revocations
 
@@ -80,7 +81,7 @@ class TrustStoresApi(Api):
         """GetTrustStoreCaCertificatesBundle: a presigned URL of the bundle, good for ten minutes."""
         found = find_trust_store(self._store.snapshot(), ctx, params["TrustStoreArn"])
         name = f"{found.name}/ca-certificates-bundle"
-        return {"Location": await self._parts.objects.lend(ctx, _LENDER, name, found.bundle.encode(), _LENT_FOR_S)}
+        return {"Location": await lend(self._parts.call, ctx, _LENDER, name, found.bundle.encode(), _LENT_FOR_S)}
 
     async def add_trust_store_revocations(self, ctx: RequestContext, params: Params) -> Result:
         """AddTrustStoreRevocations: all of the lists, or none."""
@@ -134,7 +135,7 @@ class TrustStoresApi(Api):
         store = find_trust_store(snapshot, ctx, params["TrustStoreArn"])
         found = _find_revocation(snapshot, store, params["RevocationId"])
         name = f"{store.name}/revocations/{found.number}"
-        return {"Location": await self._parts.objects.lend(ctx, _LENDER, name, found.content, _LENT_FOR_S)}
+        return {"Location": await lend(self._parts.call, ctx, _LENDER, name, found.content, _LENT_FOR_S)}
 
     def describe_trust_store_associations(self, ctx: RequestContext, params: Params) -> Result:
         """DescribeTrustStoreAssociations: the load balancers with a listener that trusts it."""
@@ -176,8 +177,8 @@ class TrustStoresApi(Api):
         bucket, key = params["CaCertificatesBundleS3Bucket"], params["CaCertificatesBundleS3Key"]
         version = params.get("CaCertificatesBundleS3ObjectVersion")
         try:
-            content = await self._parts.objects.read(ctx.account, ctx.region, bucket, key, version)
-        except ObjectUnavailable as error:
+            content = await self._read(ctx, bucket, key, version)
+        except AwsError as error:
             raise errors.CaCertificatesBundleNotFound(
                 f"The CA certificates bundle '{key}' could not be read from bucket '{bucket}': {error.message}"
             ) from None
@@ -188,11 +189,15 @@ class TrustStoresApi(Api):
         if not bucket or not key:
             raise errors.validation_error("An S3 bucket and an S3 key must be specified for a revocation file")
         try:
-            return await self._parts.objects.read(ctx.account, ctx.region, bucket, key, given.get("S3ObjectVersion"))
-        except ObjectUnavailable as error:
+            return await self._read(ctx, bucket, key, given.get("S3ObjectVersion"))
+        except AwsError as error:
             raise errors.RevocationContentNotFound(
                 f"The revocation file '{key}' could not be read from bucket '{bucket}': {error.message}"
             ) from None
+
+    async def _read(self, ctx: RequestContext, bucket: str, key: str, version: str | None) -> bytes:
+        told = {"Bucket": bucket, "Key": key, **({"VersionId": version} if version else {})}
+        return bytes((await self._parts.call(ctx.account, ctx.region, "s3", "GetObject", told))["Body"])
 
     def _check_revocation_quotas(self, tx: Tx, store: TrustStore, added: list[int]) -> None:
         before = revocations_of(tx, store)

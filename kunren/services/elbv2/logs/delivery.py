@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from kunren.control.store import Snapshot, Store
+from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
-from kunren.core.objects import Objects, ObjectUnavailable
+from kunren.core.errors import AwsError
 from kunren.services.elbv2.attributes import LOAD_BALANCER, value
 from kunren.services.elbv2.dataplane.security import names_and_kind
 from kunren.services.elbv2.logs.buckets import object_key, short_name
@@ -57,14 +58,14 @@ class LogDelivery:
         store: Store,
         clock: Clock,
         entropy: Entropy,
-        objects: Objects,
+        call: CallService,
         subscribe: Subscribe,
         certificate: Callable[[Snapshot, str], Material | None],
     ) -> None:
         self._store = store
         self._clock = clock
         self._entropy = entropy
-        self._objects = objects
+        self._call = call
         self._certificate = certificate
         self._salt = entropy.hex(16)
         self._pages: dict[tuple[str, str, str], _Page] = {}
@@ -151,8 +152,9 @@ class LogDelivery:
         text = "".join(f"{line}\n" for line in page.lines).encode("utf-8", "replace")
         body = await asyncio.to_thread(gzip.compress, text, 6, mtime=0)
         try:
-            await self._objects.write(balancer.account, balancer.region, bucket, key, body)
+            put = {"Bucket": bucket, "Key": key, "Body": body}
+            await self._call(balancer.account, balancer.region, "s3", "PutObject", put)
             self.failures.pop(bucket, None)
-        except ObjectUnavailable as error:
+        except AwsError as error:
             self.failures[bucket] = f"{error.code}: {error.message}"
             log.error("%d log lines of %s could not be written to %s: %s", len(page.lines), balancer.id, bucket, error)

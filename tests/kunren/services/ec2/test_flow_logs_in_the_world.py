@@ -5,7 +5,6 @@ from collections import defaultdict
 
 from kunren.core.clock import SimClock
 from kunren.core.entropy import Entropy
-from kunren.core.objects import NoObjects
 from kunren.services.ec2.flow_logs.delivery import FlowLogDelivery
 from kunren.services.ec2.workloads import namespace_of
 
@@ -20,7 +19,7 @@ class Logs:
         self.streams = defaultdict(list)
         ec2 = lab.ec2
         self._delivery = FlowLogDelivery(
-            ec2.store, SimClock(), Entropy(seed=1), lab.world, lab.controller.network, self._call, NoObjects()
+            ec2.store, SimClock(), Entropy(seed=1), lab.world, lab.controller.network, self._call
         )
         self._now = (ec2.clock.now() // 60 + 1) * 60
         self._lab = lab

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,8 +23,7 @@ from kunren.control.store import Snapshot, Store
 from kunren.core.clock import SimClock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
-from kunren.core.errors import AwsError
-from kunren.core.objects import ObjectUnavailable
+from kunren.core.errors import AwsError, WireError
 from kunren.services.ec2 import store as ec2
 from kunren.services.ec2.creation import new_subnet, new_vpc
 from kunren.services.ec2.default_vpc import ensure_default_vpc
@@ -125,20 +124,18 @@ class Bucketful:
     def __init__(self, objects: dict[tuple[str, str], bytes]) -> None:
         self.objects = objects
 
-    async def read(self, account: str, region: str, bucket: str, key: str, version: str | None = None) -> bytes:
-        if (bucket, key) not in self.objects:
-            raise ObjectUnavailable("NoSuchKey", "The specified key does not exist.", 404)
-        return self.objects[bucket, key]
-
-    async def write(self, account: str, region: str, bucket: str, key: str, body: bytes) -> None:
-        self.objects[bucket, key] = body
-
-    async def bucket(self, account: str, region: str, bucket: str, what: str = "") -> str:
-        return ""
-
-    async def lend(self, ctx: RequestContext, owner: str, name: str, body: bytes, seconds: int) -> str:
-        self.objects[owner, name] = body
-        return f"https://s3.test/{owner}/{name}?X-Amz-Expires={seconds}"
+    async def call(
+        self, account: str, region: str, service: str, operation: str, params: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        place = params["Bucket"], params.get("Key", "")
+        match service, operation:
+            case "s3", "PutObject":
+                self.objects[place] = params["Body"]
+            case "s3", "GetObject":
+                if place not in self.objects:
+                    raise WireError("NoSuchKey", "The specified key does not exist.", 404)
+                return {"Body": self.objects[place]}
+        return {}
 
 
 async def _awaited(result: Any) -> Any:
@@ -158,7 +155,7 @@ def build(limits: Limits | None = None) -> Elb:
         return functions.get(function_arn)
 
     objects: dict[tuple[str, str], bytes] = {}
-    api = Elbv2Api(store, clock, entropy, SPEC, may_invoke, certificate_state, limits, Bucketful(objects))
+    api = Elbv2Api(store, clock, entropy, SPEC, may_invoke, certificate_state, limits, Bucketful(objects).call)
     with store.write() as tx:
         vpc = ensure_default_vpc(tx, entropy, SPEC, ACCOUNT, REGION)
     assert vpc is not None
