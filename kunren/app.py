@@ -39,6 +39,7 @@ from kunren.services.ec2.controllers import VpcController
 from kunren.services.ec2.endpoint_controller import EndpointController
 from kunren.services.ec2.flow_logs.delivery import FlowLogDelivery
 from kunren.services.ec2.nat_addresses import NatAddressSweeper
+from kunren.services.ec2.private_names import PrivateNames
 from kunren.services.ec2.workloads import Workloads, namespace_of
 from kunren.services.elbv2.api import Elbv2Api
 from kunren.services.elbv2.associations import certificates_in_use
@@ -131,6 +132,7 @@ class App:
         )
         self.vpcs = VpcController(store, clock, self.world, spec, self._serve_dns)
         self.workloads = Workloads(store, clock, entropy, spec, self.vpcs.applied)
+        self.private_names = PrivateNames(store, clock, self._texts)
         self.nat_addresses = NatAddressSweeper(store, clock)
         self.zones = Route53Controller(route53_store, self.dns, clock)
         self.health_checks = HealthCheckController(store, clock, entropy, self.world, self._call)
@@ -201,6 +203,7 @@ class App:
         self.workloads.sweep()
         for name, running in (
             ("vpcs", self.vpcs.run()),
+            ("private-names", self.private_names.run()),
             ("nat-addresses", self.nat_addresses.run()),
             ("vpc-endpoints", self.endpoints.run()),
             ("flow-logs", self.flow_logs.run()),
@@ -268,6 +271,10 @@ class App:
     async def _cnames(self, name: str) -> list[str]:
         """The targets of a name's CNAME as the world's DNS gives them to anyone who asks."""
         return list((await self.dns.query(name, "CNAME")).values)
+
+    async def _texts(self, name: str) -> list[str]:
+        """The texts of a name's TXT records as the world's DNS has them now, without their quotes."""
+        return [each.strip('"') for each in (await self.dns.query(name, "TXT")).values]
 
     async def _call(
         self, account: str, region: str, service: str, operation: str, params: Mapping[str, Any]

@@ -46,7 +46,8 @@ def add(draft: Draft) -> None:
     for endpoint in draft.every(VpcEndpoint):
         draft.add(
             Node(
-                id=endpoint.id, kind="vpc-endpoint", name=endpoints.service_of(endpoint).name, account=endpoint.account,
+                id=endpoint.id, kind="vpc-endpoint", name=endpoints.service_of(draft.snapshot, endpoint).name,
+                account=endpoint.account,
                 region=endpoint.region, within=endpoint.vpc_id, state=endpoints.state_of(draft.snapshot, endpoint),
                 details={"type": endpoint.type, "id": endpoint.id},
             )

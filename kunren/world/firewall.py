@@ -52,10 +52,12 @@ def vpc_rules(
     resolver: str,
     borders: Sequence[Border] = (),
     service_routes: Sequence[tuple[str, str]] = (),
+    served: Sequence[str] = (),
 ) -> str:
     """The table of a VPC's namespace: translation at the uplink, network ACLs at the subnets' borders, and the security
     groups of load balancer nodes. `service_routes` are the ways of subnets (block) to AWS's own addresses (block): what
-    takes one leaves under the VPC's own address of the uplink, which leads back here alone."""
+    takes one leaves under the VPC's own address of the uplink, which leads back here alone. `served` are the devices by
+    which endpoints to load balancers come, whose groups have been asked about the client itself by then."""
     parts = acl_chains(borders, resolver, public, FLOW_MARK)
     to_services = [f'oifname "{UPLINK}" ip saddr {subnet} ip daddr {service}' for subnet, service in service_routes]
     if public:
@@ -87,7 +89,10 @@ def vpc_rules(
         parts.append(nft.jump_chain(_node_chain("in", node), [*_KNOWN, *_rules(node.firewall, True), "drop"]))
         outward = [*_KNOWN, *_own_services(resolver), *_rules(node.firewall, False), "drop"]
         parts.append(nft.jump_chain(_node_chain("out", node), outward))
+    devices = [f'"{each}"' for each in served]
+    by_endpoints = [f"iifname {nft.among(devices)} accept"] if devices else []
     addressed = [
+        *by_endpoints,
         *(f"ct state new {line}" for line in _dispatch("daddr", "in", nodes)),
         *(f'iifname "{UPLINK}" ct state new {line}' for line in _dispatch("daddr", "in", nodes, public)),
     ]
@@ -95,7 +100,7 @@ def vpc_rules(
     handed_on = [f"ct state new ct status & dnat == dnat {line}" for line in _dispatch_original(nodes, public)]
     forwarded = [*only_translated, *may_leave, *handed_on]
     parts.append(nft.chain("forward", "filter", "forward", "filter", "accept", forwarded))
-    inward = [*only_translated, *_dispatch("daddr", "in", nodes)]
+    inward = [*by_endpoints, *only_translated, *_dispatch("daddr", "in", nodes)]
     parts.append(nft.chain("input", "filter", "input", "filter", "accept", inward))
     # Balanced flows that are refused or ended: segments of no connection of this namespace's own, marked by who sends.
     ending = [f"ct state invalid,untracked,related meta mark & {FLOW_MARK:#x} == {FLOW_MARK:#x} accept"]
@@ -115,6 +120,11 @@ def _own_services(resolver: str) -> list[str]:
         f"ip daddr {METADATA} tcp dport 80 accept",
         f"ip daddr {TIME_SERVICE} udp dport 123 accept",
     ]
+
+
+def inward_rules(firewall: Firewall) -> list[str]:
+    """The accepting lines for what comes in."""
+    return _rules(firewall, True)
 
 
 def _rules(firewall: Firewall, inward: bool) -> list[str]:

@@ -45,7 +45,18 @@ from kunren.world.interface import (
     region_namespace,
 )
 from kunren.world.nat import nat_rules, nat_sysctls
-from kunren.world.network import NatGateway, VpcNetwork, Workload, vpc_namespace, workload_namespace
+from kunren.world.network import (
+    EndpointLink,
+    NatGateway,
+    ServedEndpoint,
+    VpcNetwork,
+    Workload,
+    endpoint_side,
+    service_side,
+    vpc_namespace,
+    workload_namespace,
+)
+from kunren.world.private_link import INWARD, NODES, OUTWARD, endpoint_rules, service_rules
 
 EVERYWHERE = "0.0.0.0/0"
 _LINK_LOCAL = "169.254.0.0/16"
@@ -158,9 +169,14 @@ def peering(peering_id: str) -> list[Fact]:
     return [Namespace(peering_id, ROUTER_SYSCTLS), RouteFact(peering_id, EVERYWHERE, action="blackhole")]
 
 
+def joint(interface_id: str) -> list[Fact]:
+    """Where an endpoint's link meets the service's VPC: both bring their links to it, as to a peering connection."""
+    return [Namespace(service_side(interface_id), ROUTER_SYSCTLS)]
+
+
 def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = MappingProxyType({})) -> list[Fact]:
     """A VPC with everything in it. `link` is the number of its uplink's address pair (`vpc_link_count` of them), and
-    `peering_links` those of its links to peering connections, which exist already.
+    `peering_links` those of its links to peering connections and to joints, which exist already.
 
     Raises ValueError for addresses and CIDRs that are none.
     """
@@ -172,7 +188,17 @@ def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = Mappi
     facts: list[Fact] = [
         Namespace(namespace, ROUTER_SYSCTLS),
         Resolver(namespace, resolv_conf(*network.resolver.name_servers, search=network.resolver.search)),
-        Ruleset(namespace, vpc_rules(network.nodes, public, resolver, _borders(network), _service_routes(network))),
+        Ruleset(
+            namespace,
+            vpc_rules(
+                network.nodes,
+                public,
+                resolver,
+                _borders(network),
+                _service_routes(network),
+                [device_name("j", each.id) for each in network.served],
+            ),
+        ),
         Veth(router, device, namespace, UPLINK),
         Address(router, device, f"{outer}/31"),
         Address(namespace, UPLINK, f"{inner}/31"),
@@ -197,6 +223,10 @@ def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = Mappi
         facts += _workload(network, workload, cidrs[workload.subnet_id], resolver)
     for nat in network.nat_gateways:
         facts += _nat_gateway(network, nat, cidrs[nat.subnet_id])
+    for endpoint in network.links:
+        facts += _endpoint_link(network, endpoint, cidrs[endpoint.subnet_id], peering_links)
+    for served in network.served:
+        facts += _served(network, served, peering_links)
     for observer in observers(network):
         facts += [
             Ruleset(each.namespace, table_text(network, observer, each), observer.table) for each in observer.tables
@@ -308,6 +338,46 @@ def _nat_gateway(network: VpcNetwork, nat: NatGateway, cidr: IPv4Network) -> lis
     ]
 
 
+def _endpoint_link(network: VpcNetwork, link: EndpointLink, cidr: IPv4Network, links: Mapping[str, int]) -> list[Fact]:
+    """The consumer's side of an endpoint to a customer's own service."""
+    namespace, name, joined = vpc_namespace(network.id), workload_namespace(link.id), service_side(link.id)
+    far, near = _link(_FIRST_VPC_LINK + links[endpoint_side(link.id)]) if link.joined else ("", "")
+    facts: list[Fact] = [
+        Namespace(name, ROUTER_SYSCTLS),
+        Ruleset(name, endpoint_rules(link, far)),
+        Veth(
+            namespace,
+            device_name("w", link.id),
+            name,
+            "eth0",
+            master=device_name("s", link.subnet_id),
+            peer_mac=link.mac,
+        ),
+        Address(name, "eth0", f"{IPv4Address(link.address)}/{cidr.prefixlen}"),
+        RouteFact(name, EVERYWHERE, via=str(cidr[1]), device="eth0"),
+    ]
+    if link.joined:
+        facts += [
+            Veth(joined, INWARD, name, OUTWARD),
+            Address(joined, INWARD, f"{far}/31"),
+            Address(name, OUTWARD, f"{near}/31"),
+        ]
+    return facts
+
+
+def _served(network: VpcNetwork, endpoint: ServedEndpoint, links: Mapping[str, int]) -> list[Fact]:
+    """The service's side of such an endpoint."""
+    namespace, joined, device = vpc_namespace(network.id), service_side(endpoint.id), device_name("j", endpoint.id)
+    far, near = _link(_FIRST_VPC_LINK + links[joined])
+    return [
+        Ruleset(joined, service_rules(endpoint.node)),
+        Veth(joined, NODES, namespace, device),
+        Address(joined, NODES, f"{far}/31"),
+        Address(namespace, device, f"{near}/31"),
+        RouteFact(joined, EVERYWHERE, via=near, device=NODES),
+    ]
+
+
 def _workload(network: VpcNetwork, workload: Workload, cidr: IPv4Network, resolver: str) -> list[Fact]:
     namespace, name = vpc_namespace(network.id), workload_namespace(workload.id)
     bridge = device_name("s", workload.subnet_id)
@@ -364,16 +434,17 @@ def leaf(namespace: str, device: str, network: IPv4Network, address: str) -> lis
     ]
 
 
-_LINKS = IPv4Network("198.18.16.0/20")
+LINKS = IPv4Network("198.18.16.0/20")
+"""The addresses of links between namespaces, which are nobody's own."""
 _FIRST_VPC_LINK = 128
-vpc_link_count = _LINKS.num_addresses // 2 - _FIRST_VPC_LINK
+vpc_link_count = LINKS.num_addresses // 2 - _FIRST_VPC_LINK
 
 
 def _link(number: int) -> tuple[str, str]:
     """The two addresses of a link: the end nearer to the internet first."""
-    if not 0 <= number < _LINKS.num_addresses // 2:
+    if not 0 <= number < LINKS.num_addresses // 2:
         raise ValueError(f"the address plan has room for {vpc_link_count} VPCs")
-    return str(_LINKS[2 * number]), str(_LINKS[2 * number + 1])
+    return str(LINKS[2 * number]), str(LINKS[2 * number + 1])
 
 
 def _mac(identity: str) -> str:

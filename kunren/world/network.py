@@ -115,6 +115,29 @@ class NatGateway:
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointLink:
+    """An interface endpoint to a customer's own service: a namespace of its own that hands what may come in on to the
+    service's side. `guard` is the service's load balancer's firewall, which is asked too; not `joined`: nothing gets
+    through."""
+
+    id: str
+    subnet_id: str
+    address: str
+    mac: str
+    firewall: Firewall = Firewall()
+    guard: Firewall | None = None
+    joined: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServedEndpoint:
+    """The other side of such a link, in the VPC of the service: what comes by it goes to a load balancer's node."""
+
+    id: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class ResolverSettings:
     """What programs on a VPC's subnets find in resolv.conf: its DHCP options."""
 
@@ -134,6 +157,8 @@ class VpcNetwork:
     nodes: tuple[NodeAddress, ...] = ()
     workloads: tuple[Workload, ...] = ()
     nat_gateways: tuple[NatGateway, ...] = ()
+    links: tuple[EndpointLink, ...] = ()
+    served: tuple[ServedEndpoint, ...] = ()
     peerings: tuple[str, ...] = ()  # ids of the peering connections that link it with other VPCs
     internet_gateway: bool = False
     public: dict[str, str] = field(default_factory=dict)
@@ -145,6 +170,16 @@ class VpcNetwork:
 def vpc_namespace(vpc_id: str) -> str:
     """The name of the namespace that is the VPC's router and holds its load balancer nodes."""
     return vpc_id
+
+
+def service_side(interface_id: str) -> str:
+    """The namespace in which an endpoint's link meets the service's VPC."""
+    return f"{interface_id}-service"
+
+
+def endpoint_side(interface_id: str) -> str:
+    """What the consumer's end of such a link is called."""
+    return f"{interface_id}-endpoint"
 
 
 def workload_namespace(interface_id: str) -> str:

@@ -46,6 +46,7 @@ from kunren.world.launcher import Launched, launch
 from kunren.world.network import VpcNetwork, vpc_namespace
 from kunren.world.process import KILLED_WITH_WORLD, WorldProcess
 from kunren.world.programs import find_nft
+from kunren.world.shared import Shared, shared_parts
 from kunren.world.spec import Place, Region, WorldSpec
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ class World:
         self._there: dict[str, dict[tuple[str, ...], facts.Fact]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._links: dict[str, int] = {}
-        self._peerings: dict[str, frozenset[str]] = {}  # VPC → the peering connections it has links to
+        self._linked: dict[str, dict[str, Shared]] = {}  # VPC → what it has links to
         self._unwanted: set[asyncio.Future[int]] = set()
         self.on_source: Callable[[], Awaitable[None]] = _nobody_cares
         """Awaited when a place or a region has come, before anything runs there."""
@@ -308,19 +309,20 @@ class World:
 
     async def apply_vpc(self, network: VpcNetwork) -> None:
         await self.ensure_region(network.region)
-        before = self._peerings.get(network.id, frozenset())
-        self._peerings[network.id] = before.union(network.peerings)
-        for each in network.peerings:
-            await self._ensure(each, lambda each=each: layout.peering(each))  # type: ignore[misc]
-        links = {each: self._link(f"{network.id}|{each}") for each in network.peerings}
+        shared = shared_parts(network)
+        before = self._linked.get(network.id, {})
+        self._linked[network.id] = {**before, **shared}
+        for part, make in {each.part: each.make for each in shared.values()}.items():
+            await self._ensure(part, make)
+        links = {each: self._link(f"{network.id}|{each}") for each in shared}
         await self._apply(network.id, layout.vpc(network, self._link(network.id), links))
-        self._peerings[network.id] = frozenset(network.peerings)
-        await self._unlinked(network.id, before.difference(network.peerings))
+        self._linked[network.id] = shared
+        await self._unlinked(network.id, {name: each for name, each in before.items() if name not in shared})
 
     async def remove_vpc(self, vpc_id: str) -> None:
         await self._apply(vpc_id, [])
         self._links.pop(vpc_id, None)
-        await self._unlinked(vpc_id, self._peerings.pop(vpc_id, frozenset()))
+        await self._unlinked(vpc_id, self._linked.pop(vpc_id, {}))
 
     def _link(self, name: str) -> int:
         """The number of the address pair of that link; taken now if it is new."""
@@ -329,12 +331,12 @@ class World:
             self._links[name] = next(each for each in range(layout.vpc_link_count + 1) if each not in taken)
         return self._links[name]
 
-    async def _unlinked(self, vpc_id: str, peerings: Iterable[str]) -> None:
-        """Give the links' addresses back, and end the peering connections that link nothing any more."""
-        for each in peerings:
-            self._links.pop(f"{vpc_id}|{each}", None)
-            if not any(each in linked for linked in self._peerings.values()):
-                await self._apply(each, [])
+    async def _unlinked(self, vpc_id: str, gone: Mapping[str, Shared]) -> None:
+        """Give the links' addresses back, and end what links nothing any more."""
+        for name, shared in gone.items():
+            self._links.pop(f"{vpc_id}|{name}", None)
+            if not any(each.part == shared.part for linked in self._linked.values() for each in linked.values()):
+                await self._apply(shared.part, [])
 
     async def flow_counts(self, network: VpcNetwork) -> dict[str, Counts]:
         """What has been counted until now, by interface, of the network that was applied. Of an interface that is only
@@ -425,7 +427,7 @@ class World:
         was_running, self._agent_pid = self.running, 0
         self._there.clear()
         self._links.clear()
-        self._peerings.clear()
+        self._linked.clear()
         processes, self._processes = self._processes, {}
         for process in processes.values():
             process.ended(KILLED_WITH_WORLD)

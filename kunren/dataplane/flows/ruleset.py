@@ -19,7 +19,7 @@ from math import gcd, log
 
 from kunren.dataplane.flows.table import FlowListener, FlowNode, FlowTable, FlowTarget
 from kunren.world.firewall import LOCAL_FLOW_MARK, UPLINK
-from kunren.world.layout import flow_mark
+from kunren.world.layout import LINKS, flow_mark
 
 _NODE_MARK = 0x4000_0000
 _SLOTS_PER_TARGET = 32
@@ -188,11 +188,13 @@ def _source(node: FlowNode, subnets: Iterable[str]) -> list[str]:
         for target in listener.targets
         if not target.preserve
     )
-    lines = []
+    preserving = any(target.preserve for listener in node.listeners for target in listener.targets)
+    # Who comes by a VPC endpoint is never shown to targets: their networks may overlap.
+    lines = [f"{flow} ip saddr {LINKS} snat ip to {node.address}"] if preserving else []
     if hidden:
         where = f"ip daddr . meta l4proto . th dport {{ {', '.join(dict.fromkeys(hidden))} }}"
         lines.append(f"{flow} {where} snat ip to {node.address}")
-    if any(target.preserve for listener in node.listeners for target in listener.targets):
+    if preserving:
         lines += [f"{flow} ip saddr {each} ip daddr {each} snat ip to {node.address}" for each in subnets]
     if node.returns:
         mark = f"meta mark {flow_mark(node.subnet_cidr):#x} meta l4proto tcp"

@@ -16,11 +16,12 @@ from kunren.control.store import Key, Resource, Snapshot, Store, Tx
 from kunren.core.clock import Clock
 from kunren.dataplane.dns import ec2_names, names
 from kunren.dataplane.dns.vpc_names import VpcNames
-from kunren.services.ec2 import cidr, peerings, prefix_lists, store
+from kunren.services.ec2 import cidr, peerings, prefix_lists, private_link, store
 from kunren.services.ec2.dataplane import Timers, is_used, vpc_network
 from kunren.services.ec2.model import (
     AppliedPrefixLists,
     DhcpOptions,
+    EndpointServiceConfiguration,
     FlowLog,
     InterfaceStatus,
     InternetGateway,
@@ -33,8 +34,10 @@ from kunren.services.ec2.model import (
     SecurityGroup,
     Subnet,
     Vpc,
+    VpcEndpoint,
     VpcPeering,
 )
+from kunren.services.elbv2.model import LoadBalancer
 from kunren.world.interface import WorldControl
 from kunren.world.network import VpcNetwork
 from kunren.world.spec import WorldSpec
@@ -47,11 +50,12 @@ _PARTS = {
 }
 
 _SEEN_BY_PEERS = (NetworkInterface.kind, InternetGateway.kind)
+_OF_PRIVATE_LINK = (VpcEndpoint.kind, EndpointServiceConfiguration.kind, LoadBalancer.kind)
 _SHARED = frozenset({PrefixList.kind, DhcpOptions.kind})  # of an account and region: any of its VPCs may use them
 
 
 def _concerns(kind: str) -> bool:
-    return kind in (Vpc.kind, VpcPeering.kind) or kind in _PARTS or kind in _SHARED
+    return kind in (Vpc.kind, VpcPeering.kind, *_OF_PRIVATE_LINK) or kind in _PARTS or kind in _SHARED
 
 
 class InterfaceGone(Exception):
@@ -78,6 +82,7 @@ class VpcController:
         self._live: dict[str, dict[str, InterfaceStatus]] = {}
         self._links: dict[str, dict[str, PeeringStatus]] = {}  # VPC → peering connection
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+        self._private: set[tuple[str, str, str]] = set()  # the VPCs on either side of endpoints to customers' services
         self._controller = Controller(
             "vpc", store, clock, keys=self._keys, every=self._every, reconcile=self._reconcile, wants=_concerns
         )
@@ -108,6 +113,8 @@ class VpcController:
             return [_work(key.account, key.region, key.id), *self._peers(snapshot, key, key.id)]
         if key.kind == VpcPeering.kind:
             return self._linked(snapshot.by_key(key))
+        if key.kind in _OF_PRIVATE_LINK:
+            return self._by_private_link(snapshot)
         if key.kind in _SHARED:
             return [
                 _work(key.account, key.region, each.id)
@@ -128,6 +135,8 @@ class VpcController:
         beyond = [work for each in homes for work in self._peers(snapshot, key, each)] if seen_by_peers else []
         if isinstance(part, SecurityGroup):
             beyond += [_work(key.account, key.region, each) for each in part.more_vpcs if each in self._started]
+        if key.kind == SecurityGroup.kind and self._private:  # a load balancer's is asked by consumers' endpoints
+            beyond += self._by_private_link(snapshot)
         if before == now and not (now in self._started or starts):
             return beyond
         return [*(_work(key.account, key.region, each) for each in homes), *beyond]
@@ -146,6 +155,11 @@ class VpcController:
             return []
         found = [each for each in peerings.sides(peering) if each.vpc_id in self._started]
         return [_work(each.account, each.region, each.vpc_id) for each in found]
+
+    def _by_private_link(self, snapshot: Snapshot) -> list[str]:
+        """The running VPCs on either side of endpoints to customers' own services, now or until now."""
+        before, self._private = self._private, private_link.vpcs_concerned(snapshot)
+        return [_work(*each) for each in before | self._private if each[2] in self._started]
 
     def _every(self, snapshot: Snapshot) -> Iterable[str]:
         for kind in _PARTS.values():
@@ -205,6 +219,7 @@ class VpcController:
         addresses = [(each.id, each.address) for each in network.nodes]
         addresses += [(each.id, each.address) for each in network.workloads]
         addresses += [(each.id, each.address) for each in network.nat_gateways]
+        addresses += [(each.id, each.address) for each in network.links]
         more = {each.id: each.secondary for each in network.nat_gateways}
         now = {
             id: InterfaceStatus(
@@ -233,12 +248,12 @@ class VpcController:
                     waiter.set_result(None)
 
     def _report_links(self, tx: Tx, account: str, region: str, network: VpcNetwork) -> None:
-        """Say to which peering connections the kernel has the VPC linked."""
+        """Say to which peering connections and endpoints the kernel has the VPC linked."""
         before = self._links.get(network.id, {})
         now = {
             each: before.get(each)
             or PeeringStatus(account=account, region=region, id=peerings.status_id(each, network.id))
-            for each in network.peerings
+            for each in (*network.peerings, *(each.id for each in network.served))
         }
         for each in now.keys() - before.keys():
             tx.put(now[each])

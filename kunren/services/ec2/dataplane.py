@@ -8,13 +8,13 @@ workloads and NAT gateways.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from kunren.control.store import Snapshot
 from kunren.core.clock import Clock
-from kunren.services.ec2 import dhcp, nat_addresses, peerings, prefix_lists, store
+from kunren.services.ec2 import dhcp, nat_addresses, peerings, prefix_lists, private_link, store
 from kunren.services.ec2.flow_logs.coverage import covered_by
 from kunren.services.ec2.model import (
     AclEntry,
@@ -31,11 +31,13 @@ from kunren.services.ec2.routing import Hop, HopOf, hops
 from kunren.world.network import (
     Acl,
     AclRule,
+    EndpointLink,
     Firewall,
     FirewallRule,
     NatGateway,
     NodeAddress,
     Route,
+    ServedEndpoint,
     SubnetNetwork,
     VpcNetwork,
     Workload,
@@ -121,6 +123,11 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
             for each in interfaces
             if each.attachment == "nat"
         ),
+        links=_links(snapshot, vpc, interfaces, guard, lists),
+        served=tuple(
+            ServedEndpoint(each.interface.id, each.node.private_ip)
+            for each in sorted(private_link.of_provider(snapshot, vpc), key=lambda each: each.interface.id)
+        ),
         peerings=tuple(each.id for each in peerings.of_vpc(snapshot, vpc) if peerings.connects(each, vpc)),
         internet_gateway=gateway is not None,
         resolver=dhcp.resolver_settings(snapshot, vpc),
@@ -129,6 +136,42 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
         else {},
         observed=_observed(snapshot, vpc),
         flows_kept_s=timers.flows_kept_s,
+    )
+
+
+def _links(
+    snapshot: Snapshot,
+    vpc: Vpc,
+    interfaces: Iterable[NetworkInterface],
+    guard: Callable[[NetworkInterface], Firewall],
+    lists: Mapping[str, tuple[str, ...]],
+) -> tuple[EndpointLink, ...]:
+    """Endpoints to customers' own services. The balancer's groups know the consumer's addresses, not its groups."""
+    links = private_link.of_consumer(snapshot, vpc)
+
+    def balancer_guard(link: private_link.Link) -> Firewall | None:
+        balancer = link.balancer
+        found = (
+            snapshot.get(SecurityGroup, balancer.account, balancer.region, each) for each in balancer.security_groups
+        )
+        groups = {each.id: each for each in found if each is not None}
+        if not groups or not balancer.guards_private_link:
+            return None
+        node = snapshot.get(NetworkInterface, balancer.account, balancer.region, link.node.interface_id)
+        return firewall(node, groups, {}, lists) if node is not None else None
+
+    return tuple(
+        EndpointLink(
+            each.id,
+            each.subnet_id,
+            each.private_ip,
+            each.mac,
+            guard(each),
+            guard=balancer_guard(links[each.id]) if each.id in links else None,
+            joined=each.id in links,
+        )
+        for each in interfaces
+        if each.attachment == "link"
     )
 
 

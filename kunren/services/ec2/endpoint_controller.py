@@ -1,9 +1,9 @@
 """Makes interface endpoints answer, and says when they do.
 
-An endpoint's interfaces are addresses in the VPC's namespace, like load balancer nodes. Once one is live, the API's
-front listens there for its service alone; once all are, the endpoint's names are published: its own for everyone, the
-service's private name as a private zone of the VPC, where it takes the place of the public one. What is deleted stops
-answering first.
+An endpoint's interfaces are addresses in the VPC's namespace, like load balancer nodes (those to customers' own
+services are namespaces that lead to one, `private_link.py`). Once one is live, the API's front listens there for its
+service alone; once all are, the endpoint's names are published: its own for everyone, the service's private name as a
+private zone of the VPC, where it takes the place of the public one. What is deleted stops answering first.
 """
 
 from __future__ import annotations
@@ -19,9 +19,15 @@ from kunren.core.clock import Clock
 from kunren.dataplane.dns import names
 from kunren.dataplane.dns.aws_names import soa
 from kunren.dataplane.dns.zones import SOA, A, NameRecords, Records, Zone
-from kunren.services.ec2 import endpoints, interfaces
+from kunren.services.ec2 import endpoints, interfaces, private_link
 from kunren.services.ec2.endpoint_services import INTERFACE
-from kunren.services.ec2.model import InterfaceStatus, VpcEndpoint, VpcEndpointStatus
+from kunren.services.ec2.model import (
+    EndpointServiceConfiguration,
+    InterfaceStatus,
+    PeeringStatus,
+    VpcEndpoint,
+    VpcEndpointStatus,
+)
 from kunren.services.ec2.store import forget_token
 from kunren.world.interface import WorldControl
 from kunren.world.network import vpc_namespace
@@ -29,6 +35,7 @@ from kunren.world.network import vpc_namespace
 PORTS = ((443, True), (80, False))
 BACKLOG = 1024
 TTL_S = 60
+_WANTED = (VpcEndpoint.kind, InterfaceStatus.kind, PeeringStatus.kind, EndpointServiceConfiguration.kind)
 
 
 class Front(Protocol):
@@ -61,7 +68,7 @@ class EndpointController:
             keys=_work_of,
             every=_all_work,
             reconcile=self._reconcile,
-            wants=lambda kind: kind in (VpcEndpoint.kind, InterfaceStatus.kind),
+            wants=lambda kind: kind in _WANTED,
         )
 
     async def run(self) -> None:
@@ -86,7 +93,8 @@ class EndpointController:
                 self._delete(endpoint)
             return
         live = _live_addresses(snapshot, endpoint)
-        await self._listen(endpoint, live)
+        if endpoint.provider is None:
+            await self._listen(endpoint, live)
         self._publish(snapshot, endpoint, live)
         status = VpcEndpointStatus(
             account=account, region=region, id=id, addresses=tuple(sorted(live)), private_dns=endpoint.private_dns
@@ -120,7 +128,7 @@ class EndpointController:
             for name, addresses in endpoints.dns_names(snapshot, endpoint).items()
         }
         self._dns.publish_names(_owner(endpoint.id), published)
-        private = endpoints.service_of(endpoint).private_name
+        private = endpoints.service_of(snapshot, endpoint).private_name
         zones = {}
         if endpoint.private_dns and private is not None and live:
             zones = {endpoint.private_zone_id: _private_zone(endpoint, private, live)}
@@ -148,11 +156,15 @@ class EndpointController:
 
 
 def _live_addresses(snapshot: Snapshot, endpoint: VpcEndpoint) -> set[str]:
-    """The endpoint's addresses that the kernel has."""
+    """The endpoint's addresses that the kernel has; those that lead to a customer's service, once both sides have."""
+    links = {each.interface.id: each for each in private_link.links_of(snapshot, endpoint)}
     found = set()
     for interface in endpoints.interfaces_of(snapshot, endpoint):
         status = snapshot.get(InterfaceStatus, interface.account, interface.region, interface.id)
-        if status is not None and status.private_ip == interface.private_ip:
+        answers = endpoint.provider is None or (
+            interface.id in links and private_link.is_joined(snapshot, links[interface.id])
+        )
+        if status is not None and status.private_ip == interface.private_ip and answers:
             found.add(interface.private_ip)
     return found
 
@@ -177,6 +189,13 @@ def _owner(id: str) -> str:
 def _work_of(snapshot: Snapshot, key: Key) -> Iterable[str]:
     if key.kind == VpcEndpoint.kind:
         return (f"{key.account}|{key.region}|{key.id}",)
+    if key.kind in (PeeringStatus.kind, EndpointServiceConfiguration.kind):
+        interface_id = key.id.partition("|")[0]
+        return [
+            f"{each.account}|{each.region}|{each.id}"
+            for each in snapshot.every(VpcEndpoint)
+            if each.service == key.id or interface_id in each.interfaces.values()
+        ]
     held = snapshot.list(VpcEndpoint, key.account, key.region)
     return [f"{key.account}|{key.region}|{each.id}" for each in held if key.id in each.interfaces.values()]
 

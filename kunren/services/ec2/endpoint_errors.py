@@ -23,6 +23,17 @@ class VpcEndpointNotFound(AwsError):
         super().__init__(f"The Vpc Endpoint Id '{', '.join(ids)}' does not exist")
 
 
+class VpcEndpointServiceNotFound(AwsError):
+    code = "InvalidVpcEndpointServiceId.NotFound"
+
+    def __init__(self, *ids: str) -> None:
+        super().__init__(f"The VpcEndpointService Id '{', '.join(ids)}' does not exist")
+
+
+class InvalidState(AwsError):
+    code = "InvalidState"
+
+
 class DuplicateSubnetsInSameZone(AwsError):
     code = "DuplicateSubnetsInSameZone"
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 GATEWAY, INTERFACE = "Gateway", "Interface"
+OWN = "vpce-svc-"
 _BY_ROUTE = ("dynamodb", "s3")
 # the last part of the service's name, which is that of its endpoint's host name too
 _BY_ADDRESS = (
@@ -21,19 +22,29 @@ _WITHOUT_PRIVATE_NAME = frozenset({"dynamodb"})
 
 @dataclass(frozen=True, slots=True)
 class EndpointService:
-    """`short` is the last part of the name, as in com.amazonaws.us-east-1.sqs; `type` is Gateway or Interface."""
+    """`short` is the last part of the name, as in com.amazonaws.us-east-1.sqs; `type` is Gateway or Interface. A
+    customer's own service has its id there, and the private name `own_name` once that is verified."""
 
     short: str
     region: str
     type: str
+    own_name: str | None = None
+
+    @property
+    def is_own(self) -> bool:
+        return self.short.startswith(OWN)
 
     @property
     def name(self) -> str:
+        if self.is_own:
+            return f"com.amazonaws.vpce.{self.region}.{self.short}"
         return f"com.amazonaws.{self.region}.{self.short}"
 
     @property
     def id(self) -> str:
-        return "vpce-svc-" + blake2b(f"{self.name}/{self.type}".encode(), digest_size=9).hexdigest()[:17]
+        if self.is_own:
+            return self.short
+        return OWN + blake2b(f"{self.name}/{self.type}".encode(), digest_size=9).hexdigest()[:17]
 
     @property
     def base_name(self) -> str:
@@ -44,6 +55,8 @@ class EndpointService:
     @property
     def private_name(self) -> str | None:
         """The name that programs ask for without knowing of endpoints."""
+        if self.is_own:
+            return self.own_name
         if self.type == GATEWAY or self.short in _WITHOUT_PRIVATE_NAME:
             return None
         return f"{self.short}.{self.region}.amazonaws.com"

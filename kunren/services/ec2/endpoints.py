@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from kunren.core import hosted_zone_ids
-from kunren.services.ec2 import prefix_lists, store
+from kunren.services.ec2 import prefix_lists, private_link, store
 from kunren.services.ec2.endpoint_errors import InvalidPolicyDocument
 from kunren.services.ec2.endpoint_services import GATEWAY, EndpointService
 from kunren.services.ec2.model import (
@@ -22,7 +22,10 @@ OPEN_POLICY = json.dumps(
 )
 
 
-def service_of(endpoint: VpcEndpoint) -> EndpointService:
+def service_of(reader: store.Reader, endpoint: VpcEndpoint) -> EndpointService:
+    configuration = private_link.configuration_of(reader, endpoint)
+    if configuration is not None:
+        return private_link.as_service(configuration)
     return EndpointService(endpoint.service, endpoint.region, endpoint.type)
 
 
@@ -48,7 +51,7 @@ def list_id(endpoint: VpcEndpoint) -> str:
 
 def dns_names(reader: store.Reader, endpoint: VpcEndpoint) -> dict[str, list[str]]:
     """An interface endpoint's own names, first the one for all zones, then one a zone, with their addresses."""
-    base = service_of(endpoint).base_name
+    base = service_of(reader, endpoint).base_name
     interfaces = interfaces_of(reader, endpoint)
     names = {f"{endpoint.id}-{endpoint.label}.{base}": [each.private_ip for each in interfaces]}
     for each in interfaces:
@@ -62,7 +65,7 @@ def dns_entries(reader: store.Reader, endpoint: VpcEndpoint) -> list[dict[str, s
         return []
     zone_id = hosted_zone_ids.VPC_ENDPOINT.get(endpoint.region, "")
     entries = [{"DnsName": name, "HostedZoneId": zone_id} for name in dns_names(reader, endpoint)]
-    private = service_of(endpoint).private_name
+    private = service_of(reader, endpoint).private_name
     if endpoint.private_dns and private is not None:
         entries.append({"DnsName": private, "HostedZoneId": endpoint.private_zone_id})
     return entries
@@ -76,6 +79,8 @@ def state_of(reader: store.Reader, endpoint: VpcEndpoint) -> str:
         applied = reader.get(AppliedPrefixLists, endpoint.account, endpoint.region, endpoint.vpc_id)
         waits = applied is not None and list_id(endpoint) not in applied.versions
         return "pending" if waits and tables_of(reader, endpoint) else "available"
+    if endpoint.decision != private_link.ACCEPTED:
+        return endpoint.decision
     status = reader.get(VpcEndpointStatus, endpoint.account, endpoint.region, endpoint.id)
     wanted = {each.private_ip for each in interfaces_of(reader, endpoint)}
     served = status is not None and set(status.addresses) == wanted and status.private_dns == endpoint.private_dns

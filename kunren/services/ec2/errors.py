@@ -226,6 +226,11 @@ class AssociationNotFound(_NoSuchId):
     word = "association"
 
 
+class PublicPoolNotFound(_NoSuchId):
+    code = "InvalidPublicIpv4PoolID.NotFound"
+    word = "public IPv4 pool"
+
+
 class PrefixListNotFound(_NoSuchId):
     code = "InvalidPrefixListID.NotFound"
     word = "prefixList"

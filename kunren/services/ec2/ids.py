@@ -15,6 +15,7 @@ from kunren.services.ec2 import endpoint_errors, errors
 from kunren.services.ec2.model import (
     DhcpOptions,
     ElasticIp,
+    EndpointServiceConfiguration,
     FlowLog,
     InternetGateway,
     NatGateway,
@@ -86,6 +87,15 @@ VPC_PEERING = IdKind(
 VPC_ENDPOINT = IdKind(
     VpcEndpoint, IdForm("vpce", "vpc-endpoint", "InvalidVpcEndpointId.Malformed", endpoint_errors.VpcEndpointNotFound)
 )
+ENDPOINT_SERVICE = IdKind(
+    EndpointServiceConfiguration,
+    IdForm(
+        "vpce-svc",
+        "vpc-endpoint-service",
+        "InvalidVpcEndpointServiceId.Malformed",
+        endpoint_errors.VpcEndpointServiceNotFound,
+    ),
+)
 SECURITY_GROUP_RULE = IdForm(
     "sgr", "security-group-rule", "InvalidSecurityGroupRuleId.Malformed", errors.SecurityGroupRuleNotFound
 )
@@ -112,5 +122,6 @@ TAGGABLE: tuple[IdKind[Any], ...] = (
     DHCP_OPTIONS,
     PREFIX_LIST,
     VPC_ENDPOINT,
+    ENDPOINT_SERVICE,
     FLOW_LOG,
 )

@@ -112,7 +112,7 @@ class SecondaryAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 class NetworkInterface(Resource, frozen=True, kw_only=True):
     """`attachment` says what answers on the address: "node" (a load balancer node, in the VPC's namespace), "workload",
-    "function" and "nat" (namespaces of their own), or None (nothing yet). `public_ip` is the Elastic IP
+    "function", "nat" and "link" (namespaces of their own), or None (nothing yet). `public_ip` is the Elastic IP
     `allocation_id`, or where that is None Amazon's own."""
 
     kind: ClassVar[str] = "ec2.network-interface"
@@ -344,13 +344,15 @@ class AppliedPrefixLists(Resource, frozen=True, kw_only=True):
 
 
 class VpcEndpoint(Resource, frozen=True, kw_only=True):
-    """A VPC endpoint to an AWS service. A gateway endpoint is what the route tables that lead to it say; an interface
+    """A VPC endpoint to a service. A gateway endpoint is what the route tables that lead to it say; an interface
     endpoint has an interface on each of its subnets, and goes (`deleting`) when nothing answers on them any more."""
 
     kind: ClassVar[str] = "ec2.vpc-endpoint"
 
     vpc_id: str
-    service: str  # "sqs" of com.amazonaws.us-east-1.sqs
+    service: str  # "sqs" of com.amazonaws.us-east-1.sqs, or the id of a customer's own
+    provider: str | None = None  # the account whose own service it is
+    decision: str = "accepted"  # by the provider; or "pendingAcceptance", "rejected"
     type: str  # "Gateway" or "Interface"
     policy: str
     label: str  # what tells its DNS names from those of an earlier endpoint
@@ -360,6 +362,27 @@ class VpcEndpoint(Resource, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()
     private_dns: bool = False
     deleting: bool = False
+    client_token: str | None = None
+    client_request: str | None = None
+    tags: dict[str, str] = {}
+
+
+class EndpointServiceConfiguration(Resource, frozen=True, kw_only=True):
+    """A service of an account's own, behind Network Load Balancers, for others' interface endpoints. `principals` are
+    those who may connect: ARN → permission id. The private name counts once it is "verified", by the TXT record
+    `proof_name` with the value `proof`."""
+
+    kind: ClassVar[str] = "ec2.endpoint-service"
+
+    balancers: tuple[str, ...]  # ARNs
+    acceptance_required: bool
+    created: float  # AWS time
+    principals: dict[str, str] = {}
+    private_name: str | None = None
+    name_state: str | None = None  # "pendingVerification", "verified", "failed"
+    name_asked: float | None = None  # AWS time at which verification was last asked for, while it goes on
+    proof_name: str = ""
+    proof: str = ""
     client_token: str | None = None
     client_request: str | None = None
     tags: dict[str, str] = {}

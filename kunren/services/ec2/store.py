@@ -22,6 +22,7 @@ from kunren.services.ec2.model import (
     ClientToken,
     DhcpOptions,
     ElasticIp,
+    EndpointServiceConfiguration,
     FlowLog,
     FlowLogStatus,
     InterfaceStatus,
@@ -44,7 +45,9 @@ from kunren.world import addresses
 from kunren.world.spec import WorldSpec
 
 Reader: TypeAlias = Snapshot | Tx
-Tokened: TypeAlias = NetworkInterface | RouteTable | NetworkAcl | NatGateway | PrefixList | VpcEndpoint
+Tokened: TypeAlias = (
+    NetworkInterface | RouteTable | NetworkAcl | NatGateway | PrefixList | VpcEndpoint | EndpointServiceConfiguration
+)
 R = TypeVar("R", bound=Resource)
 KINDS: tuple[type[Resource], ...] = (
     Vpc,
@@ -68,6 +71,7 @@ KINDS: tuple[type[Resource], ...] = (
     AppliedPrefixLists,
     VpcEndpoint,
     VpcEndpointStatus,
+    EndpointServiceConfiguration,
     FlowLog,
     FlowLogStatus,
 )
@@ -96,6 +100,7 @@ def register(store: Store) -> None:
             *tx.every(NatGateway),
             *tx.every(PrefixList),
             *tx.every(VpcEndpoint),
+            *tx.every(EndpointServiceConfiguration),
         ):
             remember_token(tx, resource)
 

@@ -16,6 +16,8 @@ from kunren.services.elbv2.model import (
     TargetGroup,
 )
 
+ENFORCE = "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"
+
 
 def load_balancer(view: Snapshot | Tx, balancer: LoadBalancer) -> dict[str, Any]:
     """LoadBalancer. Its state is what the data plane reported; before any report it is `provisioning`."""
@@ -39,7 +41,16 @@ def load_balancer(view: Snapshot | Tx, balancer: LoadBalancer) -> dict[str, Any]
     }
     if balancer.type == "network" and not balancer.security_groups:
         del shown["SecurityGroups"]
+    if (guarded := guard_of(balancer)) is not None:
+        shown[ENFORCE] = guarded
     return shown
+
+
+def guard_of(balancer: LoadBalancer) -> str | None:
+    """Whether its groups are asked about what comes by VPC endpoints; None where there is nothing to ask."""
+    if balancer.type != "network" or not balancer.security_groups:
+        return None
+    return "on" if balancer.guards_private_link else "off"
 
 
 def zones(balancer: LoadBalancer) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ class LoadBalancer(Resource, frozen=True, kw_only=True):
     created_time: float
     zones: tuple[AvailabilityZone, ...]
     security_groups: tuple[str, ...] = ()
+    guards_private_link: bool = True  # whether they are asked about what comes by VPC endpoints
     attributes: dict[str, str] = {}
     tags: dict[str, str] = {}
 

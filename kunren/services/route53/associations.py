@@ -52,7 +52,7 @@ def check_conflict(reader: Snapshot | Tx, vpc: AssociatedVpc, name: str) -> None
                 "with the same domain name."
             )
     for endpoint in reader.list(VpcEndpoint, vpc.account, vpc.region):
-        private = endpoints.service_of(endpoint).private_name
+        private = endpoints.service_of(reader, endpoint).private_name
         if endpoint.vpc_id == vpc.id and endpoint.private_dns and name == f"{private}.":
             raise ConflictingDomainExists(
                 f"The VPC {vpc.id} in region {vpc.region} has already been associated with the hosted zone "

@@ -24,6 +24,7 @@ from kunren.services.ec2.api.security_group_rules import SecurityGroupRuleOperat
 from kunren.services.ec2.api.security_group_vpcs import SecurityGroupVpcOperations
 from kunren.services.ec2.api.subnets import SubnetOperations
 from kunren.services.ec2.api.tags import TagOperations
+from kunren.services.ec2.api.vpc_endpoint_services import VpcEndpointServiceOperations
 from kunren.services.ec2.api.vpc_endpoints import VpcEndpointOperations
 from kunren.services.ec2.api.vpc_peering import VpcPeeringOperations
 from kunren.services.ec2.api.vpcs import VpcOperations
@@ -48,6 +49,7 @@ class Ec2Api(
     PlaceOperations,
     PrefixListOperations,
     VpcEndpointOperations,
+    VpcEndpointServiceOperations,
     FlowLogOperations,
     TagOperations,
     AbsentOperations,

@@ -1,12 +1,14 @@
-"""Kinds that nothing can make yet, so that the honest answer is an empty list: instances."""
+"""Kinds that nothing can make yet, so that the honest answer is an empty list: instances, address ranges of one's own
+(BYOIP), associations of endpoints with VPC Lattice."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from kunren.core.context import RequestContext
+from kunren.services.ec2 import errors
 from kunren.services.ec2.api.base import Ec2Base, Params, operation
-from kunren.services.ec2.ids import INSTANCE
+from kunren.services.ec2.ids import INSTANCE, VPC_ENDPOINT
 
 
 class AbsentOperations(Ec2Base):
@@ -18,3 +20,16 @@ class AbsentOperations(Ec2Base):
         if wanted:
             raise INSTANCE.missing(*wanted)
         return {"Reservations": []}
+
+    @operation
+    def describe_public_ipv4_pools(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        for each in params.get("PoolIds") or ():
+            raise errors.PublicPoolNotFound(each)
+        return {"PublicIpv4Pools": []}
+
+    @operation
+    def describe_vpc_endpoint_associations(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        snapshot = self.store.snapshot()
+        for each in params.get("VpcEndpointIds") or ():
+            self.get(snapshot, ctx, VPC_ENDPOINT, each)
+        return {"VpcEndpointAssociations": []}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -17,6 +17,7 @@ from kunren.services.ec2 import (
     filters,
     ids,
     interfaces,
+    private_link,
     quota_errors,
     store,
     tagging,
@@ -31,7 +32,15 @@ from kunren.services.ec2.endpoint_errors import (
 )
 from kunren.services.ec2.endpoint_services import GATEWAY, INTERFACE, EndpointService
 from kunren.services.ec2.filters import Getter
-from kunren.services.ec2.model import NetworkInterface, RouteEntry, SecurityGroup, Subnet, Vpc, VpcEndpoint
+from kunren.services.ec2.model import (
+    EndpointServiceConfiguration,
+    NetworkInterface,
+    RouteEntry,
+    SecurityGroup,
+    Subnet,
+    Vpc,
+    VpcEndpoint,
+)
 from kunren.services.ec2.prefix_list_errors import IncorrectState
 from kunren.services.ec2.prefix_lists import named_by_table
 from kunren.services.ec2.zones import zones_of
@@ -53,7 +62,7 @@ _FOREIGN = {
 def filters_for(reader: store.Reader) -> dict[str, Getter[VpcEndpoint]]:
     return {
         "ip-address-type": lambda endpoint: "ipv4",
-        "service-name": lambda endpoint: endpoints.service_of(endpoint).name,
+        "service-name": lambda endpoint: endpoints.service_of(reader, endpoint).name,
         "service-region": lambda endpoint: endpoint.region,
         "vpc-endpoint-id": lambda endpoint: endpoint.id,
         "vpc-endpoint-state": lambda endpoint: endpoints.state_of(reader, endpoint),
@@ -68,7 +77,7 @@ def endpoint_to_wire(reader: store.Reader, endpoint: VpcEndpoint) -> dict[str, A
         "VpcEndpointId": endpoint.id,
         "VpcEndpointType": endpoint.type,
         "VpcId": endpoint.vpc_id,
-        "ServiceName": endpoints.service_of(endpoint).name,
+        "ServiceName": endpoints.service_of(reader, endpoint).name,
         "ServiceRegion": endpoint.region,
         "State": endpoints.state_of(reader, endpoint),
         "PolicyDocument": endpoint.policy,
@@ -96,7 +105,9 @@ class VpcEndpointOperations(Ec2Base):
     @operation
     def create_vpc_endpoint(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         _refuse_unknown(params)
-        service = self._service(ctx, params)
+        snapshot = self.store.snapshot()
+        provided = private_link.named(snapshot, params.get("ServiceName") or "", ctx.region)
+        service = self._service(ctx, params, provided)
         _check_members(service.type, params)
         policy = endpoints.policy_of(params.get("PolicyDocument"))
         tags = tagging.at_creation(params, "vpc-endpoint")
@@ -120,6 +131,8 @@ class VpcEndpointOperations(Ec2Base):
                 label=self.entropy.lower(8),
                 private_zone_id="Z0" + self.entropy.digits(7) + self.entropy.upper(12),
                 created=self.clock.now(),
+                provider=provided.account if provided is not None else None,
+                decision=_decision(provided),
                 tags=tags,
                 **token_of(params),
             )
@@ -131,8 +144,10 @@ class VpcEndpointOperations(Ec2Base):
             store.remember_token(tx, endpoint)
             return {"VpcEndpoint": endpoint_to_wire(tx, endpoint), "ClientToken": params.get("ClientToken")}
 
-    def _service(self, ctx: RequestContext, params: Params) -> EndpointService:
-        """The service that is asked for, of the type that is asked for."""
+    def _service(
+        self, ctx: RequestContext, params: Params, provided: EndpointServiceConfiguration | None
+    ) -> EndpointService:
+        """The service that is asked for, of the type that is asked for; a customer's own for whom it admits."""
         name, wanted = params.get("ServiceName"), params.get("VpcEndpointType") or GATEWAY
         if name is None:
             raise errors.MissingParameter("serviceName")
@@ -141,6 +156,8 @@ class VpcEndpointOperations(Ec2Base):
         if name == f"com.amazonaws.{ctx.region}.s3" and wanted == INTERFACE:
             raise errors.NotYet("interface endpoints to S3")
         found = endpoint_services.named(name, ctx.region)
+        if provided is not None and private_link.admits(provided, ctx.account):
+            found = [private_link.as_service(provided)]
         if not found:
             raise InvalidServiceName(name)
         service = next((each for each in found if each.type == wanted), None)
@@ -156,8 +173,9 @@ class VpcEndpointOperations(Ec2Base):
         for each in groups:
             self.get(tx, ctx, ids.SECURITY_GROUP, each)
         private_dns = params.get("PrivateDnsEnabled")
-        if private_dns is None:  # AWS's default, where the service has such a name at all
-            private_dns = endpoints.service_of(endpoint).private_name is not None
+        service = endpoints.service_of(tx, endpoint)
+        if private_dns is None:  # AWS's default, where AWS's service has such a name at all
+            private_dns = service.private_name is not None and not service.is_own
         endpoint = replace(endpoint, groups=groups, private_dns=private_dns)
         _check_private_dns(tx, vpc, endpoint)
         endpoint = self._on_subnets(tx, ctx, endpoint, params.get("SubnetIds") or ())
@@ -172,6 +190,12 @@ class VpcEndpointOperations(Ec2Base):
                 raise InvalidParameter(f"The subnet ID '{subnet_id}' is not in the VPC {endpoint.vpc_id}")
             if subnet_id in endpoint.interfaces:
                 continue
+            provided = private_link.configuration_of(tx, endpoint)
+            if provided is not None and subnet.availability_zone not in private_link.zones_of(tx, provided):
+                raise InvalidParameter(
+                    f"The VPC endpoint service {private_link.as_service(provided).name} does not support the "
+                    f"availability zone of the subnet: {subnet_id}."
+                )
             taken = (tx.get(Subnet, ctx.account, ctx.region, each) for each in endpoint.interfaces)
             if any(each is not None and each.availability_zone == subnet.availability_zone for each in taken):
                 raise DuplicateSubnetsInSameZone(subnet_id)
@@ -184,7 +208,7 @@ class VpcEndpointOperations(Ec2Base):
                 subnet_id=subnet_id,
                 groups=endpoint.groups,
                 description=f"VPC Endpoint Interface {endpoint.id}",
-                attachment="node",
+                attachment="node" if provided is None else "link",
                 public=False,
                 interface_type="vpc_endpoint",
                 requester_managed=True,
@@ -278,49 +302,76 @@ class VpcEndpointOperations(Ec2Base):
 
     @operation
     def describe_vpc_endpoint_services(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
-        found = endpoint_services.services_of(ctx.region)
+        snapshot = self.store.snapshot()
+        offered = [_Offer(each, None) for each in endpoint_services.services_of(ctx.region)]
+        offered += [
+            _Offer(private_link.as_service(each), each)
+            for each in snapshot.every(EndpointServiceConfiguration)
+            if each.region == ctx.region and private_link.admits(each, ctx.account)
+        ]
+        found = offered
         for wanted in params.get("ServiceNames") or ():
-            if not any(each.name == wanted for each in found):
+            if not any(each.service.name == wanted for each in found):
                 raise InvalidServiceName(wanted)
         if params.get("ServiceNames"):
-            found = [each for each in found if each.name in params["ServiceNames"]]
-        found = filters.select(found, params.get("Filters"), _SERVICE_FILTERS)
-        page, token = paged(found, params, lambda each: f"{each.name}/{each.type}")
+            found = [each for each in found if each.service.name in params["ServiceNames"]]
+        found = filters.select(found, params.get("Filters"), _SERVICE_FILTERS, _Offer.tags)
+        page, token = paged(found, params, lambda each: f"{each.service.name}/{each.service.type}")
         zones = [each.name for each in zones_of(self.ensure_region(ctx))]
         return {
-            "ServiceNames": list(dict.fromkeys(each.name for each in page)),
-            "ServiceDetails": [_service_to_wire(each, zones) for each in page],
+            "ServiceNames": list(dict.fromkeys(each.service.name for each in page)),
+            "ServiceDetails": [_service_to_wire(snapshot, each, zones) for each in page],
             "NextToken": token,
         }
 
 
-_SERVICE_FILTERS: dict[str, Getter[EndpointService]] = {
-    "owner": lambda service: "amazon",
-    "service-name": lambda service: service.name,
-    "service-region": lambda service: service.region,
-    "service-type": lambda service: service.type,
-    "supported-ip-address-types": lambda service: "ipv4",
+class _Offer(NamedTuple):
+    """A service, and its configuration where it is a customer's own."""
+
+    service: EndpointService
+    configuration: EndpointServiceConfiguration | None
+
+    @property
+    def owner(self) -> str:
+        return self.configuration.account if self.configuration is not None else "amazon"
+
+    def tags(self) -> dict[str, str]:
+        return self.configuration.tags if self.configuration is not None else {}
+
+
+_SERVICE_FILTERS: dict[str, Getter[_Offer]] = {
+    "owner": lambda offer: offer.owner,
+    "service-name": lambda offer: offer.service.name,
+    "service-region": lambda offer: offer.service.region,
+    "service-type": lambda offer: offer.service.type,
+    "supported-ip-address-types": lambda offer: "ipv4",
 }
 
 
-def _service_to_wire(service: EndpointService, zones: list[str]) -> dict[str, Any]:
-    private = service.private_name
+def _decision(provided: EndpointServiceConfiguration | None) -> str:
+    waits = provided is not None and provided.acceptance_required
+    return private_link.PENDING if waits else private_link.ACCEPTED
+
+
+def _service_to_wire(reader: store.Reader, offer: _Offer, zones: list[str]) -> dict[str, Any]:
+    service, own = offer.service, offer.configuration
+    private, zones = service.private_name, private_link.zones_of(reader, own) if own is not None else zones
     return {
         "ServiceName": service.name,
         "ServiceId": service.id,
         "ServiceType": [{"ServiceType": service.type}],
         "ServiceRegion": service.region,
         "AvailabilityZones": zones,
-        "Owner": "amazon",
+        "Owner": offer.owner,
         "BaseEndpointDnsNames": [service.base_name],
         "PrivateDnsName": private,
         "PrivateDnsNames": [{"PrivateDnsName": private}] if private else None,
         "PrivateDnsNameVerificationState": "verified" if private else None,
-        "VpcEndpointPolicySupported": True,
-        "AcceptanceRequired": False,
+        "VpcEndpointPolicySupported": own is None,
+        "AcceptanceRequired": own is not None and own.acceptance_required,
         "ManagesVpcEndpoints": False,
         "SupportedIpAddressTypes": ["ipv4"],
-        "Tags": [],
+        "Tags": tags_to_wire(offer.tags()),
     }
 
 
@@ -346,11 +397,11 @@ def _check_private_dns(tx: Tx, vpc: Vpc, endpoint: VpcEndpoint) -> None:
     """May the endpoint answer to its service's private name in the VPC."""
     if not endpoint.private_dns:
         return
-    name = endpoints.service_of(endpoint).private_name
+    service = endpoints.service_of(tx, endpoint)
+    name = service.private_name
     if name is None:
         raise InvalidParameter(
-            f"Private DNS can't be enabled because the service {endpoints.service_of(endpoint).name} does not provide "
-            "a private DNS name."
+            f"Private DNS can't be enabled because the service {service.name} does not provide a private DNS name."
         )
     if not (vpc.enable_dns_support and vpc.enable_dns_hostnames):
         raise InvalidParameter(
@@ -359,7 +410,7 @@ def _check_private_dns(tx: Tx, vpc: Vpc, endpoint: VpcEndpoint) -> None:
         )
     others = tx.list(VpcEndpoint, endpoint.account, endpoint.region)
     others = [each for each in others if each.id != endpoint.id and each.vpc_id == vpc.id and each.private_dns]
-    served = any(endpoints.service_of(each).private_name == name for each in others)
+    served = any(endpoints.service_of(tx, each).private_name == name for each in others)
     hosted = any(
         zone.name == f"{name}." and any(each.id == vpc.id for each in zone.vpcs) for zone in tx.every(HostedZone)
     )

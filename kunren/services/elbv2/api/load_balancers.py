@@ -13,12 +13,13 @@ import msgspec
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.errors import NotImplementedByKunren
+from kunren.services.ec2 import private_link
 from kunren.services.elbv2 import arns, attributes, errors, nodes
 from kunren.services.elbv2.api.base import Api, Params, Result, View, find_balancer, new_tags, pages
 from kunren.services.elbv2.api.ip_pools import check_pools
 from kunren.services.elbv2.api.log_buckets import check_bucket, new_kinds
 from kunren.services.elbv2.associations import groups_with_balancer, listeners_of, rules_of_balancer
-from kunren.services.elbv2.describe import load_balancer, zones
+from kunren.services.elbv2.describe import ENFORCE, guard_of, load_balancer, zones
 from kunren.services.elbv2.limits import ARNS_PER_DESCRIBE
 from kunren.services.elbv2.model import AvailabilityZone, CapacityReservation, LoadBalancer, LoadBalancerStatus
 
@@ -125,6 +126,10 @@ class LoadBalancersApi(Api):
                 raise errors.ResourceInUse(
                     f"Load balancer '{arn}' cannot be deleted because it is registered as a target"
                 )
+            if private_link.uses(tx, found):
+                raise errors.ResourceInUse(
+                    f"Load balancer '{arn}' cannot be deleted because it is currently associated with another service"
+                )
             for rule in rules_of_balancer(tx, found):
                 tx.delete(rule)
             for listener in listeners_of(tx, found):
@@ -180,14 +185,17 @@ class LoadBalancersApi(Api):
                 )
             if not params["SecurityGroups"]:
                 raise errors.InvalidConfigurationRequest("At least one security group must be specified")
-            if params.get("EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic") not in (None, "on"):
-                raise NotImplementedByKunren(
-                    "elbv2", "SetSecurityGroups with EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic off"
+            guards = params.get(ENFORCE)
+            if guards is not None and found.type != "network":
+                raise errors.InvalidConfigurationRequest(
+                    f"{ENFORCE} is only supported for load balancers of type 'network'"
                 )
             groups = nodes.check_groups(tx, ctx, found.vpc_id, params["SecurityGroups"])
             nodes.regroup(tx, found, groups)
-            tx.put(msgspec.structs.replace(found, security_groups=groups))
-        return {"SecurityGroupIds": list(groups)}
+            guarded = found.guards_private_link if guards is None else guards == "on"
+            changed = msgspec.structs.replace(found, security_groups=groups, guards_private_link=guarded)
+            tx.put(changed)
+        return {"SecurityGroupIds": list(groups), ENFORCE: guard_of(changed)}
 
     def set_subnets(self, ctx: RequestContext, params: Params) -> Result:
         """SetSubnets: nodes of subnets that stay keep their addresses, others are released and made."""

@@ -62,7 +62,12 @@ def fits(shape: Any, value: Any, where: str = "") -> None:
         }
         assert isinstance(value, types[kind]), f"{where}: {value!r} is no {kind}"
         # EC2 says "available" of gateways and endpoints and "nat_gateway" where its own model lists neither
-        states = ("InternetGateways[].Attachments[].State", "VpcEndpoint.State", "VpcEndpoints[].State")
+        states = (
+            "InternetGateways[].Attachments[].State",
+            "VpcEndpoint.State",
+            "VpcEndpoints[].State",
+            ".VpcEndpointState",
+        )
         unlisted = where.endswith(states) or value == "nat_gateway"
         if getattr(shape, "enum", None) and not unlisted:
             assert value in shape.enum, f"{where}: {value!r}"
