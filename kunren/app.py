@@ -30,6 +30,8 @@ from kunren.gateway.gateway import Gateway
 from kunren.gateway.inside import Inside
 from kunren.management.api import ManagementApi
 from kunren.management.server import ManagementServer
+from kunren.services.acm.acme.controllers import AcmeController
+from kunren.services.acm.acme.server import AcmeServer
 from kunren.services.acm.api import AcmApi
 from kunren.services.acm.controllers import CertificateController
 from kunren.services.acm.material import certificate_state
@@ -139,6 +141,7 @@ class App:
         self.route53.checker_views, self.route53.call = self.health_checks.views, self._call
         self.health_metrics = HealthCheckMetrics(store, clock, self._call)
         self.certificates = CertificateController(store, clock, self.ca, self._cnames, in_use_by=certificates_in_use)
+        self.acme = AcmeController(store, clock, entropy, self.ca, self._cnames, call=self._call)
         self.balancers = Elbv2Controllers(
             store,
             clock,
@@ -173,7 +176,8 @@ class App:
         contexts = CertificateContexts(self.ca.server_context)
         self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)
         statuses = RevocationStatus(self.store, self.ca, clock)
-        self.gateway.fronts += [self.functions.urls, self.functions.downloads, PublicKeys(self.login), statuses]
+        acme = AcmeServer(self.store, clock, self.entropy)
+        self.gateway.fronts += [self.functions.urls, self.functions.downloads, PublicKeys(self.login), statuses, acme]
         self.inside = Inside(self.gateway, self.fallback)
         self.endpoints = EndpointController(self.store, clock, self.world, self.gateway, self.dns)
         self.flow_logs = FlowLogDelivery(self.store, clock, self.entropy, self.world, self.vpcs.network, self._call)
@@ -211,6 +215,7 @@ class App:
             ("health-checks", self.health_checks.run()),
             ("health-check-metrics", self.health_metrics.run()),
             ("acm", self.certificates.run()),
+            ("acme", self.acme.run()),
             ("elbv2", self.balancers.run()),
             ("globalaccelerator", self.accelerators.run()),
             ("lambda", self.functions.run()),

@@ -18,6 +18,10 @@ from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.tags import tags_from_wire, tags_to_wire
 from kunren.services.acm import search, views
+from kunren.services.acm.acme.bindings import BindingOperations
+from kunren.services.acm.acme.endpoints import EndpointOperations
+from kunren.services.acm.acme.model import KINDS as ACME_KINDS
+from kunren.services.acm.acme.validations import DomainValidationOperations
 from kunren.services.acm.errors import (
     InvalidArgsException,
     InvalidArnException,
@@ -63,7 +67,7 @@ def used_by_nobody(snapshot: Snapshot, arn: str) -> list[str]:
     return []
 
 
-class AcmApi:
+class AcmApi(EndpointOperations, DomainValidationOperations, BindingOperations):
     """Handlers of acm. `in_use_by(snapshot, certificate ARN)` lists the ARNs of what uses a certificate."""
 
     service: ClassVar[str] = "acm"
@@ -73,7 +77,7 @@ class AcmApi:
         self._clock = clock
         self._entropy = entropy
         self._in_use_by = in_use_by
-        store.register(Certificate, AccountConfiguration, Issuance)
+        store.register(Certificate, AccountConfiguration, Issuance, *ACME_KINDS)
 
     # --- requesting and importing
 

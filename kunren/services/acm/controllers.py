@@ -19,7 +19,7 @@ import msgspec
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store
 from kunren.core.ca import CertificateAuthority, IssuedCertificate
-from kunren.core.clock import Clock, Timer
+from kunren.core.clock import Clock
 from kunren.services.acm.api import InUseBy, used_by_nobody
 from kunren.services.acm.facts import facts_of
 from kunren.services.acm.material import find_certificate
@@ -37,15 +37,14 @@ from kunren.services.acm.model import (
     X509Facts,
 )
 from kunren.services.acm.names import same_name
+from kunren.services.acm.polling import Polls
 from kunren.services.acm.revocation import POINTERS, forget_ended, record
 
 log = logging.getLogger(__name__)
 Lookup = Callable[[str], Awaitable[list[str]]]
 VALIDATION_LASTS_S = 72 * 3600.0
 RENEWAL_BEFORE_S = 45 * 86400.0
-POLL_FIRST_S = 0.25  # real seconds: a script that has just made the record is waiting
-POLL_LAST_S = 60.0  # AWS seconds, never less than POLL_LEAST_S real ones
-POLL_LEAST_S = 2.0
+ACME_KEPT_S = 365 * 86400.0
 RENEWAL_CHECK_S = 6 * 3600.0
 
 
@@ -66,8 +65,6 @@ class CertificateController:
         self._ca = ca
         self._lookup = lookup
         self._in_use_by = in_use_by
-        self._polls: dict[str, int] = {}
-        self._timers: dict[str, Timer] = {}
         self._controller = Controller(
             "acm",
             store,
@@ -78,9 +75,10 @@ class CertificateController:
             parallel=4,
             wants=lambda kind: kind == Certificate.kind or kind.startswith("route53."),
         )
+        self._polls = Polls(clock, self._controller.enqueue)
 
     def status(self) -> dict[str, object]:
-        return {"waiting_for_dns": len(self._timers), "errors": dict(self._controller.last_errors)}
+        return {"waiting_for_dns": len(self._polls), "errors": dict(self._controller.last_errors)}
 
     async def run(self) -> None:
         renewals = asyncio.get_running_loop().create_task(self._watch_renewals(), name="acm:renewals")
@@ -88,13 +86,13 @@ class CertificateController:
             await self._controller.run()
         finally:
             renewals.cancel()
-            for timer in self._timers.values():
-                timer.cancel()
+            self._polls.stop()
 
     async def _watch_renewals(self) -> None:
         while True:
             await self._clock.wall_sleep(RENEWAL_CHECK_S)
             forget_ended(self._store, self._clock.wall())
+            forget_ended_by_acme(self._store, self._clock.wall())
             for each in self._store.snapshot().every(Certificate):
                 if each.type == AMAZON_ISSUED and each.status == ISSUED:
                     self._controller.enqueue(each.id)
@@ -106,19 +104,18 @@ class CertificateController:
             return []
         waiting = [each.id for each in snapshot.every(Certificate) if each.status == PENDING_VALIDATION]
         for arn in waiting:
-            self._polls.pop(arn, None)
+            self._polls.hasten(arn)
         return waiting
 
     async def _reconcile(self, arn: str) -> None:
-        if timer := self._timers.pop(arn, None):
-            timer.cancel()
+        self._polls.arrived(arn)
         certificate = find_certificate(self._store.snapshot(), arn)
         if certificate is not None and certificate.status == PENDING_VALIDATION:
             await self._validate(certificate)
         elif certificate is not None and self._due_for_renewal(certificate):
             await self._renew(certificate)
         else:
-            self._polls.pop(arn, None)
+            self._polls.hasten(arn)
 
     async def _validate(self, certificate: Certificate) -> None:
         seen = await self._look_up(certificate.validation)
@@ -144,7 +141,7 @@ class CertificateController:
             return
         if seen != certificate.validation:
             self._settle(certificate.id, lambda _, row: msgspec.structs.replace(row, validation=seen))
-        self._poll_later(certificate)
+        self._polls.later(certificate.id, certificate.created_at + VALIDATION_LASTS_S)
 
     def _settle(
         self,
@@ -187,19 +184,6 @@ class CertificateController:
 
         return await asyncio.to_thread(sign)
 
-    def _poll_later(self, certificate: Certificate) -> None:
-        """Wake this certificate again: after 0.25, 0.5, 1, 2 real seconds, and so on up to a minute of AWS time."""
-        count = self._polls[certificate.id] = self._polls.get(certificate.id, -1) + 1
-        ceiling = max(POLL_LEAST_S, self._clock.wall_seconds(POLL_LAST_S))
-        delay = min(POLL_FIRST_S * 2 ** min(count, 16), ceiling)
-        until_timeout = self._clock.wall_seconds(
-            max(0.0, certificate.created_at + VALIDATION_LASTS_S - self._clock.now())
-        )
-        aws_delay = min(delay, until_timeout) * self._clock.speed
-        self._timers[certificate.id] = self._clock.call_later(
-            aws_delay, lambda: self._controller.enqueue(certificate.id)
-        )
-
     def _due_for_renewal(self, certificate: Certificate) -> bool:
         if certificate.type != AMAZON_ISSUED or certificate.status != ISSUED or certificate.facts is None:
             return False
@@ -227,6 +211,14 @@ class CertificateController:
             done = Renewal(status=SUCCESS, updated_at=now)
             record(tx, row.id, issued[0])
             tx.put(msgspec.structs.replace(row, facts=issued[1], material=_material(issued[0]), renewal=done))
+
+
+def forget_ended_by_acme(store: Store, wall: float) -> None:
+    """ACM removes what was issued through ACME a year after its end."""
+    with store.write() as tx:
+        for each in store.snapshot().every(Certificate):
+            if each.acme is not None and each.facts is not None and each.facts.not_after + ACME_KEPT_S < wall:
+                tx.delete(each)
 
 
 def _material(issued: IssuedCertificate) -> CertificateMaterial:

@@ -12,6 +12,13 @@ class ResourceNotFoundException(AwsError):
         super().__init__(f"Could not find certificate {arn} in account {account}.")
 
 
+class AcmeResourceNotFound(AwsError):
+    code = "ResourceNotFoundException"
+
+    def __init__(self, arn: str, account: str) -> None:
+        super().__init__(f"Could not find resource {arn} in account {account}.")
+
+
 class ResourceInUseException(AwsError):
     code = "ResourceInUseException"
 
