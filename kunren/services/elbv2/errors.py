@@ -131,6 +131,10 @@ class TooManyLoadBalancers(AwsError):
     code: ClassVar[str] = "TooManyLoadBalancers"
 
 
+class TooManyRegistrationsForTargetId(AwsError):
+    code: ClassVar[str] = "TooManyRegistrationsForTargetId"
+
+
 class TooManyRules(AwsError):
     code: ClassVar[str] = "TooManyRules"
 

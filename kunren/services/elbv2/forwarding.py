@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -31,7 +32,7 @@ def check_forwards(
     """Check normalised actions for a listener with that protocol. `replaced` is the ARN of the rule they replace.
 
     Raises TargetGroupNotFound, InvalidConfigurationRequest, InvalidLoadBalancerAction, TargetGroupAssociationLimit,
-    TooManyUniqueTargetGroupsPerLoadBalancer, TooManyTargets.
+    TooManyUniqueTargetGroupsPerLoadBalancer, TooManyTargets, TooManyRegistrationsForTargetId.
     """
     actions = tuple(actions)
     wanted = target_groups(actions)
@@ -57,12 +58,19 @@ def check_forwards(
 
 
 def check_target_count(
-    view: View, ctx: RequestContext, limits: Limits, balancer: LoadBalancer, groups: Iterable[str], more: int = 0
+    view: View, ctx: RequestContext, limits: Limits, balancer: LoadBalancer, groups: Iterable[str]
 ) -> None:
-    """Raises TooManyTargets where the groups have, with `more`, more targets than a load balancer may have."""
+    """Raises TooManyTargets, TooManyRegistrationsForTargetId where the groups have more than a load balancer may."""
     found = (view.get(TargetGroup, ctx.account, ctx.region, arn) for arn in groups)
-    if sum(len(group.targets) for group in found if group is not None) + more > limits.targets_per_load_balancer:
+    ids = Counter(target.id for group in found if group is not None for target in group.targets)
+    if ids.total() > limits.targets_per_load_balancer:
         raise errors.TooManyTargets(f"The maximum number of targets on load balancer '{balancer.id}' has been reached")
+    for id, times in ids.most_common(1):
+        if times > limits.target_id_registrations_per_load_balancer:
+            raise errors.TooManyRegistrationsForTargetId(
+                f"The maximum number of registrations of target '{id}' on load balancer '{balancer.id}' has been"
+                " reached"
+            )
 
 
 def _find(view: View, ctx: RequestContext, arn: str) -> TargetGroup:

@@ -34,7 +34,7 @@ class Limits:
     targets_per_target_group: int = 1000
     target_id_registrations_per_load_balancer: int = 1000
     condition_values_per_rule: int = 5
-    condition_wildcards_per_rule: int = 5
+    condition_wildcards_per_rule: int = 6
     trust_stores: int = 20
     certificates_per_trust_store: int = 25
     revocation_lists_per_trust_store: int = 30

@@ -25,8 +25,8 @@ class TargetsApi(Api):
             group = settled(find_group(tx, ctx, params["TargetGroupArn"]), now)
             wanted = self._wanted(tx, ctx, group, params)
             changed = targets.registered(group, wanted, now)
-            self._check_counts(tx, ctx, group, changed)
             tx.put(changed)
+            self._check_counts(tx, ctx, group, changed)
         return {}
 
     def deregister_targets(self, ctx: RequestContext, params: Params) -> Result:
@@ -115,18 +115,18 @@ class TargetsApi(Api):
         return msgspec.structs.replace(target, availability_zone="all")
 
     def _check_counts(self, tx: Tx, ctx: RequestContext, before: TargetGroup, after: TargetGroup) -> None:
-        """Raises TooManyTargets."""
+        """Raises TooManyTargets, TooManyRegistrationsForTargetId; the group is written already."""
         limit = 1 if after.target_type in ("lambda", "alb") else self._limits.targets_per_target_group
         if len(after.targets) > limit:
             raise errors.TooManyTargets(
                 f"The maximum number of targets on target group '{after.id}' has been reached; the limit is '{limit}'"
             )
-        more = len(after.targets) - len(before.targets)
-        for arn in group_users(tx, ctx.account, ctx.region).get(after.id, ()) if more > 0 else ():
+        more = len(after.targets) > len(before.targets)
+        for arn in group_users(tx, ctx.account, ctx.region).get(after.id, ()) if more else ():
             balancer = tx.get(LoadBalancer, ctx.account, ctx.region, arn)
             if balancer is not None:
                 reached = groups_of(rules_of_balancer(tx, balancer))
-                check_target_count(tx, ctx, self._limits, balancer, reached, more)
+                check_target_count(tx, ctx, self._limits, balancer, reached)
 
 
 def _anomaly(view: View, group: TargetGroup, target: Target) -> Result:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kunren.services.elbv2.limits import Limits
 from kunren.services.elbv2.model import Target, TargetAnomaly, TargetGroup, TargetHealth, target_health_id
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -455,6 +456,25 @@ def test_the_quotas_of_groups_and_targets(small_elb: Any) -> None:
     assert small_elb.refused("CreateTargetGroup", Name="three", **asked)[0] == "TooManyTargetGroups"
     targets = [{"Id": address(small_elb), "Port": port} for port in (1, 2, 3)]
     assert small_elb.refused("RegisterTargets", TargetGroupArn=arn, Targets=targets)[0] == "TooManyTargets"
+
+
+def test_a_target_is_registered_so_often_with_a_load_balancer_and_no_more(elb_with: Any) -> None:
+    elb = elb_with(Limits(target_id_registrations_per_load_balancer=2, targets_per_load_balancer=3))
+    one, two = elb.group("one")["TargetGroupArn"], elb.group("two")["TargetGroupArn"]
+    here, there = address(elb), address(elb, host=51)
+    listener = elb.listener(elb.balancer(), DefaultActions=[{"Type": "forward", "TargetGroupArn": one}])
+    elb.call("RegisterTargets", TargetGroupArn=one, Targets=[{"Id": here, "Port": port} for port in (1, 2)])
+    third = {"TargetGroupArn": one, "Targets": [{"Id": here, "Port": 3}]}
+    assert elb.refused("RegisterTargets", **third)[0] == "TooManyRegistrationsForTargetId"
+    elb.call("RegisterTargets", TargetGroupArn=two, Targets=[{"Id": here, "Port": 3}])
+    rule = {
+        "ListenerArn": listener["ListenerArn"], "Priority": 1,
+        "Conditions": [{"Field": "path-pattern", "Values": ["/x"]}],
+        "Actions": [{"Type": "forward", "TargetGroupArn": two}],
+    }  # fmt: skip
+    assert elb.refused("CreateRule", **rule)[0] == "TooManyRegistrationsForTargetId"
+    more = [{"Id": there, "Port": port} for port in (1, 2)]
+    assert elb.refused("RegisterTargets", TargetGroupArn=one, Targets=more)[0] == "TooManyTargets"
 
 
 def test_anomalies_are_told_when_asked_for(elb: Any) -> None:

@@ -92,3 +92,68 @@ def test_errors_have_awss_code_status_and_text(elb: Any, tmp_path: Path) -> None
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 
     through_the_gateway(elb, tmp_path, story)
+
+
+def test_every_paginator_walks_to_the_end(elb: Any, client_authority: Any, tmp_path: Path) -> None:
+    authority = client_authority()
+    elb.objects["trust", "ca.pem"] = authority.pem.encode()
+    for number in (1, 2):
+        elb.objects["trust", f"{number}.crl"] = authority.revoked(number)
+    certificates = [elb.certificate(number) for number in range(4)]
+
+    def story(client: Any) -> None:
+        subnets = [subnet.id for subnet in elb.subnets[:2]]
+        fixed = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}]
+        balancers = [
+            client.create_load_balancer(Name=f"web-{number}", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+            for number in range(3)
+        ]
+        bundle = {"CaCertificatesBundleS3Bucket": "trust", "CaCertificatesBundleS3Key": "ca.pem"}
+        stores = [
+            client.create_trust_store(Name=f"store-{number}", **bundle)["TrustStores"][0]["TrustStoreArn"]
+            for number in range(3)
+        ]
+        for number in (1, 2):
+            given = [{"S3Bucket": "trust", "S3Key": f"{number}.crl"}]
+            client.add_trust_store_revocations(TrustStoreArn=stores[0], RevocationContents=given)
+        for number in range(3):
+            client.create_target_group(
+                Name=f"app-{number}", Protocol="HTTP", Port=80, VpcId=elb.vpc.id, TargetType="ip"
+            )
+        verify = {"Mode": "verify", "TrustStoreArn": stores[0]}
+        listeners = [
+            client.create_listener(
+                LoadBalancerArn=balancer, Protocol="HTTPS", Port=port, MutualAuthentication=verify,
+                Certificates=[{"CertificateArn": certificates[0]}], DefaultActions=fixed,
+            )["Listeners"][0]["ListenerArn"]
+            for balancer, port in ((balancers[0], 443), (balancers[0], 444), (balancers[1], 443))
+        ]  # fmt: skip
+        more = [{"CertificateArn": each} for each in certificates[1:]]
+        client.add_listener_certificates(ListenerArn=listeners[0], Certificates=more)
+        for priority in (1, 2, 3):
+            path = [{"Field": "path-pattern", "Values": [f"/{priority}"]}]
+            client.create_rule(ListenerArn=listeners[0], Priority=priority, Conditions=path, Actions=fixed)
+
+        for operation, result, params, count in (
+            ("describe_load_balancers", "LoadBalancers", {}, 3),
+            ("describe_target_groups", "TargetGroups", {}, 3),
+            ("describe_listeners", "Listeners", {"LoadBalancerArn": balancers[0]}, 2),
+            ("describe_listener_certificates", "Certificates", {"ListenerArn": listeners[0]}, 4),
+            ("describe_rules", "Rules", {"ListenerArn": listeners[0]}, 4),
+            ("describe_ssl_policies", "SslPolicies", {}, None),
+            ("describe_account_limits", "Limits", {}, None),
+            ("describe_trust_stores", "TrustStores", {}, 3),
+            ("describe_trust_store_associations", "TrustStoreAssociations", {"TrustStoreArn": stores[0]}, 2),
+            ("describe_trust_store_revocations", "TrustStoreRevocations", {"TrustStoreArn": stores[0]}, 2),
+        ):
+            whole = getattr(client, operation)(**params)
+            assert "NextMarker" not in whole and len(whole[result]) == (count or len(whole[result])) > 1, operation
+            size = 1 if count else 7
+            pages = list(client.get_paginator(operation).paginate(**params, PaginationConfig={"PageSize": size}))
+            assert [each for page in pages for each in page[result]] == whole[result], operation
+            assert {len(page[result]) for page in pages[:-1]} == {size} and 1 <= len(pages[-1][result]) <= size
+            with pytest.raises(ClientError) as caught:
+                getattr(client, operation)(**params, Marker="nonsense")
+            assert caught.value.response["Error"]["Code"] == "ValidationError", operation
+
+    through_the_gateway(elb, tmp_path, story)

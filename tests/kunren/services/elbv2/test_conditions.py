@@ -136,19 +136,19 @@ def test_one_condition_of_a_kind_but_several_of_headers_and_queries() -> None:
     assert len(normalise([header, header], Limits())) == 2
 
 
-def test_five_values_and_five_wildcards_in_a_rule() -> None:
+def test_five_values_and_six_wildcards_in_a_rule() -> None:
     six = [f"/{number}" for number in range(6)]
     assert refused({"Field": "path-pattern", "PathPatternConfig": {"Values": six}}) == (
         "ValidationError",
         "A rule can only have '5' condition values",
     )
-    assert refused({"Field": "path-pattern", "Values": ["/******"]}) == (
+    assert refused({"Field": "path-pattern", "Values": ["/*******"]}) == (
         "ValidationError",
-        "A rule can only have '5' condition wildcards",
+        "A rule can only have '6' condition wildcards",
     )
-    escaped = {"Field": "query-string", "QueryStringConfig": {"Values": [{"Value": "\\*" * 6}]}}
+    escaped = {"Field": "query-string", "QueryStringConfig": {"Values": [{"Value": "\\*" * 7}]}}
     assert normalise([escaped], Limits()) == (escaped,)
-    patterns = {"Field": "path-pattern", "PathPatternConfig": {"RegexValues": ["^/a*b*c*d*e*f*$"]}}
+    patterns = {"Field": "path-pattern", "PathPatternConfig": {"RegexValues": ["^/a*b*c*d*e*f*g*$"]}}
     assert normalise([patterns], Limits())[0]["PathPatternConfig"] == patterns["PathPatternConfig"]
 
 
