@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import json
 import pkgutil
 from collections.abc import Iterable
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
+from kunren.core.memo import by_identity
 from kunren.dataplane.envoy.resources import TYPE, Endpoint, Fragment
 
 SECRET = TYPE + "envoy.extensions.transport_sockets.tls.v3.Secret"
@@ -23,6 +23,8 @@ ROUTES = TYPE + "envoy.config.route.v3.RouteConfiguration"
 ORDER = (SECRET, CLUSTER, ENDPOINTS, LISTENER, ROUTES)
 """The order in which additions and changes are sent: what is referred to comes first."""
 
+_REMEMBERED = 1 << 14
+"""Routes, and virtual hosts, whose encoded form is remembered."""
 _COMPONENTS = "envoy.config.route.v3.route_components_pb2"
 _MODULES = {
     SECRET: "envoy.extensions.transport_sockets.tls.v3.secret_pb2",
@@ -56,45 +58,39 @@ def _bytes(kind: Any, fragment: Fragment) -> bytes:
         json_format.ParseDict(fragment, message)
     except json_format.ParseError as error:
         raise ValueError(str(error)) from error
-    return bytes(message.SerializeToString(deterministic=True))
+    return _serialised(message)
 
 
 def _route_configuration(fragment: Fragment) -> bytes:
-    """A route configuration, put together from routes that are encoded once each: a change to one rule of a hundred
-    costs one route, not three hundred, and a route that many hosts share is looked at once. (A repeated field of
+    """A route configuration, put together from virtual hosts and routes that are encoded once each: a change to one
+    rule of a thousand costs one host, and a route that many hosts share is looked at once. (A repeated field of
     messages is its elements, one behind the other.)"""
-    kind = _class(ROUTES)
-    made = bytearray(_bytes(kind, {key: value for key, value in fragment.items() if key != "virtual_hosts"}))
-    hosts_field = kind.DESCRIPTOR.fields_by_name["virtual_hosts"]
-    routes_field = hosts_field.message_type.fields_by_name["routes"]
-    host_kind = importlib.import_module(_COMPONENTS).VirtualHost
-    shared: dict[int, bytes] = {}  # by identity, which holds while the fragment lives
-
-    def element(route: Fragment) -> bytes:
-        if (made := shared.get(id(route))) is None:
-            made = shared[id(route)] = _element(routes_field.number, _route(json.dumps(route)))
-        return made
-
-    for host in fragment.get("virtual_hosts", ()):
-        rest = {key: value for key, value in host.items() if key != "routes"}
-        # names alone need no look at each field: there may be a thousand hosts
-        inner = _names(host_kind(**rest)) if rest.keys() <= {"name", "domains"} else _bytes(host_kind, rest)
-        made += _element(hosts_field.number, b"".join((inner, *map(element, host.get("routes", ())))))
-    return bytes(made)
+    rest = {key: value for key, value in fragment.items() if key != "virtual_hosts"}
+    return b"".join((_bytes(_class(ROUTES), rest), *map(_virtual_host, fragment.get("virtual_hosts", ()))))
 
 
-def _names(message: Any) -> bytes:
+@by_identity(_REMEMBERED)
+def _virtual_host(host: Fragment) -> bytes:
+    kind = importlib.import_module(_COMPONENTS).VirtualHost
+    rest = {key: value for key, value in host.items() if key != "routes"}
+    # names alone need no look at each field: there may be a thousand hosts
+    own = _serialised(kind(**rest)) if rest.keys() <= {"name", "domains"} else _bytes(kind, rest)
+    return _element(_class(ROUTES), "virtual_hosts", b"".join((own, *map(_route, host.get("routes", ())))))
+
+
+@by_identity(_REMEMBERED)
+def _route(route: Fragment) -> bytes:
+    components = importlib.import_module(_COMPONENTS)
+    return _element(components.VirtualHost, "routes", _bytes(components.Route, route))
+
+
+def _serialised(message: Any) -> bytes:
     return bytes(message.SerializeToString(deterministic=True))
 
 
-@lru_cache(maxsize=8192)
-def _route(text: str) -> bytes:
-    return _bytes(importlib.import_module(_COMPONENTS).Route, json.loads(text))
-
-
-def _element(number: int, body: bytes) -> bytes:
+def _element(kind: Any, field: str, body: bytes) -> bytes:
     """One element of a repeated message field: tag (length-delimited), length, body."""
-    return _varint(number << 3 | 2) + _varint(len(body)) + body
+    return _varint(kind.DESCRIPTOR.fields_by_name[field].number << 3 | 2) + _varint(len(body)) + body
 
 
 def _varint(value: int) -> bytes:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kunren.core.errors import NotImplementedByKunren
+from kunren.core.memo import by_identity
 from kunren.services.elbv2 import authentication, jwt_validation
 from kunren.services.elbv2.errors import InvalidLoadBalancerAction, TooManyActions, validation_error
 from kunren.services.elbv2.limits import STICKINESS_SECONDS_MAX, TARGET_GROUPS_PER_FORWARD, WEIGHT_MAX
@@ -240,6 +241,7 @@ def check_listener(actions: Iterable[Mapping[str, Any]], protocol: str, port: in
             raise InvalidLoadBalancerAction("The redirect configuration is not valid because it creates a loop.")
 
 
+@by_identity(1 << 14)
 def target_groups(actions: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """The ARNs of all groups that the (normalised) actions forward to."""
     return tuple(

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from kunren.control.store import Snapshot, Tx
+from kunren.core.memo import by_identity
 from kunren.services.elbv2.actions import target_groups
 from kunren.services.elbv2.model import Listener, LoadBalancer, Rule, TargetGroup, TrustStore, TrustStoreRevocation
 
@@ -25,6 +26,18 @@ def rules_of(view: View, listener: Listener) -> list[Rule]:
     """All rules of the listener in the order they are tried; the default rule last."""
     found = [each for each in view.list(Rule, listener.account, listener.region) if each.listener_arn == listener.id]
     return sorted(found, key=lambda rule: rule.priority or 1 << 30)
+
+
+@by_identity(4)
+def rules_by_listener(snapshot: Snapshot, balancer: LoadBalancer) -> dict[str, list[Rule]]:
+    """The rules of all listeners of the load balancer, each listener's as `rules_of` has them; found in one go."""
+    found: dict[str, list[Rule]] = {each.id: [] for each in listeners_of(snapshot, balancer)}
+    for rule in snapshot.list(Rule, balancer.account, balancer.region):
+        if rule.listener_arn in found:
+            found[rule.listener_arn].append(rule)
+    for rules in found.values():
+        rules.sort(key=lambda rule: rule.priority or 1 << 30)
+    return found
 
 
 def rules_of_balancer(view: View, balancer: LoadBalancer) -> list[Rule]:

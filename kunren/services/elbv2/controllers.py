@@ -149,7 +149,7 @@ class LoadBalancerController:
             self._warmed = True
             self._envoy.warm(typical(self._env))  # while the network is being made
         live = tuple(node for node in balancer.zones if is_live(snapshot, balancer, node))
-        standing = msgspec.structs.replace(balancer, zones=live)
+        standing = balancer if live == balancer.zones else msgspec.structs.replace(balancer, zones=live)
         is_network = balancer.type == "network"
         made = (network.resources if is_network else resources)(snapshot, standing, self._env)
         try:

@@ -2,18 +2,23 @@
 
 Names: `NAME/ID` of the load balancer, then the node's zone and the port. Route configurations and clusters exist once
 per node, since they say from which address the node connects; endpoints and certificates are shared.
+
+What is made of a record is remembered while the record is the same object: after a change of one rule the routes of all
+others, and the clusters, are those of before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Protocol
 
 from kunren.control.store import Snapshot
+from kunren.core.memo import by_identity, kept
 from kunren.dataplane.envoy.resources import Endpoint, EnvoyResources, Fragment, certificate_secret, pipe_cluster
 from kunren.services.ec2.model import InterfaceStatus
-from kunren.services.elbv2.associations import groups_of, listeners_of, rules_of
+from kunren.services.elbv2.associations import groups_of, listeners_of, rules_by_listener
 from kunren.services.elbv2.attributes import LOAD_BALANCER, value
 from kunren.services.elbv2.dataplane import targets
 from kunren.services.elbv2.dataplane.answers import header, literal
@@ -32,6 +37,9 @@ from kunren.services.elbv2.model import (
     TargetGroup,
 )
 from kunren.world.network import vpc_namespace
+
+_SNAPSHOTS = 4
+"""Of so many snapshots is remembered what was found in them."""
 
 
 class Material(Protocol):
@@ -91,9 +99,10 @@ def is_live(snapshot: Snapshot, balancer: LoadBalancer, node: AvailabilityZone) 
     return snapshot.get(InterfaceStatus, balancer.account, balancer.region, node.interface_id) is not None
 
 
+@by_identity(_SNAPSHOTS)
 def reached_groups(snapshot: Snapshot, balancer: LoadBalancer) -> dict[str, TargetGroup]:
     """The target groups that some rule of the load balancer forwards to, by ARN."""
-    arns = {arn for listener in listeners_of(snapshot, balancer) for arn in groups_of(rules_of(snapshot, listener))}
+    arns = {arn for rules in rules_by_listener(snapshot, balancer).values() for arn in groups_of(rules)}
     found = ((arn, snapshot.get(TargetGroup, balancer.account, balancer.region, arn)) for arn in sorted(arns))
     return {arn: group for arn, group in found if group is not None}
 
@@ -104,7 +113,7 @@ def resources(snapshot: Snapshot, balancer: LoadBalancer, env: Environment) -> T
     short = short_name(balancer)
     made = _Draft()
     problems: list[str] = []
-    rules_by_listener = {each.id: rules_of(snapshot, each) for each in listeners_of(snapshot, balancer)}
+    rules = rules_by_listener(snapshot, balancer)
     serving: list[tuple[Listener, list[str]]] = []
     for listener in listeners_of(snapshot, balancer):
         certificates = listener_secrets(snapshot, listener, short, env)
@@ -117,18 +126,20 @@ def resources(snapshot: Snapshot, balancer: LoadBalancer, env: Environment) -> T
     if not serving or not balancer.zones:
         # Envoy never asks for what no listener names, so it would never acknowledge a secret that stands alone
         return Translation(EnvoyResources(), tuple(problems))
-    trusts = {each.id: _trust(snapshot, each, short, env, made) for each, _ in serving}
-    used = {arn for listener, _ in serving for arn in groups_of(rules_by_listener[listener.id])}
-    for node in balancer.zones:
-        place = node_place(balancer, node, env)
-        behind = {arn: _behind(groups[arn], short, node, place, env, made) for arn in sorted(used) if arn in groups}
-        for listener, secrets in serving:
-            rules, trust = rules_by_listener[listener.id], trusts[listener.id]
-            _add_listener(balancer, listener, rules, node, place, behind, secrets, trust, env, made)
+    used = {
+        arn: groups[arn] for arn in sorted({*chain(*(groups_of(rules[each.id]) for each, _ in serving))} & set(groups))
+    }
+    behind = {
+        node.zone_name: _clusters(used, short, node, node_place(balancer, node, env), env, made)
+        for node in balancer.zones
+    }
+    for listener, secrets in serving:
+        trust = _trust(snapshot, listener, short, env, made)
+        _add_listener(balancer, listener, rules[listener.id], behind, secrets, trust, env, made)
     zones = [node.zone_name for node in balancer.zones]
-    for arn in sorted(used & set(groups)):
-        if not _by_bridge(groups[arn]):
-            made.endpoints.update(targets.endpoint_resources(snapshot, groups[arn], zones, env.now()))
+    for group in used.values():
+        if not _by_bridge(group):
+            made.endpoints.update(targets.endpoint_resources(snapshot, group, zones, env.now()))
     return Translation(made.finished(), tuple(problems))
 
 
@@ -139,43 +150,48 @@ def _by_bridge(group: TargetGroup) -> bool:
 def _add_listener(
     balancer: LoadBalancer,
     listener: Listener,
-    rules: list[Rule],
-    node: AvailabilityZone,
-    place: Place,
-    behind: dict[str, Behind],
-    secrets: list[str],
+    rules: Sequence[Rule],
+    behind: Mapping[str, Mapping[str, Behind]],
+    secrets: Sequence[str],
     trust: Trust | None,
     env: Environment,
     made: _Draft,
 ) -> None:
-    name = f"{short_name(balancer)}/{node.zone_name}/{listener.port}"
-    made.listeners[name] = listener_fragment(
-        name,
-        balancer,
-        listener,
-        place,
-        routes=name,
-        secrets=secrets,
-        needs=Needs(
-            stickiness=any(each.stickiness is not None for each in behind.values()) or any(map(keeps_group, rules)),
-            decisions=any(map(is_decided, rules)),
-            transforms=any(rule.transforms for rule in rules),
-            versions=any(each.http2 for each in behind.values()),
-        ),
-        wall_seconds=env.wall_seconds,
-        trust=trust,
-        server_names=server_names([_chain(made.secrets[each]) for each in secrets]),
+    """The listener and its routes at every node; `behind` are the target groups as each zone's node reaches them."""
+    reached = [group for groups in behind.values() for group in groups.values()]
+    needs = Needs(
+        stickiness=any(each.stickiness is not None for each in reached) or any(map(keeps_group, rules)),
+        decisions=any(map(is_decided, rules)),
+        transforms=any(rule.transforms for rule in rules),
+        versions=any(each.http2 for each in reached),
     )
-    made.routes[name] = route_configuration(name, listener, rules, behind, forwarding(balancer, listener, env))
+    names = server_names([_chain(made.secrets[each]) for each in secrets])
+    headers = kept(listener.id, forwarding(balancer, listener, env))
+    for node in balancer.zones:
+        name = f"{short_name(balancer)}/{node.zone_name}/{listener.port}"
+        made.listeners[name] = listener_fragment(
+            name,
+            balancer,
+            listener,
+            node_place(balancer, node, env),
+            routes=name,
+            secrets=secrets,
+            needs=needs,
+            wall_seconds=env.wall_seconds,
+            trust=trust,
+            server_names=names,
+        )
+        made.routes[name] = route_configuration(name, rules, behind[node.zone_name], headers)
 
 
 def forwarding(balancer: LoadBalancer, listener: Listener, env: Environment) -> Forwarding:
     """The headers by which this listener's requests and answers are marked."""
     attributes = balancer.attributes
     return Forwarding(
+        listener=listener.id,
+        protocol=listener.protocol,
         port=listener.port,
         xff_mode=value(LOAD_BALANCER, attributes, "routing.http.xff_header_processing.mode"),
-        desync_mode=value(LOAD_BALANCER, attributes, "routing.http.desync_mitigation_mode"),
         xff_client_port=value(LOAD_BALANCER, attributes, "routing.http.xff_client_port.enabled") == "true",
         request_headers=request_headers(balancer, listener),
         response_headers=_response_headers(listener),
@@ -192,6 +208,16 @@ def _response_headers(listener: Listener) -> tuple[Fragment, ...]:
             name = key.removeprefix("routing.http.response.").removesuffix(".header_value").replace("_", "-")
             made.append(header(name, literal(text)))
     return tuple(made)
+
+
+def _clusters(
+    groups: Mapping[str, TargetGroup], short: str, node: AvailabilityZone, place: Place, env: Environment, made: _Draft
+) -> dict[str, Behind]:
+    """The groups' clusters as one node reaches them, and what they are to its routes."""
+    return {
+        arn: kept(f"{node.interface_id} {arn}", _behind(group, short, node, place, env, made))
+        for arn, group in groups.items()
+    }
 
 
 def _behind(

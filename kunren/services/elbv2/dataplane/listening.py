@@ -197,10 +197,11 @@ def _connection_manager(
 
 def _http_filters(listener: Listener, attribute: Callable[[str], str], needs: Needs) -> list[Fragment]:
     preserve = attribute("routing.http.preserve_host_header.enabled") == "true"
+    desync_mode, xff_mode = "routing.http.desync_mitigation_mode", "routing.http.xff_header_processing.mode"
     script = guarding.REFUSE + _TRACE + guarding.SIZES
     if attribute("routing.http.drop_invalid_header_fields.enabled") == "true":
         script += guarding.DROP_INVALID
-    match attribute("routing.http.desync_mitigation_mode"):
+    match attribute(desync_mode):
         case "strictest":
             script += guarding.STRICTEST
         case "defensive":
@@ -214,13 +215,10 @@ def _http_filters(listener: Listener, attribute: Callable[[str], str], needs: Ne
     if not preserve and listener.port not in _WELL_KNOWN_PORTS:
         script += _HOST_PORT
     # what the script writes into headers is for the target: the rule was chosen by what the client sent
-    lua = {
-        "@type": TYPE + "envoy.extensions.filters.http.lua.v3.Lua",
-        "clear_route_cache": False,
-        "source_codes": guarding.SOURCES,
-    }
+    lua = {"@type": TYPE + "envoy.extensions.filters.http.lua.v3.Lua", "clear_route_cache": False}
     router = {"@type": TYPE + "envoy.extensions.filters.http.router.v3.Router", "suppress_envoy_headers": True}
     filters: list[dict[str, Any]] = [
+        guarding.refusing_filter(attribute(desync_mode), attribute(xff_mode)),
         *([http_filter(DECIDED_WITHIN_S)] if needs.decisions else []),
         *([key_exchange.http_filter()] if tells_group else []),
         {"name": LUA, "typed_config": {**lua, "default_source_code": {"inline_string": script + "end\n"}}},

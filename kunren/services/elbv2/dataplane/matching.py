@@ -6,6 +6,9 @@ rules strictly by priority, while Envoy takes the most specific virtual host fir
 for every host that some rule names exactly: each such host gets a virtual host of its own, that holds, in order, the
 rules that may apply to it, and `*` gets the rules for all other hosts.
 
+What was made of a rule's conditions is remembered, and so is how the rules were shared out, since most changes are to
+what a rule does.
+
 What it refuses to know: what a rule does.
 
 "Condition types for listener rules" in the Application Load Balancer guide.
@@ -16,8 +19,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
+
+from kunren.core.memo import by_identity
 
 Match = dict[str, Any]
 ANY = object()
@@ -27,6 +32,12 @@ Pattern = tuple[object, ...]
 
 CLIENT_KEY = "kunren.client"
 """The filter state object that holds the connection's own peer address."""
+REMEMBERED = 1 << 14
+"""Rules, or hosts, of which is remembered what was made of them."""
+_LISTENERS = 16
+"""Of so many listeners is remembered how their rules were shared out."""
+_STAR = ("*",)
+_EVERYWHERE: Match = {"prefix": "/"}
 _PORT = r"(?::\d+)?"
 _ROUTES_MAX = 4_000
 
@@ -38,16 +49,22 @@ class Conditions:
     `hosts` are the patterns of the host condition (None: any host), `host_regexes` its regular expressions.
     """
 
-    paths: tuple[Match, ...] = ({"prefix": "/"},)
+    paths: tuple[Match, ...] = (_EVERYWHERE,)
     headers: tuple[Match, ...] = ()
     sources: tuple[str, ...] = ()
     hosts: tuple[str, ...] | None = None
     host_regexes: tuple[str, ...] = ()
 
+    @property
+    def of_host_alone(self) -> bool:
+        """Whether every request to one of the hosts meets them."""
+        return _EVERYWHERE in self.paths and not (self.headers or self.sources or self.host_regexes)
 
+
+@by_identity(REMEMBERED)
 def conditions(wire: Iterable[Mapping[str, Any]]) -> Conditions:
     """The RuleCondition list of a rule, as `elbv2.conditions.normalise` leaves it."""
-    paths: tuple[Match, ...] = ({"prefix": "/"},)
+    paths: tuple[Match, ...] = (_EVERYWHERE,)
     headers: list[Match] = []
     sources: tuple[str, ...] = ()
     hosts: tuple[str, ...] | None = None
@@ -96,38 +113,77 @@ class VirtualHost:
     rules: tuple[tuple[int, Match | None], ...]
 
 
-def virtual_hosts(rules: Sequence[Conditions]) -> list[VirtualHost]:
+@by_identity(_LISTENERS)
+def virtual_hosts(*rules: Conditions) -> list[VirtualHost]:
     """Share the rules out among virtual hosts so that their order holds for every host. The last one is `*`."""
-    literals = [frozenset(text for each in rule.hosts or () if (text := _literal(each)) is not None) for rule in rules]
-    wild = [tuple(each for each in rule.hosts or () if _literal(each) is None) for rule in rules]
+    names = [_names(rule) for rule in rules]
     anywhere = [index for index, rule in enumerate(rules) if rule.hosts is None or rule.host_regexes]
-    patterns = [(index, _compiled(each)) for index, several in enumerate(wild) for each in several]
+    patterns = [(index, _compiled(each)) for index, (_, wild) in enumerate(names) for each in wild]
     naming: dict[str, list[int]] = {}
-    for index, domains in enumerate(literals):
+    for index, (domains, _) in enumerate(names):
         for domain in domains:
             naming.setdefault(domain, []).append(index)
     by_rules: dict[tuple[int, ...], list[str]] = {}
     for domain in sorted(naming):
         matching = (index for index, pattern in patterns if pattern.fullmatch(domain))
-        chosen = tuple(sorted({*anywhere, *naming[domain], *matching}))
+        chosen = _reachable(rules, sorted({*anywhere, *naming[domain], *matching}))
         by_rules.setdefault(chosen, []).append(domain)
     if sum(map(len, by_rules)) > _ROUTES_MAX:
-        return [VirtualHost(("*",), tuple((i, _host_matcher(rule, rule.hosts or ())) for i, rule in enumerate(rules)))]
+        return [VirtualHost(_STAR, tuple((index, _any_host(rule)) for index, rule in enumerate(rules)))]
     made = [
-        VirtualHost(tuple(named), tuple((i, _regexes_only(rules[i])) for i in chosen))
+        VirtualHost(_one_tuple(tuple(named)), tuple((index, _regexes_only(rules[index])) for index in chosen))
         for chosen, named in by_rules.items()
     ]
     others = tuple(
-        (index, _host_matcher(rule, wild[index]))
+        (index, _wild_host(rule))
         for index, rule in enumerate(rules)
-        if rule.hosts is None or wild[index] or rule.host_regexes
+        if rule.hosts is None or names[index][1] or rule.host_regexes
     )
-    return [*made, VirtualHost(("*",), others)]
+    return [*made, VirtualHost(_STAR, others)]
+
+
+@by_identity(REMEMBERED)
+def _names(rule: Conditions) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The domains that a rule names, once each, and its patterns."""
+    literals = {each: _literal(each) for each in rule.hosts or ()}
+    domains = dict.fromkeys(text for text in literals.values() if text is not None)
+    return tuple(domains), tuple(each for each, text in literals.items() if text is None)
+
+
+@lru_cache(REMEMBERED)
+def _one_tuple(domains: tuple[str, ...]) -> tuple[str, ...]:
+    """One object for equal tuples."""
+    return domains
+
+
+def _reachable(rules: Sequence[Conditions], chosen: Sequence[int]) -> tuple[int, ...]:
+    """Those of a host's rules that some request may reach: none behind one that every request meets."""
+    for place, index in enumerate(chosen):
+        if rules[index].of_host_alone:
+            return tuple(chosen[: place + 1])
+    return tuple(chosen)
 
 
 def _regexes_only(rule: Conditions) -> Match | None:
     """What a virtual host of named domains must still ask about the host: regular expressions."""
-    return _host_matcher(rule, ()) if rule.host_regexes else None
+    return _named_by_regex(rule) if rule.host_regexes else None
+
+
+@by_identity(REMEMBERED)
+def _named_by_regex(rule: Conditions) -> Match | None:
+    return _host_matcher(rule, ())
+
+
+@by_identity(REMEMBERED)
+def _wild_host(rule: Conditions) -> Match | None:
+    """What the virtual host of all other domains must ask."""
+    return _host_matcher(rule, _names(rule)[1])
+
+
+@by_identity(REMEMBERED)
+def _any_host(rule: Conditions) -> Match | None:
+    """What must be asked where there is no other virtual host."""
+    return _host_matcher(rule, rule.hosts or ())
 
 
 def _host_matcher(rule: Conditions, hosts: Sequence[str]) -> Match | None:
@@ -169,11 +225,12 @@ def glob_matches(pattern: str, text: str, *, ignore_case: bool) -> bool:
     return re.fullmatch(_regex(parse(pattern)), text, flags) is not None
 
 
-@cache
+@lru_cache(REMEMBERED)
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(_regex(parse(pattern)), re.IGNORECASE)
 
 
+@lru_cache(REMEMBERED)
 def _literal(pattern: str) -> str | None:
     """The host name, in lower case, of a pattern without wildcards."""
     parts = parse(pattern)
@@ -206,7 +263,7 @@ def _paths(config: Mapping[str, Any]) -> tuple[Match, ...]:
             case (str(text),):
                 cheap.append({"path": text})
             case (part,) if part is ANY:
-                cheap.append({"prefix": "/"})
+                cheap.append(_EVERYWHERE)
             case (str(text), part) if part is ANY:
                 cheap.append({"prefix": text})
             case parts:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
+from kunren.core.memo import by_identity
 from kunren.dataplane.envoy.authorization import per_route
 from kunren.dataplane.envoy.resources import TYPE, Fragment
 from kunren.services.elbv2 import jwt_validation
+from kunren.services.elbv2.actions import target_groups
 from kunren.services.elbv2.authentication import CALLBACK, OIDC, config_of
-from kunren.services.elbv2.dataplane import guarding, rewriting, versions
+from kunren.services.elbv2.dataplane import rewriting, versions
 from kunren.services.elbv2.dataplane.answers import header, literal, own_headers, page
-from kunren.services.elbv2.dataplane.matching import Match, conditions, matches, virtual_hosts
+from kunren.services.elbv2.dataplane.matching import REMEMBERED, Match, VirtualHost, conditions, matches, virtual_hosts
 from kunren.services.elbv2.dataplane.redirects import redirect
 from kunren.services.elbv2.dataplane.stickiness import (
     FILTER,
@@ -25,12 +28,13 @@ from kunren.services.elbv2.dataplane.stickiness import (
     group_cookie,
 )
 from kunren.services.elbv2.dataplane.stickiness import per_route as sticky_route
-from kunren.services.elbv2.model import Listener, Rule
+from kunren.services.elbv2.model import Rule
 
 LUA = "envoy.filters.http.lua"
 GROUP_HEADER = "x-kunren-target-group"
+_LISTENERS = 16
+"""Of so many listeners is remembered what was read in their rules."""
 _OFF: Fragment = {"@type": TYPE + "envoy.config.route.v3.FilterConfig", "disabled": True}
-_MANY_ADDRESSES = "(?:[^,]*,){30}.*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +51,23 @@ class Behind:
         return self.version != "HTTP1"
 
 
+class _Read(NamedTuple):
+    """A listener's rules: virtual hosts, the ARNs that each rule forwards to, the first one that asks for a login."""
+
+    hosts: Sequence[VirtualHost]
+    reached: Sequence[tuple[str, ...]]
+    login: Rule | None
+
+
 @dataclass(frozen=True, slots=True)
 class Forwarding:
-    """How requests of this listener go to targets: the load balancer's own headers."""
+    """How requests of this listener go to targets: the load balancer's own headers. `listener` is its ARN."""
 
+    listener: str
+    protocol: str
     port: int
     xff_mode: str = "append"  # append | preserve | remove
     xff_client_port: bool = False
-    desync_mode: str = "defensive"  # monitor | defensive | strictest
     request_headers: tuple[Fragment, ...] = ()
     response_headers: tuple[Fragment, ...] = ()
     hides_server: bool = False
@@ -62,23 +75,20 @@ class Forwarding:
 
 
 def route_configuration(
-    name: str, listener: Listener, rules: Sequence[Rule], groups: Mapping[str, Behind], forwarding: Forwarding
+    name: str, rules: Sequence[Rule], groups: Mapping[str, Behind], forwarding: Forwarding
 ) -> Fragment:
-    """All rules of a listener (the default rule among them, in order) as Envoy's RouteConfiguration."""
-    given = [conditions(rule.conditions) for rule in rules]
-    actions = [_filtered(rule, _actions(rule, listener, groups, forwarding)) for rule in rules]
-    names = [route_name(rule) for rule in rules]
+    """All rules of a listener (the default rule among them, in order) as Envoy's RouteConfiguration.
+
+    Only what changed is made anew: a rule's routes while rule, `forwarding` and its groups are the same objects, and a
+    host while its rules' routes are.
+    """
+    read = _read(*rules)
+    own = _login_routes(read.login)
+    reached = [tuple(groups[arn] for arn in arns) if arns else () for arns in read.reached]
     hosts = []
-    own = _own_routes(forwarding) + _login_routes([rule for rule in rules if asks_for_login(rule)])
-    for number, host in enumerate(virtual_hosts(given)):
-        routes = list(own)
-        for index, authority in host.rules:
-            for extra, action in actions[index]:
-                routes += [
-                    {"name": names[index], "match": _with_header(match, extra), **action}
-                    for match in matches(given[index], authority)
-                ]
-        hosts.append({"name": f"host-{number}", "domains": list(host.domains), "routes": routes})
+    for host in read.hosts:
+        routes = [_routes(rules[index], authority, forwarding, *reached[index]) for index, authority in host.rules]
+        hosts.append(_host(host.domains, own, *routes))
     made: Fragment = {
         "name": name,
         "virtual_hosts": hosts,
@@ -92,22 +102,37 @@ def route_configuration(
     return made
 
 
+@by_identity(_LISTENERS)
+def _read(*rules: Rule) -> _Read:
+    """What all nodes' routes have in common."""
+    return _Read(
+        virtual_hosts(*(conditions(rule.conditions) for rule in rules)),
+        [target_groups(rule.actions) for rule in rules],
+        next(filter(asks_for_login, rules), None),
+    )
+
+
+@by_identity(REMEMBERED)
+def _host(domains: Sequence[str], *routes: Sequence[Fragment]) -> Fragment:
+    return {"name": domains[0], "domains": list(domains), "routes": list(chain.from_iterable(routes))}
+
+
+@by_identity(REMEMBERED)
+def _routes(rule: Rule, authority: Match | None, forwarding: Forwarding, *reached: Behind) -> Sequence[Fragment]:
+    """A rule's routes, where its host is to be matched by `authority`; `reached` are its target groups in order."""
+    groups = dict(zip(target_groups(rule.actions), reached, strict=True))
+    name, found = route_name(rule), matches(conditions(rule.conditions), authority)
+    return [
+        {"name": name, "match": _with_header(match, extra), **action}
+        for extra, action in _filtered(rule, _actions(rule, groups, forwarding))
+        for match in found
+    ]
+
+
 def route_name(rule: Rule) -> str:
     """What access logs say of the rule: its priority (0: the default), and its actions in order, "10 forward"."""
     kinds = ("authenticate" if each["Type"] == OIDC else each["Type"] for each in rule.actions)
     return f"{rule.priority} {','.join(kinds)}"
-
-
-def _own_routes(forwarding: Forwarding) -> list[Fragment]:
-    """What the load balancer refuses before any rule: TRACE, lengths that may be taken for another, and more than 30
-    addresses in X-Forwarded-For."""
-    routes = [_page({"prefix": "/", "headers": [{"name": ":method", "string_match": {"exact": "TRACE"}}]}, 405)]
-    closing = {"typed_per_filter_config": {LUA: guarding.closing()}}
-    routes += [{**_page(match, 400), **closing} for match in guarding.severe_matches(forwarding.desync_mode)]
-    if forwarding.xff_mode != "remove":
-        many = {"name": "x-forwarded-for", "string_match": {"safe_regex": {"regex": _MANY_ADDRESSES}}}
-        routes.append(_page({"prefix": "/", "headers": [many]}, 463))
-    return routes
 
 
 def _page(match: Match, status: int) -> Fragment:
@@ -129,21 +154,19 @@ def _with_header(match: Match, extra: Match | None) -> Match:
     return match if extra is None else {**match, "headers": [*match.get("headers", ()), extra]}
 
 
-def _actions(
-    rule: Rule, listener: Listener, groups: Mapping[str, Behind], forwarding: Forwarding
-) -> list[tuple[Match | None, Fragment]]:
+def _actions(rule: Rule, groups: Mapping[str, Behind], forwarding: Forwarding) -> list[tuple[Match | None, Fragment]]:
     """What the rule does: (a header that must match besides, the action part of a route), the first that matches."""
     action = rule.actions[-1]
     match action["Type"]:
         case "redirect":
-            made = redirect(action["RedirectConfig"], protocol=listener.protocol, port=listener.port)
+            made = redirect(action["RedirectConfig"], protocol=forwarding.protocol, port=forwarding.port)
             return [(None, {**made, "typed_per_filter_config": {LUA: _OFF}})]
         case "fixed-response":
             config = action["FixedResponseConfig"]
             content_type = _content_type(config.get("ContentType") or "text/plain")
             return [(None, _direct(int(config["StatusCode"]), config.get("MessageBody") or "", content_type))]
         case "forward":
-            return _forward(action, listener, groups, forwarding)
+            return _forward(action, groups, forwarding)
         case unknown:
             raise AssertionError(f"action type {unknown}")
 
@@ -172,13 +195,14 @@ def asks_for_login(rule: Rule) -> bool:
     return config_of(rule.actions) is not None
 
 
-def _login_routes(logins: Sequence[Rule]) -> list[Fragment]:
-    """Where users come back from their provider, on a listener that sends them there."""
-    if not logins:
-        return []
+@by_identity(_LISTENERS)
+def _login_routes(login: Rule | None) -> Sequence[Fragment]:
+    """Where users come back from their provider, on a listener of which such a rule sends them there."""
+    if login is None:
+        return ()
     route = _page({"path": CALLBACK}, 401)  # the decision is always an answer
-    route["typed_per_filter_config"] = {**route["typed_per_filter_config"], **per_route({"rule": logins[0].id})}
-    return [{"name": route_name(logins[0]), **route}]
+    route["typed_per_filter_config"] = {**route["typed_per_filter_config"], **per_route({"rule": login.id})}
+    return ({"name": route_name(login), **route},)
 
 
 def _content_type(wanted: str) -> str:
@@ -186,7 +210,7 @@ def _content_type(wanted: str) -> str:
 
 
 def _forward(
-    action: Mapping[str, Any], listener: Listener, groups: Mapping[str, Behind], forwarding: Forwarding
+    action: Mapping[str, Any], groups: Mapping[str, Behind], forwarding: Forwarding
 ) -> list[tuple[Match | None, Fragment]]:
     config = action.get("ForwardConfig") or {"TargetGroups": [{"TargetGroupArn": action["TargetGroupArn"]}]}
     shares = [(each["TargetGroupArn"], each.get("Weight", 1)) for each in config["TargetGroups"]]
@@ -195,7 +219,7 @@ def _forward(
         return [(None, _direct(503, page(503), "text/html"))]
     stickiness = config.get("TargetGroupStickinessConfig") or {}
     seconds = forwarding.wall_seconds(stickiness.get("DurationSeconds", 3600)) if stickiness.get("Enabled") else None
-    sticky = {arn: _settings(listener, arn, groups[arn], None if len(used) == 1 else seconds) for arn, _ in used}
+    sticky = {arn: _settings(forwarding, arn, groups[arn], None if len(used) == 1 else seconds) for arn, _ in used}
     if len(used) == 1:
         arn = used[0][0]
         return [(None, _to_one(groups[arn], forwarding, sticky[arn]))]
@@ -203,7 +227,7 @@ def _forward(
     if seconds is not None:
         for arn, _ in used:
             # under either of its two names; the value is long enough to be nothing else
-            match = {"name": "cookie", "string_match": {"contains": "=" + group_cookie(listener.id, arn)}}
+            match = {"name": "cookie", "string_match": {"contains": "=" + group_cookie(forwarding.listener, arn)}}
             made.append((match, _to_one(groups[arn], forwarding, sticky[arn])))
     return [*made, (None, _to_many(used, groups, forwarding, sticky))]
 
@@ -214,15 +238,15 @@ def keeps_group(rule: Rule) -> bool:
     return bool((config.get("TargetGroupStickinessConfig") or {}).get("Enabled")) and len(config["TargetGroups"]) > 1
 
 
-def _settings(listener: Listener, arn: str, group: Behind, group_seconds: float | None) -> Fragment:
+def _settings(forwarding: Forwarding, arn: str, group: Behind, group_seconds: float | None) -> Fragment:
     """What the scripts must know on a route (or weighted cluster) to the group; mostly nothing."""
     if group.stickiness is None and group_seconds is None:
         return {"typed_per_filter_config": _by_version(group)} if group.http2 else {}
     settings = sticky_route(
-        listener.id,
+        forwarding.listener,
         group.stickiness,
-        secure=listener.protocol == "HTTPS",
-        group=None if group_seconds is None else group_cookie(listener.id, arn),
+        secure=forwarding.protocol == "HTTPS",
+        group=None if group_seconds is None else group_cookie(forwarding.listener, arn),
         group_seconds=group_seconds or 0.0,
     )
     return {

@@ -16,6 +16,8 @@ from kunren.services.elbv2.dataplane.routing import GROUP_HEADER
 
 NONE = "-"
 CLIENT_GONE = 460
+REFUSED = (400, 405, 414, 463)
+"""What the load balancer says of itself to requests that are not for any rule."""
 
 
 class Served(NamedTuple):
@@ -50,7 +52,8 @@ def access_line(entry: Any, context: Context) -> str:
     ended = begun + _seconds(common.duration)
     status, target_status = _statuses(entry)
     target = _address(common.upstream_remote_address)
-    priority, actions = _route(common.route_name)
+    refused = response.response_code_details == "lua_response" and response.response_code.value in REFUSED
+    priority, actions = _route("" if refused else common.route_name)
     if response.response_code_details.startswith("ext_authz"):  # ended by the first of them
         actions = actions.partition(",")[0]
     secure = context.protocol == "HTTPS"

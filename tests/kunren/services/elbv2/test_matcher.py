@@ -139,7 +139,7 @@ def test_the_rule_is_the_one_that_envoys_routes_lead_to(wire, request):
 
 def envoys_choice(given_rules, request):
     """Read the routes as Envoy does: the exact domain's virtual host else `*`, then the first route that matches."""
-    hosts = virtual_hosts(given_rules)
+    hosts = virtual_hosts(*given_rules)
     chosen = next((each for each in hosts if request.domain in each.domains), hosts[-1])
     for index, authority in chosen.rules:
         if any(route_matches(each, request) for each in matches(given_rules[index], authority)):

@@ -89,10 +89,10 @@ def test_hosts_that_are_named_get_virtual_hosts_and_equal_ones_share():
         Conditions(hosts=("www.example.com",)),
         Conditions(),
     ]
-    made = virtual_hosts(rules)
+    made = virtual_hosts(*rules)
     assert [(each.domains, [index for index, _ in each.rules]) for each in made] == [
-        (("a.test", "b.test"), [1, 2, 4]),
-        (("www.example.com",), [0, 2, 3, 4]),
+        (("a.test", "b.test"), [1]),
+        (("www.example.com",), [0]),
         (("*",), [0, 2, 4]),
     ]
     assert all(matcher is None for each in made[:2] for _, matcher in each.rules)
@@ -105,16 +105,20 @@ def test_hosts_that_are_named_get_virtual_hosts_and_equal_ones_share():
 
 def test_many_hosts_stay_apart_until_the_routes_would_be_too_many():
     named = [Conditions(hosts=(f"h{n}.test",)) for n in range(100)]
-    made = virtual_hosts([*named, Conditions()])
+    made = virtual_hosts(*named, Conditions())
     assert len(made) == 101
+    assert [index for index, _ in made[0].rules] == [0]
+    partial = [Conditions(paths=({"prefix": "/a"},))] * 50
+    named = [Conditions(({"prefix": "/h"},), hosts=each.hosts) for each in named]
+    made = virtual_hosts(*named, Conditions())
     assert [index for index, _ in made[0].rules] == [0, 100]
-    (only,) = virtual_hosts([*named, *[Conditions()] * 50])
+    (only,) = virtual_hosts(*named, *partial)
     assert only.domains == ("*",)
     assert only.rules[0][1]["string_match"]["safe_regex"]["regex"] == r"(?i)h0\.test(?::\d+)?"
 
 
 def test_regular_expressions_of_hosts_allow_for_a_port():
-    (only,) = virtual_hosts([Conditions(hosts=(), host_regexes=(r"^api\.[a-z]+\.test$",))])
+    (only,) = virtual_hosts(Conditions(hosts=(), host_regexes=(r"^api\.[a-z]+\.test$",)))
     regex = only.rules[0][1]["string_match"]["safe_regex"]["regex"]
     assert re.fullmatch(regex, "api.eu.test:8080") and re.fullmatch(regex, "API.eu.test")
     assert not re.fullmatch(regex, "api.eu.test.evil")
@@ -133,7 +137,7 @@ def test_the_first_rule_that_applies_is_the_same_as_by_a_plain_reading(rules, ho
         for index, each in enumerate(given_rules)
         if each.hosts is None or any(glob_matches(one, host, ignore_case=True) for one in each.hosts)
     )
-    made = virtual_hosts(given_rules)
+    made = virtual_hosts(*given_rules)
     chosen = next((each for each in made if host.lower() in each.domains), made[-1])
 
     def holds(matcher):

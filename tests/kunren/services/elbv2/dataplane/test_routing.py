@@ -8,7 +8,8 @@ from kunren.services.elbv2.dataplane.stickiness import group_cookie
 
 def made(kit, action, behind, **given):
     on = kit.listener(80, default=action)
-    config = route_configuration("r", on, [kit.default_rule(on)], behind, Forwarding(port=80, **given))
+    forwarding = Forwarding(on.id, "HTTP", 80, **given)
+    config = route_configuration("r", [kit.default_rule(on)], behind, forwarding)
     (host,) = config["virtual_hosts"]
     return config, host["routes"]
 
