@@ -20,7 +20,7 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
@@ -90,12 +90,15 @@ class Snapshot:
         scope = scopes.get((key.account, key.region)) if scopes is not None else None
         return scope.get(key.id) if scope is not None else None
 
-    def list(self, kind: type[R], account: str, region: str) -> list[R]:
-        """All of one kind in one account and region, sorted by id."""
+    def by_id(self, kind: type[R], account: str, region: str) -> Mapping[str, R]:
+        """All of one kind in one account and region, for whoever looks many of them up."""
         scopes = self._kinds.get(kind.kind)
         scope = scopes.get((account, region)) if scopes is not None else None
-        if scope is None:
-            return []
+        return scope if scope is not None else {}
+
+    def list(self, kind: type[R], account: str, region: str) -> list[R]:
+        """All of one kind in one account and region, sorted by id."""
+        scope = self.by_id(kind, account, region)
         return [scope[id] for id in sorted(scope)]
 
     def every(self, kind: type[R]) -> Iterator[R]:

@@ -9,7 +9,7 @@ import hashlib
 import importlib
 import pkgutil
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from kunren.core.memo import by_identity
@@ -24,8 +24,9 @@ ORDER = (SECRET, CLUSTER, ENDPOINTS, LISTENER, ROUTES)
 """The order in which additions and changes are sent: what is referred to comes first."""
 
 _REMEMBERED = 1 << 14
-"""Routes, and virtual hosts, whose encoded form is remembered."""
+"""Routes, virtual hosts and endpoints whose encoded form is remembered."""
 _COMPONENTS = "envoy.config.route.v3.route_components_pb2"
+_ENDPOINT_COMPONENTS = "envoy.config.endpoint.v3.endpoint_components_pb2"
 _MODULES = {
     SECRET: "envoy.extensions.transport_sockets.tls.v3.secret_pb2",
     CLUSTER: "envoy.config.cluster.v3.cluster_pb2",
@@ -103,18 +104,23 @@ def _varint(value: int) -> bytes:
 
 
 def encode_endpoints(name: str, endpoints: Iterable[Endpoint]) -> Encoded:
-    """The endpoints of one EDS resource, by the message classes (a tenth of the time that dicts would take)."""
-    message = _class(ENDPOINTS)(cluster_name=name)
-    group = message.endpoints.add() if endpoints else None
-    for endpoint in endpoints:
-        assert group is not None
-        entry = group.lb_endpoints.add()
-        address = entry.endpoint.address.socket_address
-        address.address = endpoint.address
-        address.port_value = endpoint.port
-        entry.health_status = _HEALTH[endpoint.health]
-        entry.load_balancing_weight.value = endpoint.weight
-    return _sealed(message.SerializeToString(deterministic=True))
+    """The endpoints of one EDS resource, put together from endpoints that are encoded once each."""
+    kind = _class(ENDPOINTS)
+    listed = b"".join(map(_endpoint, endpoints))
+    return _sealed(_serialised(kind(cluster_name=name)) + (_element(kind, "endpoints", listed) if listed else b""))
+
+
+@lru_cache(_REMEMBERED)
+def _endpoint(endpoint: Endpoint) -> bytes:
+    """By the message classes: a tenth of the time that a dict would take."""
+    components = importlib.import_module(_ENDPOINT_COMPONENTS)
+    entry = components.LbEndpoint()
+    address = entry.endpoint.address.socket_address
+    address.address = endpoint.address
+    address.port_value = endpoint.port
+    entry.health_status = _HEALTH[endpoint.health]
+    entry.load_balancing_weight.value = endpoint.weight
+    return _element(components.LocalityLbEndpoints, "lb_endpoints", _serialised(entry))
 
 
 _HEALTH = {"HEALTHY": 1, "UNHEALTHY": 2, "DRAINING": 3}

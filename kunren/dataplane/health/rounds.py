@@ -50,7 +50,8 @@ class Rounds(Generic[Checked, Seen]):
 
     def set_checks(self, checks: Mapping[Any, Checked]) -> None:
         """Run exactly these: new ones begin, others end, changed ones begin anew."""
-        for key in [key for key, (check, _) in self._running.items() if checks.get(key) != check]:
+        running = self._running.items()
+        for key in [key for key, (check, _) in running if (new := checks.get(key)) is not check and new != check]:
             self._running.pop(key)[1].cancel()
         for key, check in checks.items():
             if key not in self._running:

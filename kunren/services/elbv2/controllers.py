@@ -107,7 +107,7 @@ class LoadBalancerController:
         self._envoy = envoy
         self._dns = dns
         self._growing: set[str] = set()
-        self._standing: set[str] = set()
+        self._standing: dict[str, dict[str, TargetGroup]] = {}  # what was published of the groups besides their targets
         self._env = env
         self._warmed = False
         self._controller = Controller(
@@ -139,7 +139,7 @@ class LoadBalancerController:
         if group:
             await self._endpoints(snapshot, balancer, group[0])
             return
-        self._standing.discard(arn)
+        self._standing.pop(arn, None)
         if balancer is None:
             self._dns.publish_names(arn, {})
             await _within(self._envoy.withdraw(arn))
@@ -166,24 +166,28 @@ class LoadBalancerController:
         everywhere = len(live) == len(balancer.zones)
         self._observe(balancer, "active" if everywhere else None, "; ".join(made.problems))
         if not is_network:
-            self._standing.add(arn)
+            self._standing[arn] = {each.id: _settings(each) for each in groups.values()}
 
     async def _endpoints(self, snapshot: Snapshot, balancer: LoadBalancer | None, group_arn: str) -> None:
-        """Publish one group's endpoints, and the names, which depend on the health of all groups. Where the load
-        balancer as a whole does not stand (or is being published, from an older snapshot), the whole is made again."""
+        """Publish one group's endpoints, and the names, which depend on the health of all groups. Where more than the
+        group's targets changed, or the load balancer as a whole does not stand (or is being published, from an older
+        snapshot), the whole is made again."""
         if balancer is None:
             return
-        if balancer.id not in self._standing:
+        groups = reached_groups(snapshot, balancer)
+        standing = self._standing.get(balancer.id)
+        if standing is None or (group_arn in groups and standing.get(group_arn) != _settings(groups[group_arn])):
             self._controller.enqueue(_work(balancer.account, balancer.region, balancer.id))
             return
-        groups = reached_groups(snapshot, balancer)
         live = tuple(node for node in balancer.zones if is_live(snapshot, balancer, node))
+        done = None
+        if (group := groups.get(group_arn)) is not None:
+            made = targets.endpoint_resources(snapshot, group, [node.zone_name for node in live], self._env.now())
+            done = self._envoy.set_endpoints(balancer.id, made)
+            self._again_for_slow_start(snapshot, balancer, [group])
         self._dns.publish_names(balancer.id, names(snapshot, balancer, live, groups.values()))
-        if (group := groups.get(group_arn)) is None:
-            return
-        self._again_for_slow_start(snapshot, balancer, [group])
-        made = targets.endpoint_resources(snapshot, group, [node.zone_name for node in live], self._env.now())
-        await _within(self._envoy.set_endpoints(balancer.id, made))
+        if done is not None:
+            await _within(done)
 
     def _again_for_slow_start(self, snapshot: Snapshot, balancer: LoadBalancer, groups: Iterable[TargetGroup]) -> None:
         """Ask for the next step of each group in which shares grow."""
@@ -252,22 +256,20 @@ def is_healthy(snapshot: Snapshot, balancer: LoadBalancer, groups: Collection[Ta
     """What an alias that evaluates target health sees: in some zone every target group has a healthy target, and as
     many as its thresholds ask for ("Values specific for alias records", Route 53). One that only redirects is healthy.
     """
-    if not all(any(targets.is_serving(snapshot, group, each) for each in group.targets) for group in groups):
+    if not all(targets.serving(snapshot, group) for group in groups):
         return False
     return any(all(serves(snapshot, group, node.zone_name) for group in groups) for node in balancer.zones)
 
 
 def concerned(snapshot: Snapshot, key: Key) -> Iterable[str]:
-    """The load balancers, as work keys, that a changed resource concerns; with the target group where only its targets'
-    health or shares changed."""
+    """The load balancers, as work keys, that a changed resource concerns; with the target group where (as a rule) only
+    its targets, their health or shares changed."""
     arns: Iterable[str] = ()
     if key.kind == LoadBalancer.kind:
         arns = (key.id, *_in_front_of(snapshot, key))
     elif key.kind in (Listener.kind, Rule.kind):
         arns = (balancer_of(key.id),)
-    elif key.kind == TargetGroup.kind:
-        arns = group_users(snapshot, key.account, key.region).get(key.id, ())
-    elif key.kind in (TargetHealth.kind, TargetAnomaly.kind):
+    elif key.kind in (TargetGroup.kind, TargetHealth.kind, TargetAnomaly.kind):
         group = key.id.partition("|")[0]
         users = group_users(snapshot, key.account, key.region).get(group, ())
         return [_work(key.account, key.region, arn, group) for arn in users]
@@ -304,6 +306,11 @@ def _every(snapshot: Snapshot) -> Iterable[str]:
 def _work(account: str, region: str, *arns: str) -> str:
     """A work key: of a load balancer, or of one of its target groups' endpoints."""
     return "|".join((account, region, *arns))
+
+
+def _settings(group: TargetGroup) -> TargetGroup:
+    """All of a group that is more to Envoy than endpoints. (A function comes with a cluster of its own.)"""
+    return group if group.target_type == "lambda" else msgspec.structs.replace(group, targets=())
 
 
 def _nothing_observed(prefix: str, subscriber: Subscriber) -> Callable[[], None]:

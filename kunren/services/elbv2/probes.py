@@ -7,12 +7,14 @@ listener reaches; nothing else is probed. What they see is judged in `health.py`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
+from kunren.core.memo import by_identity, kept
 from kunren.dataplane.health.prober import Check, Outcome, Prober, Sockets
 from kunren.services.ec2.model import InterfaceStatus
 from kunren.services.elbv2.dataplane import targets
@@ -85,19 +87,21 @@ class HealthController:
     async def _reconcile(self, _: str) -> None:
         snapshot = self._store.snapshot()
         checks = wanted_checks(snapshot, self._bridge)
-        kept: dict[Any, dict[str, Seen]] = {key[:6]: {} for key in checks}
+        nodes: dict[Any, list[str]] = {}
         for key in checks:
-            if (seen := self._views.get(key[:6], {}).get(key[6])) is not None:
-                kept[key[:6]][key[6]] = seen
-        self._views = kept
+            nodes.setdefault(key[:6], []).append(key[6])
+        before, self._views = self._views, {}
+        for key, names in nodes.items():
+            views = before.get(key, {})
+            self._views[key] = {name: views[name] for name in names if name in views}
         self._prober.set_checks(checks)
-        shown = {(key[0], key[1], _health_id(key)) for key in checks}
+        shown = {(key[0], key[1], _health_id(key)) for key in nodes}
         with self._store.write() as tx:
             for each in snapshot.every(TargetHealth):
                 if (each.account, each.region, each.id) not in shown:
                     tx.delete(each)
             for account, region, id in shown:
-                if tx.get(TargetHealth, account, region, id) is None:
+                if id not in snapshot.by_id(TargetHealth, account, region):
                     tx.put(_row(account, region, id, Seen(), self._clock.now()))
 
     def _probed(self, key: ProbeKey, outcome: Outcome) -> None:
@@ -163,14 +167,20 @@ def wanted_checks(snapshot: Snapshot, bridge_socket: str = "") -> dict[ProbeKey,
                 for target in group.targets:
                     checks[_probe_key(group, target, nodes[0])] = _function_check(group, bridge_socket)
                 continue
+            askers = [
+                (node, kept(f"asker {group.id} {node.interface_id}", _asker(balancer, group, node))) for node in nodes
+            ]
             for target in group.targets:
                 zone = targets.zone_of(snapshot, group, target)
                 if target.draining_since is not None or (zone not in (None, "all") and zone not in zones):
                     continue
-                for node in nodes:
-                    check = _check(snapshot, balancer, group, target, node)
-                    if check is not None:
-                        checks[_probe_key(group, target, node)] = check
+                for node, asker in askers:
+                    if group.target_type == "ip":
+                        key, check = _check(asker, target)
+                        checks[key] = check
+                    elif (found := _place(snapshot, group, target, node)) is not None:
+                        key, _ = _check(asker, target)
+                        checks[key] = _asking(asker, *found)
     return checks
 
 
@@ -195,25 +205,52 @@ def _function_check(group: TargetGroup, bridge_socket: str) -> Check:
     )
 
 
-def _check(
-    snapshot: Snapshot, balancer: LoadBalancer, group: TargetGroup, target: Target, node: AvailabilityZone
-) -> Check | None:
-    found = targets.addresses_of(snapshot, group, target)
-    if not found:
-        return None
-    address, port, _ = next((each for each in found if each[2] == node.zone_name), found[0])
+class _Asker(NamedTuple):
+    """How one node asks the targets of one group."""
+
+    account: str
+    region: str
+    group: str
+    interface: str
+    like: Check  # with the address and port of no target
+    port: int | None  # that of the checks; None: where the target gets its requests
+    default_port: int
+
+
+def _asker(balancer: LoadBalancer, group: TargetGroup, node: AvailabilityZone) -> _Asker:
     settings = group.health_check
-    network = is_network(group)
-    return Check(
+    like = Check(
         namespace=vpc_namespace(balancer.vpc_id),
         source=node.private_ip,
-        address=address,
-        port=port if settings.port == "traffic-port" else int(settings.port),
+        address="",
+        port=0,
         secure=settings.protocol == "HTTPS",
         connects_only=settings.protocol == "TCP",
-        proxy_protocol=network and of_group(group, "proxy_protocol_v2.enabled") == "true",
+        proxy_protocol=is_network(group) and of_group(group, "proxy_protocol_v2.enabled") == "true",
         path=settings.path or "/",
         interval_s=float(settings.interval),
         timeout_s=float(settings.timeout),
         version=group.protocol_version or "HTTP1",
     )
+    port = None if settings.port == "traffic-port" else int(settings.port)
+    return _Asker(group.account, group.region, group.id, node.interface_id, like, port, group.port or 0)
+
+
+@by_identity(1 << 14)
+def _check(asker: _Asker, target: Target) -> tuple[ProbeKey, Check]:
+    """The check of a target that is an address."""
+    key = (asker.account, asker.region, asker.group, target.id, target.port, target.registered_at, asker.interface)
+    return key, _asking(asker, target.id, target.port or asker.default_port)
+
+
+def _asking(asker: _Asker, address: str, port: int) -> Check:
+    return replace(asker.like, address=address, port=asker.port or port)
+
+
+def _place(snapshot: Snapshot, group: TargetGroup, target: Target, node: AvailabilityZone) -> tuple[str, int] | None:
+    """Where a node finds a target that is no address: in its own zone, if it is there."""
+    found = targets.addresses_of(snapshot, group, target)
+    if not found:
+        return None
+    address, port, _ = next((each for each in found if each[2] == node.zone_name), found[0])
+    return address, port

@@ -83,17 +83,23 @@ class DrainingController:
 def reached(snapshot: Snapshot) -> Reached:
     """All targets there are, draining ones too. (One address in two groups is one: connections do not say which.)"""
     found: Reached = {}
+    users: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {}
     for group in snapshot.every(TargetGroup):
         if group.vpc_id is None or not group.targets or is_network(group):
             continue  # what a Network Load Balancer ends is told in `endings.py`
-        users = group_users(snapshot, group.account, group.region).get(group.id, ())
-        balancers = [snapshot.get(LoadBalancer, group.account, group.region, arn) for arn in users]
+        scope = (group.account, group.region)
+        if scope not in users:
+            users[scope] = group_users(snapshot, *scope)
+        arns = users[scope].get(group.id, ())
+        balancers = [snapshot.get(LoadBalancer, *scope, arn) for arn in arns]
         sources = tuple(node.private_ip for each in balancers if each is not None for node in each.zones)
+        namespace = vpc_namespace(group.vpc_id)
         for target in group.targets:
             address, port = targets.address_of(snapshot, group, target)
             if address is not None:
-                key = (vpc_namespace(group.vpc_id), address, port)
-                found[key] = tuple(dict.fromkeys((*found.get(key, ()), *sources)))
+                key = (namespace, address, port)
+                before = found.get(key)
+                found[key] = sources if before is None else tuple(dict.fromkeys((*before, *sources)))
     return found
 
 

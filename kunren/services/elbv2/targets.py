@@ -78,24 +78,25 @@ def check_function(target: Target) -> Target:
 def registered(group: TargetGroup, wanted: Iterable[Target], now: float) -> TargetGroup:
     """The group with the targets added. One that is there stays as it is; one that drains comes back when its delay is
     over."""
-    targets = list(group.targets)
+    targets = {(each.id, each.port): each for each in group.targets}
     for target in wanted:
-        index = next((i for i, each in enumerate(targets) if same(each, target)), None)
-        if index is None:
-            targets.append(msgspec.structs.replace(target, registered_at=now))
-        elif targets[index].draining_since is not None:
-            targets[index] = msgspec.structs.replace(targets[index], register_again=True)
-    return msgspec.structs.replace(group, targets=tuple(targets))
+        key = (target.id, target.port)
+        before = targets.get(key)
+        if before is None:
+            targets[key] = msgspec.structs.replace(target, registered_at=now)
+        elif before.draining_since is not None:
+            targets[key] = msgspec.structs.replace(before, register_again=True)
+    return msgspec.structs.replace(group, targets=tuple(targets.values()))
 
 
 def deregistered(group: TargetGroup, wanted: Iterable[Target], now: float, in_use: bool) -> TargetGroup:
     """The group with the targets draining, or without them where nothing can be in flight. Unknown ones are passed
     over."""
-    leaving = list(wanted)
+    leaving = {(each.id, each.port) for each in wanted}
     at_once = not in_use or delay_seconds(group) == 0
     targets: list[Target] = []
     for target in group.targets:
-        if not any(same(target, each) for each in leaving):
+        if (target.id, target.port) not in leaving:
             targets.append(target)
         elif not at_once:
             since = now if target.draining_since is None else target.draining_since

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from kunren.control.store import Snapshot
+from kunren.core.memo import by_identity
 from kunren.services.elbv2.dataplane import targets
 from kunren.services.elbv2.model import AvailabilityZone, TargetGroup
 
@@ -24,6 +25,7 @@ def in_dns(
     return well or tuple(nodes)
 
 
+@by_identity(64)
 def serves(snapshot: Snapshot, group: TargetGroup, zone: str) -> bool:
     """Whether the group has as many healthy targets for the zone as its DNS failover thresholds ask for. Functions
     have no thresholds."""
@@ -32,5 +34,6 @@ def serves(snapshot: Snapshot, group: TargetGroup, zone: str) -> bool:
     active = [each for each in group.targets if each.draining_since is None]
     if targets.keeps_zones(group):
         active = [each for each in active if targets.zone_of(snapshot, group, each) in (zone, "all", None)]
-    healthy = sum(targets.is_serving(snapshot, group, each) for each in active)
+    well = targets.serving(snapshot, group)
+    healthy = sum((each.id, each.port) in well for each in active)
     return healthy >= targets.minimum_healthy(group, "dns_failover", len(active))

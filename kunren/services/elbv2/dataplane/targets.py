@@ -9,15 +9,16 @@ here: when fewer targets are healthy than the group wants, all that are register
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from ipaddress import ip_address, ip_network
 
 from kunren.control.store import Snapshot
+from kunren.core.memo import by_identity
 from kunren.dataplane.envoy.resources import Endpoint, Fragment, eds_cluster
 from kunren.services.ec2.model import NetworkInterface, Subnet
 from kunren.services.elbv2.attributes import TARGET_GROUP, value
 from kunren.services.elbv2.dataplane.listening import Place
-from kunren.services.elbv2.dataplane.weights import weight
+from kunren.services.elbv2.dataplane.weights import weighs, weight
 from kunren.services.elbv2.model import LoadBalancer, Target, TargetGroup, TargetHealth, target_health_id
 
 CONNECT_TIMEOUT_S = 10.0
@@ -78,32 +79,41 @@ def endpoints(
 
     Draining targets are DRAINING. The others are healthy when they are, or when too few are (fail-open).
     """
+    weighed = weighs(group)
     found: list[tuple[Target, str, int]] = []
     for target in group.targets:
         address, port = address_of(snapshot, group, target)
         if address is not None and (zone is None or zone_of(snapshot, group, target) in (zone, "all", None)):
             found.append((target, address, port))
-    active = [each for each in found if each[0].draining_since is None]
-    healthy = {id(each[0]) for each in active if is_serving(snapshot, group, each[0])}
-    opens = len(healthy) < wanted_healthy(group, len(active))
+    well = serving(snapshot, group)
+    active = [target for target, _, _ in found if target.draining_since is None]
+    opens = sum((each.id, each.port) in well for each in active) < wanted_healthy(group, len(active))
     made: dict[tuple[str, int], Endpoint] = {}
     for target, address, port in found:
         if target.draining_since is not None:
             health = "DRAINING"
         else:
-            health = "HEALTHY" if opens or id(target) in healthy else "UNHEALTHY"
+            health = "HEALTHY" if opens or (target.id, target.port) in well else "UNHEALTHY"
         # One address twice (once draining, once registered under another id) is one endpoint, and may serve.
         known = made.get((address, port))
         if known is None or known.health == "DRAINING":
-            made[address, port] = Endpoint(address, port, health, weight(snapshot, group, target, now))
+            share = weight(snapshot, group, target, now) if weighed else 1
+            made[address, port] = Endpoint(address, port, health, share)
     return tuple(made[key] for key in sorted(made))
 
 
 def is_serving(snapshot: Snapshot, group: TargetGroup, target: Target) -> bool:
+    return (target.id, target.port) in serving(snapshot, group)
+
+
+@by_identity(64)
+def serving(snapshot: Snapshot, group: TargetGroup) -> Set[tuple[str, int | None]]:
+    """Ids and ports of the group's targets that pass their health checks, or all where there are none."""
     if not group.health_check.enabled:
-        return True
-    seen = snapshot.get(TargetHealth, group.account, group.region, target_health_id(group.id, target))
-    return seen is not None and seen.state in _SERVING
+        return {(target.id, target.port) for target in group.targets}
+    rows = snapshot.by_id(TargetHealth, group.account, group.region)
+    seen = ((target, rows.get(target_health_id(group.id, target))) for target in group.targets)
+    return {(target.id, target.port) for target, row in seen if row is not None and row.state in _SERVING}
 
 
 def wanted_healthy(group: TargetGroup, registered: int) -> int:

@@ -26,6 +26,11 @@ def mitigates(group: TargetGroup) -> bool:
     return value(TARGET_GROUP, group.attributes, "load_balancing.algorithm.anomaly_mitigation") == "on"
 
 
+def weighs(group: TargetGroup) -> bool:
+    """Whether some target may have another share than its neighbours."""
+    return slow_start_seconds(group) > 0 or mitigates(group)
+
+
 def ramp(duration: float, since: float | None, now: float) -> int:
     """A target's weight so long after its slow start began: linear, never nothing."""
     if since is None or duration <= 0 or now >= since + duration:
@@ -35,9 +40,9 @@ def ramp(duration: float, since: float | None, now: float) -> int:
 
 def weight(snapshot: Snapshot, group: TargetGroup, target: Target, now: float) -> int:
     """Of a hundred; 1 for every target of a group that has none of this."""
-    duration, mitigation = slow_start_seconds(group), mitigates(group)
-    if duration <= 0 and not mitigation:
+    if not weighs(group):
         return 1
+    duration, mitigation = slow_start_seconds(group), mitigates(group)
     key = (group.account, group.region, target_health_id(group.id, target))
     made = FULL
     if duration > 0 and (seen := snapshot.get(TargetHealth, *key)) is not None:

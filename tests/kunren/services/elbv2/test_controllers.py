@@ -18,7 +18,7 @@ from kunren.core.clock import SystemClock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.dns.zones import NameRecords
 from kunren.dataplane.envoy.control import EnvoyControl
-from kunren.dataplane.envoy.encode import ENDPOINTS
+from kunren.dataplane.envoy.encode import CLUSTER, ENDPOINTS
 from kunren.dataplane.flows.control import FlowControl
 from kunren.services.ec2.model import InterfaceStatus
 from kunren.services.elbv2.arns import balancer_of
@@ -284,14 +284,15 @@ def test_changes_wake_the_load_balancers_they_concern():
     kit.put(store, balancer, on, first, group)
     work = [f"000000000000|us-east-1|{kit.BALANCER}"]
     health = kit.seen(group, group.targets[0], "healthy")
-    for each in (balancer, on, first, group, live(balancer)):
+    for each in (balancer, on, first, live(balancer)):
         assert list(concerned(store.snapshot(), each.key)) == work
-    assert list(concerned(store.snapshot(), health.key)) == [f"{work[0]}|{group.id}"]
+    for each in (group, health):
+        assert list(concerned(store.snapshot(), each.key)) == [f"{work[0]}|{group.id}"]
     assert list(concerned(store.snapshot(), kit.target_group("b").key)) == []
     assert balancer_of(on.id) == balancer_of(first.id) == kit.BALANCER
 
 
-def test_a_changed_health_changes_the_endpoints_and_the_name_and_leaves_all_else(host_settings, host_spawner):
+def test_health_and_targets_change_endpoints_and_names_and_leave_all_else(host_settings, host_spawner):
     async def story():
         async with Rig(host_settings, host_spawner, probes=False) as rig:
             balancer = kit.load_balancer()
@@ -316,6 +317,19 @@ def test_a_changed_health_changes_the_endpoints_and_the_name_and_leaves_all_else
             part = rig.envoy.state.part(kit.BALANCER)
             same = [key for key, made in part.encoded.items() if made is whole.encoded[key]]
             assert [kind for kind, _ in part.encoded if kind != ENDPOINTS] == [kind for kind, _ in same]
+            three = kit.Target(id="127.0.0.3", port=80)
+            rig.put(kit.target_group("a", one, two, three))
+            await rig.balancers.settled()
+            assert healths() == [["HEALTHY", "UNHEALTHY", "UNHEALTHY"]]
+            part = rig.envoy.state.part(kit.BALANCER)
+            assert all(part.encoded[key] is whole.encoded[key] for key in part.encoded if key[0] != ENDPOINTS)
+            algorithm = {"load_balancing.algorithm.type": "least_outstanding_requests"}
+            rig.put(kit.target_group("a", one, two, three, attributes=algorithm))
+            await rig.balancers.settled()
+            part = rig.envoy.state.part(kit.BALANCER)
+            assert [kind for kind, name in part.encoded if part.encoded[kind, name] != whole.encoded[kind, name]] == [
+                CLUSTER, ENDPOINTS,
+            ]  # fmt: skip
             (held,) = rig.envoy.ads.clients
             assert all(held.acknowledged[kind][name] == made.version for (kind, name), made in part.encoded.items())
 

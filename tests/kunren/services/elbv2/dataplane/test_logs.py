@@ -188,6 +188,11 @@ def test_every_kind_of_request_has_its_line(kit, run_bench, backends):
         await bench.get(port, "/status/418")
         assert (await log.next())["target_status_code"] == "418"
 
+        await bench.get(port, "/redirect", method="TRACE")  # refused before any rule
+        line = await log.next()
+        assert (line["elb_status_code"], line["matched_rule_priority"]) == ("405", "-")
+        assert (line["actions_executed"], line["redirect_url"]) == ("-", "-")
+
         # a client that leaves before the target has answered
         with socket.create_connection(("127.0.0.1", port), 5) as sock:
             sock.sendall(b"GET /slow HTTP/1.1\r\nHost: web.test\r\n\r\n")
