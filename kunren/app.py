@@ -14,7 +14,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from kunren import __version__
-from kunren.control.store import Store
+from kunren.control.store import Snapshot, Store, Tx
 from kunren.core.ca import CertificateAuthority
 from kunren.core.clock import SystemClock, iso_utc
 from kunren.core.entropy import Entropy
@@ -36,6 +36,8 @@ from kunren.services.acm.api import AcmApi
 from kunren.services.acm.controllers import CertificateController
 from kunren.services.acm.material import certificate_state
 from kunren.services.acm.revocation import RevocationStatus
+from kunren.services.cloudfront.checks import distributions_with
+from kunren.services.cloudfront.service import CloudFrontService
 from kunren.services.ec2.api import Ec2Api
 from kunren.services.ec2.controllers import VpcController
 from kunren.services.ec2.endpoint_controller import EndpointController
@@ -108,7 +110,7 @@ class App:
         self.ec2 = Ec2Api(store, clock, entropy, spec)
         route53_store = Route53Store(store, clock, entropy)
         self.route53 = Route53Api(route53_store, clock, entropy, self.dns)
-        self.acm = AcmApi(store, clock, entropy, in_use_by=certificates_in_use)
+        self.acm = AcmApi(store, clock, entropy, in_use_by=certificate_users)
         self.elbv2 = Elbv2Api(
             store,
             clock,
@@ -140,7 +142,7 @@ class App:
         self.health_checks = HealthCheckController(store, clock, entropy, self.world, self._call)
         self.route53.checker_views, self.route53.call = self.health_checks.views, self._call
         self.health_metrics = HealthCheckMetrics(store, clock, self._call)
-        self.certificates = CertificateController(store, clock, self.ca, self._cnames, in_use_by=certificates_in_use)
+        self.certificates = CertificateController(store, clock, self.ca, self._cnames, in_use_by=certificate_users)
         self.acme = AcmeController(store, clock, entropy, self.ca, self._cnames, call=self._call)
         self.balancers = Elbv2Controllers(
             store,
@@ -153,8 +155,13 @@ class App:
             call=self._call,
             observe=self.envoy.access_log.subscribe,
         )
+        self.cloudfront = CloudFrontService(
+            settings, store, clock, entropy, self.ca, self.world, self.envoy, self.dns, resolve=self.dns.resolve,
+            call=self._call,
+        )  # fmt: skip
+        self.world.on_source.append(self.cloudfront.sources_changed)
         self.accelerators = AcceleratorControllers(store, clock, entropy, self.world, self.dns, spec)
-        self.world.on_source = self.accelerators.sources_changed
+        self.world.on_source.append(self.accelerators.sources_changed)
         nodes = Nodes(store, self.world, self.dns.resolve)
         self.login = Login(store, clock, entropy, nodes.connect, self.ca.bundle_path)
         tokens = BearerTokens(clock, nodes.connect, self.ca.bundle_path)
@@ -163,6 +170,7 @@ class App:
     def _build_fronts(self) -> None:
         settings, clock = self.settings, self.clock
         services = {
+            "cloudfront": self.cloudfront.api,
             "ec2": self.ec2,
             "route53": self.route53,
             "acm": self.acm,
@@ -204,6 +212,8 @@ class App:
         await self.functions.start()
         self._stopping.push_async_callback(self.functions.stop)
         self._stopping.push_async_callback(self.fallback.stop)
+        await self.cloudfront.start()
+        self._stopping.push_async_callback(self.cloudfront.stop)
         self.workloads.sweep()
         for name, running in (
             ("vpcs", self.vpcs.run()),
@@ -218,6 +228,7 @@ class App:
             ("acme", self.acme.run()),
             ("elbv2", self.balancers.run()),
             ("globalaccelerator", self.accelerators.run()),
+            ("cloudfront", self.cloudfront.run()),
             ("lambda", self.functions.run()),
         ):
             self._run(name, running)
@@ -258,6 +269,7 @@ class App:
             self.zones.controller,
             self.balancers,
             self.accelerators,
+            self.cloudfront,
             self.functions,
         ):
             try:
@@ -406,6 +418,7 @@ class App:
             "acm": self.certificates.status(),
             "elbv2": self.balancers.status(),
             "globalaccelerator": self.accelerators.status(),
+            "cloudfront": self.cloudfront.status(),
             "lambda": self.functions.status(),
             "moto": self.fallback.status(),
         }
@@ -431,6 +444,11 @@ async def _listening(starting: Coroutine[Any, Any, None], option: str, port: int
             f"port {port} on 127.0.0.1 can't be used: {error.strerror or error}. Another program has it, perhaps "
             f"another Kunren; choose a free one with {option}, or end the other (`ss -ltnp` names it)."
         ) from error
+
+
+def certificate_users(snapshot: Snapshot | Tx, arn: str) -> list[str]:
+    """The ARNs of the load balancers and distributions that serve with a certificate."""
+    return [*certificates_in_use(snapshot, arn), *distributions_with(snapshot, arn)]
 
 
 def trust_variables(ca: CertificateAuthority) -> dict[str, str]:

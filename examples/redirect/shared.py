@@ -1,4 +1,4 @@
-"""What both architectures need: hosted zones, a certificate of all names, a security group, the way back.
+"""What all architectures need: hosted zones, a certificate of all names, a security group, the way back.
 
 Ordinary boto3 throughout. Everything a deployment makes carries its name, or a tag with it, so that `remove`
 finds it again from nothing but that name.
@@ -172,6 +172,9 @@ def wait_active(session: boto3.Session, balancer: dict[str, Any]) -> None:
 
 def remove(session: boto3.Session, name: str) -> None:
     """Take away whatever a deployment of that name left, also one that stopped half-way."""
+    from distribution import remove_distributions  # which needs `upsert`
+
+    remove_distributions(session, name)
     elbv2, ec2 = session.client("elbv2"), session.client("ec2")
     try:
         for balancer in elbv2.describe_load_balancers(Names=[name])["LoadBalancers"]:

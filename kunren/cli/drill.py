@@ -37,7 +37,9 @@ def list_drills() -> None:
 @drill.command()
 @state_option
 @click.argument("name", type=click.Choice(["redirect"]))
-@click.option("--architecture", default="alb", show_default=True, help="Which architecture: alb or alb-lambda.")
+@click.option(
+    "--architecture", default="alb", show_default=True, help="Which: alb, alb-lambda, cloudfront or cloudfront-lambda."
+)
 @click.option("--domains", type=click.Path(dir_okay=False, path_type=Path), help="Your own domains.json.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result there (- for stdout).")
 @click.option("--keep", is_flag=True, help="Leave the deployment; a rerun replaces it.")

@@ -1,4 +1,4 @@
-"""`make demo`: one Kunren of its own, both architectures of the redirect service, the tables; nothing stays behind."""
+"""`make demo`: one Kunren of its own, every architecture of the redirect service, the tables; nothing stays behind."""
 
 from __future__ import annotations
 

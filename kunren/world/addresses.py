@@ -68,7 +68,9 @@ def edge_address(index: int) -> str:
     return str(edge_network(index)[10])
 
 
-ANYCAST_PAIRS_MAX = _ANYCAST.num_addresses // 2 - 2
+ANYCAST_PAIRS_MAX = _ANYCAST.num_addresses // 2 - 16
+CLOUDFRONT = (str(_ANYCAST[_ANYCAST.num_addresses // 2 - 2]), str(_ANYCAST[-2]))
+"""Where every distribution answers, in every edge location."""
 
 
 def anycast_pair(number: int) -> tuple[str, str]:

@@ -65,13 +65,14 @@ def remembering() -> list[Fact]:
 
 
 def anycast(spec: WorldSpec, own: Sequence[str], table: str, texts: Mapping[str, str]) -> list[Fact]:
-    """The anycast addresses `own` in the edges of the places that `texts` names, each of which holds that text as its
-    nft table named `table`. Who is next to no such edge reaches the first."""
+    """The anycast addresses `own` in the edges of the places that `texts` names, each of which holds that text (where
+    there is one) as its nft table named `table`. Who is next to no such edge reaches the first."""
     facts: list[Fact] = []
     for number, (name, text) in enumerate(texts.items()):
         index = next(position for position, each in enumerate(spec.places) if each.name == name)
         namespace, via, device = edge_namespace(name), addresses.edge_address(index), _device(index)
-        facts.append(Ruleset(namespace, text, table))
+        if text:
+            facts.append(Ruleset(namespace, text, table))
         for address in own:
             facts.append(Address(namespace, LOOPBACK, f"{address}/32"))
             facts.append(RouteFact(INTERNET, f"{address}/32", via=via, device=device, table=_ANYCAST_TABLE + index))

@@ -60,10 +60,6 @@ class UnknownRegion(Exception):
     """No region of that name in the world."""
 
 
-async def _nobody_cares() -> None:
-    pass
-
-
 class World:
     """Implements `interface.WorldControl`. `on_end` is called when the world ends without having been stopped.
     `launched` is a launcher started beforehand; `start` starts one itself where there is none."""
@@ -94,7 +90,7 @@ class World:
         self._links: dict[str, int] = {}
         self._linked: dict[str, dict[str, Shared]] = {}  # VPC → what it has links to
         self._unwanted: set[asyncio.Future[int]] = set()
-        self.on_source: Callable[[], Awaitable[None]] = _nobody_cares
+        self.on_source: list[Callable[[], Awaitable[None]]] = []
         """Awaited when a place or a region has come, before anything runs there."""
 
     @property
@@ -262,7 +258,7 @@ class World:
         new = f"place {place}" not in self._there
         await self._ensure(f"place {place}", lambda: layout.place(place, self.spec.places.index(found)))
         if new:
-            await self.on_source()
+            await self._source_came()
         return place_namespace(place)
 
     async def ensure_edge(self, place: str) -> str:
@@ -273,6 +269,10 @@ class World:
         await self._ensure("edges", edges.remembering)
         await self._ensure(f"edge {place}", lambda: edges.edge(self.spec, found))
         return edge_namespace(place)
+
+    async def _source_came(self) -> None:
+        for each in self.on_source:
+            await each()
 
     def edges_in_use(self) -> list[str]:
         """The places whose edge locations are next to something that runs: a client place or a region."""
@@ -299,7 +299,7 @@ class World:
         new = f"region {region}" not in self._there
         await self._ensure(f"region {region}", lambda: layout.region(region, self.spec.regions.index(found)))
         if new:
-            await self.on_source()
+            await self._source_came()
         return region_namespace(region)
 
     async def ensure_functions(self, region: str) -> str:

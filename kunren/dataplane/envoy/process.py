@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kunren.core.clock import Clock
-from kunren.dataplane.envoy.resources import ADS, http_options
+from kunren.dataplane.envoy.resources import ADS, HTTP_OPTIONS, http_options
 from kunren.world.interface import TRANSIT, Process, ProcessSpec
 
 log = logging.getLogger(__name__)
 RESTART_FIRST_S = 0.1
 RESTART_LAST_S = 5.0
-_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
 class Spawner(Protocol):
@@ -80,7 +79,7 @@ def _xds_cluster(xds_socket: Path) -> dict[str, Any]:
         "name": "xds",
         "type": "STATIC",
         "connect_timeout": "1s",
-        "typed_extension_protocol_options": {_HTTP_OPTIONS: http_options(http2=True)},
+        "typed_extension_protocol_options": {HTTP_OPTIONS: http_options(http2=True)},
         "load_assignment": {"cluster_name": "xds", "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
 

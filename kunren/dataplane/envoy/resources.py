@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 Fragment = dict[str, Any]
 TYPE = "type.googleapis.com/"
 _TLS = TYPE + "envoy.extensions.transport_sockets.tls.v3."
-_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 ADS: Fragment = {"ads": {}, "resource_api_version": "V3"}
 UNLIMITED = 1_000_000_000
 _LEAST_REQUEST: Fragment = {
@@ -95,7 +95,7 @@ def eds_cluster(
         "lb_policy": policy,
         "common_lb_config": {"update_merge_window": "0s", "healthy_panic_threshold": {"value": 0}},
         "circuit_breakers": unlimited_breakers(),
-        "typed_extension_protocol_options": {_HTTP_OPTIONS: http_options(http2=http2, extra=options)},
+        "typed_extension_protocol_options": {HTTP_OPTIONS: http_options(http2=http2, extra=options)},
     }
     if source is not None:
         cluster["upstream_bind_config"] = {"source_address": socket_address(source, 0, namespace)["socket_address"]}
@@ -117,14 +117,14 @@ def pipe_cluster(name: str, path: str, *, connect_timeout_s: float = 1.0) -> Fra
         "common_lb_config": {"update_merge_window": "0s", "healthy_panic_threshold": {"value": 0}},
         "circuit_breakers": unlimited_breakers(),
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
-        "typed_extension_protocol_options": {_HTTP_OPTIONS: http_options(http2=False)},
+        "typed_extension_protocol_options": {HTTP_OPTIONS: http_options(http2=False)},
     }
 
 
 def http_options(*, http2: bool, extra: Mapping[str, Any] | None = None) -> Fragment:
     """How a cluster speaks to its endpoints."""
     protocol: Fragment = {"http2_protocol_options": {}} if http2 else {"http_protocol_options": {}}
-    return {"@type": TYPE + _HTTP_OPTIONS, "explicit_http_config": protocol, **(extra or {})}
+    return {"@type": TYPE + HTTP_OPTIONS, "explicit_http_config": protocol, **(extra or {})}
 
 
 def unlimited_breakers() -> Fragment:

@@ -18,6 +18,8 @@ PLACES = ("virginia", "tokyo", "frankfurt")
 ARCHITECTURES = {
     "alb": ("deploy_alb", ("http", "https")),
     "alb-lambda": ("deploy_alb_lambda", ("http", "https")),
+    "cloudfront": ("deploy_cloudfront", ("http", "https")),
+    "cloudfront-lambda": ("deploy_cloudfront_lambda", ("http", "https")),
 }
 Progress = Callable[[str], None]
 

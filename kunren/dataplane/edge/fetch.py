@@ -1,0 +1,304 @@
+"""The origin's side of the edge: cache misses, origin functions, failover, and what is kept of the answers.
+
+Of equal requests at one edge location only the first asks the origin, while its answer may be kept ("request
+collapsing").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from hashlib import blake2b
+
+from kunren.core.clock import Clock
+from kunren.dataplane.edge import freshness, keys, lambda_event, viewer
+from kunren.dataplane.edge.cache import OBJECT_BYTES_MAX, Cache, Kept
+from kunren.dataplane.edge.js_event import InvalidResult
+from kunren.dataplane.edge.message import Answer, Body, Request, first, whole, without
+from kunren.dataplane.edge.origin import Origins, Unreachable
+from kunren.dataplane.edge.site import Behaviour, Origin, Site
+
+log = logging.getLogger(__name__)
+Invoke = Callable[[Site, str, bytes], Awaitable[tuple[bytes, str | None]]]
+"""`invoke(site, function ARN, event)`: the payload, and the error's kind where the function failed."""
+REQUEST_BODY_BYTES_MAX = 64 * 1024 * 1024
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS"})
+_ORIGINS_OWN = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "proxy-connection", "x-amz-cf-id", "x-cache"}
+)
+CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range"})
+_COMPRESSED_BYTES = range(1000, 10_000_001)
+_COMPRESSED_TYPES = (
+    "text/", "application/json", "application/javascript", "application/xml", "application/xhtml+xml", "image/svg+xml",
+    "application/wasm", "application/manifest+json", "application/rss+xml", "font/opentype", "font/otf", "font/ttf",
+)  # fmt: skip
+_UNREACHABLE = {
+    502: "CloudFront wasn't able to connect to the origin.",
+    504: "CloudFront attempted to establish a connection with the origin, but either the attempt failed or the origin "
+    "closed the connection.",
+}
+
+
+class LambdaFailed(Exception):
+    """A Lambda@Edge function ended with an error; the text is its kind."""
+
+
+@dataclass(slots=True)
+class Pending:
+    """A request that has passed the viewer's side. `ready` is its answer where only the viewer-response function is to
+    be asked; `asks` where the viewer-request function is."""
+
+    site: Site
+    behaviour: Behaviour
+    request: Request
+    key: keys.Key | None = None
+    stale: Kept | None = None
+    ready: Answer | None = None
+    asks: bool = False
+
+
+class Fetcher:
+    """The caches of all edge locations, and what fills them."""
+
+    def __init__(self, clock: Clock, origins: Origins, invoke: Invoke) -> None:
+        self._clock = clock
+        self._origins = origins
+        self._invoke = invoke
+        self._caches: dict[str, Cache] = {}
+        self._fetching: dict[tuple[str, keys.Key], asyncio.Future[None]] = {}
+
+    def cache(self, request: Request) -> Cache:
+        """That of the edge location which the request has reached."""
+        return self._caches.setdefault(request.viewer.edge, Cache())
+
+    def cached(self) -> int:
+        return sum(len(each) for each in self._caches.values())
+
+    async def invoked(self, site: Site, arn: str, event: bytes) -> bytes:
+        """What a Lambda@Edge function returned. Raises LambdaFailed."""
+        payload, failed = await self._invoke(site, arn, event)
+        if failed is not None:
+            raise LambdaFailed(failed)
+        return payload
+
+    def from_cache(self, kept: Kept, request: Request, outcome: str) -> Answer:
+        age = int(self._clock.now() - kept.stored_at)
+        headers = [*without(kept.headers, {"age"}), ("Age", str(age))]
+        if kept.status == 200 and viewer.not_modified(request, kept):
+            return Answer(304, without(headers, {"content-length", "content-type"}), b"", outcome)
+        status, headers, body = viewer.ranged(request, kept.status, headers, kept.body)
+        return Answer(status, headers, body, outcome)
+
+    async def answer(self, pending: Pending) -> Answer:
+        """Ask the origin; of equal requests at one edge location only the first does, while its answer may be kept."""
+        if pending.key is None or pending.request.method != "GET" or pending.request.header("range"):
+            return await self._fetch(pending)
+        where = (pending.request.viewer.edge, pending.key)
+        under_way = self._fetching.get(where)
+        if under_way is not None:
+            await asyncio.shield(under_way)
+            kept = self.cache(pending.request).find(pending.key)
+            if kept is not None and kept.fresh_until > self._clock.now():
+                return self.from_cache(kept, pending.request, "Error" if kept.status >= 400 else "Hit")
+            return await self._fetch(pending)
+        done = self._fetching[where] = asyncio.get_running_loop().create_future()
+        try:
+            return await self._fetch(pending)
+        finally:
+            self._fetching.pop(where, None)
+            done.set_result(None)
+
+    async def _fetch(self, pending: Pending) -> Answer:
+        site, behaviour, request = pending.site, pending.behaviour, pending.request
+        group = site.groups.get(behaviour.origin)
+        members = (
+            group.members
+            if group is not None and request.method in _IDEMPOTENT
+            else (group.members[:1] if group is not None else (behaviour.origin,))
+        )
+        answer = None
+        for number, member in enumerate(members):
+            last = number == len(members) - 1
+            try:
+                answer = await self._ask(pending, site.origins[member])
+            except Unreachable as error:
+                log.info("%s: %s: %s", site.id, member, error)
+                answer = viewer.error(error.status, _UNREACHABLE[error.status], request)
+                if last or group is None or error.status not in group.statuses:
+                    return self._kept_error(pending, answer)
+                continue
+            if last or group is None or answer.status not in group.statuses:
+                break
+            await whole(answer.body, 0)
+        assert answer is not None
+        return answer
+
+    async def _ask(self, pending: Pending, origin: Origin) -> Answer:
+        """Ask one origin, with the functions on both sides of it. Raises Unreachable."""
+        site, behaviour, viewers = pending.site, pending.behaviour, pending.request
+        host = None if _taken(behaviour) else origin.domain
+        via = f"{viewers.viewer.http_version} {edge_hash(viewers.viewer.edge)}.cloudfront.net (CloudFront)"
+        request = replace(
+            viewers,
+            query=keys.origin_query(behaviour, viewers),
+            headers=keys.origin_headers(behaviour, origin, viewers, via),
+        )
+        if (reference := behaviour.lambdas.get("origin-request")) is not None:
+            body = await whole(request.body, REQUEST_BODY_BYTES_MAX) if reference.include_body else None
+            shown = replace(request, headers=without(request.headers, {"x-amz-cf-id"}))
+            sent = lambda_event.event(site, "origin-request", shown, origin=origin, body=body)
+            try:
+                payload = await self.invoked(site, reference.arn, sent)
+                made, chosen = lambda_event.request_or_answer(payload, "origin-request", shown)
+                if made is not None:
+                    return await self._stored(pending, made)
+                if chosen is not None:
+                    origin = lambda_event.chosen_origin(chosen, origin)
+            except (LambdaFailed, InvalidResult) as error:
+                return lambda_failed(error, viewers)
+            if host is not None and first(shown.headers, "host") == host:
+                shown.headers = [("Host", origin.domain), *without(shown.headers, {"host"})]
+            request = replace(shown, headers=[*shown.headers, ("X-Amz-Cf-Id", viewers.id)])
+        stale = pending.stale
+        if stale is not None and stale.status == 200:
+            request.headers = [*without(request.headers, CONDITIONS), *stale.validators]
+        elif pending.key is not None:
+            request.headers = without(request.headers, CONDITIONS)
+        secure = origin.protocol == "https-only" or (origin.protocol == "match-viewer" and viewers.viewer.secure)
+        target = origin.path + request.uri + (f"?{request.query}" if request.query else "")
+        body = await whole(request.body, REQUEST_BODY_BYTES_MAX)
+        answer = await self._origins.ask(
+            viewers.viewer.edge, origin, secure, request.method, target, request.headers, body or b""
+        )
+        answer.headers = without(answer.headers, _ORIGINS_OWN)
+        if answer.status == 304 and stale is not None and stale.validators:
+            return self._refreshed(pending, stale, answer)
+        if (reference := behaviour.lambdas.get("origin-response")) is not None:
+            try:
+                payload = await self.invoked(
+                    site, reference.arn, lambda_event.event(site, "origin-response", request, answer, origin)
+                )
+                answer = lambda_event.changed_answer(payload, "origin-response", answer)
+            except (LambdaFailed, InvalidResult) as error:
+                return lambda_failed(error, viewers)
+        return await self._stored(pending, answer)
+
+    def _refreshed(self, pending: Pending, stale: Kept, answer: Answer) -> Answer:
+        """The origin says that what is in the cache is still its answer."""
+        assert pending.key is not None
+        newer = {name.lower() for name, _ in answer.headers} - {"content-length"}
+        headers = [*without(stale.headers, newer), *without(answer.headers, {"content-length"})]
+        now = self._clock.now()
+        good_for = freshness.ttl(200, headers, pending.behaviour.cache)
+        kept = replace(stale, headers=headers, stored_at=now, fresh_until=now + good_for)
+        self.cache(pending.request).keep(pending.key, kept)
+        return self.from_cache(kept, pending.request, "RefreshHit")
+
+    async def _stored(self, pending: Pending, answer: Answer) -> Answer:
+        """Keep the answer where that is allowed; it is as it was, or read to its end."""
+        request, behaviour, key = pending.request, pending.behaviour, pending.key
+        custom = pending.site.errors.get(answer.status)
+        error_ttl = custom.min_ttl if custom is not None else freshness.ERROR_TTL_S
+        good_for = freshness.ttl(answer.status, answer.headers, behaviour.cache, error_ttl) if key is not None else 0.0
+        if key is None or good_for <= 0 or request.method != "GET":
+            return answer
+        length = answer.header("content-length")
+        if length is not None and length.isdigit() and int(length) > OBJECT_BYTES_MAX:
+            return answer
+        try:
+            body, rest = await _up_to(answer.body, OBJECT_BYTES_MAX)
+        except OSError as error:
+            raise Unreachable(502, f"the origin broke off: {error}") from error
+        if rest is not None:
+            answer.body = rest
+            return answer
+        answer.body = body
+        _compress(answer, behaviour, request)
+        assert isinstance(answer.body, bytes)
+        headers = [*without(answer.headers, {"content-length"}), ("Content-Length", str(len(answer.body)))]
+        now = self._clock.now()
+        uri = request.uri + (f"?{request.query}" if request.query else "")
+        kept = Kept(uri, answer.status, headers, answer.body, now, now + good_for)
+        self.cache(request).keep(key, kept)
+        status, headers, cut = viewer.ranged(request, answer.status, headers, answer.body)
+        return Answer(status, headers, cut, answer.outcome, answer.reason)
+
+    def _kept_error(self, pending: Pending, answer: Answer) -> Answer:
+        """An origin that can't be reached is not asked again for a while."""
+        custom = pending.site.errors.get(answer.status)
+        good_for = custom.min_ttl if custom is not None else freshness.ERROR_TTL_S
+        if pending.key is not None and good_for > 0 and isinstance(answer.body, bytes):
+            now = self._clock.now()
+            kept = Kept(pending.request.uri, answer.status, answer.headers, answer.body, now, now + good_for)
+            self.cache(pending.request).keep(pending.key, kept)
+        return answer
+
+
+def lambda_failed(error: Exception, request: Request) -> Answer:
+    if isinstance(error, InvalidResult):
+        reason = f"The Lambda function result failed validation: {error}."
+        return viewer.error(502, reason, request, "LambdaValidationError")
+    reason = "The Lambda function associated with the CloudFront distribution was throttled."
+    if str(error) in ("TooManyRequestsException", "Throttled"):
+        return viewer.error(503, reason, request, "LambdaLimitExceeded")
+    reason = "The Lambda function associated with the CloudFront distribution is invalid or failed."
+    return viewer.error(503 if "Timed" in str(error) else 500, reason, request, "LambdaExecutionError")
+
+
+@lru_cache(256)
+def edge_hash(place: str) -> str:
+    """The name of an edge location's server, as Via has it."""
+    return blake2b(place.encode(), digest_size=16).hexdigest()
+
+
+def _taken(behaviour: Behaviour) -> bool:
+    """Whether the origin is sent the viewer's Host header."""
+    return any(each.headers.takes("host") for each in keys.origin_parameters(behaviour))
+
+
+async def _up_to(body: Body, most: int) -> tuple[bytes, AsyncIterator[bytes] | None]:
+    """The whole body; or, where it is longer, nothing and all of it as a stream."""
+    if isinstance(body, bytes):
+        return body, None
+    pieces: list[bytes] = []
+    total = 0
+    async for piece in body:
+        pieces.append(piece)
+        total += len(piece)
+        if total > most:
+            return b"", _chained(pieces, body)
+    return b"".join(pieces), None
+
+
+async def _chained(pieces: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+    async for piece in rest:
+        yield piece
+
+
+def _compress(answer: Answer, behaviour: Behaviour, request: Request) -> None:
+    """Make an object smaller where the behaviour, the viewer and the object's kind allow ("Serve compressed files")."""
+    accepted = keys.accepted_encoding(request.header("accept-encoding"), behaviour.cache.encodings)
+    kind = (answer.header("content-type") or "").lower()
+    if (
+        not behaviour.compress
+        or "gzip" not in accepted.split(",")
+        or answer.header("content-encoding") is not None
+        or answer.status != 200
+        or not kind.startswith(_COMPRESSED_TYPES)
+        or not isinstance(answer.body, bytes)
+        or len(answer.body) not in _COMPRESSED_BYTES
+    ):
+        return
+    answer.body = gzip.compress(answer.body, 6, mtime=0)
+    answer.headers = [*without(answer.headers, {"content-length", "accept-ranges"}), ("Content-Encoding", "gzip")]
+    etag = answer.header("etag")
+    if etag is not None and not etag.startswith("W/"):
+        answer.headers = [*without(answer.headers, {"etag"}), ("ETag", "W/" + etag)]
+    if answer.header("vary") is None:
+        answer.headers.append(("Vary", "Accept-Encoding"))

@@ -1,0 +1,90 @@
+"""Requests and answers as the edge passes them on. Header names keep their case; they are found without it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+
+Headers = list[tuple[str, str]]
+Body = bytes | AsyncIterator[bytes]
+
+
+@dataclass(slots=True)
+class Viewer:
+    """Who asks, and how. `edge` is the place whose edge location was reached."""
+
+    address: str
+    port: int
+    edge: str
+    country: str
+    secure: bool
+    http_version: str = "1.1"
+    tls: str = ""
+
+
+@dataclass(slots=True)
+class Request:
+    """`uri` is the path as sent, `query` what follows the first question mark."""
+
+    method: str
+    uri: str
+    query: str
+    headers: Headers
+    viewer: Viewer
+    id: str
+    body: Body = b""
+
+    def header(self, name: str) -> str | None:
+        return first(self.headers, name)
+
+    @property
+    def host(self) -> str:
+        return (self.header("host") or "").lower()
+
+
+@dataclass(slots=True)
+class Answer:
+    """`outcome` is what X-Cache says; `stored_at` is when the cache got it (AWS time)."""
+
+    status: int
+    headers: Headers = field(default_factory=list)
+    body: Body = b""
+    outcome: str = "Miss"
+    reason: str = ""
+
+    def header(self, name: str) -> str | None:
+        return first(self.headers, name)
+
+
+def first(headers: Headers, name: str) -> str | None:
+    name = name.lower()
+    return next((value for key, value in headers if key.lower() == name), None)
+
+
+def joined(headers: Headers, name: str) -> str | None:
+    """All of a header's values as one, or None."""
+    name = name.lower()
+    found = [value for key, value in headers if key.lower() == name]
+    return ", ".join(found) if found else None
+
+
+def without(headers: Headers, names: Iterable[str]) -> Headers:
+    gone = set(names)
+    return [(key, value) for key, value in headers if key.lower() not in gone]
+
+
+def replaced(headers: Headers, name: str, value: str) -> Headers:
+    return [*without(headers, {name.lower()}), (name, value)]
+
+
+async def whole(body: Body, most: int) -> bytes | None:
+    """The body in one piece; None where it is longer than `most`."""
+    if isinstance(body, bytes):
+        return body if len(body) <= most else None
+    pieces, total = [], 0
+    async for piece in body:
+        total += len(piece)
+        if total > most:
+            return None
+        pieces.append(piece)
+    return b"".join(pieces)

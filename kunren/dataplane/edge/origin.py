@@ -1,0 +1,312 @@
+"""Asks origins: HTTP/1.1 over sockets of the edge location's own namespace, with kept connections and TLS that is
+verified against the world's authorities.
+
+What it refuses to know: caches, behaviours, and which headers an origin should see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, cast
+
+import httptools
+
+from kunren.core.clock import Clock
+from kunren.dataplane.edge.message import Answer, Headers
+from kunren.dataplane.edge.site import Origin
+from kunren.world.interface import NoSuchNamespace, edge_namespace
+
+Resolve = Callable[[str], Awaitable[list[str]]]
+_BUFFERED_MAX = 256 * 1024
+_NO_BODY = frozenset({204, 304})
+_KEPT_MAX = 64
+
+
+class Unreachable(Exception):
+    """No answer from the origin; `status` is what the viewer gets: 502, or 504 where it was time that ran out."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Sockets(Protocol):
+    async def open_socket(self, namespace: str, family: int = ..., type: int = ...) -> socket.socket: ...
+
+
+class _Line(NamedTuple):
+    """Where a kept connection leads."""
+
+    edge: str
+    host: str
+    port: int
+    server_name: str | None
+
+
+class Origins:
+    """Connections to origins, by edge location."""
+
+    def __init__(self, sockets: Sockets, resolve: Resolve, clock: Clock, trust: Path) -> None:
+        self._sockets = sockets
+        self._resolve = resolve
+        self._clock = clock
+        self._trust = trust
+        self._context: ssl.SSLContext | None = None
+        self._kept: dict[_Line, deque[_Exchange]] = {}
+
+    async def ask(
+        self, edge: str, origin: Origin, secure: bool, method: str, target: str, headers: Headers, body: bytes
+    ) -> Answer:
+        """One request. The answer's body is still on its way. Raises Unreachable."""
+        port = origin.https_port if secure else origin.http_port
+        host = next(value for name, value in headers if name.lower() == "host")
+        line = _Line(edge, origin.domain, port, host.partition(":")[0] if secure else None)
+        wall = self._clock.wall_seconds
+        request = _encode(method, target, headers, body)
+        while (kept := self._take(line)) is not None:
+            try:
+                return await kept.ask(method, request, wall(origin.read_timeout_s))
+            except ConnectionError:
+                continue  # it had been closed at the other end before
+        fresh = await self._connect(line, origin)
+        fresh.gives_back = lambda: self._give_back(line, fresh, wall(origin.keepalive_s))
+        try:
+            return await fresh.ask(method, request, wall(origin.read_timeout_s))
+        except ConnectionError as error:
+            raise Unreachable(502, f"the origin closed the connection: {error}") from error
+
+    def close(self) -> None:
+        for kept in self._kept.values():
+            for each in kept:
+                each.end()
+        self._kept.clear()
+
+    def _take(self, line: _Line) -> _Exchange | None:
+        kept = self._kept.get(line)
+        while kept:
+            found = kept.pop()
+            if found.usable:
+                found.taken()
+                return found
+        return None
+
+    def _give_back(self, line: _Line, exchange: _Exchange, keepalive_s: float) -> None:
+        kept = self._kept.setdefault(line, deque())
+        if len(kept) >= _KEPT_MAX:
+            exchange.end()
+            return
+        kept.append(exchange)
+        exchange.closes_after(keepalive_s)
+
+    async def _connect(self, line: _Line, origin: Origin) -> _Exchange:
+        failure: Unreachable | None = None
+        for _ in range(origin.attempts):
+            try:
+                async with asyncio.timeout(self._clock.wall_seconds(origin.connect_timeout_s)):
+                    return await self._connect_once(line)
+            except TimeoutError:
+                failure = Unreachable(504, f"no connection to {line.host}:{line.port} in time")
+            except ssl.SSLError as error:
+                raise Unreachable(502, f"TLS with {line.host}: {error.reason or error}") from error
+            except (OSError, NoSuchNamespace) as error:
+                failure = Unreachable(502, f"no connection to {line.host}:{line.port}: {error}")
+        assert failure is not None
+        raise failure
+
+    async def _connect_once(self, line: _Line) -> _Exchange:
+        addresses = await self._resolve(line.host)
+        if not addresses:
+            raise Unreachable(502, f"the name {line.host} has no address")
+        sock = await self._sockets.open_socket(edge_namespace(line.edge))
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.sock_connect(sock, (addresses[0], line.port))
+            context = self._tls() if line.server_name is not None else None
+            _, exchange = await loop.create_connection(
+                _Exchange, sock=sock, ssl=context, server_hostname=line.server_name
+            )
+        except BaseException:
+            sock.close()
+            raise
+        return exchange
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = ssl.create_default_context(cafile=str(self._trust))
+        return self._context
+
+
+def _encode(method: str, target: str, headers: Headers, body: bytes) -> bytes:
+    lines = [f"{method} {target} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in headers if name.lower() != "content-length"]
+    if body or method in ("POST", "PUT", "PATCH"):
+        lines.append(f"Content-Length: {len(body)}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape") + body
+
+
+class _Exchange(asyncio.Protocol):
+    """A connection to an origin: one request at a time."""
+
+    def __init__(self) -> None:
+        self.gives_back: Callable[[], None] = self.end
+        self._transport: asyncio.Transport | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._begin("")
+
+    def _begin(self, method: str) -> None:
+        self._parser: Any = httptools.HttpResponseParser(self)
+        self._method = method
+        self._head: asyncio.Future[None] | None = None
+        self._reason = b""
+        self._headers: Headers = []
+        self._pieces: deque[bytes] = deque()
+        self._buffered = 0
+        self._more = asyncio.Event()
+        self._complete = False
+        self._failure: Exception | None = None
+        self._paused = False
+
+    @property
+    def usable(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    def taken(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+
+    def closes_after(self, seconds: float) -> None:
+        self._expiry = asyncio.get_running_loop().call_later(seconds, self.end)
+
+    def end(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def ask(self, method: str, request: bytes, read_timeout_s: float) -> Answer:
+        """Raises ConnectionError where nothing came back, Unreachable where it took too long or was no HTTP."""
+        self._begin(method)
+        if not self.usable:
+            raise ConnectionResetError("closed before")
+        assert self._transport is not None
+        self._head = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        try:
+            async with asyncio.timeout(read_timeout_s):
+                await self._head
+        except TimeoutError:
+            self.end()
+            raise Unreachable(504, "the origin did not answer in time") from None
+        except httptools.HttpParserError as error:
+            self.end()
+            raise Unreachable(502, f"the origin's answer is no HTTP: {error}") from error
+        except asyncio.CancelledError:
+            self.end()
+            raise
+        status = int(self._parser.get_status_code())
+        answer = Answer(status, self._headers, b"", reason=self._reason.decode("latin-1"))
+        if self._complete and not self._pieces:
+            self._done()
+        elif self._complete:
+            answer.body = b"".join(self._pieces)
+            self._done()
+        else:
+            answer.body = self._stream(read_timeout_s)
+        return answer
+
+    async def _stream(self, read_timeout_s: float) -> AsyncIterator[bytes]:
+        try:
+            while True:
+                while self._pieces:
+                    piece = self._pieces.popleft()
+                    self._buffered -= len(piece)
+                    yield piece
+                if self._paused and self._transport is not None:
+                    self._paused = False
+                    self._transport.resume_reading()
+                if self._failure is not None:
+                    raise self._failure
+                if self._complete:
+                    self._done()
+                    return
+                self._more.clear()
+                async with asyncio.timeout(read_timeout_s):
+                    await self._more.wait()
+        except TimeoutError:
+            raise ConnectionResetError("the origin stopped sending") from None
+        finally:
+            if not self._complete:
+                self.end()
+
+    def _done(self) -> None:
+        if self._parser.should_keep_alive() and self.usable:
+            self.gives_back()
+        else:
+            self.end()
+
+    # --- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._fail(error)
+
+    def eof_received(self) -> None:
+        if self._head is not None and self._head.done() and not self._complete and not self._has_length():
+            self._complete = True  # the end of the connection is the end of the body
+            self._more.set()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.eof_received()
+        self._transport = None
+        self._fail(error or ConnectionResetError("the origin closed the connection"))
+
+    def _has_length(self) -> bool:
+        return any(name.lower() in ("content-length", "transfer-encoding") for name, _ in self._headers)
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = error
+        if self._head is not None and not self._head.done():
+            self._head.set_exception(error if isinstance(error, ConnectionError | httptools.HttpParserError)
+                                     else ConnectionResetError(str(error)))  # fmt: skip
+        self._more.set()
+
+    # --- httptools
+
+    def on_status(self, reason: bytes) -> None:
+        self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.decode("latin-1"), value.decode("utf-8", "surrogateescape").strip()))
+
+    def on_headers_complete(self) -> None:
+        status = int(self._parser.get_status_code())
+        if 100 <= status < 200:
+            self._headers, self._reason = [], b""
+            return
+        if self._method == "HEAD" or status in _NO_BODY:
+            self._complete = True
+        if self._head is not None and not self._head.done():
+            self._head.set_result(None)
+
+    def on_body(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._buffered += len(piece)
+        if self._buffered > _BUFFERED_MAX and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        self._more.set()
+
+    def on_message_complete(self) -> None:
+        with suppress(httptools.HttpParserError):
+            if int(self._parser.get_status_code()) >= 200:
+                self._complete = True
+                self._more.set()

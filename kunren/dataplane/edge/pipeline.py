@@ -1,0 +1,204 @@
+"""One request through the edge, in the order of the Developer Guide ("How CloudFront works with edge functions"):
+
+viewer protocol and methods → viewer-request function → cache → origin-request → origin → origin-response → cache →
+viewer-response → the edge's own headers. The part from the cache to the origin and back is in `fetch.py`.
+
+`begin` does everything that needs no waiting, which is all of it for a hit or an answer that a CloudFront Function
+makes; what is left is a `Pending` for `finish`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
+from kunren.dataplane.edge import js_event, keys, lambda_event, viewer
+from kunren.dataplane.edge.fetch import (
+    CONDITIONS,
+    REQUEST_BODY_BYTES_MAX,
+    Fetcher,
+    Invoke,
+    LambdaFailed,
+    Pending,
+    edge_hash,
+    lambda_failed,
+)
+from kunren.dataplane.edge.js_event import InvalidResult
+from kunren.dataplane.edge.message import Answer, Request, first, whole, without
+from kunren.dataplane.edge.origin import Origins
+from kunren.dataplane.edge.scripts import ScriptError, Scripts
+from kunren.dataplane.edge.site import Behaviour, Site
+
+_POPS = {
+    "virginia": "IAD89-P1", "tokyo": "NRT57-P2", "sydney": "SYD62-P1", "london": "LHR50-P7", "frankfurt": "FRA60-P4",
+    "saopaulo": "GRU3-P2", "singapore": "SIN2-P3", "mumbai": "BOM78-P4", "oregon": "HIO52-P1", "california": "SFO53-P2",
+    "ireland": "DUB56-P2", "paris": "CDG52-P1",
+}  # fmt: skip
+
+
+class Pipeline:
+    """All edge locations. `sites` are by host name, in lower case; a wildcard name is `*.example.com`."""
+
+    def __init__(self, clock: Clock, entropy: Entropy, origins: Origins, invoke: Invoke) -> None:
+        self.sites: Mapping[str, Site] = {}
+        self.scripts = Scripts()
+        self.requests = 0
+        self._clock = clock
+        self._entropy = entropy
+        self._fetcher = Fetcher(clock, origins, invoke)
+
+    def site_of(self, host: str) -> Site | None:
+        name = host.partition(":")[0]
+        return self.sites.get(name) or self.sites.get("*." + name.partition(".")[2])
+
+    def new_id(self) -> str:
+        raw = self._entropy.integer(0, (1 << 320) - 1).to_bytes(40)
+        return base64.urlsafe_b64encode(raw).decode()
+
+    # --- the viewer's side
+
+    def begin(self, request: Request) -> Answer | Pending:
+        self.requests += 1
+        site = self.site_of(request.host)
+        if site is None:
+            reason = "Bad request. We can't connect to the server for this app or website at this time."
+            return self._finished(viewer.error(403, reason, request), request)
+        behaviour = viewer.behaviour_of(site, request.uri)
+        refusal = viewer.refused(site, behaviour, request)
+        if refusal is not None:
+            return self._finished(refusal, request)
+        if "viewer-request" in behaviour.lambdas:
+            return Pending(site, behaviour, request, asks=True)
+        script = behaviour.scripts.get("viewer-request")
+        if script is not None:
+            try:
+                ran = self.scripts.run(script, js_event.event(site, "viewer-request", request))
+                made = js_event.request_or_answer(ran.output, request)
+            except (ScriptError, InvalidResult) as error:
+                return self._finished(_script_failed(error, request), request)
+            if made is not None:
+                return self._to_viewer(site, behaviour, request, made)
+        found = self._look_up(site, behaviour, request)
+        if isinstance(found, Pending):
+            return found
+        if "viewer-response" in behaviour.lambdas:
+            return Pending(site, behaviour, request, ready=found)
+        return self._to_viewer(site, behaviour, request, found)
+
+    def _look_up(self, site: Site, behaviour: Behaviour, request: Request) -> Answer | Pending:
+        """Answer out of the cache, or say what is to be asked for."""
+        if request.uri == "/" and site.default_root:
+            request.uri = "/" + site.default_root
+        if request.method not in behaviour.cached_methods or behaviour.cache.max_ttl <= 0:
+            return Pending(site, behaviour, request)
+        key = keys.cache_key(site.id, behaviour, request)
+        kept = self._fetcher.cache(request).find(key)
+        now = self._clock.now()
+        if kept is not None and any(
+            kept.stored_at <= since and viewer.matches(pattern, kept.uri) for pattern, since in site.invalidated
+        ):
+            kept = None
+        if kept is None or kept.fresh_until <= now:
+            return Pending(site, behaviour, request, key, kept)
+        return self._fetcher.from_cache(kept, request, "Error" if kept.status >= 400 else "Hit")
+
+    # --- beyond
+
+    async def finish(self, pending: Pending) -> Answer:
+        """Never raises for what a viewer, a function or an origin can cause."""
+        site, behaviour, request = pending.site, pending.behaviour, pending.request
+        if pending.asks:
+            made = await self._viewer_lambda(pending)
+            if made is not None:
+                return await self._to_viewer_waiting(pending, made)
+            found = self._look_up(site, behaviour, request)
+            pending = found if isinstance(found, Pending) else Pending(site, behaviour, request, ready=found)
+        if pending.ready is not None:
+            return await self._to_viewer_waiting(pending, pending.ready)
+        answer = await self._fetcher.answer(pending)
+        if answer.status in site.errors and "Lambda" not in answer.outcome:
+            answer = await self._custom_error(pending, answer)
+        return await self._to_viewer_waiting(pending, answer)
+
+    async def _viewer_lambda(self, pending: Pending) -> Answer | None:
+        """The answer that the viewer-request function made; None where the request, perhaps changed, goes on."""
+        site, request = pending.site, pending.request
+        reference = pending.behaviour.lambdas["viewer-request"]
+        body = await whole(request.body, REQUEST_BODY_BYTES_MAX) if reference.include_body else None
+        event = lambda_event.event(site, "viewer-request", request, body=body)
+        try:
+            payload = await self._fetcher.invoked(site, reference.arn, event)
+            return lambda_event.request_or_answer(payload, "viewer-request", request)[0]
+        except (LambdaFailed, InvalidResult) as error:
+            return lambda_failed(error, request)
+
+    async def _custom_error(self, pending: Pending, answer: Answer) -> Answer:
+        """The page that the distribution has for such errors, under the status that it says."""
+        site, custom = pending.site, pending.site.errors[answer.status]
+        if not custom.page:
+            return answer
+        behaviour = viewer.behaviour_of(site, custom.page)
+        request = replace(pending.request, method="GET", uri=custom.page, query="", body=b"")
+        request.headers = without(request.headers, {*CONDITIONS, "range"})
+        found = self._look_up(site, behaviour, request)
+        page = found if isinstance(found, Answer) else await self._fetcher.answer(found)
+        if page.status != 200:
+            return answer
+        return Answer(custom.status or answer.status, page.headers, page.body, "Error")
+
+    # --- back to the viewer
+
+    async def _to_viewer_waiting(self, pending: Pending, answer: Answer) -> Answer:
+        site, behaviour, request = pending.site, pending.behaviour, pending.request
+        reference = behaviour.lambdas.get("viewer-response")
+        if reference is not None and answer.status < 400:
+            try:
+                payload = await self._fetcher.invoked(
+                    site, reference.arn, lambda_event.event(site, "viewer-response", request, answer)
+                )
+                answer = lambda_event.changed_answer(payload, "viewer-response", answer)
+            except (LambdaFailed, InvalidResult) as error:
+                answer = lambda_failed(error, request)
+        return self._to_viewer(site, behaviour, request, answer)
+
+    def _to_viewer(self, site: Site, behaviour: Behaviour, request: Request, answer: Answer) -> Answer:
+        viewer.with_policy(answer, behaviour.response_headers, request)
+        script = behaviour.scripts.get("viewer-response")
+        if script is not None and answer.status < 400:
+            try:
+                ran = self.scripts.run(script, js_event.event(site, "viewer-response", request, answer))
+                answer = js_event.changed_answer(ran.output, answer)
+            except (ScriptError, InvalidResult) as error:
+                answer = _script_failed(error, request)
+        return self._finished(answer, request)
+
+    def _finished(self, answer: Answer, request: Request) -> Answer:
+        """With the headers that each answer of the edge has."""
+        if first(answer.headers, "server") is None and "Generated" in answer.outcome:
+            answer.headers.append(("Server", "CloudFront"))
+        if first(answer.headers, "date") is None:
+            answer.headers.append(("Date", viewer.http_date(self._clock.wall())))
+        answer.headers = [
+            *without(answer.headers, {"x-cache", "via", "x-amz-cf-pop", "x-amz-cf-id"}),
+            ("X-Cache", f"{answer.outcome} from cloudfront"),
+            ("Via", f"1.1 {edge_hash(request.viewer.edge)}.cloudfront.net (CloudFront)"),
+            ("X-Amz-Cf-Pop", _POPS.get(request.viewer.edge, request.viewer.edge[:3].upper() + "50-P1")),
+            ("X-Amz-Cf-Id", request.id),
+        ]
+        return answer
+
+    def status(self) -> dict[str, Any]:
+        sites = {each.id for each in self.sites.values()}
+        return {"distributions": len(sites), "requests": self.requests, "cached": self._fetcher.cached()}
+
+
+def _script_failed(error: Exception, request: Request) -> Answer:
+    if isinstance(error, InvalidResult):
+        reason = f"The CloudFront function returned an invalid value: {error}."
+        return viewer.error(502, reason, request, "FunctionGeneratedResponse")
+    reason = "The CloudFront function associated with the CloudFront distribution failed."
+    return viewer.error(503, reason, request, "FunctionExecutionError")

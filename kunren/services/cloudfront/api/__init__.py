@@ -1,0 +1,16 @@
+"""Amazon CloudFront's operations: distributions, policies, functions, invalidations."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from kunren.services.cloudfront.api.distributions import Distributions
+from kunren.services.cloudfront.api.functions import Functions
+from kunren.services.cloudfront.api.invalidations import Invalidations
+from kunren.services.cloudfront.api.policies import Policies
+
+
+class CloudFrontApi(Distributions, Policies, Functions, Invalidations):
+    """Handlers of cloudfront."""
+
+    service: ClassVar[str] = "cloudfront"

@@ -1,0 +1,175 @@
+"""Distributions: desired state only; `controllers.py` makes them real."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from kunren.core.arn import build_arn, parse_arn
+from kunren.core.context import RequestContext
+from kunren.core.tags import tags_from_wire, tags_to_wire
+from kunren.services.cloudfront import views
+from kunren.services.cloudfront.api.base import API, Base, Reader, matched, page
+from kunren.services.cloudfront.checks import check
+from kunren.services.cloudfront.defaults import completed
+from kunren.services.cloudfront.errors import (
+    DistributionAlreadyExists,
+    DistributionNotDisabled,
+    IllegalUpdate,
+    InvalidArgument,
+    NoSuchResource,
+    TooManyDistributions,
+)
+from kunren.services.cloudfront.model import Distribution, DistributionStatus, Function, Invalidation
+
+DISTRIBUTIONS_MAX = 500  # Quotas, per account
+TAGS_MAX = 50
+
+
+class Distributions(Base):
+    def create_distribution(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        return self._create(ctx, params["DistributionConfig"], {})
+
+    def create_distribution_with_tags(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        given = params["DistributionConfigWithTags"]
+        return self._create(ctx, given["DistributionConfig"], tags_from_wire(given["Tags"].get("Items")))
+
+    def _create(self, ctx: RequestContext, given: dict[str, Any], tags: dict[str, str]) -> dict[str, Any]:
+        config = completed(given)
+        _check_tags(tags)
+        with self._store.write() as tx:
+            existing = tx.list(Distribution, ctx.account, "")
+            for each in existing:
+                if each.config["CallerReference"] == config["CallerReference"]:
+                    if each.config == config:
+                        return self._whole(tx, each)
+                    raise DistributionAlreadyExists
+            if len(existing) >= DISTRIBUTIONS_MAX:
+                raise TooManyDistributions
+            check(tx, ctx.account, config, None)
+            now = self._clock.now()
+            made = Distribution(
+                account=ctx.account,
+                region="",
+                id=self._new_id(),
+                domain_name=f"d{self._entropy.lower(13)}.cloudfront.net",
+                config=config,
+                etag=self._new_id(),
+                created_time=now,
+                modified_time=now,
+                tags=tags,
+            )
+            tx.put(made)
+            return {**self._whole(tx, made), "Location": f"{API}/distribution/{made.id}"}
+
+    def get_distribution(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        snapshot = self._store.snapshot()
+        return self._whole(snapshot, self._distribution(snapshot, ctx.account, params["Id"]))
+
+    def get_distribution_config(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        found = self._distribution(self._store.snapshot(), ctx.account, params["Id"])
+        return {"DistributionConfig": found.config, "ETag": found.etag}
+
+    def list_distributions(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        snapshot = self._store.snapshot()
+        shown, members = page(snapshot.list(Distribution, ctx.account, ""), params, lambda each: each.id)
+        items = [views.summary(each, self._status(snapshot, each)) for each in shown]
+        listed = {"Marker": params.get("Marker") or "", "IsTruncated": "NextMarker" in members, **members}
+        return {"DistributionList": {**listed, **({"Items": items} if items else {})}}
+
+    def update_distribution(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        config = completed(params["DistributionConfig"])
+        with self._store.write() as tx:
+            before = self._distribution(tx, ctx.account, params["Id"])
+            matched(params.get("IfMatch"), before.etag)
+            if config["CallerReference"] != before.config["CallerReference"]:
+                raise IllegalUpdate("The caller reference of a distribution cannot be changed.")
+            check(tx, ctx.account, config, before.id)
+            after = msgspec.structs.replace(
+                before,
+                config=config,
+                etag=self._new_id(),
+                modified_time=self._clock.now(),
+                revision=before.revision + 1,
+            )
+            tx.put(after)
+            return self._whole(tx, after)
+
+    def delete_distribution(self, ctx: RequestContext, params: dict[str, Any]) -> None:
+        with self._store.write() as tx:
+            found = self._distribution(tx, ctx.account, params["Id"])
+            matched(params.get("IfMatch"), found.etag)
+            if found.config["Enabled"] or self._status(tx, found) != "Deployed":
+                raise DistributionNotDisabled
+            tx.delete(found)
+            for each in tx.list(Invalidation, ctx.account, ""):
+                if each.id.startswith(found.id + "|"):
+                    tx.delete(each)
+            status = tx.get(DistributionStatus, ctx.account, "", found.id)
+            if status is not None:
+                tx.delete(status)
+
+    # --- tags
+
+    def tag_resource(self, ctx: RequestContext, params: dict[str, Any]) -> None:
+        with self._store.write() as tx:
+            found = self._tagged(tx, ctx, params["Resource"])
+            tags = {**found.tags, **tags_from_wire(params["Tags"].get("Items"))}
+            _check_tags(tags)
+            tx.put(msgspec.structs.replace(found, tags=tags))
+
+    def untag_resource(self, ctx: RequestContext, params: dict[str, Any]) -> None:
+        gone = set(params["TagKeys"].get("Items") or ())
+        with self._store.write() as tx:
+            found = self._tagged(tx, ctx, params["Resource"])
+            tags = {key: value for key, value in found.tags.items() if key not in gone}
+            tx.put(msgspec.structs.replace(found, tags=tags))
+
+    def list_tags_for_resource(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        found = self._tagged(self._store.snapshot(), ctx, params["Resource"])
+        return {"Tags": {"Items": tags_to_wire(found.tags)}}
+
+    def _tagged(self, reader: Reader, ctx: RequestContext, arn: str) -> Distribution | Function:
+        parts = parse_arn(arn)
+        kind, _, identity = parts.resource.partition("/") if parts is not None else ("", "", "")
+        found: Distribution | Function | None = None
+        if kind == "distribution":
+            found = reader.get(Distribution, ctx.account, "", identity)
+        elif kind == "function":
+            found = reader.get(Function, ctx.account, "", identity)
+        if parts is None or parts.service != "cloudfront" or found is None:
+            raise NoSuchResource
+        return found
+
+    # --- shared
+
+    def _status(self, reader: Reader, distribution: Distribution) -> str:
+        seen = reader.get(DistributionStatus, distribution.account, "", distribution.id)
+        return "Deployed" if seen is not None and seen.revision >= distribution.revision else "InProgress"
+
+    def _whole(self, reader: Reader, distribution: Distribution) -> dict[str, Any]:
+        waiting = in_progress(reader, distribution)
+        shown = views.distribution(distribution, self._status(reader, distribution), waiting)
+        return {"Distribution": shown, "ETag": distribution.etag}
+
+
+def in_progress(reader: Reader, distribution: Distribution) -> int:
+    """How many invalidations the edge locations have not seen yet."""
+    seen = reader.get(DistributionStatus, distribution.account, "", distribution.id)
+    since = seen.invalidated_at if seen is not None else 0.0
+    own = [
+        each
+        for each in reader.list(Invalidation, distribution.account, "")
+        if each.id.startswith(distribution.id + "|")
+    ]
+    return sum(each.created_time > since for each in own)
+
+
+def distribution_arn(account: str, identity: str) -> str:
+    return build_arn("cloudfront", "", account, f"distribution/{identity}")
+
+
+def _check_tags(tags: dict[str, str]) -> None:
+    if any(key.lower().startswith("aws:") for key in tags) or len(tags) > TAGS_MAX:
+        raise InvalidArgument(f"A resource can have at most {TAGS_MAX} tags, and none whose key begins with aws:.")

@@ -1,0 +1,154 @@
+"""The shells that make distributions real: store → the edge service, Envoy at the edge locations, and DNS.
+
+Every change is one piece of work: all distributions are translated anew (each is kept while what it is made of stays
+the same) and published together. A distribution is Deployed when Envoy and the edge service have its newest revision.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from kunren.control.controller import Controller
+from kunren.control.store import Key, Snapshot, Store
+from kunren.core.ca import IssuedCertificate
+from kunren.core.clock import Clock
+from kunren.dataplane.dns.zones import NameRecords
+from kunren.dataplane.edge.pipeline import Pipeline
+from kunren.dataplane.edge.site import Site
+from kunren.dataplane.envoy.resources import EnvoyResources
+from kunren.services.acm.material import certificate_material
+from kunren.services.acm.model import Certificate
+from kunren.services.cloudfront.dataplane import resources
+from kunren.services.cloudfront.model import Distribution, DistributionStatus
+from kunren.services.cloudfront.translate import site
+from kunren.world.addresses import CLOUDFRONT
+from kunren.world.interface import edge_namespace
+
+OWNER = "cloudfront"
+NAME_TTL_S = 60
+ACKNOWLEDGE_WITHIN_S = 15.0
+SOURCES_WAIT_S = 5.0
+_WORK = "edges"
+
+
+class EdgeWorld(Protocol):
+    """The part of the world that distributions need."""
+
+    def netns_path(self, namespace: str) -> str: ...
+    def edges_in_use(self) -> list[str]: ...
+    async def apply_anycast(self, owner: str, own: Sequence[str], table: str, texts: Mapping[str, str]) -> None: ...
+
+
+class EnvoyPublisher(Protocol):
+    def publish(self, owner: str, resources: EnvoyResources) -> asyncio.Future[None]: ...
+
+
+class NamePublisher(Protocol):
+    def publish_names(self, owner: str, published: Mapping[str, NameRecords]) -> int: ...
+
+
+class DistributionControllers:
+    """`issue` makes the certificate for CloudFront's own names; `socket_path` is where the edge service listens."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        world: EdgeWorld,
+        envoy: EnvoyPublisher,
+        dns: NamePublisher,
+        pipeline: Pipeline,
+        issue: Callable[[Sequence[str]], Awaitable[IssuedCertificate]],
+        socket_path: str,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._world = world
+        self._envoy = envoy
+        self._dns = dns
+        self._pipeline = pipeline
+        self._issue = issue
+        self._socket_path = socket_path
+        self._own: IssuedCertificate | None = None
+        self._edges: frozenset[str] = frozenset()
+        self._controller = Controller(
+            "cloudfront",
+            store,
+            clock,
+            keys=_concerned,
+            every=lambda snapshot: [_WORK] if any(True for _ in snapshot.every(Distribution)) else [],
+            reconcile=self._reconcile,
+            wants=lambda kind: kind.startswith("cloudfront.") or kind == Certificate.kind,
+        )
+
+    async def run(self) -> None:
+        await self._controller.run()
+
+    async def settled(self) -> None:
+        await self._controller.settled()
+
+    def status(self) -> dict[str, Any]:
+        return {**self._pipeline.status(), "errors": dict(self._controller.last_errors)}
+
+    async def sources_changed(self) -> None:
+        """Somebody comes who may be next to an edge location that does not serve yet: return when it does."""
+        served = any(True for _ in self._store.snapshot().every(Distribution))
+        if not served or self._edges.issuperset(self._world.edges_in_use()):
+            return
+        self._controller.enqueue(_WORK)
+        try:
+            async with asyncio.timeout(SOURCES_WAIT_S):
+                await self._controller.settled()
+        except TimeoutError:
+            pass  # another edge location answers until then
+
+    async def _reconcile(self, _: str) -> None:
+        snapshot = self._store.snapshot()
+        every = list(snapshot.every(Distribution))
+        if self._own is None:
+            self._own = await self._issue(["*.cloudfront.net", "cloudfront.net"])
+        edges = self._world.edges_in_use() if every else []
+        now = self._clock.now()
+        self._pipeline.sites = sites_by_name(site(snapshot, each) for each in every if each.config["Enabled"])
+        await self._world.apply_anycast(OWNER, CLOUDFRONT, OWNER, dict.fromkeys(edges, ""))
+        namespaces = {name: self._world.netns_path(edge_namespace(name)) for name in edges}
+        made = resources(snapshot, namespaces, CLOUDFRONT, self._own, certificate_material, self._socket_path)
+        await _within(self._envoy.publish(OWNER, made))
+        self._edges = frozenset(edges)
+        answers = NameRecords(a=CLOUDFRONT, ttl=NAME_TTL_S)
+        self._dns.publish_names(OWNER, {each.domain_name: answers for each in every})
+        self._observe(every, now)
+
+    def _observe(self, every: Iterable[Distribution], now: float) -> None:
+        with self._store.write() as tx:
+            for each in every:
+                if tx.get(Distribution, each.account, "", each.id) is not None:
+                    status = DistributionStatus(
+                        account=each.account, region="", id=each.id, revision=each.revision, invalidated_at=now
+                    )
+                    tx.put(status)
+
+
+def sites_by_name(sites: Iterable[Site]) -> dict[str, Site]:
+    return {name: each for each in sites for name in each.names}
+
+
+def _concerned(snapshot: Snapshot, key: Key) -> Iterable[str]:
+    if key.kind == DistributionStatus.kind:
+        return []
+    if key.kind == Certificate.kind:
+        used = any(
+            each.config["ViewerCertificate"].get("ACMCertificateArn") == key.id for each in snapshot.every(Distribution)
+        )
+        return [_WORK] if used else []
+    return [_WORK]
+
+
+async def _within(future: asyncio.Future[None]) -> None:
+    """Wait for Envoy's word, but not for ever: the workqueue asks again."""
+    done, _ = await asyncio.wait([future], timeout=ACKNOWLEDGE_WITHIN_S)
+    if not done:
+        raise TimeoutError(f"envoy did not acknowledge within {ACKNOWLEDGE_WITHIN_S:.0f} s")
+    future.result()

@@ -1,0 +1,174 @@
+"""Envoy at the edge locations: it ends TLS and HTTP, and hands every request to the edge service. Pure.
+
+One pair of addresses serves all distributions, as any of CloudFront's edges serves any; the client's SNI chooses the
+certificate, its Host header the distribution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kunren.control.store import Snapshot
+from kunren.core.ca import IssuedCertificate
+from kunren.dataplane.edge.server import CLIENT, EDGE, PROTOCOL, SCHEME, TLS
+from kunren.dataplane.envoy.resources import (
+    HTTP_OPTIONS,
+    TYPE,
+    EnvoyResources,
+    Fragment,
+    certificate_secret,
+    downstream_tls,
+    http_options,
+    pipe_cluster,
+    socket_address,
+)
+from kunren.services.acm.material import CertificateMaterial
+from kunren.services.cloudfront.checks import items
+from kunren.services.cloudfront.model import Distribution
+
+CLUSTER = "cloudfront/edge"
+DEFAULT_SECRET = "cloudfront/default"
+_HCM = TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_ROUTER = TYPE + "envoy.extensions.filters.http.router.v3.Router"
+_TLS_INSPECTOR = TYPE + "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+_MINIMUM = {
+    "SSLv3": "TLSv1_0", "TLSv1": "TLSv1_0", "TLSv1_2016": "TLSv1_0", "TLSv1.1_2016": "TLSv1_1",
+    "TLSv1.2_2018": "TLSv1_2", "TLSv1.2_2019": "TLSv1_2", "TLSv1.2_2021": "TLSv1_2", "TLSv1.2_2025": "TLSv1_2",
+    "TLSv1.3_2025": "TLSv1_3",
+}  # fmt: skip
+
+
+def resources(
+    snapshot: Snapshot,
+    edges: Mapping[str, str],
+    addresses: Sequence[str],
+    own: IssuedCertificate,
+    certificate: Callable[[Snapshot, str], CertificateMaterial | None],
+    socket_path: str,
+) -> EnvoyResources:
+    """`edges` maps the places whose edge locations serve somebody to their namespaces' files."""
+    distributions = [each for each in snapshot.every(Distribution) if each.config["Enabled"]]
+    if not distributions or not edges:
+        return EnvoyResources()
+    secrets = {
+        DEFAULT_SECRET: certificate_secret(DEFAULT_SECRET, own.certificate_pem + own.chain_pem, own.private_key_pem)
+    }
+    chains = []
+    for each in sorted(distributions, key=lambda each: each.id):
+        names = [name.lower() for name in items(each.config["Aliases"])]
+        arn = each.config["ViewerCertificate"].get("ACMCertificateArn")
+        material = certificate(snapshot, arn) if arn else None
+        if not names or material is None:
+            continue
+        secret = f"cloudfront/{each.id}"
+        chain = material.certificate_pem.rstrip() + "\n" + (material.chain_pem or "")
+        secrets[secret] = certificate_secret(secret, chain, material.private_key_pem)
+        chains.append((names, secret, each.config))
+    listeners = {}
+    for place, namespace in sorted(edges.items()):
+        for number, address in enumerate(addresses):
+            plain, secure = f"cloudfront/{place}/{number}/80", f"cloudfront/{place}/{number}/443"
+            listeners[plain] = _listener(plain, socket_address(address, 80, namespace), [_plain(place)])
+            made = [_secure(place, names, secret, config) for names, secret, config in chains]
+            made.append(_secure(place, [], DEFAULT_SECRET, _DEFAULTS))
+            listeners[secure] = {
+                **_listener(secure, socket_address(address, 443, namespace), made),
+                "listener_filters": [
+                    {"name": "envoy.filters.listener.tls_inspector", "typed_config": {"@type": _TLS_INSPECTOR}}
+                ],
+            }
+    return EnvoyResources(listeners=listeners, clusters={CLUSTER: _cluster(socket_path)}, secrets=secrets)
+
+
+AS_SENT: Fragment = {
+    "stateful_formatter": {
+        "name": "envoy.http.stateful_header_formatters.preserve_case",
+        "typed_config": {
+            "@type": TYPE + "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig"
+        },
+    }
+}
+"""Header names keep their case, as CloudFront passes them on."""
+_DEFAULTS: Fragment = {"HttpVersion": "http2", "ViewerCertificate": {"MinimumProtocolVersion": "TLSv1"}}
+
+
+def _cluster(socket_path: str) -> Fragment:
+    made = pipe_cluster(CLUSTER, socket_path)
+    options = http_options(http2=False)
+    options["explicit_http_config"]["http_protocol_options"] = {"header_key_format": AS_SENT}
+    return {**made, "typed_extension_protocol_options": {HTTP_OPTIONS: options}}
+
+
+def _listener(name: str, address: Fragment, chains: list[Fragment]) -> Fragment:
+    return {
+        "name": name,
+        "stat_prefix": "cloudfront",
+        "address": address,
+        "filter_chains": chains,
+        "per_connection_buffer_limit_bytes": 1 << 20,
+    }
+
+
+def _plain(place: str) -> Fragment:
+    return {"name": "plain", "filters": [_connection_manager(place, "http", "HTTP1")]}
+
+
+def _secure(place: str, names: list[str], secret: str, config: Mapping[str, Any]) -> Fragment:
+    """A distribution's own chain; the one without names takes every other client."""
+    alpn = ["h2", "http/1.1"] if config["HttpVersion"] != "http1.1" else ["http/1.1"]
+    minimum = _MINIMUM[config["ViewerCertificate"]["MinimumProtocolVersion"]]
+    made: Fragment = {
+        "name": secret,
+        "filters": [_connection_manager(place, "https", "AUTO")],
+        "transport_socket": downstream_tls([secret], alpn=alpn, minimum=minimum, maximum="TLSv1_3"),
+    }
+    if names:
+        made["filter_chain_match"] = {"server_names": names}
+    return made
+
+
+def _connection_manager(place: str, scheme: str, codec: str) -> Fragment:
+    told = {
+        EDGE: place,
+        CLIENT: "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
+        SCHEME: scheme,
+        PROTOCOL: "%PROTOCOL%",
+        TLS: "%DOWNSTREAM_TLS_VERSION%:%DOWNSTREAM_TLS_CIPHER%" if scheme == "https" else "-",
+    }
+    added = [
+        {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+        for name, value in told.items()
+    ]
+    route = {"match": {"prefix": "/"}, "route": {"cluster": CLUSTER, "timeout": "0s"}}
+    config: Fragment = {
+        "@type": _HCM,
+        "stat_prefix": "cloudfront",
+        "codec_type": codec,
+        "route_config": {
+            "name": "edge",
+            "validate_clusters": False,  # the cluster comes with the listeners
+            "virtual_hosts": [{"name": "edge", "domains": ["*"], "request_headers_to_add": added, "routes": [route]}],
+        },
+        "http_filters": [
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": _ROUTER, "suppress_envoy_headers": True},
+            }
+        ],
+        "use_remote_address": True,
+        "skip_xff_append": True,
+        "generate_request_id": False,
+        "preserve_external_request_id": True,
+        "server_header_transformation": "PASS_THROUGH",
+        "max_request_headers_kb": 96,
+        "stream_idle_timeout": "0s",
+        "common_http_protocol_options": {"idle_timeout": "600s", "max_headers_count": 1000},
+        "normalize_path": False,
+        "http_protocol_options": {
+            "accept_http_10": True,
+            "default_host_for_http_10": "none",
+            "header_key_format": AS_SENT,
+        },
+    }
+    return {"name": "envoy.filters.network.http_connection_manager", "typed_config": config}

@@ -1,0 +1,223 @@
+"""The exceptions that cloudfront's model declares and its handlers raise (CloudFront API Reference)."""
+
+from __future__ import annotations
+
+from kunren.core.errors import AwsError, WireError
+
+_ALIAS_HELP = (
+    "For more details, see: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/CNAMEs.html"
+    "#alternate-domain-names-requirements"
+)
+
+
+class _Fixed(AwsError):
+    """An error that always says the same."""
+
+    text = ""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text or self.text)
+
+
+class NoSuchDistribution(_Fixed):
+    code, status = "NoSuchDistribution", 404
+    text = "The specified distribution does not exist."
+
+
+class NoSuchCachePolicy(_Fixed):
+    code, status = "NoSuchCachePolicy", 404
+    text = "The specified cache policy does not exist."
+
+
+class NoSuchOriginRequestPolicy(_Fixed):
+    code, status = "NoSuchOriginRequestPolicy", 404
+    text = "The specified origin request policy does not exist."
+
+
+class NoSuchResponseHeadersPolicy(_Fixed):
+    code, status = "NoSuchResponseHeadersPolicy", 404
+    text = "The specified response headers policy does not exist."
+
+
+class CachePolicyAlreadyExists(_Fixed):
+    code, status = "CachePolicyAlreadyExists", 409
+    text = "A cache policy with the same name already exists."
+
+
+class OriginRequestPolicyAlreadyExists(_Fixed):
+    code, status = "OriginRequestPolicyAlreadyExists", 409
+    text = "An origin request policy with the same name already exists."
+
+
+class ResponseHeadersPolicyAlreadyExists(_Fixed):
+    code, status = "ResponseHeadersPolicyAlreadyExists", 409
+    text = "A response headers policy with the same name already exists."
+
+
+class CachePolicyInUse(_Fixed):
+    code, status = "CachePolicyInUse", 409
+    text = "The cache policy is attached to one or more cache behaviors."
+
+
+class OriginRequestPolicyInUse(_Fixed):
+    code, status = "OriginRequestPolicyInUse", 409
+    text = "The origin request policy is attached to one or more cache behaviors."
+
+
+class ResponseHeadersPolicyInUse(_Fixed):
+    code, status = "ResponseHeadersPolicyInUse", 409
+    text = "The response headers policy is attached to one or more cache behaviors."
+
+
+class IllegalDelete(_Fixed):
+    code = "IllegalDelete"
+    text = "You cannot delete a managed policy."
+
+
+class IllegalUpdate(_Fixed):
+    code = "IllegalUpdate"
+    text = "The update contains modifications that are not allowed."
+
+
+class NoSuchOrigin(_Fixed):
+    code, status = "NoSuchOrigin", 404
+    text = "One or more of your origins or origin groups do not exist."
+
+
+class NoSuchInvalidation(_Fixed):
+    code, status = "NoSuchInvalidation", 404
+    text = "The specified invalidation does not exist."
+
+
+class NoSuchFunctionExists(_Fixed):
+    code, status = "NoSuchFunctionExists", 404
+    text = "The specified function does not exist."
+
+
+class FunctionAlreadyExists(_Fixed):
+    code, status = "FunctionAlreadyExists", 409
+    text = "A function with this name already exists in this AWS account."
+
+
+class FunctionInUse(_Fixed):
+    code, status = "FunctionInUse", 409
+    text = "Cannot delete function, it is in use by 1 distributions."
+
+
+class FunctionSizeLimitExceeded(_Fixed):
+    code, status = "FunctionSizeLimitExceeded", 413
+    text = "The function is too large."
+
+
+class NoSuchResource(_Fixed):
+    code, status = "NoSuchResource", 404
+    text = "The specified resource does not exist."
+
+
+class PreconditionFailed(_Fixed):
+    code, status = "PreconditionFailed", 412
+    text = "The request failed because it didn't meet the preconditions in one or more request-header fields."
+
+
+class InvalidIfMatchVersion(_Fixed):
+    code = "InvalidIfMatchVersion"
+    text = "The If-Match version is missing or not valid for the resource."
+
+
+class DistributionAlreadyExists(_Fixed):
+    code, status = "DistributionAlreadyExists", 409
+    text = "The caller reference that you are using to create a distribution is associated with another distribution."
+
+
+class DistributionNotDisabled(_Fixed):
+    code, status = "DistributionNotDisabled", 409
+    text = "The distribution you are trying to delete has not been disabled."
+
+
+class CNAMEAlreadyExists(_Fixed):
+    code, status = "CNAMEAlreadyExists", 409
+    text = "One or more of the CNAMEs you provided are already associated with a different resource."
+
+
+class InvalidViewerCertificate(_Fixed):
+    code = "InvalidViewerCertificate"
+
+    NO_CERTIFICATE = (
+        "To add an alternate domain name (CNAME) to a CloudFront distribution, you must attach a trusted certificate "
+        f"that validates your authorization to use the domain name. {_ALIAS_HELP}"
+    )
+    NOT_COVERED = (
+        "The certificate that is attached to your distribution doesn't cover the alternate domain name (CNAME) that "
+        f"you're trying to add. {_ALIAS_HELP}"
+    )
+    NOT_USABLE = (
+        "The specified SSL certificate doesn't exist, isn't in us-east-1 region, isn't valid, or doesn't include a "
+        "valid certificate chain."
+    )
+
+
+class InconsistentQuantities(_Fixed):
+    code = "InconsistentQuantities"
+    text = "The value of Quantity and the size of Items don't match."
+
+
+class InvalidArgument(AwsError):
+    code = "InvalidArgument"
+
+
+class InvalidOrigin(AwsError):
+    code = "InvalidOrigin"
+
+
+class InvalidTTLOrder(_Fixed):
+    code = "InvalidTTLOrder"
+    text = "The order of the values of MinTTL, DefaultTTL and MaxTTL is not valid."
+
+
+class InvalidErrorCode(_Fixed):
+    code = "InvalidErrorCode"
+    text = "An invalid error code was specified."
+
+
+class InvalidResponseCode(_Fixed):
+    code = "InvalidResponseCode"
+    text = "A response code is not valid."
+
+
+class InvalidFunctionAssociation(AwsError):
+    code = "InvalidFunctionAssociation"
+
+
+class InvalidLambdaFunctionAssociation(AwsError):
+    code = "InvalidLambdaFunctionAssociation"
+
+
+class TestFunctionFailed(AwsError):
+    code, status = "TestFunctionFailed", 500
+
+
+class TooManyDistributions(_Fixed):
+    code = "TooManyDistributions"
+    text = "Processing your request would cause you to exceed the maximum number of distributions allowed."
+
+
+class TooManyDistributionCNAMEs(_Fixed):
+    code = "TooManyDistributionCNAMEs"
+    text = "Your request contains more CNAMEs than are allowed per distribution."
+
+
+class TooManyCacheBehaviors(_Fixed):
+    code = "TooManyCacheBehaviors"
+    text = "You cannot create more cache behaviors for the distribution."
+
+
+class TooManyOrigins(_Fixed):
+    code = "TooManyOrigins"
+    text = "You cannot create more origins for the distribution."
+
+
+class NotHere(WireError):
+    """AWS can do it and Kunren cannot: 501, saying what is missing and what to do instead."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("NotImplemented", text, 501)

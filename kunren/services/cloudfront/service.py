@@ -1,0 +1,80 @@
+"""All of CloudFront together: the API's handlers, the edge service, and what joins them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from kunren.control.store import Store
+from kunren.core.ca import CertificateAuthority, IssuedCertificate
+from kunren.core.calling import CallService
+from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
+from kunren.core.errors import AwsError
+from kunren.dataplane.edge.origin import Origins, Resolve
+from kunren.dataplane.edge.pipeline import Pipeline
+from kunren.dataplane.edge.server import EdgeServer
+from kunren.dataplane.edge.site import Site
+from kunren.services.cloudfront.api import CloudFrontApi
+from kunren.services.cloudfront.controllers import DistributionControllers
+from kunren.settings import Settings
+
+
+class CloudFrontService:
+    """`api` answers calls; between `start` and `stop` the edge answers requests; `run` keeps both the same."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        ca: CertificateAuthority,
+        world: Any,
+        envoy: Any,
+        dns: Any,
+        *,
+        resolve: Resolve,
+        call: CallService,
+    ) -> None:
+        self._ca = ca
+        self._call = call
+        self.api = CloudFrontApi(store, clock, entropy)
+        origins = Origins(world, resolve, clock, ca.bundle_path)
+        pipeline = Pipeline(clock, entropy, origins, self._invoke)
+        countries = {each.name: each.country for each in world.spec.places}
+        self.edge = EdgeServer(settings.run_dir / "edge.sock", pipeline, lambda place: countries.get(place, ""))
+        self._controllers = DistributionControllers(
+            store, clock, world, envoy, dns, pipeline, self._issue, str(self.edge.socket_path)
+        )
+
+    async def start(self) -> None:
+        await self.edge.start()
+
+    async def stop(self) -> None:
+        await self.edge.stop()
+
+    async def run(self) -> None:
+        await self._controllers.run()
+
+    async def settled(self) -> None:
+        await self._controllers.settled()
+
+    async def sources_changed(self) -> None:
+        await self._controllers.sources_changed()
+
+    def status(self) -> dict[str, Any]:
+        return self._controllers.status()
+
+    async def _issue(self, names: Sequence[str]) -> IssuedCertificate:
+        return await asyncio.to_thread(self._ca.issue, names)
+
+    async def _invoke(self, site: Site, arn: str, event: bytes) -> tuple[bytes, str | None]:
+        """A Lambda@Edge function: what it returned, and the kind of error where it failed."""
+        try:
+            params = {"FunctionName": arn, "Payload": event}
+            made = await self._call(site.account, "us-east-1", "lambda", "Invoke", params)
+        except AwsError as error:
+            return b"", error.code
+        return bytes(made.get("Payload") or b""), made.get("FunctionError")
