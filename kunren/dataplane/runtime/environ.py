@@ -78,6 +78,8 @@ def worker_environment(
         "LAMBDA_RUNTIME_DIR": runtime_dir,
         **extra,
     }
+    if version.concurrency:
+        environment["AWS_LAMBDA_MAX_CONCURRENCY"] = str(version.concurrency)
     if not version.runtime.startswith("provided"):
         environment["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{version.runtime}"
     if version.runtime.startswith("nodejs"):

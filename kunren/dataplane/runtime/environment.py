@@ -39,13 +39,13 @@ from kunren.world.interface import Confinement, Process, ProcessSpec
 
 INIT_LIMIT_S = 10.0
 _MEMORY_CHECK_S = 0.1
-_UNREAD = Reply(message="the worker died before it read the event")
+UNREAD = Reply(message="the worker died before it read the event")
 _CLOSING_S = 0.05
 _NOT_EXECUTABLE = (errno.ENOEXEC, errno.EACCES, errno.ENOENT, errno.ELIBBAD)
-_ACCEPTED = (202, b'{"status":"OK"}')
-_WRONG_ID = (400, problem("InvalidRequestID", "Invalid request ID"))
-_WRONG_STATE = (403, problem("InvalidStateTransition", "The state transition is not allowed"))
-_TOO_LARGE = (
+ACCEPTED = (202, b'{"status":"OK"}')
+WRONG_ID = (400, problem("InvalidRequestID", "Invalid request ID"))
+WRONG_STATE = (403, problem("InvalidStateTransition", "The state transition is not allowed"))
+TOO_LARGE = (
     413,
     problem("RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes)."),
 )
@@ -118,6 +118,15 @@ class Environment:
         self._done: asyncio.Future[Reply] | None = None
         self._timers: list[Timer] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """What another kind of environment has besides."""
+
+    @property
+    def initialization(self) -> str:
+        """Why it was started, in AWS's words."""
+        return "provisioned-concurrency" if self.provisioned else "on-demand"
 
     # Lifecycle
 
@@ -164,7 +173,7 @@ class Environment:
                 path=self._command.path,
                 runtime_dir=str(Path(self._command.argv[-1]).parent),
                 trust=self._with.trust,
-                initialization="provisioned-concurrency" if self.provisioned else "on-demand",
+                initialization=self.initialization,
                 extra=self._command.environment,
             ),
             cwd=task_root,
@@ -259,7 +268,7 @@ class Environment:
         except asyncio.CancelledError:  # the caller has gone; the function runs on, and its log is closed all the same
             done.add_done_callback(lambda ended: None if ended.cancelled() else self._close_log(call, ended.result()))
             raise
-        return (reply, self._close_log(call, reply)) if reply is not _UNREAD else None
+        return (reply, self._close_log(call, reply)) if reply is not UNREAD else None
 
     def _event_headers(self, call: Invocation) -> bytes:
         deadline_ms = int((self._clock.wall() + self.version.timeout_s) * 1000)
@@ -312,7 +321,7 @@ class Environment:
     def _finish(self, reply: Reply) -> None:
         call, self._current = self._current, None
         self.phase = "finishing"
-        if call is not None and call.stream is not None and reply is not _UNREAD:
+        if call is not None and call.stream is not None and reply is not UNREAD:
             call.stream.finish(reply.document(call.request_id), reply.error_type)
         if self._done is not None and not self._done.done():
             self._done.set_result(reply)
@@ -341,7 +350,7 @@ class Environment:
 
     def next_asked(self, connection: Connection) -> None:
         if self.phase in ("busy", "ended"):
-            connection.send(*_WRONG_STATE)
+            connection.send(*WRONG_STATE)
             return
         first = self.phase == "init"
         self._cancel_timers()
@@ -352,12 +361,12 @@ class Environment:
 
     def responded(self, request_id: str, body: bytes) -> tuple[int, bytes]:
         if self._current is None or self._current.request_id != request_id:
-            return _WRONG_ID
+            return WRONG_ID
         if len(body) > RESPONSE_BYTES_MAX:
             self._finish(faults.response_too_large(RESPONSE_BYTES_MAX))
-            return _TOO_LARGE
+            return TOO_LARGE
         self._finish(Reply(payload=body))
-        return _ACCEPTED
+        return ACCEPTED
 
     def streaming(self, request_id: str, content_type: str) -> ResponseStream | None:
         """Where a streamed answer goes, or None where it is to be kept until whole."""
@@ -369,31 +378,31 @@ class Environment:
     def streamed(self, request_id: str, kind: str, error: bytes) -> tuple[int, bytes]:
         """A streamed answer is whole; or it broke off with an error (its document in base64)."""
         if self._current is None or self._current.request_id != request_id:
-            return _WRONG_ID
+            return WRONG_ID
         try:
             document = base64.b64decode(error)
         except ValueError:
             document = b""
         self._finish(Reply(payload=document if kind else b"", error_type=kind))
-        return _ACCEPTED
+        return ACCEPTED
 
     def failed(self, request_id: str, body: bytes, kind: str) -> tuple[int, bytes]:
         if self._current is None or self._current.request_id != request_id:
-            return _WRONG_ID
+            return WRONG_ID
         self._finish(Reply(payload=body, error_type=kind or "Unknown"))
-        return _ACCEPTED
+        return ACCEPTED
 
     def init_failed(self, body: bytes, kind: str) -> tuple[int, bytes]:
         if self.phase != "init":
-            return _WRONG_STATE
+            return WRONG_STATE
         self._settle_init(Reply(payload=body, error_type=kind or "Runtime.Unknown", status="error"))
-        return _ACCEPTED
+        return ACCEPTED
 
     def connection_ended(self, connection: Connection, *, reset: bool) -> None:
         if self._serving is connection:
             self._serving = None
             if reset and self.phase == "busy":
-                self._finish(_UNREAD)
+                self._finish(UNREAD)
             self._serving_ended.set()
         if self._parked is connection and self.phase == "idle":
             self._task(self.end())  # it no longer waits for events: it is dead, or as good as

@@ -14,18 +14,20 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from kunren.core.clock import Clock, Timer
 from kunren.core.entropy import Entropy
 from kunren.dataplane.runtime.api_server import RuntimeApi
 from kunren.dataplane.runtime.environment import Environment, Place, Surroundings
 from kunren.dataplane.runtime.faults import Reply
+from kunren.dataplane.runtime.fleet import Fleet
 from kunren.dataplane.runtime.host import FunctionHost
 from kunren.dataplane.runtime.interpreters import Command, Interpreters
 from kunren.dataplane.runtime.layout import TASK_ROOT
 from kunren.dataplane.runtime.logs import FunctionLogs, LogSink
 from kunren.dataplane.runtime.pool import Pool, StartFailure
+from kunren.dataplane.runtime.shared_environment import SharedEnvironment
 from kunren.dataplane.runtime.version import FunctionVersion, Invocation, Outcome, Throttled
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,8 @@ class FunctionRuntime:
         self._commands: dict[tuple[str, str], Command] = {}
         self._pools: dict[str, Pool] = {}
         self._old: list[Pool] = []
+        self._fleets: dict[tuple[str, str], Fleet] = {}
+        self._old_fleets: list[Fleet] = []
         self._listening: dict[str, asyncio.Future[None]] = {}
         self._addresses = 0
         self._discarding: set[asyncio.Future[None]] = set()
@@ -103,9 +107,8 @@ class FunctionRuntime:
 
     def uses(self, network: str) -> bool:
         """Whether any worker lives there."""
-        return any(
-            worker.network == network for pool in [*self._pools.values(), *self._old] for worker in pool.environments
-        )
+        holders: list[Pool | Fleet] = [*self._pools.values(), *self._old, *self._fleets.values(), *self._old_fleets]
+        return any(worker.network == network for holder in holders for worker in holder.environments)
 
     def leave(self, network: str) -> None:
         """Nobody will live there any more."""
@@ -123,7 +126,7 @@ class FunctionRuntime:
             raise Throttled("ConcurrentInvocationLimitExceeded")
         self._in_flight[scope], self._in_flight_of[arn] = in_flight + 1, own + 1
         try:
-            return await self._run(version, call)
+            return await (self._run_shared(version, call) if version.concurrency else self._run(version, call))
         finally:
             self._in_flight[scope] -= 1
             self._in_flight_of[arn] -= 1
@@ -147,6 +150,50 @@ class FunctionRuntime:
                 reply, tail = answered
                 return Outcome(reply.document(call.request_id), "Unhandled" if reply.error_type else None, tail)
         return Outcome(b"", system_error="the workers ended before they could be given the event")
+
+    async def _run_shared(self, version: FunctionVersion, call: Invocation) -> Outcome:
+        fleet = self._fleets.get((version.key, version.revision))
+        if fleet is None:
+            raise Throttled("ConcurrentInvocationLimitExceeded")
+        reply, tail = await fleet.run(call)
+        return Outcome(reply.document(call.request_id), "Unhandled" if reply.error_type else None, tail)
+
+    async def keep(self, version: FunctionVersion, minimum: int, maximum: int | None) -> Reply | None:
+        """Keep environments of a version on managed instances running; returns when so many are, or why they are not.
+        Raises RuntimeUnavailable, and what the world raises."""
+        await self.prepare(version)
+        fleet = self._fleets.get((version.key, version.revision))
+        if fleet is None:
+            fleet = Fleet(version, self._clock, self._make_shared, self.limit)
+            self._fleets[(version.key, version.revision)] = fleet
+        fleet.resize(minimum, maximum)
+        return await fleet.settled()
+
+    def kept(self, version: FunctionVersion) -> Fleet | None:
+        """The environments of a version on managed instances."""
+        return self._fleets.get((version.key, version.revision))
+
+    def _make_shared(self, fleet: Fleet) -> SharedEnvironment:
+        version = fleet.version
+        place = self._new_place(version)
+        self._started += 1
+        self._addresses += 1
+        return SharedEnvironment(
+            version,
+            self._commands[(version.runtime, self._task_root(version))],
+            self._with,
+            place,
+            version.networks[self._addresses % len(version.networks)],
+            _address(self._addresses),
+            on_idle=_nothing,
+            on_finishing=_nothing,
+            on_leaving=_nothing,
+            on_ended=lambda environment: fleet.ended(cast(SharedEnvironment, environment)),
+        )
+
+    def _new_place(self, version: FunctionVersion) -> Place:
+        scratch = f"{version.name[:24]}-{self._entropy.hex(12)}"
+        return Place(scratch, f"{self._clock_date()}/[{version.version}]{self._entropy.hex(32)}")
 
     async def _new_pool(self, version: FunctionVersion) -> Pool:
         await self.prepare(version)
@@ -180,9 +227,7 @@ class FunctionRuntime:
     def _make(self, pool: Pool, place: Place | None, provisioned: bool) -> Environment:
         version = pool.version
         self._started += 1
-        if place is None:
-            scratch = f"{version.name[:24]}-{self._entropy.hex(12)}"
-            place = Place(scratch, f"{self._clock_date()}/[{version.version}]{self._entropy.hex(32)}")
+        place = place or self._new_place(version)
         self._addresses += 1
         return Environment(
             version,
@@ -241,6 +286,15 @@ class FunctionRuntime:
         pool = self._pools.pop(f"{arn}:{version}", None)
         if pool is not None:
             self._retire(pool)
+        self._retire_fleets(f"{arn}:{version}", but="")
+
+    def _retire_fleets(self, key: str, but: str) -> None:
+        """Those of a version, but for one revision."""
+        for each, revision in list(self._fleets):
+            if each == key and revision != but:
+                fleet = self._fleets.pop((each, revision))
+                fleet.retire()
+                self._old_fleets = [old for old in self._old_fleets if old.environments] + [fleet]
 
     def replace(self, version: FunctionVersion) -> None:
         """This version is what runs from now on: workers of the one before it go."""
@@ -248,6 +302,7 @@ class FunctionRuntime:
         if pool is not None and pool.version != version:
             del self._pools[version.key]
             self._retire(pool)
+        self._retire_fleets(version.key, but=version.revision if version.concurrency else "")
 
     def _retire(self, pool: Pool) -> None:
         pool.retire()
@@ -275,6 +330,8 @@ class FunctionRuntime:
             self._sweeper.cancel()
         await asyncio.gather(*(pool.end() for pool in [*self._pools.values(), *self._old]))
         self._pools, self._old = {}, []
+        await asyncio.gather(*(fleet.end() for fleet in [*self._fleets.values(), *self._old_fleets]))
+        self._fleets, self._old_fleets = {}, []
         await asyncio.gather(*self._discarding)
         await self._api.stop()
         self.logs.flush()
@@ -282,13 +339,18 @@ class FunctionRuntime:
     def status(self) -> dict[str, Any]:
         """For `kunren status`: workers now, and how many were ever started."""
         pools = [*self._pools.values(), *self._old]
+        fleets = [*self._fleets.values(), *self._old_fleets]
         return {
-            "workers": sum(each.size for each in pools),
+            "workers": sum(each.size for each in pools) + sum(len(each.environments) for each in fleets),
             "idle": sum(len(each.idle) for each in pools),
             "in_flight": sum(self._in_flight.values()),
             "started": self._started,
             "limit": self.limit,
         }
+
+
+def _nothing(environment: Environment) -> None:
+    """Fleets look at their environments themselves."""
 
 
 def _address(number: int) -> str:

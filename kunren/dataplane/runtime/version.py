@@ -14,7 +14,8 @@ class FunctionVersion(msgspec.Struct, frozen=True, kw_only=True):
 
     `arn` is the function's ARN without qualifier; `revision` changes with each update, so that an update to equal
     values still replaces the workers, as on AWS. `code_dir` is the folder with the unpacked code, `opt_dir` the one
-    with its layers ("" without). `interfaces` are those of a function in a VPC.
+    with its layers ("" without). `interfaces` are those of a function in a VPC. `concurrency` is how many invocations
+    one environment has at once on managed instances (0: one, and environments come on demand).
     """
 
     account: str
@@ -33,6 +34,7 @@ class FunctionVersion(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str] = {}
     log_group: str = ""
     interfaces: tuple[str, ...] = ()
+    concurrency: int = 0
 
     @property
     def networks(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 // nothing else. It speaks just the HTTP that the Runtime API needs over one kept connection, which holds the event loop
 // only while it waits for the next event, so that callbackWaitsForEmptyEventLoop means what it means on AWS.
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
@@ -11,7 +12,14 @@ import { pathToFileURL } from "node:url";
 import { handleStreaming, install, isStreaming } from "./node_streaming.mjs";
 
 const PREFIX = "/2018-06-01/runtime/";
-let currentRequest = "";
+// How many invocations this process has at once (managed instances); 0: one.
+const WORKERS = Number(process.env.AWS_LAMBDA_MAX_CONCURRENCY || 0);
+const requests = new AsyncLocalStorage();
+let lastRequest = "";
+
+function currentRequest() {
+  return WORKERS ? requests.getStore() || "" : lastRequest;
+}
 
 class RuntimeApi {
   constructor(address) {
@@ -96,7 +104,7 @@ class RuntimeApi {
 
 // A line of the function's log: time, request id, level, message; line breaks inside stay one log event.
 function logLine(level, message) {
-  const text = `${new Date().toISOString()}\t${currentRequest || "undefined"}\t${level}\t${message}`;
+  const text = `${new Date().toISOString()}\t${currentRequest() || "undefined"}\t${level}\t${message}`;
   fs.writeSync(1, text.replace(/\n/g, "\r") + "\n");
 }
 
@@ -162,7 +170,7 @@ function makeContext(headers) {
   const deadline = Number(headers["lambda-runtime-deadline-ms"]);
   const told = headers["lambda-runtime-client-context"];
   return {
-    callbackWaitsForEmptyEventLoop: true,
+    callbackWaitsForEmptyEventLoop: !WORKERS,
     functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
     functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
     memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
@@ -215,7 +223,7 @@ function run(handler, event, context) {
 
 async function handle(api, handler, { headers, body }) {
   const context = makeContext(headers);
-  const id = (currentRequest = context.awsRequestId);
+  const id = (lastRequest = context.awsRequestId);
   if (headers["lambda-runtime-trace-id"]) process.env._X_AMZN_TRACE_ID = headers["lambda-runtime-trace-id"];
   let text;
   try {
@@ -245,7 +253,8 @@ async function main() {
     const report = { ...describe(error), ...(kind ? { errorType: kind, errorMessage: String(error) } : {}) };
     logLine("ERROR", `${kind ? "Unhandled Promise Rejection" : "Uncaught Exception"} \t${JSON.stringify(report)}`);
     api.waiting = null;
-    const what = currentRequest ? `invocation/${currentRequest}/error` : "init/error";
+    const request = currentRequest();
+    const what = request ? `invocation/${request}/error` : "init/error";
     api.fail(what, report).then(() => process.exit(code));
   };
   process.on("unhandledRejection", fatal("Runtime.UnhandledPromiseRejection", 128));
@@ -259,10 +268,14 @@ async function main() {
     await api.fail("init/error", report);
     process.exit(1);
   }
-  for (;;) {
-    const event = await api.next();
-    await handle(api, handler, event);
-  }
+  const work = async (connection) => {
+    for (;;) {
+      const event = await connection.next();
+      await requests.run(event.headers["lambda-runtime-aws-request-id"], () => handle(connection, handler, event));
+    }
+  };
+  work(api);
+  for (let more = 1; more < WORKERS; more++) work(new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API));
 }
 
 main();

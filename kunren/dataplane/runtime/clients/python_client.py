@@ -245,7 +245,24 @@ def prepare() -> RuntimeApi:
     return RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
 
 
+def share(workers: int) -> None:
+    """Become so many processes, each with an initialisation of its own, and return in each; this one waits for them
+    (developer guide, "Python runtime for Lambda Managed Instances")."""
+    children = set()
+    for _ in range(workers):
+        child = os.fork()
+        if not child:
+            return
+        children.add(child)
+    while children:
+        child, _ = os.wait()
+        children.discard(child)
+    if workers:
+        sys.exit(1)
+
+
 def main() -> NoReturn:
+    share(int(os.environ.get("AWS_LAMBDA_MAX_CONCURRENCY") or 0))
     api = prepare()
     try:
         handler = load(os.environ["_HANDLER"])
