@@ -169,6 +169,12 @@ class FunctionRuntime:
         fleet.resize(minimum, maximum)
         return await fleet.settled()
 
+    def drop(self, version: FunctionVersion) -> None:
+        """Keep no environments of that very version any more."""
+        fleet = self._fleets.pop((version.key, version.revision), None)
+        if fleet is not None:
+            self._let_end(fleet)
+
     def kept(self, version: FunctionVersion) -> Fleet | None:
         """The environments of a version on managed instances."""
         return self._fleets.get((version.key, version.revision))
@@ -292,9 +298,11 @@ class FunctionRuntime:
         """Those of a version, but for one revision."""
         for each, revision in list(self._fleets):
             if each == key and revision != but:
-                fleet = self._fleets.pop((each, revision))
-                fleet.retire()
-                self._old_fleets = [old for old in self._old_fleets if old.environments] + [fleet]
+                self._let_end(self._fleets.pop((each, revision)))
+
+    def _let_end(self, fleet: Fleet) -> None:
+        fleet.retire()
+        self._old_fleets = [old for old in self._old_fleets if old.environments] + [fleet]
 
     def replace(self, version: FunctionVersion) -> None:
         """This version is what runs from now on: workers of the one before it go."""

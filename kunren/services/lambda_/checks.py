@@ -16,6 +16,7 @@ from kunren.services.lambda_.names import NAME_MAX
 
 TIMEOUT_MAX_S = 900
 MEMORY_MAX_MB = 10_240
+MANAGED_MEMORY_MAX_MB = 32_768
 STORAGE_MAX_MB = 10_240
 ENVIRONMENT_BYTES_MAX = 4096
 TAGS_MAX = 50
@@ -25,11 +26,12 @@ _RETIRED = re.compile(
 _VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
 
 
-def check_configuration(params: Mapping[str, Any]) -> None:
-    """All members that CreateFunction and UpdateFunctionConfiguration share; absent ones are not looked at.
+def check_configuration(params: Mapping[str, Any], *, managed: bool = False) -> None:
+    """All members that CreateFunction and UpdateFunctionConfiguration share; absent ones are not looked at. `managed`:
+    the function runs on managed instances.
     Raises InvalidParameterValueException and ValidationException."""
     _at_most(params, "Timeout", "timeout", TIMEOUT_MAX_S)
-    _at_most(params, "MemorySize", "memorySize", MEMORY_MAX_MB)
+    _at_most(params, "MemorySize", "memorySize", MEMORY_MAX_MB if not managed else MANAGED_MEMORY_MAX_MB)
     storage = params.get("EphemeralStorage")
     if storage is not None:
         _at_most(storage, "Size", "ephemeralStorage.size", STORAGE_MAX_MB)
@@ -146,11 +148,9 @@ def refuse_missing_features(params: Mapping[str, Any]) -> None:
         raise _not_yet("SnapStart")
     if (params.get("LoggingConfig") or {}).get("LogFormat") == "JSON":
         raise _not_yet("the JSON log format", "Use LogFormat Text.")
-    for member in ("ImageConfig", "TenancyConfig", "CapacityProviderConfig", "AcceleratorConfig"):
+    for member in ("ImageConfig", "TenancyConfig", "AcceleratorConfig"):
         if params.get(member):
             raise _not_yet(member)
-    if params.get("PublishTo"):
-        raise _not_yet("PublishTo")
 
 
 def _not_yet(what: str, advice: str = "") -> InvalidParameterValueException:

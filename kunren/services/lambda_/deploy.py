@@ -17,9 +17,11 @@ import msgspec
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store, Tx
 from kunren.core.clock import Clock
+from kunren.dataplane.runtime.faults import Reply
 from kunren.dataplane.runtime.interpreters import RuntimeUnavailable
 from kunren.dataplane.runtime.runtime import FunctionRuntime
 from kunren.dataplane.runtime.version import FunctionVersion
+from kunren.services.lambda_.capacity.rules import concurrency_of, scaling_of
 from kunren.services.lambda_.code import CodeStore
 from kunren.services.lambda_.errors import InvalidParameterValueException
 from kunren.services.lambda_.model import LATEST, Configured, Function, FunctionStatus, LayerVersion, PublishedVersion
@@ -123,12 +125,27 @@ class Deployer:
             environment=function.environment or {},
             log_group=function.log_group,
             interfaces=interfaces,
+            concurrency=concurrency_of(function) if isinstance(function, PublishedVersion) else 0,
         )
         try:
             await self._runtime.prepare(version)
+            if version.concurrency:
+                failure = await self._runtime.keep(version, *scaling_of(self._store.snapshot(), function))
+                if failure is not None:
+                    self._runtime.drop(version)
+                    return None, f"The function failed to initialize: {failure.error_type}", _init_code(failure)
         except RuntimeUnavailable as error:
             return None, str(error), "InvalidRuntime"
         return version, "", ""
+
+
+def _init_code(failure: Reply) -> str:
+    """AWS's StateReasonCode for an environment that did not come up."""
+    if failure.status == "timeout":
+        return "FunctionError.InitTimeout"
+    if failure.error_type == "Runtime.InvalidEntrypoint":
+        return "FunctionError.InvalidEntryPoint"
+    return "FunctionError.RuntimeInitError"
 
 
 def _configured(source: Snapshot | Tx, account: str, region: str, id: str) -> Configured | None:

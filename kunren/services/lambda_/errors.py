@@ -69,6 +69,21 @@ class CallbackTimeoutException(_LambdaError):
     status = 400
 
 
+class CapacityProviderLimitExceededException(_LambdaError):
+    code = "CapacityProviderLimitExceededException"
+    status = 400
+
+
+class FunctionVersionsPerCapacityProviderLimitExceededException(_LambdaError):
+    code = "FunctionVersionsPerCapacityProviderLimitExceededException"
+    status = 400
+
+
+class NoPublishedVersionException(_LambdaError):
+    code = "NoPublishedVersionException"
+    status = 400
+
+
 class CodeStorageExceededException(_LambdaError):
     code = "CodeStorageExceededException"
     status = 400

@@ -20,6 +20,7 @@ from kunren.dataplane.runtime.runtime import FunctionRuntime
 from kunren.dataplane.runtime.streams import ResponseStream
 from kunren.dataplane.runtime.version import FunctionVersion, Invocation, Throttled
 from kunren.services.elbv2.model import TargetGroup
+from kunren.services.lambda_.capacity.rules import managed_state
 from kunren.services.lambda_.durable.model import DurableExecution
 from kunren.services.lambda_.errors import (
     InvalidRuntimeException,
@@ -29,8 +30,8 @@ from kunren.services.lambda_.errors import (
     ServiceException,
     TooManyRequestsException,
 )
-from kunren.services.lambda_.lookup import find, find_function
-from kunren.services.lambda_.model import Alias, AsyncEvent, Configured, Function, FunctionStatus
+from kunren.services.lambda_.lookup import find_function, find_invoked
+from kunren.services.lambda_.model import Alias, AsyncEvent, Configured, Function, FunctionStatus, PublishedVersion
 from kunren.services.lambda_.names import FunctionName, parse_function_name, split_arn
 from kunren.services.lambda_.policy import may_invoke
 from kunren.services.lambda_.view import state
@@ -103,7 +104,7 @@ class Invoker:
         ARN of who causes it, for the log only; `client_context` is JSON text. A durable function's answer is that of
         its execution, which `execution_name` names."""
         name = parse_function_name(function_name, account, region, qualifier)
-        if find(self._store.snapshot(), name).durability is None:
+        if find_invoked(self._store.snapshot(), name).durability is None:
             return await self.run_once(
                 name,
                 payload,
@@ -135,7 +136,7 @@ class Invoker:
     ) -> InvokeResult:
         """One invocation, durable or not."""
         snapshot = self._store.snapshot()
-        function, chosen = find_function(snapshot, name), find(snapshot, name, self.choose)
+        function, chosen = find_function(snapshot, name), find_invoked(snapshot, name, self.choose)
         version = await self._deployed(chosen)
         call = Invocation(
             request_id=request_id or self._entropy.uuid(),
@@ -191,7 +192,7 @@ class Invoker:
     ) -> str | None:
         """Accept an Event invocation. The caller answers 202 only after `store.durable()`. The ARN of the execution
         that it began, where the function is durable."""
-        if find(self._store.snapshot(), name).durability is not None:
+        if find_invoked(self._store.snapshot(), name).durability is not None:
             return self.durable.start(name, payload, execution_name=execution_name, synchronous=False).arn
         now = self._clock.now()
         with self._store.write() as tx:
@@ -227,6 +228,13 @@ class Invoker:
                 "The operation cannot be performed at this time. The function is currently in the following state: "
                 "Pending"
             )
+        if isinstance(function, PublishedVersion) and function.capacity is not None:
+            managed = managed_state(self._store.snapshot(), function, status)
+            if managed == "Deactivated":
+                raise ResourceConflictException(
+                    "The operation cannot be performed at this time. The function is currently in the following state: "
+                    "Deactivated"
+                )
         if now == "Failed" and status is not None:
             error = (
                 InvalidZipFileException if status.reason_code == "InvalidZipFileException" else InvalidRuntimeException

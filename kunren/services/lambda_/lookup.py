@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kunren.control.store import Snapshot, Tx
-from kunren.services.lambda_.errors import ResourceNotFoundException
+from kunren.services.lambda_.capacity.model import LATEST_PUBLISHED
+from kunren.services.lambda_.errors import (
+    InvalidParameterValueException,
+    NoPublishedVersionException,
+    ResourceNotFoundException,
+)
 from kunren.services.lambda_.model import LATEST, Alias, Configured, Function, PublishedVersion
 from kunren.services.lambda_.names import FunctionName
 
@@ -38,6 +43,29 @@ def find(source: Source, name: FunctionName, choose: Callable[[Alias], str] | No
     return found
 
 
+def find_invoked(source: Source, name: FunctionName, choose: Callable[[Alias], str] | None = None) -> Configured:
+    """What an invocation of that name runs: of a function on managed instances never $LATEST, but without a qualifier
+    $LATEST.PUBLISHED. Raises ResourceNotFoundException, NoPublishedVersionException, InvalidParameterValueException."""
+    found = find(source, name, choose)
+    if found.capacity is None or found.version != LATEST:
+        return found
+    if name.qualifier:
+        raise InvalidParameterValueException(
+            "You cannot invoke the $LATEST version of a function that uses a capacity provider."
+        )
+    published = source.get(PublishedVersion, name.account, name.region, f"{name.name}:{LATEST_PUBLISHED}")
+    if published is None:
+        raise NoPublishedVersionException("The function has no published versions available.")
+    return published
+
+
+def version_number(version: Configured) -> int:
+    """Where it stands among the versions: $LATEST first, then by number, $LATEST.PUBLISHED last."""
+    if version.version.isdecimal():
+        return int(version.version)
+    return 0 if version.version == LATEST else 10**11
+
+
 def get_alias(source: Source, name: FunctionName) -> Alias | None:
     """The alias that the qualifier is, if it is one."""
     return source.get(Alias, name.account, name.region, f"{name.name}:{name.qualifier}")
@@ -54,7 +82,7 @@ def find_alias(source: Source, name: FunctionName, alias: str) -> Alias:
 def versions_of(source: Source, function: Function) -> list[PublishedVersion]:
     """Its published versions, oldest first."""
     versions = source.list(PublishedVersion, function.account, function.region)
-    return sorted((each for each in versions if each.name == function.id), key=lambda each: int(each.version))
+    return sorted((each for each in versions if each.name == function.id), key=version_number)
 
 
 def aliases_of(source: Source, function: Function) -> list[Alias]:

@@ -8,6 +8,7 @@ import msgspec
 
 from kunren.control.store import Resource
 from kunren.dataplane.runtime.version import FunctionVersion
+from kunren.services.lambda_.capacity.model import Capacity
 
 LATEST = "$LATEST"
 
@@ -68,6 +69,7 @@ class Configured(Resource, frozen=True, kw_only=True):
     kms_key_arn: str = ""
     layers: tuple[LayerReference, ...] = ()
     durability: Durability | None = None
+    capacity: Capacity | None = None
     vpc: VpcPlacement | None = None
     last_modified: float
     revision_id: str
@@ -86,7 +88,7 @@ class Configured(Resource, frozen=True, kw_only=True):
 
 SETTINGS = (
     "role", "runtime", "handler", "code", "timeout", "memory_size", "environment", "architecture", "ephemeral_storage",
-    "log_group", "dead_letter_arn", "kms_key_arn", "layers", "vpc", "durability",
+    "log_group", "dead_letter_arn", "kms_key_arn", "layers", "vpc", "durability", "capacity",
 )  # fmt: skip
 """The fields of `Configured` that a published version takes over from $LATEST, besides its description."""
 

@@ -17,6 +17,8 @@ from kunren.dataplane.runtime.elb_bridge import ElbBridge
 from kunren.dataplane.runtime.host import FunctionHost
 from kunren.dataplane.runtime.runtime import FunctionRuntime
 from kunren.services.lambda_.api import LambdaApi
+from kunren.services.lambda_.capacity.fleets import Fleets
+from kunren.services.lambda_.capacity.model import CAPACITY_RESOURCES
 from kunren.services.lambda_.code import CodeStore
 from kunren.services.lambda_.deploy import Deployer
 from kunren.services.lambda_.destinations import Destinations
@@ -56,7 +58,7 @@ class LambdaService:
         trust: Mapping[str, str] | None = None,
         environment_limit: int = 64,
     ) -> None:
-        store.register(*RESOURCES, *DURABLE_RESOURCES)
+        store.register(*RESOURCES, *DURABLE_RESOURCES, *CAPACITY_RESOURCES)
         self.logs = LogDelivery(call)
         self.runtime = FunctionRuntime(
             host=host,
@@ -79,6 +81,7 @@ class LambdaService:
         self.api = LambdaApi(store, clock, entropy, self.invoker, Packages(code, call), self.downloads, sources)
         self._networks = FunctionNetworks(store, clock, entropy, spec, self.runtime, applied)
         self._deployer = Deployer(store, self.runtime, code, self._networks, clock)
+        self._fleets = Fleets(store, self.runtime, clock)
         self._provisioner = Provisioner(store, self.runtime, clock)
         self._poller = Poller(store, self.invoker, clock, sources)
         self._events = EventQueue(store, self.invoker, clock, Destinations(call, clock, entropy))
@@ -93,6 +96,7 @@ class LambdaService:
             group.create_task(self._deployer.run(), name="lambda-deployer")
             group.create_task(self._networks.controller.run(), name="lambda-networks")
             group.create_task(self._provisioner.controller.run(), name="lambda-provisioner")
+            group.create_task(self._fleets.controller.run(), name="lambda-fleets")
             group.create_task(self._events.run(), name="lambda-events")
             group.create_task(self._poller.run(), name="lambda-poller")
             group.create_task(self._durable.run(), name="lambda-durable")

@@ -84,7 +84,15 @@ def _settings(function: Configured) -> dict[str, Any]:
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": function.log_group},
     }
-    if function.vpc is not None:
+    if function.capacity is not None:
+        shown["CapacityProviderConfig"] = {
+            "LambdaManagedInstancesCapacityProviderConfig": {
+                "CapacityProviderArn": function.capacity.provider,
+                "PerExecutionEnvironmentMaxConcurrency": function.capacity.concurrency,
+                "ExecutionEnvironmentMemoryGiBPerVCpu": function.capacity.gib_per_vcpu,
+            }
+        }
+    elif function.vpc is not None:
         shown["VpcConfig"] = {
             "SubnetIds": list(function.vpc.subnets),
             "SecurityGroupIds": list(function.vpc.groups),

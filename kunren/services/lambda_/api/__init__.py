@@ -9,6 +9,7 @@ from kunren.control.store import Store
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.services.lambda_.api.aliases import AliasOperations
+from kunren.services.lambda_.api.capacity_providers import CapacityProviderOperations
 from kunren.services.lambda_.api.code_signing import CodeSigningOperations
 from kunren.services.lambda_.api.concurrency import ConcurrencyOperations
 from kunren.services.lambda_.api.durable import DurableOperations
@@ -32,6 +33,7 @@ from kunren.services.lambda_.sources.interface import EventSource
 class LambdaApi(
     FunctionOperations,
     AliasOperations,
+    CapacityProviderOperations,
     CodeSigningOperations,
     ConcurrencyOperations,
     DurableOperations,

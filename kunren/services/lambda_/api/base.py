@@ -12,6 +12,8 @@ from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.pagination import InvalidToken, page
+from kunren.services.lambda_.capacity.model import FunctionScaling
+from kunren.services.lambda_.capacity.rules import managed_state
 from kunren.services.lambda_.downloads import Downloads
 from kunren.services.lambda_.errors import (
     InvalidParameterValueException,
@@ -65,7 +67,11 @@ class ApiBase:
         return source.get(FunctionStatus, function.account, function.region, function.id)
 
     def _shown(self, function: Configured, qualifier: str = "") -> dict[str, Any]:
-        return configuration(function, self._status(self._store.snapshot(), function), qualifier=qualifier)
+        snapshot = self._store.snapshot()
+        status = self._status(snapshot, function)
+        shown = configuration(function, status, qualifier=qualifier)
+        shown["State"] = managed_state(snapshot, function, status)
+        return shown
 
     def _page(
         self, items: list[T], params: Mapping[str, Any], key: Callable[[T], str], items_max: int = PAGE_ITEMS_MAX
@@ -81,7 +87,8 @@ class ApiBase:
         config = tx.get(EventInvokeConfig, function.account, function.region, f"{function.id}:{qualifier}")
         url = tx.get(FunctionUrl, function.account, function.region, f"{function.id}:{qualifier}")
         warm = tx.get(ProvisionedConcurrency, function.account, function.region, f"{function.id}:{qualifier}")
-        for each in (config, url, warm):
+        scaling = tx.get(FunctionScaling, function.account, function.region, f"{function.id}:{qualifier}")
+        for each in (config, url, warm, scaling):
             if each is not None:
                 tx.delete(each)
         if qualifier in function.policies:

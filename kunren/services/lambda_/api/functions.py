@@ -9,6 +9,8 @@ from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.dataplane.runtime.interpreters import RuntimeUnavailable
 from kunren.services.lambda_.api.versions import VersionOperations, version_order
+from kunren.services.lambda_.capacity.model import Capacity
+from kunren.services.lambda_.capacity.rules import MEMORY_MIN_MB, capacity_of, check_memory, find_provider
 from kunren.services.lambda_.checks import (
     check_configuration,
     check_name,
@@ -24,8 +26,8 @@ from kunren.services.lambda_.errors import (
 )
 from kunren.services.lambda_.layers import check_size, resolve_layers
 from kunren.services.lambda_.limits import TOTAL_CODE_BYTES_MAX, code_bytes
-from kunren.services.lambda_.lookup import aliases_of, find, get_alias, versions_of
-from kunren.services.lambda_.model import LATEST, Code, Configured, Function, PublishedVersion
+from kunren.services.lambda_.lookup import Source, aliases_of, find, get_alias, versions_of
+from kunren.services.lambda_.model import LATEST, Code, Configured, Function, PublishedVersion, VpcPlacement
 from kunren.services.lambda_.names import FunctionName, parse_function_name
 from kunren.services.lambda_.networks import resolve_vpc
 from kunren.services.lambda_.view import configuration, listed
@@ -36,7 +38,7 @@ class FunctionOperations(VersionOperations):
         name = parse_function_name(params["FunctionName"], ctx.account, ctx.region)
         check_name(name.name)
         check_package_members(params)
-        check_configuration(params)
+        check_configuration(params, managed=bool(params.get("CapacityProviderConfig")))
         tags = params.get("Tags") or {}
         check_tags(tags)
         exists = ResourceConflictException(f"Function already exist: {name.name}")
@@ -46,7 +48,7 @@ class FunctionOperations(VersionOperations):
         code = await self._keep_code(ctx, params["Code"])
         layers = resolve_layers(self._store.snapshot(), ctx, params.get("Layers") or ())
         check_size(code, layers)
-        vpc = resolve_vpc(self._store.snapshot(), ctx, params.get("VpcConfig"))
+        capacity, vpc = self._placed(self._store.snapshot(), ctx, params)
         environment = params.get("Environment")
         function = Function(
             account=ctx.account,
@@ -59,7 +61,7 @@ class FunctionOperations(VersionOperations):
             code=code,
             description=params.get("Description") or "",
             timeout=params.get("Timeout") or 3,
-            memory_size=params.get("MemorySize") or 128,
+            memory_size=params.get("MemorySize") or (128 if capacity is None else MEMORY_MIN_MB),
             environment=dict(environment["Variables"]) if environment and "Variables" in environment else None,
             architecture=(params.get("Architectures") or ["x86_64"])[0],
             ephemeral_storage=(params.get("EphemeralStorage") or {}).get("Size", 512),
@@ -67,6 +69,7 @@ class FunctionOperations(VersionOperations):
             dead_letter_arn=(params.get("DeadLetterConfig") or {}).get("TargetArn") or "",
             layers=layers,
             vpc=vpc,
+            capacity=capacity,
             kms_key_arn=params.get("KMSKeyArn") or "",
             durability=durability_of(params, None, creating=True),
             code_signing_config=params.get("CodeSigningConfigArn") or "",
@@ -79,8 +82,10 @@ class FunctionOperations(VersionOperations):
             if tx.get(Function, ctx.account, ctx.region, name.name) is not None:
                 raise exists
             check_signed(tx, function)
+            if capacity is not None:
+                check_memory(function.memory_size)
             tx.put(function)
-            created: Configured = self._publish(tx, function) if params.get("Publish") else function
+            created = self._published(tx, function, params)
         return configuration(created, None)
 
     def get_function(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
@@ -115,9 +120,8 @@ class FunctionOperations(VersionOperations):
         function = self._function(self._store.snapshot(), name)
         self._guard_revision(function, params)
         self._updatable(self._store.snapshot(), function)
-        for member, what in (("ImageUri", "container images"), ("PublishTo", "PublishTo")):
-            if params.get(member):
-                raise InvalidParameterValueException(f"Kunren does not have {what} yet.")
+        if params.get("ImageUri"):
+            raise InvalidParameterValueException("Kunren does not have container images yet.")
         code = await self._keep_code(ctx, params)
         architecture = (params.get("Architectures") or [function.architecture])[0]
         with self._store.write() as tx:
@@ -130,15 +134,13 @@ class FunctionOperations(VersionOperations):
             if params.get("DryRun"):
                 return self._shown(updated)
             tx.put(updated)
-            if params.get("Publish"):
-                version = self._publish(tx, updated)
-                return self._shown(version, version.version)
-        return self._shown(updated)
+            created = self._published(tx, updated, params)
+        return self._shown(created, created.version if created is not updated else "")
 
     async def update_function_configuration(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         name = parse_function_name(params["FunctionName"], ctx.account, ctx.region)
-        check_configuration(params)
-        self._function(self._store.snapshot(), name)
+        before = self._function(self._store.snapshot(), name)
+        check_configuration(params, managed=before.capacity is not None)
         if params.get("Runtime"):
             await self._check_runtime(params["Runtime"])
         with self._store.write() as tx:
@@ -152,8 +154,10 @@ class FunctionOperations(VersionOperations):
                 if set(changes["layers"]) - set(function.layers):
                     check_signed(tx, function)
             changes["durability"] = durability_of(params, function.durability, creating=False)
-            if params.get("VpcConfig") is not None:
-                changes["vpc"] = resolve_vpc(tx, ctx, params["VpcConfig"])
+            capacity, vpc = self._placed(tx, ctx, params, function)
+            changes.update(capacity=capacity, vpc=vpc)
+            if capacity is not None:
+                check_memory(changes.get("memory_size", function.memory_size))
             updated = self._updated(function, **changes)
             tx.put(updated)
         return self._shown(updated)
@@ -190,6 +194,28 @@ class FunctionOperations(VersionOperations):
             )
         self._forget_qualifier(tx, function, name.qualifier)
         tx.delete(version)
+
+    def _published(self, tx: Tx, function: Function, params: Mapping[str, Any]) -> Configured:
+        """The version that CreateFunction or UpdateFunctionCode is to publish, or the function."""
+        if not params.get("Publish") and not params.get("PublishTo"):
+            return function
+        return self._publish(tx, function, where=params.get("PublishTo"))
+
+    def _placed(
+        self, source: Source, ctx: RequestContext, params: Mapping[str, Any], before: Function | None = None
+    ) -> tuple[Capacity | None, VpcPlacement | None]:
+        """The capacity provider's place or the VPC's, as it was where the request says nothing."""
+        capacity = capacity_of(
+            source, ctx, params, before.capacity if before is not None else None, creating=before is None
+        )
+        if capacity is not None:
+            provider = find_provider(source, ctx.account, ctx.region, capacity.provider)
+            if provider is not None:
+                told = {"SubnetIds": provider.subnets, "SecurityGroupIds": provider.groups}
+                return capacity, resolve_vpc(source, ctx, told)
+        if before is not None and params.get("VpcConfig") is None:
+            return capacity, before.vpc
+        return capacity, resolve_vpc(source, ctx, params.get("VpcConfig"))
 
     async def _check_runtime(self, runtime: str) -> None:
         try:

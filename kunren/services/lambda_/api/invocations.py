@@ -19,7 +19,7 @@ from kunren.services.lambda_.errors import (
     RequestTooLargeException,
 )
 from kunren.services.lambda_.invoker import InvokeResult
-from kunren.services.lambda_.lookup import find
+from kunren.services.lambda_.lookup import find_invoked
 
 Event = tuple[str, Mapping[str, Any]]
 PAYLOAD_BYTES_MAX = {"RequestResponse": 6_291_456, "Event": 1_048_576, "DryRun": 6_291_456}
@@ -29,7 +29,7 @@ INVOKE_ASYNC_BYTES_MAX = 262_144
 class InvokeOperations(ApiBase):
     async def invoke(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         name = self._name(ctx, params)
-        function = find(self._store.snapshot(), name)
+        function = find_invoked(self._store.snapshot(), name)
         if params.get("TenantId"):
             raise InvalidParameterValueException("Kunren does not have TenantId yet.")
         execution_name = params.get("DurableExecutionName") or ""
@@ -72,7 +72,7 @@ class InvokeOperations(ApiBase):
     def invoke_async(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         """The operation of 2014 before Invoke had its Event kind."""
         name = self._name(ctx, params)
-        function = find(self._store.snapshot(), name)
+        function = find_invoked(self._store.snapshot(), name)
         payload = bytes(params["InvokeArgs"])
         check_payload(payload, "Event", INVOKE_ASYNC_BYTES_MAX)
         self._invoker.check_invocable(function)
@@ -81,7 +81,7 @@ class InvokeOperations(ApiBase):
 
     async def invoke_with_response_stream(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         name = self._name(ctx, params)
-        function = find(self._store.snapshot(), name)
+        function = find_invoked(self._store.snapshot(), name)
         if params.get("TenantId"):
             raise InvalidParameterValueException("Kunren does not have TenantId yet.")
         payload = bytes(params.get("Payload") or b"")

@@ -1,4 +1,4 @@
-"""Tags of functions, event source mappings and code signing configurations."""
+"""Tags of functions, event source mappings, code signing configurations and capacity providers."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import msgspec
 from kunren.control.store import Snapshot, Tx
 from kunren.core.context import RequestContext
 from kunren.services.lambda_.api.base import ApiBase
+from kunren.services.lambda_.capacity.model import CapacityProvider
 from kunren.services.lambda_.checks import check_tags
 from kunren.services.lambda_.errors import InvalidParameterValueException, ResourceNotFoundException
 from kunren.services.lambda_.model import CodeSigningConfig, EventSourceMapping, Function
 from kunren.services.lambda_.names import split_arn
 
-Tagged = Function | EventSourceMapping | CodeSigningConfig
-_OTHERS: dict[str, type[EventSourceMapping] | type[CodeSigningConfig]] = {
+Tagged = Function | EventSourceMapping | CodeSigningConfig | CapacityProvider
+_OTHERS: dict[str, type[EventSourceMapping] | type[CodeSigningConfig] | type[CapacityProvider]] = {
     "event-source-mapping": EventSourceMapping,
     "code-signing-config": CodeSigningConfig,
+    "capacity-provider": CapacityProvider,
 }
 
 

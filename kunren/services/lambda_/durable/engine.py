@@ -25,7 +25,7 @@ from kunren.services.lambda_.durable.state import State, delete
 from kunren.services.lambda_.durable.wire import invocation_event
 from kunren.services.lambda_.errors import ResourceNotFoundException, ServiceException, TooManyRequestsException
 from kunren.services.lambda_.invoker import Invoker, InvokeResult
-from kunren.services.lambda_.lookup import find
+from kunren.services.lambda_.lookup import find_invoked
 from kunren.services.lambda_.names import FunctionName, parse_function_name
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class DurableEngine:
     ) -> DurableExecution:
         """Begin an execution, or find the one that was begun by that name and input. Durable once the store says so.
         Raises the lambda service's errors."""
-        function = find(self._store.snapshot(), name, self._invoker.choose)
+        function = find_invoked(self._store.snapshot(), name, self._invoker.choose)
         check_start(name, function, synchronous=synchronous)
         input = payload.decode() if payload else "{}"
         if execution_name:
