@@ -9,9 +9,9 @@ import msgspec
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """A resource. `kind`: hosted-zone, record, load-balancer, load-balancer-node, listener, rule, certificate,
-    target-group, target, function, function-version, function-alias, vpc, subnet, workload, nat-gateway, vpc-endpoint,
-    peering.
+    """A resource. `kind`: hosted-zone, record, health-check, load-balancer, load-balancer-node, listener, rule,
+    certificate, target-group, target, function, function-version, function-alias, vpc, subnet, workload, nat-gateway,
+    vpc-endpoint, peering.
 
     `state` is what the data plane reported, in AWS's word for that kind; empty where AWS has none. `within` is the id
     of what contains it (a record is within its zone, a load balancer within its VPC, a node within its subnet).

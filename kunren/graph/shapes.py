@@ -64,6 +64,8 @@ def record(index: Index, node: Node) -> Box:
     if "weight" in details:
         share = next((edge.label.partition(", ")[2] for edge, _ in index.backward(node.id, "hosted-zone")), "")
         second = " · ".join(filter(None, (details["set"], f"weight {details['weight']} ({share})", second)))
+    elif "policy" in details:
+        second = " · ".join(filter(None, (details["policy"], second)))
     first = f"{details['type']}  {node.name}"
     return box(node, "record", WIDTHS["record"], [(first, "plain"), (second, "faint")])
 

@@ -32,7 +32,12 @@ class Branch:
 def lines(graph: Graph) -> list[Line]:
     """The whole picture; a graph without nodes says so."""
     index = Index(graph)
-    sections = [("DNS", _dns(index)), *_vpcs(index), ("Outside of VPCs", _outside(index))]
+    sections = [
+        ("DNS", _dns(index)),
+        ("Health checks", _checks(index)),
+        *_vpcs(index),
+        ("Outside of VPCs", _outside(index)),
+    ]
     made: list[Line] = []
     for title, branches in sections:
         if branches:
@@ -77,7 +82,10 @@ def _record(index: Index, record: Node) -> Branch:
     if "weight" in details:
         share = edges[0][0].label.partition(", ")[2] if edges else ""
         line.append((f"  [{details['set']}: weight {details['weight']}{', ' + share if share else ''}]", ""))
-    onward = index.onward(record.id)
+    elif "policy" in details:
+        line.append((f"  [{details['set']}: {details['policy']}]", ""))
+    line += _state(record)
+    onward = [each for each in index.onward(record.id) if each[1].kind != "health-check"]
     if onward:
         kinds = {"load-balancer": "load balancer ", "workload": "workload ", "record": "record "}
         names = " and ".join(dict.fromkeys(kinds.get(node.kind, "") + node.name for _, node in onward))
@@ -86,6 +94,19 @@ def _record(index: Index, record: Node) -> Branch:
     if "alias" in details:
         return Branch([*line, ("  alias → ", "faint"), (details["alias"], ""), ("  ● leads to nothing", "bad")])
     return Branch([*line, (f"  ttl {details['ttl']} → ", "faint"), (details["values"], "")])
+
+
+def _checks(index: Index) -> list[Branch]:
+    made = []
+    for check in index.kind("health-check"):
+        details = check.details
+        switched = "".join(f", {each}" for each in ("inverted", "disabled") if each in details)
+        asks = f"  {details['asks']}" if details["asks"] != check.name else ""
+        checkers = f"  {details['checkers']}" if "checkers" in details else ""
+        line = [(check.name, "strong"), (f"{asks}{switched}", "faint"), *_state(check), (checkers, "faint")]
+        children = [[(child.name, ""), *_state(child)] for _, child in index.onward(check.id, "health-check")]
+        made.append(Branch(line, [Branch(each) for each in children]))
+    return made
 
 
 def _vpcs(index: Index) -> list[tuple[str, list[Branch]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kunren.dataplane.dns import names
+from kunren.graph import health_checks
 from kunren.graph.draft import Draft, grouped
 from kunren.graph.model import Node
 from kunren.services.elbv2.words import percent
@@ -59,17 +60,22 @@ def _add_name(draft: Draft, zone: HostedZone, zone_node: str, owner: OwnerName) 
         if each.weight is not None:
             details["weight"] = str(each.weight)
             label += f", {percent(each.weight, totals[each.type])}"
+        check = each.health_check_id
         draft.add(
             Node(
                 id=id, kind="record", name=name.removesuffix("."), account=zone.account, within=zone_node,
-                details=details,
+                state=health_checks.state(draft, zone.account, check) if check is not None else "", details=details,
             )
         )  # fmt: skip
+        if check is not None:
+            draft.join(id, health_checks.node_id(check), "health check")
         draft.join(zone_node, id, label, each.weight)
 
 
 def _details(each: RecordSet) -> dict[str, str]:
     details = {} if each.set_identifier is None else {"set": each.set_identifier}
+    if policy := _policy(each):
+        details["policy"] = policy
     if each.alias is not None:
         details["alias"] = each.alias.dns_name.removesuffix(".")
         details["evaluates health"] = "yes" if each.alias.evaluate_target_health else "no"
@@ -77,6 +83,23 @@ def _details(each: RecordSet) -> dict[str, str]:
         details["ttl"] = str(each.ttl)
         details["values"] = ", ".join(each.values)
     return details
+
+
+def _policy(each: RecordSet) -> str:
+    """A record set's part in its routing policy, in a few words; "" for a simple and for a weighted one."""
+    if each.failover is not None:
+        return f"failover {each.failover.lower()}"
+    if each.region is not None:
+        return f"latency {each.region}"
+    if (place := each.geolocation) is not None:
+        return "geolocation " + "-".join(filter(None, (place.continent, place.country, place.subdivision)))
+    if (near := each.geoproximity) is not None:
+        return f"geoproximity {near.region or near.local_zone_group or f'{near.latitude} {near.longitude}'}"
+    if each.cidr is not None:
+        return f"addresses of {each.cidr.location}"
+    if each.az_affinity is not None:
+        return f"affinity to {each.az_affinity.id}"
+    return "multivalue" if each.multivalue else ""
 
 
 def _join(draft: Draft) -> None:

@@ -110,6 +110,8 @@ def test_dns_leaves_a_region_whose_targets_die_and_comes_back_when_they_are_heal
     pair.until(switched, "the passive region told")
     everywhere(regions_told, pair, passive)
     everywhere(regions_reached, pair, passive)
+    drawn = pair.sites[active].kunren.run("graph", "--name", NAME, check=True).stdout
+    assert "[PRIMARY: failover primary]  ● unhealthy" in drawn and "0 of 6 healthy" in drawn
     last = max(failures(pair))
 
     healed = pair.sites[active].target(active)

@@ -14,7 +14,17 @@ from kunren.services.ec2 import store as ec2
 from kunren.services.ec2.model import InterfaceStatus, NetworkInterface, Subnet, Vpc
 from kunren.services.elbv2 import model as elbv2
 from kunren.services.lambda_.model import Alias, Code, Function, FunctionStatus, PublishedVersion
-from kunren.services.route53.model import AliasTarget, HostedZone, OwnerName, RecordSet, ServedZone
+from kunren.services.route53.model import (
+    AliasTarget,
+    CheckerView,
+    HealthCheck,
+    HealthCheckConfig,
+    HealthCheckStatus,
+    HostedZone,
+    OwnerName,
+    RecordSet,
+    ServedZone,
+)
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 HERE: dict[str, Any] = {"account": ACCOUNT, "region": REGION}
@@ -27,7 +37,7 @@ class Shop:
         self.store = Store(None)
         ec2.register(self.store)
         self.store.register(
-            *elbv2.KINDS, HostedZone, OwnerName, ServedZone, Certificate, Function, FunctionStatus, PublishedVersion, Alias
+            *elbv2.KINDS, HostedZone, OwnerName, ServedZone, HealthCheck, HealthCheckStatus, Certificate, Function, FunctionStatus, PublishedVersion, Alias
         )  # fmt: skip
         with self.store.write() as tx:
             tx.put(Vpc(**HERE, id="vpc-1", cidr="10.0.0.0/16", tags={"Name": "shop"}))
@@ -104,6 +114,32 @@ class Shop:
                                       description="Request timed out" if reason else None))  # fmt: skip
 
 
+def add_failover(store: Store) -> None:
+    """`app.shop.test`, whose primary follows an ill check on lb0; and a calculated check of that one and another."""
+    checks = {
+        "ill": HealthCheckConfig(type="HTTP", domain_name=dns_name(0), port=80, resource_path="/up"),
+        "well": HealthCheckConfig(type="TCP", ip_address="198.19.0.16", port=443, inverted=True),
+        "both": HealthCheckConfig(type="CALCULATED", children=("ill", "well"), health_threshold=2),
+    }
+    view = {"region": "us-east-1", "checked_at": 0.0, "failure": None}
+    views = (
+        CheckerView(**view, address="198.18.2.10", healthy=False, status="Failure: Connection refused."),
+        CheckerView(**view, address="198.18.2.11", healthy=False, status="Failure: Connection refused."),
+    )
+    roles = [
+        RecordSet(type="A", set_identifier="one", failover="PRIMARY", alias=alias(0), health_check_id="ill"),
+        RecordSet(type="A", set_identifier="two", failover="SECONDARY", ttl=60, values=("198.19.9.9",)),
+    ]
+    with store.write() as tx:
+        for id, config in checks.items():
+            tags = {"Name": "app"} if id == "both" else {}
+            tx.put(HealthCheck(account=ACCOUNT, region="", id=id, caller_reference=id, config=config, tags=tags))
+            status = {"healthy": id == "well", "checkers": views if id == "ill" else ()}
+            tx.put(HealthCheckStatus(account=ACCOUNT, region="", id=id, **status))
+        id = names.sort_key(names.to_wire("app.shop.test"))
+        tx.put(OwnerName(account=ACCOUNT, region="Z1", id=id, record_sets=tuple(roles)))
+
+
 def add_function(store: Store) -> str:
     """A function with versions 1 and 2 behind the alias `live`, and a target group of the alias; the group's ARN."""
     arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:pay"
@@ -128,6 +164,11 @@ def add_function(store: Store) -> str:
 @pytest.fixture
 def with_function() -> Callable[[Store], str]:
     return add_function
+
+
+@pytest.fixture
+def with_failover() -> Callable[[Store], None]:
+    return add_failover
 
 
 def dns_name(number: int) -> str:

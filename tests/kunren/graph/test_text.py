@@ -2,6 +2,7 @@
 
 from kunren.graph.build import architecture
 from kunren.graph.model import Graph
+from kunren.graph.reach import reachable
 from kunren.graph.svg import svg
 from kunren.graph.text import lines, plain
 from kunren.services.ec2.model import NatGateway, PeeringSide, Vpc, VpcEndpoint, VpcPeering
@@ -54,6 +55,32 @@ def test_functions_outside_of_vpcs_show_the_alias_that_a_group_leads_to(shop, wi
         "└─ unused  target group pay  lambda  ● unused\n"
         "   └─ alias pay:live  → version 1 (90 %), version 2 (10 %)  python3.13\n"
     )
+
+
+def test_records_show_the_health_check_that_they_follow_and_checks_what_they_have_come_to(shop, with_failover):
+    store = shop().store
+    with_failover(store)
+    graph = architecture(store.snapshot())
+    told = plain(graph)
+    assert "├─ A app.shop.test  [one: failover primary]  ● unhealthy  alias → load balancer lb0\n" in told
+    assert "├─ A app.shop.test  [two: failover secondary]  ttl 60 → 198.19.9.9\n" in told
+    _, _, checks = told.partition("Health checks\n")
+    assert checks.partition("\n\n")[0] == (
+        "├─ HTTP lb0-1.us-east-1.elb.amazonaws.com:80/up  ● unhealthy  0 of 2 healthy\n"
+        "├─ TCP 198.19.0.16:443, inverted  ● healthy\n"
+        "└─ app  2 of 2 health checks  ● unhealthy\n"
+        "   ├─ HTTP lb0-1.us-east-1.elb.amazonaws.com:80/up  ● unhealthy\n"
+        "   └─ TCP 198.19.0.16:443  ● healthy"
+    )
+    ill = next(each for each in graph.nodes if each.id == "health-check/ill")
+    assert ill.details["failing"] == "Failure: Connection refused."
+    assert {each.source for each in graph.edges if each.target == ill.id} == {
+        "health-check/both",
+        "record/Z1/app.shop.test./A/one",
+    }
+    kept = reachable(graph, "app.shop.test")
+    assert [each.id for each in kept.nodes if each.kind == "health-check"] == ["health-check/ill"]
+    assert "failover primary" in svg(graph)
 
 
 def test_what_leads_out_of_a_vpc_is_drawn_with_it(shop):
