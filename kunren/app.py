@@ -44,6 +44,7 @@ from kunren.services.ec2.endpoint_controller import EndpointController
 from kunren.services.ec2.flow_logs.delivery import FlowLogDelivery
 from kunren.services.ec2.nat_addresses import NatAddressSweeper
 from kunren.services.ec2.private_names import PrivateNames
+from kunren.services.ec2.reverse_names import ReverseNames
 from kunren.services.ec2.workloads import Workloads, namespace_of
 from kunren.services.elbv2.api import Elbv2Api
 from kunren.services.elbv2.associations import certificates_in_use
@@ -137,6 +138,7 @@ class App:
         self.vpcs = VpcController(store, clock, self.world, spec, self._serve_dns)
         self.workloads = Workloads(store, clock, entropy, spec, self.vpcs.applied)
         self.private_names = PrivateNames(store, clock, self._texts)
+        self.reverse_names = ReverseNames(store, clock, self.dns.resolve, self.dns)
         self.nat_addresses = NatAddressSweeper(store, clock)
         self.zones = Route53Controller(route53_store, self.dns, clock)
         self.health_checks = HealthCheckController(store, clock, entropy, self.world, self._call)
@@ -218,6 +220,7 @@ class App:
         for name, running in (
             ("vpcs", self.vpcs.run()),
             ("private-names", self.private_names.run()),
+            ("reverse-names", self.reverse_names.run()),
             ("nat-addresses", self.nat_addresses.run()),
             ("vpc-endpoints", self.endpoints.run()),
             ("flow-logs", self.flow_logs.run()),

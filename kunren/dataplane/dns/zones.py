@@ -161,6 +161,7 @@ class NameRecords:
 
     a: tuple[str, ...] = ()
     aaaa: tuple[str, ...] = ()
+    ptr: tuple[str, ...] = ()  # names
     ttl: int = 60
     healthy: bool = True
 
@@ -168,6 +169,7 @@ class NameRecords:
         found = {
             A: tuple(IPv4Address(each).packed for each in self.a),
             AAAA: tuple(IPv6Address(each).packed for each in self.aaaa),
+            PTR: tuple(names.to_wire(each) for each in self.ptr),
         }
         return {rtype: Records(self.ttl, rdatas) for rtype, rdatas in found.items() if rdatas}
 

@@ -226,6 +226,18 @@ class AssociationNotFound(_NoSuchId):
     word = "association"
 
 
+class SubnetReservationNotFound(_NoSuchId):
+    code = "InvalidSubnetCidrReservationID.NotFound"
+    word = "subnet CIDR reservation"
+
+
+class AddressLocked(AwsError):
+    code = "InvalidAddress.Locked"
+
+    def __init__(self, allocation_id: str) -> None:
+        super().__init__(f"The address with allocation id {allocation_id} cannot be released because it is locked.")
+
+
 class PublicPoolNotFound(_NoSuchId):
     code = "InvalidPublicIpv4PoolID.NotFound"
     word = "public IPv4 pool"

@@ -25,6 +25,7 @@ from kunren.services.ec2.model import (
     RouteTable,
     SecurityGroup,
     Subnet,
+    SubnetReservation,
     Vpc,
     VpcEndpoint,
     VpcPeering,
@@ -58,6 +59,15 @@ class IdKind(Generic[R]):
 
 VPC = IdKind(Vpc, IdForm("vpc", "vpc", "InvalidVpcID.Malformed", errors.VpcNotFound))
 SUBNET = IdKind(Subnet, IdForm("subnet", "subnet", "InvalidSubnetID.Malformed", errors.SubnetNotFound))
+SUBNET_RESERVATION = IdKind(
+    SubnetReservation,
+    IdForm(
+        "scr",
+        "subnet-cidr-reservation",
+        "InvalidSubnetCidrReservationID.Malformed",
+        errors.SubnetReservationNotFound,
+    ),
+)
 INTERNET_GATEWAY = IdKind(
     InternetGateway,
     IdForm("igw", "internet-gateway", "InvalidInternetGatewayId.Malformed", errors.InternetGatewayNotFound),
@@ -111,6 +121,7 @@ ASSOCIATION = IdForm("rtbassoc", "", "InvalidRouteTableAssociationId.Malformed",
 TAGGABLE: tuple[IdKind[Any], ...] = (
     VPC,
     SUBNET,
+    SUBNET_RESERVATION,
     INTERNET_GATEWAY,
     ROUTE_TABLE,
     SECURITY_GROUP,

@@ -38,6 +38,18 @@ class Subnet(Resource, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
+class SubnetReservation(Resource, frozen=True, kw_only=True):
+    """A block of a subnet from which no address is given out by itself."""
+
+    kind: ClassVar[str] = "ec2.subnet-reservation"
+
+    subnet_id: str
+    cidr: str
+    type: str  # "prefix" or "explicit"
+    description: str | None = None
+    tags: dict[str, str] = {}
+
+
 class InternetGateway(Resource, frozen=True, kw_only=True):
     kind: ClassVar[str] = "ec2.internet-gateway"
 
@@ -149,6 +161,9 @@ class ElasticIp(Resource, frozen=True, kw_only=True):
     association_id: str | None = None
     interface_id: str | None = None
     private_ip: str | None = None
+    reverse_name: str | None = None
+    asked_name: str | None = None  # the reverse name that it is to have, once that leads here
+    asked_at: float | None = None  # AWS time, while that is looked at
     tags: dict[str, str] = {}
 
 

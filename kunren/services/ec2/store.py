@@ -7,7 +7,7 @@ are kept in memory and built anew from the resources at start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import TypeAlias, TypeVar
 
@@ -35,6 +35,7 @@ from kunren.services.ec2.model import (
     RouteTable,
     SecurityGroup,
     Subnet,
+    SubnetReservation,
     Vpc,
     VpcEndpoint,
     VpcEndpointStatus,
@@ -52,6 +53,7 @@ R = TypeVar("R", bound=Resource)
 KINDS: tuple[type[Resource], ...] = (
     Vpc,
     Subnet,
+    SubnetReservation,
     InternetGateway,
     RouteTable,
     SecurityGroup,
@@ -157,6 +159,12 @@ def subnets_of(reader: Reader, vpc: Vpc) -> list[Subnet]:
     return [each for each in reader.list(Subnet, vpc.account, vpc.region) if each.vpc_id == vpc.id]
 
 
+def reservations_of(reader: Reader, subnet: Subnet) -> list[SubnetReservation]:
+    return [
+        each for each in reader.list(SubnetReservation, subnet.account, subnet.region) if each.subnet_id == subnet.id
+    ]
+
+
 def interfaces_of(reader: Reader, vpc: Vpc) -> list[NetworkInterface]:
     return [each for each in reader.list(NetworkInterface, vpc.account, vpc.region) if each.vpc_id == vpc.id]
 
@@ -221,15 +229,26 @@ def _use(tx: Tx, account: str, region: str, pool_id: str, address: str, interfac
     tx.put(AddressUse(account=account, region=region, id=f"{pool_id}|{address}", interface_id=interface_id))
 
 
-def _take_next(tx: Tx, account: str, region: str, pool_id: str, first: int, last: int, interface_id: str) -> str | None:
-    """Give out the next free address from `first` to `last`; None where all are taken."""
+def _take_next(
+    tx: Tx,
+    account: str,
+    region: str,
+    pool_id: str,
+    first: int,
+    last: int,
+    interface_id: str,
+    reserved: Sequence[IPv4Network] = (),
+) -> str | None:
+    """Give out the next free address from `first` to `last` that is not reserved; None where there is none."""
     pool = tx.get(AddressPool, account, region, pool_id)
     used, start = (pool.used, pool.next) if pool is not None else (0, first)
     if used > last - first:
         return None
 
     def taken(number: int) -> bool:
-        return tx.get(AddressUse, account, region, f"{pool_id}|{IPv4Address(number)}") is not None
+        address = IPv4Address(number)
+        used = tx.get(AddressUse, account, region, f"{pool_id}|{address}") is not None
+        return used or any(address in each for each in reserved)
 
     number = cidr.next_free(start, first, last, taken)
     if number is None:
@@ -253,7 +272,8 @@ def take_private(tx: Tx, subnet: Subnet, interface_id: str, wanted: str | None) 
     block = IPv4Network(subnet.cidr)
     first, last = cidr.usable(block)
     if wanted is None:
-        address = _take_next(tx, subnet.account, subnet.region, subnet.id, first, last, interface_id)
+        reserved = [IPv4Network(each.cidr) for each in reservations_of(tx, subnet)]
+        address = _take_next(tx, subnet.account, subnet.region, subnet.id, first, last, interface_id, reserved)
         if address is None:
             raise errors.InsufficientFreeAddressesInSubnet(subnet.id)
         return address

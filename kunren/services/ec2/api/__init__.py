@@ -22,6 +22,7 @@ from kunren.services.ec2.api.route_tables import RouteTableOperations
 from kunren.services.ec2.api.routes import RouteOperations
 from kunren.services.ec2.api.security_group_rules import SecurityGroupRuleOperations
 from kunren.services.ec2.api.security_group_vpcs import SecurityGroupVpcOperations
+from kunren.services.ec2.api.subnet_reservations import SubnetReservationOperations
 from kunren.services.ec2.api.subnets import SubnetOperations
 from kunren.services.ec2.api.tags import TagOperations
 from kunren.services.ec2.api.vpc_endpoint_services import VpcEndpointServiceOperations
@@ -35,6 +36,7 @@ from kunren.world.spec import WorldSpec
 class Ec2Api(
     VpcOperations,
     SubnetOperations,
+    SubnetReservationOperations,
     InternetGatewayOperations,
     RouteTableOperations,
     RouteOperations,

@@ -78,6 +78,8 @@ class ElasticIpOperations(Ec2Base):
             raise errors.MissingParameter("allocationId")
         with self.store.write() as tx:
             address = self.get(tx, ctx, ids.ELASTIC_IP, params["AllocationId"])
+            if address.reverse_name is not None:
+                raise errors.AddressLocked(address.id)
             if address.association_id is not None:
                 if not self._in_default_vpc(tx, address):
                     raise errors.InvalidIpAddressInUse(address.public_ip)
@@ -154,11 +156,32 @@ class ElasticIpOperations(Ec2Base):
 
     @operation
     def describe_addresses_attribute(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
-        """No address has a reverse name: nothing can set one yet."""
-        found = chosen(self.store.snapshot(), ctx, ids.ELASTIC_IP, params, "AllocationIds", {})
+        """Those that have a reverse name, or are to have one: Terraform takes one that is listed to be named still."""
+        asked = chosen(self.store.snapshot(), ctx, ids.ELASTIC_IP, params, "AllocationIds", {})
+        found = [each for each in asked if each.reverse_name is not None or each.asked_name is not None]
         page, token = paged(found, params, resource_id)
-        addresses = [{"PublicIp": each.public_ip, "AllocationId": each.id} for each in page]
-        return {"Addresses": addresses, "NextToken": token}
+        return {"Addresses": [_names_to_wire(each) for each in page], "NextToken": token}
+
+    @operation
+    def modify_address_attribute(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        """Asks for a reverse name; `ReverseNames` looks whether it leads here."""
+        name = (params.get("DomainName") or "").rstrip(".").lower()
+        if not name:
+            raise errors.MissingParameter("domainName")
+        with self.store.write() as tx:
+            address = self.get(tx, ctx, ids.ELASTIC_IP, params["AllocationId"])
+            if name != address.reverse_name:
+                address = replace(address, asked_name=name, asked_at=self.clock.now())
+                tx.put(address)
+        return {"Address": _names_to_wire(address)}
+
+    @operation
+    def reset_address_attribute(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        with self.store.write() as tx:
+            address = self.get(tx, ctx, ids.ELASTIC_IP, params["AllocationId"])
+            address = replace(address, reverse_name=None, asked_name=None, asked_at=None)
+            tx.put(address)
+        return {"Address": _names_to_wire(address)}
 
     # -- helpers -----------------------------------------------------------------------------------------------------
 
@@ -192,6 +215,20 @@ def _interface_of(reader: store.Reader, address: ElasticIp) -> NetworkInterface 
     if address.interface_id is None:
         return None
     return reader.get(NetworkInterface, address.account, address.region, address.interface_id)
+
+
+def _names_to_wire(address: ElasticIp) -> dict[str, Any]:
+    update = None
+    if address.asked_name is not None:
+        waits = address.asked_at is not None
+        reason = None if waits else "The forward DNS record of the domain name does not point to the address."
+        update = {"Value": f"{address.asked_name}.", "Status": "PENDING" if waits else "FAILED", "Reason": reason}
+    return {
+        "PublicIp": address.public_ip,
+        "AllocationId": address.id,
+        "PtrRecord": f"{address.reverse_name}." if address.reverse_name is not None else None,
+        "PtrRecordUpdate": update,
+    }
 
 
 def _to_wire(reader: store.Reader, address: ElasticIp) -> dict[str, Any]:

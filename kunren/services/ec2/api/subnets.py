@@ -175,6 +175,8 @@ class SubnetOperations(Ec2Base):
                 raise errors.DependencyViolation(f"The subnet '{subnet.id}' has dependencies and cannot be deleted.")
             _let_go(tx, subnet)
             store.forget_pool(tx, subnet)
+            for each in store.reservations_of(tx, subnet):
+                tx.delete(each)
             tx.delete(subnet)
 
     @operation

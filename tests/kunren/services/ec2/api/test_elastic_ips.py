@@ -1,10 +1,13 @@
 """Elastic IPs and secondary private addresses as the Api has them; packets are in test_addresses_in_the_world.py."""
 
+import asyncio
+
 import pytest
 
 from kunren.control.store import Store
 from kunren.services.ec2 import interfaces
-from kunren.services.ec2.model import NetworkInterface
+from kunren.services.ec2.model import ElasticIp, NetworkInterface
+from kunren.services.ec2.reverse_names import ReverseNames
 
 
 @pytest.fixture
@@ -42,9 +45,8 @@ def test_an_allocated_address_is_public_and_the_accounts(ec2):
     assert ec2.allocate_address()["PublicIp"] == "198.19.0.17"
     assert ec2.describe_addresses(PublicIps=["198.19.0.17"])["Addresses"][0]["PublicIp"] == "198.19.0.17"
     assert len(ec2.describe_addresses(Filters=[{"Name": "tag:Name", "Values": ["front"]}])["Addresses"]) == 1
-    assert ec2.describe_addresses_attribute(AllocationIds=[made["AllocationId"]], Attribute="domain-name")[
-        "Addresses"
-    ] == [{"PublicIp": "198.19.0.16", "AllocationId": made["AllocationId"]}]
+    named = ec2.describe_addresses_attribute(AllocationIds=[made["AllocationId"]], Attribute="domain-name")
+    assert named["Addresses"] == []  # it has no reverse name
     assert ec2.elsewhere(account="210987654321").describe_addresses() == {"Addresses": []}
 
 
@@ -217,3 +219,44 @@ def test_addresses_are_still_taken_after_a_restart(new_caller, tmp_path):
     again.delete_network_interface(NetworkInterfaceId=id)
     again.release_address(AllocationId=made["AllocationId"])
     again.store.close()
+
+
+def test_a_reverse_name_is_had_once_it_leads_to_the_address(ec2):
+    made = ec2.allocate_address()
+    id, forward, published = made["AllocationId"], {}, {}
+
+    async def lookup(name):
+        return forward.get(name, [])
+
+    class Dns:
+        def publish_names(self, owner, names):
+            published.update(names) if names else published.clear()
+
+    def settle():
+        async def main():
+            names = ReverseNames(ec2.store, ec2.clock, lookup, Dns())
+            for key in [each.key for each in ec2.store.snapshot().every(ElasticIp)]:
+                for _ in range(2):
+                    await names._reconcile("|".join((key.account, key.region, key.id)))
+
+        asyncio.run(main())
+
+    def shown():
+        found = ec2.describe_addresses_attribute(AllocationIds=[id], Attribute="domain-name")["Addresses"]
+        return [(each["PtrRecord"], each["PtrRecordUpdate"]) for each in found]
+
+    ec2.modify_address_attribute(AllocationId=id, DomainName="mail.example.test")
+    assert shown() == [(None, {"Value": "mail.example.test.", "Status": "PENDING", "Reason": None})]
+    ec2.clock.advance(601)
+    settle()
+    assert shown()[0][1]["Status"] == "FAILED"
+    forward["mail.example.test"] = [made["PublicIp"]]
+    ec2.modify_address_attribute(AllocationId=id, DomainName="mail.example.test")
+    settle()
+    assert shown() == [("mail.example.test.", None)]
+    ((name, records),) = published.items()
+    assert (name, records.ptr) == ("16.0.19.198.in-addr.arpa", ("mail.example.test",))
+    assert ec2.refused("release_address", AllocationId=id)[0] == "InvalidAddress.Locked"
+    ec2.reset_address_attribute(AllocationId=id, Attribute="domain-name")
+    assert shown() == []
+    ec2.release_address(AllocationId=id)

@@ -80,3 +80,32 @@ def test_filters_and_their_older_names(ec2):
         assert [each["SubnetId"] for each in found] == [subnet], name
     both = [{"Name": "availabilityZone", "Values": ["us-east-1c"]}, {"Name": "default-for-az", "Values": ["false"]}]
     assert [each["SubnetId"] for each in ec2.describe_subnets(Filters=both)["Subnets"]] == [subnet]
+
+
+def test_from_a_reserved_block_no_address_is_given_out_by_itself(ec2):
+    subnet = ec2.subnet(ec2.vpc(), "10.0.1.0/28")
+    tags = [{"ResourceType": "subnet-cidr-reservation", "Tags": [{"Key": "Name", "Value": "own"}]}]
+    asked = {"SubnetId": subnet, "Cidr": "10.0.1.4/30", "ReservationType": "explicit"}
+    made = ec2.create_subnet_cidr_reservation(**asked, Description="mine", TagSpecifications=tags)
+    reservation = made["SubnetCidrReservation"]
+    assert reservation == {
+        "SubnetCidrReservationId": reservation["SubnetCidrReservationId"], "SubnetId": subnet, "Cidr": "10.0.1.4/30",
+        "ReservationType": "explicit", "OwnerId": ec2.account, "Description": "mine",
+        "Tags": [{"Key": "Name", "Value": "own"}],
+    }  # fmt: skip
+
+    def given(**params):
+        return ec2.create_network_interface(SubnetId=subnet, **params)["NetworkInterface"]["PrivateIpAddress"]
+
+    assert [given() for _ in range(7)] == [f"10.0.1.{last}" for last in range(8, 15)]
+    assert ec2.refused("create_network_interface", SubnetId=subnet)[0] == "InsufficientFreeAddressesInSubnet"
+    assert given(PrivateIpAddress="10.0.1.5") == "10.0.1.5"
+    by_type = [{"Name": "reservationType", "Values": ["explicit"]}]
+    shown = ec2.get_subnet_cidr_reservations(SubnetId=subnet, Filters=by_type)
+    assert (shown["SubnetIpv4CidrReservations"], shown["SubnetIpv6CidrReservations"]) == ([reservation], [])
+    for block, code in (("10.0.1.4/31", "InvalidParameterValue"), ("10.9.0.0/28", "InvalidParameterValue")):
+        assert ec2.refused("create_subnet_cidr_reservation", **{**asked, "Cidr": block})[0] == code
+    named = {"SubnetCidrReservationId": reservation["SubnetCidrReservationId"]}
+    assert ec2.delete_subnet_cidr_reservation(**named)["DeletedSubnetCidrReservation"] == reservation
+    assert given() == "10.0.1.4"
+    assert ec2.refused("delete_subnet_cidr_reservation", **named)[0] == "InvalidSubnetCidrReservationID.NotFound"
