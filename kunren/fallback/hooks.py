@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,7 @@ def install_service(package: str, chance: Chance) -> None:
     """Hooks of one service, when it is first used."""
     if package == "sqs":
         _receive_without_waiting(chance)
+        _redrive_policies_without_spaces()
     elif package == "kms":
         _default_keys_are_changes(chance)
 
@@ -130,6 +132,22 @@ def _receive_without_waiting(chance: Chance) -> None:
         return found
 
     backend.receive_message = receive_message
+
+
+def _redrive_policies_without_spaces() -> None:
+    """AWS gives a redrive policy as it was written, commonly compact; Terraform takes another spacing for a change."""
+    from moto.sqs.models import Queue
+
+    queue: Any = Queue
+    real = queue.attributes.fget
+
+    def attributes(self: Any) -> Any:
+        found = real(self)
+        if "RedrivePolicy" in found:
+            found["RedrivePolicy"] = json.dumps(self.redrive_policy, separators=(",", ":"))
+        return found
+
+    queue.attributes = property(attributes)
 
 
 def _default_keys_are_changes(chance: Chance) -> None:

@@ -262,6 +262,15 @@ def test_a_long_poll_ends_when_a_message_comes_and_blocks_nobody(front: Front) -
     assert "Messages" not in sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1)
 
 
+def test_a_redrive_policy_is_told_as_it_was_written(front: Front) -> None:
+    sqs = front.client("sqs", "444444444444")
+    sqs.create_queue(QueueName="dead")
+    written = '{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:444444444444:dead","maxReceiveCount":3}'
+    queue = sqs.create_queue(QueueName="work", Attributes={"RedrivePolicy": written})["QueueUrl"]
+    told = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["RedrivePolicy"])["Attributes"]
+    assert told == {"RedrivePolicy": written}
+
+
 def test_an_operation_that_moto_lacks_answers_501_in_the_services_own_shape(front: Front) -> None:
     for service, call in (
         ("iam", lambda client: client.list_service_specific_credentials()),
