@@ -144,8 +144,10 @@ class App:
         self.health_checks = HealthCheckController(store, clock, entropy, self.world, self._call)
         self.route53.checker_views, self.route53.call = self.health_checks.views, self._call
         self.health_metrics = HealthCheckMetrics(store, clock, self._call)
-        self.certificates = CertificateController(store, clock, self.ca, self._cnames, in_use_by=certificate_users)
-        self.acme = AcmeController(store, clock, entropy, self.ca, self._cnames, call=self._call)
+        self.certificates = CertificateController(
+            store, clock, self.ca, self._cnames, in_use_by=certificate_users, caa=self._caa_records
+        )
+        self.acme = AcmeController(store, clock, entropy, self.ca, self._cnames, call=self._call, caa=self._caa_records)
         self.balancers = Elbv2Controllers(
             store,
             clock,
@@ -291,6 +293,13 @@ class App:
     async def _cnames(self, name: str) -> list[str]:
         """The targets of a name's CNAME as the world's DNS gives them to anyone who asks."""
         return list((await self.dns.query(name, "CNAME")).values)
+
+    async def _caa_records(self, name: str) -> list[str]:
+        """A name's CAA records as the world's DNS has them now. Raises OSError where it does not answer."""
+        reply = await self.dns.query(name, "CAA")
+        if reply.rcode not in ("NOERROR", "NXDOMAIN"):
+            raise OSError(f"the CAA records of {name} could not be looked up: {reply.rcode}")
+        return list(reply.values)
 
     async def _texts(self, name: str) -> list[str]:
         """The texts of a name's TXT records as the world's DNS has them now, without their quotes."""

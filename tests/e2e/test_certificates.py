@@ -171,3 +171,16 @@ def test_an_acme_client_gets_and_revokes_a_certificate(kunren, account, acm, zon
     assert ask(**order, names=names)["error"] == "unauthorized"
     acm.delete_acme_endpoint(AcmeEndpointArn=endpoint)
     acm.get_waiter("acme_endpoint_deleted").wait(AcmeEndpointArn=endpoint)
+
+
+def test_a_domain_may_leave_its_certificates_to_another_authority(kunren, account, acm, zone, until):
+    values = [{"Value": '0 issue "authority.test"'}, {"Value": '0 iodef "mailto:ops@example.com"'}]
+    record = {"Name": zone[1], "Type": "CAA", "TTL": 60, "ResourceRecords": values}
+    kunren.client("route53", account).change_resource_record_sets(
+        HostedZoneId=zone[0], ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
+    )
+    arn = acm.request_certificate(DomainName=f"www.{zone[1]}", ValidationMethod="DNS")["CertificateArn"]
+    detail = acm.describe_certificate(CertificateArn=arn)["Certificate"]
+    proven(kunren, account, zone, detail["DomainValidationOptions"][0]["ResourceRecord"])
+    until(lambda: acm.describe_certificate(CertificateArn=arn)["Certificate"]["Status"] == "FAILED", "the refusal")
+    assert acm.describe_certificate(CertificateArn=arn)["Certificate"]["FailureReason"] == "CAA_ERROR"

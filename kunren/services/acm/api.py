@@ -52,7 +52,8 @@ from kunren.services.acm.names import belongs_to_amazon, certificate_names, vali
 from kunren.services.acm.revocation import REASONS, check_revocable, revoke
 
 InUseBy = Callable[[Snapshot, str], list[str]]
-CERTIFICATES_MAX = 2500  # "Number of ACM certificates", per account and region
+# "Number of ACM certificates" and "Number of imported certificates", both per account and region, without ACME
+CERTIFICATES_MAX = 2500
 TAGS_MAX = 50
 TOKEN_LASTS_S = 3600.0
 REQUESTABLE_KEYS = ("RSA_2048", "EC_prime256v1", "EC_secp384r1")
@@ -107,7 +108,7 @@ class AcmApi(EndpointOperations, DomainValidationOperations, BindingOperations):
             certificate = Certificate(
                 account=ctx.account,
                 region=ctx.region,
-                id=self._new_arn(tx, ctx),
+                id=self._new_arn(tx, ctx, AMAZON_ISSUED),
                 type=AMAZON_ISSUED,
                 domain_name=names[0],
                 names=names,
@@ -141,7 +142,7 @@ class AcmApi(EndpointOperations, DomainValidationOperations, BindingOperations):
             certificate = Certificate(
                 account=ctx.account,
                 region=ctx.region,
-                id=before.id if before is not None else self._new_arn(tx, ctx),
+                id=before.id if before is not None else self._new_arn(tx, ctx, IMPORTED),
                 type=IMPORTED,
                 domain_name=facts.names[0] if facts.names else "",
                 names=facts.names,
@@ -319,9 +320,9 @@ class AcmApi(EndpointOperations, DomainValidationOperations, BindingOperations):
             raise views.why_no_bytes(certificate)
         return certificate.material
 
-    def _new_arn(self, tx: Tx, ctx: RequestContext) -> str:
-        counted = [each for each in tx.list(Certificate, ctx.account, ctx.region) if each.acme is None]
-        if len(counted) >= CERTIFICATES_MAX:
+    def _new_arn(self, tx: Tx, ctx: RequestContext, type: str) -> str:
+        rows = tx.list(Certificate, ctx.account, ctx.region)
+        if sum(each.type == type and each.acme is None for each in rows) >= CERTIFICATES_MAX:
             raise LimitExceededException(f"Error: you have reached your limit of {CERTIFICATES_MAX} certificates.")
         return build_arn("acm", ctx.region, ctx.account, f"certificate/{self._entropy.uuid()}")
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -21,6 +21,7 @@ from kunren.control.store import Key, Snapshot, Store
 from kunren.core.ca import CertificateAuthority, IssuedCertificate
 from kunren.core.clock import Clock
 from kunren.services.acm.api import InUseBy, used_by_nobody
+from kunren.services.acm.caa import Lookup, nothing_said, refused
 from kunren.services.acm.facts import facts_of
 from kunren.services.acm.material import find_certificate
 from kunren.services.acm.model import (
@@ -41,7 +42,7 @@ from kunren.services.acm.polling import Polls
 from kunren.services.acm.revocation import POINTERS, forget_ended, record
 
 log = logging.getLogger(__name__)
-Lookup = Callable[[str], Awaitable[list[str]]]
+CAA_ERROR = "CAA_ERROR"
 VALIDATION_LASTS_S = 72 * 3600.0
 RENEWAL_BEFORE_S = 45 * 86400.0
 ACME_KEPT_S = 365 * 86400.0
@@ -50,7 +51,8 @@ RENEWAL_CHECK_S = 6 * 3600.0
 
 class CertificateController:
     """Runs until cancelled. `lookup(name)` gives the targets of the CNAMEs that the world's authoritative DNS has for
-    a name now (an answer from a cache would keep an early "no such name" alive), [] for none; it may raise."""
+    a name now (an answer from a cache would keep an early "no such name" alive), [] for none; it may raise. `caa(name)`
+    gives a name's CAA records."""
 
     def __init__(
         self,
@@ -59,12 +61,14 @@ class CertificateController:
         ca: CertificateAuthority,
         lookup: Lookup,
         in_use_by: InUseBy = used_by_nobody,
+        caa: Lookup = nothing_said,
     ) -> None:
         self._store = store
         self._clock = clock
         self._ca = ca
         self._lookup = lookup
         self._in_use_by = in_use_by
+        self._caa = caa
         self._controller = Controller(
             "acm",
             store,
@@ -120,6 +124,14 @@ class CertificateController:
     async def _validate(self, certificate: Certificate) -> None:
         seen = await self._look_up(certificate.validation)
         if all(each.status == SUCCESS for each in seen):
+            if await refused(certificate.names, self._caa):
+                self._settle(
+                    certificate.id,
+                    lambda _, row: msgspec.structs.replace(
+                        row, validation=seen, status=FAILED, failure_reason=CAA_ERROR
+                    ),
+                )
+                return
             issued, facts = await self._issue(certificate)
             self._settle(
                 certificate.id,
@@ -197,16 +209,18 @@ class CertificateController:
         unproven = tuple(msgspec.structs.replace(each, status=PENDING_VALIDATION) for each in certificate.validation)
         seen = await self._look_up(unproven)
         proven = all(each.status == SUCCESS for each in seen)
-        issued = await self._issue(certificate) if proven else None
+        forbidden = proven and bool(await refused(certificate.names, self._caa))
+        issued = await self._issue(certificate) if proven and not forbidden else None
         with self._store.write() as tx:
             row = find_certificate(tx, certificate.id)
             if row is None or row.status != ISSUED or row.facts != certificate.facts:
                 return
             now = self._clock.now()
             if issued is None:
-                if row.renewal is None or row.renewal.status != PENDING_VALIDATION:
-                    pending = Renewal(status=PENDING_VALIDATION, updated_at=now)
-                    tx.put(msgspec.structs.replace(row, renewal=pending))
+                status, reason = (FAILED, CAA_ERROR) if forbidden else (PENDING_VALIDATION, None)
+                if row.renewal is None or row.renewal.status != status:
+                    waiting = Renewal(status=status, updated_at=now, reason=reason)
+                    tx.put(msgspec.structs.replace(row, renewal=waiting))
                 return
             done = Renewal(status=SUCCESS, updated_at=now)
             record(tx, row.id, issued[0])

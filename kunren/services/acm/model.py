@@ -60,6 +60,7 @@ class CertificateMaterial(msgspec.Struct, frozen=True, kw_only=True):
 class Renewal(msgspec.Struct, frozen=True, kw_only=True):
     status: str  # PENDING_AUTO_RENEWAL | PENDING_VALIDATION | SUCCESS | FAILED
     updated_at: float
+    reason: str | None = None
 
 
 class AcmeOrigin(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from kunren.services.acm.model import (
 
 ISSUER = "Kunren"  # who signs here; AWS says "Amazon"
 SUMMARY_NAMES_MAX = 100
-# ACM API Reference, "Filters": what ListCertificates shows when keyTypes is not given.
+# ACM API Reference, "Filters": what ListCertificates shows, of certificates with a name, without keyTypes.
 DEFAULT_KEY_TYPES = ("RSA_1024", "RSA_2048")
 DEFAULT_ORIGINS = ("AWS_MANAGED", "CUSTOMER_PROVIDED")  # those by ACME must be asked for
 DEFAULT_PAGE = 1000
@@ -68,6 +68,7 @@ def detail(certificate: Certificate, in_use_by: Sequence[str], wall: float) -> d
         if certificate.renewal is not None:
             shape["RenewalSummary"] = {
                 "RenewalStatus": certificate.renewal.status,
+                "RenewalStatusReason": certificate.renewal.reason,
                 "UpdatedAt": certificate.renewal.updated_at,
                 "DomainValidationOptions": shape["DomainValidationOptions"],
             }
@@ -151,7 +152,7 @@ def chosen(certificate: Certificate, params: Mapping[str, Any], wall: float) -> 
     includes = params.get("Includes") or {}
     statuses = params.get("CertificateStatuses")
     origins = params.get("CertificateKeyPairOrigins") or DEFAULT_ORIGINS
-    key_types = includes.get("keyTypes") or DEFAULT_KEY_TYPES
+    key_types = includes.get("keyTypes") or (DEFAULT_KEY_TYPES if certificate.names else ())
     facts = certificate.facts
     usages = set(facts.key_usages) if facts else set()
     extended = {name for name, _ in facts.extended_key_usages} if facts else set()

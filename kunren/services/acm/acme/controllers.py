@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 
@@ -35,6 +35,8 @@ from kunren.services.acm.acme.model import (
     AcmeOrder,
 )
 from kunren.services.acm.acme.scope import covering
+from kunren.services.acm.caa import Lookup, nothing_said
+from kunren.services.acm.caa import refused as caa_refused
 from kunren.services.acm.facts import facts_of
 from kunren.services.acm.model import (
     AMAZON_ISSUED,
@@ -51,7 +53,6 @@ from kunren.services.acm.polling import Polls
 from kunren.services.acm.revocation import POINTERS, record
 
 log = logging.getLogger(__name__)
-Lookup = Callable[[str], Awaitable[list[str]]]
 VALIDATION_LASTS_S = 72 * 3600.0
 CERTIFICATE_DAYS = 45
 RECORD_TTL_S = 300
@@ -63,7 +64,7 @@ _REASONS = {
 
 
 class AcmeController:
-    """Runs until cancelled. `lookup(name)` is CertificateController's; `call` reaches Route 53."""
+    """Runs until cancelled. `lookup(name)` and `caa(name)` are CertificateController's; `call` reaches Route 53."""
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class AcmeController:
         ca: CertificateAuthority,
         lookup: Lookup,
         call: CallService = nobody_answers,
+        caa: Lookup = nothing_said,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -80,6 +82,7 @@ class AcmeController:
         self._ca = ca
         self._lookup = lookup
         self._call = call
+        self._caa = caa
         self._validations = Controller(
             "acme-validations",
             store,
@@ -185,6 +188,9 @@ class AcmeController:
         if missing:
             listed = ", ".join(dict.fromkeys(missing))
             self._close(order, problem=("dns", f"DNS CNAME records not found: [{listed}]"))
+            return
+        if forbidden := await caa_refused(order.identifiers, self._caa):
+            self._close(order, problem=("caa", f"CAA records do not allow issuance for {', '.join(forbidden)}."))
             return
         issued, facts = await asyncio.to_thread(self._sign, order)
         self._close(order, certificate=(issued, facts, tuple(proven)))

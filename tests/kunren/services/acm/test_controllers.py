@@ -37,11 +37,12 @@ class Bench:
         self.asked: list[str] = []
         self.broken = False
         self.users: dict[str, list[str]] = {}
+        self.caa_records: list[str] = []
         self.ca = CertificateAuthority.open(tmp_path / "ca", self.clock)
         self.api = AcmApi(self.store, self.clock, Entropy(7), in_use_by=lambda _, arn: self.users.get(arn, []))
         self.store.register(Zone)
         self.controller = CertificateController(
-            self.store, self.clock, self.ca, self.lookup, in_use_by=lambda _, arn: self.users.get(arn, [])
+            self.store, self.clock, self.ca, self.lookup, in_use_by=lambda _, arn: self.users.get(arn, []), caa=self.caa
         )
 
     async def lookup(self, name: str) -> list[str]:
@@ -49,6 +50,9 @@ class Bench:
         if self.broken:
             raise OSError("no resolver")
         return self.dns.get(name.rstrip("."), [])
+
+    async def caa(self, name: str) -> list[str]:
+        return self.caa_records
 
     def request(self, *names: str, **params: Any) -> str:
         wanted = {"DomainName": names[0], "ValidationMethod": "DNS", "KeyAlgorithm": "EC_prime256v1", **params}
@@ -241,5 +245,28 @@ def test_a_renewal_waits_for_the_record_that_is_gone(bench: Bench) -> None:
         assert shown["RenewalSummary"]["RenewalStatus"] == "PENDING_VALIDATION"
         bench.prove(arn)
         await bench.until(lambda: bench.row(arn).facts != facts, advance=3600)
+
+    bench.run(story)
+
+
+def test_records_of_another_authority_stop_issuance_and_renewal(bench: Bench) -> None:
+    async def story(bench: Bench) -> None:
+        arn = bench.request("example.com")
+        bench.prove(arn)
+        await bench.until(lambda: bench.row(arn).status == "ISSUED")
+        bench.users[arn] = ["listener"]
+        bench.caa_records = ['0 issue "another.test"']
+        other = bench.request("example.com")
+        await bench.until(lambda: bench.row(other).status == "FAILED")
+        shown = bench.api.describe_certificate(CTX, {"CertificateArn": other})["Certificate"]
+        assert shown["FailureReason"] == "CAA_ERROR"
+        assert [each["ValidationStatus"] for each in shown["DomainValidationOptions"]] == ["SUCCESS"]
+        facts = bench.row(arn).facts
+        assert facts is not None
+        bench.clock.advance(facts.not_after - 44 * 86400 - bench.clock.wall())
+        await bench.until(lambda: bench.row(arn).renewal is not None, advance=3600)
+        summary = bench.api.describe_certificate(CTX, {"CertificateArn": arn})["Certificate"]["RenewalSummary"]
+        assert (summary["RenewalStatus"], summary["RenewalStatusReason"]) == ("FAILED", "CAA_ERROR")
+        assert bench.row(arn).facts == facts
 
     bench.run(story)

@@ -45,19 +45,25 @@ class Bench:
         self.store.register(Zone)
         self.server = AcmeServer(self.store, self.clock, Entropy(8))
         self.dns: dict[str, list[str]] = {}
+        self.caa_records: list[str] = []
         self.called: list[Any] = []
         self.route53_refuses: tuple[str, str] | None = None
         self.restart()
 
     def restart(self) -> None:
         """A new controller over the same store, as after a restart."""
-        self.controller = AcmeController(self.store, self.clock, Entropy(), self.ca, self.lookup, call=self.route53)
+        self.controller = AcmeController(
+            self.store, self.clock, Entropy(), self.ca, self.lookup, call=self.route53, caa=self.caa
+        )
 
     def __call__(self, operation: str, **params: Any) -> dict[str, Any]:
         return getattr(self.api, operation)(CTX, params) or {}
 
     async def lookup(self, name: str) -> list[str]:
         return self.dns.get(name.rstrip("."), [])
+
+    async def caa(self, name: str) -> list[str]:
+        return self.caa_records
 
     async def route53(self, account: str, region: str, service: str, operation: str, params: Any) -> Any:
         self.called.append((account, service, operation, params))
