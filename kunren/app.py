@@ -41,6 +41,7 @@ from kunren.services.cloudfront.service import CloudFrontService
 from kunren.services.ec2.api import Ec2Api
 from kunren.services.ec2.controllers import VpcController
 from kunren.services.ec2.endpoint_controller import EndpointController
+from kunren.services.ec2.endpoint_events import EndpointEvents
 from kunren.services.ec2.flow_logs.delivery import FlowLogDelivery
 from kunren.services.ec2.nat_addresses import NatAddressSweeper
 from kunren.services.ec2.private_names import PrivateNames
@@ -138,6 +139,7 @@ class App:
         self.vpcs = VpcController(store, clock, self.world, spec, self._serve_dns)
         self.workloads = Workloads(store, clock, entropy, spec, self.vpcs.applied)
         self.private_names = PrivateNames(store, clock, self._texts)
+        self.endpoint_events = EndpointEvents(store, clock, self._call)
         self.reverse_names = ReverseNames(store, clock, self.dns.resolve, self.dns)
         self.nat_addresses = NatAddressSweeper(store, clock)
         self.zones = Route53Controller(route53_store, self.dns, clock)
@@ -223,6 +225,7 @@ class App:
             ("vpcs", self.vpcs.run()),
             ("private-names", self.private_names.run()),
             ("reverse-names", self.reverse_names.run()),
+            ("endpoint-events", self.endpoint_events.run()),
             ("nat-addresses", self.nat_addresses.run()),
             ("vpc-endpoints", self.endpoints.run()),
             ("flow-logs", self.flow_logs.run()),

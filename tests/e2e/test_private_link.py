@@ -74,6 +74,26 @@ class Consumer(Side):
         return made["VpcEndpoint"]
 
 
+def told_by_sns(kunren, account, provider, service):
+    """What happens to the service's connections, one event a call: by a topic, and a queue that listens to it."""
+    sns, sqs = kunren.client("sns", account), kunren.client("sqs", account)
+    topic = sns.create_topic(Name="links")["TopicArn"]
+    queue = sqs.create_queue(QueueName="links")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    provider.ec2.create_vpc_endpoint_connection_notification(
+        ServiceId=service, ConnectionNotificationArn=topic, ConnectionEvents=["Connect", "Accept"]
+    )
+
+    def next_event():
+        (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20)["Messages"]
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        body = json.loads(message["Body"])
+        return body["event"], body["vpcEndpointId"]
+
+    return next_event
+
+
 @pytest.fixture
 def provider(kunren, account, programs, until):
     return Provider(kunren, account, programs, until)
@@ -102,6 +122,7 @@ def test_a_consumer_reaches_a_service_by_its_endpoint_once_the_provider_accepts(
     with pytest.raises(ClientError, match="does not support the availability zone"):
         consumer.connect(service["ServiceName"], SubnetIds=[consumer.subnet, second])
 
+    events = told_by_sns(kunren, account, provider, service["ServiceId"])
     endpoint = consumer.connect(service["ServiceName"])
     id, name = endpoint["VpcEndpointId"], endpoint["DnsEntries"][0]["DnsName"]
     assert name.endswith(f".{service['ServiceId']}.us-east-1.vpce.amazonaws.com")
@@ -116,6 +137,7 @@ def test_a_consumer_reaches_a_service_by_its_endpoint_once_the_provider_accepts(
     asked = {"ServiceId": service["ServiceId"], "VpcEndpointIds": [id]}
     assert provider.ec2.accept_vpc_endpoint_connections(**asked)["Unsuccessful"] == []
     until(lambda: consumer.endpoint(id)["State"] == "available", "an available endpoint")
+    assert [events(), events()] == [("Connect", id), ("Accept", id)]
     node = provider.elb.describe_load_balancers()["LoadBalancers"][0]["AvailabilityZones"][0]
     nodes = provider.ec2.describe_network_interfaces(
         Filters=[

@@ -20,8 +20,25 @@ def find(reader: store.Reader, account: str, region: str, allocation_id: str) ->
 
 
 def of_interface(reader: store.Reader, interface: NetworkInterface) -> list[ElasticIp]:
-    held = (interface.allocation_id, *(each.allocation_id for each in interface.secondary))
-    return [find(reader, interface.account, interface.region, each) for each in held if each is not None]
+    ids = (interface.allocation_id, *(each.allocation_id for each in interface.secondary))
+    return [held(reader, interface, each) for each in ids if each is not None]
+
+
+def held(reader: store.Reader, interface: NetworkInterface, allocation_id: str) -> ElasticIp:
+    """An address that the interface has: its own account's, or that of another which may give it one."""
+    found = reader.get(ElasticIp, interface.account, interface.region, allocation_id)
+    others = (each for each in reader.every(ElasticIp) if (each.id, each.region) == (allocation_id, interface.region))
+    return found if found is not None else next(others)
+
+
+def interface_of(reader: store.Reader, address: ElasticIp) -> NetworkInterface | None:
+    """The interface that has the address."""
+    id = address.interface_id
+    if id is None:
+        return None
+    found = reader.get(NetworkInterface, address.account, address.region, id)
+    others = (each for each in reader.every(NetworkInterface) if (each.id, each.region) == (id, address.region))
+    return found if found is not None else next(others, None)
 
 
 def of_address(reader: store.Reader, interface: NetworkInterface, private_ip: str) -> ElasticIp | None:
@@ -60,9 +77,9 @@ def associate(
 
 def disassociate(tx: Tx, address: ElasticIp) -> NetworkInterface:
     """The interface without the address, which stays the account's."""
-    assert address.interface_id is not None
+    interface = interface_of(tx, address)
+    assert interface is not None
     assert address.private_ip is not None
-    interface = store.find_interface(tx, address.account, address.region, address.interface_id)
     changed = _with_public(interface, address.private_ip, None, None)
     tx.put(changed)
     tx.put(replace(address, association_id=None, interface_id=None, private_ip=None))

@@ -30,6 +30,13 @@ class VpcEndpointServiceNotFound(AwsError):
         super().__init__(f"The VpcEndpointService Id '{', '.join(ids)}' does not exist")
 
 
+class ConnectionNotificationNotFound(AwsError):
+    code = "InvalidConnectionNotification"
+
+    def __init__(self, *ids: str) -> None:
+        super().__init__(f"The ConnectionNotification Id '{', '.join(ids)}' does not exist")
+
+
 class InvalidState(AwsError):
     code = "InvalidState"
 

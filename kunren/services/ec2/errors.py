@@ -238,6 +238,11 @@ class AddressLocked(AwsError):
         super().__init__(f"The address with allocation id {allocation_id} cannot be released because it is locked.")
 
 
+class InterfacePermissionNotFound(_NoSuchId):
+    code = "InvalidPermissionID.NotFound"
+    word = "permission"
+
+
 class PublicPoolNotFound(_NoSuchId):
     code = "InvalidPublicIpv4PoolID.NotFound"
     word = "public IPv4 pool"

@@ -15,8 +15,10 @@ from kunren.services.ec2 import endpoint_errors, errors
 from kunren.services.ec2.model import (
     DhcpOptions,
     ElasticIp,
+    EndpointNotification,
     EndpointServiceConfiguration,
     FlowLog,
+    InterfacePermission,
     InternetGateway,
     NatGateway,
     NetworkAcl,
@@ -105,6 +107,19 @@ ENDPOINT_SERVICE = IdKind(
         "InvalidVpcEndpointServiceId.Malformed",
         endpoint_errors.VpcEndpointServiceNotFound,
     ),
+)
+ENDPOINT_NOTIFICATION = IdKind(
+    EndpointNotification,
+    IdForm(
+        "vpce-nfn",
+        "",
+        "InvalidConnectionNotification",
+        endpoint_errors.ConnectionNotificationNotFound,
+    ),
+)
+INTERFACE_PERMISSION = IdKind(
+    InterfacePermission,
+    IdForm("eni-perm", "", "InvalidPermissionID.Malformed", errors.InterfacePermissionNotFound),
 )
 SECURITY_GROUP_RULE = IdForm(
     "sgr", "security-group-rule", "InvalidSecurityGroupRuleId.Malformed", errors.SecurityGroupRuleNotFound

@@ -10,7 +10,7 @@ from __future__ import annotations
 from kunren.control.store import Tx
 from kunren.core.entropy import Entropy
 from kunren.services.ec2 import elastic_ips, errors, quota_errors, store
-from kunren.services.ec2.model import NetworkInterface, Subnet, Vpc
+from kunren.services.ec2.model import InterfacePermission, NetworkInterface, Subnet, Vpc
 from kunren.world.spec import WorldSpec
 
 GROUPS_PER_INTERFACE_MAX = 5
@@ -86,6 +86,9 @@ def delete_interface(tx: Tx, interface: NetworkInterface) -> None:
     if interface.public_ip is not None:
         store.release_public(tx, interface.region, interface.public_ip)
     store.forget_token(tx, interface)
+    for permission in tx.list(InterfacePermission, interface.account, interface.region):
+        if permission.interface_id == interface.id:
+            tx.delete(permission)
     tx.delete(interface)
 
 

@@ -152,6 +152,16 @@ class NetworkInterface(Resource, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
+class InterfacePermission(Resource, frozen=True, kw_only=True):
+    """What another account may do with an interface of this one."""
+
+    kind: ClassVar[str] = "ec2.interface-permission"
+
+    interface_id: str
+    grantee: str
+    permission: str  # "INSTANCE-ATTACH" or "EIP-ASSOCIATE"
+
+
 class ElasticIp(Resource, frozen=True, kw_only=True):
     """A public address of the account. The id is the allocation's; the association is kept on the interface too."""
 
@@ -401,6 +411,28 @@ class EndpointServiceConfiguration(Resource, frozen=True, kw_only=True):
     client_token: str | None = None
     client_request: str | None = None
     tags: dict[str, str] = {}
+
+
+class EndpointNotification(Resource, frozen=True, kw_only=True):
+    """An SNS topic that is told what happens to the endpoints of a service, or to one endpoint."""
+
+    kind: ClassVar[str] = "ec2.endpoint-notification"
+
+    topic: str
+    events: tuple[str, ...]
+    service_id: str | None = None
+    endpoint_id: str | None = None
+    client_token: str | None = None
+    client_request: str | None = None
+
+
+class EndpointEvent(Resource, frozen=True, kw_only=True):
+    """A message for a topic of this account that SNS has not taken yet."""
+
+    kind: ClassVar[str] = "ec2.endpoint-event"
+
+    topic: str
+    message: str
 
 
 class FlowLog(Resource, frozen=True, kw_only=True):

@@ -22,9 +22,12 @@ from kunren.services.ec2.model import (
     ClientToken,
     DhcpOptions,
     ElasticIp,
+    EndpointEvent,
+    EndpointNotification,
     EndpointServiceConfiguration,
     FlowLog,
     FlowLogStatus,
+    InterfacePermission,
     InterfaceStatus,
     InternetGateway,
     NatGateway,
@@ -47,7 +50,14 @@ from kunren.world.spec import WorldSpec
 
 Reader: TypeAlias = Snapshot | Tx
 Tokened: TypeAlias = (
-    NetworkInterface | RouteTable | NetworkAcl | NatGateway | PrefixList | VpcEndpoint | EndpointServiceConfiguration
+    NetworkInterface
+    | RouteTable
+    | NetworkAcl
+    | NatGateway
+    | PrefixList
+    | VpcEndpoint
+    | EndpointServiceConfiguration
+    | EndpointNotification
 )
 R = TypeVar("R", bound=Resource)
 KINDS: tuple[type[Resource], ...] = (
@@ -74,6 +84,9 @@ KINDS: tuple[type[Resource], ...] = (
     VpcEndpoint,
     VpcEndpointStatus,
     EndpointServiceConfiguration,
+    EndpointNotification,
+    EndpointEvent,
+    InterfacePermission,
     FlowLog,
     FlowLogStatus,
 )
@@ -103,6 +116,7 @@ def register(store: Store) -> None:
             *tx.every(PrefixList),
             *tx.every(VpcEndpoint),
             *tx.every(EndpointServiceConfiguration),
+            *tx.every(EndpointNotification),
         ):
             remember_token(tx, resource)
 

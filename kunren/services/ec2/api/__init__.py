@@ -11,7 +11,9 @@ from kunren.services.ec2.api.absent import AbsentOperations
 from kunren.services.ec2.api.base import Limits
 from kunren.services.ec2.api.dhcp_options import DhcpOptionsOperations
 from kunren.services.ec2.api.elastic_ips import ElasticIpOperations
+from kunren.services.ec2.api.endpoint_notifications import EndpointNotificationOperations
 from kunren.services.ec2.api.flow_logs import FlowLogOperations
+from kunren.services.ec2.api.interface_permissions import InterfacePermissionOperations
 from kunren.services.ec2.api.internet_gateways import InternetGatewayOperations
 from kunren.services.ec2.api.nat_gateways import NatGatewayOperations
 from kunren.services.ec2.api.network_acls import NetworkAclOperations
@@ -52,6 +54,8 @@ class Ec2Api(
     PrefixListOperations,
     VpcEndpointOperations,
     VpcEndpointServiceOperations,
+    EndpointNotificationOperations,
+    InterfacePermissionOperations,
     FlowLogOperations,
     TagOperations,
     AbsentOperations,

@@ -13,7 +13,7 @@ from kunren.core.tags import tags_to_wire
 from kunren.services.ec2 import elastic_ips, errors, ids, interfaces, quota_errors, store, tagging
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id
 from kunren.services.ec2.filters import Getter
-from kunren.services.ec2.model import ElasticIp, NetworkInterface
+from kunren.services.ec2.model import ElasticIp, InterfacePermission, NetworkInterface
 
 AMAZON = "amazon"  # the pool of all addresses that are not the customer's own range
 _NOT_YET = {
@@ -25,7 +25,7 @@ _NOT_YET = {
 
 def filters_for(reader: store.Reader) -> dict[str, Getter[ElasticIp]]:
     def owner(address: ElasticIp) -> str | None:
-        found = _interface_of(reader, address)
+        found = elastic_ips.interface_of(reader, address)
         return found.account if found is not None else None
 
     return {
@@ -97,7 +97,7 @@ class ElasticIpOperations(Ec2Base):
             raise errors.MissingParameterText("Either instance ID or network interface id must be specified")
         with self.store.write() as tx:
             address = self._named(tx, ctx, params)
-            interface = self.get(tx, ctx, ids.NETWORK_INTERFACE, params["NetworkInterfaceId"])
+            interface = self._associable(tx, ctx, params["NetworkInterfaceId"])
             interfaces.check_users_own(interface)
             private_ip = params.get("PrivateIpAddress") or interface.private_ip
             if private_ip not in store.private_ips(interface):
@@ -107,6 +107,13 @@ class ElasticIpOperations(Ec2Base):
             if (address.interface_id, address.private_ip) != (interface.id, private_ip):
                 address = self._moved(tx, address, interface, private_ip, params.get("AllowReassociation"))
         return {"AssociationId": address.association_id}
+
+    def _associable(self, tx: Tx, ctx: RequestContext, id: str) -> NetworkInterface:
+        """An interface of the account, or of one that lets it associate addresses."""
+        for each in tx.every(InterfacePermission):
+            if (each.interface_id, each.grantee, each.permission) == (id, ctx.account, "EIP-ASSOCIATE"):
+                return store.find_interface(tx, each.account, each.region, id)
+        return self.get(tx, ctx, ids.NETWORK_INTERFACE, id)
 
     def _moved(
         self, tx: Tx, address: ElasticIp, interface: NetworkInterface, private_ip: str, may_move: bool | None
@@ -198,7 +205,7 @@ class ElasticIpOperations(Ec2Base):
         raise errors.AddressNotFound(wanted)
 
     def _in_default_vpc(self, tx: Tx, address: ElasticIp) -> bool:
-        interface = _interface_of(tx, address)
+        interface = elastic_ips.interface_of(tx, address)
         return (
             interface is not None
             and store.find_vpc(tx, interface.account, interface.region, interface.vpc_id).is_default
@@ -206,15 +213,9 @@ class ElasticIpOperations(Ec2Base):
 
     def _users_own(self, tx: Tx, address: ElasticIp) -> None:
         """Raises AuthFailure where the address is a NAT gateway's or a load balancer's."""
-        interface = _interface_of(tx, address)
+        interface = elastic_ips.interface_of(tx, address)
         if interface is not None:
             interfaces.check_users_own(interface)
-
-
-def _interface_of(reader: store.Reader, address: ElasticIp) -> NetworkInterface | None:
-    if address.interface_id is None:
-        return None
-    return reader.get(NetworkInterface, address.account, address.region, address.interface_id)
 
 
 def _names_to_wire(address: ElasticIp) -> dict[str, Any]:
@@ -232,7 +233,7 @@ def _names_to_wire(address: ElasticIp) -> dict[str, Any]:
 
 
 def _to_wire(reader: store.Reader, address: ElasticIp) -> dict[str, Any]:
-    interface = _interface_of(reader, address)
+    interface = elastic_ips.interface_of(reader, address)
     return {
         "AllocationId": address.id,
         "PublicIp": address.public_ip,

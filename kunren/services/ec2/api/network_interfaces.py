@@ -74,7 +74,7 @@ def _association(
     name = public_dns_name(reader, interface, public_ip)
     if allocation_id is None:
         return {"IpOwnerId": "amazon", "PublicIp": public_ip, "PublicDnsName": name}
-    address = elastic_ips.find(reader, interface.account, interface.region, allocation_id)
+    address = elastic_ips.held(reader, interface, allocation_id)
     return {
         "AllocationId": address.id,
         "AssociationId": address.association_id,

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.ec2 import endpoints, errors, filters, ids, private_link, store, tagging
+from kunren.services.ec2 import endpoint_events, endpoints, errors, filters, ids, private_link, store, tagging
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id, token_of
 from kunren.services.ec2.endpoint_errors import InvalidParameter, InvalidState
 from kunren.services.ec2.filters import Getter
-from kunren.services.ec2.model import EndpointServiceConfiguration, VpcEndpoint
+from kunren.services.ec2.model import EndpointNotification, EndpointServiceConfiguration, VpcEndpoint
 from kunren.services.elbv2.model import LoadBalancer
 
 _CONNECTED = (private_link.PENDING, "pending", "available")
@@ -135,6 +135,9 @@ class VpcEndpointServiceOperations(Ec2Base):
                     unsuccessful.append(_failed(id, "ExistingVpcEndpointConnections", text))
                 else:
                     store.forget_token(tx, service)
+                    for each in tx.list(EndpointNotification, ctx.account, ctx.region):
+                        if each.service_id == service.id:
+                            tx.delete(each)
                     tx.delete(service)
         return {"Unsuccessful": unsuccessful}
 
@@ -234,6 +237,8 @@ class VpcEndpointServiceOperations(Ec2Base):
                     unsuccessful.append(_failed(id, "InvalidState", text))
                 else:
                     tx.put(replace(endpoint, decision=decision))
+                    event = endpoint_events.ACCEPT if decision == private_link.ACCEPTED else endpoint_events.REJECT
+                    endpoint_events.note(tx, self.entropy, endpoint, event, self.clock.now())
         return {"Unsuccessful": unsuccessful}
 
     # -- helpers -----------------------------------------------------------------------------------------------------

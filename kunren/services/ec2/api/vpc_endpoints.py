@@ -11,6 +11,7 @@ from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
 from kunren.services.ec2 import (
+    endpoint_events,
     endpoint_services,
     endpoints,
     errors,
@@ -142,6 +143,7 @@ class VpcEndpointOperations(Ec2Base):
             else:
                 endpoint = self._new_interface_endpoint(tx, ctx, vpc, endpoint, params)
             store.remember_token(tx, endpoint)
+            endpoint_events.note(tx, self.entropy, endpoint, endpoint_events.CONNECT, self.clock.now())
             return {"VpcEndpoint": endpoint_to_wire(tx, endpoint), "ClientToken": params.get("ClientToken")}
 
     def _service(
@@ -291,6 +293,7 @@ class VpcEndpointOperations(Ec2Base):
                     tx.delete(endpoint)
                 elif not endpoint.deleting:
                     tx.put(replace(endpoint, deleting=True))
+                    endpoint_events.note(tx, self.entropy, endpoint, endpoint_events.DELETE, self.clock.now())
         return {"Unsuccessful": unsuccessful}
 
     @operation

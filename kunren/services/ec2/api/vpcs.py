@@ -152,6 +152,14 @@ class VpcOperations(Ec2Base):
                 tx.put(changed)
 
     @operation
+    def modify_vpc_tenancy(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        """From dedicated to default, which is all that AWS does."""
+        with self.store.write() as tx:
+            vpc = self.get(tx, ctx, ids.VPC, params["VpcId"])
+            tx.put(replace(vpc, instance_tenancy=params["InstanceTenancy"]))
+        return {"ReturnValue": True}
+
+    @operation
     def describe_vpc_attribute(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         vpc = self.get(self.store.snapshot(), ctx, ids.VPC, params["VpcId"])
         known = _ATTRIBUTES.get(params["Attribute"])

@@ -134,3 +134,43 @@ def test_the_same_client_token_makes_one_interface(ec2, subnet):
     assert ec2.refused("create_network_interface", SubnetId=subnet, Description="x", ClientToken="t")[0] == (
         "IdempotentParameterMismatch"
     )
+
+
+def test_another_account_may_give_an_interface_its_address_where_it_is_permitted(ec2):
+    vpc = ec2.vpc()
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    made = ec2.create_network_interface(SubnetId=ec2.subnet(vpc))["NetworkInterface"]["NetworkInterfaceId"]
+    other = ec2.elsewhere(account="210987654321")
+    allocation = other.allocate_address()["AllocationId"]
+    asked = {"AllocationId": allocation, "NetworkInterfaceId": made}
+    assert other.refused("associate_address", **asked)[0] == "InvalidNetworkInterfaceID.NotFound"
+    granted = {"NetworkInterfaceId": made, "AwsAccountId": other.account}
+    ec2.create_network_interface_permission(**granted, Permission="INSTANCE-ATTACH")
+    assert other.refused("associate_address", **asked)[0] == "InvalidNetworkInterfaceID.NotFound"
+    permission = ec2.create_network_interface_permission(**granted, Permission="EIP-ASSOCIATE")["InterfacePermission"]
+    id = permission["NetworkInterfacePermissionId"]
+    assert permission == {
+        **granted, "NetworkInterfacePermissionId": id, "Permission": "EIP-ASSOCIATE",
+        "PermissionState": {"State": "granted"},
+    }  # fmt: skip
+    twice = ec2.refused("create_network_interface_permission", **granted, Permission="EIP-ASSOCIATE")
+    assert twice[0] == "InvalidParameterValue"
+    by_kind = [{"Name": "network-interface-permission.permission", "Values": ["EIP-ASSOCIATE"]}]
+    for wanted in ({"NetworkInterfacePermissionIds": [id]}, {"Filters": by_kind}):
+        assert ec2.describe_network_interface_permissions(**wanted)["NetworkInterfacePermissions"] == [permission]
+
+    association = other.associate_address(**asked)["AssociationId"]
+    (shown,) = ec2.describe_network_interfaces(NetworkInterfaceIds=[made])["NetworkInterfaces"]
+    assert (shown["Association"]["IpOwnerId"], shown["Association"]["AllocationId"]) == (other.account, allocation)
+    (address,) = other.describe_addresses()["Addresses"]
+    assert (address["NetworkInterfaceOwnerId"], address["PrivateIpAddress"]) == (ec2.account, shown["PrivateIpAddress"])
+    ec2.delete_network_interface_permission(NetworkInterfacePermissionId=id)
+    assert other.describe_addresses()["Addresses"] == [address]  # what was done stays done
+    other.disassociate_address(AssociationId=association)
+    assert other.refused("associate_address", **asked)[0] == "InvalidNetworkInterfaceID.NotFound"
+    ec2.delete_network_interface(NetworkInterfaceId=made)
+    assert ec2.describe_network_interface_permissions()["NetworkInterfacePermissions"] == []
+    assert ec2.refused("delete_network_interface_permission", NetworkInterfacePermissionId=id)[0] == (
+        "InvalidPermissionID.NotFound"
+    )

@@ -174,3 +174,28 @@ def test_a_private_name_waits_for_its_proof(net):
 def test_a_domain_is_proven_at_the_name_or_above():
     assert domains("api.eu.example.test") == ["api.eu.example.test", "eu.example.test", "example.test"]
     assert domains("*.example.test") == ["example.test"]
+
+
+def test_a_notification_is_configured_for_a_service_or_an_endpoint(net):
+    ec2, service = net.ec2, net.service()
+    topic = "arn:aws:sns:us-east-1:123456789012:links"
+    asked = {"ServiceId": service["ServiceId"], "ConnectionNotificationArn": topic, "ConnectionEvents": ["Connect"]}
+    made = ec2.create_vpc_endpoint_connection_notification(**asked)["ConnectionNotification"]
+    id = made["ConnectionNotificationId"]
+    assert (made["ConnectionNotificationType"], made["ConnectionNotificationState"]) == ("Topic", "Enabled")
+    ec2.modify_vpc_endpoint_connection_notification(ConnectionNotificationId=id, ConnectionEvents=["Accept", "Delete"])
+    (shown,) = ec2.describe_vpc_endpoint_connection_notifications(ConnectionNotificationId=id)[
+        "ConnectionNotificationSet"
+    ]
+    assert shown == {**made, "ConnectionEvents": ["Accept", "Delete"]}
+    for wrong, code in (
+        ({"VpcEndpointId": "vpce-1"}, "InvalidParameter"),
+        ({"ConnectionEvents": ["Ping"]}, "InvalidParameterValue"),
+        ({"ConnectionNotificationArn": "arn:aws:sqs:us-east-1:123456789012:q"}, "InvalidParameterValue"),
+        ({"ServiceId": "vpce-svc-none"}, "InvalidVpcEndpointServiceId.NotFound"),
+    ):
+        assert ec2.refused("create_vpc_endpoint_connection_notification", **{**asked, **wrong})[0] == code
+    gone = {"ConnectionNotificationIds": [id]}
+    assert ec2.delete_vpc_endpoint_connection_notifications(**gone) == {"Unsuccessful": []}
+    (failed,) = ec2.delete_vpc_endpoint_connection_notifications(**gone)["Unsuccessful"]
+    assert failed["Error"]["Code"] == "InvalidConnectionNotification"
