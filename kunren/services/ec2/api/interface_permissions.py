@@ -70,5 +70,5 @@ def _to_wire(permission: InterfacePermission) -> dict[str, Any]:
         "NetworkInterfaceId": permission.interface_id,
         "AwsAccountId": permission.grantee,
         "Permission": permission.permission,
-        "PermissionState": {"State": "granted"},
+        "PermissionState": {"State": "GRANTED"},  # so AWS writes it, whatever its model says
     }

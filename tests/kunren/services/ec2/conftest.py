@@ -61,14 +61,14 @@ def fits(shape: Any, value: Any, where: str = "") -> None:
             "timestamp": (float, datetime),
         }
         assert isinstance(value, types[kind]), f"{where}: {value!r} is no {kind}"
-        # EC2 says "available" of gateways and endpoints and "nat_gateway" where its own model lists neither
+        # EC2 says "available" of gateways and endpoints, "nat_gateway" and "GRANTED" where its model lists none of it
         states = (
             "InternetGateways[].Attachments[].State",
             "VpcEndpoint.State",
             "VpcEndpoints[].State",
             ".VpcEndpointState",
         )
-        unlisted = where.endswith(states) or value == "nat_gateway"
+        unlisted = where.endswith(states) or value in ("nat_gateway", "GRANTED")
         if getattr(shape, "enum", None) and not unlisted:
             assert value in shape.enum, f"{where}: {value!r}"
 

@@ -152,7 +152,7 @@ def test_another_account_may_give_an_interface_its_address_where_it_is_permitted
     id = permission["NetworkInterfacePermissionId"]
     assert permission == {
         **granted, "NetworkInterfacePermissionId": id, "Permission": "EIP-ASSOCIATE",
-        "PermissionState": {"State": "granted"},
+        "PermissionState": {"State": "GRANTED"},
     }  # fmt: skip
     twice = ec2.refused("create_network_interface_permission", **granted, Permission="EIP-ASSOCIATE")
     assert twice[0] == "InvalidParameterValue"
