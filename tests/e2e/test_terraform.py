@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from terraforming import Case, provider_mirror
+from terraforming import Case, Terraform, provider_mirror
 
 
 def site(case: Case) -> None:
@@ -62,7 +62,7 @@ def nothing_left(case: Case) -> bool:
 def names(case: Case) -> None:
     """Public and private zones with every common record, weights, a delegation."""
     domain, configuration = case.domain, case.configuration("names", domain=case.domain)
-    for address in ("198.19.0.10", "198.19.0.30"):
+    for address, changes in (("198.19.0.10", True), ("198.19.0.30", False)):
         server = configuration.apply(address=address)["name_servers"][0]
 
         def asked(name: str, kind: str, server: str = server) -> list[str]:
@@ -73,8 +73,9 @@ def names(case: Case) -> None:
         assert asked(f"caa.{domain}", "CAA") == ['0 issue "ca.test"']
         assert case.dig(f"www.below.{domain}") == [address]  # through the delegation
         assert case.dig("db.internal.test") == []  # private zones are unseen here
-        configuration.apply(address="198.19.0.20")
-        case.until(lambda: "198.19.0.20" in asked(f"www.{domain}", "A"), "the changed record", 20)
+        if changes:
+            configuration.apply(address="198.19.0.20")
+            case.until(lambda: "198.19.0.20" in asked(f"www.{domain}", "A"), "the changed record", 20)
         configuration.destroy()
         assert nothing_left(case)
 
@@ -185,6 +186,132 @@ def failover(case: Case) -> None:
     assert nothing_left(case)
 
 
+def pieces(case: Case) -> None:
+    """Single pieces of networks, and a service that another account reaches by PrivateLink."""
+    consumer = str(int(case.account) + 1)
+    configuration = case.configuration("pieces", domain=case.domain, consumer=consumer)
+    made = configuration.apply()
+    assert made["seen"] == {
+        "vpcs": 3, "subnets": 2, "tables": 2, "acls": 2, "groups": 2, "rules": 2, "nats": 2, "addresses": 3,
+        "peerings": 1, "entries": 2, "pools": 0, "route": True, "s3": True, "pair": ["10.80.1.20", "10.80.1.21"],
+        "owner": case.account,
+    }  # fmt: skip
+    assert made["nat_addresses"] == 1
+    assert case.dig("-x", made["mail_address"]) == [f"mail.{case.domain}."]
+    _serves(case, made)
+    assert configuration.apply(secondary="false")["nat_addresses"] == 0
+    configuration.adopt(
+        "aws_vpc_endpoint_service.main", "aws_vpc_endpoint.service", "aws_nat_gateway.public", "aws_network_interface.pair",
+        "aws_vpc_peering_connection.peer", "aws_network_acl.more", "aws_ec2_managed_prefix_list.offices",
+    )  # fmt: skip
+    configuration.destroy()
+    _serves(case, configuration.apply(secondary="true"))
+    configuration.destroy()
+    assert nothing_left(case)
+    assert case.client("ec2").describe_vpc_endpoint_service_configurations()["ServiceConfigurations"] == []
+    assert len(case.kunren.client("ec2", consumer).describe_vpcs()["Vpcs"]) == 1
+
+
+def _serves(case: Case, made: dict) -> None:
+    """The consumer's subnet reaches the provider's target by the service's private name."""
+    where = ("--subnet", made["provider_subnet"], "--security-group", made["provider_group"], "--address", "10.80.1.50")
+    target = case.running.program(case.kunren, "target.py", "served", "8080", where=where)
+    target.hear_until("ready")
+    elb = case.client("elbv2")
+    group = elb.describe_target_groups()["TargetGroups"][0]["TargetGroupArn"]
+
+    def health() -> list[str]:
+        shown = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+        return [each["TargetHealth"]["State"] for each in shown]
+
+    case.until(lambda: health() == ["healthy"], "a healthy target", 60)
+    command = ("exec", "--subnet", made["consumer_subnet"], "--security-group", made["consumer_group"], "--")
+    curl = ("curl", "-s", "--max-time", "10", f"http://api.{case.domain}/")
+    assert json.loads(case.kunren.run(*command, *curl).stdout)["name"] == "served"
+    assert target.end() is not None
+
+
+SAYS = """
+import os
+def handler(event, context):
+    return {"statusCode": 200, "headers": {"content-type": "text/plain"}, "body": os.environ["GREETING"]}
+"""
+
+
+def estate(case: Case) -> None:
+    """What teams build from modules: three zones with a NAT gateway each, sites, balancers, a function."""
+    domains = [f"{name}.{case.domain}" for name in ("alpha", "beta")]
+    configuration = case.configuration("estate", domains=json.dumps(domains))
+    _packed(configuration, "app.zip", "app.py", SAYS)
+    made = configuration.apply()
+    configuration.run("apply", "-refresh-only", "-auto-approve")  # what only then is known: rules of groups, say
+    assert "No changes." in configuration.run("plan", "-refresh-only")
+    for domain in domains:
+        for name in (domain, f"www.{domain}"):  # each with a certificate of its own, by SNI
+            assert case.curl("-L", f"http://{name}/") == "hello"
+        assert (
+            case.curl("-o", "/dev/null", "-w", "%{redirect_url}", f"https://{domain}/old/x")
+            == f"https://{domain}:443/new"
+        )
+        assert case.dig(f"weighted.{domain}", "TXT") == ['"blue"']
+        assert case.dig(domain, "MX") == []
+        assert case.dig(f"mail.{domain}", "MX") == [f"10 mx.{domain}."]
+    assert case.curl(made["function_url"]) == "hello"
+    elb = case.client("elbv2")
+    by_name = {each["TargetGroupName"]: each["TargetGroupArn"] for each in elb.describe_target_groups()["TargetGroups"]}
+
+    def health() -> list[str]:
+        shown = elb.describe_target_health(TargetGroupArn=by_name["estate-entry-front"])["TargetHealthDescriptions"]
+        return [each["TargetHealth"]["State"] for each in shown]
+
+    case.until(lambda: health() == ["healthy"], "the one load balancer healthy behind the other", 60)
+    curl = ("-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", "-H", f"Host: {domains[0]}")
+    assert case.curl(*curl, f"http://{made['entry']}/") == f"301 https://{domains[0]}:443/"
+    command = ("exec", "--subnet", made["private_subnet"], "--security-group", made["group"], "--")
+    assert case.kunren.run(*command, "curl", "-sSL", "--max-time", "10", f"http://{domains[1]}/").stdout == "hello"
+    inside = case.kunren.run(*command, "dig", "+short", "front.estate.internal", "CNAME").stdout
+    assert inside.lower() == f"{made['front'].lower()}.\n"
+    assert len(set(made["nat_public_ips"])) == 3
+    shown = case.client("ec2").describe_subnets(Filters=[{"Name": "tag:ManagedBy", "Values": ["terraform"]}])
+    assert len(shown["Subnets"]) == 9  # the provider's default tags are on all
+
+    configuration.apply(greeting="good day", moved='{"old": "/newer", "older": "/newer"}')
+    for domain in domains:
+        case.until(lambda domain=domain: case.curl(f"https://{domain}/") == "good day", "the new version", 20)
+        for path in ("old", "older"):
+            shown = case.curl("-o", "/dev/null", "-w", "%{redirect_url}", f"https://{domain}/{path}")
+            assert shown == f"https://{domain}:443/newer"
+    configuration.destroy()
+    assert nothing_left(case)
+    configuration.apply(greeting="again")
+    case.until(lambda: case.curl(f"https://{domains[1]}/") == "again", "the estate once more", 20)
+    configuration.destroy()
+    assert nothing_left(case)
+
+
+def surroundings(case: Case) -> None:
+    """What stands around a load balancer, most of it answered by moto: no plan finds a difference."""
+    configuration = case.configuration("surroundings")
+    for retries in ("3", "5"):
+        made = configuration.apply(retries=retries)
+        listed = case.client("s3").list_objects_v2(Bucket=made["bucket"])["Contents"]
+        assert [each["Key"] for each in listed] == [f"alb/AWSLogs/{case.account}/ELBAccessLogTestFile"]
+        case.client("sns").publish(TopicArn=made["topic"], Message=f"alert {retries}")
+        (received,) = case.client("sqs").receive_message(QueueUrl=made["queue"], WaitTimeSeconds=10)["Messages"]
+        assert received["Body"] == f"alert {retries}"
+        case.client("sqs").delete_message(QueueUrl=made["queue"], ReceiptHandle=received["ReceiptHandle"])
+    configuration.destroy()
+    assert nothing_left(case)
+    configuration.apply()
+    configuration.destroy()
+    assert nothing_left(case)
+
+
+def _packed(configuration: Terraform, archive: str, file: str, text: str) -> None:
+    with zipfile.ZipFile(configuration.folder / archive, "w") as opened:
+        opened.writestr(file, text)
+
+
 GREETER = """
 import os, words
 def handler(event, context):
@@ -195,9 +322,8 @@ def handler(event, context):
 def functions(case: Case) -> None:
     """A function with version, alias, URL, layer, retries, and a queue that feeds it."""
     configuration = case.configuration("functions")
-    for name, file, text in (("app.zip", "app.py", GREETER), ("layer.zip", "python/words.py", 'END = "!"\n')):
-        with zipfile.ZipFile(configuration.folder / name, "w") as archive:
-            archive.writestr(file, text)
+    _packed(configuration, "app.zip", "app.py", GREETER)
+    _packed(configuration, "layer.zip", "python/words.py", 'END = "!"\n')
     made = configuration.apply()
     assert made["version"] == "1"
     assert case.curl(made["url"]) == "hello!"
@@ -221,7 +347,7 @@ def functions(case: Case) -> None:
 @pytest.mark.timeout(900)
 def test_configurations_are_applied_changed_and_destroyed_twice(terraform_cases):
     """All of them at once: nearly all the time are pauses that the provider makes before it looks at all."""
-    terraform_cases([site, names, failover, network, streams, functions])
+    terraform_cases([site, names, failover, network, pieces, streams, estate, functions, surroundings])
 
 
 def test_the_provider_is_found_where_terraform_looks_for_it(tmp_path):

@@ -21,6 +21,7 @@ from typing import Any
 
 CONFIGURATIONS = Path(__file__).parent
 RUN_TIMEOUT_S = 900
+WIDE = "-parallelism=50"  # records, say, are each waited for half a minute before the first look
 _AWS = "*/hashicorp/aws/*"  # in a mirror, below the host's name: a folder per version, or archives
 
 
@@ -64,8 +65,11 @@ class Terraform:
     """One configuration in a folder of its own, applied to one account. `variables` are its Terraform variables."""
 
     def __init__(self, folder: Path, configuration: str, port: int, account: str, **variables: str) -> None:
-        folder.mkdir(parents=True)
-        shutil.copy(CONFIGURATIONS / f"{configuration}.tf", folder / "main.tf")
+        if (CONFIGURATIONS / configuration).is_dir():
+            shutil.copytree(CONFIGURATIONS / configuration, folder)
+        else:
+            folder.mkdir(parents=True)
+            shutil.copy(CONFIGURATIONS / f"{configuration}.tf", folder / "main.tf")
         self.folder = folder
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("TF_")},
@@ -92,15 +96,15 @@ class Terraform:
     def apply(self, **variables: str) -> dict[str, Any]:
         """Apply; what is there is what was asked for, so a plan then has nothing to do. The outputs."""
         self.set(**variables)
-        self.run("apply", "-auto-approve")
+        self.run("apply", "-auto-approve", WIDE)
         self.unchanged()
         return {name: each["value"] for name, each in json.loads(self.run("output", "-json")).items()}
 
-    def unchanged(self, *options: str) -> None:
-        self.run("plan", "-detailed-exitcode", *options)
+    def unchanged(self) -> None:
+        self.run("plan", "-detailed-exitcode")
 
     def destroy(self) -> None:
-        self.run("destroy", "-auto-approve")
+        self.run("destroy", "-auto-approve", WIDE)
 
     def adopt(self, *addresses: str, **named: str) -> None:
         """Forget these resources and import them again, the first as `terraform import` does, the others by `import`
