@@ -31,6 +31,7 @@ def install_service(package: str, chance: Chance) -> None:
     if package == "sqs":
         _receive_without_waiting(chance)
         _redrive_policies_without_spaces()
+        _queue_policies_stay()
     elif package == "kms":
         _default_keys_are_changes(chance)
 
@@ -148,6 +149,20 @@ def _redrive_policies_without_spaces() -> None:
         return found
 
     queue.attributes = property(attributes)
+
+
+def _queue_policies_stay() -> None:
+    """SetQueueAttributes changes what it names; moto forgot the queue's policy with every other attribute."""
+    from moto.sqs.models import Queue
+
+    queue: Any = Queue
+    real = queue._set_attributes
+
+    def set_attributes(self: Any, attributes: dict[str, Any], now: float | None = None) -> None:
+        kept = {} if "Policy" in attributes else {"Policy": self.policy}
+        real(self, {**attributes, **kept}, now)
+
+    queue._set_attributes = set_attributes
 
 
 def _default_keys_are_changes(chance: Chance) -> None:

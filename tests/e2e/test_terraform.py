@@ -40,7 +40,7 @@ def site(case: Case) -> None:
     configuration.destroy()
     assert nothing_left(case)
 
-    configuration.apply(body="third")
+    configuration.apply(planned=False, body="third")
     case.until(lambda: asked() == "third 200  0", "the site once more", 20)
     configuration.destroy()
     assert nothing_left(case)
@@ -63,7 +63,7 @@ def names(case: Case) -> None:
     """Public and private zones with every common record, weights, a delegation."""
     domain, configuration = case.domain, case.configuration("names", domain=case.domain)
     for address, changes in (("198.19.0.10", True), ("198.19.0.30", False)):
-        server = configuration.apply(address=address)["name_servers"][0]
+        server = configuration.apply(planned=changes, address=address)["name_servers"][0]
 
         def asked(name: str, kind: str, server: str = server) -> list[str]:
             return case.dig(f"@{server}", "+norecurse", name, kind, place="london")
@@ -91,12 +91,12 @@ def network(case: Case) -> None:
     configuration.adopt(
         "aws_vpc.main", "aws_subnet.public[0]", "aws_internet_gateway.main", "aws_nat_gateway.main", "aws_eip.nat",
         "aws_route_table.private", "aws_route.internet", "aws_security_group.web", "aws_network_acl.private",
-        "aws_vpc_security_group_ingress_rule.web", "aws_vpc_endpoint.sqs", "aws_ec2_managed_prefix_list.offices",
+        "aws_vpc_security_group_ingress_rule.web", "aws_vpc_endpoint.sqs", "aws_vpc_peering_connection.peer", "aws_ec2_managed_prefix_list.offices",
         aws_route="{route_table_id}_{destination_cidr_block}",
     )  # fmt: skip
     configuration.destroy()
     assert nothing_left(case)
-    _carries_traffic(case, configuration.apply(), port=9090)
+    _carries_traffic(case, configuration.apply(planned=False), port=9090)
     configuration.destroy()
     assert nothing_left(case)
 
@@ -129,7 +129,7 @@ def streams(case: Case) -> None:
     _balances(case, made, 7002, closed=7000, preserved=True)
     configuration.destroy()
     assert nothing_left(case)
-    _balances(case, configuration.apply(listener_port="7000", preserve="false"), 7000)
+    _balances(case, configuration.apply(planned=False, listener_port="7000", preserve="false"), 7000)
     configuration.destroy()
     assert nothing_left(case)
 
@@ -180,7 +180,7 @@ def failover(case: Case) -> None:
     assert route53.list_health_checks()["HealthChecks"] == []
     assert nothing_left(case)
 
-    configuration.apply()
+    configuration.apply(planned=False)
     case.until(lambda: case.dig(app) == ["198.19.0.20"], "the secondary once more", 60)
     configuration.destroy()
     assert nothing_left(case)
@@ -200,12 +200,8 @@ def pieces(case: Case) -> None:
     assert case.dig("-x", made["mail_address"]) == [f"mail.{case.domain}."]
     _serves(case, made)
     assert configuration.apply(secondary="false")["nat_addresses"] == 0
-    configuration.adopt(
-        "aws_vpc_endpoint_service.main", "aws_vpc_endpoint.service", "aws_nat_gateway.public", "aws_network_interface.pair",
-        "aws_vpc_peering_connection.peer", "aws_network_acl.more", "aws_ec2_managed_prefix_list.offices",
-    )  # fmt: skip
     configuration.destroy()
-    _serves(case, configuration.apply(secondary="true"))
+    _serves(case, configuration.apply(planned=False, secondary="true"))
     configuration.destroy()
     assert nothing_left(case)
     assert case.client("ec2").describe_vpc_endpoint_service_configurations()["ServiceConfigurations"] == []
@@ -283,7 +279,7 @@ def estate(case: Case) -> None:
             assert shown == f"https://{domain}:443/newer"
     configuration.destroy()
     assert nothing_left(case)
-    configuration.apply(greeting="again")
+    configuration.apply(planned=False, greeting="again")
     case.until(lambda: case.curl(f"https://{domains[1]}/") == "again", "the estate once more", 20)
     configuration.destroy()
     assert nothing_left(case)
@@ -302,7 +298,7 @@ def surroundings(case: Case) -> None:
         case.client("sqs").delete_message(QueueUrl=made["queue"], ReceiptHandle=received["ReceiptHandle"])
     configuration.destroy()
     assert nothing_left(case)
-    configuration.apply()
+    configuration.apply(planned=False)
     configuration.destroy()
     assert nothing_left(case)
 
@@ -339,7 +335,7 @@ def functions(case: Case) -> None:
     case.until(lambda: case.curl(made["url"]) == "good day!", "the new version", 20)
     configuration.destroy()
     assert case.client("lambda").list_functions()["Functions"] == []
-    assert case.curl(configuration.apply(greeting="hello")["url"]) == "hello!"
+    assert case.curl(configuration.apply(planned=False, greeting="hello")["url"]) == "hello!"
     configuration.destroy()
     assert case.client("lambda").list_functions()["Functions"] == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import threading
@@ -269,6 +270,19 @@ def test_a_redrive_policy_is_told_as_it_was_written(front: Front) -> None:
     queue = sqs.create_queue(QueueName="work", Attributes={"RedrivePolicy": written})["QueueUrl"]
     told = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["RedrivePolicy"])["Attributes"]
     assert told == {"RedrivePolicy": written}
+
+
+def test_a_queues_policy_stays_when_other_attributes_change(front: Front) -> None:
+    sqs = front.client("sqs", "555555555555")
+    queue = sqs.create_queue(QueueName="work")["QueueUrl"]
+    allow = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"DelaySeconds": "5"})
+    told = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["Policy", "DelaySeconds"])["Attributes"]
+    assert (json.loads(told["Policy"]), told["DelaySeconds"]) == (json.loads(policy), "5")
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": ""})
+    assert "Policy" not in sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
 
 
 def test_an_operation_that_moto_lacks_answers_501_in_the_services_own_shape(front: Front) -> None:
