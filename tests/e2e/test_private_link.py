@@ -1,6 +1,8 @@
 """Services of one's own behind a Network Load Balancer, reached from other accounts' VPCs by interface endpoints."""
 
 import json
+import os
+import signal
 
 import pytest
 from botocore.exceptions import ClientError
@@ -219,3 +221,29 @@ def test_a_verified_private_name_leads_to_the_endpoint(kunren, account, provider
     inside = running.shell(kunren, *provider.where())
     interface = provider.ec2.describe_network_interfaces(NetworkInterfaceIds=made["NetworkInterfaceIds"])
     assert inside.dig(f"api.{domain}") == [interface["NetworkInterfaces"][0]["PrivateIpAddress"]]
+
+
+def test_a_connection_outlives_the_daemon(own_kunren, programs, until):
+    own_kunren.up("--speed", "20")
+    provider = Provider(own_kunren, "100000000001", programs, until)
+    consumer = Consumer(own_kunren, "100000000002")
+    service = provider.service(AcceptanceRequired=False)
+    allowed = {"ServiceId": service["ServiceId"], "AddAllowedPrincipals": ["*"]}
+    provider.ec2.modify_vpc_endpoint_service_permissions(**allowed)
+    endpoint = consumer.connect(service["ServiceName"])
+
+    def reached():
+        client = programs(own_kunren, "flow_client.py", where=consumer.where())
+        name = endpoint["DnsEntries"][0]["DnsName"]
+        client.say(json.dumps({"open": [name, 7000]}))
+        return json.loads(client.hear()).get("said", [""])[0]
+
+    until(lambda: consumer.endpoint(endpoint["VpcEndpointId"])["State"] == "available", "an available endpoint")
+    assert reached() == "one"
+    os.kill(own_kunren.pid, signal.SIGKILL)
+    provider.target.process.wait(10)
+    own_kunren.up("--speed", "20")
+    two = programs(own_kunren, "flow_target.py", "two", "9000", where=provider.where("10.0.1.50"))
+    two.hear_until("ready")
+    until(lambda: consumer.endpoint(endpoint["VpcEndpointId"])["State"] == "available", "available again")
+    until(lambda: reached() == "two", "the new target behind it", 60)
