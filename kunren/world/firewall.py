@@ -53,11 +53,13 @@ def vpc_rules(
     borders: Sequence[Border] = (),
     service_routes: Sequence[tuple[str, str]] = (),
     served: Sequence[str] = (),
+    blocked: frozenset[str] = frozenset(),
 ) -> str:
     """The table of a VPC's namespace: translation at the uplink, network ACLs at the subnets' borders, and the security
     groups of load balancer nodes. `service_routes` are the ways of subnets (block) to AWS's own addresses (block): what
     takes one leaves under the VPC's own address of the uplink, which leads back here alone. `served` are the devices by
-    which endpoints to load balancers come, whose groups have been asked about the client itself by then."""
+    which endpoints to load balancers come, whose groups have been asked about the client itself by then. `blocked` are
+    private addresses whose public ones carry nothing."""
     parts = acl_chains(borders, resolver, public, FLOW_MARK)
     to_services = [f'oifname "{UPLINK}" ip saddr {subnet} ip daddr {service}' for subnet, service in service_routes]
     if public:
@@ -79,7 +81,9 @@ def vpc_rules(
         parts.append(nft.chain("postrouting", "nat", "postrouting", "srcnat", "accept", leaving))
     # Who was reached by translation may answer by it, with or without a public address of its own.
     answers = [f'oifname "{UPLINK}" ct direction reply ct status & dnat == dnat accept']
-    may_leave = [f"{way} accept" for way in to_services] + (
+    cut_off = sorted(address for address, private in public.items() if private in blocked)
+    kept_in = [f'oifname "{UPLINK}" ip saddr {nft.among(sorted(blocked))} drop'] if blocked else []
+    may_leave = [*(f"{way} accept" for way in to_services), *kept_in] + (
         [*answers, f'oifname "{UPLINK}" ip saddr != {{ {", ".join(sorted(set(public.values())))} }} drop']
         if public
         else [f'oifname "{UPLINK}" drop']
@@ -92,6 +96,7 @@ def vpc_rules(
     devices = [f'"{each}"' for each in served]
     by_endpoints = [f"iifname {nft.among(devices)} accept"] if devices else []
     addressed = [
+        *([f'iifname "{UPLINK}" ip daddr {nft.among(cut_off)} drop'] if cut_off else []),
         *by_endpoints,
         *(f"ct state new {line}" for line in _dispatch("daddr", "in", nodes)),
         *(f'iifname "{UPLINK}" ct state new {line}' for line in _dispatch("daddr", "in", nodes, public)),

@@ -197,6 +197,7 @@ def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = Mappi
                 _borders(network),
                 _service_routes(network),
                 [device_name("j", each.id) for each in network.served],
+                network.blocked,
             ),
         ),
         Veth(router, device, namespace, UPLINK),

@@ -162,6 +162,7 @@ class VpcNetwork:
     peerings: tuple[str, ...] = ()  # ids of the peering connections that link it with other VPCs
     internet_gateway: bool = False
     public: dict[str, str] = field(default_factory=dict)
+    blocked: frozenset[str] = frozenset()  # private addresses of which the internet gateway carries nothing
     resolver: ResolverSettings = ResolverSettings()
     observed: frozenset[str] = frozenset()  # ids of the interfaces whose flows are counted
     flows_kept_s: int = 1200  # real seconds until an idle flow is forgotten

@@ -16,7 +16,8 @@ from kunren.control.store import Key, Resource, Snapshot, Store, Tx
 from kunren.core.clock import Clock
 from kunren.dataplane.dns import ec2_names, names
 from kunren.dataplane.dns.vpc_names import VpcNames
-from kunren.services.ec2 import cidr, peerings, prefix_lists, private_link, store
+from kunren.services.ec2 import cidr, peerings, prefix_lists, private_link, public_access, store
+from kunren.services.ec2.access_model import PublicAccess, PublicAccessExclusion
 from kunren.services.ec2.dataplane import Timers, is_used, vpc_network
 from kunren.services.ec2.model import (
     AppliedPrefixLists,
@@ -51,7 +52,9 @@ _PARTS = {
 
 _SEEN_BY_PEERS = (NetworkInterface.kind, InternetGateway.kind)
 _OF_PRIVATE_LINK = (VpcEndpoint.kind, EndpointServiceConfiguration.kind, LoadBalancer.kind)
-_SHARED = frozenset({PrefixList.kind, DhcpOptions.kind})  # of an account and region: any of its VPCs may use them
+_SHARED = frozenset(
+    {PrefixList.kind, DhcpOptions.kind, PublicAccess.kind, PublicAccessExclusion.kind}
+)  # of an account and region: any of its VPCs may use them
 
 
 def _concerns(kind: str) -> bool:
@@ -267,10 +270,16 @@ class VpcController:
         named |= {id for each in store.route_tables_of(snapshot, vpc) for id in prefix_lists.named_by_table(each)}
         found = (prefix_lists.find(snapshot, self._spec, vpc.account, vpc.region, id) for id in named)
         versions = {each.id: each.version for each in found if each is not None}
-        before = snapshot.get(AppliedPrefixLists, vpc.account, vpc.region, vpc.id)
-        if before is None or versions != before.versions:
+        now = AppliedPrefixLists(
+            account=vpc.account,
+            region=vpc.region,
+            id=vpc.id,
+            versions=versions,
+            public_access=public_access.wanted(snapshot, vpc),
+        )
+        if snapshot.get(AppliedPrefixLists, vpc.account, vpc.region, vpc.id) != now:
             with self._store.write() as tx:
-                tx.put(AppliedPrefixLists(account=vpc.account, region=vpc.region, id=vpc.id, versions=versions))
+                tx.put(now)
 
     def _gone(self, interface_id: str) -> None:
         for waiter in self._waiting.pop(interface_id, ()):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from kunren.control.store import Snapshot
 from kunren.core.clock import Clock
-from kunren.services.ec2 import dhcp, nat_addresses, peerings, prefix_lists, private_link, store
+from kunren.services.ec2 import dhcp, nat_addresses, peerings, prefix_lists, private_link, public_access, store
 from kunren.services.ec2.flow_logs.coverage import covered_by
 from kunren.services.ec2.model import (
     AclEntry,
@@ -134,6 +134,7 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
         public={public: private for each in interfaces for public, private in store.public_addresses(each).items()}
         if gateway
         else {},
+        blocked=public_access.blocked(snapshot, vpc, interfaces),
         observed=_observed(snapshot, vpc),
         flows_kept_s=timers.flows_kept_s,
     )

@@ -243,6 +243,11 @@ class InterfacePermissionNotFound(_NoSuchId):
     word = "permission"
 
 
+class PublicAccessExclusionNotFound(_NoSuchId):
+    code = "InvalidVpcBlockPublicAccessExclusionId.NotFound"
+    word = "VPC block public access exclusion"
+
+
 class PublicPoolNotFound(_NoSuchId):
     code = "InvalidPublicIpv4PoolID.NotFound"
     word = "public IPv4 pool"

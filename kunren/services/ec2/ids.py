@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from kunren.control.store import Resource
 from kunren.core.errors import AwsError
 from kunren.services.ec2 import endpoint_errors, errors
+from kunren.services.ec2.access_model import PublicAccessExclusion
 from kunren.services.ec2.model import (
     DhcpOptions,
     ElasticIp,
@@ -121,6 +122,15 @@ INTERFACE_PERMISSION = IdKind(
     InterfacePermission,
     IdForm("eni-perm", "", "InvalidPermissionID.Malformed", errors.InterfacePermissionNotFound),
 )
+PUBLIC_ACCESS_EXCLUSION = IdKind(
+    PublicAccessExclusion,
+    IdForm(
+        "vpcbpa-exclude",
+        "vpc-block-public-access-exclusion",
+        "InvalidVpcBlockPublicAccessExclusionId.Malformed",
+        errors.PublicAccessExclusionNotFound,
+    ),
+)
 SECURITY_GROUP_RULE = IdForm(
     "sgr", "security-group-rule", "InvalidSecurityGroupRuleId.Malformed", errors.SecurityGroupRuleNotFound
 )
@@ -149,5 +159,6 @@ TAGGABLE: tuple[IdKind[Any], ...] = (
     PREFIX_LIST,
     VPC_ENDPOINT,
     ENDPOINT_SERVICE,
+    PUBLIC_ACCESS_EXCLUSION,
     FLOW_LOG,
 )

@@ -360,12 +360,14 @@ class PrefixList(Resource, frozen=True, kw_only=True):
 
 
 class AppliedPrefixLists(Resource, frozen=True, kw_only=True):
-    """Observed: the versions of prefix lists that a running VPC's routes and firewalls hold. The id is the VPC's."""
+    """Observed: the versions of prefix lists that a running VPC's routes and firewalls hold, and the rules of VPC Block
+    Public Access that its network was made of. The id is the VPC's."""
 
     kind: ClassVar[str] = "ec2.applied-prefix-lists"
     durable: ClassVar[bool] = False
 
     versions: dict[str, int]
+    public_access: tuple[str, ...] = ()
 
 
 class VpcEndpoint(Resource, frozen=True, kw_only=True):

@@ -40,6 +40,13 @@ class NatGatewayAddressLimitExceeded(AwsError):
         super().__init__(f"Performing this operation would exceed the limit of {limit} addresses per NAT gateway")
 
 
+class PublicAccessExclusionLimitExceeded(AwsError):
+    code = "VpcBlockPublicAccessExclusionLimitExceeded"
+
+    def __init__(self) -> None:
+        super().__init__("The maximum number of VPC block public access exclusions has been reached.")
+
+
 class AddressLimitExceeded(AwsError):
     code = "AddressLimitExceeded"
 

@@ -14,6 +14,7 @@ from typing import TypeAlias, TypeVar
 from kunren.control.store import Resource, Snapshot, Store, Tx
 from kunren.core.errors import AwsError
 from kunren.services.ec2 import cidr, errors
+from kunren.services.ec2.access_model import PublicAccess, PublicAccessExclusion
 from kunren.services.ec2.model import (
     AccountRegion,
     AddressPool,
@@ -87,6 +88,8 @@ KINDS: tuple[type[Resource], ...] = (
     EndpointNotification,
     EndpointEvent,
     InterfacePermission,
+    PublicAccess,
+    PublicAccessExclusion,
     FlowLog,
     FlowLogStatus,
 )

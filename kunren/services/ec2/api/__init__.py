@@ -20,6 +20,7 @@ from kunren.services.ec2.api.network_acls import NetworkAclOperations
 from kunren.services.ec2.api.network_interfaces import NetworkInterfaceOperations
 from kunren.services.ec2.api.places import PlaceOperations
 from kunren.services.ec2.api.prefix_lists import PrefixListOperations
+from kunren.services.ec2.api.public_access import PublicAccessOperations
 from kunren.services.ec2.api.route_tables import RouteTableOperations
 from kunren.services.ec2.api.routes import RouteOperations
 from kunren.services.ec2.api.security_group_rules import SecurityGroupRuleOperations
@@ -56,6 +57,7 @@ class Ec2Api(
     VpcEndpointServiceOperations,
     EndpointNotificationOperations,
     InterfacePermissionOperations,
+    PublicAccessOperations,
     FlowLogOperations,
     TagOperations,
     AbsentOperations,

@@ -54,6 +54,7 @@ class Limits:
     prefix_lists: int = 100
     vpc_endpoints: int = 50
     flow_logs_per_resource: int = 2
+    public_access_exclusions: int = 50
 
 
 class Tagged(Protocol):

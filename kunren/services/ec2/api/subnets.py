@@ -10,7 +10,7 @@ from kunren.control.store import Tx
 from kunren.core.arn import build_arn
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.ec2 import cidr, creation, default_vpc, errors, ids, quota_errors, store, tagging
+from kunren.services.ec2 import cidr, creation, default_vpc, errors, ids, public_access, quota_errors, store, tagging
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id
 from kunren.services.ec2.filters import Getter
 from kunren.services.ec2.model import NetworkInterface, Subnet
@@ -177,6 +177,7 @@ class SubnetOperations(Ec2Base):
             store.forget_pool(tx, subnet)
             for each in store.reservations_of(tx, subnet):
                 tx.delete(each)
+            public_access.forget(tx, subnet.account, subnet.region, subnet_id=subnet.id)
             tx.delete(subnet)
 
     @operation

@@ -10,7 +10,18 @@ from msgspec.structs import replace
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.ec2 import cidr, creation, default_vpc, errors, ids, peerings, quota_errors, store, tagging
+from kunren.services.ec2 import (
+    cidr,
+    creation,
+    default_vpc,
+    errors,
+    ids,
+    peerings,
+    public_access,
+    quota_errors,
+    store,
+    tagging,
+)
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id
 from kunren.services.ec2.filters import Getter
 from kunren.services.ec2.model import NetworkAcl, NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc, VpcEndpoint
@@ -133,6 +144,7 @@ class VpcOperations(Ec2Base):
                     if each.vpc_id == vpc.id:  # type: ignore[attr-defined]
                         tx.delete(each)
             peerings.end_all(tx, vpc, self.clock.now())
+            public_access.forget(tx, vpc.account, vpc.region, vpc_id=vpc.id)
             tx.delete(vpc)
             used = default_vpc.account_region(tx, ctx.account, ctx.region)
             if used.default_vpc_id == vpc.id:

@@ -197,3 +197,40 @@ def test_a_program_routes_for_a_subnet_once_its_source_destination_check_is_off(
         assert await lab.ask(namespace_of(site.inner), site.server.public_ip) == appliance.public_ip.encode()
 
     lab(story)
+
+
+def test_public_access_is_blocked_but_for_what_is_excluded(lab):
+    async def story(lab):
+        ec2, site = lab.ec2, await Site.build(lab)
+        client = await lab.world.ensure_place("virginia")
+        server = site.server
+
+        async def passes():
+            """Into the server's subnet; out of the private subnet by the NAT gateway, to the server."""
+            inward = await lab.ask(client, server.public_ip) is not None
+            return inward, await lab.ask(namespace_of(site.inner), server.public_ip) is not None
+
+        async def set_mode(mode):
+            ec2.modify_vpc_block_public_access_options(InternetGatewayBlockMode=mode)
+            await lab.controller.settled()
+            assert ec2.describe_vpc_block_public_access_options()["VpcBlockPublicAccessOptions"]["State"] == (
+                "update-complete"
+            )
+
+        assert await passes() == (True, True)
+        await set_mode("block-bidirectional")
+        assert await passes() == (False, False)
+        mode = {"InternetGatewayExclusionMode": "allow-bidirectional"}
+        ec2.create_vpc_block_public_access_exclusion(SubnetId=server.subnet_id, **mode)
+        await lab.controller.settled()
+        assert await passes() == (True, False)  # the NAT gateway's subnet is not excluded
+        await set_mode("block-ingress")
+        assert await passes() == (True, True)  # what a NAT gateway sends out may go
+        for each in ec2.describe_vpc_block_public_access_exclusions()["VpcBlockPublicAccessExclusions"]:
+            ec2.delete_vpc_block_public_access_exclusion(ExclusionId=each["ExclusionId"])
+        await lab.controller.settled()
+        assert (await passes())[0] is False
+        await set_mode("off")
+        assert await passes() == (True, True)
+
+    lab(story)
