@@ -340,7 +340,7 @@ def functions(case: Case) -> None:
     assert case.client("lambda").list_functions()["Functions"] == []
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_configurations_are_applied_changed_and_destroyed_twice(terraform_cases):
     """All of them at once: nearly all the time are pauses that the provider makes before it looks at all."""
     terraform_cases([site, names, failover, network, pieces, streams, estate, functions, surroundings])
