@@ -71,6 +71,30 @@ def test_without_cross_zone_each_node_has_its_own_zone_and_leaves_dns_when_that_
     front.until(lambda: len(front.addresses(name)) == 2, "all zones again, since none is well")
 
 
+def test_clients_of_a_vpc_get_the_address_of_their_own_zone_where_the_routing_policy_says_so(front):
+    balancer = front.balancer("near", Scheme="internal")
+    group = front.group()
+    front.listen(balancer, group)
+    front.wait_active(balancer)
+    name = balancer["DNSName"]
+    front.until(lambda: len(front.addresses(name)) == 2, "both zones in DNS")
+    own = [front.addresses(f"{zone}.{name}") for zone in front.zones]
+
+    def asked(zone):
+        where = ("--subnet", front.subnets[zone], "--security-group", front.open)
+        told = front.kunren.run("exec", *where, "--", "dig", "+short", name, check=True)
+        return sorted(line for line in told.stdout.split() if line[0].isdigit())
+
+    assert asked(0) == front.addresses(name)
+    front.elb.modify_load_balancer_attributes(
+        LoadBalancerArn=balancer["LoadBalancerArn"],
+        Attributes=[{"Key": "dns_record.client_routing_policy", "Value": "availability_zone_affinity"}],
+    )
+    front.until(lambda: asked(0) == own[0], "the own zone alone")
+    assert asked(1) == own[1]
+    assert len(front.addresses(name)) == 2, "elsewhere as ever"
+
+
 def test_udp_reaches_targets_with_the_clients_address(front):
     one, balancer = front.target("one", 0, 53, 80), front.balancer(Subnets=front.subnets[:1])
     group = front.group(one, Protocol="UDP", Port=53, HealthCheckPort="80")

@@ -50,6 +50,7 @@ class Answer:
     located: bool = False
 
 
+_NO_ZONE = Zone.build("", names.ROOT, {})
 REFUSAL = Answer(REFUSED, authoritative=False)
 FAILURE = Answer(SERVFAIL, authoritative=False)
 
@@ -154,6 +155,8 @@ def pick(asking: Asking, name: bytes, record_set: RecordSet, rtype: int) -> Reco
             if len(chosen) > 1:
                 return _merged(chosen)
             record_set = chosen[0].record_set
+            if isinstance(record_set, Routed):
+                continue
         if isinstance(record_set, Records):
             return record_set
         name = record_set.target
@@ -178,6 +181,18 @@ def _chosen(asking: Asking, name: bytes, routed: Routed, rtype: int) -> tuple[Op
         )
         asking.note(Choice(name, routed.policy, chosen.because, considered))
     return chosen.options
+
+
+def answer_of_name(
+    zones: Zones, name: bytes, rtype: int, client: Client, chance: Chance, note: Note | None = None
+) -> Answer | None:
+    """The addresses that one of AWS's own names has for a client; None where it has none of that type."""
+    asking = Asking(zones, _NO_ZONE, client, chance, note)
+    found = (zones.named(name) or {}).get(rtype)
+    records = pick(asking, name, found, rtype) if found is not None else None
+    if records is None:
+        return None
+    return Answer(NOERROR, answer=(RRset(name, rtype, records.ttl, records.rdatas),), located=asking.located)
 
 
 def _merged(options: tuple[Option, ...]) -> Records:

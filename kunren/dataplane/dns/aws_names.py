@@ -14,7 +14,7 @@ from ipaddress import IPv4Address
 from kunren.dataplane.dns import names
 from kunren.dataplane.dns.answer import NOERROR, NXDOMAIN, Answer
 from kunren.dataplane.dns.ec2_names import address_in, public_name, reversed_address
-from kunren.dataplane.dns.zones import ANY, NS, PTR, SOA, A, Node, Records, RRset, Zones
+from kunren.dataplane.dns.zones import ANY, NS, PTR, SOA, A, Node, Records, Routed, RRset, Zones
 from kunren.world.addresses import (
     NAME_SERVERS,
     customer_addresses,
@@ -182,6 +182,8 @@ def _from_node(node: Node, name: bytes, rtype: int, owner: bytes) -> Answer:
     if rtype == ANY and node:
         rtype = next(iter(node))
     found = node.get(rtype)
+    while isinstance(found, Routed):  # by the zone of a client in a VPC, which this one is not
+        found = found.options[-1].record_set
     if isinstance(found, Records):
         return Answer(NOERROR, answer=(RRset(name, rtype, found.ttl, found.rdatas),))
     return Answer(NOERROR, authority=(soa(owner),))

@@ -4,7 +4,8 @@ Two sources, of which the closer to the name wins (developer guide, "Resolver ru
 hosted zones associated with the VPC, and the domains that come with every VPC: the names of its addresses, forwards and
 backwards. Neither falls through: a name that a private zone or an own domain covers and does not have does not exist,
 whatever the internet says. Both need the VPC's two DNS attributes ("DNS attributes for your VPC"). A public name of an
-interface of the VPC has the private address here; any other public name is the internet's business.
+interface of the VPC has the private address here, and a name of AWS that prefers the client's Availability Zone is
+answered by it; any other public name is the internet's business.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
 from kunren.dataplane.dns import names
-from kunren.dataplane.dns.answer import NOERROR, NXDOMAIN, Answer, Note, answer
+from kunren.dataplane.dns.answer import NOERROR, NXDOMAIN, Answer, Note, answer, answer_of_name
 from kunren.dataplane.dns.aws_names import soa
 from kunren.dataplane.dns.ec2_names import address_in, internal_domain, private_name, public_domain, reversed_address
 from kunren.dataplane.dns.policies import GLOBAL, Chance, Client
@@ -56,6 +57,8 @@ def vpc_answer(
     zones: Zones, vpc: VpcNames, name: bytes, rtype: int, client: Client, chance: Chance, note: Note | None = None
 ) -> Answer | None:
     """The VPC's own answer; None where the name is left to the internet."""
+    if rtype == A and zones.is_near(name):
+        return answer_of_name(zones, name, rtype, client, chance, note)
     if not vpc.hostnames:
         return None
     domain = _own_domain(vpc, name)

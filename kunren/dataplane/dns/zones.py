@@ -64,7 +64,7 @@ class Option:
     east) with `bias`, `blocks` (a CIDR collection's id and a location of it, or "*"), `affinity` (kind and id of a
     location of Availability Zones)."""
 
-    record_set: Records | Alias
+    record_set: Records | Alias | Routed
     identifier: str = ""
     weight: int = 0
     region: str = ""
@@ -157,21 +157,40 @@ class Zone:
 @dataclass(frozen=True, slots=True)
 class NameRecords:
     """Addresses of one of AWS's own names. `a` and `aaaa` are addresses as text, which answers shuffle; `healthy` is
-    what an alias that evaluates its target's health sees."""
+    what an alias that evaluates its target's health sees. `near` are the `a` that clients in a VPC are to get by the id
+    of their Availability Zone, in so many of a hundred answers (`near_share`)."""
 
     a: tuple[str, ...] = ()
     aaaa: tuple[str, ...] = ()
     ptr: tuple[str, ...] = ()  # names
     ttl: int = 60
     healthy: bool = True
+    near: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    near_share: int = 100
 
     def node(self) -> Node:
         found = {
-            A: tuple(IPv4Address(each).packed for each in self.a),
-            AAAA: tuple(IPv6Address(each).packed for each in self.aaaa),
-            PTR: tuple(names.to_wire(each) for each in self.ptr),
+            A: self._records(self.a),
+            AAAA: Records(self.ttl, tuple(IPv6Address(each).packed for each in self.aaaa)),
+            PTR: Records(self.ttl, tuple(names.to_wire(each) for each in self.ptr)),
         }
-        return {rtype: Records(self.ttl, rdatas) for rtype, rdatas in found.items() if rdatas}
+        node: dict[int, RecordSet] = {rtype: records for rtype, records in found.items() if records.rdatas}
+        if A in node and self.near:
+            node[A] = self._by_zone(found[A])
+        return node
+
+    def _records(self, addresses: Iterable[str]) -> Records:
+        return Records(self.ttl, tuple(IPv4Address(each).packed for each in addresses))
+
+    def _by_zone(self, everywhere: Records) -> Routed:
+        """The last option is for everybody."""
+        near = [Option(self._records(addresses), affinity=("AvailabilityZone", zone)) for zone, addresses in self.near]
+        routed = Routed("AZ affinity", (*near, Option(everywhere, affinity=("Global", "global"))))
+        if self.near_share == 100:
+            return routed
+        return Routed(
+            "weighted", (Option(routed, weight=self.near_share), Option(everywhere, weight=100 - self.near_share))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +277,10 @@ class Zones:
         """What one of AWS's own names has, if it was published. `dualstack.` before it is the same name."""
         found: tuple[Node, bool] | None = self._names.get(name) or self._dualstack(name)
         return found[0] if found is not None else None
+
+    def is_near(self, name: bytes) -> bool:
+        """Whether the addresses of a published name depend on the Availability Zone of who asks in a VPC."""
+        return isinstance((self.named(name) or {}).get(A), Routed)
 
     def is_healthy(self, name: bytes) -> bool:
         """Whether a published name says that what stands behind it is well."""

@@ -10,6 +10,7 @@ All start from the store alone, so a restart converges.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -237,7 +238,9 @@ def names(
         return {balancer.dns_name: name_records(snapshot, balancer, live, groups)}
     found = {f"{node.zone_name}.{balancer.dns_name}": name_records(snapshot, balancer, [node], groups) for node in live}
     answering = network.answering(snapshot, balancer, live)
-    found[balancer.dns_name] = name_records(snapshot, balancer, answering, groups)
+    found[balancer.dns_name] = dataclasses.replace(
+        name_records(snapshot, balancer, answering, groups), **network.near(snapshot, balancer, answering)
+    )
     return found
 
 

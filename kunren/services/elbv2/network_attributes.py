@@ -21,16 +21,15 @@ LOAD_BALANCER: Table = {
     "deletion_protection.enabled": Rule("false", BOOLEAN),
     "dns_record.client_routing_policy": Rule(
         "any_availability_zone",
-        unchanged(
-            "any_availability_zone",
-            one_of("any_availability_zone", "partial_availability_zone_affinity", "availability_zone_affinity"),
-        ),
+        one_of("any_availability_zone", "partial_availability_zone_affinity", "availability_zone_affinity"),
     ),
     "ipv6.deny_all_igw_traffic": Rule("false", BOOLEAN),
     "load_balancing.cross_zone.enabled": Rule("false", BOOLEAN),
     "secondary_ips.auto_assigned.per_subnet": Rule("0", unchanged("0", between(0, 7))),
     "zonal_shift.config.enabled": Rule("false", BOOLEAN),
 }
+NEAR_SHARE = {"availability_zone_affinity": 100, "partial_availability_zone_affinity": 85}
+"""Of a hundred answers to clients in a VPC, how many prefer their own Availability Zone ("Client routing policy")."""
 _TCP_LISTENER: Table = {"tcp.idle_timeout.seconds": Rule("350", between(60, 6000))}
 IDLE_DATAGRAMS_S = 120
 """The idle timeout of UDP flows, which no attribute changes."""

@@ -7,7 +7,7 @@ from ipaddress import AddressValueError, IPv4Address
 
 from kunren.dataplane.dns import answer, names
 from kunren.dataplane.dns.answer import ALIAS_DEPTH_MAX, NOERROR, Choice, find_node
-from kunren.dataplane.dns.zones import CNAME, A, Alias, Option, Records, Routed, Zone
+from kunren.dataplane.dns.zones import CNAME, A, Alias, Option, Records, RecordSet, Routed, Zone
 from kunren.services.elbv2.words import percent
 from kunren.trace.course import Course, State
 from kunren.trace.model import NO_ADDRESS, Considered, Step
@@ -136,9 +136,11 @@ def _considered(state: State, found: list[Outcome], given: Outcome) -> tuple[Con
     return tuple(told)
 
 
-def _option(state: State, option: Records | Alias) -> str:
+def _option(state: State, option: RecordSet) -> str:
     if isinstance(option, Records):
         return _values(option)
+    if isinstance(option, Routed):
+        return f"by {option.policy}"
     health = ""
     if option.evaluate and not option.same_zone:
         health = ", which is healthy" if state.zones.is_healthy(option.target) else ", which is not healthy"

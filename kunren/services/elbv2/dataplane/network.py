@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import lcm
+from typing import Any
 
 from kunren.control.store import Snapshot
 from kunren.dataplane.envoy.resources import (
@@ -34,7 +35,14 @@ from kunren.services.elbv2.dataplane.balancer import Environment, Translation, l
 from kunren.services.elbv2.dataplane.listening import Place
 from kunren.services.elbv2.dataplane.security import cipher_filters, tls
 from kunren.services.elbv2.model import AvailabilityZone, Listener, LoadBalancer, TargetGroup
-from kunren.services.elbv2.network_attributes import IDLE_DATAGRAMS_S, crosses_zones, listener_table, of_group
+from kunren.services.elbv2.network_attributes import (
+    IDLE_DATAGRAMS_S,
+    LOAD_BALANCER,
+    NEAR_SHARE,
+    crosses_zones,
+    listener_table,
+    of_group,
+)
 from kunren.services.elbv2.network_listeners import ALPN
 from kunren.world.layout import flow_mark
 
@@ -187,6 +195,21 @@ def answering(snapshot: Snapshot, balancer: LoadBalancer, zones: Sequence[Availa
         return True
 
     return [zone for zone in zones if healthy(zone)] or list(zones)
+
+
+def near(snapshot: Snapshot, balancer: LoadBalancer, zones: Sequence[AvailabilityZone]) -> dict[str, Any]:
+    """How the name prefers the client's own zone, as fields of `NameRecords`; `zones` are those that DNS gives."""
+    policy = value(LOAD_BALANCER, balancer.attributes, "dns_record.client_routing_policy")
+    if policy not in NEAR_SHARE:
+        return {}
+    subnets = {node: snapshot.get(Subnet, balancer.account, balancer.region, node.subnet_id) for node in zones}
+    public = balancer.scheme == "internet-facing"
+    found = tuple(
+        (subnet.availability_zone_id, (address,))
+        for node, subnet in subnets.items()
+        if subnet is not None and (address := node.public_ip if public else node.private_ip)
+    )
+    return {"near": found, "near_share": NEAR_SHARE[policy]}
 
 
 # -- what Envoy carries ------------------------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ from kunren.core.clock import SimClock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.dns import ec2_names, names
 from kunren.dataplane.dns.answer import NOERROR, NXDOMAIN
+from kunren.dataplane.dns.policies import Client
 from kunren.dataplane.dns.resolver import Resolver
 from kunren.dataplane.dns.vpc_names import VpcNames
-from kunren.dataplane.dns.zones import CNAME, NS, PTR, SOA, A, Node, Records, Zone, Zones
+from kunren.dataplane.dns.zones import CNAME, NS, PTR, SOA, A, Alias, NameRecords, Node, Records, Zone, Zones
 from kunren.world.spec import Region, WorldSpec
 
 SPEC = WorldSpec(places=(), regions=(Region("us-east-1", "abc", 0, 0), Region("eu-west-1", "abc", 0, 0)))
@@ -160,3 +161,31 @@ def test_every_name_of_an_address_spells_it(number: int, region: str) -> None:
     assert ec2_names.reversed_address(n(ec2_names.reverse_name(str(address)))) == address
     vpc = VpcNames("vpc-1", region, (str(IPv4Network((number, 28), strict=False)),))
     assert found(Net(vpc).inside, ec2_names.private_name(str(address), region)) == [str(address)]
+
+
+def test_a_name_that_prefers_the_client_s_zone_is_answered_by_it_in_a_vpc_and_whole_elsewhere() -> None:
+    vpc = VpcNames(
+        "vpc-1", "us-east-1", ("10.0.0.0/16",), False, zone_ids={"10.0.1.0/24": "use1-az1", "10.0.2.0/24": "use1-az2"}
+    )
+    net = Net(vpc)
+    both = ("10.0.1.4", "10.0.2.4")
+    near = (("use1-az1", both[:1]), ("use1-az2", both[1:]))
+    name = "flows-1.elb.us-east-1.amazonaws.com"
+    host = {"": {}, "www": {A: Alias(n(name), same_zone=False)}}
+    net.host("Z1", "example.com", host)
+
+    def asked(address: str, name: str = name) -> list[str]:
+        client = Client(affinity=vpc.affinity(address))
+        (rrset,) = net.inside.resolve(n(name), A, client).answer
+        return sorted(str(IPv4Address(each)) for each in rrset.rdatas)
+
+    net.zones = net.zones.publish_names("lb", {name: NameRecords(a=both, near=near)})
+    assert asked("10.0.1.9") == ["10.0.1.4"]
+    assert asked("10.0.2.9") == asked("10.0.2.9", "www.example.com") == ["10.0.2.4"]
+    assert asked("10.0.3.9") == sorted(found(net.outside, name)) == list(both)
+    net.zones = net.zones.publish_names("lb", {name: NameRecords(a=both[1:], near=near[1:])})
+    assert asked("10.0.1.9") == ["10.0.2.4"], "its own zone is not well"
+    net.zones = net.zones.publish_names("lb", {name: NameRecords(a=both, near=near, near_share=85)})
+    own = sum(asked("10.0.1.9") == ["10.0.1.4"] for _ in range(1000))
+    assert 800 < own < 900
+    assert sorted(found(net.outside, name)) == list(both)
