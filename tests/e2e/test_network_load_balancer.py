@@ -108,6 +108,36 @@ def test_udp_reaches_targets_with_the_clients_address(front):
     assert client.tell(datagrams=[name, 54], timeout=0.3) == {"error": "TimeoutError"}
 
 
+def test_quic_follows_the_server_id_in_its_connection_ids(front):
+    one, two, balancer = front.target("one", 0, 443, 80), front.target("two", 1, 443, 80), front.balancer()
+    group = front.group(
+        Protocol="TCP_QUIC", Port=443, HealthCheckPort="80", attributes={"load_balancing__cross_zone__enabled": "true"}
+    )
+    ids = ("0x0011223344556677", "0xfedcba9876543210")
+    targets = [{"Id": each.address, "QuicServerId": id} for each, id in zip((one, two), ids, strict=True)]
+    front.elb.register_targets(TargetGroupArn=group, Targets=targets)
+    front.listen(balancer, group, 443, Protocol="TCP_QUIC")
+    front.wait_for(group, "healthy", "healthy")
+    shown = front.elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+    assert {each["Target"]["QuicServerId"] for each in shown} == set(ids)
+    front.wait_active(balancer)
+    client, name = front.client(), balancer["DNSName"]
+    front.until(lambda: front.addresses(name), "the name")
+
+    def answering(packet, times=6):
+        return {each[0] for each in client.tell(datagrams=[name, 443], times=times, hex=packet)["said"]}
+
+    initial = "c0 00000001 08 aabbccddeeff0011 00" + "00" * 20
+    assert answering(initial, 32) == {"one", "two"}, "a client's own connection id says nothing"
+    for target, id in zip(("one", "two"), ids, strict=True):
+        named = "07" + id[2:] + "c0ffee"
+        assert answering("40" + named + "00" * 20) == {target}
+        assert answering("e0 00000001 0c" + named + "00" + "00" * 20) == {target}
+    unknown = "40" + "07" + "ff" * 8 + "00" * 20
+    assert client.tell(datagrams=[name, 443], hex=unknown, timeout=0.5) == {"error": "TimeoutError"}
+    assert client.ask(name, 443)[0] in ("one", "two"), "TCP as ever"
+
+
 def test_an_internal_balancer_with_chosen_addresses_and_groups_preserves_addresses_on_request(front):
     one = front.target("one", 1)
     subnet = front.ec2.describe_subnets(SubnetIds=front.subnets[:1])["Subnets"][0]

@@ -49,7 +49,8 @@ def ruleset(owner: str, table: FlowTable) -> str:
     for name, (node, listener) in listeners.items():
         parts.append(_chain(f"new_{name}", _begin(node, listener)))
         if listener.targets:
-            parts.append(_chain(f"to_{name}", [f"meta l4proto {listener.protocol} dnat ip to {_choice(listener)}"]))
+            ways = [*(_by_connection_id(listener.targets) if listener.quic else []), f"dnat ip to {_choice(listener)}"]
+            parts.append(_chain(f"to_{name}", [f"meta l4proto {listener.protocol} {way}" for way in ways]))
     marks = ", ".join(f"{node_mark(node.interface_id):#x} : {flow_mark(node.subnet_cidr):#x}" for node in nodes)
     # The proxy's own connections under clients' addresses: their answers are for it.
     returning = [f"meta l4proto tcp socket transparent 1 meta mark set {LOCAL_FLOW_MARK:#x} accept"]
@@ -128,6 +129,22 @@ def _choice(listener: FlowListener) -> str:
     if listener.protocol == "udp":
         return _mapped("jhash ip saddr . udp sport . ip daddr . udp dport", hashed_slots(listener.targets))
     return _mapped("numgen random", weighted_slots(listener.targets))
+
+
+def _by_connection_id(targets: Iterable[FlowTarget]) -> list[str]:
+    """A client whose address changed goes on in a new flow: to the target that its packets' connection id names (eight
+    bytes behind the first, "QUIC-LB: Generating Routable QUIC Connection IDs", plaintext). In a short header the id
+    begins at the second byte; one that names nobody is for nobody. In a long header it begins at the seventh, and the
+    client invents it for its first packets. (Bits are counted from the UDP header.)"""
+    known = sorted((each.server_id, f"{each.address} . {each.port}") for each in targets if each.server_id)
+    if not known:
+        return ["@th,64,1 0 return"]
+    ids, places = ", ".join(id for id, _ in known), ", ".join(f"{id} : {place}" for id, place in known)
+    short, long = (
+        f"@th,64,1 {bit} @th,{at},64 {{ {ids} }} dnat ip to @th,{at},64 map {{ {places} }}"
+        for bit, at in ((0, 80), (1, 120))
+    )
+    return [short, "@th,64,1 0 return", long]
 
 
 def _mapped(key: str, slots: Sequence[FlowTarget]) -> str:

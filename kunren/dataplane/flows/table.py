@@ -10,23 +10,27 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, order=True)
 class FlowTarget:
-    """Where flows may go; `preserve`: it sees the client's address, else the node's."""
+    """Where flows may go; `preserve`: it sees the client's address, else the node's. `server_id`: what the connection
+    ids of its QUIC connections carry ("0x" and 16 digits)."""
 
     address: str
     port: int
     weight: int = 1
     preserve: bool = False
+    server_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class FlowListener:
-    """A port of a node. `sticky`: all flows of a client's address go to one target."""
+    """A port of a node. `sticky`: all flows of a client's address go to one target. `quic`: a flow that continues a
+    connection goes to the target that its connection id names."""
 
     protocol: str  # "tcp" | "udp"
     port: int
     targets: tuple[FlowTarget, ...]
     idle_s: float
     sticky: bool = False
+    quic: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     availability_zone: str | None = None
     registered_at: float = 0.0
     draining_since: float | None = None
+    quic_server_id: str | None = None  # "0x" and 16 hexadecimal digits
     register_again: bool = False  # registered anew while draining: becomes a new target when the delay is over
 
 

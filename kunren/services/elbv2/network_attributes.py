@@ -11,8 +11,9 @@ from kunren.services.elbv2.attribute_rules import BOOLEAN, Rule, Table, between,
 from kunren.services.elbv2.errors import InvalidConfigurationRequest
 from kunren.services.elbv2.model import LoadBalancer, TargetGroup
 
-PROTOCOLS = ("TCP", "TLS", "UDP", "TCP_UDP")
-DATAGRAMS = ("UDP", "TCP_UDP")
+QUIC = ("QUIC", "TCP_QUIC")
+DATAGRAMS = ("UDP", "TCP_UDP", *QUIC)
+PROTOCOLS = ("TCP", "TLS", *DATAGRAMS)
 
 LOAD_BALANCER: Table = {
     "access_logs.s3.enabled": Rule("false", unchanged("false", BOOLEAN)),
@@ -43,16 +44,16 @@ def _preserve(default: str, fixed: bool) -> Rule:
         BOOLEAN(key, given)
         if fixed and given != "true":
             raise InvalidConfigurationRequest(
-                "Client IP preservation cannot be disabled for target groups with the UDP or TCP_UDP protocols or the"
-                " target type 'alb'"
+                "Client IP preservation cannot be disabled for target groups with the UDP, TCP_UDP, QUIC or TCP_QUIC"
+                " protocols or the target type 'alb'"
             )
 
     return Rule(default, check)
 
 
 def listener_table(protocol: str) -> Table:
-    """UDP listeners have no attributes, and TLS ones have TCP's."""
-    return {} if protocol == "UDP" else _TCP_LISTENER
+    """UDP and QUIC listeners have no attributes, and TLS ones have TCP's."""
+    return {} if protocol in ("UDP", "QUIC") else _TCP_LISTENER
 
 
 def target_group_table(target_type: str, protocol: str | None) -> Table:

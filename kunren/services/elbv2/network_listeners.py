@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kunren.core.errors import NotImplementedByKunren
 from kunren.services.elbv2 import errors
 from kunren.services.elbv2.model import Listener, LoadBalancer, TargetGroup
-from kunren.services.elbv2.network_attributes import PROTOCOLS
+from kunren.services.elbv2.network_attributes import DATAGRAMS, PROTOCOLS, QUIC
 from kunren.services.elbv2.ssl_policies import DEFAULT_POLICY
 
 ALPN: dict[str, tuple[str, ...]] = {
@@ -27,16 +26,34 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "TLS": ("TCP", "TLS"),
     "UDP": ("UDP", "TCP_UDP"),
     "TCP_UDP": ("TCP_UDP",),
+    "QUIC": ("QUIC", "TCP_QUIC"),
+    "TCP_QUIC": ("TCP_QUIC",),
 }
 _APPLICATION = ("HTTP", "HTTPS")
 
 
-def check_protocol(protocol: str, operation: str) -> None:
+def check_protocol(protocol: str) -> None:
     """Raises ValidationError."""
-    if protocol in ("QUIC", "TCP_QUIC"):
-        raise NotImplementedByKunren("elbv2", f"{operation} with Protocol {protocol}")
     if protocol not in PROTOCOLS:
-        raise errors.validation_error(f"Listener protocol '{protocol}' must be one of 'TLS, TCP, TCP_UDP, UDP'")
+        raise errors.validation_error(
+            f"Listener protocol '{protocol}' must be one of 'TLS, TCP, TCP_UDP, UDP, QUIC, TCP_QUIC'"
+        )
+
+
+def check_neighbours(balancer: LoadBalancer, protocol: str, others: Iterable[Listener]) -> None:
+    """QUIC is alone: one listener of it, none of UDP beside it, and no security groups ("Create a listener for your
+    Network Load Balancer", prerequisites). Raises InvalidConfigurationRequest."""
+    beside = {each.protocol for each in others}
+    if protocol in QUIC and balancer.security_groups:
+        raise errors.InvalidConfigurationRequest(
+            "QUIC and TCP_QUIC listeners are not allowed on load balancers with associated security groups"
+        )
+    if protocol in QUIC and beside & set(QUIC):
+        raise errors.InvalidConfigurationRequest("Only one QUIC or TCP_QUIC listener is allowed on a load balancer")
+    if protocol in DATAGRAMS and (beside & set(DATAGRAMS if protocol in QUIC else QUIC)):
+        raise errors.InvalidConfigurationRequest(
+            "QUIC and TCP_QUIC listeners are not allowed on load balancers with UDP or TCP_UDP listeners"
+        )
 
 
 def check_actions(balancer: LoadBalancer, actions: Iterable[Mapping[str, Any]]) -> None:

@@ -7,6 +7,7 @@ Pure. A target is its id *and* port: one address may be registered several times
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from kunren.services.elbv2 import errors
 from kunren.services.elbv2.dataplane.weights import FULL, mitigates
 from kunren.services.elbv2.draining import delay_seconds
 from kunren.services.elbv2.model import Target, TargetAnomaly, TargetGroup, TargetHealth
+from kunren.services.elbv2.network_attributes import QUIC
 
 _NO_OVERRIDE = {
     "State": "no_override",
@@ -34,7 +36,37 @@ def same(target: Target, other: Target) -> bool:
 def resolved(group: TargetGroup, given: Mapping[str, Any]) -> Target:
     """The target that a TargetDescription names: without a port it is the group's; functions have none."""
     port = None if group.target_type == "lambda" else given.get("Port") or group.port
-    return Target(id=given["Id"], port=port, availability_zone=given.get("AvailabilityZone"))
+    return Target(
+        id=given["Id"],
+        port=port,
+        availability_zone=given.get("AvailabilityZone"),
+        quic_server_id=given.get("QuicServerId"),
+    )
+
+
+def check_server_ids(group: TargetGroup, wanted: Iterable[Target], neighbours: Iterable[TargetGroup]) -> None:
+    """Targets of QUIC have a server id each, which no other target behind the listener has and which stays; others
+    have none. `neighbours` are the other groups behind the group's listeners. Raises ValidationError."""
+    taken = {each.quic_server_id: each for other in (group, *neighbours) for each in other.targets}
+    for target in wanted:
+        id = target.quic_server_id
+        if group.protocol not in QUIC:
+            if id:
+                raise errors.validation_error("'QuicServerId' is only supported for the QUIC and TCP_QUIC protocols")
+            continue
+        if id is None:
+            raise errors.validation_error(
+                f"'QuicServerId' must be specified for targets of the {group.protocol} protocol"
+            )
+        if not re.fullmatch(r"0x[0-9a-f]{16}", id):
+            raise errors.validation_error(
+                f"QuicServerId '{id}' must be '0x' followed by 16 hexadecimal characters in lower case"
+            )
+        before = next((each for each in group.targets if same(each, target)), None)
+        if before is not None and before.quic_server_id != id:
+            raise errors.validation_error(f"The QuicServerId of the registered target '{target.id}' cannot be modified")
+        if not same(taken.setdefault(id, target), target):
+            raise errors.validation_error(f"QuicServerId '{id}' is used by another target of the listener")
 
 
 def check_ip(target: Target, cidrs: Iterable[str], subnets: Iterable[tuple[str, str]], zones: Iterable[str]) -> Target:
@@ -144,6 +176,8 @@ def health(
 def described(group: TargetGroup, target: Target, shown: Mapping[str, Any]) -> dict[str, Any]:
     """TargetHealthDescription."""
     description: dict[str, Any] = {"Id": target.id}
+    if target.quic_server_id is not None:
+        description["QuicServerId"] = target.quic_server_id
     if target.port is not None:
         description["Port"] = target.port
     if target.availability_zone is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kunren.services.elbv2.associations import listeners_of
-from kunren.services.elbv2.dataplane.network import by_proxy, shares
+from kunren.services.elbv2.dataplane.network import by_proxy, shares, transports
 from kunren.services.elbv2.model import Listener
 from kunren.trace.course import Course
 from kunren.trace.model import CONNECTED, REFUSED, TIMEOUT, Considered, Step
@@ -46,5 +46,5 @@ def _takes(course: Course, listener: Listener) -> bool:
 def _why_not(course: Course, listener: Listener) -> str:
     if listener.port != course.request.port:
         return f"the flow goes to port {course.request.port}"
-    protocols = {"UDP": ("udp",), "TCP_UDP": ("tcp", "udp")}.get(listener.protocol, ("tcp",))
+    protocols = transports(listener.protocol)
     return "" if course.request.transport in protocols else f"it takes no {course.request.transport.upper()}"

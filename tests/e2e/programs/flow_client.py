@@ -2,7 +2,7 @@
 
 {"open": [ADDRESS, PORT], "tls": [ALPN…], "timeout"} opens a connection that is kept: {"id", "said"} with what the other
 end said first, and {"alpn", "tls"}; {"send": ID, "text"} what it answers to a text; {"wait": ID} what comes next ("" at
-the end); {"datagrams": [ADDRESS, PORT], "times"} the answers to so many datagrams, each from a socket of its own;
+the end); {"datagrams": [ADDRESS, PORT], "times", "hex"} the answers to so many datagrams, each from a socket of its own;
 {"address": true} the client's own address. Failures are {"error": NAME}.
 """
 
@@ -50,7 +50,7 @@ def datagrams(wanted):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
             one.settimeout(wanted.get("timeout", 10))
             one.connect(tuple(wanted["datagrams"]))
-            one.send(b"hello")
+            one.send(bytes.fromhex(wanted["hex"]) if "hex" in wanted else b"hello")
             said.append(one.recv(65536).decode().split())
     return {"said": said}
 

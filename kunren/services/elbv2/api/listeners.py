@@ -42,10 +42,13 @@ class ListenersApi(Api):
                 raise errors.validation_error("A listener port must be specified")
             if protocol is None:
                 raise errors.validation_error("A listener protocol must be specified")
-            _check_protocol(balancer, protocol, "CreateListener")
+            _check_protocol(balancer, protocol)
             actions = normalise(params["DefaultActions"], "CreateListener")
             network_listeners.check_actions(balancer, actions)
             check_listener(actions, protocol, port)
+            network_listeners.check_neighbours(
+                balancer, protocol, [each for each in listeners_of(tx, balancer) if each.port != port]
+            )
             secure = self._secure_settings(ctx, params, protocol, "CreateListener", None)
             self._check_mutual_tls(tx, ctx, balancer, secure["mutual_authentication"], None)
             existing = _on_port(tx, balancer, port)
@@ -99,12 +102,15 @@ class ListenersApi(Api):
             balancer = find_balancer(tx, ctx, found.load_balancer_arn)
             port = params.get("Port") or found.port
             protocol = params.get("Protocol") or found.protocol
-            _check_protocol(balancer, protocol, "ModifyListener")
+            _check_protocol(balancer, protocol)
             actions = found.default_actions
             if params.get("DefaultActions") is not None:
                 actions = normalise(params["DefaultActions"], "ModifyListener", found.default_actions)
                 network_listeners.check_actions(balancer, actions)
             check_listener(actions, protocol, port)
+            network_listeners.check_neighbours(
+                balancer, protocol, [each for each in listeners_of(tx, balancer) if each.id != found.id]
+            )
             secure = self._secure_settings(ctx, params, protocol, "ModifyListener", found)
             self._check_mutual_tls(tx, ctx, balancer, secure["mutual_authentication"], found)
             other = _on_port(tx, balancer, port)
@@ -297,9 +303,9 @@ class ListenersApi(Api):
         return str(arn)
 
 
-def _check_protocol(balancer: LoadBalancer, protocol: str, operation: str) -> None:
+def _check_protocol(balancer: LoadBalancer, protocol: str) -> None:
     if balancer.type == "network":
-        network_listeners.check_protocol(protocol, operation)
+        network_listeners.check_protocol(protocol)
     elif protocol not in _PROTOCOLS:
         raise errors.validation_error(f"Listener protocol '{protocol}' must be one of '{', '.join(_PROTOCOLS)}'")
 

@@ -14,7 +14,7 @@ from kunren.services.elbv2.associations import group_users, groups_of, listeners
 from kunren.services.elbv2.draining import settled
 from kunren.services.elbv2.forwarding import check_target_count
 from kunren.services.elbv2.model import LoadBalancer, Target, TargetAnomaly, TargetGroup, TargetHealth, target_health_id
-from kunren.services.elbv2.network_attributes import is_network, unhealthy_until
+from kunren.services.elbv2.network_attributes import QUIC, is_network, unhealthy_until
 
 
 class TargetsApi(Api):
@@ -66,9 +66,7 @@ class TargetsApi(Api):
         if group.target_type == "lambda":
             pairs = zip(wanted, params["Targets"], strict=True)
             return [self._function(group, target, given) for target, given in pairs]
-        for given in params["Targets"]:
-            if given.get("QuicServerId"):
-                raise errors.validation_error("'QuicServerId' is only supported for the QUIC and TCP_QUIC protocols")
+        targets.check_server_ids(group, wanted, _neighbours(tx, group))
         if group.target_type == "alb":
             return [self._balancer(tx, ctx, group, target) for target in wanted]
         if group.target_type == "ip":
@@ -127,6 +125,16 @@ class TargetsApi(Api):
             if balancer is not None:
                 reached = groups_of(rules_of_balancer(tx, balancer))
                 check_target_count(tx, ctx, self._limits, balancer, reached)
+
+
+def _neighbours(tx: Tx, group: TargetGroup) -> list[TargetGroup]:
+    """The other QUIC groups of the load balancers that the group is behind."""
+    if group.protocol not in QUIC:
+        return []
+    users = group_users(tx, group.account, group.region)
+    beside = [arn for arn, balancers in users.items() if set(balancers) & set(users.get(group.id, ()))]
+    found = (tx.get(TargetGroup, group.account, group.region, arn) for arn in beside if arn != group.id)
+    return [each for each in found if each is not None and each.protocol in QUIC]
 
 
 def _anomaly(view: View, group: TargetGroup, target: Target) -> Result:

@@ -36,9 +36,11 @@ from kunren.services.elbv2.dataplane.listening import Place
 from kunren.services.elbv2.dataplane.security import cipher_filters, tls
 from kunren.services.elbv2.model import AvailabilityZone, Listener, LoadBalancer, TargetGroup
 from kunren.services.elbv2.network_attributes import (
+    DATAGRAMS,
     IDLE_DATAGRAMS_S,
     LOAD_BALANCER,
     NEAR_SHARE,
+    QUIC,
     crosses_zones,
     listener_table,
     of_group,
@@ -119,17 +121,42 @@ def _flows(
     wall_seconds: Callable[[float], float],
 ) -> list[FlowListener]:
     chosen = {share.group.id: serving(snapshot, balancer, share.group, node.zone_name) for share in behind}
+    ids = {place: id for share in behind for place, id in _server_ids(share.group)}
     each_has = lcm(*(len(places) for places in chosen.values() if places))
     found = [
-        FlowTarget(address, port, share.weight * each_has // len(chosen[share.group.id]), _keeps_address(share))
+        FlowTarget(
+            address,
+            port,
+            share.weight * each_has // len(chosen[share.group.id]),
+            _keeps_address(share),
+            ids.get((address, port), ""),
+        )
         for share in behind
         for address, port in chosen[share.group.id]
     ]
-    protocols = {"TCP_UDP": ("tcp", "udp"), "UDP": ("udp",)}.get(listener.protocol, ("tcp",))
     sticky = any(share.is_on("stickiness.enabled") for share in behind)
     return [
-        FlowListener(each, listener.port, tuple(sorted(found)), wall_seconds(_idle_s(listener, each)), sticky)
-        for each in protocols
+        FlowListener(
+            each,
+            listener.port,
+            tuple(sorted(found)),
+            wall_seconds(_idle_s(listener, each)),
+            sticky,
+            quic=each == "udp" and listener.protocol in QUIC,
+        )
+        for each in transports(listener.protocol)
+    ]
+
+
+def transports(protocol: str) -> tuple[str, ...]:
+    """What the kernel knows a listener's protocol as."""
+    return (*(() if protocol in ("UDP", "QUIC") else ("tcp",)), *(("udp",) if protocol in DATAGRAMS else ()))
+
+
+def _server_ids(group: TargetGroup) -> list[tuple[tuple[str, int], str]]:
+    """Where the targets of a QUIC group are (addresses, always), and their server ids."""
+    return [
+        ((each.id, each.port or group.port or 0), each.quic_server_id) for each in group.targets if each.quic_server_id
     ]
 
 

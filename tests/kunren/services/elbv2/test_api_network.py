@@ -92,7 +92,7 @@ def test_listeners_forward_to_groups_of_their_protocol_only(elb: Any) -> None:
         "CreateListener", LoadBalancerArn=arn, Port=80, Protocol="HTTP", DefaultActions=forward(group)
     ) == (
         "ValidationError",
-        "Listener protocol 'HTTP' must be one of 'TLS, TCP, TCP_UDP, UDP'",
+        "Listener protocol 'HTTP' must be one of 'TLS, TCP, TCP_UDP, UDP, QUIC, TCP_QUIC'",
     )
     assert elb.refused(
         "CreateListener", LoadBalancerArn=arn, Port=80, Protocol="UDP", DefaultActions=forward(group)
@@ -157,3 +157,40 @@ def test_chosen_addresses_belong_to_their_scheme(elb: Any) -> None:
     internal = {**given, "Scheme": "internal"}
     assert elb.refused("CreateLoadBalancer", SubnetMappings=elastic, **internal)[0] == "InvalidConfigurationRequest"
     assert elb.refused("CreateLoadBalancer", SubnetMappings=elastic, **given)[0] == "AllocationIdNotFound"
+
+
+def test_quic_stands_alone_on_a_load_balancer_without_security_groups(elb: Any) -> None:
+    balancer, group = network(elb), tcp_group(elb, Protocol="QUIC", Port=443)
+    assert group["HealthCheckProtocol"] == "TCP"
+    assert attributes_of(elb, group)["preserve_client_ip.enabled"] == "true"
+    arn = balancer["LoadBalancerArn"]
+    wanted = {"LoadBalancerArn": arn, "DefaultActions": forward(group)}
+    made = elb.call("CreateListener", Protocol="QUIC", Port=443, **wanted)["Listeners"][0]
+    assert elb.call("CreateListener", Protocol="QUIC", Port=443, **wanted)["Listeners"][0] == made
+    assert elb.refused("CreateListener", Protocol="QUIC", Port=444, **wanted)[0] == "InvalidConfigurationRequest"
+    datagrams = forward(tcp_group(elb, "datagrams", Protocol="UDP"))
+    assert elb.refused("CreateListener", LoadBalancerArn=arn, Protocol="UDP", Port=53, DefaultActions=datagrams)[0] == (
+        "InvalidConfigurationRequest"
+    )
+    streams = forward(tcp_group(elb, "streams"))
+    elb.call("CreateListener", LoadBalancerArn=arn, Protocol="TCP", Port=80, DefaultActions=streams)
+
+
+def test_targets_of_quic_have_server_ids_of_their_own(elb: Any) -> None:
+    group, streams = tcp_group(elb, Protocol="QUIC", Port=443), tcp_group(elb, "streams")
+    address, other = (f"{elb.subnets[0].cidr.rpartition('.')[0]}.{host}" for host in (10, 11))
+
+    def refused(group: dict[str, Any], *targets: tuple[str, str | None]) -> str:
+        given = [{"Id": at, **({"QuicServerId": id} if id else {})} for at, id in targets]
+        return elb.refused("RegisterTargets", TargetGroupArn=group["TargetGroupArn"], Targets=given)[0]
+
+    id = "0x0123456789abcdef"
+    assert refused(streams, (address, id)) == "ValidationError"
+    assert refused(group, (address, None)) == refused(group, (address, id.upper())) == "ValidationError"
+    assert refused(group, (address, id), (other, id)) == "ValidationError"
+    named = [{"Id": address, "QuicServerId": id}]
+    for _ in range(2):
+        elb.call("RegisterTargets", TargetGroupArn=group["TargetGroupArn"], Targets=named)
+    assert refused(group, (address, "0x0123456789abcdee")) == refused(group, (other, id)) == "ValidationError"
+    shown = elb.call("DescribeTargetHealth", TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
+    assert shown[0]["Target"] == {"Id": address, "Port": 443, "QuicServerId": id, "AvailabilityZone": "us-east-1a"}
