@@ -25,7 +25,8 @@ from benchmarks.site import Site, fixed, forward, until
 
 COUNTS = (1, 10, 100, 1000)
 QUOTAS = (
-    "rules-per-application-load-balancer=2000,targets-per-application-load-balancer=4000,targets-per-target-group=2000"
+    "rules-per-application-load-balancer=2000,targets-per-application-load-balancer=4000,targets-per-target-group=2000,"
+    "target-id-registrations-per-application-load-balancer=4000"
 )
 SPEED = 20
 CHECKED_EVERY_S = 300

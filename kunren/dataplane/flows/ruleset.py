@@ -12,8 +12,10 @@ the answer would not pass the router otherwise.
 
 from __future__ import annotations
 
+import struct
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
+from functools import lru_cache, reduce
 from hashlib import blake2b
 from math import gcd, log
 
@@ -24,6 +26,8 @@ from kunren.world.layout import LINKS, flow_mark
 _NODE_MARK = 0x4000_0000
 _SLOTS_PER_TARGET = 32
 _SLOTS_MAX = 4096
+_DRAWS = 8
+"""Slots that one digest is for."""
 _OF_NO_FLOW = "tcp flags & (fin | syn | rst | ack) != syn"
 
 
@@ -170,13 +174,17 @@ def hashed_slots(targets: Iterable[FlowTarget]) -> list[FlowTarget]:
     if not weighed:
         return []
     count = min(_SLOTS_MAX, 1 << (_SLOTS_PER_TARGET * len(weighed) - 1).bit_length())
-    return [max(weighed, key=lambda target: _draw(slot, target)) for slot in range(count)]
+    each_bids = [_bids(f"{target.address}:{target.port}", target.weight, count) for target in weighed]
+    return [weighed[bids.index(max(bids))] for bids in zip(*each_bids, strict=True)]
 
 
-def _draw(slot: int, target: FlowTarget) -> float:
-    """The target's bid for the slot: the highest of all wins, in the end in proportion to the weights."""
-    digest = blake2b(f"{slot} {target.address}:{target.port}".encode(), digest_size=8).digest()
-    return log((int.from_bytes(digest) + 1) / (2**64 + 1)) / target.weight
+@lru_cache(maxsize=4096)
+def _bids(name: str, weight: int, count: int) -> array[float]:
+    """A target's bid for every slot: the highest of all wins, in the end in proportion to the weights."""
+    draws = count // _DRAWS
+    digests = (blake2b(f"{block} {name}".encode(), digest_size=8 * _DRAWS).digest() for block in range(draws))
+    numbers = struct.unpack(f"<{count}Q", b"".join(digests))
+    return array("d", (log((number + 1) / (2**64 + 1)) / weight for number in numbers))
 
 
 def _dispatch(what: str, listeners: Mapping[str, tuple[FlowNode, FlowListener]]) -> list[str]:
