@@ -16,8 +16,13 @@ def test_a_flow_is_explained_sent_and_found_at_its_target(front):
     front.listen(balancer, group)
     front.listen(balancer, datagrams, 53, Protocol="UDP")
     front.listen(balancer, proxied, 81)
+    sticky = front.group(one, two, attributes={
+        "stickiness__enabled": "true", "load_balancing__cross_zone__enabled": "true",
+    })  # fmt: skip
+    front.listen(balancer, sticky, 82)
     front.wait_for(group, "healthy", "healthy")
     front.wait_for(proxied, "healthy")
+    front.wait_for(sticky, "healthy", "healthy")
     front.wait_active(balancer)
     name, zone = balancer["DNSName"], front.zones[0]
     front.until(lambda: front.addresses(f"{zone}.{name}"), "the first zone in DNS")
@@ -43,6 +48,10 @@ def test_a_flow_is_explained_sent_and_found_at_its_target(front):
     assert (report["observed"]["outcome"], report["observed"]["target"]) == ("answer", f"{one.address}:53")
     report, steps = traced(f"tcp://{own}:53", "--no-send")
     assert (report["expected"]["outcome"], steps["listener"]["chosen"]) == ("timeout", "dropped")
+
+    report, steps = traced(f"tcp://{own}:82")
+    (foretold,) = report["expected"]["targets"]
+    assert (report["observed"]["target"], report["agrees"]) == (foretold["id"], True)
 
     report, steps = traced(f"tcp://{own}:81")
     assert steps["listener"]["because"].endswith("Envoy carries its flows")

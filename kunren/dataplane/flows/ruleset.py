@@ -17,6 +17,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache, reduce
 from hashlib import blake2b
+from ipaddress import IPv4Address
 from math import gcd, log
 
 from kunren.dataplane.flows.table import FlowListener, FlowNode, FlowTable, FlowTarget
@@ -24,6 +25,7 @@ from kunren.world.firewall import LOCAL_FLOW_MARK, UPLINK
 from kunren.world.layout import LINKS, flow_mark
 
 _NODE_MARK = 0x4000_0000
+_WORD = 0xFFFF_FFFF
 _SLOTS_PER_TARGET = 32
 _SLOTS_MAX = 4096
 _DRAWS = 8
@@ -53,7 +55,10 @@ def ruleset(owner: str, table: FlowTable) -> str:
     for name, (node, listener) in listeners.items():
         parts.append(_chain(f"new_{name}", _begin(node, listener)))
         if listener.targets:
-            ways = [*(_by_connection_id(listener.targets) if listener.quic else []), f"dnat ip to {_choice(listener)}"]
+            ways = [
+                *(_by_connection_id(listener.targets) if listener.quic else []),
+                f"dnat ip to {_choice(listener, seed_of(owner))}",
+            ]
             parts.append(_chain(f"to_{name}", [f"meta l4proto {listener.protocol} {way}" for way in ways]))
     marks = ", ".join(f"{node_mark(node.interface_id):#x} : {flow_mark(node.subnet_cidr):#x}" for node in nodes)
     # The proxy's own connections under clients' addresses: their answers are for it.
@@ -125,13 +130,14 @@ def _timeout(protocol: str, seconds: int) -> str:
     return f"  ct timeout {name} {{ protocol {protocol}; l3proto ip; policy = {{ {policy} }} ; }}\n"
 
 
-def _choice(listener: FlowListener) -> str:
+def _choice(listener: FlowListener, seed: int) -> str:
     """A target for a new flow: any, in their weights, for TCP; by the flow's sockets for UDP; by its client's address
     where flows are sticky."""
     if listener.sticky:
-        return _mapped("jhash ip saddr", hashed_slots(listener.targets))
+        return _mapped("jhash ip saddr", hashed_slots(listener.targets), f" seed {seed:#x}")
     if listener.protocol == "udp":
-        return _mapped("jhash ip saddr . udp sport . ip daddr . udp dport", hashed_slots(listener.targets))
+        sockets = "jhash ip saddr . udp sport . ip daddr . udp dport"
+        return _mapped(sockets, hashed_slots(listener.targets), f" seed {seed:#x}")
     return _mapped("numgen random", weighted_slots(listener.targets))
 
 
@@ -151,11 +157,39 @@ def _by_connection_id(targets: Iterable[FlowTarget]) -> list[str]:
     return [short, "@th,64,1 0 return", long]
 
 
-def _mapped(key: str, slots: Sequence[FlowTarget]) -> str:
+def _mapped(key: str, slots: Sequence[FlowTarget], seed: str = "") -> str:
     if len(set(slots)) == 1:
         return f"{slots[0].address}:{slots[0].port}"
     listed = ", ".join(f"{number} : {each.address} . {each.port}" for number, each in enumerate(slots))
-    return f"{key} mod {len(slots)} map {{ {listed} }}"
+    return f"{key} mod {len(slots)}{seed} map {{ {listed} }}"
+
+
+def seed_of(owner: str) -> int:
+    """The seed of an owner's hashes. (Without one the kernel takes another with every change of the table, and sticky
+    clients would all be shuffled.)"""
+    return int.from_bytes(blake2b(owner.encode(), digest_size=4).digest())
+
+
+def sticky_target(owner: str, listener: FlowListener, client: str) -> FlowTarget:
+    """The target of a sticky listener's flows from that address, as the kernel finds it."""
+    slots = hashed_slots(listener.targets)
+    return slots[jhash(IPv4Address(client).packed, seed_of(owner)) * len(slots) >> 32]
+
+
+def jhash(word: bytes, seed: int) -> int:
+    """The kernel's hash (Jenkins, lookup3) of four bytes."""
+    assert len(word) == 4
+    a = b = c = (0xDEADBEEF + 4 + seed) & _WORD
+    a = (a + int.from_bytes(word, "little")) & _WORD
+    for first, second, third in ((14, 11, 25), (16, 4, 14)):
+        c = ((c ^ b) - _rotated(b, first)) & _WORD
+        a = ((a ^ c) - _rotated(c, second)) & _WORD
+        b = ((b ^ a) - _rotated(a, third)) & _WORD
+    return ((c ^ b) - _rotated(b, 24)) & _WORD
+
+
+def _rotated(word: int, by: int) -> int:
+    return (word << by | word >> (32 - by)) & _WORD
 
 
 def weighted_slots(targets: Iterable[FlowTarget]) -> list[FlowTarget]:

@@ -1,11 +1,14 @@
 """Where a Network Load Balancer sends a flow: zone, health, fail-open, weights, stickiness, whose address is seen.
 
-Decided by the functions that make the kernel's tables and Envoy's endpoints. Which of several targets it is cannot be
-foretold: TCP flows are drawn, and the hash of UDP and of sticky flows has a seed that only the kernel knows.
+Decided by the functions that make the kernel's tables and Envoy's endpoints. Of several targets a sticky flow's is
+known, by the kernel's own hash; TCP flows are drawn, and a datagram's depends on a port that nobody knows before.
 """
 
 from __future__ import annotations
 
+import msgspec
+
+from kunren.dataplane.flows.ruleset import sticky_target
 from kunren.services.ec2.model import NetworkInterface
 from kunren.services.ec2.verdicts import EPHEMERAL, Verdict, network_acl
 from kunren.services.elbv2.dataplane import network
@@ -41,6 +44,8 @@ def stage(course: Course) -> Step | None:
             for address, port in served
         ]
     because = "; ".join([*reasons, *_ways(course, behind, len(possible))])
+    if (known := None if proxied else _sticky(course, behind)) is not None:
+        possible = [msgspec.structs.replace(each, probability=1.0) for each in possible if each.id == known]
     if not possible:
         outcome = CONNECTED if proxied else REFUSED if course.request.transport == "tcp" else TIMEOUT
         told = {CONNECTED: "none: connected, then closed", REFUSED: "none: reset", TIMEOUT: "none: dropped"}[outcome]
@@ -55,6 +60,20 @@ def stage(course: Course) -> Step | None:
         each.id + (f" ({percent(each.probability, 1)})" if each.probability < 1 else "") for each in possible
     )
     return course.ended(STAGE, told, because, tuple(considered))
+
+
+def _sticky(course: Course, behind: list[Share]) -> str | None:
+    """The one target that the client's address leads to."""
+    balancer, listener, node = course.balancer, course.listener, course.node
+    assert balancer is not None and listener is not None and node is not None
+    if not course.request.source or not any(share.is_on("stickiness.enabled") for share in behind):
+        return None
+    flows = network.flows(course.snapshot, balancer, node, listener, behind, float)
+    chosen = next((each for each in flows if each.protocol == course.request.transport and each.targets), None)
+    if chosen is None:
+        return None
+    target = sticky_target(balancer.id, chosen, course.request.source)
+    return f"{target.address}:{target.port}"
 
 
 def _foretell(course: Course, proxied: bool, barred: int, considered: list[Considered]) -> None:

@@ -92,11 +92,11 @@ def flow_table(snapshot: Snapshot, balancer: LoadBalancer, wall_seconds: Callabl
     for node in balancer.zones:
         if node.subnet_id not in subnets:
             continue
-        flows = [
+        carried = [
             flow
             for listener, behind in listening
             if not by_proxy(listener, behind)
-            for flow in _flows(snapshot, balancer, node, listener, behind, wall_seconds)
+            for flow in flows(snapshot, balancer, node, listener, behind, wall_seconds)
         ]
         nodes.append(
             FlowNode(
@@ -104,7 +104,7 @@ def flow_table(snapshot: Snapshot, balancer: LoadBalancer, wall_seconds: Callabl
                 address=node.private_ip,
                 public=node.public_ip,
                 subnet_cidr=subnets[node.subnet_id],
-                listeners=tuple(flows),
+                listeners=tuple(carried),
                 elsewhere=tuple(("tcp", listener.port) for listener, behind in listening if by_proxy(listener, behind)),
                 returns=any(by_proxy(listener, behind) and _preserves(behind) for listener, behind in listening),
             )
@@ -112,7 +112,7 @@ def flow_table(snapshot: Snapshot, balancer: LoadBalancer, wall_seconds: Callabl
     return FlowTable(balancer.vpc_id, tuple(nodes), tuple(sorted(subnets.values())))
 
 
-def _flows(
+def flows(
     snapshot: Snapshot,
     balancer: LoadBalancer,
     node: AvailabilityZone,
@@ -120,6 +120,7 @@ def _flows(
     behind: Sequence[Share],
     wall_seconds: Callable[[float], float],
 ) -> list[FlowListener]:
+    """What the kernel does with flows to one listener at one node."""
     chosen = {share.group.id: serving(snapshot, balancer, share.group, node.zone_name) for share in behind}
     ids = {place: id for share in behind for place, id in _server_ids(share.group)}
     each_has = lcm(*(len(places) for places in chosen.values() if places))

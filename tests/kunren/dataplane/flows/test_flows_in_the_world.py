@@ -14,6 +14,7 @@ import pytest
 
 from kunren.core.clock import SystemClock
 from kunren.dataplane.flows.control import FlowControl
+from kunren.dataplane.flows.ruleset import sticky_target
 from kunren.dataplane.flows.table import FlowListener, FlowNode, FlowTable, FlowTarget
 from kunren.settings import Settings
 from kunren.world.network import (
@@ -202,8 +203,11 @@ def test_a_flow_of_datagrams_stays_with_its_target_and_others_are_spread(site):
 
 def test_sticky_flows_of_one_client_go_to_one_target(site):
     async def story(place):
-        await place.balance("one", "two", sticky=True)
-        assert len({(await place.ask())[0] for _ in range(12)}) == 1
+        for idle_s in (60.0, 70.0, 80.0):  # other tables, the same targets
+            await place.balance("one", "two", sticky=True, preserve=True, idle_s=idle_s)
+            ((name, client),) = {tuple(await place.ask()) for _ in range(6)}
+            foretold = sticky_target("nlb", place.table.nodes[0].listeners[0], client)
+            assert foretold.address == TARGETS[name]
 
     site(story)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from ipaddress import IPv4Address
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kunren.dataplane.flows.ruleset import hashed_slots, node_mark, ruleset, weighted_slots
+from kunren.dataplane.flows.ruleset import hashed_slots, jhash, node_mark, ruleset, weighted_slots
 from kunren.dataplane.flows.table import FlowListener, FlowNode, FlowTable, FlowTarget
 
 TARGETS = st.lists(st.integers(1, 250), min_size=1, max_size=12, unique=True).map(
@@ -46,3 +48,9 @@ def test_a_listener_of_one_target_translates_to_it_without_a_choice():
 
 def test_a_balancer_without_nodes_is_an_empty_table():
     assert "chain" not in ruleset("nlb", FlowTable("vpc-1", ()))
+
+
+@pytest.mark.parametrize(("address", "slot"), [("127.0.0.1", 0x04), ("127.0.1.8", 0x1C), ("127.0.2.15", 0x0A)])
+def test_the_hash_is_the_kernels(address, slot):
+    """As nftables found it: `jhash ip saddr mod 64 seed 0x9abcdef1`."""
+    assert jhash(IPv4Address(address).packed, 0x9ABCDEF1) * 64 >> 32 == slot
