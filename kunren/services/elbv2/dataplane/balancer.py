@@ -166,7 +166,7 @@ def _add_listener(
         versions=any(each.http2 for each in reached),
     )
     names = server_names([_chain(made.secrets[each]) for each in secrets])
-    headers = kept(listener.id, forwarding(balancer, listener, env))
+    headers = kept(listener.id, forwarding(balancer, listener, env, speaks_http2=needs.versions))
     for node in balancer.zones:
         name = f"{short_name(balancer)}/{node.zone_name}/{listener.port}"
         made.listeners[name] = listener_fragment(
@@ -184,7 +184,9 @@ def _add_listener(
         made.routes[name] = route_configuration(name, rules, behind[node.zone_name], headers)
 
 
-def forwarding(balancer: LoadBalancer, listener: Listener, env: Environment) -> Forwarding:
+def forwarding(
+    balancer: LoadBalancer, listener: Listener, env: Environment, *, speaks_http2: bool = False
+) -> Forwarding:
     """The headers by which this listener's requests and answers are marked."""
     attributes = balancer.attributes
     return Forwarding(
@@ -192,6 +194,7 @@ def forwarding(balancer: LoadBalancer, listener: Listener, env: Environment) -> 
         protocol=listener.protocol,
         port=listener.port,
         xff_mode=value(LOAD_BALANCER, attributes, "routing.http.xff_header_processing.mode"),
+        speaks_http2=speaks_http2,
         xff_client_port=value(LOAD_BALANCER, attributes, "routing.http.xff_client_port.enabled") == "true",
         request_headers=request_headers(balancer, listener),
         response_headers=_response_headers(listener),

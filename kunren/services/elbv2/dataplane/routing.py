@@ -68,6 +68,7 @@ class Forwarding:
     port: int
     xff_mode: str = "append"  # append | preserve | remove
     xff_client_port: bool = False
+    speaks_http2: bool = False  # to some target group
     request_headers: tuple[Fragment, ...] = ()
     response_headers: tuple[Fragment, ...] = ()
     hides_server: bool = False
@@ -77,7 +78,8 @@ class Forwarding:
 def route_configuration(
     name: str, rules: Sequence[Rule], groups: Mapping[str, Behind], forwarding: Forwarding
 ) -> Fragment:
-    """All rules of a listener (the default rule among them, in order) as Envoy's RouteConfiguration.
+    """All rules of a listener (the default rule among them, in order) as Envoy's RouteConfiguration. What all routes to
+    targets have in common stands there once, since Envoy builds every route anew with every change.
 
     Only what changed is made anew: a rule's routes while rule, `forwarding` and its groups are the same objects, and a
     host while its rules' routes are.
@@ -94,7 +96,14 @@ def route_configuration(
         "virtual_hosts": hosts,
         "ignore_port_in_host_matching": True,
         "request_headers_to_remove": ["x-envoy-external-address"],
+        "request_headers_to_add": [
+            header("x-forwarded-port", str(forwarding.port)),
+            *forwarding.request_headers,
+            *(() if forwarding.speaks_http2 else _client_address(forwarding, http2=False)),
+        ],
     }
+    if forwarding.xff_mode == "remove":
+        made["request_headers_to_remove"].append("x-forwarded-for")
     if forwarding.response_headers:
         made["response_headers_to_add"] = list(forwarding.response_headers)
     if forwarding.hides_server:
@@ -260,11 +269,8 @@ def _by_version(group: Behind) -> Fragment:
 
 
 def _to_one(group: Behind, forwarding: Forwarding, sticky: Fragment) -> Fragment:
-    added = [*_request_headers(forwarding, http2=group.http2), *_group_header(group)]
-    route: Fragment = {"route": {"cluster": group.cluster, "timeout": "0s"}, "request_headers_to_add": added}
-    if forwarding.xff_mode == "remove":
-        route["request_headers_to_remove"] = ["x-forwarded-for"]
-    return {**route, **sticky}
+    route: Fragment = {"route": {"cluster": group.cluster, "timeout": "0s"}}
+    return {**_with_headers(route, _own_address(forwarding, http2=group.http2), _group_header(group)), **sticky}
 
 
 def _to_many(
@@ -281,28 +287,32 @@ def _to_many(
             entry["request_headers_to_add"] = _group_header(group)
         entries.append({**entry, **sticky[arn]})
     http2 = any(groups[arn].http2 for arn, _ in used)
-    made: Fragment = {
-        "route": {"weighted_clusters": {"clusters": entries}, "timeout": "0s"},
-        "request_headers_to_add": _request_headers(forwarding, http2=http2),
-    }
-    if forwarding.xff_mode == "remove":
-        made["request_headers_to_remove"] = ["x-forwarded-for"]
-    return made
+    made: Fragment = {"route": {"weighted_clusters": {"clusters": entries}, "timeout": "0s"}}
+    return _with_headers(made, _own_address(forwarding, http2=http2))
+
+
+def _with_headers(route: Fragment, *several: Sequence[Fragment]) -> Fragment:
+    added = [*chain.from_iterable(several)]
+    return {**route, "request_headers_to_add": added} if added else route
 
 
 def _group_header(group: Behind) -> list[Fragment]:
     return [] if group.group_header is None else [header(GROUP_HEADER, literal(group.group_header))]
 
 
-def _request_headers(forwarding: Forwarding, *, http2: bool) -> list[Fragment]:
-    """X-Forwarded-Port, and X-Forwarded-For with the connection's own address at its end.
+def _own_address(forwarding: Forwarding, *, http2: bool) -> list[Fragment]:
+    """X-Forwarded-For of one route, on a listener where it is not the same for all."""
+    return _client_address(forwarding, http2=http2) if forwarding.speaks_http2 else []
+
+
+def _client_address(forwarding: Forwarding, *, http2: bool) -> list[Fragment]:
+    """X-Forwarded-For with the connection's own address at its end.
 
     Envoy joins with a bare comma where ALB writes ", ". The value therefore begins with a space: behind another it is
     ALB's, alone it is white space before a field value, which HTTP/1.1 does not count. HTTP/2 counts it, so a group
     that speaks it gets the comma alone.
     """
-    made = [header("x-forwarded-port", str(forwarding.port)), *forwarding.request_headers]
-    if forwarding.xff_mode == "append":
-        address = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS" + ("%" if forwarding.xff_client_port else "_WITHOUT_PORT%")
-        made.append(header("x-forwarded-for", address if http2 else " " + address, "APPEND_IF_EXISTS_OR_ADD"))
-    return made
+    if forwarding.xff_mode != "append":
+        return []
+    address = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS" + ("%" if forwarding.xff_client_port else "_WITHOUT_PORT%")
+    return [header("x-forwarded-for", address if http2 else " " + address, "APPEND_IF_EXISTS_OR_ADD")]

@@ -22,14 +22,22 @@ def test_one_group_is_one_route_with_alb_s_headers(kit):
         "name": "0 forward",  # what access logs say of the rule
         "match": {"prefix": "/"},
         "route": {"cluster": "web/a", "timeout": "0s"},
-        "request_headers_to_add": [
-            {"header": {"key": "x-forwarded-port", "value": "80"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"},
-            {
-                "header": {"key": "x-forwarded-for", "value": " %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"},
-                "append_action": "APPEND_IF_EXISTS_OR_ADD",
-            },
-        ],
     }
+    assert config["request_headers_to_add"] == [
+        {"header": {"key": "x-forwarded-port", "value": "80"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"},
+        {
+            "header": {"key": "x-forwarded-for", "value": " %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"},
+            "append_action": "APPEND_IF_EXISTS_OR_ADD",
+        },
+    ]
+
+
+def test_a_group_that_speaks_http2_gets_the_client_s_address_without_a_space(kit):
+    behind = {kit.group_arn("a"): Behind("web/a", version="GRPC")}
+    config, routes = made(kit, kit.forward(("a", 1)), behind, speaks_http2=True)
+    assert [each["header"]["key"] for each in config["request_headers_to_add"]] == ["x-forwarded-port"]
+    (added,) = routes[-1]["request_headers_to_add"]
+    assert added["header"]["value"] == "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"
 
 
 def test_weights_keep_their_proportions_and_zero_gets_nothing(kit):
