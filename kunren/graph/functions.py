@@ -5,6 +5,7 @@ from __future__ import annotations
 from kunren.graph.draft import Draft, grouped
 from kunren.graph.model import Node
 from kunren.services.elbv2.words import percent
+from kunren.services.lambda_.lookup import version_number
 from kunren.services.lambda_.model import Alias, Configured, Function, FunctionStatus, PublishedVersion
 from kunren.services.lambda_.view import state
 
@@ -15,7 +16,7 @@ def add(draft: Draft) -> None:
     aliases = grouped(draft.every(Alias), lambda each: each.arn.rpartition(":")[0])
     for function in draft.every(Function):
         draft.add(_node(draft, function, "function", function.id, function.arn, None))
-        for version in sorted(versions.get(function.arn, ()), key=lambda each: int(each.version)):
+        for version in sorted(versions.get(function.arn, ()), key=version_number):
             id = f"{function.arn}:{version.version}"
             draft.add(_node(draft, version, "function-version", f"{function.id}:{version.version}", id, function.arn))
         for alias in aliases.get(function.arn, ()):
