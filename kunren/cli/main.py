@@ -21,6 +21,7 @@ COMMANDS = {
     "env": "kunren.cli.environment:env",
     "exec": "kunren.cli.execute:execute",
     "drill": "kunren.cli.drill:drill",
+    "image": "kunren.cli.images:image",
     "graph": "kunren.cli.graph:graph",
     "trace": "kunren.cli.trace:trace",
 }
@@ -57,6 +58,7 @@ def cli() -> None:
       eval "$(kunren env)"                        or point the tools of this shell at it
       kunren drill run redirect                   deploy the showpiece and check it
       kunren graph                                draw what is deployed
+      kunren image add my/function:1 image.tar    have a container image for a function
       kunren trace https://example-one.test/      follow one request, step by step
       kunren down                                 end it; `up` comes back to the same world
     """

@@ -34,15 +34,17 @@ def region_namespace(region: str) -> str:
 class Confinement:
     """What a program that is not trusted gets of the machine.
 
-    It sees the file system read-only, but for a /tmp of its own: the scratch space of that name, which outlives the
-    program until `drop_scratch`. When it ends, so does everything that it started. `cgroups` are open cgroup.procs
-    files of the groups that it is to be in (`cgroups.py`).
+    It sees the file system read-only, or the folder `root` alone where there is one; and always the spec's `binds` and
+    a /tmp of its own: the scratch space of that name, which outlives the program until `drop_scratch`. When it ends, so
+    does everything that it started. `cgroups` are open cgroup.procs files of the groups that it is to be in
+    (`cgroups.py`).
     """
 
     scratch: str
     scratch_bytes: int
     open_files: int = 1024
     processes: int = 1024
+    root: str = ""
     cgroups: tuple[int, ...] = ()
 
 

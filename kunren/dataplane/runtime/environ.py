@@ -53,12 +53,15 @@ def worker_environment(
     of their own; the function's own variables win over it and over PATH and LANG, never over the reserved ones. `extra`
     is between us and our runtime client; `initialization` is AWS's word for why the worker was started.
     """
+    image = version.image
+    libraries = f"/lib64:/usr/lib64:{task_root}:{task_root}/lib:/opt/lib"
+    brought = image.environment if image is not None else {"LD_LIBRARY_PATH": libraries}
     environment = {
         "PATH": path,
-        "LD_LIBRARY_PATH": f"/lib64:/usr/lib64:{task_root}:{task_root}/lib:/opt/lib",
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
         "HOME": "/tmp",
+        **brought,
         **trust,
         **version.environment,
         "_HANDLER": version.handler,
@@ -80,7 +83,9 @@ def worker_environment(
     }
     if version.concurrency:
         environment["AWS_LAMBDA_MAX_CONCURRENCY"] = str(version.concurrency)
-    if not version.runtime.startswith("provided"):
+    if image is not None:
+        del environment["_HANDLER"], environment["LAMBDA_RUNTIME_DIR"]
+    elif not version.runtime.startswith("provided"):
         environment["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{version.runtime}"
     if version.runtime.startswith("nodejs"):
         own = version.environment.get("NODE_PATH")

@@ -30,7 +30,7 @@ from kunren.dataplane.runtime.environ import worker_environment
 from kunren.dataplane.runtime.faults import Reply
 from kunren.dataplane.runtime.host import OPEN_FILES_MAX, PROCESSES_MAX, FunctionHost
 from kunren.dataplane.runtime.interpreters import Command
-from kunren.dataplane.runtime.layout import TASK_ROOT, binds, bootstrap
+from kunren.dataplane.runtime.layout import start_of
 from kunren.dataplane.runtime.logs import FunctionLogs, WorkerLog, report_line
 from kunren.dataplane.runtime.memory import MemoryMeter
 from kunren.dataplane.runtime.streams import ResponseStream
@@ -149,44 +149,37 @@ class Environment:
         return failure
 
     async def _spawn(self) -> Reply | None:
-        lays_files = self._with.host.lays_files
-        program: str | Reply = ""
-        argv, custom = self._command.argv, self.version.runtime.startswith("provided")
-        if custom:
-            program = bootstrap(self.version)
-            if isinstance(program, Reply):
-                return program
-            argv = (program if lays_files else program.replace(TASK_ROOT, self.version.code_dir, 1),)
+        start = start_of(self.version, self._command, self._with.trust, self._with.host.lays_files)
+        if isinstance(start, Reply):
+            return start
         api = self._with.api
         api.attach(self.network, self._address, self)
-        task_root = TASK_ROOT if lays_files else self.version.code_dir
-        needed = [*self._command.reads, *self._with.trust.values()]
         spec = ProcessSpec(
             name=f"function-{self.version.name}",
-            argv=argv,
+            argv=start.argv,
             namespace="",
             env=worker_environment(
                 self.version,
-                task_root=task_root,
+                task_root=start.task_root,
                 runtime_api=f"{self._address}:{api.port(self.network)}",
                 log_stream=self.place.stream,
                 path=self._command.path,
                 runtime_dir=str(Path(self._command.argv[-1]).parent),
-                trust=self._with.trust,
+                trust=start.trust,
                 initialization=self.initialization,
                 extra=self._command.environment,
             ),
-            cwd=task_root,
+            cwd=start.cwd,
             stdout=self._log.writer,
             stderr=self._log.writer,
-            binds=binds(self.version, needed) if lays_files else {},
+            binds=start.binds,
         )
         try:
             process = self._process = await self._confined(spec)
         except OSError as error:
-            if not custom or error.errno not in _NOT_EXECUTABLE:
+            if not start.own_program or error.errno not in _NOT_EXECUTABLE:
                 raise  # not the function's fault
-            return faults.not_executable((error.strerror or str(error)).lower(), str(program))
+            return faults.not_executable((error.strerror or str(error)).lower(), start.own_program)
         self._log.close_writer()
         self._task(self._watch(process))
         self._task(self._memory.find())
@@ -199,7 +192,8 @@ class Environment:
         group = self._memory.group = host.make_group(self._address, version.memory_mb, version.storage_mb)
         entrances = tuple(group.open()) if group is not None else ()
         size = version.storage_mb << 20
-        confined = Confinement(self.place.scratch, size, OPEN_FILES_MAX, PROCESSES_MAX, entrances)
+        root = version.image.root if version.image is not None else ""
+        confined = Confinement(self.place.scratch, size, OPEN_FILES_MAX, PROCESSES_MAX, root, entrances)
         try:
             return await host.spawn(self.network, replace(spec, confined=confined))
         finally:

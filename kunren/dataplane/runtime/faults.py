@@ -94,6 +94,11 @@ def no_bootstrap() -> Reply:
     return Reply(error_type="Runtime.InvalidEntrypoint", message=message, status="error")
 
 
+def no_entry_point() -> Reply:
+    message = "Couldn't find an entrypoint: neither the image nor the function's ImageConfig has one"
+    return Reply(error_type="Runtime.InvalidEntrypoint", message=message, status="error")
+
+
 def not_executable(reason: str, program: str = "/var/task/bootstrap") -> Reply:
     """`reason` is the kernel's, as "permission denied" or "exec format error"."""
     message = f"fork/exec {program}: {reason}"

@@ -6,15 +6,52 @@ What the worker's program needs of the real /tmp or /opt (an installation there)
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from kunren.dataplane.runtime import faults
 from kunren.dataplane.runtime.faults import Reply
+from kunren.dataplane.runtime.interpreters import Command
 from kunren.dataplane.runtime.version import FunctionVersion
 
 TASK_ROOT = "/var/task"
 LAYERS_ROOT = "/opt"
+IMAGE_BUNDLE = "/etc/kunren/ca-bundle.pem"
+
+
+class Start(NamedTuple):
+    """What a worker executes and where, what is laid over its files, and where its trust store is.
+
+    `own_program` is what the function brought to be executed, "" where it runs on an interpreter of the machine."""
+
+    argv: tuple[str, ...]
+    cwd: str
+    task_root: str
+    binds: dict[str, str]
+    trust: Mapping[str, str]
+    own_program: str = ""
+
+
+def start_of(version: FunctionVersion, command: Command, trust: Mapping[str, str], lays_files: bool) -> Start | Reply:
+    """How to start a worker, or why there is nothing to start."""
+    if (image := version.image) is not None:
+        if not image.argv:
+            return faults.no_entry_point()
+        bundle = next(iter(trust.values()), None)
+        return Start(
+            image.argv, image.working_directory, TASK_ROOT, image_binds(bundle), dict.fromkeys(trust, IMAGE_BUNDLE),
+            image.argv[0],
+        )  # fmt: skip
+    task_root = TASK_ROOT if lays_files else version.code_dir
+    laid = binds(version, [*command.reads, *trust.values()]) if lays_files else {}
+    if not version.runtime.startswith("provided"):
+        return Start(command.argv, task_root, task_root, laid, trust)
+    program = bootstrap(version)
+    if isinstance(program, Reply):
+        return program
+    seen_at = program if lays_files else program.replace(TASK_ROOT, version.code_dir, 1)
+    return Start((seen_at,), task_root, task_root, laid, trust, program)
 
 
 def binds(version: FunctionVersion, needed: Iterable[str]) -> dict[str, str]:
@@ -31,6 +68,12 @@ def binds(version: FunctionVersion, needed: Iterable[str]) -> dict[str, str]:
             _make_mount_point(Path(version.opt_dir, path.removeprefix(f"{LAYERS_ROOT}/")), Path(path).is_dir())
             laid[path] = path
     return laid
+
+
+def image_binds(bundle: str | None) -> dict[str, str]:
+    """What an image's worker sees that is not the image's own."""
+    laid = {path: path for path in ("/dev", "/proc", "/sys", "/etc/hosts")}
+    return laid | ({IMAGE_BUNDLE: bundle} if bundle else {})
 
 
 def _make_mount_point(path: Path, folder: bool) -> None:

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 ACCOUNT_CONCURRENCY = 1000
 _SWEEP_S = 60.0
 _ATTEMPTS = 5
+_IMAGE_PATH = "/usr/local/bin:/usr/bin:/bin:/opt/bin"
 
 
 class FunctionRuntime:
@@ -62,7 +63,7 @@ class FunctionRuntime:
         self._starting_max = 2 * (os.cpu_count() or 1) + 2
         self._idle_timeout_s = idle_timeout_s
         self._interpreters = Interpreters(folder / "python-packages")
-        self._commands: dict[tuple[str, str], Command] = {}
+        self._commands: dict[tuple[str, ...], Command] = {}
         self._pools: dict[str, Pool] = {}
         self._old: list[Pool] = []
         self._fleets: dict[tuple[str, str], Fleet] = {}
@@ -90,10 +91,18 @@ class FunctionRuntime:
     def _task_root(self, version: FunctionVersion) -> str:
         return TASK_ROOT if self._host.lays_files else version.code_dir
 
+    def _key(self, version: FunctionVersion) -> tuple[str, ...]:
+        if version.image is not None:
+            return (version.image.digest, *version.image.argv)
+        return (version.runtime, self._task_root(version))
+
     async def _command(self, version: FunctionVersion) -> Command:
-        key = (version.runtime, self._task_root(version))
+        key = self._key(version)
+        if version.image is not None:
+            described = f"image sha256:{version.image.digest}"
+            return self._commands.setdefault(key, Command(version.image.argv, _IMAGE_PATH, described))
         if (known := self._commands.get(key)) is None:
-            known = await asyncio.to_thread(self._interpreters.command, *key)
+            known = await asyncio.to_thread(self._interpreters.command, version.runtime, self._task_root(version))
             self._commands[key] = known
         return known
 
@@ -237,7 +246,7 @@ class FunctionRuntime:
         self._addresses += 1
         return Environment(
             version,
-            self._commands[(version.runtime, self._task_root(version))],
+            self._commands[self._key(version)],
             self._with,
             place,
             version.networks[self._addresses % len(version.networks)],

@@ -9,6 +9,17 @@ import msgspec
 from kunren.dataplane.runtime.streams import ResponseStream
 
 
+class ImageRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs a function that is a container image: its file system, and its program as the image and the function's
+    ImageConfig have it. `digest` is the image's."""
+
+    digest: str
+    root: str
+    argv: tuple[str, ...]
+    working_directory: str
+    environment: dict[str, str]
+
+
 class FunctionVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One deployed function version: all that decides what a worker is. Any difference means other workers.
 
@@ -35,6 +46,7 @@ class FunctionVersion(msgspec.Struct, frozen=True, kw_only=True):
     log_group: str = ""
     interfaces: tuple[str, ...] = ()
     concurrency: int = 0
+    image: ImageRun | None = None
 
     @property
     def networks(self) -> tuple[str, ...]:

@@ -97,10 +97,24 @@ def check_role(role: str) -> None:
 def check_package_members(params: Mapping[str, Any]) -> None:
     """CreateFunction's rules between PackageType, Runtime and Handler."""
     if params.get("PackageType", "Zip") == "Image":
-        raise _not_yet("functions as container images", "Use PackageType Zip.")
+        check_image_members(params)
+        if not (params.get("Code") or {}).get("ImageUri"):
+            raise InvalidParameterValueException("Please provide a source for function code.")
+        return
+    if (params.get("Code") or {}).get("ImageUri") or params.get("ImageConfig"):
+        raise InvalidParameterValueException("Please don't provide ImageUri or ImageConfig with PackageType Zip.")
     if not params.get("Runtime") or not params.get("Handler"):
         raise InvalidParameterValueException(
             "Runtime and Handler are mandatory parameters for functions created with deployment packages."
+        )
+
+
+def check_image_members(params: Mapping[str, Any]) -> None:
+    """What a function that is an image has no use for."""
+    if params.get("Runtime") or params.get("Handler") or params.get("Layers"):
+        raise InvalidParameterValueException(
+            "Please don't provide handler or runtime or layer when the intent is to create a function via container "
+            "image."
         )
 
 
@@ -148,7 +162,7 @@ def refuse_missing_features(params: Mapping[str, Any]) -> None:
         raise _not_yet("SnapStart")
     if (params.get("LoggingConfig") or {}).get("LogFormat") == "JSON":
         raise _not_yet("the JSON log format", "Use LogFormat Text.")
-    for member in ("ImageConfig", "TenancyConfig", "AcceleratorConfig"):
+    for member in ("TenancyConfig", "AcceleratorConfig"):
         if params.get(member):
             raise _not_yet(member)
 

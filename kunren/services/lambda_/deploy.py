@@ -20,11 +20,20 @@ from kunren.core.clock import Clock
 from kunren.dataplane.runtime.faults import Reply
 from kunren.dataplane.runtime.interpreters import RuntimeUnavailable
 from kunren.dataplane.runtime.runtime import FunctionRuntime
-from kunren.dataplane.runtime.version import FunctionVersion
+from kunren.dataplane.runtime.version import FunctionVersion, ImageRun
 from kunren.services.lambda_.capacity.rules import concurrency_of, scaling_of
 from kunren.services.lambda_.code import CodeStore
 from kunren.services.lambda_.errors import InvalidParameterValueException
-from kunren.services.lambda_.model import LATEST, Configured, Function, FunctionStatus, LayerVersion, PublishedVersion
+from kunren.services.lambda_.images import ImageStore, NoImage
+from kunren.services.lambda_.model import (
+    LATEST,
+    Configured,
+    Function,
+    FunctionStatus,
+    ImageReference,
+    LayerVersion,
+    PublishedVersion,
+)
 from kunren.services.lambda_.names import function_arn
 from kunren.services.lambda_.networks import FunctionNetworks, NoInterface
 
@@ -36,11 +45,18 @@ class Deployer:
     """`run` lives until it is cancelled."""
 
     def __init__(
-        self, store: Store, runtime: FunctionRuntime, code: CodeStore, networks: FunctionNetworks, clock: Clock
+        self,
+        store: Store,
+        runtime: FunctionRuntime,
+        code: CodeStore,
+        images: ImageStore,
+        networks: FunctionNetworks,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._runtime = runtime
         self._code = code
+        self._images = images
         self._networks = networks
         self.controller = Controller(
             "lambda",
@@ -98,9 +114,12 @@ class Deployer:
     async def _deploy(self, function: Configured) -> tuple[FunctionVersion | None, str, str]:
         """The version as the runtime can run it, or None, the reason and its code."""
         try:
-            folder = await asyncio.to_thread(self._code.unpack, function.code.sha256)
+            image = self._image_run(function.image) if function.image is not None else None
+            folder = str(await asyncio.to_thread(self._code.unpack, function.code.sha256)) if image is None else ""
             layers = [each.code.sha256 for each in function.layers]
             opt = await asyncio.to_thread(self._code.merge, layers) if layers else None
+        except NoImage as error:
+            return None, str(error), "ImageDeleted"
         except (InvalidParameterValueException, zipfile.BadZipFile, FileNotFoundError) as error:
             log.error("the package of function %s cannot be unpacked: %r", function.id, error)
             return None, "The function's deployment package cannot be unpacked.", "InvalidZipFileException"
@@ -119,13 +138,14 @@ class Deployer:
             memory_mb=function.memory_size,
             timeout_s=function.timeout,
             storage_mb=function.ephemeral_storage,
-            code_dir=str(folder),
+            code_dir=folder,
             opt_dir=str(opt) if opt is not None else "",
             revision=function.update_id,
             environment=function.environment or {},
             log_group=function.log_group,
             interfaces=interfaces,
             concurrency=concurrency_of(function) if isinstance(function, PublishedVersion) else 0,
+            image=image,
         )
         try:
             await self._runtime.prepare(version)
@@ -137,6 +157,22 @@ class Deployer:
         except RuntimeUnavailable as error:
             return None, str(error), "InvalidRuntime"
         return version, "", ""
+
+    def _image_run(self, wanted: ImageReference) -> ImageRun:
+        """How to run an image as the function has it. Raises NoImage."""
+        image = self._images.get(wanted.digest)
+        if image is None:
+            raise NoImage(f"The image of {wanted.uri} is not in the state folder any more.")
+        entry_point = image.entry_point if wanted.entry_point is None else wanted.entry_point
+        # an entry point of one's own makes the image's command void, as with `docker run --entrypoint`
+        inherited = image.command if wanted.entry_point is None else ()
+        return ImageRun(
+            digest=image.digest,
+            root=image.root,
+            argv=(*entry_point, *(inherited if wanted.command is None else wanted.command)),
+            working_directory=wanted.working_directory or image.working_directory,
+            environment=image.environment,
+        )
 
 
 def _init_code(failure: Reply) -> str:

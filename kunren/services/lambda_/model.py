@@ -44,6 +44,17 @@ class VpcPlacement(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...]
 
 
+class ImageReference(msgspec.Struct, frozen=True, kw_only=True):
+    """A function's container image, by the URI it was given and the digest that this meant, and what its ImageConfig
+    says instead of the image (None: nothing)."""
+
+    uri: str
+    digest: str
+    entry_point: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    working_directory: str | None = None
+
+
 class Configured(Resource, frozen=True, kw_only=True):
     """What a function's $LATEST and its published versions have in common: all that decides how it runs.
 
@@ -71,6 +82,7 @@ class Configured(Resource, frozen=True, kw_only=True):
     durability: Durability | None = None
     capacity: Capacity | None = None
     vpc: VpcPlacement | None = None
+    image: ImageReference | None = None
     last_modified: float
     revision_id: str
     update_id: str
@@ -88,7 +100,7 @@ class Configured(Resource, frozen=True, kw_only=True):
 
 SETTINGS = (
     "role", "runtime", "handler", "code", "timeout", "memory_size", "environment", "architecture", "ephemeral_storage",
-    "log_group", "dead_letter_arn", "kms_key_arn", "layers", "vpc", "durability", "capacity",
+    "log_group", "dead_letter_arn", "kms_key_arn", "layers", "vpc", "image", "durability", "capacity",
 )  # fmt: skip
 """The fields of `Configured` that a published version takes over from $LATEST, besides its description."""
 

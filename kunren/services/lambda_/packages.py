@@ -11,7 +11,8 @@ from kunren.core.context import RequestContext
 from kunren.core.errors import AwsError, WireError
 from kunren.services.lambda_.code import ZIPPED_BYTES_MAX, CodeStore
 from kunren.services.lambda_.errors import InvalidParameterValueException
-from kunren.services.lambda_.model import Code
+from kunren.services.lambda_.images import ImageStore, NoImage
+from kunren.services.lambda_.model import Code, ImageReference
 
 _REQUEST_BYTES_MAX = 70_167_211
 
@@ -19,17 +20,24 @@ _REQUEST_BYTES_MAX = 70_167_211
 class Packages:
     """Fetches a package and keeps it on disk."""
 
-    def __init__(self, code: CodeStore, call: CallService) -> None:
+    def __init__(self, code: CodeStore, images: ImageStore, call: CallService) -> None:
         self._code = code
+        self._images = images
         self._call = call
 
     async def keep(self, ctx: RequestContext, source: Mapping[str, Any]) -> Code:
         """`source` has ZipFile, or S3Bucket, S3Key and S3ObjectVersion. Raises InvalidParameterValueException."""
         return await asyncio.to_thread(self._code.put, await self._fetch(ctx, source))
 
+    async def image(self, uri: str) -> ImageReference:
+        """The image that is called so now. Raises InvalidParameterValueException."""
+        try:
+            found = await asyncio.to_thread(self._images.find, uri)
+        except NoImage as error:
+            raise InvalidParameterValueException(str(error)) from None
+        return ImageReference(uri=uri, digest=found.digest)
+
     async def _fetch(self, ctx: RequestContext, source: Mapping[str, Any]) -> bytes:
-        if source.get("ImageUri"):
-            raise InvalidParameterValueException("Kunren does not have functions as container images yet.")
         if source.get("S3ObjectStorageMode") == "REFERENCE":
             raise InvalidParameterValueException("Kunren does not have S3ObjectStorageMode REFERENCE yet.")
         bucket, key = source.get("S3Bucket"), source.get("S3Key")

@@ -26,6 +26,7 @@ from kunren.services.lambda_.downloads import Downloads
 from kunren.services.lambda_.durable.engine import DurableEngine
 from kunren.services.lambda_.durable.model import DURABLE_RESOURCES
 from kunren.services.lambda_.events import EventQueue
+from kunren.services.lambda_.images import ImageStore, images_folder
 from kunren.services.lambda_.invoker import Invoker
 from kunren.services.lambda_.log_delivery import LogDelivery
 from kunren.services.lambda_.model import RESOURCES
@@ -76,11 +77,12 @@ class LambdaService:
         self.urls = FunctionUrls(store, self.invoker, clock, entropy)
         self.bridge = ElbBridge(settings, self.invoker)
         code = CodeStore(settings.data_dir / "lambda")
+        images = ImageStore(images_folder(settings))
         self.downloads = Downloads(code, clock, entropy)
         sources = {"sqs": QueueSource(call)}
-        self.api = LambdaApi(store, clock, entropy, self.invoker, Packages(code, call), self.downloads, sources)
+        self.api = LambdaApi(store, clock, entropy, self.invoker, Packages(code, images, call), self.downloads, sources)
         self._networks = FunctionNetworks(store, clock, entropy, spec, self.runtime, applied)
-        self._deployer = Deployer(store, self.runtime, code, self._networks, clock)
+        self._deployer = Deployer(store, self.runtime, code, images, self._networks, clock)
         self._fleets = Fleets(store, self.runtime, clock)
         self._provisioner = Provisioner(store, self.runtime, clock)
         self._poller = Poller(store, self.invoker, clock, sources)

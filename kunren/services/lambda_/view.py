@@ -6,7 +6,7 @@ import base64
 from datetime import UTC, datetime
 from typing import Any
 
-from kunren.services.lambda_.model import Alias, Configured, FunctionStatus
+from kunren.services.lambda_.model import Alias, Configured, FunctionStatus, ImageReference
 
 _NOT_LISTED = (
     "State",
@@ -74,7 +74,7 @@ def _settings(function: Configured) -> dict[str, Any]:
         "Timeout": function.timeout,
         "MemorySize": function.memory_size,
         "LastModified": timestamp(function.last_modified),
-        "CodeSha256": base64.b64encode(bytes.fromhex(function.code.sha256)).decode(),
+        "CodeSha256": code_sha256(function),
         "Version": function.version,
         "TracingConfig": {"Mode": "PassThrough"},
         "RevisionId": function.revision_id,
@@ -84,6 +84,11 @@ def _settings(function: Configured) -> dict[str, Any]:
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": function.log_group},
     }
+    if function.image is not None:
+        del shown["Runtime"], shown["Handler"]
+        shown["PackageType"] = "Image"
+        if config := image_config(function.image):
+            shown["ImageConfigResponse"] = {"ImageConfig": config}
     if function.capacity is not None:
         shown["CapacityProviderConfig"] = {
             "LambdaManagedInstancesCapacityProviderConfig": {
@@ -114,6 +119,29 @@ def _settings(function: Configured) -> dict[str, Any]:
     if function.environment is not None:
         shown["Environment"] = {"Variables": function.environment}
     return shown
+
+
+def code_sha256(function: Configured) -> str:
+    """Of the package in base64, of an image in hexadecimal."""
+    sha256 = function.code.sha256
+    return sha256 if function.image is not None else base64.b64encode(bytes.fromhex(sha256)).decode()
+
+
+def image_config(image: ImageReference) -> dict[str, Any]:
+    """What an image function's own settings are, as an ImageConfig."""
+    told = {
+        "EntryPoint": None if image.entry_point is None else list(image.entry_point),
+        "Command": None if image.command is None else list(image.command),
+        "WorkingDirectory": image.working_directory,
+    }
+    return {member: value for member, value in told.items() if value is not None}
+
+
+def image_location(image: ImageReference) -> dict[str, Any]:
+    """An image as a FunctionCodeLocation."""
+    host, _, name = image.uri.partition("@")[0].rpartition("/")
+    resolved = f"{host}/{name.partition(':')[0]}@sha256:{image.digest}"
+    return {"RepositoryType": "ECR", "ImageUri": image.uri, "ResolvedImageUri": resolved}
 
 
 def alias_shown(alias: Alias) -> dict[str, Any]:

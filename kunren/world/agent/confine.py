@@ -14,7 +14,7 @@ import signal
 from typing import Any
 
 from kunren.world.agent import kernel
-from kunren.world.agent.filesystem import SCRATCH
+from kunren.world.agent.filesystem import SCRATCH, STAGE, make_private
 
 TMP = "/tmp"
 _TMPFS_PAGE = 4096
@@ -47,6 +47,15 @@ def join_cgroups(descriptors: list[int]) -> None:
     """Have this process, and all that it will start, counted there; the descriptors are of cgroup.procs files."""
     for each in descriptors:
         os.write(each, b"0")
+
+
+def change_root(root: str, laid: dict[str, str]) -> None:
+    """Have that folder as the root of the file system, with these laid over it: target → source."""
+    make_private()  # else the agent would lose what of ours it shares with us when we let go of the root before
+    kernel.mount(root, STAGE, None, kernel.MS_BIND | kernel.MS_REC)
+    for target in sorted(laid):
+        kernel.mount(laid[target], f"{STAGE}{target}", None, kernel.MS_BIND | kernel.MS_REC)
+    kernel.pivot_root(STAGE)
 
 
 def enter(confined: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ Raises OSError with the kernel's errno. Knows nothing of Kunren.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 CLONE_NEWNS = 0x00020000
@@ -26,6 +27,7 @@ MS_SHARED = 0x100000
 MNT_DETACH = 2
 
 _SYS_MOUNT_SETATTR = 442  # on every architecture, as all that are younger than 5.1
+_SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
 _MOUNT_ATTR_RDONLY = 1
@@ -85,6 +87,17 @@ def make_readonly(path: str, *, on: bool = True, recursive: bool = False) -> Non
         ctypes.c_size_t(ctypes.sizeof(attributes)),
     )
     _check(result, f"mount_setattr of {path}")
+
+
+def pivot_root(root: str) -> None:
+    """Make the mount at that path the root, and let go of the one before."""
+    os.chdir(root)
+    number = _SYS_PIVOT_ROOT.get(os.uname().machine)
+    if number is None:
+        raise OSError(errno.ENOSYS, f"pivot_root on {os.uname().machine}")
+    _check(_libc.syscall(ctypes.c_long(number), b".", b"."), "pivot_root")
+    unmount(".")
+    os.chdir("/")
 
 
 def die_with_parent(signal: int) -> None:

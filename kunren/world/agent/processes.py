@@ -107,9 +107,13 @@ class Processes:
                 shadowed = {confine.TMP} if confined else set()
                 # Opened before anything is laid: a target may hide the source of another (a /tmp of one's own).
                 sources = {target: os.open(binds[target], os.O_PATH) for target in binds}
-                for target in sorted(binds):
-                    lay(target, f"/proc/self/fd/{sources[target]}", self._stage, shadowed)
-                hide_scratch()
+                opened = {target: f"/proc/self/fd/{sources[target]}" for target in sources}
+                if confined and confined["root"]:
+                    confine.change_root(confined["root"], opened)
+                else:
+                    for target in sorted(binds):
+                        lay(target, opened[target], self._stage, shadowed)
+                    hide_scratch()
             if confined:
                 confine.enter(confined)
             for place, fd in enumerate(fds[:_STREAMS]):

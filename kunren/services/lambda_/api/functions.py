@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.dataplane.runtime.interpreters import RuntimeUnavailable
@@ -13,6 +15,7 @@ from kunren.services.lambda_.capacity.model import Capacity
 from kunren.services.lambda_.capacity.rules import MEMORY_MIN_MB, capacity_of, check_memory, find_provider
 from kunren.services.lambda_.checks import (
     check_configuration,
+    check_image_members,
     check_name,
     check_package_members,
     check_tags,
@@ -27,10 +30,18 @@ from kunren.services.lambda_.errors import (
 from kunren.services.lambda_.layers import check_size, resolve_layers
 from kunren.services.lambda_.limits import TOTAL_CODE_BYTES_MAX, code_bytes
 from kunren.services.lambda_.lookup import Source, aliases_of, find, get_alias, versions_of
-from kunren.services.lambda_.model import LATEST, Code, Configured, Function, PublishedVersion, VpcPlacement
+from kunren.services.lambda_.model import (
+    LATEST,
+    Code,
+    Configured,
+    Function,
+    ImageReference,
+    PublishedVersion,
+    VpcPlacement,
+)
 from kunren.services.lambda_.names import FunctionName, parse_function_name
 from kunren.services.lambda_.networks import resolve_vpc
-from kunren.services.lambda_.view import configuration, listed
+from kunren.services.lambda_.view import configuration, image_location, listed
 
 
 class FunctionOperations(VersionOperations):
@@ -44,8 +55,7 @@ class FunctionOperations(VersionOperations):
         exists = ResourceConflictException(f"Function already exist: {name.name}")
         if self._store.snapshot().get(Function, ctx.account, ctx.region, name.name) is not None:
             raise exists
-        await self._check_runtime(params["Runtime"])
-        code = await self._keep_code(ctx, params["Code"])
+        image, code = await self._code_of(ctx, params)
         layers = resolve_layers(self._store.snapshot(), ctx, params.get("Layers") or ())
         check_size(code, layers)
         capacity, vpc = self._placed(self._store.snapshot(), ctx, params)
@@ -56,8 +66,8 @@ class FunctionOperations(VersionOperations):
             id=name.name,
             arn=name.arn,
             role=params["Role"],
-            runtime=params["Runtime"],
-            handler=params["Handler"],
+            runtime=params.get("Runtime") or "",
+            handler=params.get("Handler") or "",
             code=code,
             description=params.get("Description") or "",
             timeout=params.get("Timeout") or 3,
@@ -70,6 +80,7 @@ class FunctionOperations(VersionOperations):
             layers=layers,
             vpc=vpc,
             capacity=capacity,
+            image=image,
             kms_key_arn=params.get("KMSKeyArn") or "",
             durability=durability_of(params, None, creating=True),
             code_signing_config=params.get("CodeSigningConfigArn") or "",
@@ -93,7 +104,10 @@ class FunctionOperations(VersionOperations):
         snapshot = self._store.snapshot()
         function, found = self._function(snapshot, name), find(snapshot, name)
         answer: dict[str, Any] = {"Configuration": self._shown(found, name.qualifier)}
-        answer["Code"] = {"RepositoryType": "S3", "Location": self._downloads.link(ctx, found.code.sha256)}
+        if found.image is not None:
+            answer["Code"] = image_location(found.image)
+        else:
+            answer["Code"] = {"RepositoryType": "S3", "Location": self._downloads.link(ctx, found.code.sha256)}
         if function.tags:
             answer["Tags"] = function.tags
         if function.reserved_concurrency is not None:
@@ -120,9 +134,7 @@ class FunctionOperations(VersionOperations):
         function = self._function(self._store.snapshot(), name)
         self._guard_revision(function, params)
         self._updatable(self._store.snapshot(), function)
-        if params.get("ImageUri"):
-            raise InvalidParameterValueException("Kunren does not have container images yet.")
-        code = await self._keep_code(ctx, params)
+        image, code = await self._new_source(ctx, params, function.image)
         architecture = (params.get("Architectures") or [function.architecture])[0]
         with self._store.write() as tx:
             now = self._function(tx, name)
@@ -130,7 +142,7 @@ class FunctionOperations(VersionOperations):
             self._updatable(tx, now)
             check_size(code, now.layers)
             check_signed(tx, now)
-            updated = self._updated(now, code=code, architecture=architecture)
+            updated = self._updated(now, code=code, image=image, architecture=architecture)
             if params.get("DryRun"):
                 return self._shown(updated)
             tx.put(updated)
@@ -141,6 +153,10 @@ class FunctionOperations(VersionOperations):
         name = parse_function_name(params["FunctionName"], ctx.account, ctx.region)
         before = self._function(self._store.snapshot(), name)
         check_configuration(params, managed=before.capacity is not None)
+        if before.image is not None:
+            check_image_members(params)
+        elif params.get("ImageConfig"):
+            raise InvalidParameterValueException("ImageConfig is for functions that are container images.")
         if params.get("Runtime"):
             await self._check_runtime(params["Runtime"])
         with self._store.write() as tx:
@@ -154,6 +170,8 @@ class FunctionOperations(VersionOperations):
                 if set(changes["layers"]) - set(function.layers):
                     check_signed(tx, function)
             changes["durability"] = durability_of(params, function.durability, creating=False)
+            if params.get("ImageConfig") is not None and function.image is not None:
+                changes["image"] = configured(function.image, params["ImageConfig"])
             capacity, vpc = self._placed(tx, ctx, params, function)
             changes.update(capacity=capacity, vpc=vpc)
             if capacity is not None:
@@ -223,6 +241,32 @@ class FunctionOperations(VersionOperations):
         except RuntimeUnavailable as error:
             raise InvalidParameterValueException(f"This machine cannot run the runtime: {error}") from None
 
+    async def _code_of(self, ctx: RequestContext, params: Mapping[str, Any]) -> tuple[ImageReference | None, Code]:
+        """What a new function runs."""
+        if params.get("PackageType") != "Image":
+            await self._check_runtime(params["Runtime"])
+            return None, await self._keep_code(ctx, params["Code"])
+        image = await self._packages.image(params["Code"]["ImageUri"])
+        return configured(image, params.get("ImageConfig") or {}), Code(sha256=image.digest, size=0)
+
+    async def _new_source(
+        self, ctx: RequestContext, params: Mapping[str, Any], before: ImageReference | None
+    ) -> tuple[ImageReference | None, Code]:
+        """What a function runs from now on: the kind of package stays, and what its ImageConfig says."""
+        uri = params.get("ImageUri")
+        if before is None:
+            if uri:
+                raise InvalidParameterValueException(
+                    "Please don't provide ImageUri when updating a function with packageType Zip."
+                )
+            return None, await self._keep_code(ctx, params)
+        if not uri:
+            raise InvalidParameterValueException(
+                "Please provide ImageUri when updating a function with packageType Image."
+            )
+        image = await self._packages.image(uri)
+        return msgspec.structs.replace(before, uri=uri, digest=image.digest), Code(sha256=image.digest, size=0)
+
     async def _keep_code(self, ctx: RequestContext, source: Mapping[str, Any]) -> Code:
         code = await self._packages.keep(ctx, source)
         if code_bytes(self._store.snapshot(), ctx.account, ctx.region) + code.size > TOTAL_CODE_BYTES_MAX:
@@ -251,3 +295,17 @@ def _changes(params: Mapping[str, Any]) -> dict[str, Any]:
     if (params.get("LoggingConfig") or {}).get("LogGroup"):
         changes["log_group"] = params["LoggingConfig"]["LogGroup"]
     return changes
+
+
+def configured(image: ImageReference, config: Mapping[str, Any]) -> ImageReference:
+    """The image with an ImageConfig: what it leaves out is the image's own."""
+
+    def words(member: str) -> tuple[str, ...] | None:
+        return tuple(config[member]) if config.get(member) else None
+
+    return msgspec.structs.replace(
+        image,
+        entry_point=words("EntryPoint"),
+        command=words("Command"),
+        working_directory=config.get("WorkingDirectory") or None,
+    )

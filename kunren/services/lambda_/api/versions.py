@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import msgspec
@@ -16,7 +15,7 @@ from kunren.services.lambda_.errors import InvalidParameterValueException
 from kunren.services.lambda_.lookup import version_number, versions_of
 from kunren.services.lambda_.model import SETTINGS, Configured, Function, PublishedVersion
 from kunren.services.lambda_.names import parse_function_name
-from kunren.services.lambda_.view import listed
+from kunren.services.lambda_.view import code_sha256, listed
 
 
 class VersionOperations(ApiBase):
@@ -27,7 +26,7 @@ class VersionOperations(ApiBase):
             self._updatable(tx, function)
             self._guard_revision(function, params)
             wanted = params.get("CodeSha256")
-            has = base64.b64encode(bytes.fromhex(function.code.sha256)).decode()
+            has = code_sha256(function)
             if wanted and wanted != has:
                 raise InvalidParameterValueException(
                     f"CodeSHA256 ({wanted}) is different from current CodeSHA256 in $LATEST ({has}). Please try again "

@@ -156,3 +156,22 @@ def test_what_it_started_ends_with_it_sessions_of_their_own_too(confined, proces
             await asyncio.sleep(0.01)
 
     confined(story)
+
+
+def test_a_root_of_its_own_is_all_it_sees_and_the_world_goes_on_without_loss(confined, tmp_path):
+    root = tmp_path / "root"
+    machine = {path: path for path in ("/usr", "/bin", "/lib", "/lib64", "/proc", "/dev") if Path(path).exists()}
+    for place in ("tmp", "own", *(path.lstrip("/") for path in machine)):
+        (root / place).mkdir(parents=True)
+
+    async def story(programs: Confined) -> None:
+        before = await programs.world.ensure_place("tokyo")
+        spec = programs.spec("", Confinement("one", MB, root=str(root)), binds=machine)
+        argv = ["/bin/sh", "-c", "echo /*; touch /tmp/file && ls /tmp; touch /own/file 2>/dev/null || echo read-only"]
+        assert await (await programs.world.spawn(replace(spec, argv=argv))).wait() == 0
+        names = sorted(f"/{each.name}" for each in root.iterdir())
+        assert programs.log.read_text() == f"{' '.join(names)}\nfile\nread-only\n"
+        for place in (before, await programs.world.ensure_place("london")):  # their namespaces are there still
+            assert await (await programs.world.spawn(ProcessSpec("true", ["/bin/true"], place))).wait() == 0
+
+    confined(story)

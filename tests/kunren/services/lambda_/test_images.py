@@ -1,0 +1,135 @@
+"""Images as `docker save` and OCI tools write them, unpacked: layers over each other, and no way out of the folder."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from kunren.services.lambda_.images import ImageStore, NoImage
+
+URI = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+
+
+def member(name: str, text: str | None = None, link: str = "", hard: bool = False, mode: int = 0o644):
+    made = tarfile.TarInfo(name)
+    made.mode = mode
+    if link:
+        made.type, made.linkname = (tarfile.LNKTYPE if hard else tarfile.SYMTYPE), link
+    elif text is None:
+        made.type, made.mode = tarfile.DIRTYPE, 0o555
+    else:
+        made.size = len(text)
+    return made, io.BytesIO((text or "").encode())
+
+
+def packed(*members, mode: str = "w") -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=mode) as tar:
+        for made, content in members:
+            tar.addfile(made, content)
+    return out.getvalue()
+
+
+def saved(path: Path, *layers: bytes, **config) -> Path:
+    """An archive as `docker save` writes it."""
+    files = {f"{number}/layer.tar": layer for number, layer in enumerate(layers)}
+    files["config.json"] = json.dumps({"config": config, "layers": [len(each) for each in layers]}).encode()
+    files["manifest.json"] = json.dumps([{"Config": "config.json", "Layers": list(files)[: len(layers)]}]).encode()
+    with tarfile.open(path, "w") as tar:
+        for name, content in files.items():
+            made = tarfile.TarInfo(name)
+            made.size = len(content)
+            tar.addfile(made, io.BytesIO(content))
+    return path
+
+
+@pytest.fixture
+def images(tmp_path):
+    return ImageStore(tmp_path / "images")
+
+
+def test_layers_lie_over_each_other_and_whiteouts_take_away(images, tmp_path):
+    lower = packed(
+        member("a/one", "1"), member("a/two", "2"), member("b/inner/file", "3"), member("c", "4"), member("d/e", "5"),
+        mode="w:gz",
+    )  # fmt: skip
+    upper = packed(
+        member("a/.wh.one", ""), member("b/.wh..wh..opq", ""), member("b/new", "6"), member("c"), member("c/now", "7"),
+        member("d", "a file now"), member("run.sh", "8", mode=0o4755),
+    )  # fmt: skip
+    image = images.add("my/image:v1", saved(tmp_path / "i.tar", lower, upper, Cmd=["x"], Env=["A=b=c"]))
+    root = Path(image.root)
+    own = {"a/two", "b/new", "c/now", "d", "run.sh"}
+    laid = {"etc/hosts", "etc/resolv.conf", "etc/kunren/ca-bundle.pem"}
+    assert {str(each.relative_to(root)) for each in root.rglob("*") if each.is_file()} == own | laid
+    assert (root / "d").read_text() == "a file now"
+    assert (root / "run.sh").stat().st_mode & 0o7777 == 0o755
+    assert (image.command, image.entry_point, image.environment) == (("x",), (), {"A": "b=c"})
+    assert all((root / each).is_dir() for each in ("dev", "proc", "sys", "tmp"))
+
+
+def test_links_lead_where_they_would_if_the_image_were_the_machine(images, tmp_path):
+    (tmp_path / "outside").mkdir()
+    layer = packed(
+        member("usr/lib/x", "x"), member("lib", link="usr/lib"), member("abs", link="/usr"),
+        member("out", link=str(tmp_path / "outside")), member("up", link="../../../../../.."),
+    )  # fmt: skip
+    over = packed(
+        member("lib/y", "y"), member("abs/z", "z"), member("out/escaped", "e"), member("up/higher", "h"),
+        member("../../dots", "d"), member("same", link="lib/x", hard=True),
+    )  # fmt: skip
+    root = Path(images.add("links", saved(tmp_path / "i.tar", layer, over)).root)
+    assert sorted(each.name for each in (root / "usr/lib").iterdir()) == ["x", "y"]
+    assert (root / "usr" / "z").read_text() == "z"
+    assert (root / "higher").read_text() == "h"
+    assert (root / "dots").read_text() == "d"
+    assert (root / "same").read_text() == "x"
+    assert not list((tmp_path / "outside").iterdir())
+    assert (root / str(tmp_path / "outside").lstrip("/") / "escaped").read_text() == "e"
+
+
+def test_names_move_on_and_digests_stay(images, tmp_path):
+    one = images.add("it:1", saved(tmp_path / "1.tar", packed(member("f", "1")), Cmd=["1"]))
+    assert images.add("it", saved(tmp_path / "1.tar", packed(member("f", "1")), Cmd=["1"])) == one
+    two = images.add("it:1", saved(tmp_path / "2.tar", packed(member("f", "22")), Cmd=["2"]))
+    assert (images.find(f"{URI}/it:1"), images.find(f"{URI}/it"), images.find(f"{URI}/it:latest")) == (two, one, one)
+    assert images.find(f"{URI}/whatever@sha256:{one.digest}") == one
+    assert images.get(one.digest) == one
+    assert images.names() == {"it:1": two.digest, "it:latest": one.digest}
+
+
+def test_an_oci_archive_with_an_index_of_platforms_is_read_too(images, tmp_path):
+    blobs: dict[str, bytes] = {}
+
+    def blob(content: bytes, **more) -> dict:
+        digest = hashlib.sha256(content).hexdigest()
+        blobs[f"blobs/sha256/{digest}"] = content
+        return {"digest": f"sha256:{digest}", "mediaType": "x", **more}
+
+    manifest = {"config": blob(b'{"config": {"Entrypoint": ["/e"]}}'), "layers": [blob(packed(member("f", "here")))]}
+    other = blob(b"{}", platform={"architecture": "s390x"})
+    index = {"manifests": [other, blob(json.dumps(manifest).encode())]}
+    blobs["index.json"] = json.dumps({"manifests": [blob(json.dumps(index).encode())]}).encode()
+    with tarfile.open(tmp_path / "i.tar", "w") as tar:
+        for name, content in blobs.items():
+            made = tarfile.TarInfo(name)
+            made.size = len(content)
+            tar.addfile(made, io.BytesIO(content))
+    image = images.add("oci:1", tmp_path / "i.tar")
+    assert (image.entry_point, (Path(image.root) / "f").read_text()) == (("/e",), "here")
+
+
+def test_what_is_no_image_leaves_nothing(images, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").write_text("no archive")
+    for source in (tmp_path / "empty", tmp_path / "text", tmp_path / "missing"):
+        with pytest.raises(NoImage, match="is no image that can be read"):
+            images.add("x:1", source)
+    with pytest.raises(NoImage, match="no name of an image"):
+        images.add("Not A Name", tmp_path / "text")
+    assert images.names() == {}
