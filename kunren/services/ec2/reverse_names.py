@@ -44,7 +44,7 @@ class ReverseNames:
             "reverse-names",
             store,
             clock,
-            keys=lambda snapshot, key: (_work(key),),
+            keys=lambda snapshot, key: (_work(key),) if key.kind == ElasticIp.kind else (),
             every=_all_work,
             reconcile=self._reconcile,
             wants=lambda kind: kind == ElasticIp.kind,
