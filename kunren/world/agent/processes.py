@@ -7,6 +7,7 @@ outlives its supervisor's view. Orphans become our children (we are process 1) a
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -58,7 +59,7 @@ class Processes:
     def signal(self, pid: int, number: int, group: bool) -> None:
         """Raises ProcessLookupError when the program has ended."""
         if pid not in self._running:
-            raise ProcessLookupError(f"process {pid} has ended")
+            raise ProcessLookupError(errno.ESRCH, f"process {pid} has ended")
         if group:
             os.killpg(pid, number)
         else:
