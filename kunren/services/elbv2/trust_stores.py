@@ -12,6 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from kunren.services.elbv2.errors import InvalidCaCertificatesBundle, InvalidRevocationContent
+from kunren.services.elbv2.limits import CA_CERTIFICATE_BYTES_MAX, CA_SUBJECTS_BYTES_MAX, REVOCATION_FILE_BYTES_MAX
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate, CertificateRevocationList
@@ -33,14 +34,19 @@ def check_bundle(content: bytes, most: int) -> tuple[str, int]:
         raise _no_bundle("it must be a file of certificates in PEM format")
     if len(blocks) > most:
         raise _no_bundle(f"it has more than '{most}' certificates")
+    subjects = 0
     for number, block in enumerate(blocks, 1):
         if block[1] != "CERTIFICATE":
             raise _no_bundle(f"it contains a {block[1]}")
-        _check_authority(block[0], number)
+        if len(block[0]) > CA_CERTIFICATE_BYTES_MAX:
+            raise _no_bundle(f"certificate {number} is larger than '{CA_CERTIFICATE_BYTES_MAX}' bytes")
+        subjects += len(_checked_authority(block[0], number).subject.public_bytes())
+    if subjects > CA_SUBJECTS_BYTES_MAX:
+        raise _no_bundle(f"its subjects are together larger than '{CA_SUBJECTS_BYTES_MAX}' bytes")
     return "".join(block[0] + "\n" for block in blocks), len(blocks)
 
 
-def _check_authority(pem: str, number: int) -> None:
+def _checked_authority(pem: str, number: int) -> Certificate:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -58,6 +64,7 @@ def _check_authority(pem: str, number: int) -> None:
     )
     if not strong:
         raise _no_bundle(f"the key of certificate {number} is not supported")
+    return certificate
 
 
 def _constraints(certificate: Certificate) -> Any:
@@ -75,6 +82,8 @@ def check_revocations(content: bytes, bundle: str) -> tuple[str, int]:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 
+    if len(content) > REVOCATION_FILE_BYTES_MAX:
+        raise InvalidRevocationContent(_LIST_REFUSED.format(f"it is larger than '{REVOCATION_FILE_BYTES_MAX}' bytes"))
     try:
         parse = x509.load_pem_x509_crl if b"-----BEGIN" in content else x509.load_der_x509_crl
         crl = parse(content)

@@ -23,14 +23,17 @@ from kunren.services.elbv2.login.nodes import Connect
 from kunren.services.elbv2.model import Rule
 
 log = logging.getLogger(__name__)
-KEPT_S, AGAIN_S = 300.0, 5.0
-"""Real seconds that keys are used for, and between two questions for a key that was not there."""
+KEPT_S, AGAIN_S, FAILED_S = 300.0, 5.0, 1.0
+"""Real seconds that keys are used for, between two questions for a key that was not there, and after a failure."""
+SETS_MAX = 1_000
 
 
 @dataclass(slots=True)
 class _KeySet:
     keys: tokens.Keys = field(default_factory=dict)
     asked_at: float = float("-inf")
+    failed_at: float = float("-inf")
+    failure: Exception = field(default_factory=ValueError)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -67,12 +70,23 @@ class BearerTokens:
         """The endpoint's keys, asked for at most so long ago. Raises provider.Refused, Unreachable, ValueError."""
         balancer = balancer_of(rule.listener_arn)
         kept = self._sets.setdefault((balancer, config["JwksEndpoint"]), _KeySet())
-        async with kept.lock:
-            if self._clock.monotonic() - kept.asked_at >= age_max_s:
-
-                async def connect(host: str, port: int) -> socket.socket:
-                    return await self._connect(rule.account, balancer, host, port)
-
-                kept.keys = tokens.keys_of(await provider.key_set(connect, self._roots, config["JwksEndpoint"]))
+        if len(self._sets) > SETS_MAX:
+            del self._sets[next(iter(self._sets))]
+        async with kept.lock:  # who waited for another's question has its answer
+            now = self._clock.monotonic()
+            if now - kept.failed_at < FAILED_S:
+                raise kept.failure.with_traceback(None)
+            if now - kept.asked_at >= age_max_s:
+                try:
+                    kept.keys = tokens.keys_of(await self._asked(rule.account, balancer, config["JwksEndpoint"]))
+                except (provider.Refused, provider.Unreachable, ValueError) as error:
+                    kept.failure, kept.failed_at = error, self._clock.monotonic()
+                    raise
                 kept.asked_at = self._clock.monotonic()
         return kept.keys
+
+    async def _asked(self, account: str, balancer: str, url: str) -> dict[str, Any]:
+        async def connect(host: str, port: int) -> socket.socket:
+            return await self._connect(account, balancer, host, port)
+
+        return await provider.key_set(connect, self._roots, url)

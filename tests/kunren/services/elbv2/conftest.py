@@ -200,23 +200,35 @@ DAY = timedelta(days=1)
 class ClientAuthority:
     """A certificate authority for clients, as `openssl ca` would be: certificates, expired ones too, and lists."""
 
-    def __init__(self, name: str = "Clients CA", *, ca: bool = True) -> None:
+    def __init__(
+        self,
+        name: str = "Clients CA",
+        *,
+        ca: bool = True,
+        signer: ClientAuthority | None = None,
+        units: int = 0,
+        extra: bytes = b"",
+    ) -> None:
+        """`signer` is another authority that this one is under; `units` lengthen its name, `extra` bytes itself."""
         self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name(
-            [x509.NameAttribute(NameOID.COMMON_NAME, name), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "mTLS")]
-        )
+        attributes = [(NameOID.COMMON_NAME, name), (NameOID.ORGANIZATION_NAME, "mTLS")]
+        attributes += [(NameOID.ORGANIZATIONAL_UNIT_NAME, f"{unit:064}") for unit in range(units)]
+        self.name = x509.Name([x509.NameAttribute(kind, text) for kind, text in attributes])
         now = datetime.now(UTC)
-        self.certificate = (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(self.name)
-            .issuer_name(self.name)
+            .issuer_name(signer.name if signer is not None else self.name)
             .public_key(self.key.public_key())
             .serial_number(1)
             .not_valid_before(now - 400 * DAY)
             .not_valid_after(now + 400 * DAY)
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .sign(self.key, hashes.SHA256())
         )
+        if extra:
+            unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), extra)
+            builder = builder.add_extension(unknown, critical=False)
+        self.certificate = builder.sign(signer.key if signer is not None else self.key, hashes.SHA256())
 
     @property
     def pem(self) -> str:

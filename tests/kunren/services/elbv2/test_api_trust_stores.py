@@ -58,6 +58,8 @@ def broken_bundles(authority, client_authority):
         (authority.pem + key).encode(): "contains a PRIVATE KEY",
         (authority.pem + leaf).encode(): "certificate 2 is not that of a certificate authority",
         client_authority("No CA", ca=False).pem.encode(): "certificate 1 is not that of a certificate authority",
+        client_authority("Large", extra=bytes(13_000)).pem.encode(): "certificate 1 is larger than '16384' bytes",
+        "".join(client_authority(each, units=70).pem for each in "ab").encode(): "its subjects are together larger",
     }
 
 

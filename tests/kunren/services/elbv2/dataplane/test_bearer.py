@@ -192,7 +192,9 @@ def test_new_keys_are_asked_for_when_a_token_has_one(run_tokens, issuer, monkeyp
     run_tokens(story)
 
 
-def test_without_keys_there_is_an_answer_of_500_and_no_target_is_asked(run_tokens, issuer):
+def test_without_keys_there_is_an_answer_of_500_and_no_target_is_asked(run_tokens, issuer, monkeypatch):
+    monkeypatch.setattr(bearer, "FAILED_S", 0.0)
+
     async def story(ask, target, logged):
         token = issuer.token()
         for status, body, reason in (
@@ -204,7 +206,13 @@ def test_without_keys_there_is_an_answer_of_500_and_no_target_is_asked(run_token
             issuer.status, issuer.body = status, body
             assert (await ask(token)).status == 500
             assert reason in await logged()
-        issuer.status, issuer.body = 200, None
+        issuer.status, issuer.body = 503, None
+        monkeypatch.setattr(bearer, "FAILED_S", 60.0)
+        issuer.asked = 0
+        assert [(await ask(token)).status for _ in range(3)] == [500] * 3
+        assert issuer.asked == 0  # not again so soon
+        monkeypatch.setattr(bearer, "FAILED_S", 0.0)
+        issuer.status = 200
         assert (await ask(token)).status == 200
         assert len(target.seen) == 1
 

@@ -202,3 +202,29 @@ def test_passthrough_hands_on_whatever_chain_the_client_shows(
         assert "x-amzn-mtls-clientcert" not in dict(target.seen[-1][2])
 
     run_bench(story, kit.environment(certificates=issued))
+
+
+def test_chains_are_followed_to_a_root_at_depth_four_and_no_further(
+    kit, run_bench, server, issued, tmp_path, client_authority
+):
+    line = [client_authority("Root")]
+    for number in range(1, 5):
+        line.append(client_authority(f"Under {number}", signer=line[-1]))
+
+    def chained(between):
+        """A client's certificate under so many authorities between it and the root, which it shows along with it."""
+        certificate, key = line[between].client("alice", 7)
+        return certificate + "".join(each.pem for each in reversed(line[1 : between + 1])), key
+
+    async def story(bench):
+        port = kit.free_port()
+        on = kit.listener(
+            port, protocol="HTTPS", certificates=(SERVER,), default=kit.fixed(200), mutual_authentication=verify()
+        )
+        await bench.apply(kit.load_balancer(), on, kit.default_rule(on), trust_store(kit, line[0]))
+        for between in (0, 1, 3):
+            assert (await bench.get(port, tls=client(server, tmp_path, chained(between)))).status == 200, between
+        with pytest.raises(REFUSED):
+            await bench.get(port, tls=client(server, tmp_path, chained(4)))
+
+    run_bench(story, kit.environment(certificates=issued))

@@ -13,6 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import RemoteSettingsChanged
+from h2.settings import SettingCodes
 
 from kunren.services.elbv2.dataplane import listening
 
@@ -271,5 +275,31 @@ def test_an_http2_connection_is_told_to_go_away_after_its_requests(
         answers = [line.split() for line in done.stdout.splitlines()]
         assert answers == [["one", "200", connects] for connects in "10000100"], done
         assert "GOAWAY" in done.stderr
+
+    run_bench(story, kit.environment(certificates=issued))
+
+
+def test_an_http2_client_may_have_128_streams_and_gets_nothing_pushed(kit, run_bench, tls):
+    issued, trusting = tls("web.test")
+    trusting.set_alpn_protocols(["h2"])
+
+    def settings(port):
+        connection = H2Connection(H2Configuration(client_side=True))
+        raw = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
+        with trusting.wrap_socket(raw, server_hostname="web.test") as sock:
+            connection.initiate_connection()
+            sock.sendall(connection.data_to_send())
+            while True:
+                for event in connection.receive_data(sock.recv(65536)):
+                    if isinstance(event, RemoteSettingsChanged):
+                        return {code: each.new_value for code, each in event.changed_settings.items()}
+
+    async def story(bench):
+        port = kit.free_port()
+        on = kit.listener(port, protocol="HTTPS", certificates=tuple(issued), default=kit.fixed(200))
+        await bench.apply(kit.load_balancer(), on, kit.default_rule(on))
+        told = await asyncio.to_thread(settings, port)
+        assert told[SettingCodes.MAX_CONCURRENT_STREAMS] == 128
+        assert told.get(SettingCodes.ENABLE_PUSH, 0) == 0
 
     run_bench(story, kit.environment(certificates=issued))
