@@ -18,6 +18,7 @@ import httptools
 from kunren.core.errors import AwsError
 from kunren.dataplane.runtime.elb_event import (
     REQUEST_BODY_BYTES_MAX,
+    AnswerTooLarge,
     ElbTarget,
     HttpAnswer,
     InvalidAnswer,
@@ -104,7 +105,8 @@ class ElbBridge:
             return read_answer(payload, multi_value=group.multi_value)
         except InvalidAnswer as error:
             log.info("%s for %s: %s", group.function_arn, group_arn, error)
-            return error_page(502, "LambdaInvalidResponse")
+            large = isinstance(error, AnswerTooLarge)
+            return error_page(502, "LambdaResponseTooLarge" if large else "LambdaInvalidResponse")
 
     def opened(self, connection: _Connection) -> None:
         self._connections.add(connection)
@@ -115,11 +117,11 @@ class ElbBridge:
 
 _REASONS = {
     "TooManyRequestsException": "LambdaThrottling",
-    "ResourceNotFoundException": "LambdaResourceNotFoundException",
+    "ResourceNotFoundException": "LambdaResourceNotFound",
     "ResourceConflictException": "LambdaResourceConflictException",
     "InvalidRuntimeException": "LambdaInvalidRuntimeException",
     "InvalidZipFileException": "LambdaInvalidZipFileException",
-    "RequestTooLargeException": "LambdaRequestTooLargeException",
+    "RequestTooLargeException": "LambdaRequestTooLarge",
 }
 
 
@@ -180,7 +182,7 @@ class _Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
         if self._body_bytes > REQUEST_BODY_BYTES_MAX:
-            self._refuse(413, "RequestTooLarge")
+            self._refuse(413, "LambdaRequestTooLarge")
         else:
             self._body.append(body)
 

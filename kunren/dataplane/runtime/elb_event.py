@@ -32,6 +32,8 @@ _HOP_BY_HOP = frozenset(
     }
 )
 _OURS = ("x-kunren-", "x-envoy-")
+ERROR_HEADER = "x-kunren-error"
+"""Tells Envoy, and no client, why there is no answer of the function's."""
 _TEXT = re.compile(r"\s*(text/[^;]*|application/(json|javascript|xml))\s*(;.*)?", re.IGNORECASE)
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NOT_IN_VALUES = re.compile(r"[\r\n\0]")
@@ -111,10 +113,14 @@ class InvalidAnswer(Exception):
     """The function's answer is not one that a load balancer can give; the message says why."""
 
 
+class AnswerTooLarge(InvalidAnswer):
+    """More than a load balancer takes."""
+
+
 def read_answer(payload: bytes, *, multi_value: bool) -> HttpAnswer:
-    """A function's answer as HTTP. Raises InvalidAnswer."""
+    """A function's answer as HTTP. Raises InvalidAnswer, AnswerTooLarge."""
     if len(payload) > RESPONSE_JSON_BYTES_MAX:
-        raise InvalidAnswer("the answer is larger than 1 MB")
+        raise AnswerTooLarge("the answer is larger than 1 MB")
     try:
         answer = msgspec.json.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -154,7 +160,8 @@ def _header(name: str, value: Any) -> tuple[str, str]:
 
 
 def _finish(headers: Iterable[tuple[str, str]], body: bytes) -> list[tuple[str, str]]:
-    kept = [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP | {"content-length"}]
+    dropped = _HOP_BY_HOP | {"content-length", ERROR_HEADER}
+    kept = [(name, value) for name, value in headers if name.lower() not in dropped]
     names = {name.lower() for name, _ in kept}
     if body and "content-type" not in names:
         kept.append(("Content-Type", "application/octet-stream"))
@@ -212,6 +219,8 @@ def render(answer: HttpAnswer, *, head: bool, close: bool) -> bytes:
     """The HTTP/1.1 bytes. No body goes out for HEAD, 204 and 304."""
     lines = [f"HTTP/1.1 {answer.status} {answer.reason}"]
     lines += [f"{name}: {value}" for name, value in answer.headers]
+    if answer.error_reason.startswith("Lambda"):
+        lines.append(f"{ERROR_HEADER}: {answer.error_reason}")
     if answer.status not in (204, 304):
         lines.append(f"Content-Length: {len(answer.body)}")
     if close:

@@ -162,6 +162,7 @@ def _add_listener(
     needs = Needs(
         stickiness=any(each.stickiness is not None for each in reached) or any(map(keeps_group, rules)),
         decisions=any(map(is_decided, rules)),
+        functions=any(each.group_header is not None for each in reached),
         transforms=any(rule.transforms for rule in rules),
         versions=any(each.http2 for each in reached),
     )

@@ -13,7 +13,7 @@ from typing import Any
 from kunren.dataplane.envoy.authorization import http_filter
 from kunren.dataplane.envoy.resources import ADS, TYPE, Fragment, duration, socket_address
 from kunren.services.elbv2.attributes import LOAD_BALANCER, listener_table, value
-from kunren.services.elbv2.dataplane import guarding, key_exchange, rewriting, versions
+from kunren.services.elbv2.dataplane import functions, guarding, key_exchange, rewriting, versions
 from kunren.services.elbv2.dataplane.answers import header, local_replies
 from kunren.services.elbv2.dataplane.client_certificates import (
     Trust,
@@ -84,6 +84,7 @@ class Needs:
     stickiness: bool = False
     transforms: bool = False
     decisions: bool = False
+    functions: bool = False
     versions: bool = False  # some target group is of another protocol version than HTTP1
 
 
@@ -220,6 +221,7 @@ def _http_filters(listener: Listener, attribute: Callable[[str], str], needs: Ne
     filters: list[dict[str, Any]] = [
         guarding.refusing_filter(attribute(desync_mode), attribute(xff_mode)),
         *([http_filter(DECIDED_WITHIN_S)] if needs.decisions else []),
+        *([functions.http_filter()] if needs.functions else []),
         *([key_exchange.http_filter()] if tells_group else []),
         {"name": LUA, "typed_config": {**lua, "default_source_code": {"inline_string": script + "end\n"}}},
         *header_filters(listener),

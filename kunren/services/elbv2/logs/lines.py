@@ -50,7 +50,8 @@ def access_line(entry: Any, context: Context) -> str:
     tags = {each: common.custom_tags[each] for each in common.custom_tags}
     begun = _seconds(common.start_time)
     ended = begun + _seconds(common.duration)
-    status, target_status = _statuses(entry)
+    reason = _reason(tags)
+    status, target_status = _statuses(entry, reason)
     target = _address(common.upstream_remote_address)
     refused = response.response_code_details == "lua_response" and response.response_code.value in REFUSED
     priority, actions = _route("" if refused else common.route_name)
@@ -81,7 +82,7 @@ def access_line(entry: Any, context: Context) -> str:
         _instant(context.aws(begun)),
         _quoted(actions),
         _quoted(response.response_headers["location"] if actions.endswith("redirect") else NONE),
-        _quoted(tags.get("reason") or NONE),
+        _quoted(reason),
         _quoted(target),
         _quoted(target_status),
         _quoted(NONE),  # classification
@@ -139,13 +140,19 @@ def _verify_status(failure: str, shaken: bool) -> str:
     return "Failed:" + next((code for word, code in _FAILURES if word in said), "UnmappedConnectionError")
 
 
-def _statuses(entry: Any) -> tuple[str, str]:
-    """(what the client got, what the target said)."""
+def _reason(tags: dict[str, str]) -> str:
+    """Why the load balancer refused, or why a function did not answer."""
+    told = (tags.get(name, NONE) for name in ("reason", "function"))
+    return next((each for each in told if each not in ("", NONE)), NONE)
+
+
+def _statuses(entry: Any, reason: str) -> tuple[str, str]:
+    """(what the client got, what the target said: nothing, where there is a reason)."""
     common, response = entry.common_properties, entry.response
     code = response.response_code.value
     if code == 0 and common.response_flags.downstream_connection_termination:
         return str(CLIENT_GONE), NONE
-    target = str(code) if response.response_code_details == "via_upstream" else NONE
+    target = str(code) if response.response_code_details == "via_upstream" and reason == NONE else NONE
     return (str(code) if code else NONE), target
 
 

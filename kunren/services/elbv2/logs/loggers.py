@@ -8,6 +8,7 @@ from kunren.dataplane.envoy.access_log import connection_logger, request_logger
 from kunren.dataplane.envoy.authorization import REASON_TAG
 from kunren.dataplane.envoy.resources import Fragment
 from kunren.services.elbv2.attributes import LOAD_BALANCER, value
+from kunren.services.elbv2.dataplane.functions import REASON_TAG as FUNCTION_TAG
 from kunren.services.elbv2.dataplane.rewriting import METADATA
 from kunren.services.elbv2.dataplane.routing import GROUP_HEADER
 from kunren.services.elbv2.model import Listener
@@ -37,6 +38,7 @@ REQUEST_TAGS = {
     "names": "%DOWNSTREAM_LOCAL_DNS_SAN%",
     "subject": "%DOWNSTREAM_LOCAL_SUBJECT%",
     "reason": REASON_TAG,
+    "function": FUNCTION_TAG,
     **{f"transform_{key}": f"%DYNAMIC_METADATA({METADATA}:{key})%" for key in ("host", "uri", "status", "path")},
 }
 

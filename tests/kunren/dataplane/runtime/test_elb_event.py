@@ -147,7 +147,8 @@ def test_multi_value_headers_must_be_lists():
 
 def test_error_page_is_the_load_balancers_own():
     assert render(error_page(502, "LambdaUnhandled"), head=False, close=False) == (
-        b"HTTP/1.1 502 Bad Gateway\r\nServer: awselb/2.0\r\nContent-Type: text/html\r\nContent-Length: 122\r\n\r\n"
+        b"HTTP/1.1 502 Bad Gateway\r\nServer: awselb/2.0\r\nContent-Type: text/html\r\nx-kunren-error: LambdaUnhandled\r\n"
+        b"Content-Length: 122\r\n\r\n"
         b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n"
         b"<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"
     )

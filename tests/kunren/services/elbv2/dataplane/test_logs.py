@@ -13,6 +13,7 @@ import pytest
 
 from kunren.core.ca import CertificateAuthority
 from kunren.core.clock import SystemClock
+from kunren.dataplane.runtime.elb_event import error_page, render
 from kunren.services.elbv2.logs.lines import Context, Served, access_line, connection_line
 from kunren.services.elbv2.model import TrustStore
 
@@ -284,3 +285,39 @@ def test_connections_tell_of_the_clients_certificate_and_why_it_was_refused(
         assert nobody["leaf_client_cert_subject"] == "-"
 
     run_bench(story, kit.environment(certificates=issued))
+
+
+def test_a_function_that_does_not_answer_has_its_reason_in_the_log_and_not_in_the_answer(kit, run_bench, socket_dir):
+    bridge = str(socket_dir / "bridge.sock")
+    answers = [render(error_page(502, "LambdaUnhandled"), head=False, close=True)]
+    answers.append(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+
+    async def story(bench):
+        async def serve(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answers.pop(0))
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_unix_server(serve, bridge)
+        port = kit.free_port()
+        on = kit.listener(port, default=kit.forward(("f", 1)))
+        function = kit.Target(id="arn:aws:lambda:us-east-1:000000000000:function:f")
+        group = kit.target_group("f", function, target_type="lambda", port=None, protocol=None, vpc_id=None)
+        log = Log(bench, context(port))
+        await bench.apply(kit.load_balancer(attributes=ACCESS), on, kit.default_rule(on), group)
+        failed = await bench.get(port)
+        assert (failed.status, failed.header("x-kunren-error")) == (502, None)
+        line = await log.next()
+        assert (line["error_reason"], line["elb_status_code"], line["target_status_code"]) == (
+            "LambdaUnhandled",
+            "502",
+            "-",
+        )
+        assert line["target_group_arn"] == group.id
+        assert (await bench.get(port)).text == "ok"
+        line = await log.next()
+        assert (line["error_reason"], line["target_status_code"]) == ("-", "200")
+        server.close()
+
+    run_bench(story, kit.environment(bridge=bridge))
