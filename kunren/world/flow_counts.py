@@ -18,7 +18,15 @@ from ipaddress import IPv4Network
 from typing import NamedTuple
 
 from kunren.world import nft
-from kunren.world.network import NatGateway, NodeAddress, VpcNetwork, Workload, vpc_namespace, workload_namespace
+from kunren.world.network import (
+    EndpointLink,
+    NatGateway,
+    NodeAddress,
+    VpcNetwork,
+    Workload,
+    vpc_namespace,
+    workload_namespace,
+)
 
 FLOWS_MAX = 65535
 INGRESS, EGRESS = "ingress", "egress"
@@ -103,7 +111,8 @@ def observers(network: VpcNetwork) -> list[Observer]:
     """Those of the interfaces whose flows are to be counted."""
     found = [_of_workload(network, each) for each in network.workloads if each.id in network.observed]
     found += [_of_node(network, each) for each in network.nodes if each.id in network.observed]
-    return found + [_of_nat(network, each) for each in network.nat_gateways if each.id in network.observed]
+    found += [_of_nat(network, each) for each in network.nat_gateways if each.id in network.observed]
+    return found + [_of_link(network, each) for each in network.links if each.id in network.observed]
 
 
 def _of_workload(network: VpcNetwork, workload: Workload) -> Observer:
@@ -135,6 +144,20 @@ def _of_nat(network: VpcNetwork, gateway: NatGateway) -> Observer:
     observer = Observer(gateway.id, [Table(workload_namespace(gateway.id), points)])
     observer.totals = {INGRESS: "in_total", EGRESS: "out_total"}
     _add_acl(network, observer, gateway.subnet_id, (gateway.address, *gateway.secondary), upstream=True)
+    return observer
+
+
+def _of_link(network: VpcNetwork, link: EndpointLink) -> Observer:
+    """An endpoint to a customer's service. What it hands on is counted as it comes in, like a load balancer node's."""
+    points = (
+        ("prerouting", _ARRIVING, 'iifname "eth0"', "in_total"),
+        ("prerouting", _ADMITTED, 'iifname "eth0"', "in_passed"),
+        ("postrouting", _NAT_DONE, 'oifname "eth0"', "out_total"),
+    )
+    observer = Observer(link.id, [Table(workload_namespace(link.id), points)])
+    observer.totals = {INGRESS: "in_total", EGRESS: "out_total"}
+    observer.gates[INGRESS].append(Gate("in_total", "in_passed"))
+    _add_acl(network, observer, link.subnet_id, (link.address,), upstream=True)
     return observer
 
 

@@ -17,13 +17,16 @@ _KNOWN = "ct state established,related accept"
 
 
 def endpoint_rules(link: EndpointLink, service: str) -> str:
-    """The table of the endpoint's namespace. `service` is the other side's address."""
-    asked = [_KNOWN, 'iifname != "eth0" drop', *inward_rules(link.firewall)]
+    """The table of the endpoint's namespace. `service` is the other side's address. The groups are asked before any
+    translation, as a load balancer node's are, so that flow logs see the addresses on both sides of them."""
+    others = [_KNOWN, 'iifname != "eth0" accept']
     guard = inward_rules(link.guard) if link.guard is not None else ["accept"]
+    hand_on = [_KNOWN, 'iifname "eth0" accept'] if link.joined else []
     return nft.table(
+        nft.chain("asked", "filter", "prerouting", "mangle - 1", "drop", [*others, *inward_rules(link.firewall)]),
+        nft.chain("guard", "filter", "prerouting", "mangle", "drop", [*others, *guard]),
         nft.chain("input", "filter", "input", "filter", "drop", [_KNOWN, 'iifname "lo" accept']),
-        nft.chain("forward", "filter", "forward", "filter", "drop", asked if link.joined else []),
-        nft.chain("guard", "filter", "forward", "filter + 1", "drop", [_KNOWN, *guard]),
+        nft.chain("forward", "filter", "forward", "filter", "drop", hand_on),
         _handing_on("eth0", f"ip daddr {link.address}", service, OUTWARD) if link.joined else "",
     )
 

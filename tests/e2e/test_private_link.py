@@ -96,6 +96,24 @@ def told_by_sns(kunren, account, provider, service):
     return next_event
 
 
+def flow_log(kunren, consumer):
+    """What flow logs tell of the consumer's VPC."""
+    watched = {"ResourceType": "VPC", "ResourceIds": [consumer.vpc], "TrafficType": "ALL", "LogGroupName": "flows"}
+    consumer.ec2.create_flow_logs(
+        **watched, MaxAggregationInterval=60, DeliverLogsPermissionArn=f"arn:aws:iam::{consumer.account}:role/flows",
+        LogFormat="${srcaddr} ${dstaddr} ${dstport} ${action} ${log-status}",
+    )  # fmt: skip
+    logs = kunren.client("logs", consumer.account)
+
+    def messages():
+        try:
+            return {each["message"] for each in logs.filter_log_events(logGroupName="flows")["events"]}
+        except ClientError:
+            return set()  # the group comes with the first record
+
+    return messages
+
+
 @pytest.fixture
 def provider(kunren, account, programs, until):
     return Provider(kunren, account, programs, until)
@@ -124,6 +142,7 @@ def test_a_consumer_reaches_a_service_by_its_endpoint_once_the_provider_accepts(
     with pytest.raises(ClientError, match="does not support the availability zone"):
         consumer.connect(service["ServiceName"], SubnetIds=[consumer.subnet, second])
 
+    told_by_logs = flow_log(kunren, consumer)
     events = told_by_sns(kunren, account, provider, service["ServiceId"])
     endpoint = consumer.connect(service["ServiceName"])
     id, name = endpoint["VpcEndpointId"], endpoint["DnsEntries"][0]["DnsName"]
@@ -164,6 +183,8 @@ def test_a_consumer_reaches_a_service_by_its_endpoint_once_the_provider_accepts(
         VpcEndpointId=id, AddSecurityGroupIds=[consumer.group], RemoveSecurityGroupIds=[closed]
     )
     until(lambda: "said" in told(open=[address, 7000], timeout=0.5), "the endpoint's group says yes")
+    flows = {f"10.0.1.50 {address} 7000 {action} OK" for action in ("ACCEPT", "REJECT")}
+    until(lambda: flows <= told_by_logs(), "both in the flow log, with the addresses of the subnet")
 
     anybody = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
     own = [{"IpProtocol": "tcp", "FromPort": 7000, "ToPort": 7000, "IpRanges": [{"CidrIp": "10.0.1.50/32"}]}]
