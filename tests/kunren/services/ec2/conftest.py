@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -145,7 +146,10 @@ def new_caller() -> type[Caller]:
 
 # -- a world around it ------------------------------------------------------------------------------------------------
 
-PATIENCE_S = 0.7
+
+def patience_s():
+    """How long silence is no answer yet: the longer the busier the machine is, up to a SYN that is sent again."""
+    return min(2.0, 0.7 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)))
 
 
 class Lab:
@@ -195,7 +199,7 @@ class Lab:
         sock = sock or await self.world.open_socket(namespace)
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(patience_s()):
                 await loop.sock_connect(sock, (address, port))
                 return await loop.sock_recv(sock, 100)
         except (TimeoutError, OSError):
@@ -206,7 +210,7 @@ class Lab:
     async def connect(self, namespace, address, port=80):
         """A connection that stays open."""
         sock = await self.world.open_socket(namespace)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s()):
             await asyncio.get_running_loop().sock_connect(sock, (address, port))
         return sock
 
