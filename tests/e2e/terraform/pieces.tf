@@ -177,6 +177,21 @@ resource "aws_eip_domain_name" "pair" {
   domain_name   = aws_route53_record.mail.fqdn
 }
 
+resource "aws_network_interface_permission" "pair" {
+  network_interface_id = aws_network_interface.pair.id
+  aws_account_id       = data.aws_caller_identity.consumer.account_id
+  permission           = "EIP-ASSOCIATE"
+}
+
+resource "aws_vpc_block_public_access_options" "main" {
+  internet_gateway_block_mode = "block-ingress"
+}
+
+resource "aws_vpc_block_public_access_exclusion" "peer" {
+  vpc_id                          = aws_vpc.peer.id
+  internet_gateway_exclusion_mode = "allow-egress"
+}
+
 resource "aws_ec2_subnet_cidr_reservation" "main" {
   cidr_block       = "10.80.1.128/28"
   reservation_type = "explicit"
@@ -276,6 +291,16 @@ resource "aws_vpc_endpoint_service" "main" {
 resource "aws_vpc_endpoint_service_allowed_principal" "consumer" {
   vpc_endpoint_service_id = aws_vpc_endpoint_service.main.id
   principal_arn           = "arn:aws:iam::${data.aws_caller_identity.consumer.account_id}:root"
+}
+
+resource "aws_sns_topic" "connections" {
+  name = "connections"
+}
+
+resource "aws_vpc_endpoint_connection_notification" "main" {
+  vpc_endpoint_service_id     = aws_vpc_endpoint_service.main.id
+  connection_notification_arn = aws_sns_topic.connections.arn
+  connection_events           = ["Accept", "Reject"]
 }
 
 resource "aws_route53_zone" "main" {
