@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from kunren.core.errors import NotImplementedByKunren
 from kunren.dataplane.dns import names
 from kunren.services.route53 import aliases, rdata, routing
 from kunren.services.route53.errors import InvalidChangeBatch, InvalidInput, NoSuchHealthCheck
@@ -75,14 +74,18 @@ class _Batch:
         return list(found.values()) if found is not None else list(self.zone.sets_of(name))
 
 
-def apply_changes(zone: ZoneView, changes: Sequence[Mapping[str, Any]]) -> dict[bytes, Sets]:
-    """The names that change, with all their record sets afterwards. Raises InvalidInput and InvalidChangeBatch."""
+def apply_changes(
+    zone: ZoneView, changes: Sequence[Mapping[str, Any]], *, by_traffic_policy: bool = False
+) -> dict[bytes, Sets]:
+    """The names that change, with all their record sets afterwards. What a traffic policy does is not limited in
+    number. Raises InvalidInput, InvalidChangeBatch, NoSuchHealthCheck."""
     for change in changes:
-        _check_members(change)
+        _check_members(change, by_traffic_policy)
         check_id = change["ResourceRecordSet"].get("HealthCheckId")
         if check_id and change["Action"] != "DELETE" and not zone.health_check_exists(check_id):
             raise NoSuchHealthCheck(check_id)
-    _check_limits(changes)
+    if not by_traffic_policy:
+        _check_limits(changes)
     batch = _Batch(zone)
     seen: dict[SetKey, list[str]] = {}
     for change in changes:
@@ -113,11 +116,16 @@ def _described(change: Mapping[str, Any]) -> str:
     )
 
 
-def _check_members(change: Mapping[str, Any]) -> None:
-    """Which members go together. Raises InvalidInput, and NotImplementedByKunren for what comes later."""
+def _check_members(change: Mapping[str, Any], by_traffic_policy: bool) -> None:
+    """Which members go together. Raises InvalidInput."""
     given = change["ResourceRecordSet"]
-    if given.get("TrafficPolicyInstanceId") is not None:
-        raise NotImplementedByKunren("route53", "ChangeResourceRecordSets with TrafficPolicyInstanceId")
+    if given.get("TrafficPolicyInstanceId") is not None and not by_traffic_policy:
+        if change["Action"] != "DELETE":
+            raise InvalidInput(
+                "Invalid request: Resource record sets of a traffic policy instance can only be deleted, in "
+                f"{_described(change)}"
+            )
+        return
     has_alias = given.get("AliasTarget") is not None
     has_ttl, has_records = given.get("TTL") is not None, bool(given.get("ResourceRecords"))
     expected = "Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords], or TrafficPolicyInstanceId]"
@@ -195,7 +203,10 @@ def _apply_one(batch: _Batch, change: Mapping[str, Any], seen: dict[SetKey, list
 
 def _delete(batch: _Batch, key: SetKey, record_set: RecordSet) -> None:
     present = batch.after[key.name].get(key)
-    if present is None:
+    instance = record_set.traffic_policy_instance_id
+    if instance is not None and present is not None and present.traffic_policy_instance_id == instance:
+        del batch.after[key.name][key]
+    elif present is None:
         batch.problems.append(f"Tried to delete resource record set {key} but it was not found")
     elif _comparable(present) != _comparable(record_set):
         batch.problems.append(
@@ -232,6 +243,7 @@ def _record_set(given: Mapping[str, Any]) -> RecordSet:
         if alias is not None
         else None,
         health_check_id=given.get("HealthCheckId") or None,
+        traffic_policy_instance_id=given.get("TrafficPolicyInstanceId"),
         **routing.fields(given),
     )
 

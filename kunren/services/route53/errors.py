@@ -290,3 +290,84 @@ class NoSuchGeoLocation(AwsError):
 
     def __init__(self) -> None:
         super().__init__("The geographic location that you specified isn't supported.")
+
+
+class InvalidTrafficPolicyDocument(AwsError):
+    code = "InvalidTrafficPolicyDocument"
+
+
+class NoSuchTrafficPolicy(AwsError):
+    code = "NoSuchTrafficPolicy"
+    status = 404
+
+    def __init__(self, id: str, version: int | None = None) -> None:
+        super().__init__(
+            f"No traffic policy exists with Id {id}."
+            if version is None
+            else f"No traffic policy exists with Id {id} and version {version}."
+        )
+
+
+class NoSuchTrafficPolicyInstance(AwsError):
+    code = "NoSuchTrafficPolicyInstance"
+    status = 404
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"No traffic policy instance exists with Id {id}.")
+
+
+class TrafficPolicyAlreadyExists(AwsError):
+    code = "TrafficPolicyAlreadyExists"
+    status = 409
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"A traffic policy that has the name {name} already exists.")
+
+
+class TrafficPolicyInUse(AwsError):
+    code = "TrafficPolicyInUse"
+
+    def __init__(self) -> None:
+        super().__init__("One or more traffic policy instances were created by using the specified traffic policy.")
+
+
+class TrafficPolicyInstanceAlreadyExists(AwsError):
+    code = "TrafficPolicyInstanceAlreadyExists"
+    status = 409
+
+    def __init__(self, name: str, rtype: str) -> None:
+        super().__init__(
+            f"A traffic policy instance with the name {name} and type {rtype} already exists in the hosted zone."
+        )
+
+
+class TooManyTrafficPolicies(AwsError):
+    code = "TooManyTrafficPolicies"
+
+    def __init__(self) -> None:
+        super().__init__("Limits Exceeded: MAX_TRAFFIC_POLICIES_BY_OWNER - Cannot create more traffic policies.")
+
+
+class TooManyTrafficPolicyInstances(AwsError):
+    code = "TooManyTrafficPolicyInstances"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Limits Exceeded: MAX_TRAFFIC_POLICY_INSTANCES_BY_OWNER - Cannot create more traffic policy instances."
+        )
+
+
+class TooManyTrafficPolicyVersions(AwsError):
+    code = "TooManyTrafficPolicyVersionsForCurrentPolicy"
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"The traffic policy {id} has 1000 versions, which is the most that it can have.")
+
+
+class ConflictingTypes(AwsError):
+    code = "ConflictingTypes"
+
+    def __init__(self, present: str, wanted: str) -> None:
+        super().__init__(
+            f"The traffic policy instance has the type {present}, and can't be updated to the type {wanted}."
+        )

@@ -162,6 +162,40 @@ class CidrCollection(Resource, frozen=True, kw_only=True):
     blocks: dict[str, str] = {}
 
 
+class TrafficPolicy(Resource, frozen=True, kw_only=True):
+    """One version of a traffic policy; `id` is the policy's id and the version, four digits wide, with a dot between. A
+    deleted one can still be looked at by its id."""
+
+    kind: ClassVar[str] = "route53.traffic-policy"
+
+    policy_id: str
+    version: int
+    name: str
+    type: str
+    document: str
+    created: float
+    comment: str | None = None
+    deleted: bool = False
+
+
+class TrafficPolicyInstance(Resource, frozen=True, kw_only=True):
+    """Record sets of a zone by a traffic policy's version. `zone_version` is the zone's version that has them;
+    `generation` rises with every update, which gives the records behind the name new names. `failure`: why the zone has
+    them not."""
+
+    kind: ClassVar[str] = "route53.traffic-policy-instance"
+
+    zone_id: str
+    name: str  # with trailing dot
+    ttl: int
+    policy_id: str
+    policy_version: int
+    type: str
+    zone_version: int = 0
+    generation: int = 1
+    failure: str | None = None
+
+
 class ServedZone(Resource, frozen=True, kw_only=True):
     """Observed: the version of a hosted zone, or of a CIDR collection, that the name servers answer from."""
 

@@ -27,6 +27,8 @@ from kunren.services.route53.model import (
     OwnerName,
     RecordSet,
     ServedZone,
+    TrafficPolicy,
+    TrafficPolicyInstance,
     VpcAuthorization,
 )
 
@@ -41,7 +43,7 @@ class Route53Store:
         store.register(
             HostedZone, OwnerName, Change, CallerReference, DelegationSet, VpcAuthorization, ServedZone, CidrCollection
         )
-        store.register(HealthCheck, HealthCheckStatus)
+        store.register(HealthCheck, HealthCheckStatus, TrafficPolicy, TrafficPolicyInstance)
         self.store = store
         self._clock = clock
         self._entropy = entropy

@@ -11,20 +11,22 @@ from kunren.services.route53.api.dnssec import Dnssec
 from kunren.services.route53.api.geo_locations import GeoLocations
 from kunren.services.route53.api.health_checks import HealthChecks
 from kunren.services.route53.api.limits import Limits
-from kunren.services.route53.api.records import Records
 from kunren.services.route53.api.tags import Tags
+from kunren.services.route53.api.traffic_policies import TrafficPolicies
+from kunren.services.route53.api.traffic_policy_instances import TrafficPolicyInstances
 from kunren.services.route53.api.zones import HostedZones
 
 
 class Route53Api(
     HostedZones,
-    Records,
     Associations,
     DelegationSets,
     CidrCollections,
     GeoLocations,
     Dnssec,
     HealthChecks,
+    TrafficPolicies,
+    TrafficPolicyInstances,
     Tags,
     Limits,
 ):

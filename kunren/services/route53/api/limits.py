@@ -10,27 +10,32 @@ from kunren.services.route53.api.base import Base
 from kunren.services.route53.api.delegation_sets import DELEGATION_SETS_MAX
 from kunren.services.route53.api.health_checks import HEALTH_CHECKS_MAX
 from kunren.services.route53.api.records import RECORD_SETS_MAX
+from kunren.services.route53.api.traffic_policies import POLICIES_MAX, living
+from kunren.services.route53.api.traffic_policy_instances import INSTANCES_MAX
 from kunren.services.route53.api.zones import ZONES_MAX
 from kunren.services.route53.associations import VPCS_PER_ZONE_MAX
 from kunren.services.route53.errors import HostedZoneNotPrivate
-from kunren.services.route53.model import DelegationSet, HealthCheck, HostedZone
+from kunren.services.route53.model import DelegationSet, HealthCheck, HostedZone, TrafficPolicyInstance
 from kunren.services.route53.store import GLOBAL
 
 ZONES_PER_DELEGATION_SET_MAX = 100
-# limit type → value, and the kind that counts; kinds that do not exist yet count 0
-_ACCOUNT_LIMITS: dict[str, tuple[int, type[Resource] | None]] = {
+# limit type → value, and the kind that counts
+_ACCOUNT_LIMITS: dict[str, tuple[int, type[Resource]]] = {
+    "MAX_TRAFFIC_POLICY_INSTANCES_BY_OWNER": (INSTANCES_MAX, TrafficPolicyInstance),
     "MAX_HOSTED_ZONES_BY_OWNER": (ZONES_MAX, HostedZone),
     "MAX_REUSABLE_DELEGATION_SETS_BY_OWNER": (DELEGATION_SETS_MAX, DelegationSet),
     "MAX_HEALTH_CHECKS_BY_OWNER": (HEALTH_CHECKS_MAX, HealthCheck),
-    "MAX_TRAFFIC_POLICIES_BY_OWNER": (50, None),
-    "MAX_TRAFFIC_POLICY_INSTANCES_BY_OWNER": (5, None),
 }
 
 
 class Limits(Base):
     def get_account_limit(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        value, kind = _ACCOUNT_LIMITS[params["Type"]]
-        count = self._store.snapshot().count(kind, ctx.account, GLOBAL) if kind is not None else 0
+        snapshot = self._store.snapshot()
+        if params["Type"] == "MAX_TRAFFIC_POLICIES_BY_OWNER":  # of which a version is a resource
+            value, count = POLICIES_MAX, len(living(snapshot, ctx.account))
+        else:
+            value, kind = _ACCOUNT_LIMITS[params["Type"]]
+            count = snapshot.count(kind, ctx.account, GLOBAL)
         return {"Limit": {"Type": params["Type"], "Value": value}, "Count": count}
 
     def get_hosted_zone_limit(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any
 
-from kunren.control.store import Snapshot
+from kunren.control.store import Snapshot, Tx
 from kunren.core import hosted_zone_ids
 from kunren.core.context import RequestContext
 from kunren.dataplane.dns import names
@@ -37,29 +37,33 @@ class Records(Base):
         with self._store.write() as tx:
             zone = self._zone(tx, ctx.account, params["HostedZoneId"])
 
-            def sets_of(name: bytes) -> Sets:
-                owner = tx.get(OwnerName, zone.account, zone.id, names.sort_key(name))
-                return owner.record_sets if owner is not None else ()
-
-            def cidr_locations(id: str) -> frozenset[str] | None:
-                collection = tx.get(CidrCollection, zone.account, GLOBAL, id)
-                return frozenset(collection.blocks.values()) if collection is not None else None
-
-            view = ZoneView(
-                id=zone.id,
-                name=names.to_wire(zone.name),
-                record_set_count=zone.record_set_count,
-                record_set_limit=RECORD_SETS_MAX,
-                sets_of=sets_of,
-                target_exists=self._target_exists,
-                health_check_exists=lambda id: tx.get(HealthCheck, zone.account, GLOBAL, id) is not None,
-                cidr_locations=cidr_locations,
-                private=zone.private,
-            )
-            changed = apply_changes(view, batch["Changes"])
+            changed = apply_changes(self._view(tx, zone), batch["Changes"])
             zone = self._records.put_sets(tx, zone, changed)
             change = self._records.add_change(tx, zone, batch.get("Comment"))
         return {"ChangeInfo": change_shape(None, change)}
+
+    def _view(self, tx: Tx, zone: HostedZone) -> ZoneView:
+        """What the rules of a change need of the zone."""
+
+        def sets_of(name: bytes) -> Sets:
+            owner = tx.get(OwnerName, zone.account, zone.id, names.sort_key(name))
+            return owner.record_sets if owner is not None else ()
+
+        def cidr_locations(id: str) -> frozenset[str] | None:
+            collection = tx.get(CidrCollection, zone.account, GLOBAL, id)
+            return frozenset(collection.blocks.values()) if collection is not None else None
+
+        return ZoneView(
+            id=zone.id,
+            name=names.to_wire(zone.name),
+            record_set_count=zone.record_set_count,
+            record_set_limit=RECORD_SETS_MAX,
+            sets_of=sets_of,
+            target_exists=self._target_exists,
+            health_check_exists=lambda id: tx.get(HealthCheck, zone.account, GLOBAL, id) is not None,
+            cidr_locations=cidr_locations,
+            private=zone.private,
+        )
 
     def _target_exists(self, dns_name: str, zone_id: str) -> bool:
         """Whether a name of AWS's own is there: published already, or a load balancer that is being made."""
