@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 from kunren import __version__
@@ -64,6 +64,7 @@ from kunren.services.route53.api import Route53Api
 from kunren.services.route53.checkers import HealthCheckController
 from kunren.services.route53.controllers import Route53Controller
 from kunren.services.route53.metrics import HealthCheckMetrics
+from kunren.services.route53.query_logs import QueryLogs
 from kunren.services.route53.store import Route53Store
 from kunren.settings import Settings
 from kunren.trace.tracer import Tracer
@@ -112,6 +113,7 @@ class App:
         self.ec2 = Ec2Api(store, clock, entropy, spec)
         route53_store = Route53Store(store, clock, entropy)
         self.route53 = Route53Api(route53_store, clock, entropy, self.dns)
+        self.dns.listener = self.query_logs = QueryLogs(store, clock, self._call)
         self.acm = AcmApi(store, clock, entropy, in_use_by=certificate_users)
         self.elbv2 = Elbv2Api(
             store,
@@ -185,7 +187,7 @@ class App:
             "lambda": self.functions.api,
         }
         self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
-        self.fallback.before["logs"] = self.functions.logs.before
+        self.fallback.before["logs"] = _each(self.functions.logs.before, self.query_logs.before)
         self.fallback.before["cloudwatch"] = self.health_metrics.before
         contexts = CertificateContexts(self.ca.server_context)
         self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)
@@ -444,6 +446,16 @@ class App:
             shown = {key: value for key, value in status.items() if key not in ("ok", "errors") or (value and not ok)}
             parts.append({"name": name, "ok": bool(ok), "detail": _in_words(shown), "status": status})
         return parts
+
+
+def _each(*waits: Callable[[str], Awaitable[None]]) -> Callable[[str], Awaitable[None]]:
+    """One wait that is all of them."""
+
+    async def wait(operation: str) -> None:
+        for each in waits:
+            await each(operation)
+
+    return wait
 
 
 def _in_words(status: dict[str, Any]) -> str:

@@ -53,7 +53,7 @@ def test_a_private_zone_is_split_horizon_for_its_vpcs_only(kunren, account, runn
     shown = route53.get_hosted_zone(Id=private)
     assert shown["VPCs"] == [names.given]
     assert "DelegationSet" not in shown
-    assert shown["HostedZone"]["Config"] == {"PrivateZone": True}
+    assert shown["HostedZone"]["Config"] == {"PrivateZone": True, "HostedZoneTier": "STANDARD"}
     # nobody is asked for a private zone by its name servers: they refuse
     assert outside.rcode("@ns-1536.awsdns-00.co.uk", domain) == "REFUSED"
 

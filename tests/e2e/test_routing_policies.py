@@ -6,6 +6,7 @@ import re
 from collections import Counter
 
 import pytest
+from botocore.exceptions import ClientError
 
 TOKYO, LONDON, OREGON, LAGOS = "198.18.65.0/24", "198.18.67.0/24", "198.18.72.0/24", "198.18.87.0/24"
 
@@ -162,3 +163,42 @@ def test_dns_fails_over_when_a_real_probe_says_so_and_comes_back(zone):
     zone.route53.update_health_check(HealthCheckId=check, Inverted=False)
     zone.until(lambda: zone.dig("tokyo", "front", server) == ["1"], "healthy again")
     zone.route53.delete_health_check(HealthCheckId=check)
+
+
+def test_questions_are_logged_in_cloudwatch_logs(zone, account):
+    logs, group = zone.kunren.client("logs", account), f"/aws/route53/{zone.name}"
+    arn = f"arn:aws:logs:us-east-1:{account}:log-group:{group}"
+    given = {"HostedZoneId": zone.id, "CloudWatchLogsLogGroupArn": arn}
+
+    def refused():
+        with pytest.raises(ClientError) as caught:
+            zone.route53.create_query_logging_config(**given)
+        return caught.value.response["Error"]["Code"]
+
+    assert refused() == "NoSuchCloudWatchLogsLogGroup"
+    logs.create_log_group(logGroupName=group)
+    assert refused() == "InsufficientCloudWatchLogsResourcePolicy"
+    statement = {
+        "Effect": "Allow", "Principal": {"Service": "route53.amazonaws.com"}, "Resource": f"{arn}:*",
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+    }  # fmt: skip
+    logs.put_resource_policy(policyName="dns", policyDocument=json.dumps({"Statement": [statement]}))
+    config = zone.route53.create_query_logging_config(**given)["QueryLoggingConfig"]
+    assert refused() == "QueryLoggingConfigAlreadyExists"
+
+    zone.put("log", (1, {"Weight": 1}))
+    for _ in range(3):
+        assert zone.dig("tokyo", "log") == ["1"]
+    zone.dig("london", "log", f"@{zone.server}", "+tcp")
+    zone.dig("london", "no", f"@{zone.server}")
+    shown = logs.filter_log_events(logGroupName=group)["events"]
+    told = {(each["logStreamName"], *each["message"].split()[2:]) for each in shown}
+    bare = zone.id.rpartition("/")[2]
+    assert told == {  # the resolver of Tokyo asked once, and remembered
+        (f"{bare}/NRT1", bare, f"log.{zone.name}", "A", "NOERROR", "UDP", "NRT1", "198.18.0.2", TOKYO),
+        (f"{bare}/LHR1", bare, f"log.{zone.name}", "A", "NOERROR", "TCP", "LHR1", "198.18.67.10", "-"),
+        (f"{bare}/LHR1", bare, f"no.{zone.name}", "A", "NXDOMAIN", "UDP", "LHR1", "198.18.67.10", "-"),
+    }
+    zone.route53.delete_query_logging_config(Id=config["Id"])
+    zone.dig("oregon", "log")
+    assert len(logs.filter_log_events(logGroupName=group)["events"]) == len(shown)

@@ -63,9 +63,11 @@ class Resolver:
         chance: Chance,
         vpc: VpcNames | None = None,
         note: Note | None = None,
+        asked: Callable[[Zone, bytes, int, Answer, Client], object] | None = None,
     ) -> None:
         self.vpc = vpc
         self._note = note
+        self._asked = asked
         self._zones = zones
         self._spec = spec
         self._clock = clock
@@ -188,6 +190,8 @@ class Resolver:
             return root_answer(zones, name, rtype)
         for _ in range(REFERRALS_MAX):
             reply = answer(zones, zone, name, rtype, client, self._chance, self._note)
+            if self._asked is not None:
+                self._asked(zone, name, rtype, reply, client)
             if reply.authoritative or reply.answer or reply.rcode != NOERROR:
                 return reply
             referral = next((each for each in reply.authority if each.rtype == NS), None)

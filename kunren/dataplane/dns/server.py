@@ -32,7 +32,7 @@ from kunren.dataplane.dns.resolver import Resolver
 from kunren.dataplane.dns.transport import TCP_BACKLOG, Responder, TcpListener, UdpListener
 from kunren.dataplane.dns.vpc_names import VpcNames
 from kunren.dataplane.dns.zones import A, NameRecords, Zone, Zones
-from kunren.world.addresses import NAME_SERVERS, PUBLIC_RESOLVER, client_address
+from kunren.world.addresses import NAME_SERVERS, PUBLIC_RESOLVER, client_address, region_router
 from kunren.world.interface import INTERNET
 from kunren.world.spec import WorldSpec
 
@@ -60,6 +60,24 @@ class SocketOpener(Protocol):
         reuse_port: bool = ...,
         transparent: bool = ...,
     ) -> socket.socket: ...
+
+
+class Asked(NamedTuple):
+    """A question that a hosted zone's name servers answered, to a client or to a resolver of this world."""
+
+    zone_id: str
+    name: bytes
+    rtype: int
+    rcode: int
+    client: Client
+    tcp: bool
+
+
+class QueryListener(Protocol):
+    """Who wants to know what is asked of which zones."""
+
+    def wants(self, zone_id: str) -> bool: ...
+    def note(self, asked: Asked) -> None: ...
 
 
 class DnsServer:
@@ -95,6 +113,7 @@ class DnsServer:
         self._sites: dict[str, _Site] = {}  # the public resolver's, by the client network's first three numbers
         self._vpcs: dict[str, tuple[tuple[str, ...], _Site, _Listeners]] = {}
         self._vpc_lock = asyncio.Lock()
+        self.listener: QueryListener | None = None
         self._internet: _Listeners | None = None
         self._queries = {"resolver": 0, "name_servers": 0, "malformed": 0}
 
@@ -135,7 +154,14 @@ class DnsServer:
         return self._zones.serial
 
     def _new_resolver(self, vpc: VpcNames | None = None) -> Resolver:
-        return Resolver(lambda: self._zones, self._spec, self._clock, self._entropy, vpc)
+        return Resolver(lambda: self._zones, self._spec, self._clock, self._entropy, vpc, asked=self._tell)
+
+    def _tell(self, zone: Zone, name: bytes, rtype: int, reply: Answer, client: Client, tcp: bool = False) -> bool:
+        """Let the listener know of an answer; whether it wants to know of the next one too."""
+        if self.listener is None or zone.vpcs or not self.listener.wants(zone.id):
+            return False
+        self.listener.note(Asked(zone.id, name, rtype, reply.rcode, client, tcp))
+        return True
 
     def _site(self, peer: str) -> _Site:
         """The public resolver's site for a client's network; all outside of the world's addresses share one."""
@@ -175,7 +201,7 @@ class DnsServer:
         async with self._vpc_lock:
             wanted = tuple(addresses)
             served = self._vpcs.get(vpc.id)
-            client = Client(location=self.geography.region(vpc.region))
+            client = self._vpc_client(vpc.region)
             site = served[1] if served is not None else _Site(self._new_resolver(vpc), client)
             if site.resolver.vpc != vpc:
                 site.resolver.vpc = vpc
@@ -197,6 +223,12 @@ class DnsServer:
                 listeners.close()
                 raise
             self._vpcs[vpc.id] = (wanted, site, listeners)
+
+    def _vpc_client(self, region: str) -> Client:
+        """As whom a VPC's resolver asks the internet's name servers: from its region's own address."""
+        index = next((at for at, each in enumerate(self._spec.regions) if each.name == region), None)
+        address = region_router(index) if index is not None else ""
+        return Client(address, location=self.geography.region(region))
 
     async def stop_vpc(self, vpc_id: str) -> None:
         async with self._vpc_lock:
@@ -276,12 +308,12 @@ class DnsServer:
         chance = _Watched(self._entropy)
         client = Client(peer, query.subnet, self.geography.of(query.subnet or peer))
         try:
-            reply = self._authoritative(query, asked, client, chance)
+            reply, told = self._authoritative(query, asked, client, chance, tcp)
         except Exception:
             log.exception("the question %r for type %d could not be answered", query.name, query.rtype)
             return build_response(query, FAILURE, recursive=False, limit=limit)
         wire = build_response(query, reply, recursive=False, limit=limit)
-        if not tcp and not chance.used:
+        if not tcp and not chance.used and not told:
             self._keep((asked, peer if reply.located and query.subnet is None else ""), packet, wire)
         return wire
 
@@ -290,13 +322,17 @@ class DnsServer:
             self._kept.clear()
         self._kept.setdefault(key, PacketCache()).put(packet, wire, math.inf)
 
-    def _authoritative(self, query: Query, asked: str, client: Client, chance: Chance) -> Answer:
+    def _authoritative(
+        self, query: Query, asked: str, client: Client, chance: Chance, tcp: bool
+    ) -> tuple[Answer, bool]:
+        """The answer, and whether somebody was told of the question."""
         zone = self._zones.served_on(asked, query.name)
         if zone is not None:
-            return answer(self._zones, zone, query.name, query.rtype, client, chance)
+            reply = answer(self._zones, zone, query.name, query.rtype, client, chance)
+            return reply, self._tell(zone, query.name, query.rtype, reply, client, tcp)
         if name_server_address(names.to_text(query.name)) is not None:
-            return aws_answer(self._zones, self._spec, query.name, query.rtype) or REFUSAL
-        return REFUSAL
+            return aws_answer(self._zones, self._spec, query.name, query.rtype) or REFUSAL, False
+        return REFUSAL, False
 
     # -- asking -----------------------------------------------------------------------------------------------------
 

@@ -3,9 +3,9 @@
 Two sources, of which the closer to the name wins (developer guide, "Resolver rules: which is used"): the private
 hosted zones associated with the VPC, and the domains that come with every VPC: the names of its addresses, forwards and
 backwards. Neither falls through: a name that a private zone or an own domain covers and does not have does not exist,
-whatever the internet says. Both need the VPC's two DNS attributes ("DNS attributes for your VPC"). A public name of an
-interface of the VPC has the private address here, and a name of AWS that prefers the client's Availability Zone is
-answered by it; any other public name is the internet's business.
+whatever the internet says, unless the private zone has public DNS fallback. Both need the two DNS attributes ("DNS
+attributes for your VPC"). A public name of an interface of the VPC has the private address here, and a name of AWS that
+prefers the client's Availability Zone is answered by it; any other public name is the internet's business.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def vpc_answer(
     domain = _own_domain(vpc, name)
     zone = zones.private(vpc.id, name)
     if zone is not None and (domain is None or len(zone.name) >= len(domain)):
-        return answer(zones, zone, name, rtype, client, chance, note)
+        reply = answer(zones, zone, name, rtype, client, chance, note)
+        return None if zone.fallback and reply.rcode == NXDOMAIN and not reply.answer else reply
     if domain is not None:
         return _own(vpc, domain, name, rtype)
     address = address_in(name) if names.parent(name) == names.to_wire(public_domain(vpc.region)) else None

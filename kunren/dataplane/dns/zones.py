@@ -95,7 +95,8 @@ _Counts: TypeAlias = Any
 class Zone:
     """One hosted zone at one version. `addresses` are its name servers'; of zones with one name, the first `created`
     is the one that the registry knows. A private zone has `vpcs` instead: only their resolvers know it, and it
-    delegates nothing (its NS records are data like any other)."""
+    delegates nothing (its NS records are data like any other); with `fallback`, names that it has not are the
+    internet's."""
 
     id: str
     name: bytes
@@ -106,6 +107,7 @@ class Zone:
     below: _Counts
     cuts: frozenset[bytes] = frozenset()
     vpcs: frozenset[str] = frozenset()
+    fallback: bool = False
 
     @classmethod
     def build(
@@ -118,8 +120,10 @@ class Zone:
         created: float = 0.0,
         version: int = 0,
         vpcs: frozenset[str] = frozenset(),
+        fallback: bool = False,
     ) -> Zone:
-        empty = cls(id, name, addresses, created, version, immutables.Map(), immutables.Map(), vpcs=vpcs)
+        none = immutables.Map()
+        empty = cls(id, name, addresses, created, version, none, none, vpcs=vpcs, fallback=fallback)
         return empty.with_nodes(nodes, version)
 
     def with_nodes(self, changed: Mapping[bytes, Node | None], version: int) -> Zone:

@@ -36,10 +36,13 @@ class _Piece(NamedTuple):
 
 
 class LogDelivery:
-    """`take` is the runtime's log sink. `flush` makes the runtime hand over what it has gathered."""
+    """`take` is the runtime's log sink. `flush` makes the runtime hand over what it has gathered. `line_end` closes
+    every event; with `makes_group`, a log group that is missing is made, as Lambda's own permission allows."""
 
-    def __init__(self, call: CallService) -> None:
+    def __init__(self, call: CallService, *, line_end: str = "\n", makes_group: bool = True) -> None:
         self._call = call
+        self._line_end = line_end
+        self._makes_group = makes_group
         self._waiting: deque[_Piece] = deque()
         self._bytes = 0
         self._delivering = asyncio.Lock()
@@ -65,7 +68,7 @@ class LogDelivery:
                 streams.setdefault(piece[:4], []).extend(piece.lines)
             for (account, region, group, stream), lines in streams.items():
                 try:
-                    for events in _batches(lines):
+                    for events in _batches(lines, self._line_end):
                         await self._put(account, region, group, stream, events)
                 except Exception as error:
                     log.warning("log lines were lost to %s in %s of %s: %s", group, region, account, error)
@@ -84,13 +87,14 @@ class LogDelivery:
 
         told = {**names, "logEvents": events}
         if not await ask("PutLogEvents", told, unless="ResourceNotFoundException"):
-            await ask("CreateLogGroup", {"logGroupName": group}, unless="ResourceAlreadyExistsException")
+            if self._makes_group:
+                await ask("CreateLogGroup", {"logGroupName": group}, unless="ResourceAlreadyExistsException")
             await ask("CreateLogStream", names, unless="ResourceAlreadyExistsException")
             await ask("PutLogEvents", told)
 
 
-def _batches(lines: Sequence[Line]) -> Iterator[list[dict[str, Any]]]:
-    """Lines as events, each with its line break as Lambda sends it, in calls that Logs takes."""
+def _batches(lines: Sequence[Line], line_end: str) -> Iterator[list[dict[str, Any]]]:
+    """Lines as events, each with its end, in calls that Logs takes."""
     batch: list[dict[str, Any]] = []
     size = 0
     for at, text in lines:
@@ -98,7 +102,7 @@ def _batches(lines: Sequence[Line]) -> Iterator[list[dict[str, Any]]]:
         if batch and (len(batch) == _BATCH_EVENTS or size + more > _BATCH_BYTES):
             yield batch
             batch, size = [], 0
-        batch.append({"timestamp": at, "message": f"{text}\n"})
+        batch.append({"timestamp": at, "message": f"{text}{line_end}"})
         size += more
     if batch:
         yield batch

@@ -53,6 +53,8 @@ class ZoneView:
     health_check_exists: Callable[[str], bool] = lambda id: False
     cidr_locations: routing.CidrLocations = lambda id: None
     private: bool = False
+    protection: Callable[[bytes, str], str | None] = lambda name, rtype: None
+    """The comment of the protection that a name and type has, "" where it says nothing; None: not protected."""
 
 
 @dataclass(slots=True)
@@ -177,10 +179,16 @@ def _apply_one(batch: _Batch, change: Mapping[str, Any], seen: dict[SetKey, list
         where = f"RRSet with DNS name {names.to_text(name)} is not permitted in zone {names.to_text(batch.zone.name)}"
         batch.problems.append(where)
         return
-    record_set = _record_set(given)
+    record_set = record_set_of(given)
     problems = _value_problems(record_set)
     if problems:
         batch.problems.extend(problems)
+        return
+    comment = batch.zone.protection(name, record_set.type)
+    if comment is not None:
+        what = f"RRSet with DNS name {names.to_text(name)}, type {record_set.type}"
+        why = f": {comment}" if comment else "."
+        batch.problems.append(f"{what} is protected by a resource record set protection{why}")
         return
     batch.load(name)
     key = _key(name, record_set)
@@ -228,7 +236,8 @@ def _comparable(record_set: RecordSet) -> tuple[Any, ...]:
     )
 
 
-def _record_set(given: Mapping[str, Any]) -> RecordSet:
+def record_set_of(given: Mapping[str, Any]) -> RecordSet:
+    """A request's ResourceRecordSet."""
     alias = given.get("AliasTarget")
     return RecordSet(
         type=given["Type"],

@@ -102,7 +102,7 @@ class Route53Controller:
             zone = zone_of(hosted, snapshot.list(OwnerName, account, zone_id), self._dns.geography.position)
         else:
             zone = before.with_nodes(self._nodes(snapshot, hosted, changed), hosted.version)
-            zone = replace(zone, vpcs=vpcs_of(hosted))
+            zone = replace(zone, vpcs=vpcs_of(hosted), fallback=hosted.public_dns_fallback)
         self._dns.publish(zone_owner(zone_id), {zone_id: zone})
         self._published[zone_id] = zone
         self._store.set_served(zone_id, account, zone.version)

@@ -33,6 +33,7 @@ def zone_of(hosted: HostedZone, owner_names: Iterable[OwnerName], positions: Pos
         created=hosted.created,
         version=hosted.version,
         vpcs=vpcs_of(hosted),
+        fallback=hosted.public_dns_fallback,
     )
 
 

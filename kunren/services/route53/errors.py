@@ -371,3 +371,60 @@ class ConflictingTypes(AwsError):
         super().__init__(
             f"The traffic policy instance has the type {present}, and can't be updated to the type {wanted}."
         )
+
+
+class NoSuchQueryLoggingConfig(AwsError):
+    code = "NoSuchQueryLoggingConfig"
+    status = 404
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"There is no DNS query logging configuration with the ID {id}.")
+
+
+class QueryLoggingConfigAlreadyExists(AwsError):
+    code = "QueryLoggingConfigAlreadyExists"
+    status = 409
+
+    def __init__(self, zone_id: str) -> None:
+        super().__init__(f"A query logging configuration already exists for the hosted zone {zone_id}.")
+
+
+class NoSuchCloudWatchLogsLogGroup(AwsError):
+    code = "NoSuchCloudWatchLogsLogGroup"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("The specified CloudWatch Logs log group doesn't exist.")
+
+
+class InsufficientCloudWatchLogsResourcePolicy(AwsError):
+    code = "InsufficientCloudWatchLogsResourcePolicy"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The resource policy that you're using for Route 53 query logging doesn't grant Route 53 sufficient "
+            "permission to create a log stream in the specified log group."
+        )
+
+
+class FeatureNotEnabled(AwsError):
+    code = "FeatureNotEnabled"
+    status = 403
+
+    def __init__(self, zone_id: str) -> None:
+        super().__init__(f"Change History isn't turned on for the hosted zone {zone_id}.")
+
+
+class InvalidResourceRecordSetProtectionBatch(AwsError):
+    code = "InvalidResourceRecordSetProtectionBatch"
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        super().__init__("One or more entries in the request couldn't be processed.", Errors=errors)
+
+
+class ProtectionAlreadyExists(AwsError):
+    code = "ProtectionAlreadyExists"
+    status = 409
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        super().__init__("A protection already exists for every name and type in the request.", Errors=errors)

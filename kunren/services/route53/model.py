@@ -23,7 +23,8 @@ class AssociatedVpc(msgspec.Struct, frozen=True, kw_only=True):
 
 class HostedZone(Resource, frozen=True, kw_only=True):
     """`id` is bare ("Z…"). `version` rises with every change of the records or the VPCs; DNS reports which one it
-    serves. A zone with VPCs is private, and was from the start."""
+    serves. A zone with VPCs is private, and was from the start. Change History is on since `history_since`;
+    `features_version` is the version at which a feature last changed that the resolvers must know of."""
 
     kind: ClassVar[str] = "route53.hosted-zone"
 
@@ -37,6 +38,10 @@ class HostedZone(Resource, frozen=True, kw_only=True):
     record_set_count: int = 2
     tags: dict[str, str] = {}
     vpcs: tuple[AssociatedVpc, ...] = ()
+    tier: str = "STANDARD"
+    history_since: float | None = None
+    public_dns_fallback: bool = False
+    features_version: int = 0
 
     @property
     def private(self) -> bool:
@@ -194,6 +199,47 @@ class TrafficPolicyInstance(Resource, frozen=True, kw_only=True):
     zone_version: int = 0
     generation: int = 1
     failure: str | None = None
+
+
+class QueryLoggingConfig(Resource, frozen=True, kw_only=True):
+    """The questions for a public zone go to a log group of CloudWatch Logs in us-east-1. `id` is a UUID."""
+
+    kind: ClassVar[str] = "route53.query-logging-config"
+
+    zone_id: str
+    log_group_arn: str
+
+
+class HistoricChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of a batch: the record set as it was written or deleted."""
+
+    action: str
+    name: str  # with trailing dot
+    record_set: RecordSet
+
+
+class HistoricBatch(Resource, frozen=True, kw_only=True):
+    """A batch in the Change History of a zone. `region` is the zone's id, `id` the zone's version with the batch, ten
+    digits wide, so that ids are in the order of time."""
+
+    kind: ClassVar[str] = "route53.historic-batch"
+
+    change_id: str
+    operation: str
+    submitted_at: float
+    submitted_by: str
+    request_id: str
+    comment: str | None = None
+    changes: tuple[HistoricChange, ...] = ()
+
+
+class Protection(Resource, frozen=True, kw_only=True):
+    """Record sets of this name and type can't be changed. `region` is the zone's id, `id` the name's sort key and the
+    type with a space between."""
+
+    kind: ClassVar[str] = "route53.protection"
+
+    comment: str | None = None
 
 
 class ServedZone(Resource, frozen=True, kw_only=True):

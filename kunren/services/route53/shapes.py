@@ -18,8 +18,9 @@ from kunren.services.route53.model import (
     HostedZone,
     OwnerName,
     RecordSet,
+    ServedZone,
 )
-from kunren.services.route53.store import status_of
+from kunren.services.route53.store import GLOBAL, status_of
 
 API_VERSION = "2013-04-01"
 _ENDPOINT = f"https://route53.amazonaws.com/{API_VERSION}"
@@ -39,8 +40,22 @@ def hosted_zone_shape(zone: HostedZone) -> dict[str, Any]:
         "Id": f"/hostedzone/{zone.id}",
         "Name": zone.name,
         "CallerReference": zone.caller_reference,
-        "Config": {"Comment": zone.comment, "PrivateZone": zone.private},
+        "Config": {"Comment": zone.comment, "PrivateZone": zone.private, "HostedZoneTier": zone.tier},
         "ResourceRecordSetCount": zone.record_set_count,
+    }
+
+
+def features_shape(snapshot: Snapshot, zone: HostedZone) -> dict[str, Any]:
+    """A feature is on, or off, once the resolvers have it so."""
+    served = snapshot.get(ServedZone, zone.account, GLOBAL, zone.id)
+    settled = served is not None and served.version >= zone.features_version
+    enabled, on = zone.history_since is not None, zone.public_dns_fallback
+    words = (
+        ("ENABLED" if on else "DISABLED") if settled or not zone.features_version else "ENABLING" if on else "DISABLING"
+    )
+    return {
+        "PublicDNSFallbackStatus": words if zone.private else None,
+        "ChangeHistory": {"Status": "ENABLED" if enabled else "DISABLED", "RetentionStartsAt": zone.history_since},
     }
 
 
@@ -68,9 +83,13 @@ def delegation_set_shape(name_servers: tuple[str, ...], reusable: DelegationSet 
 
 
 def record_set_shape(owner: OwnerName, record_set: RecordSet) -> dict[str, Any]:
+    return named_record_set_shape(names.to_text(names.from_sort_key(owner.id)), record_set)
+
+
+def named_record_set_shape(name: str, record_set: RecordSet) -> dict[str, Any]:
     alias = record_set.alias
     return {
-        "Name": names.to_text(names.from_sort_key(owner.id)),
+        "Name": name,
         "Type": record_set.type,
         "SetIdentifier": record_set.set_identifier,
         **routing.shape(record_set),

@@ -23,8 +23,11 @@ from kunren.services.route53.model import (
     DelegationSet,
     HealthCheck,
     HealthCheckStatus,
+    HistoricBatch,
     HostedZone,
     OwnerName,
+    Protection,
+    QueryLoggingConfig,
     RecordSet,
     ServedZone,
     TrafficPolicy,
@@ -43,7 +46,8 @@ class Route53Store:
         store.register(
             HostedZone, OwnerName, Change, CallerReference, DelegationSet, VpcAuthorization, ServedZone, CidrCollection
         )
-        store.register(HealthCheck, HealthCheckStatus, TrafficPolicy, TrafficPolicyInstance)
+        store.register(HealthCheck, HealthCheckStatus, TrafficPolicy, TrafficPolicyInstance, QueryLoggingConfig)
+        store.register(HistoricBatch, Protection)
         self.store = store
         self._clock = clock
         self._entropy = entropy
@@ -87,6 +91,11 @@ class Route53Store:
             tx.delete(owner)
         for authorization in tx.list(VpcAuthorization, zone.account, zone.id):
             tx.delete(authorization)
+        for config in tx.list(QueryLoggingConfig, zone.account, GLOBAL):
+            if config.zone_id == zone.id:
+                tx.delete(config)
+        for batch in tx.list(HistoricBatch, zone.account, zone.id):
+            tx.delete(batch)
         tx.delete(zone)
 
     def add_change(

@@ -8,9 +8,13 @@ from kunren.services.route53.api.associations import Associations
 from kunren.services.route53.api.cidr import CidrCollections
 from kunren.services.route53.api.delegation_sets import DelegationSets
 from kunren.services.route53.api.dnssec import Dnssec
+from kunren.services.route53.api.features import Features
 from kunren.services.route53.api.geo_locations import GeoLocations
 from kunren.services.route53.api.health_checks import HealthChecks
+from kunren.services.route53.api.history import History
 from kunren.services.route53.api.limits import Limits
+from kunren.services.route53.api.protections import Protections
+from kunren.services.route53.api.query_logging import QueryLogging
 from kunren.services.route53.api.tags import Tags
 from kunren.services.route53.api.traffic_policies import TrafficPolicies
 from kunren.services.route53.api.traffic_policy_instances import TrafficPolicyInstances
@@ -23,8 +27,12 @@ class Route53Api(
     DelegationSets,
     CidrCollections,
     GeoLocations,
+    Features,
+    History,
+    Protections,
     Dnssec,
     HealthChecks,
+    QueryLogging,
     TrafficPolicies,
     TrafficPolicyInstances,
     Tags,

@@ -14,12 +14,21 @@ from kunren.dataplane.dns import names
 from kunren.dataplane.dns.answer import FAILURE, answer
 from kunren.dataplane.dns.policies import Client
 from kunren.services.elbv2.model import LoadBalancer
-from kunren.services.route53 import rdata
+from kunren.services.route53 import history, rdata
 from kunren.services.route53.api.base import Base
+from kunren.services.route53.api.protections import protection_id
 from kunren.services.route53.changes import CHANGES_MAX, Sets, ZoneView, apply_changes
 from kunren.services.route53.dataplane import zone_owner
 from kunren.services.route53.errors import InvalidChangeBatch, InvalidInput, NoSuchChange
-from kunren.services.route53.model import Change, CidrCollection, HealthCheck, HostedZone, OwnerName, RecordSet
+from kunren.services.route53.model import (
+    Change,
+    CidrCollection,
+    HealthCheck,
+    HostedZone,
+    OwnerName,
+    Protection,
+    RecordSet,
+)
 from kunren.services.route53.shapes import bare_id, change_shape, max_items, record_set_shape
 from kunren.services.route53.store import GLOBAL
 
@@ -40,6 +49,7 @@ class Records(Base):
             changed = apply_changes(self._view(tx, zone), batch["Changes"])
             zone = self._records.put_sets(tx, zone, changed)
             change = self._records.add_change(tx, zone, batch.get("Comment"))
+            history.note(tx, ctx, zone, change, "ChangeResourceRecordSets", batch["Changes"])
         return {"ChangeInfo": change_shape(None, change)}
 
     def _view(self, tx: Tx, zone: HostedZone) -> ZoneView:
@@ -53,6 +63,10 @@ class Records(Base):
             collection = tx.get(CidrCollection, zone.account, GLOBAL, id)
             return frozenset(collection.blocks.values()) if collection is not None else None
 
+        def protection(name: bytes, rtype: str) -> str | None:
+            found = tx.get(Protection, zone.account, zone.id, protection_id(name, rtype))
+            return (found.comment or "") if found is not None else None
+
         return ZoneView(
             id=zone.id,
             name=names.to_wire(zone.name),
@@ -63,6 +77,7 @@ class Records(Base):
             health_check_exists=lambda id: tx.get(HealthCheck, zone.account, GLOBAL, id) is not None,
             cidr_locations=cidr_locations,
             private=zone.private,
+            protection=protection,
         )
 
     def _target_exists(self, dns_name: str, zone_id: str) -> bool:

@@ -10,8 +10,9 @@ from kunren.control.store import Snapshot, Tx
 from kunren.core.context import RequestContext
 from kunren.core.errors import NotImplementedByKunren
 from kunren.dataplane.dns import names
-from kunren.services.route53 import associations, name_servers
+from kunren.services.route53 import associations, history, name_servers
 from kunren.services.route53.api.base import Base
+from kunren.services.route53.api.features import ADVANCED
 from kunren.services.route53.errors import (
     ConflictingDomainExists,
     DelegationSetNotAvailable,
@@ -21,11 +22,12 @@ from kunren.services.route53.errors import (
     InvalidInput,
     TooManyHostedZones,
 )
-from kunren.services.route53.model import CallerReference, DelegationSet, HostedZone, OwnerName, RecordSet
+from kunren.services.route53.model import CallerReference, DelegationSet, HostedZone, OwnerName, Protection, RecordSet
 from kunren.services.route53.shapes import (
     bare_id,
     change_shape,
     delegation_set_shape,
+    features_shape,
     hosted_zone_shape,
     location,
     max_items,
@@ -42,14 +44,18 @@ REQUIRED_RECORD_SETS = 2
 
 class HostedZones(Base):
     def create_hosted_zone(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        _refuse_unknown(params)
+        if params.get("ChangeGuardrails"):
+            raise NotImplementedByKunren("route53", "CreateHostedZone with ChangeGuardrails")
         config = params.get("HostedZoneConfig") or {}
         given = params.get("VPC")
         if config.get("PrivateZone") and not given:
             raise InvalidInput("When you're creating a private hosted zone, you must specify a VPC.")
         if given and params.get("DelegationSetId"):
             raise InvalidInput("A reusable delegation set can't be used with a private hosted zone.")
+        if params.get("EnablePublicDNSFallback") and not given:
+            raise InvalidInput("Public DNS fallback is supported only for private hosted zones.")
         name = _domain(params["Name"])
+        tier = config.get("HostedZoneTier") or "STANDARD"
         with self._store.write() as tx:
             reference = f"hostedzone/{params['CallerReference']}"
             if tx.get(CallerReference, ctx.account, GLOBAL, reference) is not None:
@@ -73,11 +79,15 @@ class HostedZones(Base):
                 comment=config.get("Comment"),
                 delegation_set_id=reusable.id if reusable is not None else None,
                 vpcs=(vpc,) if vpc is not None else (),
+                tier=tier,
+                history_since=self._clock.now() if tier == ADVANCED else None,
+                public_dns_fallback=bool(params.get("EnablePublicDNSFallback")),
             )
             self._records.put_zone(tx, zone)
             tx.put(_apex(zone, name))
             tx.put(CallerReference(account=ctx.account, region=GLOBAL, id=reference, made=zone.id))
             change = self._records.add_change(tx, zone)
+            history.note(tx, ctx, zone, change, "CreateHostedZone", ())
         return {
             "HostedZone": hosted_zone_shape(zone),
             "ChangeInfo": change_shape(None, change),
@@ -111,7 +121,7 @@ class HostedZones(Base):
         if zone.delegation_set_id is not None:
             reusable = snapshot.get(DelegationSet, ctx.account, GLOBAL, zone.delegation_set_id)
         return {
-            "HostedZone": hosted_zone_shape(zone),
+            "HostedZone": {**hosted_zone_shape(zone), "Features": features_shape(snapshot, zone)},
             "DelegationSet": delegation_set_shape(zone.name_servers, reusable) if not zone.private else None,
             "VPCs": [vpc_shape(each) for each in zone.vpcs] or None,
         }
@@ -167,7 +177,7 @@ class HostedZones(Base):
     def delete_hosted_zone(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         with self._store.write() as tx:
             zone = self._zone(tx, ctx.account, params["Id"])
-            if zone.record_set_count > REQUIRED_RECORD_SETS:
+            if zone.record_set_count > REQUIRED_RECORD_SETS or tx.list(Protection, zone.account, zone.id):
                 raise HostedZoneNotEmpty
             self._records.delete_zone(tx, zone)
             change = self._records.add_change(tx, zone)
@@ -180,18 +190,6 @@ class HostedZones(Base):
             zone = msgspec.structs.replace(zone, comment=params.get("Comment") or None)
             self._records.put_zone(tx, zone)
         return {"HostedZone": hosted_zone_shape(zone)}
-
-
-def _refuse_unknown(params: dict[str, Any]) -> None:
-    """What a new zone can't have yet."""
-    config = params.get("HostedZoneConfig") or {}
-    for member, given in (
-        ("EnablePublicDNSFallback", params.get("EnablePublicDNSFallback")),
-        ("ChangeGuardrails", params.get("ChangeGuardrails")),
-        ("HostedZoneTier", config.get("HostedZoneTier")),
-    ):
-        if given:
-            raise NotImplementedByKunren("route53", f"CreateHostedZone with {member}")
 
 
 def _domain(text: str) -> bytes:

@@ -22,7 +22,7 @@ def test_a_new_zone_has_four_name_servers_an_soa_and_its_paths(service: Any) -> 
     )
     zone, servers = made["HostedZone"], made["DelegationSet"]["NameServers"]
     assert zone["Id"].startswith("/hostedzone/Z") and zone["Name"] == "example.com."
-    assert zone["Config"] == {"Comment": "c", "PrivateZone": False}
+    assert zone["Config"] == {"Comment": "c", "PrivateZone": False, "HostedZoneTier": "STANDARD"}
     assert made["Location"] == f"https://route53.amazonaws.com/2013-04-01{zone['Id']}"
     assert made["ChangeInfo"]["Status"] == "PENDING" and made["ChangeInfo"]["Id"].startswith("/change/C")
     assert sorted(each.split(".", 2)[2] for each in servers) == ["co.uk", "com", "net", "org"]

@@ -90,7 +90,7 @@ def test_records_made_by_boto3_are_answered_to_dig(tmp_path: Path, namespace: An
     def story(route53: Any, namespace: Any) -> None:
         made = route53.create_hosted_zone(Name="example-one.test", CallerReference="1")
         zone = made["HostedZone"]["Id"]
-        assert made["HostedZone"]["Config"] == {"PrivateZone": False}
+        assert made["HostedZone"]["Config"] == {"PrivateZone": False, "HostedZoneTier": "STANDARD"}
         assert made["ResponseMetadata"]["HTTPStatusCode"] == 201
         assert made["Location"].endswith(zone)
         changes = [
