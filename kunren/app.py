@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from kunren import __version__
@@ -24,7 +24,7 @@ from kunren.dataplane.dns.vpc_names import VpcNames
 from kunren.dataplane.envoy.admin import counted
 from kunren.dataplane.envoy.control import EnvoyControl
 from kunren.dataplane.runtime.host import WorldHost
-from kunren.fallback.fallback import Fallback, spawn_in_world
+from kunren.fallback.fallback import Fallback, all_of, spawn_in_world
 from kunren.gateway.certificates import CertificateContexts
 from kunren.gateway.gateway import Gateway
 from kunren.gateway.inside import Inside
@@ -187,7 +187,7 @@ class App:
             "lambda": self.functions.api,
         }
         self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
-        self.fallback.before["logs"] = _each(self.functions.logs.before, self.query_logs.before)
+        self.fallback.before["logs"] = all_of(self.functions.logs.before, self.query_logs.before)
         self.fallback.before["cloudwatch"] = self.health_metrics.before
         contexts = CertificateContexts(self.ca.server_context)
         self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)
@@ -446,16 +446,6 @@ class App:
             shown = {key: value for key, value in status.items() if key not in ("ok", "errors") or (value and not ok)}
             parts.append({"name": name, "ok": bool(ok), "detail": _in_words(shown), "status": status})
         return parts
-
-
-def _each(*waits: Callable[[str], Awaitable[None]]) -> Callable[[str], Awaitable[None]]:
-    """One wait that is all of them."""
-
-    async def wait(operation: str) -> None:
-        for each in waits:
-            await each(operation)
-
-    return wait
 
 
 def _in_words(status: dict[str, Any]) -> str:

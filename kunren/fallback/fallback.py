@@ -26,6 +26,16 @@ POLL_S = 0.1
 _NOT_FORWARDED = frozenset({"date", "content-length", "transfer-encoding", "connection"})
 
 
+def all_of(*waits: Callable[[str], Awaitable[None]]) -> Callable[[str], Awaitable[None]]:
+    """Several that want to be awaited before an operation, as one."""
+
+    async def wait(operation: str) -> None:
+        for each in waits:
+            await each(operation)
+
+    return wait
+
+
 class Fallback:
     """What contract `Gateway(fallback=...)` wants: `services` and `handle`."""
 
