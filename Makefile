@@ -52,5 +52,6 @@ $(VENV)/.programs-test: $(BIN)/pip scripts/debian.sh
 	touch $@
 
 $(VENV)/.programs-bench: $(BIN)/pip scripts/debian.sh
-	scripts/debian.sh $(TOOLS) nft=nftables curl=curl wrk=wrk nginx=nginx-light haproxy=haproxy
+	scripts/debian.sh $(TOOLS) nft=nftables curl=curl wrk=wrk nginx=nginx-light haproxy=haproxy dig=bind9-dnsutils \
+		dnsperf=dnsperf pdns_server=pdns-server,pdns-backend-bind
 	touch $@

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings programs from Debian's packages into a folder, for any user and without starting a service:
-#   scripts/debian.sh FOLDER PROGRAM=PACKAGE ...
+#   scripts/debian.sh FOLDER PROGRAM=PACKAGE[,PACKAGE] ...
 # A program that is already on PATH is left alone. FOLDER/bin gets one wrapper per program.
 set -eu
 folder=$1
@@ -26,9 +26,10 @@ apt-get $options update >"$folder/apt/update.log" 2>&1 || { cat "$folder/apt/upd
 
 packages=""
 for pair in $wanted; do
+    named=$(printf '%s' "${pair#*=}" | tr , ' ')
     # shellcheck disable=SC2086
-    packages="$packages ${pair#*=} $(apt-cache $options depends --recurse --no-recommends --no-suggests --no-conflicts \
-        --no-breaks --no-replaces --no-enhances --no-pre-depends "${pair#*=}" | grep -E '^[a-z0-9]' | sort -u)"
+    packages="$packages $named $(apt-cache $options depends --recurse --no-recommends --no-suggests --no-conflicts \
+        --no-breaks --no-replaces --no-enhances --no-pre-depends $named | grep -E '^[a-z0-9]' | sort -u)"
 done
 missing=""
 for package in $(printf '%s\n' $packages | sort -u); do
