@@ -316,13 +316,16 @@ def handler(event, context):
 
 
 def functions(case: Case) -> None:
-    """A function with version, alias, URL, layer, retries, and a queue that feeds it."""
+    """A function with version, alias, URL, layer, retries, and a queue that feeds it; another one in a VPC."""
     configuration = case.configuration("functions")
     _packed(configuration, "app.zip", "app.py", GREETER)
     _packed(configuration, "layer.zip", "python/words.py", 'END = "!"\n')
     made = configuration.apply()
     assert made["version"] == "1"
     assert case.curl(made["url"]) == "hello!"
+    assert made["vpc"].startswith("vpc-")
+    told = case.client("lambda").invoke(FunctionName="inside", Payload=b"{}")["Payload"].read()
+    assert json.loads(told)["body"] == "hello!"
     queue = case.client("sqs")
     queue.send_message(QueueUrl=made["queue"], MessageBody="from a queue")
 

@@ -1,4 +1,5 @@
 # A function as its users have it: a version behind an alias, a URL, a layer, environment, retries, a queue that feeds it.
+# And one in a VPC.
 terraform {
   required_providers {
     aws = { source = "hashicorp/aws" }
@@ -109,6 +110,40 @@ resource "aws_lambda_event_source_mapping" "work" {
   function_response_types            = ["ReportBatchItemFailures"]
 }
 
+resource "aws_vpc" "inside" {
+  cidr_block = "10.9.0.0/16"
+}
+
+resource "aws_subnet" "inside" {
+  count      = 2
+  vpc_id     = aws_vpc.inside.id
+  cidr_block = "10.9.${count.index}.0/24"
+}
+
+resource "aws_security_group" "inside" {
+  name   = "inside"
+  vpc_id = aws_vpc.inside.id
+}
+
+resource "aws_lambda_function" "inside" {
+  function_name    = "inside"
+  role             = aws_iam_role.function.arn
+  runtime          = "python3.11"
+  handler          = "app.handler"
+  filename         = "${path.module}/app.zip"
+  source_code_hash = filebase64sha256("${path.module}/app.zip")
+  layers           = [aws_lambda_layer_version.words.arn]
+  environment {
+    variables = { GREETING = var.greeting }
+  }
+  ephemeral_storage { size = 600 }
+  vpc_config {
+    subnet_ids         = aws_subnet.inside[*].id
+    security_group_ids = [aws_security_group.inside.id]
+  }
+}
+
 output "url" { value = aws_lambda_function_url.live.function_url }
 output "queue" { value = aws_sqs_queue.work.url }
 output "version" { value = aws_lambda_function.greeter.version }
+output "vpc" { value = aws_lambda_function.inside.vpc_config[0].vpc_id }
