@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from typing import Any
 
 from kunren import __version__
@@ -72,6 +73,7 @@ from kunren.world.addresses import endpoints
 from kunren.world.cgroups import Cgroups
 from kunren.world.launcher import Launched
 from kunren.world.proxy import HostProxy
+from kunren.world.spec import Distance
 from kunren.world.world import World
 from kunren.world.worldfile import load_world
 
@@ -89,6 +91,8 @@ class App:
         self.clock = SystemClock(settings.speed)
         self.entropy = Entropy(settings.seed)
         self.spec = load_world(settings.world_file)
+        if settings.distance and self.spec.distance is None:
+            self.spec = replace(self.spec, distance=Distance())
         self._started_at = self.clock.monotonic()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._leases: set[asyncio.Task[None]] = set()

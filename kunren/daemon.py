@@ -35,6 +35,7 @@ def parse(arguments: Sequence[str]) -> tuple[Settings, int | None]:
     parser.add_argument("--proxy-port", type=int, default=DEFAULT_PROXY_PORT)
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--world", type=Path)
+    parser.add_argument("--distance", action="store_true")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--ready-fd", type=int)
     told = parser.parse_args(arguments)
@@ -44,6 +45,7 @@ def parse(arguments: Sequence[str]) -> tuple[Settings, int | None]:
         proxy_port=told.proxy_port,
         speed=told.speed,
         world_file=told.world,
+        distance=told.distance,
         seed=told.seed,
         quotas=os.environ.get("KUNREN_QUOTAS", ""),
     )

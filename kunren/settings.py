@@ -20,6 +20,8 @@ class Settings:
     proxy_port: int = DEFAULT_PROXY_PORT
     speed: float = 1.0
     world_file: Path | None = None
+    distance: bool = False
+    """Packets between sites take as long as the way is, also where the world file does not say so."""
     seed: int | None = None
     quotas: str = ""
     """Quotas other than AWS's defaults, `rules-per-application-load-balancer=1000,...`: the names are those that

@@ -28,6 +28,7 @@ STOP_TIMEOUT_S = 30.0
 @click.option("--proxy-port", default=DEFAULT_PROXY_PORT, show_default=True, help="Proxy into the world.")
 @click.option("--speed", default=1.0, show_default=True, help="How much faster AWS's own waits pass.")
 @click.option("--world", "world_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
+@click.option("--distance", is_flag=True, help="Packets between cities and regions take as long as on the real globe.")
 @click.option("--seed", type=int, help="Seed of all chance (ids, weights), to replay a run.")
 def up(
     state_dir: Path,
@@ -36,6 +37,7 @@ def up(
     proxy_port: int,
     speed: float,
     world_file: Path | None,
+    distance: bool,
     seed: int | None,
 ) -> None:
     """Start a Kunren; an earlier one's state folder comes back to the same world.
@@ -44,11 +46,13 @@ def up(
     Examples:
       kunren up
       kunren up --detach --state ./state --port 4666 --proxy-port 4680
+      kunren up --distance          tokyo is 155 ms from us-east-1, as far as light makes it
       kunren up --speed 20          health checks, draining and bake times pass 20 times faster
     """
     arguments = ["--state", str(state_dir.resolve()), "--port", str(port), "--proxy-port", str(proxy_port)]
     arguments += ["--speed", str(speed)]
     arguments += ["--world", str(world_file.resolve())] if world_file else []
+    arguments += ["--distance"] if distance else []
     arguments += ["--seed", str(seed)] if seed is not None else []
     if detach:
         show_banner(start_detached(state_dir, arguments))

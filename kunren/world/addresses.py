@@ -32,7 +32,7 @@ CHECKER_REGIONS = (
 """Where AWS has Route 53's health checkers (HealthCheckRegion)."""
 _PLACES = IPv4Network("198.18.64.0/18")
 _EDGES = IPv4Network("198.18.128.0/18")
-_ANYCAST = IPv4Network("198.18.192.0/18")
+ANYCAST = IPv4Network("198.18.192.0/18")
 _REGIONS = IPv4Network("198.19.0.0/16")
 _FIRST_CUSTOMER = 16
 
@@ -68,8 +68,8 @@ def edge_address(index: int) -> str:
     return str(edge_network(index)[10])
 
 
-ANYCAST_PAIRS_MAX = _ANYCAST.num_addresses // 2 - 16
-CLOUDFRONT = (str(_ANYCAST[_ANYCAST.num_addresses // 2 - 2]), str(_ANYCAST[-2]))
+ANYCAST_PAIRS_MAX = ANYCAST.num_addresses // 2 - 16
+CLOUDFRONT = (str(ANYCAST[ANYCAST.num_addresses // 2 - 2]), str(ANYCAST[-2]))
 """Where every distribution answers, in every edge location."""
 
 
@@ -77,8 +77,8 @@ def anycast_pair(number: int) -> tuple[str, str]:
     """The two addresses (one from each network zone) of the number-th service that has anycast addresses."""
     if not 0 <= number < ANYCAST_PAIRS_MAX:
         raise ValueError(f"the address plan has room for {ANYCAST_PAIRS_MAX} pairs of anycast addresses")
-    half = _ANYCAST.num_addresses // 2
-    return str(_ANYCAST[1 + number]), str(_ANYCAST[half + 1 + number])
+    half = ANYCAST.num_addresses // 2
+    return str(ANYCAST[1 + number]), str(ANYCAST[half + 1 + number])
 
 
 def region_network(index: int) -> IPv4Network:

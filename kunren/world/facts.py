@@ -98,6 +98,22 @@ class Veth(msgspec.Struct, frozen=True, tag_field="kind", tag="veth"):
         return frozenset({self.namespace, self.peer_namespace})
 
 
+class Tunnel(msgspec.Struct, frozen=True, tag_field="kind", tag="tunnel"):
+    """One end of a link that a program carries: a TUN device, up, which stays when nobody holds it."""
+
+    namespace: str
+    name: str
+    mtu: int = MTU
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("tunnel", self.namespace, self.name)
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        return frozenset({self.namespace})
+
+
 class Address(msgspec.Struct, frozen=True, tag_field="kind", tag="address"):
     """An address with its prefix length on a device."""
 
@@ -156,11 +172,11 @@ class RuleFact(msgspec.Struct, frozen=True, tag_field="kind", tag="rule"):
         return frozenset({self.namespace})
 
 
-Fact = Namespace | Resolver | Ruleset | Bridge | Veth | Address | RouteFact | RuleFact
+Fact = Namespace | Resolver | Ruleset | Bridge | Veth | Tunnel | Address | RouteFact | RuleFact
 _ORDER: dict[str, int] = {
     kind: place
     for place, kind in enumerate(
-        ("namespace", "resolver", "ruleset", "bridge", "veth", "address", "route", "rule"),
+        ("namespace", "resolver", "ruleset", "bridge", "veth", "tunnel", "address", "route", "rule"),
     )
 }
 _REPLACED_IN_PLACE = frozenset({"ruleset", "resolver", "route"})
@@ -213,6 +229,8 @@ def _devices_emptied(fact: Fact) -> list[tuple[str, str]]:
     """The devices, by namespace, that lose addresses or routes when a fact is undone."""
     if isinstance(fact, Veth):
         return [(fact.namespace, fact.name), (fact.peer_namespace, fact.peer)]
+    if isinstance(fact, Tunnel):
+        return [(fact.namespace, fact.name)]
     if isinstance(fact, Address):
         return [(fact.namespace, fact.device)]
     return []

@@ -32,6 +32,16 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class Distance:
+    """Links that take time. `jitter` is the most by which a delay is longer, as a share of it; `loss` the share of
+    packets that get lost; `rate_mbit` what a site's link carries in each direction (0: all there is)."""
+
+    jitter: float = 0.02
+    loss: float = 0.0
+    rate_mbit: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class WorldSpec:
     """A whole world. Indices into the tuples are what the address plan counts by, so a world file only appends."""
 
@@ -39,7 +49,9 @@ class WorldSpec:
     regions: tuple[Region, ...]
     default_place: str = "virginia"
     latencies_ms: Mapping[str, Mapping[str, float]] = field(default_factory=dict, hash=False)
-    """Round trips from a place (or region) to regions, where they are not what the distance makes them."""
+    """Round trips between places and regions, where they are not what the distance makes them."""
+    distance: Distance | None = None
+    """How links between sites behave; None: they are as short as this machine's."""
 
     def place(self, name: str) -> Place | None:
         return next((each for each in self.places if each.name == name), None)

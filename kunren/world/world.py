@@ -29,6 +29,7 @@ from kunren.settings import Settings
 from kunren.world import addresses, edges, facts, layout, trust
 from kunren.world.agent.filesystem import NETNS_DIR, RESOLV_CONF, RESOLV_DIR
 from kunren.world.channel import Answer, Channel, RulesetRefused
+from kunren.world.distance import DistanceRelay, check_tunnels, stretched
 from kunren.world.flow_counts import Counts, counted, observers
 from kunren.world.geography import nearest_place
 from kunren.world.interface import (
@@ -90,6 +91,8 @@ class World:
         self._links: dict[str, int] = {}
         self._linked: dict[str, dict[str, Shared]] = {}  # VPC → what it has links to
         self._unwanted: set[asyncio.Future[int]] = set()
+        distance, logged = spec.distance, settings.log_dir / "world.log"
+        self._relay = DistanceRelay(spec, distance, self, logged) if distance is not None else None
         self.on_source: list[Callable[[], Awaitable[None]]] = []
         """Awaited when a place or a region has come, before anything runs there."""
 
@@ -109,6 +112,8 @@ class World:
     async def start(self) -> None:
         """Make the world: agent, internet and transit. Raises WorldUnavailable."""
         nft = find_nft()
+        if self._relay is not None:
+            check_tunnels()
         folder = self._folder()
         self._ready = asyncio.get_running_loop().create_future()
         self._stopping = False
@@ -136,6 +141,8 @@ class World:
     async def stop(self) -> None:
         """End the world and everything in it; returns when the kernel has done so."""
         self._stopping = True
+        if self._relay is not None:
+            self._relay.stop()
         if self._channel is not None:
             self._channel.close()
         if self._launcher is not None:
@@ -256,7 +263,7 @@ class World:
             known = ", ".join(each.name for each in self.spec.places)
             raise UnknownPlace(f"there is no place {place!r} in this world; there are {known}")
         new = f"place {place}" not in self._there
-        await self._ensure(f"place {place}", lambda: layout.place(place, self.spec.places.index(found)))
+        await self._ensure_site(f"place {place}", place, layout.place(place, self.spec.places.index(found)))
         if new:
             await self._source_came()
         return place_namespace(place)
@@ -267,8 +274,16 @@ class World:
         if found is None:
             raise UnknownPlace(f"there is no place {place!r} in this world")
         await self._ensure("edges", edges.remembering)
-        await self._ensure(f"edge {place}", lambda: edges.edge(self.spec, found))
+        await self._ensure_site(f"edge {place}", place, edges.edge(self.spec, found))
         return edge_namespace(place)
+
+    async def _ensure_site(self, part: str, site: str, made: list[facts.Fact]) -> None:
+        """A part that hangs on the internet by a link, which may be long."""
+        if self._relay is None:
+            await self._ensure(part, lambda: made)
+        else:
+            await self._ensure(part, lambda: stretched(made))
+            await self._relay.join(site, made)
 
     async def _source_came(self) -> None:
         for each in self.on_source:
@@ -289,7 +304,7 @@ class World:
     async def ensure_checkers(self, region: str) -> str:
         """A region's Route 53 health checkers, started if they were not; the name of their namespace. Raises ValueError
         for a region without."""
-        await self._ensure(f"checkers {region}", lambda: layout.checkers(region))
+        await self._ensure_site(f"checkers {region}", region, layout.checkers(region))
         return checkers_namespace(region)
 
     async def ensure_region(self, region: str) -> str:
@@ -297,7 +312,7 @@ class World:
         if found is None:
             raise UnknownRegion(f"there is no region {region!r} in this world")
         new = f"region {region}" not in self._there
-        await self._ensure(f"region {region}", lambda: layout.region(region, self.spec.regions.index(found)))
+        await self._ensure_site(f"region {region}", region, layout.region(region, self.spec.regions.index(found)))
         if new:
             await self._source_came()
         return region_namespace(region)

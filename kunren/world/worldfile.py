@@ -10,10 +10,12 @@ default ones keep theirs:
       - {name: ap-northeast-9, zones: abc, latitude: 35.0, longitude: 135.8}
     latencies_ms:
       kyoto: {ap-northeast-1: 9.5, us-east-1: 161}
+    distance: {jitter: 0.05, loss: 0.001, rate_mbit: 100}
 
 A place may also have a `subdivision` (the two letters of a state of the United States) and `networks` (blocks that DNS
-takes for its addresses when a question names one as its client's subnet). `latencies_ms` are round trips from a place
-to regions as Route 53 knows them; those not stated follow from the distance.
+takes for its addresses when a question names one as its client's subnet). `latencies_ms` are round trips between places
+and regions; those not stated follow from the distance. `distance` (true, or how links behave) makes packets take that
+long, as `kunren up --distance` does.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from kunren.core.errors import Unusable
-from kunren.world.spec import Place, Region, WorldSpec
+from kunren.world.spec import Distance, Place, Region, WorldSpec
 
 PLACES_MAX, REGIONS_MAX = 64, 32
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,38}")
@@ -121,7 +123,7 @@ def parse_world(text: str, name: str = "world file") -> WorldSpec:
     if document is None:
         return DEFAULT_WORLD
     top = _mapping(document, name)
-    _only(top, {"places", "regions", "default_place", "latencies_ms"}, name)
+    _only(top, {"places", "regions", "default_place", "latencies_ms", "distance"}, name)
     places = _PLACES + tuple(
         _place(entry, f"{name}: places[{number}]") for number, entry in enumerate(_list(top, "places", name))
     )
@@ -135,8 +137,9 @@ def parse_world(text: str, name: str = "world file") -> WorldSpec:
         regions=regions,
         default_place=top.get("default_place", DEFAULT_WORLD.default_place),
         latencies_ms=_latencies(
-            top, {each.name for each in places}, {each.name for each in regions}, f"{name}: latencies_ms"
+            top, {each.name for each in places} | {each.name for each in regions}, f"{name}: latencies_ms"
         ),
+        distance=_distance(top.get("distance"), f"{name}: distance"),
     )
     if not isinstance(spec.default_place, str) or spec.place(spec.default_place) is None:
         raise WorldFileError(f"{name}: default_place: there is no place {spec.default_place!r}")
@@ -179,22 +182,34 @@ def _network(value: Any, where: str) -> str:
         raise WorldFileError(f"{where}: {value!r} is no block such as 203.0.113.0/24") from None
 
 
-def _latencies(top: dict[str, Any], places: set[str], regions: set[str], where: str) -> dict[str, dict[str, float]]:
+def _latencies(top: dict[str, Any], sites: set[str], where: str) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
-    for place, given in _mapping(top.get("latencies_ms") or {}, where).items():
-        if place not in places:
-            raise WorldFileError(f"{where}: there is no place {place!r}")
-        members = _mapping(given, f"{where}: {place}")
-        _only(members, regions, f"{where}: {place}")
-        found[place] = {
-            region: _milliseconds(value, f"{where}: {place}: {region}") for region, value in members.items()
-        }
+    for site, given in _mapping(top.get("latencies_ms") or {}, where).items():
+        if site not in sites:
+            raise WorldFileError(f"{where}: there is no place or region {site!r}")
+        members = _mapping(given, f"{where}: {site}")
+        _only(members, sites, f"{where}: {site}")
+        found[site] = {other: _milliseconds(value, f"{where}: {site}: {other}") for other, value in members.items()}
     return found
+
+
+def _distance(given: Any, where: str) -> Distance | None:
+    if given is None or given is False:
+        return None
+    if given is True:
+        return Distance()
+    members = _mapping(given, where)
+    _only(members, {"jitter", "loss", "rate_mbit"}, where)
+    shares = {name: _number(members, name, 1, where) for name in ("jitter", "loss") if name in members}
+    if any(share < 0 for share in shares.values()):
+        raise WorldFileError(f"{where}: jitter and loss are shares from 0 to 1")
+    rate = {"rate_mbit": _milliseconds(members["rate_mbit"], f"{where}: rate_mbit")} if "rate_mbit" in members else {}
+    return Distance(**shares, **rate)
 
 
 def _milliseconds(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise WorldFileError(f"{where}: a number of milliseconds is expected, not {value!r}")
+        raise WorldFileError(f"{where}: a number of at least zero is expected, not {value!r}")
     return float(value)
 
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import NamedTuple, Protocol, TypeVar
 
-from kunren.dataplane.dns.geography import EVERYWHERE, NOWHERE, Location, distance_km
+from kunren.dataplane.dns.geography import EVERYWHERE, NOWHERE, Location
 from kunren.dataplane.dns.zones import Option, Routed, Zones
+from kunren.world.geography import distance_km
 
 T = TypeVar("T")
 WEIGHTED, LATENCY, FAILOVER, GEOLOCATION = "weighted", "latency", "failover", "geolocation"

@@ -9,7 +9,7 @@ from kunren.dataplane.anycast.table import AnycastListener, Destination
 from kunren.services.globalaccelerator import endpoints
 from kunren.services.globalaccelerator.model import Accelerator, EndpointGroup, Listener
 from kunren.services.globalaccelerator.routing import Candidate, Group, shares
-from kunren.world.geography import distance_km
+from kunren.world.geography import between_ms
 from kunren.world.spec import Place, WorldSpec
 
 IDLE_S = {"TCP": 340.0, "UDP": 30.0}  # "Idle timeout in AWS Global Accelerator", AWS time
@@ -52,7 +52,7 @@ def routed(snapshot: Snapshot, groups: list[EndpointGroup], spec: WorldSpec, edg
             Candidate(each.id, each.weight, endpoints.state(snapshot, group, each) != endpoints.UNHEALTHY)
             for each in reachable
         )
-        found.append(Group(group.id, distance_km(edge, region), group.traffic_dial, candidates))
+        found.append(Group(group.id, between_ms(spec, edge, region), group.traffic_dial, candidates))
     return found
 
 

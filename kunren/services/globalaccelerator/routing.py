@@ -28,7 +28,7 @@ class Group:
     """An endpoint group as routing sees it, from one edge location. `dial` is a percentage."""
 
     id: str
-    distance_km: float
+    round_trip_ms: float
     dial: float
     endpoints: tuple[Candidate, ...]
 
@@ -39,7 +39,7 @@ class Group:
 
 def shares(groups: Iterable[Group]) -> dict[tuple[str, str], float]:
     """(group, endpoint) → share of the flows, above zero and one in all; empty where no group has an endpoint."""
-    nearest = sorted((each for each in groups if each.endpoints), key=lambda each: (each.distance_km, each.id))
+    nearest = sorted((each for each in groups if each.endpoints), key=lambda each: (each.round_trip_ms, each.id))
     found: dict[tuple[str, str], float] = {}
     for bound, share in _bound(nearest).items():
         for endpoint, part in _within(nearest, bound).items():

@@ -55,6 +55,12 @@ def set_up(device: str) -> None:
     _ask(ifinfmsg, _NEWLINK, 0, {"index": index(device), "flags": _UP, "change": _UP}, [])
 
 
+def set_tunnel_up(name: str, mtu: int) -> None:
+    """A device that a program carries: room for more packets on their way than the kernel's 500."""
+    attributes = [("IFLA_MTU", mtu), ("IFLA_TXQLEN", 10_000)]
+    _ask(ifinfmsg, _NEWLINK, 0, {"index": index(name), "flags": _UP, "change": _UP}, attributes)
+
+
 def add_bridge(name: str, mac: str, mtu: int) -> None:
     """A bridge that is up; its own MAC is set, since it would else change with the links that join."""
     attributes = [("IFLA_IFNAME", name), ("IFLA_ADDRESS", mac), ("IFLA_MTU", mtu), _link_info("bridge")]

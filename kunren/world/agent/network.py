@@ -39,6 +39,7 @@ class Network:
             "ruleset": self._make_ruleset,
             "bridge": self._make_bridge,
             "veth": self._make_veth,
+            "tunnel": self._make_tunnel,
             "address": lambda fact: self._address(fact, True),
             "route": lambda fact: self._route(fact, True),
             "rule": lambda fact: self._rule(fact, True),
@@ -49,6 +50,7 @@ class Network:
             "ruleset": self._undo_ruleset,
             "bridge": self._undo_link,
             "veth": self._undo_link,
+            "tunnel": self._undo_link,
             "address": lambda fact: self._address(fact, False),
             "route": lambda fact: self._route(fact, False),
             "rule": lambda fact: self._rule(fact, False),
@@ -180,6 +182,11 @@ class Network:
             os.close(peer_fd)
         self.enter(fact["peer_namespace"])
         netlink.set_up(fact["peer"])
+
+    def _make_tunnel(self, fact: dict[str, Any]) -> None:
+        self.enter(fact["namespace"])
+        kernel.make_tunnel(fact["name"])
+        netlink.set_tunnel_up(fact["name"], fact["mtu"])
 
     def _undo_link(self, fact: dict[str, Any]) -> None:
         self.enter(fact["namespace"])

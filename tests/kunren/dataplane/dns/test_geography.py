@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from kunren.dataplane.dns.geography import Geography, area, distance_km
+from kunren.dataplane.dns.geography import Geography, area
+from kunren.world.geography import distance_km
 from kunren.world.worldfile import DEFAULT_WORLD, parse_world
 
 GEOGRAPHY = Geography(DEFAULT_WORLD)

@@ -87,7 +87,7 @@ def test_every_flow_goes_somewhere_and_to_no_ill_endpoint_while_the_closest_thre
         return
     assert sum(found.values()) == approx(1.0)
     assert all(share > 0 for share in found.values())
-    nearest = sorted((each for each in given_groups if each.endpoints), key=lambda each: (each.distance_km, each.id))
+    nearest = sorted((each for each in given_groups if each.endpoints), key=lambda each: (each.round_trip_ms, each.id))
     if any(each.serves for each in nearest[:3]):
         well_ones = {(one.id, each.id) for one in nearest for each in one.endpoints if each.healthy and each.weight > 0}
         assert set(found) <= well_ones

@@ -1,0 +1,43 @@
+"""With distance on, what is far is slow, and an edge is near: by kernel TCP alone, seen with curl."""
+
+from __future__ import annotations
+
+
+def test_handshakes_and_downloads_from_far_are_faster_through_an_edge_than_direct(own_kunren):
+    own_kunren.up("--distance", "--speed", "20")
+    s3, cloudfront = own_kunren.client("s3"), own_kunren.client("cloudfront")
+    s3.create_bucket(Bucket="far-away")
+    s3.put_object(
+        Bucket="far-away", Key="large", Body=bytes(3_000_000), CacheControl="max-age=86400", ACL="public-read"
+    )
+    origin = {
+        "Id": "s3", "DomainName": "far-away.s3.us-east-1.amazonaws.com", "S3OriginConfig": {"OriginAccessIdentity": ""}
+    }  # fmt: skip
+    behaviour = {
+        "TargetOriginId": "s3", "ViewerProtocolPolicy": "allow-all",
+        "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
+    }  # fmt: skip
+    made = cloudfront.create_distribution(
+        DistributionConfig={
+            "CallerReference": "1", "Comment": "", "Enabled": True, "DefaultCacheBehavior": behaviour,
+            "Origins": {"Quantity": 1, "Items": [origin]},
+        }
+    )["Distribution"]  # fmt: skip
+    cloudfront.get_waiter("distribution_deployed").wait(Id=made["Id"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+    def fetched(url, place):
+        """Seconds until connected, until TLS is there, until all was there; and the size."""
+        shown = "%{time_connect} %{time_appconnect} %{time_total} %{size_download}"
+        done = own_kunren.exec("curl", "-sS", "-o", "/dev/null", "-m", "60", "-w", shown, url, place=place)
+        connected, secured, total, size = map(float, done.stdout.split())
+        assert size == 3_000_000, done.stderr
+        return connected, secured, total
+
+    edge, direct = f"https://{made['DomainName']}/large", f"https://{origin['DomainName']}/large"
+    fetched(edge, "sydney")  # the edge location in sydney keeps it from now on
+    by_edge, far, near = fetched(edge, "sydney"), fetched(direct, "sydney"), fetched(direct, "virginia")
+    assert far[0] > 0.2, "a round trip from sydney to us-east-1 and the name's"
+    assert by_edge[0] < far[0] / 2
+    assert by_edge[1] < far[1] / 2
+    assert by_edge[2] < far[2] / 2
+    assert near[0] < far[0] / 2

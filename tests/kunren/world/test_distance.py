@@ -1,0 +1,94 @@
+"""Links that take time: which they are and how long, and the packets on them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+
+from kunren.core.clock import SystemClock
+from kunren.settings import Settings
+from kunren.world import layout
+from kunren.world.distance import plan, stretched
+from kunren.world.facts import Tunnel, Veth, difference
+from kunren.world.interface import INTERNET
+from kunren.world.spec import Distance
+from kunren.world.world import World
+from kunren.world.worldfile import DEFAULT_WORLD, WorldFileError, parse_world
+
+
+def test_only_links_to_the_internet_are_stretched():
+    made = stretched(layout.region("us-east-1", 0))
+    assert [each for each in made if isinstance(each, Tunnel)] == [
+        Tunnel(INTERNET, "region0"), Tunnel("region-us-east-1", "uplink")
+    ]  # fmt: skip
+    assert [each.name for each in made if isinstance(each, Veth)] == ["functions"]
+    assert len(difference({}, made).make) == len(made)
+
+
+def test_sites_are_half_their_round_trip_away_and_anycast_is_next_door():
+    made = plan(DEFAULT_WORLD, Distance())
+    one_way = made["one_way_ms"]
+    assert 70 < one_way["tokyo"]["us-east-1"] < 85
+    assert one_way["tokyo"]["us-east-1"] == one_way["us-east-1"]["tokyo"]
+    assert one_way["tokyo"]["*"] == one_way["tokyo"]["tokyo"] == 0.5
+    stated = replace(DEFAULT_WORLD, latencies_ms={"tokyo": {"us-east-1": 200.0}})
+    assert plan(stated, Distance())["one_way_ms"]["us-east-1"]["tokyo"] == 100
+
+
+def test_a_world_file_says_how_links_behave():
+    assert parse_world("distance: true").distance == Distance()
+    assert parse_world("distance: {loss: 0.01, rate_mbit: 10}").distance == Distance(loss=0.01, rate_mbit=10)
+    assert parse_world("distance: false").distance is None
+    for wrong in ("distance: {loss: 2}", "distance: {lost: 1}", "distance: 3", "distance: {rate_mbit: -1}"):
+        with pytest.raises(WorldFileError):
+            parse_world(wrong)
+
+
+def test_packets_take_as_long_as_the_way_and_the_link_comes_back_when_its_program_is_killed(state, tmp_path):
+    """Two places that are 0.2 s apart: a connection takes a round trip, its answer another."""
+    spec = replace(
+        DEFAULT_WORLD,
+        latencies_ms={"tokyo": {"london": 200.0}, "paris": {"london": 10.0}},
+        distance=Distance(jitter=0.0),
+    )
+
+    async def took(world, place, address):
+        loop = asyncio.get_running_loop()
+        with await world.open_socket(f"place-{place}") as client:
+            began = time.monotonic()
+            await asyncio.wait_for(loop.sock_connect(client, (address, 80)), 5)
+            return time.monotonic() - began
+
+    async def story():
+        world = World(Settings(state), spec, SystemClock())
+        await world.start()
+        try:
+            for place in ("london", "tokyo", "paris"):
+                await world.ensure_place(place)
+            london = layout.addresses.client_address([each.name for each in spec.places].index("london"))
+            listener = await world.open_socket("place-london", bind=("0.0.0.0", 80), listen=16)
+            with listener:
+                far, near = await took(world, "tokyo", london), await took(world, "paris", london)
+                assert far > 0.2
+                assert near > 0.01
+                assert near < far
+                (pid,) = [pid for name, pid in world.status()["processes"].items() if name == "distance"]
+                process = world._processes[pid]
+                await process.signal(9)
+                await process.wait()
+
+                async def again():
+                    while True:
+                        try:
+                            return await asyncio.wait_for(took(world, "tokyo", london), 1)
+                        except (OSError, TimeoutError):
+                            continue
+
+                assert await asyncio.wait_for(again(), 20) > 0.2
+        finally:
+            await world.stop()
+
+    asyncio.run(story())
