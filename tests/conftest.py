@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+# how long an example takes says nothing on a machine that does something else too
+settings.register_profile("kunren", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kunren")
 KUNREN = ["-m", "kunren.cli.main"]
 TOOLS = Path(sys.prefix) / "debian" / "bin"
 os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), str(TOOLS), "/usr/sbin", "/sbin"])
