@@ -93,9 +93,7 @@ class Cgroups:
         home = self._home(tree)
         for folder in set(home.folders.values()):
             folder.mkdir(exist_ok=True)
-            for left in filter(Path.is_dir, folder.iterdir()):
-                with contextlib.suppress(OSError):  # its processes are just ending
-                    left.rmdir()
+            _empty(folder)
         if tree.version == 2:
             offered = set(_read(home.folders["memory"] / "cgroup.controllers").split())
             wanted = " ".join(f"+{each}" for each in _CONTROLLERS if each in offered)
@@ -135,8 +133,8 @@ class Cgroups:
         """Remove everything; what still has processes is left for the next daemon."""
         if self.tree is None:
             return
-        self._ended = [each for each in self._ended if not each.remove()]
         for folder in set(self._home(self.tree).folders.values()):
+            _empty(folder)
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
@@ -183,6 +181,13 @@ class Cgroup:
         except OSError:
             return False
         return True
+
+
+def _empty(folder: Path) -> None:
+    """Remove the groups there; one whose processes are just ending stays."""
+    for left in filter(Path.is_dir, folder.glob("*")):
+        with contextlib.suppress(OSError):
+            left.rmdir()
 
 
 def _weigh(group: Tree, weight: int) -> None:

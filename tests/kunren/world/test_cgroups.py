@@ -89,6 +89,10 @@ def test_a_process_in_a_group_is_counted_and_held_to_its_bounds(groups):
     groups.discard(group)
 
 
+def test_groups_that_nobody_discarded_go_with_the_rest(groups):
+    assert groups.make("left", 60 << 20, 10, 50) is not None  # the fixture looks whether it is gone
+
+
 def test_an_earlier_daemons_groups_are_gone_after_the_next_ones_probe(groups):
     groups.make("left", 60 << 20, 10, 50)
     groups.probe()
