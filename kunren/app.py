@@ -281,6 +281,7 @@ class App:
             self.vpcs,
             self.endpoints,
             self.zones.controller,
+            self.health_checks.controller,
             self.balancers,
             self.accelerators,
             self.cloudfront,

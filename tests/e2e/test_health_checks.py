@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -90,6 +92,11 @@ def test_a_security_group_that_shuts_the_checkers_out_makes_an_endpoint_unhealth
     assert sorted(each[:27] for each in statuses(check)) == [
         *["Failure: Connection timed out"[:27]] * 4, *["Success: HTTP Status Code 200"[:27]] * 2
     ]  # fmt: skip
+    named = [{"Name": "prefix-list-name", "Values": ["com.amazonaws.us-east-1.route53-healthchecks"]}]
+    listed = site.ec2.describe_managed_prefix_lists(Filters=named)["PrefixLists"][0]["PrefixListId"]
+    allowed = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "PrefixListIds": [{"PrefixListId": listed}]}
+    site.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[allowed])
+    until(lambda: all(each.startswith("Success") for each in statuses(check)), lambda: statuses(check))
 
 
 @pytest.fixture
@@ -158,3 +165,29 @@ def test_calculated_and_alarm_checks_follow_their_sources(cloudwatch, route53, m
     all_are(on_alarm=False, unless_told=False, both=False, either=False, inverted=True)
     until(lambda: put(0) or is_healthy(unless_told), "the alarm over")
     all_are(on_alarm=True, both=True, either=True, inverted=False)
+
+
+def test_a_kunren_that_was_killed_still_knows_what_its_checkers_saw(own_kunren, until):
+    def drawn():
+        return own_kunren.run("graph", check=True).stdout
+
+    own_kunren.up("--speed", "20")
+    own_kunren.exec("true")  # virginia's client is there, and nothing listens
+    route53 = own_kunren.client("route53")
+    config = {"Type": "TCP", "IPAddress": "198.18.64.10", "Port": 81, "RequestInterval": 10, "FailureThreshold": 1}
+    made = route53.create_health_check(CallerReference="1", HealthCheckConfig=config)["HealthCheck"]
+    of = {"HealthCheckId": made["Id"]}
+    until(lambda: "TCP 198.18.64.10:81  ● unhealthy  0 of 16 healthy" in drawn(), drawn)
+
+    os.kill(own_kunren.pid, signal.SIGKILL)
+    own_kunren.up("--speed", "20")
+    assert "TCP 198.18.64.10:81  ● unhealthy" in drawn()
+    route53 = own_kunren.client("route53")
+    assert route53.get_health_check(**of)["HealthCheck"] == made
+    assert len(route53.get_health_check_last_failure_reason(**of)["HealthCheckObservations"]) == 16
+    before = max(each["StatusReport"]["CheckedTime"] for each in observations(route53, **of))
+    until(lambda: max(each["StatusReport"]["CheckedTime"] for each in observations(route53, **of)) > before, "probes")
+
+
+def observations(route53, **of):
+    return route53.get_health_check_status(**of)["HealthCheckObservations"]

@@ -20,12 +20,16 @@ from kunren.world.spec import WorldSpec
 AWS = "AWS"
 ENTRIES_MAX = 1000
 VERSIONS_KEPT_MAX = 100
-_GATEWAY_SERVICES = {"s3": addresses.s3_endpoint, "dynamodb": addresses.dynamodb_endpoint}
 
 
 def of_aws(spec: WorldSpec, region: str) -> list[PrefixList]:
-    """AWS's own lists in a region."""
+    """AWS's own lists in a region: those of gateway endpoints, and where Route 53's health checks come from."""
     index = region_index(spec, region)
+    blocks = {
+        "s3": (f"{addresses.s3_endpoint(index)}/32",),
+        "dynamodb": (f"{addresses.dynamodb_endpoint(index)}/32",),
+        "route53-healthchecks": tuple(str(addresses.checker_network(each)) for each in addresses.CHECKER_REGIONS),
+    }
     return [
         PrefixList(
             account=AWS,
@@ -34,9 +38,9 @@ def of_aws(spec: WorldSpec, region: str) -> list[PrefixList]:
             name=f"com.amazonaws.{region}.{service}",
             family="IPv4",
             max_entries=None,
-            versions={"1": (PrefixListEntry(cidr=f"{address(index)}/32"),)},
+            versions={"1": tuple(PrefixListEntry(cidr=each) for each in listed)},
         )
-        for service, address in _GATEWAY_SERVICES.items()
+        for service, listed in blocks.items()
     ]
 
 

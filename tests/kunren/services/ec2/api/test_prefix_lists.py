@@ -127,7 +127,10 @@ def test_lists_of_aws_name_where_services_answer_and_nobody_changes_them(ec2):
     assert {each["PrefixListName"] for each in found} == {
         "com.amazonaws.us-east-1.s3",
         "com.amazonaws.us-east-1.dynamodb",
+        "com.amazonaws.us-east-1.route53-healthchecks",
     }
+    checkers = next(each for each in found if each["PrefixListName"].endswith("healthchecks"))["PrefixListId"]
+    assert entries(ec2, checkers)[:2] == ["198.18.2.0/27", "198.18.2.32/27"] and len(entries(ec2, checkers)) == 8
     older = ec2.describe_prefix_lists(Filters=[{"Name": "prefix-list-name", "Values": ["*.s3"]}])["PrefixLists"]
     id = older[0]["PrefixListId"]
     assert (older[0]["Cidrs"], entries(ec2, id)) == (["198.19.0.4/32"], ["198.19.0.4/32"])
