@@ -130,7 +130,7 @@ def test_lists_of_aws_name_where_services_answer_and_nobody_changes_them(ec2):
         "com.amazonaws.us-east-1.route53-healthchecks",
     }
     checkers = next(each for each in found if each["PrefixListName"].endswith("healthchecks"))["PrefixListId"]
-    assert entries(ec2, checkers)[:2] == ["198.18.2.0/27", "198.18.2.32/27"] and len(entries(ec2, checkers)) == 8
+    assert set(entries(ec2, checkers)) == {f"198.18.2.{each}/27" for each in range(0, 256, 32)}
     older = ec2.describe_prefix_lists(Filters=[{"Name": "prefix-list-name", "Values": ["*.s3"]}])["PrefixLists"]
     id = older[0]["PrefixListId"]
     assert (older[0]["Cidrs"], entries(ec2, id)) == (["198.19.0.4/32"], ["198.19.0.4/32"])
