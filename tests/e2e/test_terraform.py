@@ -186,6 +186,33 @@ def failover(case: Case) -> None:
     assert nothing_left(case)
 
 
+def policies(case: Case) -> None:
+    """Every routing policy, a CIDR collection, a traffic policy with an instance, and query logs."""
+    configuration, domain = case.configuration("policies", domain=case.domain), case.domain
+
+    def asked(name: str, place: str) -> list[str]:
+        return [each.rpartition(".")[2] for each in case.dig(f"{name}.{domain}", place=place)]
+
+    configuration.apply()
+    for name, tokyo, london in (
+        ("latency", "13", "12"), ("geo", "13", "11"), ("near", "13", "12"), ("office", "13", "11"), ("flow", "12", "12"),
+    ):  # fmt: skip
+        assert (asked(name, "tokyo"), asked(name, "london")) == ([tokyo], [london]), name
+    assert asked("several", "london") == ["20", "21", "22"]
+    events = case.client("logs").filter_log_events(logGroupName=f"/aws/route53/{domain}")["events"]
+    assert any(f" geo.{domain} A NOERROR UDP LHR1 198.18.0.2 198.18.67.0/24" in each["message"] for each in events)
+    configuration.apply(europe="198.19.0.14")
+    for name in ("latency", "near"):
+        case.until(lambda name=name: asked(name, "london") == ["14"], "the changed address", 30)
+    configuration.adopt(
+        'aws_route53_record.latency["eu-west-2"]', "aws_route53_traffic_policy_instance.flow", "aws_route53_query_log.main",
+        "aws_route53_cidr_collection.offices",
+    )  # fmt: skip
+    configuration.destroy()
+    assert case.client("route53").list_cidr_collections()["CidrCollections"] == []
+    assert nothing_left(case)
+
+
 def pieces(case: Case) -> None:
     """Single pieces of networks, and a service that another account reaches by PrivateLink."""
     consumer = str(int(case.account) + 1)
@@ -346,7 +373,7 @@ def functions(case: Case) -> None:
 @pytest.mark.timeout(1800)
 def test_configurations_are_applied_changed_and_destroyed_twice(terraform_cases):
     """All of them at once: nearly all the time are pauses that the provider makes before it looks at all."""
-    terraform_cases([site, names, failover, network, pieces, streams, estate, functions, surroundings])
+    terraform_cases([site, names, failover, policies, network, pieces, streams, estate, functions, surroundings])
 
 
 def test_the_provider_is_found_where_terraform_looks_for_it(tmp_path):

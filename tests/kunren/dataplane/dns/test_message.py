@@ -176,3 +176,37 @@ def test_the_scope_says_for_whom_the_answer_is(given: tuple[int, int, int, bytes
     assert isinstance(option, dns.edns.ECSOption)
     assert (option.family, option.srclen, option.scopelen) == (given[0], given[1], scope)
     assert option.addrdata == given[3]
+
+
+@given(st.binary(max_size=40), st.integers(0, 65535))
+def test_no_option_raises_and_what_is_answered_is_a_message(body: bytes, code: int) -> None:
+    option = dns.edns.GenericOption(code, body)
+    query = parse_query(dns.message.make_query("a.test", "A", use_edns=0, options=[option]).to_wire())
+    assert query is not None
+    if isinstance(query, Bad):
+        reply = build_bad(query)
+    else:
+        reply = build_response(query, Answer(NOERROR, located=True), recursive=False, limit=512)
+    assert dns.message.from_wire(reply).id == int.from_bytes(reply[:2], "big")
+
+
+@given(st.binary(max_size=24))
+def test_no_client_subnet_raises(body: bytes) -> None:
+    option = dns.edns.GenericOption(8, body)
+    query = parse_query(dns.message.make_query("a.test", "A", use_edns=0, options=[option]).to_wire())
+    assert isinstance(query, Bad) or query is not None
+
+
+@given(st.integers(1, 400), st.integers(0, 4096), st.booleans())
+def test_an_answer_never_outgrows_what_the_question_allows(count: int, size: int, edns: bool) -> None:
+    """Nothing to amplify with: whatever does not fit is left out whole, and the reply is then hardly larger than the
+    question."""
+    made = dns.message.make_query("www.example.com", "A", use_edns=0 if edns else -1, payload=size if edns else None)
+    packet = made.to_wire()
+    query = parsed(packet)
+    rdatas = tuple(bytes((10, 0, each >> 8, each & 255)) for each in range(count))
+    reply = Answer(NOERROR, answer=(RRset(query.name, A, 60, rdatas),))
+    wire = build_response(query, reply, recursive=False, limit=query.udp_size)
+    assert len(wire) <= (max(512, min(size, 4096)) if edns else 512)
+    if dns.message.from_wire(wire).flags & dns.flags.TC:
+        assert len(wire) <= len(packet) + 11

@@ -193,3 +193,24 @@ def test_an_upsert_counts_double_against_the_limits(service: Any) -> None:
     assert refusal(service, zone, *[("UPSERT", each) for each in sets]) == "[Number of records limit of 1000 exceeded.]"
     service.change(zone, *[("CREATE", each) for each in sets])
     assert service.call("get_hosted_zone", Id=zone)["HostedZone"]["ResourceRecordSetCount"] == 503
+
+
+def test_a_zone_holds_10_000_record_sets_and_not_one_more(service: Any) -> None:
+    zone = service.zone()
+    left = 10_000 - 2
+    for first in range(0, left, 1000):
+        service.change(
+            zone,
+            *(
+                ("CREATE", record(f"h{at}.example.com", "A", "192.0.2.1"))
+                for at in range(first, min(first + 1000, left))
+            ),
+        )
+    assert service.call("get_hosted_zone", Id=zone)["HostedZone"]["ResourceRecordSetCount"] == 10_000
+    with pytest.raises(InvalidChangeBatch, match="MAX_RRSETS_BY_ZONE"):
+        service.change(zone, ("CREATE", record("more.example.com", "A", "192.0.2.1")))
+    with pytest.raises(InvalidChangeBatch, match="Number of changes limit of 1000 exceeded"):
+        service.change(zone, *[("CREATE", record("more.example.com", "A", "192.0.2.1"))] * 10_000)
+    service.settle()
+    (served,) = service.dns.zones.zones_of(f"route53/{zone.rpartition('/')[2]}")
+    assert len(served.nodes) == left + 1
