@@ -142,6 +142,8 @@ class FunctionOperations(VersionOperations):
             self._updatable(tx, now)
             check_size(code, now.layers)
             check_signed(tx, now)
+            if image is not None and now.image is not None:  # whose ImageConfig may be another by now
+                image = msgspec.structs.replace(now.image, uri=image.uri, digest=image.digest)
             updated = self._updated(now, code=code, image=image, architecture=architecture)
             if params.get("DryRun"):
                 return self._shown(updated)
