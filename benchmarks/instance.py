@@ -69,11 +69,11 @@ class Instance:
         return processes.proportional_bytes(processes.tree(self.pid))
 
 
-def client(service: str, port: int) -> Any:
+def client(service: str, port: int, region: str = "us-east-1") -> Any:
     """A boto3 client that tries once."""
     return boto3.client(
         service,
-        region_name="us-east-1",
+        region_name=region,
         endpoint_url=f"http://127.0.0.1:{port}",
         aws_access_key_id="test",
         aws_secret_access_key="test",
