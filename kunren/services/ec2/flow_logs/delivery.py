@@ -30,7 +30,7 @@ from kunren.world.interface import WorldEnded
 from kunren.world.network import VpcNetwork
 
 log = logging.getLogger(__name__)
-TICK_S, FILE_S = 60, 300
+TICK_S, FILE_S = 60, destinations.FILE_S
 LEAST_S = 0.1  # real seconds between two ticks, however fast the clock
 LINES_MAX = 100_000
 EVENTS_AT_ONCE = 2000  # PutLogEvents takes a megabyte

@@ -14,6 +14,7 @@ from kunren.services.ec2.model import FlowLog
 
 LOGS, S3 = "cloud-watch-logs", "s3"
 _GROUP = re.compile(r"arn:aws:logs:[a-z0-9-]+:\d{12}:log-group:([\w./#-]{1,512})(?::\*)?")
+FILE_S = 300
 _BUCKET = re.compile(r"arn:aws:s3:::([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
 
 
@@ -74,11 +75,11 @@ def stream_of(log: FlowLog, interface_id: str) -> str:
 
 
 def object_key(log: FlowLog, end: float, random: str) -> str:
-    """The key of the file of the five minutes before `end` (AWS time)."""
+    """The key of the file of the five minutes before `end` (AWS time), which a late delivery is later than."""
     found = _BUCKET.fullmatch(log.destination or "")
     assert found is not None, "checked when the flow log was made"
     prefix = (found.group(2) or "").strip("/")
-    day = datetime.fromtimestamp(end, UTC)
+    day = datetime.fromtimestamp(end // FILE_S * FILE_S, UTC)
     if log.hive_partitions:
         folder = f"aws-account-id={log.account}/aws-service=vpcflowlogs/aws-region={log.region}"
         folder += f"/year={day:%Y}/month={day:%m}/day={day:%d}"
