@@ -41,16 +41,15 @@ globalThis.require = (name) => {
   if (!(name in __modules)) throw new Error("Cannot find module '" + name + "'");
   return __modules[name];
 };
+globalThis.__logged = () => __logs.join('\\u0000');
 globalThis.__run = (text) => {
+  __logs.length = 0;
   globalThis.__output = undefined;
   globalThis.__failure = undefined;
-  __logs.length = 0;
   const made = handler(JSON.parse(text));
-  if (made && typeof made.then === 'function') {
-    made.then((value) => { __output = JSON.stringify(value); }, (error) => { __failure = String(error); });
-  } else {
-    __output = JSON.stringify(made);
-  }
+  if (!made || typeof made.then !== 'function') return JSON.stringify(made);
+  made.then((value) => { __output = JSON.stringify(value); }, (error) => { __failure = String(error); });
+  return null;
 };
 """
 
@@ -61,7 +60,8 @@ class ScriptError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """`output` is JSON, None for undefined; `utilization` a percentage of a millisecond."""
+    """`output` is JSON, None for undefined; `logs` are lines, where they were asked for; `utilization` a percentage of
+    a millisecond."""
 
     output: str | None
     logs: tuple[str, ...]
@@ -74,7 +74,7 @@ class Scripts:
     def __init__(self) -> None:
         self._contexts: OrderedDict[tuple[str, str], Any] = OrderedDict()
 
-    def run(self, script: Script, event: str) -> Ran:
+    def run(self, script: Script, event: str, *, logs: bool = False) -> Ran:
         """Call the function's handler with an event (JSON). Raises ScriptError."""
         import quickjs
 
@@ -82,18 +82,19 @@ class Scripts:
         try:
             context = self._context(script)
             context.set_time_limit(CPU_S)
-            context.get("__run")(event)
-            while context.execute_pending_job():
-                pass
-            failure, output = context.get("__failure"), context.get("__output")
-            logs = tuple(context.eval("__logs.join('\\u0000')").split("\0")) if context.eval("__logs.length") else ()
+            failure, output = None, context.get("__run")(event)
+            if output is None:  # undefined, or a promise
+                while context.execute_pending_job():
+                    pass
+                failure, output = context.get("__failure"), context.get("__output")
+            logged = context.get("__logged")() if logs else ""
         except (quickjs.JSException, quickjs.StackOverflow) as error:
             self._contexts.pop((script.name, script.revision), None)  # whatever state it was left in
             raise ScriptError(str(error).strip().splitlines()[0]) from error
         if failure is not None:
             raise ScriptError(failure)
         used = (time.thread_time() - began) * 1000
-        return Ran(output, logs, min(100, max(1, round(used * 100))))
+        return Ran(output, tuple(logged.split("\0")) if logged else (), min(100, max(1, round(used * 100))))
 
     def check(self, script: Script) -> None:
         """Read the function without calling it. Raises ScriptError."""

@@ -115,7 +115,7 @@ class Functions(Base):
             raise InvalidArgument("The parameter EventObject is not valid JSON.") from error
         result: dict[str, Any] = {"FunctionSummary": _summary(found, name)}
         try:
-            ran = Scripts().run(Script(found.id, stage.config["Runtime"], stage.code, stage.etag), event)
+            ran = Scripts().run(Script(found.id, stage.config["Runtime"], stage.code, stage.etag), event, logs=True)
         except ScriptError as error:
             said = {"ComputeUtilization": "0", "FunctionExecutionLogs": [], "FunctionErrorMessage": str(error)}
             return {"TestResult": {**result, **said, "FunctionOutput": ""}}

@@ -84,7 +84,7 @@ def test_scripts_run_bounded_and_apart():
         "let n = 0; async function handler(e) { console.log('a', {b: 1}); return {n: ++n}; }",
         "1",
     )
-    ran = scripts.run(counts, "{}")
+    ran = scripts.run(counts, "{}", logs=True)
     assert (json.loads(ran.output or ""), ran.logs) == ({"n": 1}, ('a {"b":1}',))
     with pytest.raises(ScriptError, match="interrupted"):
         scripts.run(Script("l", "cloudfront-js-2.0", "function handler() { for (;;) {} }", "1"), "{}")
