@@ -45,7 +45,8 @@ def ruleset(owner: str, addresses: Sequence[str], edge: str, listeners: Sequence
         balance += _translations(where, own, each)
         hidden = sorted({to.address for to in each.destinations if not to.preserve})
         if hidden:
-            source.append(f"ct mark {_MARK | number:#x} ip daddr {{ {', '.join(hidden)} }} snat ip to {edge}")
+            ours = f"ct mark {_MARK | number:#x} ct original ip daddr {{ {own} }}"  # other owners have the same marks
+            source.append(f"{ours} ip daddr {{ {', '.join(hidden)} }} snat ip to {edge}")
     refused.append(f"ip daddr {{ {own} }} meta l4proto {{ tcp, udp }} ct state new,invalid drop")
     parts.append(_base("begin", "filter", "prerouting", -140, begin))
     parts.append(_base("balance", "nat", "prerouting", -105, balance))

@@ -33,7 +33,7 @@ def told_ttl(headers: Headers) -> float | None:
     said = directives(headers)
     for name in ("s-maxage", "max-age"):
         if name in said:
-            return float(said[name]) if said[name].isdigit() else 0.0
+            return float(said[name]) if said[name].isdecimal() else 0.0
     expires = first(headers, "expires")
     if expires is None:
         return None
@@ -41,7 +41,7 @@ def told_ttl(headers: Headers) -> float | None:
         until = parsedate_to_datetime(expires)
         since = parsedate_to_datetime(first(headers, "date") or "")
         return max(0.0, (until - since).total_seconds())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0.0
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from http import HTTPStatus
 from typing import Any
 
 from kunren.dataplane.edge.forbidden import is_forbidden
 from kunren.dataplane.edge.message import Answer, Headers, Request, without
 from kunren.dataplane.edge.site import Site
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udbff]")
 
 
 class InvalidResult(Exception):
@@ -86,6 +89,21 @@ def changed_answer(output: str | None, answer: Answer) -> Answer:
     return changed
 
 
+def check_texts(made: Any) -> None:
+    """Outside of a body no text may have what would end a line of HTTP. Raises InvalidResult."""
+    if isinstance(made, str):
+        if _CONTROL.search(made):
+            raise InvalidResult("a text has a control character")
+    elif isinstance(made, dict):
+        for name, value in made.items():
+            check_texts(name)
+            if name != "body":
+                check_texts(value)
+    elif isinstance(made, list):
+        for each in made:
+            check_texts(each)
+
+
 def phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
@@ -95,6 +113,7 @@ def phrase(status: int) -> str:
 
 def _object(output: str | None) -> dict[str, Any]:
     made = json.loads(output) if output is not None else None
+    check_texts(made)
     if not isinstance(made, dict):
         raise InvalidResult("the value is not an object")
     return made

@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from kunren.dataplane.edge.forbidden import is_forbidden
-from kunren.dataplane.edge.js_event import InvalidResult, phrase
+from kunren.dataplane.edge.js_event import InvalidResult, check_texts, phrase
 from kunren.dataplane.edge.message import Answer, Headers, Request, first, without
 from kunren.dataplane.edge.site import Origin, Site
 
@@ -123,6 +123,7 @@ def _object(payload: bytes) -> dict[str, Any]:
         made = json.loads(payload)
     except ValueError as error:
         raise InvalidResult("the value is not JSON") from error
+    check_texts(made)
     if not isinstance(made, dict):
         raise InvalidResult("the value is not an object")
     return made

@@ -229,7 +229,7 @@ class _Exchange(asyncio.Protocol):
                     self._paused = False
                     self._transport.resume_reading()
                 if self._failure is not None:
-                    raise self._failure
+                    raise ConnectionResetError(f"the origin broke off: {self._failure}") from self._failure
                 if self._complete:
                     self._done()
                     return

@@ -85,7 +85,7 @@ class Pipeline:
         found = self._look_up(site, behaviour, request)
         if isinstance(found, Pending):
             return found
-        if "viewer-response" in behaviour.lambdas:
+        if "viewer-response" in behaviour.lambdas or found.status in site.errors:
             return Pending(site, behaviour, request, ready=found)
         return self._to_viewer(site, behaviour, request, found)
 
@@ -117,9 +117,7 @@ class Pipeline:
                 return await self._to_viewer_waiting(pending, made)
             found = self._look_up(site, behaviour, request)
             pending = found if isinstance(found, Pending) else Pending(site, behaviour, request, ready=found)
-        if pending.ready is not None:
-            return await self._to_viewer_waiting(pending, pending.ready)
-        answer = await self._fetcher.answer(pending)
+        answer = pending.ready if pending.ready is not None else await self._fetcher.answer(pending)
         if answer.status in site.errors and "Lambda" not in answer.outcome:
             answer = await self._custom_error(pending, answer)
         return await self._to_viewer_waiting(pending, answer)

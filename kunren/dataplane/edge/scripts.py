@@ -85,7 +85,8 @@ class Scripts:
             failure, output = None, context.get("__run")(event)
             if output is None:  # undefined, or a promise
                 while context.execute_pending_job():
-                    pass
+                    if time.thread_time() - began > CPU_S * 2:  # the engine bounds each job, not all of them
+                        raise quickjs.JSException("The function exceeded the execution time limit.")
                 failure, output = context.get("__failure"), context.get("__output")
             logged = context.get("__logged")() if logs else ""
         except (quickjs.JSException, quickjs.StackOverflow) as error:

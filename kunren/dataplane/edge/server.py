@@ -27,6 +27,7 @@ EDGE, CLIENT, SCHEME, PROTOCOL, TLS = (
 )  # fmt: skip
 _OURS = frozenset({EDGE, CLIENT, SCHEME, PROTOCOL, TLS, "x-forwarded-proto", "x-request-id"})
 _NO_BODY = frozenset({204, 304})
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
 _VERSIONS = {"HTTP/1.0": "1.0", "HTTP/1.1": "1.1", "HTTP/2": "2.0", "HTTP/3": "3.0"}
 
 
@@ -167,10 +168,14 @@ class _Connection(asyncio.Protocol):
         except Exception:
             log.exception("a request for %s could not be answered", request.host)
             made = error(500, "An internal error occurred.", request)
-        if isinstance(made.body, bytes):
-            self._write(made, request)
-        else:
-            await self._stream(made, request)
+        try:
+            if isinstance(made.body, bytes):
+                self._write(made, request)
+            else:
+                await self._stream(made, request)
+        except Exception:
+            log.exception("an answer to a request for %s could not be sent", request.host)
+            self.abort()
         self._task = None
         while self._waiting and self._task is None and self._transport is not None:
             self._answer(self._waiting.popleft())
@@ -179,7 +184,9 @@ class _Connection(asyncio.Protocol):
         assert not isinstance(answer.body, bytes)
         known = first(answer.headers, "content-length") is not None
         empty = request.method == "HEAD" or answer.status in _NO_BODY
-        headers = answer.headers if known or empty else [*answer.headers, ("Transfer-Encoding", "chunked")]
+        headers = without(answer.headers, {"transfer-encoding"})
+        if not known and not empty:
+            headers.append(("Transfer-Encoding", "chunked"))
         self._send(_head(answer, headers))
         try:
             async for piece in answer.body:
@@ -200,7 +207,7 @@ class _Connection(asyncio.Protocol):
         empty = request.method == "HEAD" or answer.status in _NO_BODY
         headers = answer.headers
         if not empty or (request.method == "HEAD" and first(headers, "content-length") is None):
-            headers = [*without(headers, {"content-length"}), ("Content-Length", str(len(answer.body)))]
+            headers = [*without(headers, _FRAMING), ("Content-Length", str(len(answer.body)))]
         self._send(_head(answer, headers) + (b"" if empty else answer.body))
 
     def _send(self, data: bytes) -> None:

@@ -76,7 +76,8 @@ def refused(site: Site, behaviour: Behaviour, request: Request) -> Answer | None
             "distribution supports only cachable requests.",
             request,
         )
-    if request.method in ("GET", "HEAD") and first(request.headers, "content-length") not in (None, "0"):
+    sends = first(request.headers, "content-length") not in (None, "0") or bool(request.body)
+    if request.method in ("GET", "HEAD") and sends:
         return error(403, "Bad request. A GET request must not have a body.", request)
     return None
 
@@ -121,7 +122,7 @@ def ranged(request: Request, status: int, headers: Headers, body: bytes) -> tupl
     wanted = request.header("range")
     if wanted is None or status != 200 or request.method != "GET":
         return status, headers, body
-    found = re.fullmatch(r"bytes=(\d*)-(\d*)", wanted.strip())
+    found = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", wanted.strip())
     if found is None or found.group(0) == "bytes=-":
         return status, headers, body
     size, first_text, last_text = len(body), found.group(1), found.group(2)

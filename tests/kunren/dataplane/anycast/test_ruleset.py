@@ -43,3 +43,4 @@ def test_who_does_not_see_clients_addresses_sees_the_edges():
     assert "udp dport { 53, 1000-2000 } dnat ip to jhash ip saddr . ip daddr mod 512 map {" in text
     assert "ip daddr { 198.19.0.16 } snat ip to 198.18.128.10" in text
     assert "198.19.0.20 }" not in text.partition("chain source")[2]
+    assert "ct original ip daddr { " in text.partition("chain source")[2]  # no flow of another accelerator

@@ -138,3 +138,33 @@ def test_a_response_function_keeps_the_body_it_does_not_replace():
     changed = lambda_event.changed_answer(json.dumps(shown).encode(), "origin-response", answer)
     assert (changed.status, changed.body, first(changed.headers, "x-new")) == (200, b"hello", "1")
     assert first(changed.headers, "content-length") == "5"
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"statusCode": 302, "headers": {"location": {"value": "/\r\nSet-Cookie: a=b"}}},
+        {"statusCode": 200, "headers": {"a: b\r\nx": {"value": "c"}}},
+        {"statusCode": 200, "statusDescription": "OK\r\nX: y"},
+        {"uri": "/ HTTP/1.1\r\nX: y", "headers": {}},
+    ],
+)
+def test_a_result_cannot_end_a_line_of_http(result):
+    with pytest.raises(InvalidResult):
+        js_event.request_or_answer(json.dumps(result), request())
+
+
+def test_a_lambda_result_cannot_end_a_line_of_http():
+    made = {"status": "302", "headers": {"location": [{"value": "/\r\nSet-Cookie: a=b"}]}}
+    with pytest.raises(InvalidResult):
+        lambda_event.request_or_answer(json.dumps(made).encode(), "viewer-request", request())
+    made = {"status": "200", "headers": {}, "body": "two\nlines"}
+    assert (
+        lambda_event.request_or_answer(json.dumps(made).encode(), "viewer-request", request())[0].body == b"two\nlines"
+    )
+
+
+def test_a_function_that_waits_for_ever_ends():
+    endless = Script("f", "cloudfront-js-2.0", "async function handler(event) { for (;;) await 0; }", "1")
+    with pytest.raises(ScriptError):
+        Scripts().run(endless, "{}")

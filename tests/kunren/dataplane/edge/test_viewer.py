@@ -129,3 +129,11 @@ def test_a_cache_never_holds_more_than_its_bound_and_counts_right(kept):
         cache.keep((str(name),), Kept("/", 200, [], bytes(size), 0, 1))
         assert cache.bytes <= 8000
     assert cache.bytes == sum(found.size for name in range(6) if (found := cache.find((str(name),))) is not None)
+
+
+def test_a_get_with_a_body_of_unsaid_length_is_refused_since_the_cache_would_keep_its_answer():
+    asked = request()
+    asked.body = b"poison"
+    refusal = refused(site(), behaviour(), asked)
+    assert refusal is not None
+    assert refusal.status == 403
