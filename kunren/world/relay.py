@@ -165,7 +165,10 @@ def serve(orders: int, answers: int) -> None:
             for _ in range(PACKETS_AT_ONCE):
                 try:
                     packet = os.read(fd, PACKET_MAX)
-                except OSError:  # no more for now
+                except BlockingIOError:  # no more for now
+                    break
+                except OSError:  # the device is gone, with its namespace
+                    epoll.unregister(fd)
                     break
                 if fd in outward:
                     assert relay is not None

@@ -157,7 +157,9 @@ class Fetcher:
                 if made is not None:
                     return await self._stored(pending, made)
                 if chosen is not None:
-                    origin = lambda_event.chosen_origin(chosen, origin)
+                    before, origin = origin, lambda_event.chosen_origin(chosen, origin)
+                    own = {name.lower() for name, _ in (*before.headers, *origin.headers)}
+                    shown.headers = [*without(shown.headers, own), *origin.headers]
             except (LambdaFailed, InvalidResult) as error:
                 return lambda_failed(error, viewers)
             if host is not None and first(shown.headers, "host") == host:

@@ -211,6 +211,13 @@ def chosen_origin(made: dict[str, Any], before: Origin) -> Origin:
     given = made.get(kind)
     if not isinstance(given, dict) or not isinstance(given.get("domainName"), str):
         raise InvalidResult("the origin has no domainName")
+    try:
+        return _origin_of(kind, given, before)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InvalidResult("a member of the origin is not of its type") from error
+
+
+def _origin_of(kind: str, given: dict[str, Any], before: Origin) -> Origin:
     headers = tuple(
         (str(each.get("key") or name), str(each.get("value", "")))
         for name, values in (given.get("customHeaders") or {}).items()

@@ -65,7 +65,7 @@ class Origins:
     ) -> Answer:
         """One request. The answer's body is still on its way. Raises Unreachable."""
         port = origin.https_port if secure else origin.http_port
-        host = next(value for name, value in headers if name.lower() == "host")
+        host = next((value for name, value in headers if name.lower() == "host"), origin.domain)
         line = _Line(edge, origin.domain, port, host.partition(":")[0] if secure else None)
         wall = self._clock.wall_seconds
         request = _encode(method, target, headers, body)
@@ -256,6 +256,9 @@ class _Exchange(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail(ConnectionResetError("the origin speaks another protocol from here on"))
+            self.end()
         except httptools.HttpParserError as error:
             self._fail(error)
 

@@ -10,7 +10,7 @@ from kunren.dataplane.edge import js_event, lambda_event
 from kunren.dataplane.edge.js_event import InvalidResult
 from kunren.dataplane.edge.message import Answer, Request, Viewer, first
 from kunren.dataplane.edge.scripts import ScriptError, Scripts
-from kunren.dataplane.edge.site import Script, Site
+from kunren.dataplane.edge.site import Origin, Script, Site
 
 VIEWER = Viewer("198.18.65.10", 4711, "tokyo", "JP", secure=True)
 SITE = Site("EDFDVBD6EXAMPLE", "123456789012", "d111111abcdef8.cloudfront.net", (), (), {})
@@ -168,3 +168,23 @@ def test_a_function_that_waits_for_ever_ends():
     endless = Script("f", "cloudfront-js-2.0", "async function handler(event) { for (;;) await 0; }", "1")
     with pytest.raises(ScriptError):
         Scripts().run(endless, "{}")
+
+
+def test_an_origin_that_a_function_chooses_must_be_one():
+    before = Origin("o", "a.test", "", (), "http-only", 80, 443, 10, 3, 30, 5)
+    custom = {
+        "domainName": "b.test",
+        "protocol": "http",
+        "port": 8080,
+        "customHeaders": {"x-a": [{"key": "X-A", "value": "1"}]},
+    }
+    chosen = lambda_event.chosen_origin({"custom": custom}, before)
+    assert (chosen.domain, chosen.http_port, chosen.headers) == ("b.test", 8080, (("X-A", "1"),))
+    for wrong in (
+        {},
+        {**custom, "port": "many"},
+        {**custom, "readTimeout": [1]},
+        {**custom, "customHeaders": {"x": 1}},
+    ):
+        with pytest.raises(InvalidResult):
+            lambda_event.chosen_origin({"custom": wrong}, before)
