@@ -55,11 +55,11 @@ def run(quick: bool) -> Iterator[str]:
         proxied, redirected = _subjects(stack, site, served, folder)
         for _ in range(rounds):
             for subject in (*proxied, *redirected):
-                _measure(kunren, subject, seconds)
+                measure(kunren, subject, seconds)
     yield "1 KB answers:"
-    yield _table(proxied)
+    yield rates_table(proxied)
     yield "Redirects:"
-    yield _table(redirected)
+    yield rates_table(redirected)
     yield _verdicts({each.name: each for each in (*proxied, *redirected)})
 
 
@@ -150,7 +150,7 @@ def _answers(kunren: Instance, subject: Subject) -> None:
     until(right, subject.name)
 
 
-def _measure(kunren: Instance, subject: Subject, seconds: int) -> None:
+def measure(kunren: Instance, subject: Subject, seconds: int) -> None:
     before = processes.processor_s(subject.pids)
     load = wrk.run(
         subject.request,
@@ -162,7 +162,7 @@ def _measure(kunren: Instance, subject: Subject, seconds: int) -> None:
     subject.micros.append((processes.processor_s(subject.pids) - before) / load.requests * 1e6)
 
 
-def _table(subjects: list[Subject]) -> str:
+def rates_table(subjects: list[Subject]) -> str:
     base = next(each for each in subjects if each.name.startswith("bare Envoy"))
     rows = [
         [

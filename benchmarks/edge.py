@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks import processes, proxies, wrk
-from benchmarks.alb import BODY, CONNECTIONS, LOAD_CORE, PROXY_CORE, Subject
+from benchmarks.alb import BODY, LOAD_CORE, PROXY_CORE, Subject, measure, rates_table
 from benchmarks.figures import median, ratios, spread, table, verdict
 from benchmarks.instance import Instance, client
 from benchmarks.nlb import LARGE_BYTES, Flows, answers, asked
@@ -44,12 +44,12 @@ def run(quick: bool) -> Iterator[str]:
         answered: dict[str, list[float]] = {name: [] for name in datagrams}
         for _ in range(rounds):
             for subject in subjects:
-                _measure(kunren, subject, seconds)
+                measure(kunren, subject, seconds)
             for flow in accelerated:
                 flow.measure(kunren, seconds)
             for name, address in datagrams.items():
                 answered[name].append(asked(kunren, address, seconds))
-    yield _delivery_table(subjects)
+    yield rates_table(subjects)
     for what, chosen, scale in (
         ("new TCP connections/s", accelerated[:2], 1.0),
         ("MB/s, 4 connections", accelerated[2:4], LARGE_BYTES / 1e6),
@@ -157,34 +157,6 @@ def _accelerated(site: Site, flows: Flows) -> tuple[list[Flow], dict[str, str]]:
     listed += [Flow(name, url + "large", [], closes=False, connections=4) for name, url in pairs]
     listed += [Flow(name, url, [], closes=False, connections=1) for name, url in pairs]
     return listed, {"Kunren accelerator": f"{address}:53", "directly": flows.datagrams["Kunren NLB"]}
-
-
-def _measure(kunren: Instance, subject: Subject, seconds: int) -> None:
-    before = processes.processor_s(subject.pids)
-    load = wrk.run(
-        subject.request,
-        connections=CONNECTIONS,
-        seconds=seconds,
-        before=[*kunren.in_place(), "taskset", "-c", str(LOAD_CORE)],
-    )
-    subject.loads.append(load)
-    subject.micros.append((processes.processor_s(subject.pids) - before) / load.requests * 1e6)
-
-
-def _delivery_table(subjects: list[Subject]) -> str:
-    base = subjects[2]
-    rows = [
-        [
-            each.name,
-            spread(each.rates),
-            f"{median([load.p50_ms for load in each.loads]):.2f}",
-            f"{median([load.p99_ms for load in each.loads]):.1f}",
-            f"{median(each.micros):.0f}",
-            f"{ratios(each.rates, base.rates):.2f}",
-        ]
-        for each in subjects
-    ]
-    return table(["", "requests/s", "p50, ms", "p99, ms", "CPU per request, µs", "of bare Envoy"], rows)
 
 
 def _verdicts(subjects: list[Subject], flows: list[Flow]) -> str:

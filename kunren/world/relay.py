@@ -21,7 +21,6 @@ import json
 import os
 import random
 import select
-import socket
 import struct
 import sys
 import time
@@ -176,10 +175,6 @@ def serve(orders: int, answers: int) -> None:
                 else:
                     _write(inward[fd], packet)
         left = relay.deliver(time.monotonic()) if relay is not None else None
-
-
-def number(address: str) -> int:
-    return int.from_bytes(socket.inet_aton(address), "big")
 
 
 if __name__ == "__main__":

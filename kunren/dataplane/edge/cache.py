@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from kunren.dataplane.edge.keys import Key
-from kunren.dataplane.edge.message import Headers, first
+from kunren.dataplane.edge.message import first
 
 BYTES_MAX = 128 * 1024 * 1024
 OBJECT_BYTES_MAX = 16 * 1024 * 1024
@@ -19,7 +19,7 @@ class Kept:
 
     uri: str
     status: int
-    headers: Headers
+    headers: tuple[tuple[str, str], ...]  # of its own: answers change theirs
     body: bytes
     stored_at: float
     fresh_until: float

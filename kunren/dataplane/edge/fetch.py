@@ -140,7 +140,7 @@ class Fetcher:
     async def _ask(self, pending: Pending, origin: Origin) -> Answer:
         """Ask one origin, with the functions on both sides of it. Raises Unreachable."""
         site, behaviour, viewers = pending.site, pending.behaviour, pending.request
-        host = None if _taken(behaviour) else origin.domain
+        asked_at, host = self._clock.now(), None if _taken(behaviour) else origin.domain
         via = f"{viewers.viewer.http_version} {edge_hash(viewers.viewer.edge)}.cloudfront.net (CloudFront)"
         request = replace(
             viewers,
@@ -155,7 +155,7 @@ class Fetcher:
                 payload = await self.invoked(site, reference.arn, sent)
                 made, chosen = lambda_event.request_or_answer(payload, "origin-request", shown)
                 if made is not None:
-                    return await self._stored(pending, made)
+                    return await self._stored(pending, made, asked_at)
                 if chosen is not None:
                     before, origin = origin, lambda_event.chosen_origin(chosen, origin)
                     own = {name.lower() for name, _ in (*before.headers, *origin.headers)}
@@ -171,7 +171,7 @@ class Fetcher:
         elif pending.key is not None:
             request.headers = without(request.headers, CONDITIONS)
         secure = origin.protocol == "https-only" or (origin.protocol == "match-viewer" and viewers.viewer.secure)
-        target = origin.path + request.uri + (f"?{request.query}" if request.query else "")
+        target = origin.path + _target(request)
         body = await whole(request.body, REQUEST_BODY_BYTES_MAX)
         answer = await self._origins.ask(
             viewers.viewer.edge, origin, secure, request.method, target, request.headers, body or b""
@@ -187,7 +187,7 @@ class Fetcher:
                 answer = lambda_event.changed_answer(payload, "origin-response", answer)
             except (LambdaFailed, InvalidResult) as error:
                 return lambda_failed(error, viewers)
-        return await self._stored(pending, answer)
+        return await self._stored(pending, answer, asked_at)
 
     def _refreshed(self, pending: Pending, stale: Kept, answer: Answer) -> Answer:
         """The origin says that what is in the cache is still its answer."""
@@ -196,12 +196,13 @@ class Fetcher:
         headers = [*without(stale.headers, newer), *without(answer.headers, {"content-length"})]
         now = self._clock.now()
         good_for = freshness.ttl(200, headers, pending.behaviour.cache)
-        kept = replace(stale, headers=headers, stored_at=now, fresh_until=now + good_for)
+        kept = replace(stale, headers=tuple(headers), stored_at=now, fresh_until=now + good_for)
         self.cache(pending.request).keep(pending.key, kept)
         return self.from_cache(kept, pending.request, "RefreshHit")
 
-    async def _stored(self, pending: Pending, answer: Answer) -> Answer:
-        """Keep the answer where that is allowed; it is as it was, or read to its end."""
+    async def _stored(self, pending: Pending, answer: Answer, asked_at: float) -> Answer:
+        """Keep the answer where that is allowed; it is as it was, or read to its end. It counts as old as the question,
+        so that what is invalidated meanwhile is asked for again."""
         request, behaviour, key = pending.request, pending.behaviour, pending.key
         custom = pending.site.errors.get(answer.status)
         error_ttl = custom.min_ttl if custom is not None else freshness.ERROR_TTL_S
@@ -222,9 +223,7 @@ class Fetcher:
         _compress(answer, behaviour, request)
         assert isinstance(answer.body, bytes)
         headers = [*without(answer.headers, {"content-length"}), ("Content-Length", str(len(answer.body)))]
-        now = self._clock.now()
-        uri = request.uri + (f"?{request.query}" if request.query else "")
-        kept = Kept(uri, answer.status, headers, answer.body, now, now + good_for)
+        kept = Kept(_target(request), answer.status, tuple(headers), answer.body, asked_at, asked_at + good_for)
         self.cache(request).keep(key, kept)
         status, headers, cut = viewer.ranged(request, answer.status, headers, answer.body)
         return Answer(status, headers, cut, answer.outcome, answer.reason)
@@ -235,7 +234,8 @@ class Fetcher:
         good_for = custom.min_ttl if custom is not None else freshness.ERROR_TTL_S
         if pending.key is not None and good_for > 0 and isinstance(answer.body, bytes):
             now = self._clock.now()
-            kept = Kept(pending.request.uri, answer.status, answer.headers, answer.body, now, now + good_for)
+            target = _target(pending.request)
+            kept = Kept(target, answer.status, tuple(answer.headers), answer.body, now, now + good_for)
             self.cache(pending.request).keep(pending.key, kept)
         return answer
 
@@ -255,6 +255,10 @@ def lambda_failed(error: Exception, request: Request) -> Answer:
 def edge_hash(place: str) -> str:
     """The name of an edge location's server, as Via has it."""
     return blake2b(place.encode(), digest_size=16).hexdigest()
+
+
+def _target(request: Request) -> str:
+    return request.uri + (f"?{request.query}" if request.query else "")
 
 
 def _taken(behaviour: Behaviour) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 Headers = list[tuple[str, str]]
@@ -44,7 +44,7 @@ class Request:
 
 @dataclass(slots=True)
 class Answer:
-    """`outcome` is what X-Cache says; `stored_at` is when the cache got it (AWS time)."""
+    """`outcome` is what X-Cache says."""
 
     status: int
     headers: Headers = field(default_factory=list)
@@ -56,7 +56,7 @@ class Answer:
         return first(self.headers, name)
 
 
-def first(headers: Headers, name: str) -> str | None:
+def first(headers: Sequence[tuple[str, str]], name: str) -> str | None:
     name = name.lower()
     return next((value for key, value in headers if key.lower() == name), None)
 
@@ -68,13 +68,9 @@ def joined(headers: Headers, name: str) -> str | None:
     return ", ".join(found) if found else None
 
 
-def without(headers: Headers, names: Iterable[str]) -> Headers:
+def without(headers: Sequence[tuple[str, str]], names: Iterable[str]) -> Headers:
     gone = set(names)
     return [(key, value) for key, value in headers if key.lower() not in gone]
-
-
-def replaced(headers: Headers, name: str, value: str) -> Headers:
-    return [*without(headers, {name.lower()}), (name, value)]
 
 
 async def whole(body: Body, most: int) -> bytes | None:

@@ -26,6 +26,8 @@ Resolve = Callable[[str], Awaitable[list[str]]]
 _BUFFERED_MAX = 256 * 1024
 _NO_BODY = frozenset({204, 304})
 _KEPT_MAX = 64
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+"""RFC 9110, 9.2.2."""
 
 
 class Unreachable(Exception):
@@ -69,7 +71,8 @@ class Origins:
         line = _Line(edge, origin.domain, port, host.partition(":")[0] if secure else None)
         wall = self._clock.wall_seconds
         request = _encode(method, target, headers, body)
-        while (kept := self._take(line)) is not None:
+        # a kept connection may be closed while we ask: what must not happen twice is asked over a new one
+        while method in _REPEATABLE and (kept := self._take(line)) is not None:
             try:
                 return await kept.ask(method, request, wall(origin.read_timeout_s))
             except ConnectionError:
@@ -97,7 +100,7 @@ class Origins:
         return None
 
     def _give_back(self, line: _Line, exchange: _Exchange, keepalive_s: float) -> None:
-        kept = self._kept.setdefault(line, deque())
+        kept = self._kept[line] = deque(each for each in self._kept.get(line, ()) if each.usable)
         if len(kept) >= _KEPT_MAX:
             exchange.end()
             return

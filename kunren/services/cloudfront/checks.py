@@ -95,9 +95,14 @@ def _check_what_is_not_here(config: dict[str, Any]) -> None:
         ("AnycastIpListId", "anycast IP lists"),
         ("TenantConfig", "distribution tenants"),
         ("ViewerMtlsConfig", "mutual TLS of viewers"),
+        ("Staging", "staging"),
+        ("ConnectionFunctionAssociation", "connection functions"),
+        ("CacheTagConfig", "cache tags"),
     ):
         if config.get(member):
             raise NotHere(f"Kunren has no {what} of distributions yet: leave {member} out.")
+    if config.get("ConnectionMode") == "tenant-only":
+        raise NotHere("Kunren has no distribution tenants: leave ConnectionMode out.")
     if config["Logging"].get("Enabled") or config["Logging"].get("Bucket"):
         raise NotHere("Kunren has no access logs of distributions yet: leave Logging out.")
 
@@ -116,6 +121,7 @@ def _check_origins(config: dict[str, Any]) -> set[str]:
         items(each["CustomHeaders"])
         if each.get("VpcOriginConfig"):
             raise NotHere("Kunren has no VPC origins yet: use an internet-facing load balancer as origin.")
+        _check_origin_is_plain(each)
         if bool(each.get("CustomOriginConfig")) == bool(each.get("S3OriginConfig")):
             raise InvalidArgument(
                 "The parameter Origin must have exactly one of CustomOriginConfig and S3OriginConfig."
@@ -132,12 +138,29 @@ def _check_origins(config: dict[str, Any]) -> set[str]:
     return set(ids)
 
 
+def _check_origin_is_plain(origin: dict[str, Any]) -> None:
+    """What an origin may have on AWS, and nothing here would act upon."""
+    custom, s3 = origin.get("CustomOriginConfig") or {}, origin.get("S3OriginConfig") or {}
+    for given, what in (
+        (origin.get("OriginAccessControlId"), "origin access controls: leave OriginAccessControlId out"),
+        (s3.get("OriginAccessIdentity"), "origin access identities: pass an empty OriginAccessIdentity"),
+        (origin["OriginShield"].get("Enabled"), "Origin Shield: leave it disabled"),
+        (origin.get("ResponseCompletionTimeout"), "response completion timeouts: leave ResponseCompletionTimeout out"),
+        (custom.get("OriginMtlsConfig"), "mutual TLS with origins: leave OriginMtlsConfig out"),
+        (custom.get("OriginHttpVersion") == "http2", "HTTP/2 to origins: pass http1.1 as OriginHttpVersion"),
+    ):
+        if given:
+            raise NotHere(f"Kunren has no {what}.")
+
+
 def _check_behaviour(view: View, account: str, behaviour: dict[str, Any]) -> None:
     allowed = behaviour["AllowedMethods"]
     if frozenset(items(allowed)) not in _METHODS or frozenset(items(allowed["CachedMethods"])) not in _METHODS[:2]:
         raise InvalidArgument("The parameter AllowedMethods does not have a valid combination of methods.")
     if behaviour["TrustedSigners"].get("Enabled") or behaviour["TrustedKeyGroups"].get("Enabled"):
         raise NotHere("Kunren has no signed URLs of distributions yet: leave TrustedSigners and TrustedKeyGroups out.")
+    if behaviour["SmoothStreaming"] or behaviour["GrpcConfig"].get("Enabled"):
+        raise NotHere("Kunren has no Smooth Streaming and no gRPC at the edge: leave them disabled.")
     if behaviour.get("RealtimeLogConfigArn") or behaviour.get("FieldLevelEncryptionId"):
         raise NotHere("Kunren has no real-time logs and no field-level encryption: leave them out.")
     policy, legacy = behaviour.get("CachePolicyId"), behaviour.get("ForwardedValues")

@@ -105,12 +105,12 @@ class DistributionControllers:
             pass  # another edge location answers until then
 
     async def _reconcile(self, _: str) -> None:
-        snapshot = self._store.snapshot()
+        # the time goes with the snapshot: an invalidation that comes while we wait is not in it
+        snapshot, now = self._store.snapshot(), self._clock.now()
         every = list(snapshot.every(Distribution))
         if self._own is None:
             self._own = await self._issue(["*.cloudfront.net", "cloudfront.net"])
         edges = self._world.edges_in_use() if every else []
-        now = self._clock.now()
         self._pipeline.sites = sites_by_name(site(snapshot, each) for each in every if each.config["Enabled"])
         await self._world.apply_anycast(OWNER, CLOUDFRONT, OWNER, dict.fromkeys(edges, ""))
         namespaces = {name: self._world.netns_path(edge_namespace(name)) for name in edges}

@@ -104,7 +104,7 @@ class AcceleratorControllers:
         account, arn = work.split("|")
         snapshot = self._store.snapshot()
         accelerator = snapshot.get(Accelerator, account, "", arn)
-        self._probe(snapshot)
+        await self._probe(snapshot)
         if accelerator is None:
             self._dns.publish_names(arn, {})
             await self._world.apply_anycast(arn, (), table_name(arn), {})
@@ -138,7 +138,7 @@ class AcceleratorControllers:
 
     # --- probes of endpoints that are no load balancers
 
-    def _probe(self, snapshot: Snapshot) -> None:
+    async def _probe(self, snapshot: Snapshot) -> None:
         """Run the checks that there should be, from the edge location of the world's default place."""
         probed = [
             (group, endpoint)
@@ -150,6 +150,8 @@ class AcceleratorControllers:
         for group, endpoint in probed:
             for address in endpoints.addresses(snapshot, group.account, group.group_region, endpoint):
                 checks[group.account, group.id, endpoint.id] = self._check(snapshot, group, address)
+        if checks:
+            await self._world.ensure_edge(self._spec.default_place)  # also where nobody is next to it
         self._prober.set_checks(checks)
 
     def _check(self, snapshot: Snapshot, group: EndpointGroup, address: str) -> Check:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from kunren.core.arn import build_arn, parse_arn
+from kunren.core.arn import parse_arn
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_from_wire, tags_to_wire
 from kunren.services.cloudfront import views
@@ -164,10 +164,6 @@ def in_progress(reader: Reader, distribution: Distribution) -> int:
         if each.id.startswith(distribution.id + "|")
     ]
     return sum(each.created_time > since for each in own)
-
-
-def distribution_arn(account: str, identity: str) -> str:
-    return build_arn("cloudfront", "", account, f"distribution/{identity}")
 
 
 def _check_tags(tags: dict[str, str]) -> None:
