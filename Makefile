@@ -1,4 +1,4 @@
-# make demo    set up .venv, boot Kunren, deploy the ten-domain redirect service twice, ask every domain, end clean
+# make demo    set up .venv, boot Kunren, deploy the ten-domain redirect service in every way, ask every domain, end clean
 # make test    set up .venv with all that the tests need, run them
 # make lint, fmt, bench, coverage-doc
 

@@ -38,7 +38,10 @@ def list_drills() -> None:
 @state_option
 @click.argument("name", type=click.Choice(["redirect"]))
 @click.option(
-    "--architecture", default="alb", show_default=True, help="Which: alb, alb-lambda, cloudfront or cloudfront-lambda."
+    "--architecture",
+    default="alb",
+    show_default=True,
+    help="Which: alb, alb-lambda, cloudfront-function or cloudfront-lambda-edge.",
 )
 @click.option("--domains", type=click.Path(dir_okay=False, path_type=Path), help="Your own domains.json.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result there (- for stdout).")

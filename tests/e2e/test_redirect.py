@@ -19,7 +19,7 @@ def run_drill(kunren, tmp_path, architecture, *options):
     return json.loads(result.read_text())
 
 
-@pytest.mark.parametrize("architecture", ["alb", "alb-lambda", "cloudfront", "cloudfront-lambda"])
+@pytest.mark.parametrize("architecture", ["alb", "alb-lambda", "cloudfront-function", "cloudfront-lambda-edge"])
 def test_every_domain_redirects_over_both_schemes_from_three_places_also_after_a_kill(
     own_kunren, tmp_path, architecture
 ):

@@ -18,8 +18,8 @@ PLACES = ("virginia", "tokyo", "frankfurt")
 ARCHITECTURES = {
     "alb": ("deploy_alb", ("http", "https")),
     "alb-lambda": ("deploy_alb_lambda", ("http", "https")),
-    "cloudfront": ("deploy_cloudfront", ("http", "https")),
-    "cloudfront-lambda": ("deploy_cloudfront_lambda", ("http", "https")),
+    "cloudfront-function": ("deploy_cloudfront_function", ("http", "https")),
+    "cloudfront-lambda-edge": ("deploy_cloudfront_lambda_edge", ("http", "https")),
 }
 Progress = Callable[[str], None]
 

@@ -1,6 +1,6 @@
-"""Architecture `cloudfront-lambda`: one distribution, whose Lambda@Edge function answers every request.
+"""Architecture `cloudfront-lambda-edge`: one distribution, whose Lambda@Edge function answers every request.
 
-python deploy_cloudfront_lambda.py domains.json
+python deploy_cloudfront_lambda_edge.py domains.json
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from distribution import create_distribution, point_domains_at
 from document import Redirect
 from shared import NAMES_PER_CERTIFICATE, check_fits, create_certificates, create_zones, main
 
-NAME = "redirect-cloudfront-lambda"
+NAME = "redirect-cloudfront-lambda-edge"
 ROLE = "redirect-edge-function"
 
 

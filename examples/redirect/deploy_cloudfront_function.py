@@ -1,6 +1,6 @@
-"""Architecture `cloudfront`: one distribution, whose CloudFront Function answers every request at the edge.
+"""Architecture `cloudfront-function`: one distribution, whose CloudFront Function answers every request at the edge.
 
-python deploy_cloudfront.py domains.json
+python deploy_cloudfront_function.py domains.json
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from distribution import create_distribution, point_domains_at
 from document import BadDocument, Redirect
 from shared import NAMES_PER_CERTIFICATE, check_fits, create_certificates, create_zones, main
 
-NAME = "redirect-cloudfront"
+NAME = "redirect-cloudfront-function"
 CODE_BYTES_MAX = 10_240
 
 
