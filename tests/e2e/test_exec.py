@@ -45,10 +45,10 @@ def test_exec_hands_signals_on_and_leaves_nothing_when_it_is_killed(kunren, unti
 
     mark = f"{time.monotonic_ns() % 10**9 + 10**6}"
     program = kunren.popen("--", "sleep", mark)
-    until(lambda: sleeping(mark), "the program running", 5)
+    until(lambda: sleeping(mark), "the program running")
     program.kill()
     program.wait(5)
-    until(lambda: not sleeping(mark), "the program ended with the command", 5)
+    until(lambda: not sleeping(mark), "the program ended with the command")
 
 
 def sleeping(mark):

@@ -142,7 +142,7 @@ def test_down_leaves_no_process_namespace_mount_or_socket(own_kunren, until):
     assert processes_of(own_kunren).keys() <= {target.pid}  # the command of the host, which sees its program ended
     assert target.wait(5) != 0
     target.stderr.close()
-    until(lambda: not inside & namespaces(), lambda: f"no namespace, but {inside & namespaces()}", 5)
+    until(lambda: not inside & namespaces(), lambda: f"no namespace, but {inside & namespaces()}")
     assert mounts_of(own_kunren) == set()
     assert sockets_of(own_kunren) == set()
     assert {each.name for each in own_kunren.state.iterdir()} <= {"ca", "data", "kunren.db", "lock", "logs"}
@@ -155,8 +155,8 @@ def test_a_killed_daemon_leaves_no_process_and_the_next_one_has_everything(own_k
     leave_a_daemon_in_the_world(own_kunren)
     inside = namespaces_of_the_world(own_kunren)
     os.kill(own_kunren.pid, signal.SIGKILL)
-    until(lambda: not processes_of(own_kunren), lambda: f"no process, but {processes_of(own_kunren)}", 5)
-    until(lambda: not inside & namespaces(), lambda: f"no namespace, but {inside & namespaces()}", 5)
+    until(lambda: not processes_of(own_kunren), lambda: f"no process, but {processes_of(own_kunren)}")
+    until(lambda: not inside & namespaces(), lambda: f"no namespace, but {inside & namespaces()}")
     done = own_kunren.run("status")
     assert done.returncode == 1
     assert "No Kunren runs" in done.stderr

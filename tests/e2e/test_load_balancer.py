@@ -24,25 +24,25 @@ def test_modified_listeners_and_rules_take_effect_on_traffic(site, until):
     assert client.get(f"{site.url}/ruled/x")["body"] == "rule one"
 
     site.elb.modify_listener(ListenerArn=listener, DefaultActions=[site.fixed("second", 503)])
-    until(lambda: client.get(f"{site.url}/")["body"] == "second", "the modified default action", 5)
+    until(lambda: client.get(f"{site.url}/")["body"] == "second", "the modified default action")
     assert client.get(f"{site.url}/")["status"] == 503
 
     site.elb.modify_rule(RuleArn=rule, Actions=[site.fixed("rule two")])
-    until(lambda: client.get(f"{site.url}/ruled/x")["body"] == "rule two", "the modified rule's action", 5)
+    until(lambda: client.get(f"{site.url}/ruled/x")["body"] == "rule two", "the modified rule's action")
     site.elb.modify_rule(RuleArn=rule, Conditions=[path_is("/elsewhere")])
-    until(lambda: client.get(f"{site.url}/elsewhere")["body"] == "rule two", "the modified condition", 5)
+    until(lambda: client.get(f"{site.url}/elsewhere")["body"] == "rule two", "the modified condition")
     assert client.get(f"{site.url}/ruled/x")["body"] == "second"
 
     earlier = site.rule(listener, 20, [path_is("/*")], site.fixed("later rule"))
     site.elb.set_rule_priorities(RulePriorities=[{"RuleArn": earlier, "Priority": 5}])
-    until(lambda: client.get(f"{site.url}/elsewhere")["body"] == "later rule", "the rule that is now first", 5)
+    until(lambda: client.get(f"{site.url}/elsewhere")["body"] == "later rule", "the rule that is now first")
     site.elb.delete_rule(RuleArn=earlier)
-    until(lambda: client.get(f"{site.url}/elsewhere")["body"] == "rule two", "the rule behind the deleted one", 5)
+    until(lambda: client.get(f"{site.url}/elsewhere")["body"] == "rule two", "the rule behind the deleted one")
 
     # a security group lets 80 and 443 in: the listener moves there and is gone from where it was
     site.elb.modify_listener(ListenerArn=listener, Port=443)
-    until(lambda: client.status(f"{site.url}:443/") == 503, "the listener on its new port", 5)
-    until(lambda: "error" in client.get(f"{site.url}/"), "nothing on the old port", 5)
+    until(lambda: client.status(f"{site.url}:443/") == 503, "the listener on its new port")
+    until(lambda: "error" in client.get(f"{site.url}/"), "nothing on the old port")
 
 
 def test_weights_hold_at_creation_and_when_changed(site, until):
@@ -58,10 +58,10 @@ def test_weights_hold_at_creation_and_when_changed(site, until):
     assert 119 <= count["one"] <= 181
 
     site.elb.modify_listener(ListenerArn=listener, DefaultActions=[site.forward((first, 0), (second, 1))])
-    until(lambda: set(client.names(f"{site.url}/", 10)) == {"two"}, "the new weights", 5)
+    until(lambda: set(client.names(f"{site.url}/", 10)) == {"two"}, "the new weights")
     assert set(client.names(f"{site.url}/", 40)) == {"two"}
     site.elb.modify_listener(ListenerArn=listener, DefaultActions=[site.forward((first, 1), (second, 1))])
-    until(lambda: "one" in client.names(f"{site.url}/", 10), "the first group again", 5)
+    until(lambda: "one" in client.names(f"{site.url}/", 10), "the first group again")
     count = Counter(client.names(f"{site.url}/", 200))
     # 100 expected, standard deviation 7.1
     assert 64 <= count["one"] <= 136
@@ -85,7 +85,7 @@ def test_a_target_deregistered_with_requests_in_flight_loses_none(site, until):
     shown = site.health(group)[leaving.address, 80]
     assert shown["Reason"] == "Target.DeregistrationInProgress"
     assert shown["Description"] == "Target deregistration is in progress"
-    until(lambda: set(client.names(f"{site.url}/", 10)) == {"staying"}, "new requests elsewhere", 2)
+    until(lambda: set(client.names(f"{site.url}/", 10)) == {"staying"}, "new requests elsewhere")
     assert site.states(group)[leaving.address, 80] == "draining"
     finished = Counter(map(target, slow.tell({"stop": True})))
     assert finished["leaving"] > 0
@@ -130,12 +130,12 @@ def test_dead_targets_turn_unhealthy_by_aws_reasons_and_recover(site, until):
         "State": "unhealthy", "Reason": "Target.Timeout", "Description": "Request timed out",
     }  # fmt: skip
     assert health[living.address] == {"State": "healthy"}
-    until(lambda: set(client.names(f"{site.url}/", 10)) == {"living"}, "traffic to the living one only", 5)
+    until(lambda: set(client.names(f"{site.url}/", 10)) == {"living"}, "traffic to the living one only")
 
     closed.do("open 80")
     wrong.do("health 200")
     until(lambda: Counter(site.states(group).values()) == {"healthy": 3, "unhealthy": 1}, "two recovered")
-    until(lambda: set(client.names(f"{site.url}/", 30)) == {"closed", "wrong", "living"}, "their traffic", 5)
+    until(lambda: set(client.names(f"{site.url}/", 30)) == {"closed", "wrong", "living"}, "their traffic")
 
 
 def unhealthy(health):
@@ -158,7 +158,7 @@ def test_two_targets_on_one_address_with_different_ports(site, until):
     assert abs(counted[8080] - counted[8081]) <= 6
     both.do("close 8081")
     until(lambda: site.states(group) == {(both.address, 8080): "healthy", (both.address, 8081): "unhealthy"}, "one ill")
-    until(lambda: ports() == {8080: 20}, "traffic to the other port only", 5)
+    until(lambda: ports() == {8080: 20}, "traffic to the other port only")
     site.deregister(group, (both, 8081))
     assert site.states(group)[both.address, 8080] == "healthy"
 
@@ -182,7 +182,7 @@ def test_a_listener_chooses_among_three_certificates_by_sni(site, kunren, accoun
         answer = client.get(url, name=name, verify=False)
         return names_of(answer["certificate"]) if "certificate" in answer else answer["error"]
 
-    until(lambda: chosen("imported.example") == ["imported.example"], "the third certificate", 5)
+    until(lambda: chosen("imported.example") == ["imported.example"], "the third certificate")
     assert chosen(f"{label}.test") == [f"{label}.test"]
     assert chosen(f"a.wild.{label}.test") == [f"*.wild.{label}.test"]
     assert chosen(f"a.b.wild.{label}.test") == [f"{label}.test"]  # a wildcard stands for one label: the default one
@@ -199,7 +199,7 @@ def test_a_listener_chooses_among_three_certificates_by_sni(site, kunren, accoun
     with pytest.raises(acm.exceptions.ResourceInUseException):
         acm.delete_certificate(CertificateArn=third)
     site.elb.remove_listener_certificates(ListenerArn=listener, Certificates=[{"CertificateArn": third}])
-    until(lambda: chosen("imported.example") == [f"{label}.test"], "the default certificate again", 5)
+    until(lambda: chosen("imported.example") == [f"{label}.test"], "the default certificate again")
     acm.delete_certificate(CertificateArn=third)
 
 
@@ -282,7 +282,7 @@ def test_every_kind_of_condition_over_real_traffic(site, until):
         got = client.get(url + path, **options)
         return got.get("body", got.get("error"))
 
-    until(lambda: answer(london, "/both") == "both", "the last rule", 5)
+    until(lambda: answer(london, "/both") == "both", "the last rule")
     assert answer(headers={"Host": "a.shop.test"}) == "host"
     assert answer(headers={"Host": "A.B.SHOP.TEST"}) == "host"
     assert answer(headers={"Host": "exact.test:80"}) == "host"
@@ -318,9 +318,9 @@ def test_a_security_group_closes_a_port_and_opens_it_again(site, until):
     rule = [{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
     site.ec2.revoke_security_group_ingress(GroupId=site.front, IpPermissions=rule)
     # dropped, as AWS drops: no refusal but silence
-    until(lambda: "TimeoutError" in client.get(f"{site.url}/", timeout=0.3).get("error", ""), "the closed port", 5)
+    until(lambda: "TimeoutError" in client.get(f"{site.url}/", timeout=0.3).get("error", ""), "the closed port")
     site.ec2.authorize_security_group_ingress(GroupId=site.front, IpPermissions=rule)
-    until(lambda: client.names(f"{site.url}/", 1, timeout=1) == ["behind"], "the opened port", 5)
+    until(lambda: client.names(f"{site.url}/", 1, timeout=1) == ["behind"], "the opened port")
 
     # behind the load balancer: its probes do not get through, so the target turns unhealthy
     inner = [{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 65535, "UserIdGroupPairs": [{"GroupId": site.front}]}]
@@ -329,7 +329,7 @@ def test_a_security_group_closes_a_port_and_opens_it_again(site, until):
     assert site.health(group)[target.address, 80]["Reason"] == "Target.Timeout"
     site.ec2.authorize_security_group_ingress(GroupId=site.back, IpPermissions=inner)
     site.wait_healthy(group)
-    until(lambda: client.names(f"{site.url}/", 1) == ["behind"], "traffic again", 5)
+    until(lambda: client.names(f"{site.url}/", 1) == ["behind"], "traffic again")
 
 
 def test_a_target_sees_who_asked_and_how(site):

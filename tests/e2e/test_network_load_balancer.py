@@ -40,7 +40,7 @@ def test_connections_are_spread_stay_and_end_as_targets_come_and_go(front):
     front.wait_for(group, "healthy", "unhealthy")
     assert client.tell(wait=to_one) == {"error": "ConnectionResetError"}, "unhealthy: ended by default"
     assert client.repeats(to_two) is True
-    front.until(lambda: {client.ask(name)[0] for _ in range(8)} == {"two"}, "new flows at the other target", 2)
+    front.until(lambda: {client.ask(name)[0] for _ in range(8)} == {"two"}, "new flows at the other target")
 
     front.tune(group, deregistration_delay__timeout_seconds="0")
     one.do("open 80")

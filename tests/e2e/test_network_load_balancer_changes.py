@@ -56,7 +56,7 @@ def test_flows_to_an_ill_target_go_on_for_the_draining_interval_and_to_a_deregis
     one.do("close 80")
     front.wait_for(group, "healthy", "unhealthy.draining")
     assert client.repeats(kept["one"]) is True
-    front.until(lambda: {client.ask(name)[0] for _ in range(8)} == {"two"}, "new flows at the other target", 2)
+    front.until(lambda: {client.ask(name)[0] for _ in range(8)} == {"two"}, "new flows at the other target")
     front.wait_for(group, "healthy", "unhealthy")  # three real seconds later
     assert client.tell(wait=kept["one"]) == {"error": "ConnectionResetError"}
 

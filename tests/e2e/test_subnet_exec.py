@@ -96,7 +96,7 @@ def test_a_program_has_the_address_it_asked_for_and_its_interface_ends_with_it(k
     shown = kunren.run("exec", "--subnet", subnet["SubnetId"], "--address", address, "--", "hostname", "-I", check=True)
     assert shown.stdout.split() == [address]
     assert shown.stderr.startswith("eni-")
-    until(lambda: not interfaces(ec2), "the interface gone", 5)
+    until(lambda: not interfaces(ec2), "the interface gone")
     program = kunren.popen("--subnet", subnet["SubnetId"], "--address", address, "--", "sleep", "100", stderr=-1)
     program.stderr.readline()
     taken = kunren.run("exec", "--subnet", subnet["SubnetId"], "--address", address, "--", "true")
@@ -105,7 +105,7 @@ def test_a_program_has_the_address_it_asked_for_and_its_interface_ends_with_it(k
     program.kill()
     program.wait(5)
     program.stderr.close()
-    until(lambda: not interfaces(ec2), "the interface gone after a kill -9", 5)
+    until(lambda: not interfaces(ec2), "the interface gone after a kill -9")
 
 
 def interfaces(ec2):

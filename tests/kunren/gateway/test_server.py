@@ -40,7 +40,7 @@ def serve(
             reader, writer = await asyncio.open_connection(*address)
             writer.write(data)
             try:
-                return await asyncio.wait_for(reader.readuntil(until) if until else reader.read(), 5)
+                return await asyncio.wait_for(reader.readuntil(until) if until else reader.read(), 30)
             finally:
                 writer.close()
 
