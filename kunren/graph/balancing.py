@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
+from kunren.graph import certificates
 from kunren.graph.draft import Draft, grouped, interface_index
 from kunren.graph.model import Node
 from kunren.graph.network import interface_state
-from kunren.services.acm.model import Certificate
 from kunren.services.ec2.model import NetworkInterface, Subnet
 from kunren.services.elbv2 import words
 from kunren.services.elbv2.attributes import TARGET_GROUP, value
@@ -43,7 +43,6 @@ def add(draft: Draft) -> None:
     listeners = [each for each in draft.every(Listener) if each.load_balancer_arn in balancers]
     listeners.sort(key=lambda each: (each.load_balancer_arn, each.port))
     rules = grouped(draft.every(Rule), lambda each: each.listener_arn)
-    certificates = {each.id: each for each in draft.every(Certificate)}
     interfaces = draft.every(NetworkInterface)
     by_id = {each.id: each for each in interfaces}
     users: dict[str, dict[str, LoadBalancer]] = {}
@@ -51,7 +50,7 @@ def add(draft: Draft) -> None:
         _add_balancer(draft, balancer, by_id)
     for listener in listeners:
         ordered = sorted(rules.get(listener.id, ()), key=lambda each: each.priority or 1 << 30)
-        _add_listener(draft, listener, certificates)
+        _add_listener(draft, listener)
         for rule in ordered:
             _add_rule(draft, rule)
             for arn, _ in words.shares(rule.actions[-1]) if rule.actions else ():
@@ -97,7 +96,7 @@ def _add_balancer(draft: Draft, balancer: LoadBalancer, interfaces: dict[str, Ne
         draft.join(balancer.id, node.interface_id, node.zone_name)
 
 
-def _add_listener(draft: Draft, listener: Listener, certificates: dict[str, Certificate]) -> None:
+def _add_listener(draft: Draft, listener: Listener) -> None:
     details = {"protocol": listener.protocol, "port": str(listener.port)}
     if listener.ssl_policy:
         details["security policy"] = listener.ssl_policy
@@ -109,17 +108,7 @@ def _add_listener(draft: Draft, listener: Listener, certificates: dict[str, Cert
     )  # fmt: skip
     draft.join(listener.load_balancer_arn, listener.id, f":{listener.port}")
     for number, arn in enumerate(dict.fromkeys(listener.certificates)):
-        certificate = certificates.get(arn)
-        names = certificate.names if certificate is not None else ()
-        draft.add(
-            Node(
-                id=arn, kind="certificate", name=names[0] if names else arn.rpartition("/")[2], arn=arn,
-                account=listener.account, region=listener.region,
-                state=certificate.status if certificate is not None else "dangling",
-                details={"names": ", ".join(names)},
-            )
-        )  # fmt: skip
-        draft.join(listener.id, arn, "default certificate" if number == 0 else "certificate by SNI")
+        certificates.join(draft, listener.id, arn, "certificate by SNI" if number else "default certificate")
 
 
 def _add_rule(draft: Draft, rule: Rule) -> None:

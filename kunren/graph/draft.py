@@ -38,10 +38,18 @@ class Draft:
     names: dict[str, str] = field(default_factory=dict)
     """DNS name of AWS's own (without dot) → the id of what has it."""
 
+    asked: dict[str, str] = field(default_factory=dict)
+    """The id of a node → the DNS name by which it asks what is behind it."""
+
     def every(self, kind: type[R]) -> list[R]:
         """All of a kind that are in scope, in a stable order."""
         found = (each for each in self.snapshot.every(kind) if self.scope.holds(each))
         return sorted(found, key=lambda each: (each.account, each.region, each.id))
+
+    def worldwide(self, kind: type[R]) -> list[R]:
+        """All of a global kind, in a stable order: they belong to every region, so only the account is looked at."""
+        found = (each for each in self.snapshot.every(kind) if self.scope.account in (None, each.account))
+        return sorted(found, key=lambda each: (each.account, each.id))
 
     def add(self, node: Node) -> None:
         self.nodes[node.id] = node

@@ -1,9 +1,9 @@
 """Where everything stands: columns from DNS name to target, rows by what leads where. Pure.
 
-The columns are zones (with their records), load balancers (with their nodes), listeners (with their rules), target
-groups, targets (in their subnets), and to the right of the VPCs groups of functions and functions. VPCs are bands, one
-below the other. In a column, shapes keep the order in which their predecessors reach them and stand as near to those
-as they can (`picture.spread`), so wires stay short and cross little.
+The columns are zones (with their records), accelerators and distributions, load balancers (with their nodes), listeners
+(with their rules), target groups, targets (in their subnets), and to the right of the VPCs groups of functions and
+functions. VPCs are bands, one below the other. In a column, shapes keep the order in which their predecessors reach
+them and stand as near to those as they can (`picture.spread`), so wires stay short and cross little.
 """
 
 from __future__ import annotations
@@ -11,15 +11,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from kunren.graph import shapes
+from kunren.graph.front_shapes import front
 from kunren.graph.index import Index, counted
 from kunren.graph.model import BAD, Graph, Node, health
-from kunren.graph.picture import Area, Box, Frame, Picture, Wire, lane, spread
+from kunren.graph.picture import Area, Box, Frame, Picture, Wire, boxes_of, lane, spread
 
 Shape = Box | Area
 MARGIN, TOP, COLUMN_GAP, BAND_GAP, FRAME, FRAME_TOP = 36.0, 92.0, 86.0, 46.0, 22.0, 40.0
 ZONES_MAX = 24
-ZONE, BALANCER, LISTENER, GROUP, TARGET, FUNCTION_GROUP, FUNCTION = range(7)
-GAPS = {ZONE: 14.0, BALANCER: 26.0, LISTENER: 22.0, GROUP: 16.0, TARGET: 16.0, FUNCTION_GROUP: 18.0, FUNCTION: 18.0}
+ZONE, FRONT, BALANCER, LISTENER, GROUP, TARGET, FUNCTION_GROUP, FUNCTION = range(8)
+GAPS = {
+    ZONE: 14.0,
+    FRONT: 22.0,
+    BALANCER: 26.0,
+    LISTENER: 22.0,
+    GROUP: 16.0,
+    TARGET: 16.0,
+    FUNCTION_GROUP: 18.0,
+    FUNCTION: 18.0,
+}
 
 
 class Layout:
@@ -36,6 +46,7 @@ class Layout:
         for vpc in self.index.kind("vpc"):
             top = self._band(vpc, top)
         self._outside(top)
+        self._fronts()
         self._zones()
         return self._assembled()
 
@@ -142,6 +153,23 @@ class Layout:
         )
         del top
 
+    def _fronts(self) -> None:
+        """Accelerators and distributions stand beside what they lead to."""
+        made: list[tuple[float, Shape]] = []
+        for node in [*self.index.kind("accelerator"), *self.index.kind("distribution")]:
+            area = front(self.index, node)
+            ids = {id for box in boxes_of([area]) for id in box.ids}
+            leads = [
+                self.shape[end.id].middle for id in ids for _, end in self.index.onward(id) if end.id in self.shape
+            ]
+            wanted = sum(leads) / len(leads) if leads else max((each[0] for each in made), default=TOP)
+            made.append((wanted, area))
+        made.sort(key=lambda each: each[0])
+        found = [shape for _, shape in made]
+        _spread([wanted for wanted, _ in made], found, GAPS[FRONT])
+        self._note(found)
+        self.columns[FRONT] = found
+
     def _zones(self) -> None:
         """Zones stand beside what their records lead to; of many that lead to the same, some are folded."""
         zones: dict[tuple[str, ...], list[Node]] = {}
@@ -217,8 +245,8 @@ class Layout:
                 continue
             if target.kind in ("record", "rule", "certificate", "load-balancer-node") and source.kind != "record":
                 continue  # drawn inside
-            if target.x <= source.x:
-                continue  # a record that leads to another one: its text says so
+            if target.x < source.x + source.width:
+                continue  # within it, or a record that leads to another one: its text says so
             drawn.add((id(source), id(target)))
             state = health(self.index.by_id[edge.target].state)
             label = edge.label.removeprefix("forward").strip() if edge.weight is not None else ""
@@ -243,7 +271,8 @@ def _spread(wanted: Sequence[float], found: Sequence[Shape], gap: float) -> None
 
 def _summary(index: Index) -> str:
     kinds = (
-        ("hosted-zone", "hosted zone"), ("load-balancer", "load balancer"), ("listener", "listener"), ("rule", "rule"),
+        ("hosted-zone", "hosted zone"), ("accelerator", "accelerator"), ("distribution", "distribution"),
+        ("load-balancer", "load balancer"), ("listener", "listener"), ("rule", "rule"),
         ("target-group", "target group"), ("target", "target"), ("function", "function"),
     )  # fmt: skip
     counts = [counted(len(found), noun) for kind, noun in kinds if (found := index.kind(kind))]

@@ -11,7 +11,8 @@ import msgspec
 class Node(msgspec.Struct, frozen=True, kw_only=True):
     """A resource. `kind`: hosted-zone, record, health-check, load-balancer, load-balancer-node, listener, rule,
     certificate, target-group, target, function, function-version, function-alias, vpc, subnet, workload, nat-gateway,
-    vpc-endpoint, peering.
+    vpc-endpoint, peering, accelerator, accelerator-listener, endpoint-group, endpoint, distribution, behaviour, origin,
+    origin-group, edge-function.
 
     `state` is what the data plane reported, in AWS's word for that kind; empty where AWS has none. `within` is the id
     of what contains it (a record is within its zone, a load balancer within its VPC, a node within its subnet).
@@ -47,14 +48,15 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
 
 GOOD, BAD, WAITING, QUIET = "good", "bad", "waiting", "quiet"
 _HEALTH = {
-    GOOD: ("healthy", "active", "Active", "INSYNC", "ISSUED", "live", "Successful", "available"),
+    GOOD: ("healthy", "active", "Active", "INSYNC", "ISSUED", "live", "Successful", "available",
+        "HEALTHY", "DEPLOYED", "Deployed"),
     BAD: (
         "unhealthy", "failed", "Failed", "FAILED", "EXPIRED", "dangling", "VALIDATION_TIMED_OUT",
-        "no healthy target",
+        "no healthy target", "UNHEALTHY",
     ),
     WAITING: (
         "initial", "draining", "provisioning", "pending", "Pending", "PENDING", "PENDING_VALIDATION", "degraded",
-        "InProgress", "deleting",
+        "InProgress", "deleting", "INITIAL", "IN_PROGRESS",
     ),
 }  # fmt: skip
 _BY_STATE = {state: health for health, states in _HEALTH.items() for state in states}

@@ -5,7 +5,7 @@ Units are pixels; (0, 0) is the top left corner.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 
@@ -82,6 +82,15 @@ class Area:
             else:
                 each.x, each.y = x + INSET, inner
             inner += each.height + self.gap
+
+
+def boxes_of(shapes: Iterable[Box | Area]) -> Iterator[Box]:
+    """All boxes, in areas and alone."""
+    for each in shapes:
+        if isinstance(each, Area):
+            yield from boxes_of(each.boxes)
+        else:
+            yield each
 
 
 @dataclass(slots=True)

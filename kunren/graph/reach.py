@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from kunren.graph.model import Graph, Node
 
-_NAMED = ("record", "load-balancer")
+_NAMED = ("record", "load-balancer", "accelerator", "distribution")
 
 
 class UnknownName(Exception):
@@ -46,8 +46,11 @@ def reachable(graph: Graph, name: str) -> Graph:
 
 
 def _has(node: Node, wanted: str) -> bool:
-    if node.kind == "load-balancer":
-        return node.details["dns name"].lower() == wanted.removeprefix("dualstack.")
+    match node.kind:
+        case "load-balancer" | "accelerator":
+            return node.details["dns name"].lower() == wanted.removeprefix("dualstack.")
+        case "distribution":
+            return wanted in (node.details["domain name"].lower(), *node.details["aliases"].split(", "))
     return node.name == wanted
 
 

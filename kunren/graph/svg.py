@@ -15,6 +15,11 @@ HEALTH = {"good": "#16a34a", "bad": "#dc2626", "waiting": "#d97706", "quiet": "#
 COLOURS = {
     "hosted-zone": ("#f5f3ff", "#8b5cf6"),
     "record": ("#ffffff", "#c4b5fd"),
+    "front": ("#fdf2f8", "#ec4899"),
+    "behaviour": ("#ffffff", "#f9a8d4"),
+    "origin": ("#fff1f2", "#fda4af"),
+    "endpoint-group": ("#fdf4ff", "#e879f9"),
+    "endpoint": ("#ffffff", "#f0abfc"),
     "load-balancer": ("#eff6ff", "#3b82f6"),
     "load-balancer-node": ("#ffffff", "#93c5fd"),
     "listener": ("#f0f9ff", "#0ea5e9"),
@@ -28,7 +33,8 @@ COLOURS = {
     "vpc": ("#fcfdff", "#64748b"),
 }
 _LEGEND = (
-    ("hosted-zone", "DNS"), ("load-balancer", "load balancer"), ("listener", "listener"),
+    ("hosted-zone", "DNS"), ("front", "accelerator, distribution"), ("load-balancer", "load balancer"),
+    ("listener", "listener"),
     ("certificate", "certificate"), ("target-group", "target group"), ("target", "target"), ("function", "function"),
     ("subnet", "subnet"),
 )  # fmt: skip

@@ -1,32 +1,17 @@
-"""A graph as a tree in text: names first, then each VPC with its load balancers, then what stands outside of VPCs.
-
-Lines are lists of (text, style), so that a terminal may colour them and a pipe gets the text alone.
-"""
+"""A graph as a tree in text: names first, then what stands before regions, then each VPC with its load balancers, then
+what stands outside of VPCs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
-
+from kunren.graph.branch import Branch, Line, Span, drawn, state
+from kunren.graph.front_text import accelerators, called, distributions
 from kunren.graph.index import Index, counted
-from kunren.graph.model import Graph, Node, health
+from kunren.graph.model import Graph, Node
 
-Span: TypeAlias = tuple[str, str]
-"""Text and its style: "", "strong", "faint", or a health ("good", "bad", "waiting", "quiet")."""
-Line: TypeAlias = list[Span]
 _NOUNS = {
     "workload": "workload ", "nat-gateway": "NAT gateway ", "vpc-endpoint": "endpoint ", "peering": "peering ",
 }  # fmt: skip
 _FUNCTIONS = ("function", "function-version", "function-alias")
-
-
-@dataclass(slots=True)
-class Branch:
-    """One line and what hangs below it."""
-
-    line: Line
-    below: list[Branch] = field(default_factory=list)
 
 
 def lines(graph: Graph) -> list[Line]:
@@ -34,6 +19,8 @@ def lines(graph: Graph) -> list[Line]:
     index = Index(graph)
     sections = [
         ("DNS", _dns(index)),
+        ("Accelerators", accelerators(index)),
+        ("Distributions", distributions(index)),
         ("Health checks", _checks(index)),
         *_vpcs(index),
         ("Outside of VPCs", _outside(index)),
@@ -43,24 +30,13 @@ def lines(graph: Graph) -> list[Line]:
         if branches:
             made += [[]] if made else []
             made.append([(title, "strong")])
-            made += _drawn(branches, "")
+            made += drawn(branches)
     return made or [[("Nothing is deployed yet.", "faint")]]
 
 
 def plain(graph: Graph) -> str:
     """The lines without styles, for a pipe."""
     return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines(graph))
-
-
-def _drawn(branches: Sequence[Branch], before: str) -> Iterable[Line]:
-    for number, branch in enumerate(branches):
-        last = number == len(branches) - 1
-        yield [(before + ("└─ " if last else "├─ "), "faint"), *branch.line]
-        yield from _drawn(branch.below, before + ("   " if last else "│  "))
-
-
-def _state(node: Node) -> Line:
-    return [("  ● " + node.state, health(node.state))] if node.state else []
 
 
 def _dns(index: Index) -> list[Branch]:
@@ -70,7 +46,7 @@ def _dns(index: Index) -> list[Branch]:
         hidden = len(index.inside(zone.id, "record")) - len(shown)
         more = f"  and {counted(hidden, 'other record')}" if hidden else ""
         private = f"  private in {zone.details['private in']}" if "private in" in zone.details else ""
-        line = [(zone.name, "strong"), (f"  hosted zone {zone.details['id']}{private}{more}", "faint"), *_state(zone)]
+        line = [(zone.name, "strong"), (f"  hosted zone {zone.details['id']}{private}{more}", "faint"), *state(zone)]
         made.append(Branch(line, [_record(index, each) for each in shown]))
     return made
 
@@ -84,11 +60,10 @@ def _record(index: Index, record: Node) -> Branch:
         line.append((f"  [{details['set']}: weight {details['weight']}{', ' + share if share else ''}]", ""))
     elif "policy" in details:
         line.append((f"  [{details['set']}: {details['policy']}]", ""))
-    line += _state(record)
+    line += state(record)
     onward = [each for each in index.onward(record.id) if each[1].kind != "health-check"]
     if onward:
-        kinds = {"load-balancer": "load balancer ", "workload": "workload ", "record": "record "}
-        names = " and ".join(dict.fromkeys(kinds.get(node.kind, "") + node.name for _, node in onward))
+        names = " and ".join(dict.fromkeys(called(node) for _, node in onward))
         how = "alias" if "alias" in details else f"ttl {details['ttl']}"
         return Branch([*line, (f"  {how} → ", "faint"), (names, "")])
     if "alias" in details:
@@ -103,8 +78,8 @@ def _checks(index: Index) -> list[Branch]:
         switched = "".join(f", {each}" for each in ("inverted", "disabled") if each in details)
         asks = f"  {details['asks']}" if details["asks"] != check.name else ""
         checkers = f"  {details['checkers']}" if "checkers" in details else ""
-        line = [(check.name, "strong"), (f"{asks}{switched}", "faint"), *_state(check), (checkers, "faint")]
-        children = [[(child.name, ""), *_state(child)] for _, child in index.onward(check.id, "health-check")]
+        line = [(check.name, "strong"), (f"{asks}{switched}", "faint"), *state(check), (checkers, "faint")]
+        children = [[(child.name, ""), *state(child)] for _, child in index.onward(check.id, "health-check")]
         made.append(Branch(line, [Branch(each) for each in children]))
     return made
 
@@ -132,7 +107,7 @@ def _workloads(index: Index, vpc: Node) -> list[Branch]:
         if alone:
             branch = Branch([("subnet ", "faint"), (subnet.name, ""), _place(subnet)])
             branch.below = [
-                Branch([(_NOUNS[each.kind], "faint"), (each.name, ""), (_at(each), "faint"), *_state(each)])
+                Branch([(_NOUNS[each.kind], "faint"), (each.name, ""), (_at(each), "faint"), *state(each)])
                 for each in alone
             ]
             made.append(branch)
@@ -149,7 +124,7 @@ def _way_out(node: Node) -> Branch:
     """A VPC endpoint or a peering connection."""
     details = node.details
     leads = f"  {details['type']}" if node.kind == "vpc-endpoint" else f"  → VPC {details['to']}"
-    return Branch([(_NOUNS[node.kind], "faint"), (node.name, ""), (leads, "faint"), *_state(node)])
+    return Branch([(_NOUNS[node.kind], "faint"), (node.name, ""), (leads, "faint"), *state(node)])
 
 
 def _place(subnet: Node) -> Span:
@@ -163,7 +138,7 @@ def _balancer(index: Index, balancer: Node, seen: set[str]) -> Branch:
             ("load balancer ", "faint"),
             (balancer.name, "strong"),
             (f"  {details['type']}, {details['scheme']}", "faint"),
-            *_state(balancer),
+            *state(balancer),
         ]
     )
     branch.below.append(Branch([(f"name {details['dns name']}", "faint")]))
@@ -172,7 +147,7 @@ def _balancer(index: Index, balancer: Node, seen: set[str]) -> Branch:
         where = f"{edge.label}  {subnet.name if subnet else ''}"
         at = node.details["address"]
         shown = f"{node.details['public address']} → {at}" if "public address" in node.details else at
-        branch.below.append(Branch([(f"node {where}  ", "faint"), (shown, ""), *_state(node)]))
+        branch.below.append(Branch([(f"node {where}  ", "faint"), (shown, ""), *state(node)]))
     branch.below += [_listener(index, each, seen) for _, each in index.onward(balancer.id, "listener")]
     return branch
 
@@ -183,7 +158,7 @@ def _listener(index: Index, listener: Node, seen: set[str]) -> Branch:
     branch = Branch([("listener ", "faint"), (listener.name, "strong"), (policy, "faint")])
     for edge, certificate in index.onward(listener.id, "certificate"):
         names = certificate.details["names"] or certificate.id
-        branch.below.append(Branch([(f"{edge.label}  ", "faint"), (names, ""), *_state(certificate)]))
+        branch.below.append(Branch([(f"{edge.label}  ", "faint"), (names, ""), *state(certificate)]))
     branch.below += [_rule(index, each, seen) for _, each in index.onward(listener.id, "rule")]
     return branch
 
@@ -211,7 +186,7 @@ def _group(index: Index, group: Node, before: str, seen: set[str]) -> Branch:
     """A target group with its targets, which are drawn once (`seen`)."""
     kind = group.details.get("protocol", group.details["type"])
     line: Line = [(before, "strong"), ("target group ", "faint"), (group.name, ""), (f"  {kind}", "faint")]
-    branch = Branch([*line, *_state(group)])
+    branch = Branch([*line, *state(group)])
     if group.id in seen:
         branch.line.append(("  targets as above", "faint"))
         return branch
@@ -221,7 +196,7 @@ def _group(index: Index, group: Node, before: str, seen: set[str]) -> Branch:
             branch.below.append(_function(target))
             continue
         where = [target.details[key] for key in ("workload", "zone", "reason") if key in target.details]
-        branch.below.append(Branch([(target.name, ""), *_state(target), ("  " + "  ".join(where), "faint")]))
+        branch.below.append(Branch([(target.name, ""), *state(target), ("  " + "  ".join(where), "faint")]))
     return branch
 
 
@@ -233,7 +208,7 @@ def _outside(index: Index) -> list[Branch]:
     made = [_group(index, each, "unused  ", set()) for each in groups]
     for each in index.kind("function"):
         inside = index.inside(each.id)
-        if not any(index.backward(one.id, "target-group") for one in (each, *inside)):
+        if not any(index.backward(one.id, "target-group", "behaviour") for one in (each, *inside)):
             made.append(Branch(_function(each).line, [_function(one) for one in inside]))
     return made
 
@@ -243,4 +218,4 @@ def _function(node: Node) -> Branch:
     kind = node.kind.rpartition("-")[2]
     leads = f"  → {node.details['versions']}" if "versions" in node.details else ""
     shown: Line = [(f"{kind} ", "faint"), (node.name, "strong"), (leads, "")]
-    return Branch([*shown, (f"  {node.details['runtime']}", "faint"), *_state(node)])
+    return Branch([*shown, (f"  {node.details['runtime']}", "faint"), *state(node)])

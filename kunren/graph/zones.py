@@ -115,6 +115,9 @@ def _join(draft: Draft) -> None:
             label = "alias" if alias else rtype
             for target in _named(draft, by_name, text, rtype if alias else None, each.id):
                 draft.join(each.id, target, label)
+    for id, name in draft.asked.items():
+        for target in _named(draft, by_name, name, None, id):
+            draft.join(id, target, "")
 
 
 def _named(

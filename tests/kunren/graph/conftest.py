@@ -10,9 +10,12 @@ import pytest
 from kunren.control.store import Store
 from kunren.dataplane.dns import names
 from kunren.services.acm.model import Certificate
+from kunren.services.cloudfront import model as cloudfront
+from kunren.services.cloudfront.defaults import completed
 from kunren.services.ec2 import store as ec2
 from kunren.services.ec2.model import InterfaceStatus, NetworkInterface, Subnet, Vpc
 from kunren.services.elbv2 import model as elbv2
+from kunren.services.globalaccelerator import model as accelerating
 from kunren.services.lambda_.model import Alias, Code, Function, FunctionStatus, PublishedVersion
 from kunren.services.route53.model import (
     AliasTarget,
@@ -28,6 +31,7 @@ from kunren.services.route53.model import (
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 HERE: dict[str, Any] = {"account": ACCOUNT, "region": REGION}
+CACHING = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 ELB = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}"
 CERTIFICATE = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1"
 
@@ -37,7 +41,9 @@ class Shop:
         self.store = Store(None)
         ec2.register(self.store)
         self.store.register(
-            *elbv2.KINDS, HostedZone, OwnerName, ServedZone, HealthCheck, HealthCheckStatus, Certificate, Function, FunctionStatus, PublishedVersion, Alias
+            *elbv2.KINDS, HostedZone, OwnerName, ServedZone, HealthCheck, HealthCheckStatus, Certificate, Function, FunctionStatus, PublishedVersion, Alias,
+            *(getattr(accelerating, each) for each in ("Accelerator", "AcceleratorStatus", "Listener", "EndpointGroup", "EndpointHealth")),
+            *(getattr(cloudfront, each) for each in ("Distribution", "DistributionStatus", "Function", "CachePolicy", "OriginRequestPolicy", "ResponseHeadersPolicy", "Invalidation")),
         )  # fmt: skip
         with self.store.write() as tx:
             tx.put(Vpc(**HERE, id="vpc-1", cidr="10.0.0.0/16", tags={"Name": "shop"}))
@@ -159,6 +165,58 @@ def add_function(store: Store) -> str:
         tx.put(elbv2.TargetGroup(**HERE, id=group, name="pay", target_type="lambda", health_check=check,
                                  targets=(elbv2.Target(id=f"{arn}:live"),)))  # fmt: skip
     return group
+
+
+def add_fronts(store: Store) -> None:
+    """An accelerator before lb0 and an address that nobody has, and a distribution before lb0 with a reserve; a record
+    leads to each."""
+    world: dict[str, Any] = {"account": ACCOUNT, "region": ""}
+    arn = f"arn:aws:globalaccelerator::{ACCOUNT}:accelerator/1"
+    balancer = f"{ELB}:loadbalancer/app/lb0/{0:016x}"
+    group = f"{arn}/listener/1/endpoint-group/1"
+    chosen = (accelerating.Endpoint(id=balancer, weight=96), accelerating.Endpoint(id="eipalloc-1", weight=32))
+    origins = [
+        {"Id": "web", "DomainName": dns_name(0), "CustomOriginConfig": {"OriginProtocolPolicy": "http-only"}},
+        {"Id": "reserve", "DomainName": "gone.shop.test", "S3OriginConfig": {"OriginAccessIdentity": ""}},
+    ]
+    members = {"Items": [{"OriginId": "web"}, {"OriginId": "reserve"}]}
+    criteria = {"StatusCodes": {"Items": [503, 500]}}
+    behaviour = {"TargetOriginId": "both", "ViewerProtocolPolicy": "allow-all", "CachePolicyId": CACHING}
+    function = f"arn:aws:cloudfront::{ACCOUNT}:function/turn"
+    associated = {"Items": [{"EventType": "viewer-request", "FunctionARN": function}]}
+    config = completed({
+        "Aliases": {"Items": ["cdn.shop.test"]}, "Enabled": True, "Origins": {"Items": origins},
+        "OriginGroups": {"Items": [{"Id": "both", "FailoverCriteria": criteria, "Members": members}]},
+        "DefaultCacheBehavior": behaviour, "ViewerCertificate": {"ACMCertificateArn": CERTIFICATE},
+        "CacheBehaviors": {"Items": [{**behaviour, "PathPattern": "/r/*", "FunctionAssociations": associated}]},
+    })  # fmt: skip
+    live = cloudfront.FunctionStage(
+        code="", config={"Runtime": "cloudfront-js-2.0"}, etag="E", created_time=0, modified_time=0
+    )
+    with store.write() as tx:
+        tx.put(accelerating.Accelerator(**world, id=arn, name="front", enabled=True, number=0,
+                                        addresses=("198.19.200.1", "198.19.201.1"), created_time=0, modified_time=0,
+                                        dns_name="a1.awsglobalaccelerator.com"))  # fmt: skip
+        tx.put(accelerating.AcceleratorStatus(**world, id=arn, revision=1))
+        tx.put(accelerating.Listener(**world, id=f"{arn}/listener/1", accelerator_arn=arn, protocol="TCP",
+                                     port_ranges=(accelerating.PortRange(first=443, last=443),)))  # fmt: skip
+        tx.put(accelerating.EndpointGroup(**world, id=group, listener_arn=f"{arn}/listener/1", accelerator_arn=arn,
+                                          group_region=REGION, endpoints=chosen, traffic_dial=40.0))  # fmt: skip
+        tx.put(accelerating.EndpointHealth(**world, id=f"{group}|eipalloc-1", state="UNHEALTHY"))
+        tx.put(cloudfront.Function(**world, id="turn", development=live, live=live))
+        tx.put(cloudfront.Distribution(**world, id="E1", domain_name="d1.cloudfront.net", config=config, etag="E",
+                                       created_time=0, modified_time=0))  # fmt: skip
+        for name, to in (("ga.shop.test", "a1.awsglobalaccelerator.com."), ("cdn.shop.test", "d1.cloudfront.net.")):
+            target = AliasTarget(hosted_zone_id="Z", dns_name=to, evaluate_target_health=False)
+            id = names.sort_key(names.to_wire(name))
+            tx.put(
+                OwnerName(account=ACCOUNT, region="Z1", id=id, record_sets=(RecordSet(type="A", alias=target),))
+            )  # fmt: skip
+
+
+@pytest.fixture
+def with_fronts() -> Callable[[Store], None]:
+    return add_fronts
 
 
 @pytest.fixture

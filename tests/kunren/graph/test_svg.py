@@ -9,18 +9,10 @@ import pytest
 from kunren.graph.build import architecture
 from kunren.graph.layout import picture
 from kunren.graph.model import Graph, Node
-from kunren.graph.picture import Area
+from kunren.graph.picture import boxes_of
 from kunren.graph.svg import svg
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
-
-
-def boxes_of(shapes):
-    for each in shapes:
-        if isinstance(each, Area):
-            yield from boxes_of(each.boxes)
-        else:
-            yield each
 
 
 @pytest.mark.parametrize(("balancers", "rules", "targets"), [(1, 0, 0), (1, 2, 3), (3, 5, 9), (5, 40, 60)])

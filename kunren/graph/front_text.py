@@ -1,0 +1,100 @@
+"""What stands before regions, as trees in text: accelerators and distributions."""
+
+from __future__ import annotations
+
+from kunren.graph.branch import Branch, Line, state
+from kunren.graph.index import Index
+from kunren.graph.model import Edge, Node
+
+_KINDS = {
+    "load-balancer": "load balancer ", "workload": "workload ", "record": "record ", "accelerator": "accelerator ",
+    "distribution": "distribution ", "edge-function": "CloudFront Function ", "function-version": "Lambda function ",
+}  # fmt: skip
+
+
+def called(node: Node) -> str:
+    """A node's name with what it is."""
+    return _KINDS.get(node.kind, "") + node.name
+
+
+def accelerators(index: Index) -> list[Branch]:
+    return [_accelerator(index, each) for each in index.kind("accelerator")]
+
+
+def _accelerator(index: Index, node: Node) -> Branch:
+    details = node.details
+    off = "  disabled" if "disabled" in details else ""
+    line: Line = [(node.name, "strong"), (f"  {details['addresses']}{off}", "faint"), *state(node)]
+    branch = Branch(line, [Branch([(f"name {details['dns name']}", "faint")])])
+    for listener in index.inside(node.id, "accelerator-listener"):
+        affinity = "  by source address" if listener.details["affinity"] != "none" else ""
+        below = [_group(index, each) for each in index.inside(listener.id, "endpoint-group")]
+        branch.below.append(
+            Branch([("listener ", "faint"), (listener.name, "strong"), (affinity, "faint")], below)
+        )  # fmt: skip
+    return branch
+
+
+def _group(index: Index, node: Node) -> Branch:
+    details = node.details
+    line: Line = [("endpoint group ", "faint"), (node.name, "strong"), (f"  dial {details['dial']}", ""), *state(node)]
+    if "port overrides" in details:
+        line.append((f"  ports {details['port overrides']}", "faint"))
+    below = []
+    for each in index.inside(node.id, "endpoint"):
+        weight = f"weight {each.details['weight']} ({each.details['share of the group']})  "
+        below.append(Branch([(weight, ""), *_onward(index, each), *state(each)]))
+    return Branch(line, below)
+
+
+def _onward(index: Index, node: Node) -> Line:
+    """What a node leads to, or its own name where nothing is known."""
+    onward = [called(each) for _, each in index.onward(node.id)]
+    return [("→ ", "faint"), (" and ".join(dict.fromkeys(onward)) or node.name, "")]
+
+
+def distributions(index: Index) -> list[Branch]:
+    return [_distribution(index, each) for each in index.kind("distribution")]
+
+
+def _distribution(index: Index, node: Node) -> Branch:
+    details = node.details
+    off = "  disabled" if "disabled" in details else ""
+    line: Line = [(node.name, "strong"), (f"  {details['aliases'] or details['domain name']}{off}", "faint")]
+    branch = Branch([*line, *state(node)], [Branch([(f"name {details['domain name']}", "faint")])])
+    for edge, certificate in index.onward(node.id, "certificate"):
+        names = certificate.details["names"] or certificate.id
+        branch.below.append(Branch([(f"{edge.label}  ", "faint"), (names, ""), *state(certificate)]))
+    branch.below += [_behaviour(index, each) for each in index.inside(node.id, "behaviour")]
+    for group in index.inside(node.id, "origin-group"):
+        members = " then ".join(each.name for _, each in index.onward(group.id, "origin"))
+        on = f"  fails over on {group.details['fails over on']}"
+        branch.below.append(
+            Branch([("origin group ", "faint"), (group.name, "strong"), (f"  {members}", ""), (on, "faint")])
+        )
+    branch.below += [_origin(index, each) for each in index.inside(node.id, "origin")]
+    return branch
+
+
+def _behaviour(index: Index, node: Node) -> Branch:
+    onward = index.onward(node.id)
+    line: Line = [
+        ("behaviour ", "faint"),
+        (node.name, "strong"),
+        (f"  {node.details['viewers']}", "faint"),
+        ("  → ", "faint"),
+    ]
+    line += [(each.name, "") for _, each in onward if each.kind in ("origin", "origin-group")]
+    below = [Branch([(f"cache {node.details['cache']}", "faint")])]
+    return Branch(line, below + [_function(*each) for each in onward if each[1].kind not in ("origin", "origin-group")])
+
+
+def _function(edge: Edge, node: Node) -> Branch:
+    return Branch([(f"{edge.label}  ", "faint"), (called(node), ""), *state(node)])
+
+
+def _origin(index: Index, node: Node) -> Branch:
+    details = node.details
+    shown = f"  {details['protocol']} {details['domain name']}{details.get('path', '')}"
+    line: Line = [("origin ", "faint"), (node.name, "strong"), (shown, "faint")]
+    return Branch(line + ([("  ", ""), *_onward(index, node)] if index.onward(node.id) else []))
