@@ -9,15 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
-from kunren import __version__
 from kunren.control.store import Snapshot, Store, Tx
 from kunren.core.ca import CertificateAuthority
-from kunren.core.clock import SystemClock, iso_utc
+from kunren.core.clock import SystemClock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import Unusable
 from kunren.dataplane.dns.server import DnsServer
@@ -30,6 +28,7 @@ from kunren.gateway.certificates import CertificateContexts
 from kunren.gateway.gateway import Gateway
 from kunren.gateway.inside import Inside
 from kunren.management.api import ManagementApi
+from kunren.management.leases import Leases
 from kunren.management.server import ManagementServer
 from kunren.services.acm.acme.controllers import AcmeController
 from kunren.services.acm.acme.server import AcmeServer
@@ -47,7 +46,7 @@ from kunren.services.ec2.flow_logs.delivery import FlowLogDelivery
 from kunren.services.ec2.nat_addresses import NatAddressSweeper
 from kunren.services.ec2.private_names import PrivateNames
 from kunren.services.ec2.reverse_names import ReverseNames
-from kunren.services.ec2.workloads import Workloads, namespace_of
+from kunren.services.ec2.workloads import Workloads
 from kunren.services.elbv2.api import Elbv2Api
 from kunren.services.elbv2.associations import certificates_in_use
 from kunren.services.elbv2.controllers import Elbv2Controllers
@@ -93,9 +92,9 @@ class App:
         self.spec = load_world(settings.world_file)
         if settings.distance and self.spec.distance is None:
             self.spec = replace(self.spec, distance=Distance())
-        self._started_at = self.clock.monotonic()
+        self.started_at = self.clock.monotonic()
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._leases: set[asyncio.Task[None]] = set()
+        self._opening: set[asyncio.Task[None]] = set()
         self._stopping = contextlib.AsyncExitStack()
         self._build_world(launched)
         self._build_services()
@@ -206,6 +205,7 @@ class App:
             self.store, lambda: self.dns.zones, self.spec, clock, self.world,
             lambda: counted(self.envoy.process.admin_socket), self.ca.bundle_path,
         )  # fmt: skip
+        self.leases = Leases(self.workloads, self.world)
         self.management = ManagementServer(ManagementApi(self), settings.run_dir / "management.sock")
         self._endpoints: set[str] = set()
 
@@ -268,8 +268,9 @@ class App:
 
     async def stop(self) -> None:
         """The reverse of `start`."""
-        for lease in self._leases:
-            lease.cancel()
+        self.leases.end()
+        for opening in self._opening:
+            opening.cancel()
         await self._stopping.aclose()
 
     def _run(self, name: str, running: Coroutine[Any, Any, None]) -> None:
@@ -331,8 +332,8 @@ class App:
         """Somebody in the world looked up a service endpoint of this region: have it answer there."""
         if region not in self._endpoints and not self.ending.is_set():
             task = asyncio.get_running_loop().create_task(self._serve_endpoints(region))
-            self._leases.add(task)
-            task.add_done_callback(self._leases.discard)
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
 
     async def _serve_endpoints(self, region: str) -> None:
         if region in self._endpoints:
@@ -352,84 +353,13 @@ class App:
         namespace = await self.world.ensure_place(name or self.spec.default_place)
         return {"namespace": namespace, "world": self.world.handle()}
 
-    async def workload(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        """An interface on a subnet with a namespace of its own, kept until the process `pid` ends."""
-        ready: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        task = asyncio.get_running_loop().create_task(self._lease(wanted, ready), name="exec --subnet")
-        self._leases.add(task)
-        task.add_done_callback(self._leases.discard)
-        return await ready
+    def ended(self, part: str) -> bool:
+        """Whether a part that must run has ended."""
+        return part in self._tasks and self._tasks[part].done()
 
-    async def _lease(self, wanted: dict[str, Any], ready: asyncio.Future[dict[str, Any]]) -> None:
-        try:
-            async with self.workloads.running(
-                wanted["subnet"],
-                address=wanted.get("address"),
-                groups=wanted.get("security_groups") or (),
-                command=wanted.get("command", ""),
-            ) as interface:
-                ready.set_result(
-                    {
-                        "interface": interface.id,
-                        "address": interface.private_ip,
-                        "public_address": interface.public_ip,
-                        "namespace": namespace_of(interface),
-                        "world": self.world.handle(),
-                    }
-                )
-                await process_ended(wanted["pid"])
-        except Exception as error:
-            if ready.done():
-                raise
-            ready.set_exception(error)
-
-    def identity(self) -> dict[str, Any]:
-        return {"pid": os.getpid(), "arguments": self.arguments}
-
-    def readiness(self, started_s: float) -> dict[str, Any]:
-        """What `kunren up` prints once everything answers."""
+    def statuses(self) -> dict[str, dict[str, Any]]:
+        """What each part says of itself, in the order of the parts."""
         return {
-            "version": __version__,
-            "pid": os.getpid(),
-            "started_s": started_s,
-            "state": str(self.settings.state_dir),
-            "listens": [
-                {"what": "AWS API", "where": f"http://127.0.0.1:{self.gateway.port} (HTTPS on the same port)"},
-                {"what": "proxy", "where": f"127.0.0.1:{self.proxy.port} (HTTP and SOCKS5, into the world)"},
-            ],
-        }
-
-    def status(self) -> dict[str, Any]:
-        """What `kunren status --json` prints."""
-        calls = self.gateway.calls()
-        resources: dict[str, dict[str, int]] = {}
-        for kind, count in sorted(self.store.snapshot().counts().items()):
-            service, _, name = kind.partition(".")
-            resources.setdefault(service, {})[name] = count
-        return {
-            "version": __version__,
-            "pid": os.getpid(),
-            "uptime_s": self.clock.monotonic() - self._started_at,
-            "seed": self.entropy.seed,
-            "clock": {
-                "speed": self.clock.speed,
-                "now": iso_utc(self.clock.now()),
-                "wall": iso_utc(self.clock.wall()),
-            },
-            "ports": {"api": self.gateway.port, "proxy": self.proxy.port},
-            "state": str(self.settings.state_dir),
-            "parts": self._parts(),
-            "resources": resources,
-            "calls": calls,
-            "not_implemented": [
-                {"service": call["service"], "operation": call["operation"], "count": call["count"]}
-                for call in calls
-                if call["owner"] == "nobody"
-            ],
-        }
-
-    def _parts(self) -> list[dict[str, Any]]:
-        found = {
             "world": self.world.status(),
             "envoy": self.envoy.status(),
             "dns": self.dns.status(),
@@ -444,17 +374,6 @@ class App:
             "lambda": self.functions.status(),
             "moto": self.fallback.status(),
         }
-        parts = []
-        for name, status in found.items():
-            ended = name in self._tasks and self._tasks[name].done()
-            ok = status.get("ok", True) and not status.get("errors") and not ended
-            shown = {key: value for key, value in status.items() if key not in ("ok", "errors") or (value and not ok)}
-            parts.append({"name": name, "ok": bool(ok), "detail": _in_words(shown), "status": status})
-        return parts
-
-
-def _in_words(status: dict[str, Any]) -> str:
-    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in status.items() if not isinstance(value, dict))
 
 
 async def _listening(starting: Coroutine[Any, Any, None], option: str, port: int) -> None:
@@ -478,19 +397,3 @@ def trust_variables(ca: CertificateAuthority) -> dict[str, str]:
     bundle = str(ca.bundle_path)
     names = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
     return dict.fromkeys(names, bundle)
-
-
-async def process_ended(pid: int) -> None:
-    """Return when that process of this machine has ended, however it did."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    loop.add_reader(descriptor, ended.set)
-    try:
-        await ended.wait()
-    finally:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)

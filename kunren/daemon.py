@@ -115,6 +115,7 @@ def run(arguments: Sequence[str], on_ready: Ready | None = None) -> int:
 
 async def _serve(settings: Settings, arguments: list[str], started: float, report: Ready, launched: Launched) -> None:
     from kunren.app import App
+    from kunren.management.status import readiness
 
     app = App(settings, arguments, launched)
     loop = asyncio.get_running_loop()
@@ -123,7 +124,7 @@ async def _serve(settings: Settings, arguments: list[str], started: float, repor
     try:
         await app.start()
         _favour_answers()
-        report(app.readiness(time.monotonic() - started))
+        report(readiness(app, time.monotonic() - started))
         await app.run()
     finally:
         await app.stop()

@@ -22,6 +22,7 @@ from kunren.core.errors import AwsError
 from kunren.graph.build import architecture
 from kunren.graph.model import Graph
 from kunren.graph.reach import UnknownName, reachable
+from kunren.management.status import identity, status
 from kunren.trace.request import BadRequest
 from kunren.world.interface import UnknownPlace
 
@@ -53,10 +54,10 @@ class ManagementApi:
             case "GET", ["alive"]:
                 return 200, {}
             case "GET", ["status"]:
-                return 200, self._app.status()
+                return 200, status(self._app)
             case "POST", ["shutdown"]:
                 self._app.ending.set()
-                return 200, self._app.identity()
+                return 200, identity(self._app)
             case "POST", ["places"]:
                 return 200, await self._app.place(None)
             case "POST", ["places", name]:
@@ -66,7 +67,7 @@ class ManagementApi:
             case "POST", ["trace"] if isinstance(body, dict):
                 return 200, await self._app.tracer.trace(body)
             case "POST", ["workloads"] if isinstance(body, dict):
-                return 200, await self._app.workload(body)
+                return 200, await self._app.leases.begin(body)
         return 404, {"error": f"there is no management call {method} {path}"}
 
     def _graph(self, wanted: dict[str, Any]) -> Graph:
