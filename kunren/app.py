@@ -56,6 +56,7 @@ from kunren.services.elbv2.login.decisions import Decisions
 from kunren.services.elbv2.login.login import Login
 from kunren.services.elbv2.login.nodes import Nodes
 from kunren.services.elbv2.login.public_keys import PublicKeys
+from kunren.services.faults.faults import Faults
 from kunren.services.globalaccelerator.api import GlobalAcceleratorApi
 from kunren.services.globalaccelerator.controllers import AcceleratorControllers
 from kunren.services.lambda_.policy import may_invoke
@@ -114,6 +115,7 @@ class App:
         settings, clock, entropy, spec = self.settings, self.clock, self.entropy, self.spec
         self.store = store = Store(settings.database)
         self.ec2 = Ec2Api(store, clock, entropy, spec)
+        self.faults = Faults(store, clock, entropy, spec, self.world)
         route53_store = Route53Store(store, clock, entropy)
         self.route53 = Route53Api(route53_store, clock, entropy, self.dns)
         self.dns.listener = self.query_logs = QueryLogs(store, clock, self._call)
@@ -142,6 +144,7 @@ class App:
             trust=trust_variables(self.ca),
         )
         self.vpcs = VpcController(store, clock, self.world, spec, self._serve_dns)
+        self.faults.felt_by.append(self.vpcs.settled)
         self.workloads = Workloads(store, clock, entropy, spec, self.vpcs.applied)
         self.private_names = PrivateNames(store, clock, self._texts)
         self.endpoint_events = EndpointEvents(store, clock, self._call)
@@ -228,6 +231,7 @@ class App:
         self._stopping.push_async_callback(self.cloudfront.stop)
         self.workloads.sweep()
         for name, running in (
+            ("faults", self.faults.run()),
             ("vpcs", self.vpcs.run()),
             ("private-names", self.private_names.run()),
             ("reverse-names", self.reverse_names.run()),
@@ -280,6 +284,7 @@ class App:
         """Wait until the data plane has again what the state says; what can't be made again is left to its retries."""
         for part in (
             self.vpcs,
+            self.faults,
             self.endpoints,
             self.zones.controller,
             self.health_checks.controller,
@@ -363,6 +368,7 @@ class App:
             "world": self.world.status(),
             "envoy": self.envoy.status(),
             "dns": self.dns.status(),
+            "faults": self.faults.status(),
             "vpcs": self.vpcs.status(),
             "vpc-endpoints": self.endpoints.status(),
             "route53": self.zones.status(),

@@ -8,6 +8,9 @@
 | POST /places, /places/NAME | a client place, started if need be: {"namespace", "world"} |
 | POST /graph | the deployed architecture: {"account", "region", "name"}, each may be null; nodes and edges |
 | POST /trace | one request explained and sent: "url", "place", "method", "headers", "source", "send"; a report |
+| GET /faults | what is broken in the world now: [{"id", "what", "name", "other", "loss", "owner", ...}] |
+| POST /faults | break something: "what", "name" and a `Fault`'s other members; the fault, once packets feel it |
+| POST /faults/heal | heal one ("id"), an owner's ("owner") or all ({}): those healed, once packets pass again |
 | POST /workloads | a network interface with a namespace of its own, kept until the caller's process ends |
 
 A refusal is 400 (the caller's mistake) or 404 with {"error": text}; `kunren.management.client` raises it.
@@ -16,13 +19,18 @@ A refusal is 400 (the caller's mistake) or 404 with {"error": text}; `kunren.man
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import ValidationError, convert
+from msgspec.structs import asdict
 
 from kunren.core.errors import AwsError
 from kunren.graph.build import architecture
 from kunren.graph.model import Graph
 from kunren.graph.reach import UnknownName, reachable
 from kunren.management.status import identity, status
+from kunren.services.faults.faults import FaultRefused, shown
+from kunren.services.faults.model import WantedFault
 from kunren.trace.request import BadRequest
 from kunren.world.interface import UnknownPlace
 
@@ -31,6 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Answer = tuple[int, Any]
+T = TypeVar("T")
 
 
 class ManagementApi:
@@ -43,7 +52,7 @@ class ManagementApi:
         """Status and JSON value for one request. Never raises."""
         try:
             return await self._route(method, path.rstrip("/"), body)
-        except (UnknownPlace, UnknownName, BadRequest, AwsError) as error:
+        except (UnknownPlace, UnknownName, BadRequest, AwsError, FaultRefused, ValidationError) as error:
             return 400, {"error": str(error)}
         except Exception as error:
             log.exception("management call %s %s failed", method, path)
@@ -66,9 +75,23 @@ class ManagementApi:
                 return 200, self._graph(body)
             case "POST", ["trace"] if isinstance(body, dict):
                 return 200, await self._app.tracer.trace(body)
+            case "GET", ["faults"]:
+                return 200, [shown(each) for each in self._app.faults.now()]
+            case "POST", ["faults"] if isinstance(body, dict):
+                fault = self._app.faults.inject(**asdict(convert(body, WantedFault)))
+                return 200, shown(await self._felt(fault))
+            case "POST", ["faults", "heal"] if isinstance(body, dict):
+                healed = self._app.faults.heal(id=body.get("id"), owner=body.get("owner"))
+                return 200, [shown(each) for each in await self._felt(healed)]
             case "POST", ["workloads"] if isinstance(body, dict):
                 return 200, await self._app.leases.begin(body)
         return 404, {"error": f"there is no management call {method} {path}"}
+
+    async def _felt(self, changed: T) -> T:
+        """What was changed of the faults, once it is on disk and in the world."""
+        await self._app.store.durable()
+        await self._app.faults.settled()
+        return changed
 
     def _graph(self, wanted: dict[str, Any]) -> Graph:
         """Raises UnknownName."""

@@ -24,35 +24,50 @@ from kunren.world.layout import (
     region_device,
     resolv_conf,
 )
-from kunren.world.spec import Place, WorldSpec
+from kunren.world.spec import Place, Region, WorldSpec
 
 _MARK = 0x2000_0000
 _BACK_TABLE, _ANYCAST_TABLE = 2000, 2100
-_BACK_RULE, _ANYCAST_RULE = 50, 60
+_BACK_RULE, _STEERED_RULE, _ANYCAST_RULE = 50, 55, 60
 _EDGES_MAX = 64
 
 
 def edge(spec: WorldSpec, place: Place) -> list[Fact]:
     """A place's edge location, and the internet's rules about it."""
     index = spec.places.index(place)
-    namespace, network, device = edge_namespace(place.name), addresses.edge_network(index), _device(index)
-    sources = [place_device(number) for number, each in enumerate(spec.places) if nearest_place(spec, each) == place]
-    sources += [region_device(number) for number, each in enumerate(spec.regions) if nearest_place(spec, each) == place]
-    checked_from = [each for each in spec.regions if each.name in addresses.CHECKER_REGIONS]
-    sources += [checkers_device(each.name) for each in checked_from if nearest_place(spec, each) == place]
+    namespace, network, device = edge_namespace(place.name), addresses.edge_network(index), edge_device(index)
     return [
         Namespace(namespace, ROUTER_SYSCTLS),
         Resolver(namespace, resolv_conf(addresses.PUBLIC_RESOLVER)),
         *leaf(namespace, device, network, addresses.edge_address(index)),
         RouteFact(INTERNET, EVERYWHERE, via=addresses.edge_address(index), device=device, table=_BACK_TABLE + index),
         RuleFact(INTERNET, _BACK_RULE, mark=_MARK | index, table=_BACK_TABLE + index),
-        *(RuleFact(INTERNET, _ANYCAST_RULE, interface=each, table=_ANYCAST_TABLE + index) for each in sources),
+        *(
+            RuleFact(INTERNET, _ANYCAST_RULE, interface=each, table=_ANYCAST_TABLE + index)
+            for _, each in sources_of(spec, place)
+        ),
     ]
+
+
+def sources_of(spec: WorldSpec, place: Place) -> list[tuple[Place | Region, str]]:
+    """Who is next to a place's edge location, with their links to the internet: places, regions, health checkers."""
+    checked_from = [each for each in spec.regions if each.name in addresses.CHECKER_REGIONS]
+    links: list[tuple[Place | Region, str]] = [
+        *((each, place_device(number)) for number, each in enumerate(spec.places)),
+        *((each, region_device(number)) for number, each in enumerate(spec.regions)),
+        *((each, checkers_device(each.name)) for each in checked_from),
+    ]
+    return [(source, device) for source, device in links if nearest_place(spec, source) == place]
+
+
+def steered(device: str, index: int) -> Fact:
+    """Who comes by that link reaches the index-th edge location, wherever it is next to."""
+    return RuleFact(INTERNET, _STEERED_RULE, interface=device, table=_ANYCAST_TABLE + index)
 
 
 def remembering() -> list[Fact]:
     """The internet's memory of the edge from which a flow came."""
-    listed = ", ".join(f'"{_device(index)}" : {_MARK | index:#x}' for index in range(_EDGES_MAX))
+    listed = ", ".join(f'"{edge_device(index)}" : {_MARK | index:#x}' for index in range(_EDGES_MAX))
     text = (
         "table ip edges {\n"
         "  chain remember {\n"
@@ -70,7 +85,7 @@ def anycast(spec: WorldSpec, own: Sequence[str], table: str, texts: Mapping[str,
     facts: list[Fact] = []
     for number, (name, text) in enumerate(texts.items()):
         index = next(position for position, each in enumerate(spec.places) if each.name == name)
-        namespace, via, device = edge_namespace(name), addresses.edge_address(index), _device(index)
+        namespace, via, device = edge_namespace(name), addresses.edge_address(index), edge_device(index)
         if text:
             facts.append(Ruleset(namespace, text, table))
         for address in own:
@@ -81,6 +96,6 @@ def anycast(spec: WorldSpec, own: Sequence[str], table: str, texts: Mapping[str,
     return facts
 
 
-def _device(index: int) -> str:
+def edge_device(index: int) -> str:
     """The internet's link to an edge location."""
     return f"edge{index}"

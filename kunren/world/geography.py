@@ -58,9 +58,11 @@ def between_ms(spec: WorldSpec, one: Place | Region, other: Place | Region) -> f
 
 
 @cache
-def nearest_place(spec: WorldSpec, source: Place | Region) -> Place:
-    """The place whose edge location a source's packets reach first; every place has one."""
-    return min(spec.places, key=lambda place: (between_ms(spec, place, source), spec.places.index(place)))
+def nearest_place(spec: WorldSpec, source: Place | Region, but: frozenset[str] = frozenset()) -> Place:
+    """The place whose edge location a source's packets reach first; every place has one. Those named in `but` come
+    last."""
+    places = spec.places
+    return min(places, key=lambda place: (place.name in but, between_ms(spec, place, source), places.index(place)))
 
 
 def _lies(position: tuple[float, float], area: _Area) -> bool:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from kunren.world import addresses
 from kunren.world.acl import Border
+from kunren.world.broken import BROKEN, inside_table, vpc_table
 from kunren.world.facts import (
     LOOPBACK,
     Address,
@@ -228,6 +229,7 @@ def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = Mappi
         facts += _endpoint_link(network, endpoint, cidrs[endpoint.subnet_id], peering_links)
     for served in network.served:
         facts += _served(network, served, peering_links)
+    facts += _broken(network)
     for observer in observers(network):
         facts += [
             Ruleset(each.namespace, table_text(network, observer, each), observer.table) for each in observer.tables
@@ -363,6 +365,18 @@ def _endpoint_link(network: VpcNetwork, link: EndpointLink, cidr: IPv4Network, l
             Address(joined, INWARD, f"{far}/31"),
             Address(name, OUTWARD, f"{near}/31"),
         ]
+    return facts
+
+
+def _broken(network: VpcNetwork) -> list[Fact]:
+    """What is lost in the VPC's own namespace, and where nothing passes at all, in those on its subnets: what two of a
+    subnet say to each other never comes to the VPC's."""
+    text = vpc_table(network, {each: device_name("p", each) for each in network.peerings})
+    facts: list[Fact] = [Ruleset(vpc_namespace(network.id), text, BROKEN)] if text else []
+    cut_off = [each for each in network.broken if each.loss >= 1]
+    dark = {each.id for each in network.subnets if any(one.whole or each.id in one.subnets for one in cut_off)}
+    there: list[Workload | NatGateway | EndpointLink] = [*network.workloads, *network.nat_gateways, *network.links]
+    facts += [Ruleset(workload_namespace(each.id), inside_table(), BROKEN) for each in there if each.subnet_id in dark]
     return facts
 
 

@@ -146,6 +146,16 @@ class ResolverSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """What loses `loss` (0 to 1) of its packets: the whole VPC, subnets (by id), or links to peering connections."""
+
+    whole: bool = False
+    subnets: tuple[str, ...] = ()
+    peerings: tuple[str, ...] = ()
+    loss: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class VpcNetwork:
     """Everything of one VPC. `public` maps public addresses to private ones (one-to-one, by the internet gateway) and
     is empty while no internet gateway is attached."""
@@ -166,6 +176,7 @@ class VpcNetwork:
     resolver: ResolverSettings = ResolverSettings()
     observed: frozenset[str] = frozenset()  # ids of the interfaces whose flows are counted
     flows_kept_s: int = 1200  # real seconds until an idle flow is forgotten
+    broken: tuple[Broken, ...] = ()
 
 
 def vpc_namespace(vpc_id: str) -> str:

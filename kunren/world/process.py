@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+from pathlib import Path
 
 from kunren.core.clock import Clock
 from kunren.world.channel import Channel
-from kunren.world.interface import WorldEnded
+from kunren.world.interface import ProcessSpec, WorldEnded
 
 KILLED_WITH_WORLD = -signal.SIGKILL
 
@@ -69,3 +71,25 @@ class WorldProcess:
             await self._channel.ask("signal", pid=self._pid, number=int(number), group=group)
         except (ProcessLookupError, WorldEnded):
             pass
+
+
+def standard_streams(spec: ProcessSpec, opened: list[int]) -> list[int]:
+    """Descriptors for standard input, output and error; those opened here are noted for closing."""
+
+    def open_noted(path: str | Path, flags: int) -> int:
+        opened.append(os.open(path, flags | os.O_CLOEXEC, 0o644))
+        return opened[-1]
+
+    stdin = spec.stdin if spec.stdin is not None else open_noted(os.devnull, os.O_RDONLY)
+    if spec.stdout is not None and spec.stderr is not None:
+        return [stdin, spec.stdout, spec.stderr]
+    if spec.log is not None:
+        spec.log.parent.mkdir(parents=True, exist_ok=True)
+        output = open_noted(spec.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    else:
+        output = open_noted(os.devnull, os.O_WRONLY)
+    return [
+        stdin,
+        spec.stdout if spec.stdout is not None else output,
+        spec.stderr if spec.stderr is not None else output,
+    ]

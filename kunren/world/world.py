@@ -28,6 +28,7 @@ from kunren.core.clock import Clock
 from kunren.settings import Settings
 from kunren.world import addresses, edges, facts, layout, trust
 from kunren.world.agent.filesystem import NETNS_DIR, RESOLV_CONF, RESOLV_DIR
+from kunren.world.broken_links import BrokenLink, broken_links, dark_edges
 from kunren.world.channel import Answer, Channel, RulesetRefused
 from kunren.world.distance import DistanceRelay, check_tunnels, stretched
 from kunren.world.flow_counts import Counts, counted, observers
@@ -45,7 +46,7 @@ from kunren.world.interface import (
 )
 from kunren.world.launcher import Launched, launch
 from kunren.world.network import VpcNetwork, vpc_namespace
-from kunren.world.process import KILLED_WITH_WORLD, WorldProcess
+from kunren.world.process import KILLED_WITH_WORLD, WorldProcess, standard_streams
 from kunren.world.programs import find_nft
 from kunren.world.shared import Shared, shared_parts
 from kunren.world.spec import Place, Region, WorldSpec
@@ -91,6 +92,7 @@ class World:
         self._links: dict[str, int] = {}
         self._linked: dict[str, dict[str, Shared]] = {}  # VPC → what it has links to
         self._unwanted: set[asyncio.Future[int]] = set()
+        self._dark_edges: frozenset[str] = frozenset()
         distance, logged = spec.distance, settings.log_dir / "world.log"
         self._relay = DistanceRelay(spec, distance, self, logged) if distance is not None else None
         self.on_source: list[Callable[[], Awaitable[None]]] = []
@@ -212,7 +214,7 @@ class World:
         """Start a program. Raises OSError as exec did (FileNotFoundError, PermissionError), and NoSuchNamespace."""
         opened: list[int] = []
         try:
-            streams = _streams(spec, opened)
+            streams = standard_streams(spec, opened)
             confined = spec.confined
             asked = asyncio.ensure_future(
                 self._agent().ask(
@@ -290,10 +292,17 @@ class World:
             await each()
 
     def edges_in_use(self) -> list[str]:
-        """The places whose edge locations are next to something that runs: a client place or a region."""
+        """The places whose edge locations are next to something that runs (a client place or a region) and there."""
         sources: list[Place | Region] = [each for each in self.spec.places if f"place {each.name}" in self._there]
         sources += [each for each in self.spec.regions if f"region {each.name}" in self._there]
-        return list(dict.fromkeys(nearest_place(self.spec, each).name for each in sources))
+        return list(dict.fromkeys(nearest_place(self.spec, each, self._dark_edges).name for each in sources))
+
+    async def apply_broken(self, broken: Sequence[BrokenLink]) -> None:
+        """Have exactly these of the world's links broken. Raises ValueError for a site that the world has not."""
+        await self._apply("broken", broken_links(self.spec, broken))
+        before, self._dark_edges = self._dark_edges, dark_edges(broken)
+        if before != self._dark_edges:
+            await self._source_came()
 
     async def apply_anycast(self, owner: str, own: Sequence[str], table: str, texts: Mapping[str, str]) -> None:
         """Have the owner's anycast addresses in exactly these edge locations (by place), each with its nft table."""
@@ -476,25 +485,3 @@ class World:
         if self._trust is not None:
             binds += [(bundle, str(self._trust)) for bundle in trust.present_bundles()]
         return binds
-
-
-def _streams(spec: ProcessSpec, opened: list[int]) -> list[int]:
-    """Descriptors for standard input, output and error; those opened here are noted for closing."""
-
-    def open_noted(path: str | Path, flags: int) -> int:
-        opened.append(os.open(path, flags | os.O_CLOEXEC, 0o644))
-        return opened[-1]
-
-    stdin = spec.stdin if spec.stdin is not None else open_noted(os.devnull, os.O_RDONLY)
-    if spec.stdout is not None and spec.stderr is not None:
-        return [stdin, spec.stdout, spec.stderr]
-    if spec.log is not None:
-        spec.log.parent.mkdir(parents=True, exist_ok=True)
-        output = open_noted(spec.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    else:
-        output = open_noted(os.devnull, os.O_WRONLY)
-    return [
-        stdin,
-        spec.stdout if spec.stdout is not None else output,
-        spec.stderr if spec.stderr is not None else output,
-    ]

@@ -39,6 +39,7 @@ from kunren.services.ec2.model import (
     VpcPeering,
 )
 from kunren.services.elbv2.model import LoadBalancer
+from kunren.services.faults.model import Fault
 from kunren.world.interface import WorldControl
 from kunren.world.network import VpcNetwork
 from kunren.world.spec import WorldSpec
@@ -58,7 +59,7 @@ _SHARED = frozenset(
 
 
 def _concerns(kind: str) -> bool:
-    return kind in (Vpc.kind, VpcPeering.kind, *_OF_PRIVATE_LINK) or kind in _PARTS or kind in _SHARED
+    return kind in (Vpc.kind, VpcPeering.kind, Fault.kind, *_OF_PRIVATE_LINK) or kind in _PARTS or kind in _SHARED
 
 
 class InterfaceGone(Exception):
@@ -116,6 +117,10 @@ class VpcController:
             return [_work(key.account, key.region, key.id), *self._peers(snapshot, key, key.id)]
         if key.kind == VpcPeering.kind:
             return self._linked(snapshot.by_key(key))
+        if key.kind == Fault.kind:
+            return [
+                _work(each.account, each.region, each.id) for each in snapshot.every(Vpc) if each.id in self._started
+            ]
         if key.kind in _OF_PRIVATE_LINK:
             return self._by_private_link(snapshot)
         if key.kind in _SHARED:

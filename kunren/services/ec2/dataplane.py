@@ -28,9 +28,11 @@ from kunren.services.ec2.model import (
     Vpc,
 )
 from kunren.services.ec2.routing import Hop, HopOf, hops
+from kunren.services.faults.effects import broken_in_vpc, faults
 from kunren.world.network import (
     Acl,
     AclRule,
+    Broken,
     EndpointLink,
     Firewall,
     FirewallRule,
@@ -137,7 +139,17 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
         blocked=public_access.blocked(snapshot, vpc, interfaces),
         observed=_observed(snapshot, vpc),
         flows_kept_s=timers.flows_kept_s,
+        broken=_broken(snapshot, vpc, subnets),
     )
+
+
+def _broken(snapshot: Snapshot, vpc: Vpc, subnets: Iterable[Subnet]) -> tuple[Broken, ...]:
+    found = faults(snapshot)
+    if not found:
+        return ()
+    zones = {each.id: each.availability_zone for each in subnets}
+    peers = {peering.id: side.region for peering, side in peerings.others(snapshot, vpc)}
+    return broken_in_vpc(found, vpc.id, vpc.region, zones, peers)
 
 
 def _links(
