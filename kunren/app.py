@@ -185,6 +185,7 @@ class App:
         settings, clock = self.settings, self.clock
         services = {
             "cloudfront": self.cloudfront.api,
+            "cloudfront-keyvaluestore": self.cloudfront.key_values_api,
             "ec2": self.ec2,
             "route53": self.route53,
             "acm": self.acm,

@@ -66,7 +66,7 @@ def point_domains_at(session: boto3.Session, zones: dict[str, str], distribution
 
 
 def remove_distributions(session: boto3.Session, name: str) -> None:
-    """Disable and delete the distributions of that name, and the CloudFront function."""
+    """Disable and delete the distributions of that name, the CloudFront function and its key value store."""
     cloudfront = session.client("cloudfront")
     pages = cloudfront.get_paginator("list_distributions").paginate()
     found = [each for page in pages for each in page["DistributionList"].get("Items", []) if each["Comment"] == name]
@@ -83,4 +83,9 @@ def remove_distributions(session: boto3.Session, name: str) -> None:
         etag = cloudfront.describe_function(Name=name)["ETag"]
         cloudfront.delete_function(Name=name, IfMatch=etag)
     except cloudfront.exceptions.NoSuchFunctionExists:
+        pass
+    try:
+        etag = cloudfront.describe_key_value_store(Name=name)["ETag"]
+        cloudfront.delete_key_value_store(Name=name, IfMatch=etag)
+    except cloudfront.exceptions.EntityNotFound:
         pass

@@ -3,6 +3,7 @@
 SERVICES: dict[str, str] = {
     "acm": "kunren.services.acm.api:AcmApi",
     "cloudfront": "kunren.services.cloudfront.api:CloudFrontApi",
+    "cloudfront-keyvaluestore": "kunren.services.cloudfront.key_values.api:KeyValueStoreApi",
     "ec2": "kunren.services.ec2.api:Ec2Api",
     "elbv2": "kunren.services.elbv2.api:Elbv2Api",
     "globalaccelerator": "kunren.services.globalaccelerator.api:GlobalAcceleratorApi",

@@ -28,6 +28,7 @@ from kunren.dataplane.edge.fetch import (
     lambda_failed,
 )
 from kunren.dataplane.edge.js_event import InvalidResult
+from kunren.dataplane.edge.key_values import KeyValues
 from kunren.dataplane.edge.message import Answer, Request, first, whole, without
 from kunren.dataplane.edge.origin import Origins
 from kunren.dataplane.edge.scripts import ScriptError, Scripts
@@ -41,11 +42,19 @@ _POPS = {
 
 
 class Pipeline:
-    """All edge locations. `sites` are by host name, in lower case; a wildcard name is `*.example.com`."""
+    """All edge locations. `sites` are by host name, in lower case; a wildcard name is `*.example.com`. `key_values` are
+    the stores that functions read, by id."""
 
-    def __init__(self, clock: Clock, entropy: Entropy, origins: Origins, invoke: Invoke) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        entropy: Entropy,
+        origins: Origins,
+        invoke: Invoke,
+        key_values: Mapping[str, KeyValues] | None = None,
+    ) -> None:
         self.sites: Mapping[str, Site] = {}
-        self.scripts = Scripts()
+        self.scripts = Scripts(key_values)
         self.requests = 0
         self._clock = clock
         self._entropy = entropy

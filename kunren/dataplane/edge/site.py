@@ -73,12 +73,13 @@ class ResponseHeaders:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A CloudFront Function: `revision` tells one text from another."""
+    """A CloudFront Function: `revision` tells one text from another, `stores` are the key value stores it may read."""
 
     name: str
     runtime: str
     code: str
     revision: str
+    stores: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

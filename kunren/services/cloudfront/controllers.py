@@ -80,7 +80,7 @@ class DistributionControllers:
             keys=_concerned,
             every=lambda snapshot: [_WORK] if any(True for _ in snapshot.every(Distribution)) else [],
             reconcile=self._reconcile,
-            wants=lambda kind: kind.startswith("cloudfront.") or kind == Certificate.kind,
+            wants=lambda kind: _ours(kind) or kind == Certificate.kind,
         )
 
     async def run(self) -> None:
@@ -133,6 +133,11 @@ class DistributionControllers:
 
 def sites_by_name(sites: Iterable[Site]) -> dict[str, Site]:
     return {name: each for each in sites for name in each.names}
+
+
+def _ours(kind: str) -> bool:
+    """What stores hold is no distribution's affair (`key_values/controllers.py`)."""
+    return kind.startswith("cloudfront.") and not kind.startswith("cloudfront.key-value")
 
 
 def _concerned(snapshot: Snapshot, key: Key) -> Iterable[str]:

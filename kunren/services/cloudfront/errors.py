@@ -156,6 +156,31 @@ class InvalidViewerCertificate(_Fixed):
     )
 
 
+class EntityNotFound(_Fixed):
+    code, status = "EntityNotFound", 404
+    text = "The entity was not found."
+
+
+class EntityAlreadyExists(_Fixed):
+    code, status = "EntityAlreadyExists", 409
+    text = "The entity already exists. You must provide a unique entity."
+
+
+class EntityLimitExceeded(_Fixed):
+    code = "EntityLimitExceeded"
+    text = "The entity limit has been exceeded."
+
+
+class EntitySizeLimitExceeded(_Fixed):
+    code, status = "EntitySizeLimitExceeded", 413
+    text = "The entity size limit was exceeded."
+
+
+class CannotDeleteEntityWhileInUse(_Fixed):
+    code, status = "CannotDeleteEntityWhileInUse", 409
+    text = "The entity cannot be deleted while it is in use."
+
+
 class InconsistentQuantities(_Fixed):
     code = "InconsistentQuantities"
     text = "The value of Quantity and the size of Items don't match."

@@ -18,6 +18,8 @@ from kunren.dataplane.edge.server import EdgeServer
 from kunren.dataplane.edge.site import Site
 from kunren.services.cloudfront.api import CloudFrontApi
 from kunren.services.cloudfront.controllers import DistributionControllers
+from kunren.services.cloudfront.key_values.api import KeyValueStoreApi
+from kunren.services.cloudfront.key_values.controllers import KeyValueController
 from kunren.settings import Settings
 
 
@@ -40,9 +42,11 @@ class CloudFrontService:
     ) -> None:
         self._ca = ca
         self._call = call
-        self.api = CloudFrontApi(store, clock, entropy)
+        self.api = CloudFrontApi(store, clock, entropy, call)
+        self.key_values_api = KeyValueStoreApi(store, clock, entropy)
+        self._key_values = KeyValueController(store, clock)
         origins = Origins(world, resolve, clock, ca.bundle_path)
-        pipeline = Pipeline(clock, entropy, origins, self._invoke)
+        pipeline = Pipeline(clock, entropy, origins, self._invoke, self._key_values.stores)
         countries = {each.name: each.country for each in world.spec.places}
         self.edge = EdgeServer(settings.run_dir / "edge.sock", pipeline, lambda place: countries.get(place, ""))
         self._controllers = DistributionControllers(
@@ -56,16 +60,20 @@ class CloudFrontService:
         await self.edge.stop()
 
     async def run(self) -> None:
-        await self._controllers.run()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._controllers.run())
+            tasks.create_task(self._key_values.run())
 
     async def settled(self) -> None:
+        await self._key_values.settled()
         await self._controllers.settled()
 
     async def sources_changed(self) -> None:
         await self._controllers.sources_changed()
 
     def status(self) -> dict[str, Any]:
-        return self._controllers.status()
+        status = self._controllers.status()
+        return {**status, "errors": {**status["errors"], **self._key_values.errors()}}
 
     async def _issue(self, names: Sequence[str]) -> IssuedCertificate:
         return await asyncio.to_thread(self._ca.issue, names)

@@ -130,8 +130,14 @@ def _scripts(snapshot: Snapshot, account: str, given: Mapping[str, Any]) -> dict
         function = snapshot.get(Function, account, "", each["FunctionARN"].rpartition("/")[2])
         if function is not None and function.live is not None:
             live = function.live
-            found[each["EventType"]] = Script(function.id, live.config["Runtime"], live.code, live.etag)
+            stores = _stores(live.config)
+            found[each["EventType"]] = Script(function.id, live.config["Runtime"], live.code, live.etag, stores)
     return found
+
+
+def _stores(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ids of the key value stores that a function reads."""
+    return tuple(each["KeyValueStoreARN"].rpartition("/")[2] for each in items(config.get("KeyValueStoreAssociations")))
 
 
 def _cache_rules(snapshot: Snapshot, account: str, given: Mapping[str, Any]) -> CacheRules:

@@ -21,6 +21,7 @@ from kunren.services.cloudfront.errors import (
     NoSuchResource,
     TooManyDistributions,
 )
+from kunren.services.cloudfront.key_values.model import KeyValueStore, store_of
 from kunren.services.cloudfront.model import Distribution, DistributionStatus, Function, Invalidation
 
 DISTRIBUTIONS_MAX = 500  # Quotas, per account
@@ -130,14 +131,16 @@ class Distributions(Base):
         found = self._tagged(self._store.snapshot(), ctx, params["Resource"])
         return {"Tags": {"Items": tags_to_wire(found.tags)}}
 
-    def _tagged(self, reader: Reader, ctx: RequestContext, arn: str) -> Distribution | Function:
+    def _tagged(self, reader: Reader, ctx: RequestContext, arn: str) -> Distribution | Function | KeyValueStore:
         parts = parse_arn(arn)
         kind, _, identity = parts.resource.partition("/") if parts is not None else ("", "", "")
-        found: Distribution | Function | None = None
+        found: Distribution | Function | KeyValueStore | None = None
         if kind == "distribution":
             found = reader.get(Distribution, ctx.account, "", identity)
         elif kind == "function":
             found = reader.get(Function, ctx.account, "", identity)
+        elif kind == "key-value-store":
+            found = store_of(reader, ctx.account, arn)
         if parts is None or parts.service != "cloudfront" or found is None:
             raise NoSuchResource
         return found

@@ -14,6 +14,7 @@ from kunren.core.tags import tags_from_wire
 from kunren.dataplane.edge.scripts import ScriptError, Scripts
 from kunren.dataplane.edge.site import Script
 from kunren.services.cloudfront.api.base import API, Base, Reader, matched, page
+from kunren.services.cloudfront.api.key_value_stores import associated, functions_with
 from kunren.services.cloudfront.checks import behaviours_of, items
 from kunren.services.cloudfront.errors import (
     FunctionAlreadyExists,
@@ -21,15 +22,16 @@ from kunren.services.cloudfront.errors import (
     FunctionSizeLimitExceeded,
     InvalidArgument,
     NoSuchFunctionExists,
-    NotHere,
     TestFunctionFailed,
 )
+from kunren.services.cloudfront.key_values.controllers import views
+from kunren.services.cloudfront.key_values.limits import FUNCTIONS_PER_STORE_MAX, STORES_PER_FUNCTION_MAX
+from kunren.services.cloudfront.key_values.model import READY, status_of, store_of
 from kunren.services.cloudfront.model import DEVELOPMENT, LIVE, Distribution, Function, FunctionStage
 
 CODE_BYTES_MAX = 10_240
 FUNCTIONS_MAX = 100  # Quotas, per account
 _NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
-_NO_STORES = "Kunren has no key value stores of CloudFront yet: leave KeyValueStoreAssociations out."
 
 
 class Functions(Base):
@@ -41,6 +43,7 @@ class Functions(Base):
         with self._store.write() as tx:
             if tx.get(Function, ctx.account, "", name) is not None:
                 raise FunctionAlreadyExists
+            _check_stores(tx, ctx.account, name, config)
             if len(tx.list(Function, ctx.account, "")) >= FUNCTIONS_MAX:
                 raise InvalidArgument(f"You have reached the maximum of {FUNCTIONS_MAX} functions.")
             now = self._clock.now()
@@ -77,6 +80,7 @@ class Functions(Base):
         with self._store.write() as tx:
             before, _ = self._function(tx, ctx, params)
             matched(params.get("IfMatch"), before.development.etag)
+            _check_stores(tx, ctx.account, before.id, config)
             stage = msgspec.structs.replace(
                 before.development, code=code, config=config, etag=self._new_id(), modified_time=self._clock.now()
             )
@@ -106,7 +110,8 @@ class Functions(Base):
             tx.delete(found)
 
     def test_function(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        found, name = self._function(self._store.snapshot(), ctx, params)
+        snapshot = self._store.snapshot()
+        found, name = self._function(snapshot, ctx, params)
         stage = _stage(found, name)
         matched(params.get("IfMatch"), stage.etag)
         try:
@@ -115,7 +120,9 @@ class Functions(Base):
             raise InvalidArgument("The parameter EventObject is not valid JSON.") from error
         result: dict[str, Any] = {"FunctionSummary": _summary(found, name)}
         try:
-            ran = Scripts().run(Script(found.id, stage.config["Runtime"], stage.code, stage.etag), event, logs=True)
+            own = tuple(each.rpartition("/")[2] for each in associated(stage.config))
+            script = Script(found.id, stage.config["Runtime"], stage.code, stage.etag, own)
+            ran = Scripts(views(snapshot, ctx.account, own)).run(script, event, logs=True)
         except ScriptError as error:
             said = {"ComputeUtilization": "0", "FunctionExecutionLogs": [], "FunctionErrorMessage": str(error)}
             return {"TestResult": {**result, **said, "FunctionOutput": ""}}
@@ -145,8 +152,6 @@ def _checked(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     code, config = params["FunctionCode"], params["FunctionConfig"]
     if len(code) > CODE_BYTES_MAX:
         raise FunctionSizeLimitExceeded
-    if items(config.get("KeyValueStoreAssociations")):
-        raise NotHere(_NO_STORES)
     try:
         text = bytes(code).decode()
         Scripts().check(Script("new", config["Runtime"], text, ""))
@@ -155,6 +160,23 @@ def _checked(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     except ScriptError as error:
         raise InvalidArgument(f"The function's code is not valid: {error}") from error
     return text, {"KeyValueStoreAssociations": {"Quantity": 0}, **config}
+
+
+def _check_stores(reader: Reader, account: str, name: str, config: dict[str, Any]) -> None:
+    """The key value stores that a function is to read. Raises InvalidArgument."""
+    arns = associated(config)
+    if len(arns) > STORES_PER_FUNCTION_MAX:
+        raise InvalidArgument("A function can be associated with one key value store.")
+    if arns and config["Runtime"] != "cloudfront-js-2.0":
+        raise InvalidArgument("A function with a key value store must have the runtime cloudfront-js-2.0.")
+    for arn in arns:
+        found = store_of(reader, account, arn)
+        if found is None:
+            raise InvalidArgument(f"The key value store {arn} does not exist.")
+        if status_of(reader, found) != READY:
+            raise InvalidArgument(f"The key value store {arn} is not ready.")
+        if len({*functions_with(reader, found), name}) > FUNCTIONS_PER_STORE_MAX:
+            raise InvalidArgument(f"The key value store {arn} is associated with {FUNCTIONS_PER_STORE_MAX} functions.")
 
 
 def _stage(function: Function, name: str) -> FunctionStage:
