@@ -30,7 +30,10 @@ UNDECLARED = {
 
 
 def service_names() -> list[str]:
-    return sorted(each.name for each in pkgutil.iter_modules(services.__path__) if each.ispkg)
+    """Those of AWS's; faults are Kunren's own."""
+    known = Session().get_available_services()
+    found = (each.name for each in pkgutil.iter_modules(services.__path__) if each.ispkg)
+    return sorted(each for each in found if each.rstrip("_") in known)
 
 
 @cache
