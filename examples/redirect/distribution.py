@@ -31,6 +31,7 @@ def create_distribution(
             "CallerReference": f"{name}-{certificate}",
             "Comment": name,
             "Enabled": True,
+            "HttpVersion": "http2and3",
             "Aliases": {"Quantity": len(redirects), "Items": [redirect.domain for redirect in redirects]},
             "ViewerCertificate": {
                 "ACMCertificateArn": certificate,

@@ -39,6 +39,7 @@ _POPS = {
     "saopaulo": "GRU3-P2", "singapore": "SIN2-P3", "mumbai": "BOM78-P4", "oregon": "HIO52-P1", "california": "SFO53-P2",
     "ireland": "DUB56-P2", "paris": "CDG52-P1",
 }  # fmt: skip
+_OWN = frozenset({"x-cache", "via", "x-amz-cf-pop", "x-amz-cf-id", "alt-svc"})
 
 
 class Pipeline:
@@ -79,7 +80,7 @@ class Pipeline:
         behaviour = viewer.behaviour_of(site, request.uri)
         refusal = viewer.refused(site, behaviour, request)
         if refusal is not None:
-            return self._finished(refusal, request)
+            return self._finished(refusal, request, site)
         if "viewer-request" in behaviour.lambdas:
             return Pending(site, behaviour, request, asks=True)
         script = behaviour.scripts.get("viewer-request")
@@ -88,7 +89,7 @@ class Pipeline:
                 ran = self.scripts.run(script, js_event.event(site, "viewer-request", request))
                 made = js_event.request_or_answer(ran.output, request)
             except (ScriptError, InvalidResult) as error:
-                return self._finished(_script_failed(error, request), request)
+                return self._finished(_script_failed(error, request), request, site)
             if made is not None:
                 return self._to_viewer(site, behaviour, request, made)
         found = self._look_up(site, behaviour, request)
@@ -181,21 +182,23 @@ class Pipeline:
                 answer = js_event.changed_answer(ran.output, answer)
             except (ScriptError, InvalidResult) as error:
                 answer = _script_failed(error, request)
-        return self._finished(answer, request)
+        return self._finished(answer, request, site)
 
-    def _finished(self, answer: Answer, request: Request) -> Answer:
+    def _finished(self, answer: Answer, request: Request, site: Site | None = None) -> Answer:
         """With the headers that each answer of the edge has."""
         if first(answer.headers, "server") is None and "Generated" in answer.outcome:
             answer.headers.append(("Server", "CloudFront"))
         if first(answer.headers, "date") is None:
             answer.headers.append(("Date", viewer.http_date(self._clock.wall())))
         answer.headers = [
-            *without(answer.headers, {"x-cache", "via", "x-amz-cf-pop", "x-amz-cf-id"}),
+            *without(answer.headers, _OWN),
             ("X-Cache", f"{answer.outcome} from cloudfront"),
             ("Via", f"1.1 {edge_hash(request.viewer.edge)}.cloudfront.net (CloudFront)"),
             ("X-Amz-Cf-Pop", _POPS.get(request.viewer.edge, request.viewer.edge[:3].upper() + "50-P1")),
             ("X-Amz-Cf-Id", request.id),
         ]
+        if site is not None and site.http3 and request.viewer.secure:
+            answer.headers.append(("Alt-Svc", 'h3=":443"; ma=86400'))
         return answer
 
     def status(self) -> dict[str, Any]:

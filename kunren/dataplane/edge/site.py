@@ -152,5 +152,6 @@ class Site:
     groups: Mapping[str, OriginGroup] = field(default_factory=dict)
     errors: Mapping[int, ErrorResponse] = field(default_factory=dict)
     default_root: str = ""
+    http3: bool = False
     geo_allows: Selection = Selection("all")
     invalidated: tuple[tuple[str, float], ...] = ()  # path pattern, since when (AWS time)

@@ -175,6 +175,18 @@ def downstream_tls(
     }
 
 
+def quic_tls(secrets: Sequence[str]) -> Fragment:
+    """TLS 1.3 of a QUIC listener for HTTP/3 (RFC 9001)."""
+    context = downstream_tls(secrets, alpn=["h3"], minimum="TLSv1_3", maximum="TLSv1_3")["typed_config"]
+    return {
+        "name": "envoy.transport_sockets.quic",
+        "typed_config": {
+            "@type": TYPE + "envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport",
+            "downstream_tls_context": {key: value for key, value in context.items() if key != "@type"},
+        },
+    }
+
+
 def certificate_secret(name: str, chain_pem: str, private_key_pem: str) -> Fragment:
     """A server certificate with the chain behind it, and its key."""
     return {

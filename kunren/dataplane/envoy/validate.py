@@ -34,10 +34,11 @@ _SERVER_NAMES = "server_names"
 _MAX_SHAPES = 10_000
 
 
-def shape(fragment: Any) -> Any:
+def shape(fragment: Any, place: int = 0) -> Any:
     """The fragment with everything replaced that only says which one it is: names, addresses, ports, namespaces.
 
-    Names of extensions ("envoy.…") are kept, since they choose what is built.
+    Names of extensions ("envoy.…") are kept, since they choose what is built. `place` is where in a list the fragment
+    is: filter chains must not name the same servers.
     """
     if isinstance(fragment, dict):
         out = {}
@@ -49,12 +50,12 @@ def shape(fragment: Any) -> Any:
             elif key == _CERTIFICATES:
                 out[key] = shape(value[:1])  # one more certificate is not another shape
             elif key == _SERVER_NAMES:
-                out[key] = ["one.test"]
+                out[key] = [f"{place}.test"]
             else:
-                out[key] = shape(value)
+                out[key] = shape(value, place)
         return out
     if isinstance(fragment, list):
-        return [shape(each) for each in fragment]
+        return [shape(each, number) for number, each in enumerate(fragment)]
     return fragment
 
 
@@ -69,10 +70,16 @@ def candidate(listeners: Mapping[str, Fragment], clusters: Mapping[str, Fragment
     static["clusters"] = [*static["clusters"], *({**shape(each), "name": name} for name, each in clusters.items())]
     ports = range(20_000, 20_000 + len(listeners))
     static["listeners"] = [
-        {**shape(each), "name": name, "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}
+        {**shape(each), "name": name, "address": _own_address(each, port)}
         for port, (name, each) in zip(ports, listeners.items(), strict=True)
     ]
     return config
+
+
+def _own_address(listener: Fragment, port: int) -> Fragment:
+    """A free one of the same protocol."""
+    protocol = listener["address"].get("socket_address", {}).get("protocol", "TCP")
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port, "protocol": protocol}}
 
 
 class Validator:

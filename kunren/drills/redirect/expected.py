@@ -74,6 +74,6 @@ def problem(redirect: Redirect, scheme: str, addresses: list[str], answer: dict[
     wanted = expected_location(redirect)
     if canonical(str(answer["location"])) != wanted:
         return f"Location {answer['location'] or 'absent'}, not {wanted}"
-    if scheme == "https" and not answer["tls_verified"]:
+    if scheme != "http" and not answer["tls_verified"]:
         return "the certificate did not verify"
     return ""

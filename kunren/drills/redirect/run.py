@@ -18,8 +18,8 @@ PLACES = ("virginia", "tokyo", "frankfurt")
 ARCHITECTURES = {
     "alb": ("deploy_alb", ("http", "https")),
     "alb-lambda": ("deploy_alb_lambda", ("http", "https")),
-    "cloudfront-function": ("deploy_cloudfront_function", ("http", "https")),
-    "cloudfront-lambda-edge": ("deploy_cloudfront_lambda_edge", ("http", "https")),
+    "cloudfront-function": ("deploy_cloudfront_function", ("http", "https", "http3")),
+    "cloudfront-lambda-edge": ("deploy_cloudfront_lambda_edge", ("http", "https", "http3")),
 }
 Progress = Callable[[str], None]
 
@@ -96,9 +96,13 @@ def _session(endpoint: str) -> Any:
     return KunrenSession(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
 
 
+def url(scheme: str, domain: str) -> str:
+    return f"{'https' if scheme == 'http3' else scheme}://{domain}{PATH}?{QUERY}"
+
+
 def _visit_all(redirects: list[Any], schemes: tuple[str, ...], state_dir: Path, progress: Progress) -> list[Check]:
     requests = [
-        {"domain": redirect.domain, "scheme": scheme, "url": f"{scheme}://{redirect.domain}{PATH}?{QUERY}"}
+        {"domain": redirect.domain, "scheme": scheme, "url": url(scheme, redirect.domain)}
         for redirect in redirects
         for scheme in schemes
     ]

@@ -244,7 +244,7 @@ def _check_names(view: View, account: str, config: dict[str, Any], own_id: str |
     names = [each.lower() for each in items(config["Aliases"])]
     if len(names) > ALIASES_MAX:
         raise TooManyDistributionCNAMEs
-    if bad := next((each for each in names if not _NAME.fullmatch(each)), None):
+    if bad := next((each for each in names if not _NAME.fullmatch(each) or each.endswith(".cloudfront.net")), None):
         raise InvalidArgument(f"The parameter CNAME contains one or more parameters that are not valid: {bad}")
     if len(set(names)) < len(names):
         raise InvalidArgument("The parameter CNAME contains duplicates.")

@@ -1,13 +1,13 @@
-"""Envoy at the edge locations: it ends TLS and HTTP, and hands every request to the edge service. Pure.
+"""Envoy at the edge locations: it ends TLS, QUIC and HTTP, and hands every request to the edge service. Pure.
 
 One pair of addresses serves all distributions, as any of CloudFront's edges serves any; the client's SNI chooses the
-certificate, its Host header the distribution.
+certificate and the versions of HTTP, its Host header the distribution.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import NamedTuple
 
 from kunren.control.store import Snapshot
 from kunren.core.ca import IssuedCertificate
@@ -21,6 +21,7 @@ from kunren.dataplane.envoy.resources import (
     downstream_tls,
     http_options,
     pipe_cluster,
+    quic_tls,
     socket_address,
 )
 from kunren.services.acm.material import CertificateMaterial
@@ -48,15 +49,20 @@ def resources(
     socket_path: str,
 ) -> EnvoyResources:
     """`edges` maps the places whose edge locations serve somebody to their namespaces' files."""
-    distributions = [each for each in snapshot.every(Distribution) if each.config["Enabled"]]
+    distributions = sorted(
+        (each for each in snapshot.every(Distribution) if each.config["Enabled"]), key=lambda each: each.id
+    )
     if not distributions or not edges:
         return EnvoyResources()
     secrets = {
         DEFAULT_SECRET: certificate_secret(DEFAULT_SECRET, own.certificate_pem + own.chain_pem, own.private_key_pem)
     }
-    chains = []
-    for each in sorted(distributions, key=lambda each: each.id):
-        names = [name.lower() for name in items(each.config["Aliases"])]
+    ends = [End((), DEFAULT_SECRET, "http2", _MINIMUM["TLSv1"])]  # every client that nobody else takes
+    for each in distributions:
+        version = each.config["HttpVersion"]
+        if version != "http2":
+            ends.append(End((each.domain_name,), DEFAULT_SECRET, version, _MINIMUM["TLSv1"]))
+        names = tuple(name.lower() for name in items(each.config["Aliases"]))
         arn = each.config["ViewerCertificate"].get("ACMCertificateArn")
         material = certificate(snapshot, arn) if arn else None
         if not names or material is None:
@@ -64,21 +70,48 @@ def resources(
         secret = f"cloudfront/{each.id}"
         chain = material.certificate_pem.rstrip() + "\n" + (material.chain_pem or "")
         secrets[secret] = certificate_secret(secret, chain, material.private_key_pem)
-        chains.append((names, secret, each.config))
+        minimum = _MINIMUM[each.config["ViewerCertificate"]["MinimumProtocolVersion"]]
+        ends.append(End(names, secret, version, minimum))
     listeners = {}
     for place, namespace in sorted(edges.items()):
         for number, address in enumerate(addresses):
-            plain, secure = f"cloudfront/{place}/{number}/80", f"cloudfront/{place}/{number}/443"
-            listeners[plain] = _listener(plain, socket_address(address, 80, namespace), [_plain(place)])
-            made = [_secure(place, names, secret, config) for names, secret, config in chains]
-            made.append(_secure(place, [], DEFAULT_SECRET, _DEFAULTS))
-            listeners[secure] = {
-                **_listener(secure, socket_address(address, 443, namespace), made),
-                "listener_filters": [
-                    {"name": "envoy.filters.listener.tls_inspector", "typed_config": {"@type": _TLS_INSPECTOR}}
-                ],
-            }
+            made = _listeners(place, f"cloudfront/{place}/{number}", address, namespace, ends)
+            listeners.update({each["name"]: each for each in made})
     return EnvoyResources(listeners=listeners, clusters={CLUSTER: _cluster(socket_path)}, secrets=secrets)
+
+
+class End(NamedTuple):
+    """Where TLS ends for the clients that name one of `names`: with which certificate and versions."""
+
+    names: tuple[str, ...]
+    secret: str
+    http_version: str  # http1.1 | http2 | http3 | http2and3
+    minimum: str
+
+    @property
+    def quic(self) -> bool:
+        return self.http_version in ("http3", "http2and3")
+
+
+def _listeners(place: str, name: str, address: str, namespace: str, ends: Sequence[End]) -> list[Fragment]:
+    """Those of one address of an edge location: HTTP, HTTPS, and HTTP/3 where a distribution has it."""
+    plain = _listener(f"{name}/80", socket_address(address, 80, namespace), [_plain(place)])
+    secure = {
+        **_listener(f"{name}/443", socket_address(address, 443, namespace), [_secure(place, each) for each in ends]),
+        "listener_filters": [
+            {"name": "envoy.filters.listener.tls_inspector", "typed_config": {"@type": _TLS_INSPECTOR}}
+        ],
+    }
+    over_quic = [_quic(place, each) for each in ends if each.quic]
+    if not over_quic:
+        return [plain, secure]
+    at = socket_address(address, 443, namespace)
+    at["socket_address"]["protocol"] = "UDP"
+    udp = {
+        **_listener(f"{name}/443/quic", at, over_quic),
+        "udp_listener_config": {"quic_options": {}},
+    }
+    return [plain, secure, udp]
 
 
 AS_SENT: Fragment = {
@@ -90,7 +123,6 @@ AS_SENT: Fragment = {
     }
 }
 """Header names keep their case, as CloudFront passes them on."""
-_DEFAULTS: Fragment = {"HttpVersion": "http2", "ViewerCertificate": {"MinimumProtocolVersion": "TLSv1"}}
 
 
 def _cluster(socket_path: str) -> Fragment:
@@ -114,17 +146,24 @@ def _plain(place: str) -> Fragment:
     return {"name": "plain", "filters": [_connection_manager(place, "http", "HTTP1")]}
 
 
-def _secure(place: str, names: list[str], secret: str, config: Mapping[str, Any]) -> Fragment:
-    """A distribution's own chain; the one without names takes every other client."""
-    alpn = ["h2", "http/1.1"] if config["HttpVersion"] != "http1.1" else ["http/1.1"]
-    minimum = _MINIMUM[config["ViewerCertificate"]["MinimumProtocolVersion"]]
-    made: Fragment = {
-        "name": secret,
-        "filters": [_connection_manager(place, "https", "AUTO")],
-        "transport_socket": downstream_tls([secret], alpn=alpn, minimum=minimum, maximum="TLSv1_3"),
-    }
-    if names:
-        made["filter_chain_match"] = {"server_names": names}
+def _secure(place: str, end: End) -> Fragment:
+    alpn = ["h2", "http/1.1"] if end.http_version in ("http2", "http2and3") else ["http/1.1"]
+    tls = downstream_tls([end.secret], alpn=alpn, minimum=end.minimum, maximum="TLSv1_3")
+    return _chain(end, _connection_manager(place, "https", "AUTO"), tls)
+
+
+def _quic(place: str, end: End) -> Fragment:
+    """RFC 9001: it is TLS 1.3, whatever the distribution's minimum."""
+    tls = quic_tls([end.secret])
+    return _chain(end, _connection_manager(place, "https", "HTTP3"), tls)
+
+
+def _chain(end: End, manager: Fragment, transport_socket: Fragment) -> Fragment:
+    """A distribution's own; the one without names takes every other client."""
+    name = ",".join(end.names) or "default"
+    made: Fragment = {"name": name, "filters": [manager], "transport_socket": transport_socket}
+    if end.names:
+        made["filter_chain_match"] = {"server_names": list(end.names)}
     return made
 
 

@@ -44,6 +44,7 @@ def site(snapshot: Snapshot, distribution: Distribution) -> Site:
         groups={each["Id"]: _group(each) for each in items(config["OriginGroups"])},
         errors={each["ErrorCode"]: _error(each) for each in items(config["CustomErrorResponses"])},
         default_root=config["DefaultRootObject"],
+        http3=config["HttpVersion"] in ("http3", "http2and3"),
         geo_allows=_geography(config["Restrictions"]["GeoRestriction"]),
         invalidated=_invalidated(snapshot, distribution),
     )
