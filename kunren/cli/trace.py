@@ -13,7 +13,9 @@ from kunren.management.client import Management
 from kunren.trace.model import Observed
 
 if TYPE_CHECKING:
-    from kunren.trace.model import Report, Step
+    from collections.abc import Sequence
+
+    from kunren.trace.model import Report, Step, Target
 
 _CONSIDERED_MAX = 12
 _YES = {True: "yes", False: "no", None: ""}
@@ -120,13 +122,15 @@ def _show_results(report: Report) -> None:
         click.echo("    " + click.style(text, fg="red", bold=True))
 
 
+def _possible(targets: Sequence[Target]) -> str:
+    return " or ".join(
+        each.id + (f" ({100 * each.probability:.3g} %)" if each.probability < 0.9999 else "") for each in targets
+    )
+
+
 def _rows(report: Report) -> list[tuple[str, str, str]]:
     """Name, foretold and happened; empty where there is nothing to say."""
     expected, seen = report.expected, report.observed or Observed(outcome="")
-    targets = " or ".join(
-        each.id + (f" ({100 * each.probability:.3g} %)" if each.probability < 0.9999 else "")
-        for each in expected.targets
-    )
     statuses = " or ".join(map(str, expected.statuses)) if expected.statuses else ""
     shown = next((each.chosen.partition(" (")[0] for each in report.steps if each.stage == "certificate"), "")
     names = seen.certificate or ()
@@ -143,7 +147,9 @@ def _rows(report: Report) -> list[tuple[str, str, str]]:
         ("trusted", _YES[expected.verified], _YES[seen.verified]),
         ("status", statuses or ("as the target says" if expected.targets else ""), str(seen.status or "")),
         ("Location", expected.location or "", seen.location or ""),
+        ("edge location", expected.edge or "", seen.edge or ""),
+        ("endpoint", _possible(expected.endpoints), seen.endpoint or ""),
         ("answered by", expected.answered_by or "", seen.answered_by or ""),
-        ("target", targets, seen.target or ""),
+        ("target", _possible(expected.targets), seen.target or ""),
         ("time", "", f"{seen.seconds * 1000:.1f} ms" if report.observed else ""),
     ]

@@ -12,9 +12,9 @@ from kunren.services.globalaccelerator.model import (
     Endpoint,
     EndpointGroup,
     Listener,
-    PortRange,
     health_id,
 )
+from kunren.services.globalaccelerator.words import ports
 
 
 def add(draft: Draft) -> None:
@@ -42,11 +42,6 @@ def _add_accelerator(draft: Draft, accelerator: Accelerator) -> None:
             account=accelerator.account, state="DEPLOYED" if deployed else "IN_PROGRESS", details=details,
         )
     )  # fmt: skip
-
-
-def ports(ranges: tuple[PortRange, ...]) -> str:
-    """ "80, 443, 8000-8099"."""
-    return ", ".join(f"{each.first}-{each.last}" if each.last > each.first else str(each.first) for each in ranges)
 
 
 def _add_listener(draft: Draft, listener: Listener) -> None:

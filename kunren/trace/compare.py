@@ -24,20 +24,23 @@ def _differences(expected: Expected, observed: Observed) -> Iterator[Difference]
         yield Difference(
             what="status", expected=" or ".join(map(str, expected.statuses)), observed=str(observed.status)
         )  # fmt: skip
-    for what in ("rcode", "location", "fingerprint", "verified", "answered_by"):
+    for what in ("rcode", "location", "fingerprint", "verified", "answered_by", "edge"):
         wanted, seen = getattr(expected, what), getattr(observed, what)
         if wanted is not None and seen is not None and wanted != seen:
             yield Difference(what=_WORDS.get(what, what), expected=_shown(wanted), observed=_shown(seen))
     if expected.location is not None and observed.status is not None and observed.location is None:
         yield Difference(what="Location", expected=expected.location, observed="none")
-    possible = {each.id for each in expected.targets}
-    if possible and observed.target is not None and observed.target not in possible:
-        yield Difference(what="target", expected=" or ".join(sorted(possible)), observed=observed.target)
+    for what, targets, seen in (
+        ("endpoint", expected.endpoints, observed.endpoint), ("target", expected.targets, observed.target)
+    ):  # fmt: skip
+        possible = {each.id for each in targets}
+        if possible and seen is not None and seen not in possible:
+            yield Difference(what=what, expected=" or ".join(sorted(possible)), observed=seen)
 
 
 _WORDS = {
     "location": "Location", "fingerprint": "certificate (SHA-256)", "verified": "certificate trusted",
-    "answered_by": "answered by",
+    "answered_by": "answered by", "edge": "edge location",
 }  # fmt: skip
 
 

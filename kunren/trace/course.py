@@ -10,9 +10,11 @@ from kunren.dataplane.dns.zones import Zones
 from kunren.services.ec2.model import NetworkInterface, Vpc
 from kunren.services.elbv2.matcher import Asked
 from kunren.services.elbv2.model import AvailabilityZone, Listener, LoadBalancer, Rule, TargetGroup
+from kunren.services.globalaccelerator.model import Accelerator
+from kunren.services.globalaccelerator.model import Listener as AcceleratorListener
 from kunren.trace.model import Considered, Expected, Request, Step
 from kunren.world.network import VpcNetwork
-from kunren.world.spec import WorldSpec
+from kunren.world.spec import Place, WorldSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +34,18 @@ class State:
 
 @dataclass(slots=True)
 class Course:
-    """`address` is the one that a client goes to: what DNS gave it when the request is sent, else the likeliest."""
+    """`address` is the one that a client goes to: what DNS gave it when the request is sent, else the likeliest; behind
+    an edge location the one that is asked from there, and `request` is as it is seen there."""
 
     state: State
     request: Request
     address: str | None = None
     expected: Expected = field(default_factory=Expected)
+    via: str | None = None
+    """The endpoint that an accelerator gave the flow to, where that is known; else the likeliest is followed."""
+    edge: Place | None = None
+    accelerator: Accelerator | None = None
+    entrance: AcceleratorListener | None = None
     vpc: Vpc | None = None
     network: VpcNetwork | None = None
     interface: NetworkInterface | None = None

@@ -45,6 +45,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         """What stands in the request line."""
         return self.path if self.query is None else f"{self.path}?{self.query}"
 
+    def led_on(self, source: str, port: int) -> Request:
+        """The request as what is behind an edge location sees it: from that address, to that port."""
+        others = tuple(each for each in self.headers if each[0].lower() != "host")
+        headers = self.headers if self.is_flow else (("Host", self.host_header), *others)
+        return msgspec.structs.replace(self, source=source, port=port, headers=headers)
+
 
 class Considered(msgspec.Struct, frozen=True, kw_only=True):
     """An option that a step looked at: whether it was taken, and why or why not."""
@@ -85,7 +91,8 @@ CLOSED = "closed without an answer"
 
 class Expected(msgspec.Struct, kw_only=True):
     """What should come of it. None: not to be foretold from the configuration (the target decides, or Kunren's trace
-    does not know this part yet; `unsure` says which)."""
+    does not know this part yet; `unsure` says which). `edge` is the place whose edge location is reached, `endpoints`
+    are the addresses to which an accelerator may lead the flow, by endpoint group's region."""
 
     outcome: str | None = None
     rcode: str | None = None
@@ -96,13 +103,16 @@ class Expected(msgspec.Struct, kw_only=True):
     fingerprint: str | None = None
     verified: bool | None = None
     answered_by: str | None = None
+    edge: str | None = None
+    endpoints: tuple[Target, ...] = ()
     targets: tuple[Target, ...] = ()
     unsure: str = ""
 
 
 class Observed(msgspec.Struct, kw_only=True):
     """What came of it. `target` is who answered, from Envoy's own counts or the kernel's flows; None where nothing was
-    counted, or more than one request was. `answered_by`: "load balancer", "target", "function"; None: not known."""
+    counted, or more than one request was. `answered_by`: "load balancer", "target", "function"; None: not known. `edge`
+    and `endpoint` (ADDRESS:PORT) are where the kernel of an edge location has the flow and to whom it gave it."""
 
     outcome: str
     rcode: str | None = None
@@ -117,6 +127,8 @@ class Observed(msgspec.Struct, kw_only=True):
     location: str | None = None
     server: str | None = None
     answered_by: str | None = None
+    edge: str | None = None
+    endpoint: str | None = None
     target: str | None = None
     seconds: float = 0.0
     error: str = ""

@@ -7,9 +7,12 @@ from kunren.trace.model import Expected, Request, Step
 from kunren.trace.stages import STAGES
 
 
-def predict(state: State, request: Request, address: str | None = None) -> tuple[Course, tuple[Step, ...]]:
-    """`address` is the one that DNS gave the client; without it, the likeliest is taken."""
-    course = Course(state, request, address, Expected())
+def predict(
+    state: State, request: Request, address: str | None = None, via: str | None = None
+) -> tuple[Course, tuple[Step, ...]]:
+    """`address` is the one that DNS gave the client, `via` the one that an accelerator led it to; without them, the
+    likeliest are taken."""
+    course = Course(state, request, address, Expected(), via)
     steps: list[Step] = []
     for stage in STAGES:
         step = stage(course)

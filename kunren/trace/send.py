@@ -137,9 +137,10 @@ async def _connected(open_socket: Opener, request: Request, observed: Observed) 
         async with asyncio.timeout(CONNECTS_WITHIN_S):
             await asyncio.get_running_loop().sock_connect(raw, (observed.address, request.port))
     except BaseException as error:
-        raw.close()
         if isinstance(error, TimeoutError):
             observed.error = f"no connection within {CONNECTS_WITHIN_S:g} s"
+            observed.source, observed.source_port = raw.getsockname()  # it may have got part of the way
+        raw.close()
         raise
     observed.source, observed.source_port = raw.getsockname()
     return raw

@@ -25,10 +25,13 @@ from kunren.trace.predict import predict
 from kunren.trace.request import parsed
 from kunren.trace.send import lookup, send
 from kunren.world.addresses import client_address
-from kunren.world.interface import Process, ProcessSpec
+from kunren.world.interface import Process, ProcessSpec, edge_namespace
+from kunren.world.network import vpc_namespace
 from kunren.world.spec import WorldSpec
 
 Counts = Iterable[Counted]
+Flow = tuple[str, str, int]
+"""Protocol, address and port of who began it."""
 
 
 class WorldPart(Protocol):
@@ -36,6 +39,7 @@ class WorldPart(Protocol):
 
     async def ensure_place(self, place: str) -> str: ...
     async def open_socket(self, namespace: str, family: int = ..., type: int = ...) -> socket.socket: ...
+    def edges_in_use(self) -> list[str]: ...
     async def apply_flows(self, owner: str, vpc_id: str, table: str, text: str) -> None: ...
     async def spawn(self, spec: ProcessSpec) -> Process: ...
 
@@ -85,28 +89,45 @@ class Tracer:
         course, steps = predict(state, request, addresses[0] if addresses else None)
         observed = await send(opened, request, addresses, self._roots, self._clock)
         observed.rcode = rcode
-        await self._note_flow(course, observed)
+        flow = await self._note_endpoint(course, observed)
+        via = observed.endpoint
+        if via is not None:
+            course, steps = predict(state, request, addresses[0], via)
+        await self._note_flow(course, observed, flow)
         if observed.target is None:
             _note_target(course, observed, before, await self._counts())
         found = differences(course.expected, observed)
         if found and self._store.generation != state.snapshot.generation:
             # the state changed on the way: what holds now may be what the request met
-            course, steps = predict(self._state(), request, addresses[0] if addresses else None)
+            course, steps = predict(self._state(), request, addresses[0] if addresses else None, via)
             found = differences(course.expected, observed)
         return Report(
             request=request, steps=steps, expected=course.expected, observed=observed, agrees=not found,
             differences=found,
         )  # fmt: skip
 
-    async def _note_flow(self, course: Course, observed: Observed) -> None:
-        """Whom the kernel gave the flow to."""
-        request, balancer = course.request, course.balancer
-        if balancer is None or balancer.type != "network" or observed.source is None or observed.source_port is None:
+    async def _note_endpoint(self, course: Course, observed: Observed) -> Flow | None:
+        """Which edge location has the flow, and to whom it gave it; the flow as it is seen behind it."""
+        if observed.source is None or observed.source_port is None:
+            return None
+        flow = (course.request.transport, observed.source, observed.source_port)
+        if course.accelerator is None:
+            return flow
+        for edge in sorted(self._world.edges_in_use(), key=lambda each: each != course.expected.edge):
+            found = await answering(self._world, edge_namespace(edge), *flow)
+            if found is not None:
+                observed.edge, observed.endpoint = edge, f"{found.address}:{found.port}"
+                return flow[0], found.client, found.client_port
+        return None
+
+    async def _note_flow(self, course: Course, observed: Observed, flow: Flow | None) -> None:
+        """Whom the kernel of a Network Load Balancer's VPC gave the flow to."""
+        balancer = course.balancer
+        if balancer is None or balancer.type != "network" or flow is None:
             return
-        flow = (request.transport, observed.source, observed.source_port)
-        found = await answering(self._world, balancer.vpc_id, *flow)
+        found = await answering(self._world, vpc_namespace(balancer.vpc_id), *flow)
         if found is not None:
-            observed.answered_by, observed.target = "target", f"{found[0]}:{found[1]}"
+            observed.answered_by, observed.target = "target", f"{found.address}:{found.port}"
 
     def _state(self) -> State:
         clock = self._clock

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from ipaddress import IPv4Address
 from math import floor
 
 from kunren.dataplane.anycast.table import AnycastListener, Destination
+from kunren.dataplane.flows.ruleset import jhash, seed_of
 
 SLOTS = 512
 _MARK = 0x1000_0000
@@ -42,7 +44,7 @@ def ruleset(owner: str, addresses: Sequence[str], edge: str, listeners: Sequence
             refused.append(f"ct state new,invalid {where} {_OF_NO_FLOW} reject with tcp reset")
         else:
             begin.append(f"ct state new {where} {begun}")
-        balance += _translations(where, own, each)
+        balance += _translations(where, own, each, seed_of(owner))
         hidden = sorted({to.address for to in each.destinations if not to.preserve})
         if hidden:
             ours = f"ct mark {_MARK | number:#x} ct original ip daddr {{ {own} }}"  # other owners have the same marks
@@ -85,12 +87,20 @@ def _bid(slot: int, address: str) -> bytes:
     return blake2b(f"{slot} {address}".encode(), digest_size=8).digest()
 
 
-def _translations(where: str, own: str, listener: AnycastListener) -> list[str]:
+def sticky_destination(owner: str, listener: AnycastListener, client: str, address: str) -> Destination:
+    """Where a sticky listener's flows from that client to one of the owner's addresses go, as the kernel finds it.
+    There must be somebody with a share."""
+    ends = IPv4Address(client).packed + IPv4Address(address).packed
+    return slots(listener.destinations)[jhash(ends, seed_of(owner)) * SLOTS >> 32]
+
+
+def _translations(where: str, own: str, listener: AnycastListener, seed: int) -> list[str]:
     """One line for the ports that stay as they are, and one for each that some destination wants otherwise."""
     chosen = slots(listener.destinations)
     if not chosen:
         return []
-    key = f"{_FLOW[listener.sticky]} mod {SLOTS}"
+    # without a seed the kernel takes another with every change of the table, and sticky clients would be shuffled
+    key = f"{_FLOW[listener.sticky]} mod {SLOTS} seed {seed:#x}"
     lines = []
     for asked in sorted({asked for each in chosen for asked, _ in each.ports}):
         listed = ", ".join(

@@ -7,7 +7,7 @@ import select
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kunren.dataplane.flows.ruleset import node_mark, ruleset, table_name
 from kunren.dataplane.flows.table import FlowNode, FlowTable
@@ -25,19 +25,28 @@ class FlowWorld(Protocol):
     async def spawn(self, spec: ProcessSpec) -> Process: ...
 
 
-async def answering(world: FlowWorld, vpc_id: str, protocol: str, address: str, port: int) -> tuple[str, int] | None:
-    """The target that has the flow from that socket; None where no load balancer's flow is from there."""
+class Answering(NamedTuple):
+    """Who answers a flow, and for whom it takes the flow's client."""
+
+    address: str
+    port: int
+    client: str
+    client_port: int
+
+
+async def answering(world: FlowWorld, namespace: str, protocol: str, address: str, port: int) -> Answering | None:
+    """Who has the flow from that socket in the namespace; None where no balanced flow is from there."""
     reading, writing = os.pipe()
     try:
         argv = [sys.executable, "-I", "-S", _PROGRAM, "find", protocol, address, str(port)]
-        spec = ProcessSpec(name="find", argv=argv, namespace=vpc_namespace(vpc_id), stdout=writing)
+        spec = ProcessSpec(name="find", argv=argv, namespace=namespace, stdout=writing)
         await (await world.spawn(spec)).wait()
         told = os.read(reading, 256) if select.select([reading], [], [], 0)[0] else b""
     finally:
         os.close(writing)
         os.close(reading)
     words = told.decode().split()
-    return (words[0], int(words[1])) if len(words) == 2 else None
+    return Answering(words[0], int(words[1]), words[2], int(words[3])) if len(words) == 4 else None
 
 
 class FlowControl:

@@ -5,7 +5,8 @@ inside a namespace reaches its connection tracking. It lists the kernel's entrie
 those that match, and then sends both ends of each TCP connection one segment of no sequence they know: they answer
 with what they expect (RFC 9293, 3.10.7.4), that answer belongs to no flow any more, and is reset. Prints how many.
 
-`forget.py find PROTOCOL ADDRESS PORT` ends nothing: it prints "ADDRESS PORT" of who answers the flow from there.
+`forget.py find PROTOCOL ADDRESS PORT` ends nothing: it prints "ADDRESS PORT ADDRESS PORT", who answers the flow from
+there and for whom it takes its client.
 
 It imports nothing of Kunren, so that it starts in 20 ms.
 """
@@ -67,12 +68,13 @@ def forget(marks: dict[int, int], protocol: str = "", address: str = "", port: i
 
 
 def find(protocol: str, address: str, port: int) -> str:
-    """Who answers the flow from that socket, as "ADDRESS PORT"; "" where there is none. Raises OSError."""
+    """Who answers the flow from that socket, and to whom, as "ADDRESS PORT ADDRESS PORT"; "" where there is none.
+    Raises OSError."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER) as kernel:
         kernel.bind((0, 0))
         for each in _flows(kernel):
             if each.mark and each.sent[:3] == (_PROTOCOLS[protocol], address, port):
-                return f"{each.answered.source} {each.answered.source_port}"
+                return " ".join(map(str, each.answered[1:]))
     return ""
 
 

@@ -177,10 +177,11 @@ def sticky_target(owner: str, listener: FlowListener, client: str) -> FlowTarget
 
 
 def jhash(word: bytes, seed: int) -> int:
-    """The kernel's hash (Jenkins, lookup3) of four bytes."""
-    assert len(word) == 4
-    a = b = c = (0xDEADBEEF + 4 + seed) & _WORD
-    a = (a + int.from_bytes(word, "little")) & _WORD
+    """The kernel's hash (Jenkins, lookup3) of four or eight bytes."""
+    assert len(word) in (4, 8)
+    a = b = c = (0xDEADBEEF + len(word) + seed) & _WORD
+    a = (a + int.from_bytes(word[:4], "little")) & _WORD
+    b = (b + int.from_bytes(word[4:], "little")) & _WORD
     for first, second, third in ((14, 11, 25), (16, 4, 14)):
         c = ((c ^ b) - _rotated(b, first)) & _WORD
         a = ((a ^ c) - _rotated(c, second)) & _WORD

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from kunren.trace.course import Stage
 from kunren.trace.stages import (
+    accelerator,
     action,
     certificate,
     client_network,
@@ -24,6 +25,10 @@ from kunren.trace.stages import (
 
 STAGES: tuple[Stage, ...] = (
     names.stage,
+    accelerator.edge,
+    accelerator.listener,
+    accelerator.group,
+    accelerator.endpoint,
     edge.stage,
     client_network.stage,
     flow_listener.stage,

@@ -40,7 +40,7 @@ def test_who_does_not_see_clients_addresses_sees_the_edges():
         "udp", ((53, 53), (1000, 2000)), 30.0, (ONE, Destination("198.19.0.20", 1.0, True)), True
     )
     text = ruleset("a", ("198.18.192.1", "198.18.224.1"), "198.18.128.10", [listener])
-    assert "udp dport { 53, 1000-2000 } dnat ip to jhash ip saddr . ip daddr mod 512 map {" in text
+    assert "udp dport { 53, 1000-2000 } dnat ip to jhash ip saddr . ip daddr mod 512 seed 0x" in text
     assert "ip daddr { 198.19.0.16 } snat ip to 198.18.128.10" in text
     assert "198.19.0.20 }" not in text.partition("chain source")[2]
     assert "ct original ip daddr { " in text.partition("chain source")[2]  # no flow of another accelerator
