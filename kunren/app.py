@@ -72,6 +72,7 @@ from kunren.trace.tracer import Tracer
 from kunren.world.addresses import endpoints
 from kunren.world.cgroups import Cgroups
 from kunren.world.launcher import Launched
+from kunren.world.machine import offers_ipv6
 from kunren.world.proxy import HostProxy
 from kunren.world.spec import Distance
 from kunren.world.world import World
@@ -93,6 +94,7 @@ class App:
         self.spec = load_world(settings.world_file)
         if settings.distance and self.spec.distance is None:
             self.spec = replace(self.spec, distance=Distance())
+        self.spec = replace(self.spec, ipv6=self.spec.ipv6 and offers_ipv6())
         self.started_at = self.clock.monotonic()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._opening: set[asyncio.Task[None]] = set()

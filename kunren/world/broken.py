@@ -24,8 +24,8 @@ def dropped(loss: float) -> str:
     return "drop" if loss >= 1 else f"numgen random mod 1000000 < {round(loss * 1_000_000)} drop"
 
 
-def table(*parts: str) -> str:
-    return f"table ip {BROKEN} {{\n" + "".join(parts) + "}\n"
+def table(*parts: str, family: str = "ip") -> str:
+    return f"table {family} {BROKEN} {{\n" + "".join(parts) + "}\n"
 
 
 def vpc_table(network: VpcNetwork, peering_devices: Mapping[str, str]) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 
-from kunren.world import addresses, nft
+from kunren.world import addresses, addresses6, nft
 from kunren.world.broken import BROKEN, dropped, table
 from kunren.world.edges import edge_device, sources_of, steered
 from kunren.world.facts import Fact, Ruleset
@@ -40,26 +40,32 @@ def dark_edges(broken: Iterable[BrokenLink]) -> frozenset[str]:
 
 def broken_links(spec: WorldSpec, broken: Sequence[BrokenLink]) -> list[Fact]:
     """Raises ValueError for a site that the world has not."""
+    losing = [each for each in broken if each.loss]
+    if not losing:
+        return []
+    tables = [Ruleset(INTERNET, _table(spec, losing, family), BROKEN, family) for family in ("ip", "ip6")]
+    return [*tables, *_steered(spec, dark_edges(broken))]
+
+
+def _table(spec: WorldSpec, losing: Iterable[BrokenLink], ip: str) -> str:
     arriving: list[str] = []
     leaving: list[str] = []
-    for each in broken:
-        if not each.loss:
-            continue
+    for each in losing:
         if each.kind == "link":
-            one, other = (nft.among([str(part) for part in _blocks(spec, site)]) for site in (each.site, each.other))
-            arriving += [f"ip saddr {a} ip daddr {b} {dropped(each.loss)}" for a, b in ((one, other), (other, one))]
+            one, other = (
+                nft.among([str(part) for part in _blocks(spec, site, ip)]) for site in (each.site, each.other)
+            )
+            ways = ((one, other), (other, one))
+            arriving += [f"{ip} saddr {a} {ip} daddr {b} {dropped(each.loss)}" for a, b in ways]
         else:
             devices = nft.among([f'"{device}"' for device in _devices(spec, each)])
             arriving.append(f"iifname {devices} {dropped(each.loss)}")
             leaving.append(f"oifname {devices} {dropped(each.loss)}")
-    if not arriving:
-        return []
-    text = table(
+    return table(
         nft.chain("arriving", "filter", "prerouting", "-400", "accept", arriving),
         nft.chain("leaving", "filter", "postrouting", "400", "accept", leaving),
+        family=ip,
     )
-    dark = dark_edges(broken)
-    return [Ruleset(INTERNET, text, BROKEN), *_steered(spec, dark)]
 
 
 def _steered(spec: WorldSpec, dark: frozenset[str]) -> list[Fact]:
@@ -70,7 +76,7 @@ def _steered(spec: WorldSpec, dark: frozenset[str]) -> list[Fact]:
             for source, device in sources_of(spec, place):
                 then = nearest_place(spec, source, dark)
                 if then.name not in dark:
-                    facts.append(steered(device, spec.places.index(then)))
+                    facts += steered(device, spec.places.index(then))
     return facts
 
 
@@ -82,10 +88,11 @@ def _devices(spec: WorldSpec, broken: BrokenLink) -> list[str]:
     return [edge_device(index) if broken.kind == "edge" else place_device(index)]
 
 
-def _blocks(spec: WorldSpec, site: str) -> list[IPv4Network]:
+def _blocks(spec: WorldSpec, site: str, ip: str) -> list[IPv4Network | IPv6Network]:
+    plan = addresses if ip == "ip" else addresses6
     if spec.region(site) is not None:
-        return [addresses.region_network(_region(spec, site))]
-    return [addresses.place_network(_place(spec, site)), addresses.edge_network(_place(spec, site))]
+        return [plan.region_network(_region(spec, site))]
+    return [plan.place_network(_place(spec, site)), plan.edge_network(_place(spec, site))]
 
 
 def _region(spec: WorldSpec, name: str) -> int:

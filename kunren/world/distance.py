@@ -13,11 +13,11 @@ import logging
 import os
 import sys
 from collections.abc import Iterable
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Protocol
 
-from kunren.world import addresses
+from kunren.world import addresses, addresses6
 from kunren.world.agent.filesystem import NETNS_DIR
 from kunren.world.facts import Fact, Tunnel, Veth
 from kunren.world.geography import between_ms, nearest_place
@@ -62,11 +62,13 @@ def plan(spec: WorldSpec, distance: Distance) -> dict[str, Any]:
     one_way = {one.name: {other.name: between_ms(spec, one, other) / 2 for other in sites} for one in sites}
     for each in sites:
         one_way[each.name][ANYCAST] = one_way[each.name][nearest_place(spec, each).name]
-    blocks = [(addresses.ANYCAST, ANYCAST)]
-    for index, place in enumerate(spec.places):
-        blocks += [(addresses.place_network(index), place.name), (addresses.edge_network(index), place.name)]
-    blocks += [(addresses.region_network(index), region.name) for index, region in enumerate(spec.regions)]
-    blocks += [(addresses.checker_network(region), region) for region in addresses.CHECKER_REGIONS]
+    blocks: list[tuple[IPv4Network | IPv6Network, str]] = []
+    for plan in (addresses, addresses6):
+        blocks.append((plan.ANYCAST, ANYCAST))
+        for index, place in enumerate(spec.places):
+            blocks += [(plan.place_network(index), place.name), (plan.edge_network(index), place.name)]
+        blocks += [(plan.region_network(index), region.name) for index, region in enumerate(spec.regions)]
+        blocks += [(plan.checker_network(region), region) for region in addresses.CHECKER_REGIONS]
     return {
         "blocks": [_block(network, site) for network, site in blocks],
         "one_way_ms": one_way,
@@ -76,8 +78,8 @@ def plan(spec: WorldSpec, distance: Distance) -> dict[str, Any]:
     }
 
 
-def _block(network: IPv4Network, site: str) -> tuple[int, int, str]:
-    return int(network.network_address), int(network.netmask), site
+def _block(network: IPv4Network | IPv6Network, site: str) -> tuple[int, int, int, str]:
+    return network.max_prefixlen // 8, int(network.network_address), int(network.netmask), site
 
 
 class DistanceRelay:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kunren.world.cgroups import Cgroups
+from kunren.world.machine import offers_ipv6
 from kunren.world.programs import find_program
 
 _APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
@@ -44,6 +45,14 @@ _VETH = _UNSHARE + (
     "    ip.link('add', ifname='k0', kind='veth', peer='k1')\n"
     "    ip.link('add', ifname='kb', kind='bridge')\n"
 )
+_IPV6 = (
+    "import subprocess\n"
+    "from kunren.world.agent import netlink\n"
+    "netlink.set_up('lo')\n"
+    "netlink.address('lo', '3fff::1/128', True)\n"
+    "netlink.rule('blackhole', '3fff::/20', 254, 30000, True, ipv6=True)\n"
+    "subprocess.run({command!r}, env={env!r}, check=True)\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,7 @@ def examine() -> list[Check]:
         _user_namespaces(),
         _probed("veth and bridge", _VETH, "links between the world's namespaces", "sudo modprobe -a veth bridge"),
         _nft(),
+        _ipv6(),
         _envoy(),
         _program("curl", "apt install curl", "fetches URLs in drills"),
         _program("dig", "apt install bind9-dnsutils", "asks the world's DNS by hand", "-v"),
@@ -125,6 +135,21 @@ def _nft() -> Check:
     if error:
         return Check("nft", False, True, purpose, error, "sudo modprobe -a nf_tables nft_nat nf_conntrack")
     return Check("nft", True, True, purpose, program.path)
+
+
+def _ipv6() -> Check:
+    purpose = "IPv6 in the world; without, everything has IPv4 alone"
+    program = find_program("nft")
+    if program is None:
+        return Check("ipv6", False, False, purpose, "nft is missing", "apt install nftables")
+    if not offers_ipv6():
+        remedy = "remove ipv6.disable=1 from the kernel's command line"
+        return Check("ipv6", False, False, purpose, "this kernel has none", remedy)
+    rules = "table ip6 k { chain c { type filter hook input priority filter; ct state established accept; }; }"
+    error = _fails(_UNSHARE + _IPV6.format(command=[program.path, rules], env=program.env))
+    if error:
+        return Check("ipv6", False, False, purpose, error, "kunren up --world FILE, with `ipv6: false` in it")
+    return Check("ipv6", True, False, purpose, "addresses, rules and firewalls")
 
 
 def _envoy() -> Check:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kunren.world import addresses
+from kunren.world import addresses, addresses6, dualstack
 from kunren.world.facts import LOOPBACK, Address, Fact, Namespace, Resolver, RouteFact, RuleFact, Ruleset
 from kunren.world.geography import nearest_place
 from kunren.world.interface import INTERNET, edge_namespace
@@ -36,15 +36,24 @@ def edge(spec: WorldSpec, place: Place) -> list[Fact]:
     """A place's edge location, and the internet's rules about it."""
     index = spec.places.index(place)
     namespace, network, device = edge_namespace(place.name), addresses.edge_network(index), edge_device(index)
+    address, address6 = addresses.edge_address(index), addresses6.edge_address(index)
     return [
         Namespace(namespace, ROUTER_SYSCTLS),
         Resolver(namespace, resolv_conf(addresses.PUBLIC_RESOLVER)),
-        *leaf(namespace, device, network, addresses.edge_address(index)),
-        RouteFact(INTERNET, EVERYWHERE, via=addresses.edge_address(index), device=device, table=_BACK_TABLE + index),
-        RuleFact(INTERNET, _BACK_RULE, mark=_MARK | index, table=_BACK_TABLE + index),
+        *leaf(namespace, device, network, address),
+        *dualstack.leaf(namespace, device, addresses6.edge_network(index), address6),
+        RouteFact(INTERNET, EVERYWHERE, via=address, device=device, table=_BACK_TABLE + index),
+        RouteFact(INTERNET, addresses6.EVERYWHERE, via=address6, device=device, table=_BACK_TABLE + index),
         *(
-            RuleFact(INTERNET, _ANYCAST_RULE, interface=each, table=_ANYCAST_TABLE + index)
-            for _, each in sources_of(spec, place)
+            fact
+            for six in (False, True)
+            for fact in (
+                RuleFact(INTERNET, _BACK_RULE, mark=_MARK | index, table=_BACK_TABLE + index, ipv6=six),
+                *(
+                    RuleFact(INTERNET, _ANYCAST_RULE, interface=each, table=_ANYCAST_TABLE + index, ipv6=six)
+                    for _, each in sources_of(spec, place)
+                ),
+            )
         ),
     ]
 
@@ -60,23 +69,24 @@ def sources_of(spec: WorldSpec, place: Place) -> list[tuple[Place | Region, str]
     return [(source, device) for source, device in links if nearest_place(spec, source) == place]
 
 
-def steered(device: str, index: int) -> Fact:
+def steered(device: str, index: int) -> list[Fact]:
     """Who comes by that link reaches the index-th edge location, wherever it is next to."""
-    return RuleFact(INTERNET, _STEERED_RULE, interface=device, table=_ANYCAST_TABLE + index)
+    table = _ANYCAST_TABLE + index
+    return [RuleFact(INTERNET, _STEERED_RULE, interface=device, table=table, ipv6=six) for six in (False, True)]
 
 
 def remembering() -> list[Fact]:
     """The internet's memory of the edge from which a flow came."""
     listed = ", ".join(f'"{edge_device(index)}" : {_MARK | index:#x}' for index in range(_EDGES_MAX))
     text = (
-        "table ip edges {\n"
-        "  chain remember {\n"
+        "table {family} edges {{\n"
+        "  chain remember {{\n"
         "    type filter hook prerouting priority -150; policy accept;\n"
-        f"    ct state new ct mark set iifname map {{ {listed} }}\n"
+        f"    ct state new ct mark set iifname map {{{{ {listed} }}}}\n"
         f"    ct direction reply ct mark & {_MARK:#x} != 0 meta mark set ct mark\n"
-        "  }\n}\n"
+        "  }}\n}}\n"
     )
-    return [Ruleset(INTERNET, text, "edges")]
+    return [Ruleset(INTERNET, text.format(family=family), "edges", family) for family in ("ip", "ip6")]
 
 
 def anycast(spec: WorldSpec, own: Sequence[str], table: str, texts: Mapping[str, str]) -> list[Fact]:
@@ -85,14 +95,17 @@ def anycast(spec: WorldSpec, own: Sequence[str], table: str, texts: Mapping[str,
     facts: list[Fact] = []
     for number, (name, text) in enumerate(texts.items()):
         index = next(position for position, each in enumerate(spec.places) if each.name == name)
-        namespace, via, device = edge_namespace(name), addresses.edge_address(index), edge_device(index)
+        namespace, device = edge_namespace(name), edge_device(index)
         if text:
             facts.append(Ruleset(namespace, text, table))
         for address in own:
-            facts.append(Address(namespace, LOOPBACK, f"{address}/32"))
-            facts.append(RouteFact(INTERNET, f"{address}/32", via=via, device=device, table=_ANYCAST_TABLE + index))
+            via, block = addresses.edge_address(index), f"{address}/32"
+            if ":" in address:
+                via, block = addresses6.edge_address(index), f"{address}/128"
+            facts.append(Address(namespace, LOOPBACK, block))
+            facts.append(RouteFact(INTERNET, block, via=via, device=device, table=_ANYCAST_TABLE + index))
             if number == 0:
-                facts.append(RouteFact(INTERNET, f"{address}/32", via=via, device=device))
+                facts.append(RouteFact(INTERNET, block, via=via, device=device))
     return facts
 
 

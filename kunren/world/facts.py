@@ -48,15 +48,17 @@ class Resolver(msgspec.Struct, frozen=True, tag_field="kind", tag="resolver"):
 
 
 class Ruleset(msgspec.Struct, frozen=True, tag_field="kind", tag="ruleset"):
-    """One nft table of the namespace, whole: a new text replaces the old one in one transaction."""
+    """One nft table of the namespace, whole: a new text replaces the old one in one transaction. `family` is nft's: ip
+    or ip6."""
 
     namespace: str
     text: str
     table: str = "kunren"
+    family: str = "ip"
 
     @property
     def key(self) -> tuple[str, ...]:
-        return ("ruleset", self.namespace, self.table)
+        return ("ruleset", self.namespace, self.family, self.table)
 
     @property
     def namespaces(self) -> frozenset[str]:
@@ -115,7 +117,7 @@ class Tunnel(msgspec.Struct, frozen=True, tag_field="kind", tag="tunnel"):
 
 
 class Address(msgspec.Struct, frozen=True, tag_field="kind", tag="address"):
-    """An address with its prefix length on a device."""
+    """An address with its prefix length on a device, on which an IPv6 one switches IPv6 on."""
 
     namespace: str
     device: str
@@ -160,11 +162,14 @@ class RuleFact(msgspec.Struct, frozen=True, tag_field="kind", tag="rule"):
     table: int = MAIN_TABLE
     mark: int = 0
     interface: str | None = None
+    ipv6: bool = False
 
     @property
     def key(self) -> tuple[str, ...]:
+        family = "ip6" if self.ipv6 else "ip"
         return (
-            "rule", self.namespace, str(self.preference), self.source or "", str(self.mark), self.interface or "",
+            "rule", self.namespace, family, str(self.preference), self.source or "", str(self.mark),
+            self.interface or "",
         )  # fmt: skip
 
     @property
@@ -180,6 +185,20 @@ _ORDER: dict[str, int] = {
     )
 }
 _REPLACED_IN_PLACE = frozenset({"ruleset", "resolver", "route"})
+
+
+def is_ipv6(fact: Fact) -> bool:
+    """Is it of use only where the kernel has IPv6."""
+    match fact:
+        case Address():
+            return ":" in fact.address
+        case RouteFact():
+            return ":" in fact.destination
+        case RuleFact():
+            return fact.ipv6
+        case Ruleset():
+            return fact.family == "ip6"
+    return False
 
 
 @dataclass(frozen=True, slots=True)

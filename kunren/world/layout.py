@@ -66,8 +66,12 @@ _LOCAL_FLOW_TABLE = 900
 _LOCAL_FLOW_RULE, _VPC_RULE, _FLOW_RULE, _SUBNET_RULE, _NO_ROUTE_RULE = 90, 100, 500, 1000, 30000
 
 HOST_SYSCTLS = (
-    # New links only: loopback keeps ::1, which programs expect.
+    # New links only, until they get an address: loopback keeps ::1, which programs expect.
     ("net/ipv6/conf/default/disable_ipv6", "1"),
+    # Addresses are of the plan alone, and there at once.
+    ("net/ipv6/conf/default/accept_ra", "0"),
+    ("net/ipv6/conf/default/accept_dad", "0"),
+    ("net/ipv6/conf/all/accept_dad", "0"),
     ("net/ipv4/ip_unprivileged_port_start", "0"),
     ("net/ipv4/ping_group_range", "0 0"),
 )
@@ -83,8 +87,12 @@ ROUTER_SYSCTLS = (
     ("net/netfilter/nf_conntrack_tcp_loose", "0"),
     # What refuses a marked packet takes its route.
     ("net/ipv4/fwmark_reflect", "1"),
+    ("net/ipv6/fwmark_reflect", "1"),
+    ("net/ipv6/conf/all/forwarding", "1"),
+    ("net/ipv6/ip_nonlocal_bind", "1"),
     # Frames within a subnet are not the router's business, whatever the host has set for bridges.
     ("net/bridge/bridge-nf-call-iptables", "0"),
+    ("net/bridge/bridge-nf-call-ip6tables", "0"),
 )
 
 
@@ -139,7 +147,7 @@ def region(name: str, index: int) -> list[Fact]:
     """A region: its router, which has the service endpoints' address, and the namespace of functions without a VPC."""
     namespace, functions = region_namespace(name), functions_namespace(name)
     network, router = addresses.region_network(index), addresses.region_router(index)
-    outer, inner = _link(64 + index)
+    outer, inner = _link(FIRST_REGION_LINK + index)
     device = region_device(index)
     egress = addresses.function_egress(index)
     return [
@@ -451,6 +459,7 @@ def leaf(namespace: str, device: str, network: IPv4Network, address: str) -> lis
 
 LINKS = IPv4Network("198.18.16.0/20")
 """The addresses of links between namespaces, which are nobody's own."""
+FIRST_REGION_LINK = 64
 _FIRST_VPC_LINK = 128
 vpc_link_count = LINKS.num_addresses // 2 - _FIRST_VPC_LINK
 

@@ -2,9 +2,10 @@
 
     python -I -S relay.py < orders > answers
 
-The first order says how far everything is: {"blocks": [[network, mask, site], ...], "one_way_ms": {site: {site: ms}},
-"jitter": share, "loss": share, "rate_mbit": number}. Then {"join": name, "site": site, "inner": [path of a network
-namespace, device], "outer": [path, device]}, answered by its name once the two TUN devices are joined.
+The first order says how far everything is: {"blocks": [[bytes of an address, network, mask, site], ...],
+"one_way_ms": {site: {site: ms}}, "jitter": share, "loss": share, "rate_mbit": number}. Then {"join": name, "site":
+site, "inner": [path of a network namespace, device], "outer": [path, device]}, answered by its name once the two TUN
+devices are joined.
 
 How it works. A packet that leaves a site (read from its inner device) waits for as long as its destination is away,
 then enters the internet by the outer device. What comes the other way is passed on at once: its sender's link has
@@ -29,6 +30,7 @@ from typing import Any
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
 CLONE_NEWNET = 0x40000000
+MULTICAST = 0xFF
 PACKETS_AT_ONCE = 64
 WAITING_MAX = 200_000
 PACKET_MAX = 65_536
@@ -39,7 +41,7 @@ class Plan:
     """Who has which address, and how far the sites are from each other."""
 
     def __init__(self, told: dict[str, Any]) -> None:
-        self._blocks = [(network, mask, site) for network, mask, site in told["blocks"]]
+        self._blocks = [(length, network, mask, site) for length, network, mask, site in told["blocks"]]
         self._one_way_s: dict[str, dict[str, float]] = {
             site: {other: float(ms) / 1000 for other, ms in row.items()} for site, row in told["one_way_ms"].items()
         }
@@ -52,8 +54,11 @@ class Plan:
         """Whose a destination is; "" for nobody's."""
         found = self._sites.get(address)
         if found is None:
-            number = int.from_bytes(address, "big")
-            found = next((site for network, mask, site in self._blocks if number & mask == network), "")
+            number, size = int.from_bytes(address, "big"), len(address)
+            found = next(
+                (site for length, network, mask, site in self._blocks if length == size and number & mask == network),
+                "",
+            )
             if len(self._sites) < 65_536:
                 self._sites[address] = found
         return found
@@ -82,11 +87,12 @@ class Relay:
     def send(self, link: Link, packet: bytes, now: float) -> None:
         """A packet leaves the site."""
         plan = self._plan
-        if len(packet) < 20 or packet[0] >> 4 != 4 or len(self._waiting) >= WAITING_MAX:
+        destination = _destination(packet)
+        if not destination or len(self._waiting) >= WAITING_MAX:
             return
         if plan.loss and random.random() < plan.loss:
             return
-        other = plan.site(packet[16:20])
+        other = plan.site(destination)
         due = now
         if plan.bytes_per_s:
             link.busy_until = max(now, link.busy_until) + len(packet) / plan.bytes_per_s
@@ -109,6 +115,13 @@ class Relay:
             _, _, device, packet = heapq.heappop(waiting)
             _write(device, packet)
         return waiting[0][0] - now if waiting else None
+
+
+def _destination(packet: bytes) -> bytes:
+    """Where an IPv4 or IPv6 packet goes; nothing for what is neither, or of the link alone."""
+    if len(packet) >= 40 and packet[0] >> 4 == 6:
+        return packet[24:40] if packet[24] != MULTICAST else b""
+    return packet[16:20] if len(packet) >= 20 and packet[0] >> 4 == 4 else b""
 
 
 def attach(path: str, device: str) -> int:

@@ -53,6 +53,9 @@ class WorldSpec:
     distance: Distance | None = None
     """How links between sites behave; None: they are as short as this machine's."""
 
+    ipv6: bool = True
+    """Whether there is IPv6 in it: not where this machine's kernel has none."""
+
     def place(self, name: str) -> Place | None:
         return next((each for each in self.places if each.name == name), None)
 

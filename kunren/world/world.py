@@ -26,7 +26,7 @@ import msgspec
 
 from kunren.core.clock import Clock
 from kunren.settings import Settings
-from kunren.world import addresses, edges, facts, layout, trust
+from kunren.world import addresses, dualstack, edges, facts, layout, trust
 from kunren.world.agent.filesystem import NETNS_DIR, RESOLV_CONF, RESOLV_DIR
 from kunren.world.broken_links import BrokenLink, broken_links, dark_edges
 from kunren.world.channel import Answer, Channel, RulesetRefused
@@ -132,7 +132,7 @@ class World:
         )
         try:
             self._agent_pid = await asyncio.wait_for(self._ready, START_WITHIN_S)
-            await self._apply("core", layout.core())
+            await self._apply("core", dualstack.core())
         except TimeoutError:
             await self.stop()
             raise WorldUnavailable(f"The world did not start within {START_WITHIN_S:.0f} seconds.") from None
@@ -176,6 +176,7 @@ class World:
         return {
             "running": self.running,
             "agent_pid": self._agent_pid,
+            "ipv6": self.spec.ipv6,
             "namespaces": namespaces,
             "parts": sorted(self._there),
             "processes": {process.name: pid for pid, process in self._processes.items()},
@@ -265,7 +266,7 @@ class World:
             known = ", ".join(each.name for each in self.spec.places)
             raise UnknownPlace(f"there is no place {place!r} in this world; there are {known}")
         new = f"place {place}" not in self._there
-        await self._ensure_site(f"place {place}", place, layout.place(place, self.spec.places.index(found)))
+        await self._ensure_site(f"place {place}", place, dualstack.place(place, self.spec.places.index(found)))
         if new:
             await self._source_came()
         return place_namespace(place)
@@ -313,7 +314,7 @@ class World:
     async def ensure_checkers(self, region: str) -> str:
         """A region's Route 53 health checkers, started if they were not; the name of their namespace. Raises ValueError
         for a region without."""
-        await self._ensure_site(f"checkers {region}", region, layout.checkers(region))
+        await self._ensure_site(f"checkers {region}", region, dualstack.checkers(region))
         return checkers_namespace(region)
 
     async def ensure_region(self, region: str) -> str:
@@ -321,7 +322,7 @@ class World:
         if found is None:
             raise UnknownRegion(f"there is no region {region!r} in this world")
         new = f"region {region}" not in self._there
-        await self._ensure_site(f"region {region}", region, layout.region(region, self.spec.regions.index(found)))
+        await self._ensure_site(f"region {region}", region, dualstack.region(region, self.spec.regions.index(found)))
         if new:
             await self._source_came()
         return region_namespace(region)
@@ -371,7 +372,9 @@ class World:
             listed: dict[str, str] = {}
             try:
                 for table in observer.tables:
-                    texts, _ = await self._agent().ask("counts", namespace=table.namespace, table=observer.table)
+                    texts, _ = await self._agent().ask(
+                        "counts", namespace=table.namespace, family="ip", table=observer.table
+                    )
                     listed.update(texts)
             except (NoSuchNamespace, RulesetRefused):
                 continue
@@ -389,6 +392,8 @@ class World:
 
     async def _apply(self, part: str, wanted: Iterable[facts.Fact]) -> None:
         """Make a part of the world exactly so."""
+        if not self.spec.ipv6:
+            wanted = (each for each in wanted if not facts.is_ipv6(each))
         async with self._lock(part):
             there = dict(self._there.get(part, {}))
             change = facts.difference(there, wanted)

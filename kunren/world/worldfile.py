@@ -13,7 +13,8 @@ default ones keep theirs:
     distance: {jitter: 0.05, loss: 0.001, rate_mbit: 100}
 
 A place may also have a `subdivision` (the two letters of a state of the United States) and `networks` (blocks that DNS
-takes for its addresses when a question names one as its client's subnet). `latencies_ms` are round trips between places
+takes for its addresses when a question names one as its client's subnet). `ipv6: false` makes a world without IPv6.
+`latencies_ms` are round trips between places
 and regions; those not stated follow from the distance. `distance` (true, or how links behave) makes packets take that
 long, as `kunren up --distance` does.
 """
@@ -123,7 +124,7 @@ def parse_world(text: str, name: str = "world file") -> WorldSpec:
     if document is None:
         return DEFAULT_WORLD
     top = _mapping(document, name)
-    _only(top, {"places", "regions", "default_place", "latencies_ms", "distance"}, name)
+    _only(top, {"places", "regions", "default_place", "latencies_ms", "distance", "ipv6"}, name)
     places = _PLACES + tuple(
         _place(entry, f"{name}: places[{number}]") for number, entry in enumerate(_list(top, "places", name))
     )
@@ -140,7 +141,10 @@ def parse_world(text: str, name: str = "world file") -> WorldSpec:
             top, {each.name for each in places} | {each.name for each in regions}, f"{name}: latencies_ms"
         ),
         distance=_distance(top.get("distance"), f"{name}: distance"),
+        ipv6=top.get("ipv6", True),
     )
+    if not isinstance(spec.ipv6, bool):
+        raise WorldFileError(f"{name}: ipv6: true or false is expected, not {spec.ipv6!r}")
     if not isinstance(spec.default_place, str) or spec.place(spec.default_place) is None:
         raise WorldFileError(f"{name}: default_place: there is no place {spec.default_place!r}")
     return spec

@@ -14,7 +14,8 @@ from ipaddress import IPv4Address
 from kunren.dataplane.dns import names
 from kunren.dataplane.dns.answer import NOERROR, NXDOMAIN, Answer
 from kunren.dataplane.dns.ec2_names import address_in, public_name, reversed_address
-from kunren.dataplane.dns.zones import ANY, NS, PTR, SOA, A, Node, Records, Routed, RRset, Zones
+from kunren.dataplane.dns.zones import AAAA, ANY, NS, PTR, SOA, A, Node, Records, Routed, RRset, Zones
+from kunren.world import addresses6
 from kunren.world.addresses import (
     NAME_SERVERS,
     customer_addresses,
@@ -97,7 +98,7 @@ def aws_answer(zones: Zones, spec: WorldSpec, name: bytes, rtype: int) -> Answer
         address = name_server_address(text)
         owner = list(names.suffixes(name))[-4 if text.endswith(".co.uk.") else -3]
         if address is not None:
-            return _address(address, name, rtype, owner, NAME_SERVER_TTL_S)
+            return _from_node(_name_server_node(spec, address), name, rtype, owner)
         return Answer(NOERROR if name == owner else NXDOMAIN, authority=(soa(owner),))
     if (customer := reversed_address(name)) is not None and (home := _region_of(spec, customer)) is not None:
         target = names.to_wire(public_name(str(customer), home))
@@ -155,6 +156,15 @@ def _service_address(name: bytes, index: int) -> str:
     if any(label == b"s3" or label.startswith(b"s3-") for label in labels):
         return s3_endpoint(index)
     return dynamodb_endpoint(index) if b"dynamodb" in labels else service_endpoint(index)
+
+
+def _name_server_node(spec: WorldSpec, address: str) -> Node:
+    four = IPv4Address(address)
+    node: Node = {A: Records(NAME_SERVER_TTL_S, (four.packed,))}
+    if not spec.ipv6:
+        return node
+    six = addresses6.NAME_SERVERS[int(four) - int(NAME_SERVERS.network_address)]
+    return {**node, AAAA: Records(NAME_SERVER_TTL_S, (six.packed,))}
 
 
 def _address(address: str, name: bytes, rtype: int, owner: bytes, ttl: int = ENDPOINT_TTL_S) -> Answer:

@@ -16,12 +16,15 @@ from ipaddress import ip_network
 
 from kunren.dataplane.dns import positions
 from kunren.dataplane.dns.blocks import Blocks
-from kunren.world.addresses import edge_network, place_network, region_network
+from kunren.world import addresses, addresses6
 from kunren.world.geography import distance_km, round_trip_ms
 from kunren.world.spec import Place, WorldSpec
 
 EVERYWHERE = "*"
 ADDRESSES_KNOWN_MAX = 8192
+_NETWORKS_OF_PLACES = (
+    addresses.place_network, addresses.edge_network, addresses6.place_network, addresses6.edge_network,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,12 @@ class Geography:
         self._places = {each.name: self._place(each) for each in spec.places}
         self._regions = {each.name: self._region(each.name) for each in spec.regions}
         for index, place in enumerate(spec.places):
-            for network in (str(place_network(index)), str(edge_network(index)), *place.networks):
-                blocks[network] = self._places[place.name]
+            own = (each(index) for each in _NETWORKS_OF_PLACES)
+            for block in (*map(str, own), *place.networks):
+                blocks[block] = self._places[place.name]
         for index, region in enumerate(spec.regions):
-            blocks[str(region_network(index))] = self._regions[region.name]
+            for network in (addresses.region_network(index), addresses6.region_network(index)):
+                blocks[str(network)] = self._regions[region.name]
         self._blocks = Blocks.build(blocks)
         default = self._places.get(spec.default_place)
         self.nowhere = (

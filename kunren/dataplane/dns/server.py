@@ -16,7 +16,7 @@ import math
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_network
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from kunren.core.clock import Clock
@@ -32,6 +32,7 @@ from kunren.dataplane.dns.resolver import Resolver
 from kunren.dataplane.dns.transport import TCP_BACKLOG, Responder, TcpListener, UdpListener
 from kunren.dataplane.dns.vpc_names import VpcNames
 from kunren.dataplane.dns.zones import A, NameRecords, Zone, Zones
+from kunren.world import addresses6
 from kunren.world.addresses import NAME_SERVERS, PUBLIC_RESOLVER, client_address, region_router
 from kunren.world.interface import INTERNET
 from kunren.world.spec import WorldSpec
@@ -102,7 +103,9 @@ class DnsServer:
         self._spec = spec
         self._port = port
         self._resolver_address = resolver_address
-        self._name_servers = frozenset(str(each) for each in name_servers)
+        pairs = zip(name_servers, addresses6.NAME_SERVERS, strict=False)
+        self._name_servers = {str(each): str(four) for four, six in pairs for each in (four, six)}
+        """By each of their addresses: the IPv4 one, by which zones are published."""
         self._endpoint_asked = endpoint_asked
         places = [each.name for each in spec.places]
         self._default_client = client_address(places.index(spec.default_place) if spec.default_place in places else 0)
@@ -165,12 +168,12 @@ class DnsServer:
 
     def _site(self, peer: str) -> _Site:
         """The public resolver's site for a client's network; all outside of the world's addresses share one."""
-        network = peer.rpartition(".")[0]
+        network = ":".join(peer.split(":")[:4]) if ":" in peer else peer.rpartition(".")[0]
         site = self._sites.get(network)
         if site is None:
             if len(self._sites) >= SITES_MAX:
                 network = ""
-            subnet = f"{network}.0/24" if network else None
+            subnet = str(ip_network(f"{peer}/{64 if ':' in peer else 24}", strict=False)) if network else None
             client = Client(self._resolver_address, subnet, self.geography.of(subnet or peer))
             site = self._sites.setdefault(network, _Site(self._new_resolver(), client))
         return site
@@ -186,7 +189,8 @@ class DnsServer:
     async def start(self) -> None:
         """Open the internet's sockets. Raises what `open_socket` raises."""
         self._internet = _Listeners()
-        await self._internet.open(self._world, self._clock, INTERNET, "0.0.0.0", self._port, self._answer_internet)
+        for address in ("0.0.0.0", "::") if self._spec.ipv6 else ("0.0.0.0",):
+            await self._internet.open(self._world, self._clock, INTERNET, address, self._port, self._answer_internet)
 
     async def stop(self) -> None:
         for vpc_id in list(self._vpcs):
@@ -237,10 +241,10 @@ class DnsServer:
                 served[2].close()
 
     def _answer_internet(self, packet: bytes, asked: str, peer: str, tcp: bool) -> bytes | None:
-        if asked == self._resolver_address:
+        if asked in (self._resolver_address, addresses6.PUBLIC_RESOLVER):
             return self._recurse(self._site(peer), packet, peer, tcp)
         if asked in self._name_servers:
-            return self._authorize(packet, asked, peer, tcp)
+            return self._authorize(packet, self._name_servers[asked], peer, tcp)
         query = self._parsed(packet)
         if not isinstance(query, Query):
             return query
@@ -425,11 +429,10 @@ class _Listeners:
         self, world: SocketOpener, clock: Clock, namespace: str, address: str, port: int, respond: Responder
     ) -> None:
         """One UDP and one TCP socket on an address."""
-        udp = await world.open_socket(namespace, socket.AF_INET, socket.SOCK_DGRAM, bind=(address, port))
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        udp = await world.open_socket(namespace, family, socket.SOCK_DGRAM, bind=(address, port))
         self._open.append(UdpListener(udp, respond))
-        tcp = await world.open_socket(
-            namespace, socket.AF_INET, socket.SOCK_STREAM, bind=(address, port), listen=TCP_BACKLOG
-        )
+        tcp = await world.open_socket(namespace, family, socket.SOCK_STREAM, bind=(address, port), listen=TCP_BACKLOG)
         listener = TcpListener(respond, clock)
         self._open.append(listener)
         await listener.start(tcp)

@@ -24,8 +24,8 @@ RECEIVE_BUFFER_BYTES = 1 << 20
 TCP_CONNECTIONS_MAX = 512
 TCP_IDLE_S = 10.0
 TCP_BACKLOG = 128
-_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
-_INFO = struct.Struct("=I4s4s")
+_PKTINFO, _PKTINFO6 = getattr(socket, "IP_PKTINFO", 8), 50
+_INFO, _INFO6 = struct.Struct("=I4s4s"), struct.Struct("=16sI")
 
 
 class UdpListener:
@@ -38,7 +38,10 @@ class UdpListener:
         self.answered = 0
         self.unsent = 0
         sock.setblocking(False)
-        sock.setsockopt(socket.SOL_IP, _PKTINFO, 1)
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        else:
+            sock.setsockopt(socket.SOL_IP, _PKTINFO, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(sock.fileno(), self._readable)
@@ -56,10 +59,12 @@ class UdpListener:
             for level, kind, data in ancillary:
                 if level == socket.SOL_IP and kind == _PKTINFO:
                     asked = socket.inet_ntoa(data[8:12])
+                elif level == socket.IPPROTO_IPV6 and kind == _PKTINFO6:
+                    asked = socket.inet_ntop(socket.AF_INET6, data[:16])
             reply = respond(packet, asked, peer[0], False)
             if reply is None:
                 continue
-            source = [(socket.SOL_IP, _PKTINFO, _INFO.pack(0, socket.inet_aton(asked), bytes(4)))]
+            source = _source(asked)
             try:
                 sock.sendmsg([reply], source, 0, peer)
                 self.answered += 1
@@ -69,6 +74,13 @@ class UdpListener:
     def close(self) -> None:
         self._loop.remove_reader(self._sock.fileno())
         self._sock.close()
+
+
+def _source(address: str) -> list[tuple[int, int, bytes]]:
+    """What makes an answer leave from that address."""
+    if ":" in address:
+        return [(socket.IPPROTO_IPV6, _PKTINFO6, _INFO6.pack(socket.inet_pton(socket.AF_INET6, address), 0))]
+    return [(socket.SOL_IP, _PKTINFO, _INFO.pack(0, socket.inet_aton(address), bytes(4)))]
 
 
 class _TcpConnection(asyncio.Protocol):

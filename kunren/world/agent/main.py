@@ -18,7 +18,7 @@ from kunren.world.agent import confine, filesystem, frames
 from kunren.world.agent.network import Network, NoNamespace, RulesetRefused
 from kunren.world.agent.processes import Processes
 
-_IP_TRANSPARENT = 19
+_IP_TRANSPARENT, _IPV6_TRANSPARENT = 19, 75
 _DESCRIPTORS = 65536
 
 
@@ -81,20 +81,25 @@ class Agent:
         self._network.undo(message["fact"])
 
     def op_counts(self, message: dict[str, Any], fds: list[int], outgoing: list[int]) -> dict[str, str]:
-        return self._network.counts(message["namespace"], message["table"])
+        return self._network.counts(message["namespace"], message["family"], message["table"])
 
     def op_socket(self, message: dict[str, Any], fds: list[int], outgoing: list[int]) -> None:
         self._network.enter(message["namespace"])
         made = socket.socket(message["family"], message["type"])
         try:
             made.setblocking(False)
+            if made.family == socket.AF_INET6:  # IPv4 has sockets of its own
+                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             stream = made.type == socket.SOCK_STREAM
             if stream and message["bind"]:
                 made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if message["reuse_port"]:
                 made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if message["transparent"]:
-                made.setsockopt(socket.SOL_IP, _IP_TRANSPARENT, 1)
+                if made.family == socket.AF_INET6:
+                    made.setsockopt(socket.IPPROTO_IPV6, _IPV6_TRANSPARENT, 1)
+                else:
+                    made.setsockopt(socket.SOL_IP, _IP_TRANSPARENT, 1)
             if message["bind"]:
                 made.bind(tuple(message["bind"]))
             if message["listen"] is not None:

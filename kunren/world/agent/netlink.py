@@ -41,6 +41,7 @@ _ERROR = struct.Struct("=IHHIIi")
 _MSG_ERROR = 2
 _UP = 1
 _PROTO_STATIC = 4
+_NO_DUPLICATE_DETECTION = 0x02  # IFA_F_NODAD: an address may be used at once
 _ROUTE_KINDS = {"unicast": 1, "local": 2, "blackhole": 6, "unreachable": 7, "throw": 9}
 _RULE_KINDS = {"lookup": 1, "blackhole": 6}
 _THERE_ALREADY = frozenset({errno.EEXIST})
@@ -85,9 +86,11 @@ def delete_link(name: str) -> None:
 
 
 def address(device: str, text: str, present: bool) -> None:
-    """Add or remove an address, given with its prefix length ("10.0.0.1/20")."""
+    """Add or remove an address, given with its prefix length ("10.0.0.1/20", "3fff::1/64")."""
     host, _, prefix = text.partition("/")
-    fields = {"family": socket.AF_INET, "prefixlen": int(prefix), "scope": 0}
+    fields = {"family": _family(host), "prefixlen": int(prefix), "scope": 0}
+    if fields["family"] == socket.AF_INET6:
+        fields["flags"] = _NO_DUPLICATE_DETECTION
     attributes = [("IFA_LOCAL", host), ("IFA_ADDRESS", host)]
     try:
         fields["index"] = index(device)
@@ -105,7 +108,7 @@ def route(kind: str, destination: str, via: str | None, device: str | None, tabl
     """Add or remove a route: unicast, local, blackhole, unreachable or throw; only the first two need a device."""
     host, _, prefix = destination.partition("/")
     fields = {
-        "family": socket.AF_INET,
+        "family": _family(host),
         "dst_len": int(prefix),
         "table": table if table < 256 else 0,
         "proto": _PROTO_STATIC,
@@ -130,6 +133,10 @@ def route(kind: str, destination: str, via: str | None, device: str | None, tabl
         _ask(rtmsg, _DELROUTE, 0, fields, attributes, _GONE_ALREADY)
 
 
+def _family(address: str) -> int:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
 def _scope(kind: str, via: str | None) -> int:
     """Universe, link or host: how far away the destination is, which the kernel checks."""
     if kind == "local":
@@ -145,10 +152,13 @@ def rule(
     present: bool,
     mark: int = 0,
     interface: str | None = None,
+    *,
+    ipv6: bool = False,
 ) -> None:
     """Add or remove a policy rule: packets from `source` (any, when None), with that mark (any, when 0), that came in
     by the interface (any, when None; it need not exist), look their route up in the table."""
-    fields: dict[str, Any] = {"family": socket.AF_INET, "table": table if table < 256 else 0}
+    family = socket.AF_INET6 if ipv6 else socket.AF_INET
+    fields: dict[str, Any] = {"family": family, "table": table if table < 256 else 0}
     fields["action"] = _RULE_KINDS[kind]
     attributes: list[tuple[str, Any]] = [("FRA_PRIORITY", preference)]
     if source:

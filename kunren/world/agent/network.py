@@ -13,8 +13,6 @@ from typing import Any
 from kunren.world.agent import kernel, netlink
 from kunren.world.agent.filesystem import NETNS_DIR, RESOLV_DIR
 
-_FAMILY = "ip"
-
 
 class NoNamespace(Exception):
     """The namespace named does not exist."""
@@ -32,7 +30,7 @@ class Network:
         self._nft_env = dict(nft_env)
         self._inside: str | None = None
         self._missing: dict[str, list[tuple[str, str]]] = {}  # settings that the kernel had no place for, by namespace
-        self._with_rules: set[tuple[str, str]] = set()  # namespace and table
+        self._with_rules: set[tuple[str, str, str]] = set()  # namespace, family and table
         self._makers: dict[str, Callable[[dict[str, Any]], None]] = {
             "namespace": self._make_namespace,
             "resolver": self._make_resolver,
@@ -131,22 +129,22 @@ class Network:
 
     def _make_ruleset(self, fact: dict[str, Any]) -> None:
         # A deletion in the transaction makes the kernel wait for its readers (10 ms): not where there is nothing.
-        which = (fact["namespace"], fact["table"])
-        replaces = f"delete table {_FAMILY} {fact['table']}\n" if which in self._with_rules else ""
+        which = (fact["namespace"], fact["family"], fact["table"])
+        replaces = f"delete table {fact['family']} {fact['table']}\n" if which in self._with_rules else ""
         self._run_nft(fact["namespace"], replaces + fact["text"])
         if self._missing.get(fact["namespace"]):
             self._set(fact["namespace"], self._missing[fact["namespace"]])
         self._with_rules.add(which)
 
     def _undo_ruleset(self, fact: dict[str, Any]) -> None:
-        which = (fact["namespace"], fact["table"])
+        which = (fact["namespace"], fact["family"], fact["table"])
         if which in self._with_rules:
-            self._run_nft(fact["namespace"], f"delete table {_FAMILY} {fact['table']}\n")
+            self._run_nft(fact["namespace"], f"delete table {fact['family']} {fact['table']}\n")
             self._with_rules.discard(which)
 
-    def counts(self, namespace: str, table: str) -> dict[str, str]:
+    def counts(self, namespace: str, family: str, table: str) -> dict[str, str]:
         """The elements of a table's sets in nft's words, by set; nft reads the sets in the order of the table."""
-        listed = self._run_nft(namespace, f"list table {_FAMILY} {table}\n", "-nn")
+        listed = self._run_nft(namespace, f"list table {family} {table}\n", "-nn")
         return {each.split(" ", 1)[0]: each for each in listed.partition("\n\tchain ")[0].split("\n\tset ")[1:]}
 
     def _run_nft(self, namespace: str, text: str, *options: str) -> str:
@@ -193,8 +191,15 @@ class Network:
         netlink.delete_link(fact["name"])
 
     def _address(self, fact: dict[str, Any], present: bool) -> None:
+        """IPv6 is off on every device (but loopback) until it has an address, so that no link-local one ever passes a
+        firewall that does not know of it."""
         self.enter(fact["namespace"])
-        netlink.address(fact["device"], fact["address"], present)
+        device, six = fact["device"], ":" in fact["address"] and fact["device"] != "lo"
+        if six and present:
+            _write_sysctl(f"net/ipv6/conf/{device}/disable_ipv6", "0")
+        netlink.address(device, fact["address"], present)
+        if six and not present and not _has_ipv6(device):
+            _write_sysctl(f"net/ipv6/conf/{device}/disable_ipv6", "1")
 
     def _route(self, fact: dict[str, Any], present: bool) -> None:
         self.enter(fact["namespace"])
@@ -203,7 +208,14 @@ class Network:
     def _rule(self, fact: dict[str, Any], present: bool) -> None:
         self.enter(fact["namespace"])
         netlink.rule(
-            fact["action"], fact["source"], fact["table"], fact["preference"], present, fact["mark"], fact["interface"]
+            fact["action"],
+            fact["source"],
+            fact["table"],
+            fact["preference"],
+            present,
+            fact["mark"],
+            fact["interface"],
+            ipv6=fact["ipv6"],
         )
 
 
@@ -211,6 +223,12 @@ def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
+
+
+def _has_ipv6(device: str) -> bool:
+    """Has the device an IPv6 address of more than its link."""
+    with open("/proc/self/net/if_inet6") as file:
+        return any(words[5] == device and words[3] == "00" for words in map(str.split, file))
 
 
 def _write_sysctl(key: str, value: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from kunren.core.clock import SystemClock
 from kunren.settings import Settings
 from kunren.world.network import Firewall, FirewallRule, ResolverSettings, Route, SubnetNetwork, VpcNetwork, Workload
+from kunren.world.spec import WorldSpec
 from kunren.world.world import World
 from kunren.world.worldfile import DEFAULT_WORLD
 
@@ -29,7 +31,7 @@ class Net:
         self.tasks: list[asyncio.Task[None]] = []
 
     async def serve(self, namespace: str, port: int, says: str, address: str = "0.0.0.0") -> None:
-        listener = await self.world.open_socket(namespace, bind=(address, port), listen=16)
+        listener = await self.world.open_socket(namespace, _family(address), bind=(address, port), listen=16)
         loop = asyncio.get_running_loop()
 
         async def answer() -> None:
@@ -44,7 +46,7 @@ class Net:
     async def ask(self, namespace: str, address: str, port: int = 80, within_s: float = 5.0) -> str:
         """What the server says; the name of the exception where none answers."""
         loop = asyncio.get_running_loop()
-        with await self.world.open_socket(namespace) as client:
+        with await self.world.open_socket(namespace, _family(address)) as client:
             try:
                 async with asyncio.timeout(within_s):
                     await loop.sock_connect(client, (address, port))
@@ -57,7 +59,11 @@ class Net:
         return await self.ask(namespace, address, port, within_s=0.3) == "TimeoutError"
 
 
-WorldMaker = Callable[[], AbstractAsyncContextManager[Net]]
+def _family(address: str) -> int:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+WorldMaker = Callable[..., AbstractAsyncContextManager[Net]]
 
 
 @pytest.fixture
@@ -70,8 +76,8 @@ def state(tmp_path: Path) -> Path:
 @pytest.fixture
 def running(state: Path) -> WorldMaker:
     @asynccontextmanager
-    async def make() -> AsyncIterator[Net]:
-        world = World(Settings(state), DEFAULT_WORLD, SystemClock())
+    async def make(spec: WorldSpec = DEFAULT_WORLD) -> AsyncIterator[Net]:
+        world = World(Settings(state), spec, SystemClock())
         net = Net(world)
         await world.start()
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import time
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ import pytest
 
 from kunren.core.clock import SystemClock
 from kunren.settings import Settings
-from kunren.world import layout
+from kunren.world import addresses, addresses6, layout
 from kunren.world.distance import plan, stretched
 from kunren.world.facts import Tunnel, Veth, difference
 from kunren.world.interface import INTERNET
@@ -59,7 +60,8 @@ def test_packets_take_as_long_as_the_way_and_the_link_comes_back_when_its_progra
 
     async def took(world, place, address):
         loop = asyncio.get_running_loop()
-        with await world.open_socket(f"place-{place}") as client:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with await world.open_socket(f"place-{place}", family) as client:
             began = time.monotonic()
             await asyncio.wait_for(loop.sock_connect(client, (address, 80)), 5)
             return time.monotonic() - began
@@ -70,8 +72,11 @@ def test_packets_take_as_long_as_the_way_and_the_link_comes_back_when_its_progra
         try:
             for place in ("london", "tokyo", "paris"):
                 await world.ensure_place(place)
-            london = layout.addresses.client_address([each.name for each in spec.places].index("london"))
+            index = [each.name for each in spec.places].index("london")
+            london, london6 = addresses.client_address(index), addresses6.client_address(index)
             listener = await world.open_socket("place-london", bind=("0.0.0.0", 80), listen=16)
+            with await world.open_socket("place-london", socket.AF_INET6, bind=("::", 80), listen=16):
+                assert await took(world, "tokyo", london6) > 0.2
             with listener:
                 far, near = await took(world, "tokyo", london), await took(world, "paris", london)
                 assert far > 0.2

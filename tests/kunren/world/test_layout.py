@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network, ip_address
 
 import pytest
 
-from kunren.world import addresses, edges, layout
+from kunren.world import addresses, addresses6, dualstack, edges, layout
 from kunren.world.facts import Address, Namespace, RouteFact, Veth, difference
 from kunren.world.network import Route, SubnetNetwork
 from kunren.world.worldfile import DEFAULT_WORLD
@@ -14,11 +14,11 @@ from kunren.world.worldfile import DEFAULT_WORLD
 
 def every_part():
     spec = DEFAULT_WORLD
-    parts = [layout.core()]
-    parts += [layout.place(each.name, number) for number, each in enumerate(spec.places)]
+    parts = [dualstack.core()]
+    parts += [dualstack.place(each.name, number) for number, each in enumerate(spec.places)]
     parts += [edges.remembering(), *(edges.edge(spec, each) for each in spec.places)]
-    parts += [layout.checkers(each) for each in addresses.CHECKER_REGIONS]
-    return parts + [layout.region(each.name, number) for number, each in enumerate(spec.regions)]
+    parts += [dualstack.checkers(each) for each in addresses.CHECKER_REGIONS]
+    return parts + [dualstack.region(each.name, number) for number, each in enumerate(spec.regions)]
 
 
 def test_all_parts_of_the_default_world_fit_together():
@@ -32,7 +32,8 @@ def test_every_address_outside_of_vpcs_is_public_and_of_the_worlds_own_block():
     for part in every_part():
         for fact in part:
             if isinstance(fact, Address):
-                assert IPv4Address(fact.address.split("/")[0]) in addresses.PUBLIC
+                address = ip_address(fact.address.split("/")[0])
+                assert address in (addresses.PUBLIC if address.version == 4 else addresses6.PUBLIC)
 
 
 def test_every_device_name_fits_linux(example_vpc):

@@ -1,4 +1,4 @@
-"""A network namespace of its own for DNS tests: every address of 198.18.0.0/15 is local in it, port 53 is free in it.
+"""A network namespace of its own for DNS tests: every address of the world is local in it, port 53 is free in it.
 
 A small child process owns a user and a network namespace and opens sockets there on request, passing them back; the
 server under test and its clients then talk over real packets without root and without touching the host's network.
@@ -18,6 +18,7 @@ from collections.abc import Iterator
 import pytest
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+LOCAL6 = ("3fff::2", "3fff:0:1::41", "3fff:0:1::42", "3fff:0:4::10")
 LOCAL = ("198.18.0.0/15", "10.0.0.2/32", "10.1.0.2/32", "169.254.169.253/32")
 
 
@@ -46,7 +47,7 @@ class NamespaceOpener:
         reuse_port: bool = False,
         transparent: bool = False,
     ) -> socket.socket:
-        self._near.sendall(json.dumps([type, bind, listen]).encode())
+        self._near.sendall(json.dumps([family, type, bind, listen]).encode())
         body, fds, _, _ = socket.recv_fds(self._near, 4096, 1)
         if not fds:
             number, text = json.loads(body)
@@ -80,11 +81,15 @@ def _serve(control: socket.socket) -> None:
         route.link("set", index=loopback, state="up")
         for network in LOCAL:
             route.route("add", dst=network, oif=loopback, type="local", table=255, scope="host")
+        for address in LOCAL6:
+            route.addr("add", index=loopback, address=address, prefixlen=128, family=socket.AF_INET6)
     control.send(b"ready")
     while request := control.recv(4096):
-        kind, bind, listen = json.loads(request)
-        sock = socket.socket(socket.AF_INET, kind)
+        family, kind, bind, listen = json.loads(request)
+        sock = socket.socket(family, kind)
         try:
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if bind:
                 sock.bind((bind[0], bind[1]))

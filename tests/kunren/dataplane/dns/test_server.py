@@ -79,6 +79,20 @@ def test_dig_gets_answers_from_resolver_and_name_server_over_udp_and_tcp(namespa
     run(namespace, body)
 
 
+def test_resolver_and_name_servers_answer_over_ipv6_from_the_address_that_was_asked(namespace: Any) -> None:
+    async def body(server: DnsServer) -> None:
+        for extra in ((), ("+tcp",)):
+            text = await namespace.dig_async("@3fff::2", "www.example.com", *extra)
+            assert "www.example.com.\t60\tIN\tA\t10.0.0.1" in text and "SERVER: 3fff::2#53" in text, text
+            text = await namespace.dig_async("@3fff:0:1::41", "www.example.com", "+norec", *extra)
+            assert "flags: qr aa;" in text and "SERVER: 3fff:0:1::41#53" in text, text
+        assert "status: REFUSED" in await namespace.dig_async("@3fff:0:1::42", "www.example.com")
+        text = await namespace.dig_async("@3fff::2", "ns-520.awsdns-01.net", "AAAA", "+short")
+        assert text.strip() == "3fff:0:1::41"
+
+    run(namespace, body)
+
+
 def test_a_large_answer_is_truncated_over_udp_and_whole_over_tcp(namespace: Any) -> None:
     async def body(server: DnsServer) -> None:
         reply = await exchange(namespace, RESOLVER, "big.example.com", "TXT")

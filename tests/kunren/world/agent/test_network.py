@@ -26,7 +26,7 @@ kernel = Kernel("nft", {})
 network._write_sysctl = kernel.write
 kernel._set("eni-1", [("net/netfilter/nf_conntrack_udp_timeout", "30")])
 assert kernel.settings is None
-kernel.make({"kind": "ruleset", "namespace": "eni-1", "table": "kunren", "text": ""})
+kernel.make({"kind": "ruleset", "namespace": "eni-1", "family": "ip", "table": "kunren", "text": ""})
 print(kernel.settings)
 """
 
