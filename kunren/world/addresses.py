@@ -6,6 +6,7 @@
 | 198.18.1.0/24 | Route 53's authoritative name servers, every address of it |
 | 198.18.2.0/24 | Route 53's health checkers, a /27 for each region that AWS checks from |
 | 198.18.16.0/20 | links between the internet and what is joined to it |
+| 198.18.32.0/19 | where accelerators' flows enter VPCs, a /24 for each region: only edge locations have a way there |
 | 198.18.64.0/18 | client places, a /24 each, the client itself at .10 |
 | 198.18.128.0/18 | edge locations, a /24 each |
 | 198.18.192.0/18 | anycast addresses, from two halves: AWS's "network zones" |
@@ -30,6 +31,7 @@ CHECKER_REGIONS = (
     "sa-east-1",
 )  # fmt: skip
 """Where AWS has Route 53's health checkers (HealthCheckRegion)."""
+ENTRANCES = IPv4Network("198.18.32.0/19")
 _PLACES = IPv4Network("198.18.64.0/18")
 _EDGES = IPv4Network("198.18.128.0/18")
 ANYCAST = IPv4Network("198.18.192.0/18")
@@ -117,6 +119,11 @@ def customer_addresses(index: int) -> tuple[IPv4Address, IPv4Address]:
     """First and last public address that a region gives to network interfaces and load balancers."""
     network = region_network(index)
     return network[_FIRST_CUSTOMER], network[-2]
+
+
+def entrance_network(index: int) -> IPv4Network:
+    """The /24 by which accelerators' flows enter the index-th region's VPCs (0 to 31)."""
+    return _nth(ENTRANCES, 24, index)
 
 
 def _nth(block: IPv4Network, prefix: int, index: int) -> IPv4Network:

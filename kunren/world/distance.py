@@ -69,6 +69,7 @@ def plan(spec: WorldSpec, distance: Distance) -> dict[str, Any]:
             blocks += [(plan.place_network(index), place.name), (plan.edge_network(index), place.name)]
         blocks += [(plan.region_network(index), region.name) for index, region in enumerate(spec.regions)]
         blocks += [(plan.checker_network(region), region) for region in addresses.CHECKER_REGIONS]
+    blocks += [(addresses.entrance_network(index), region.name) for index, region in enumerate(spec.regions)]
     return {
         "blocks": [_block(network, site) for network, site in blocks],
         "one_way_ms": one_way,

@@ -16,6 +16,7 @@ from kunren.world.facts import LOOPBACK, Address, Fact, Namespace, Resolver, Rou
 from kunren.world.geography import nearest_place
 from kunren.world.interface import INTERNET, edge_namespace
 from kunren.world.layout import (
+    ENTRANCE_TABLE,
     EVERYWHERE,
     ROUTER_SYSCTLS,
     checkers_device,
@@ -28,7 +29,7 @@ from kunren.world.spec import Place, Region, WorldSpec
 
 _MARK = 0x2000_0000
 _BACK_TABLE, _ANYCAST_TABLE = 2000, 2100
-_BACK_RULE, _STEERED_RULE, _ANYCAST_RULE = 50, 55, 60
+_BACK_RULE, _ENTRANCE_RULE, _STEERED_RULE, _ANYCAST_RULE = 50, 52, 55, 60
 _EDGES_MAX = 64
 
 
@@ -44,6 +45,7 @@ def edge(spec: WorldSpec, place: Place) -> list[Fact]:
         *dualstack.leaf(namespace, device, addresses6.edge_network(index), address6),
         RouteFact(INTERNET, EVERYWHERE, via=address, device=device, table=_BACK_TABLE + index),
         RouteFact(INTERNET, addresses6.EVERYWHERE, via=address6, device=device, table=_BACK_TABLE + index),
+        RuleFact(INTERNET, _ENTRANCE_RULE, interface=device, table=ENTRANCE_TABLE),
         *(
             fact
             for six in (False, True)

@@ -16,7 +16,7 @@ from ipaddress import IPv4Network, collapse_addresses, ip_network
 
 from kunren.world import nft
 from kunren.world.acl import Border, acl_chains
-from kunren.world.network import Firewall, FirewallRule, NodeAddress
+from kunren.world.network import Entrance, Firewall, FirewallRule, NodeAddress
 
 UPLINK = "uplink"
 FLOW_MARK = 0x2000_0000
@@ -24,6 +24,8 @@ FLOW_MARK = 0x2000_0000
 LOCAL_FLOW_MARK = 0x1000_0000
 """A packet for a socket of the router's own that has another's address."""
 LINK_LOCAL_RESOLVER = "169.254.169.253"
+ENTRANCE_MARK = 0x0800_0000
+"""An answer to what came by an accelerator: it leaves by the uplink, whatever the routes of its subnet."""
 METADATA = "169.254.169.254"
 TIME_SERVICE = "169.254.169.123"
 
@@ -54,18 +56,22 @@ def vpc_rules(
     service_routes: Sequence[tuple[str, str]] = (),
     served: Sequence[str] = (),
     blocked: frozenset[str] = frozenset(),
+    entrances: Sequence[Entrance] = (),
 ) -> str:
     """The table of a VPC's namespace: translation at the uplink, network ACLs at the subnets' borders, and the security
     groups of load balancer nodes. `service_routes` are the ways of subnets (block) to AWS's own addresses (block): what
     takes one leaves under the VPC's own address of the uplink, which leads back here alone. `served` are the devices by
     which endpoints to load balancers come, whose groups have been asked about the client itself by then. `blocked` are
-    private addresses whose public ones carry nothing."""
-    parts = acl_chains(borders, resolver, public, FLOW_MARK)
+    private addresses whose public ones carry nothing. `entrances` are where accelerators' flows come in: translated as
+    public addresses are, but nothing leaves by them of its own."""
+    arriving = {**public, **{each.address: each.private for each in entrances if each.private}}
+    parts = acl_chains(borders, resolver, arriving, FLOW_MARK)
     to_services = [f'oifname "{UPLINK}" ip saddr {subnet} ip daddr {service}' for subnet, service in service_routes]
     if public:
+        parts.append(nft.address_map("leaving", sorted((private, address) for address, private in public.items())))
+    if arriving:
         parts += [
-            nft.address_map("arriving", sorted(public.items())),
-            nft.address_map("leaving", sorted((private, address) for address, private in public.items())),
+            nft.address_map("arriving", sorted(arriving.items())),
             nft.chain(
                 "prerouting",
                 "nat",
@@ -75,18 +81,26 @@ def vpc_rules(
                 [f'iifname "{UPLINK}" dnat to ip daddr map @arriving'],
             ),
         ]
+    if entrances:
+        entered = f"ct original ip daddr {nft.among([each.address for each in entrances])}"
+        mark = f"meta mark set {ENTRANCE_MARK:#x}"
+        # Answers, after balanced flows are marked with the routes of their node's subnet; and what arrives at a socket
+        # of the router's own, which answers with the mark of what it accepts.
+        answers_marked = [f"ct direction reply {entered} {mark}"]
+        parts.append(nft.chain("entered", "filter", "prerouting", "mangle + 20", "accept", answers_marked))
+        parts.append(nft.chain("entered_here", "filter", "input", "mangle", "accept", [f"{entered} {mark}"]))
     leaving = [f"{way} masquerade" for way in to_services]
     leaving += [f'oifname "{UPLINK}" snat to ip saddr map @leaving'] if public else []
     if leaving:
         parts.append(nft.chain("postrouting", "nat", "postrouting", "srcnat", "accept", leaving))
     # Who was reached by translation may answer by it, with or without a public address of its own.
     answers = [f'oifname "{UPLINK}" ct direction reply ct status & dnat == dnat accept']
-    cut_off = sorted(address for address, private in public.items() if private in blocked)
+    cut_off = sorted(address for address, private in arriving.items() if private in blocked)
     kept_in = [f'oifname "{UPLINK}" ip saddr {nft.among(sorted(blocked))} drop'] if blocked else []
     may_leave = [*(f"{way} accept" for way in to_services), *kept_in] + (
         [*answers, f'oifname "{UPLINK}" ip saddr != {{ {", ".join(sorted(set(public.values())))} }} drop']
         if public
-        else [f'oifname "{UPLINK}" drop']
+        else [*(answers if entrances else ()), f'oifname "{UPLINK}" drop']
     )
     only_translated = [f'iifname "{UPLINK}" ct state new ct status & dnat != dnat drop']
     for node in sorted(nodes, key=lambda each: each.id):
@@ -99,10 +113,10 @@ def vpc_rules(
         *([f'iifname "{UPLINK}" ip daddr {nft.among(cut_off)} drop'] if cut_off else []),
         *by_endpoints,
         *(f"ct state new {line}" for line in _dispatch("daddr", "in", nodes)),
-        *(f'iifname "{UPLINK}" ct state new {line}' for line in _dispatch("daddr", "in", nodes, public)),
+        *(f'iifname "{UPLINK}" ct state new {line}' for line in _dispatch("daddr", "in", nodes, arriving)),
     ]
     parts.append(nft.chain("addressed", "filter", "prerouting", "mangle", "accept", addressed))
-    handed_on = [f"ct state new ct status & dnat == dnat {line}" for line in _dispatch_original(nodes, public)]
+    handed_on = [f"ct state new ct status & dnat == dnat {line}" for line in _dispatch_original(nodes, arriving)]
     forwarded = [*only_translated, *may_leave, *handed_on]
     parts.append(nft.chain("forward", "filter", "forward", "filter", "accept", forwarded))
     inward = [*by_endpoints, *only_translated, *_dispatch("daddr", "in", nodes)]
@@ -137,7 +151,9 @@ def _rules(firewall: Firewall, inward: bool) -> list[str]:
     side = "saddr" if inward else "daddr"
     lines: dict[str, None] = {}
     for rule in firewall.ingress if inward else firewall.egress:
-        if (what := _what(rule)) is not None and (peers := _peers(rule.cidrs, side)) is not None:
+        if rule.entered and inward and rule.cidrs and (what := _what(rule)) is not None:
+            lines[nft.line(f"ct original ip daddr {nft.among(rule.cidrs)}", what, "accept")] = None
+        elif not rule.entered and (what := _what(rule)) is not None and (peers := _peers(rule.cidrs, side)) is not None:
             lines[" ".join(part for part in (peers, what, "accept") if part)] = None
     return list(lines)
 

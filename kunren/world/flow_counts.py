@@ -163,7 +163,7 @@ def _of_link(network: VpcNetwork, link: EndpointLink) -> Observer:
 
 def _of_node(network: VpcNetwork, node: NodeAddress) -> Observer:
     """A load balancer node. Flows that the kernel hands on to targets are counted as they come in."""
-    public = [each for each, private in network.public.items() if private == node.address]
+    public = [each for each, private in network.arriving.items() if private == node.address]
     arrives = f'iifname != "lo" ip daddr {nft.among([node.address, *public])}'
     leaves = f'oifname != "lo" ip saddr {node.address}'
     points = (

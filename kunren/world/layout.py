@@ -29,6 +29,7 @@ from kunren.world.facts import (
     Veth,
 )
 from kunren.world.firewall import (
+    ENTRANCE_MARK,
     FLOW_MARK,
     LINK_LOCAL_RESOLVER,
     LOCAL_FLOW_MARK,
@@ -62,8 +63,10 @@ from kunren.world.private_link import INWARD, NODES, OUTWARD, endpoint_rules, se
 EVERYWHERE = "0.0.0.0/0"
 _LINK_LOCAL = "169.254.0.0/16"
 _FIRST_SUBNET_TABLE = 1000
-_LOCAL_FLOW_TABLE = 900
-_LOCAL_FLOW_RULE, _VPC_RULE, _FLOW_RULE, _SUBNET_RULE, _NO_ROUTE_RULE = 90, 100, 500, 1000, 30000
+ENTRANCE_TABLE, _FROM_ENTRANCE_TABLE = 2050, 2051
+_ENTRANCE_RULE = 55
+_LOCAL_FLOW_TABLE, _ENTERED_TABLE = 900, 901
+_LOCAL_FLOW_RULE, _ENTERED_RULE, _VPC_RULE, _FLOW_RULE, _SUBNET_RULE, _NO_ROUTE_RULE = 90, 95, 100, 500, 1000, 30000
 
 HOST_SYSCTLS = (
     # New links only, until they get an address: loopback keeps ::1, which programs expect.
@@ -90,6 +93,7 @@ ROUTER_SYSCTLS = (
     ("net/ipv6/fwmark_reflect", "1"),
     ("net/ipv6/conf/all/forwarding", "1"),
     ("net/ipv6/ip_nonlocal_bind", "1"),
+    ("net/ipv4/tcp_fwmark_accept", "1"),
     # Frames within a subnet are not the router's business, whatever the host has set for bridges.
     ("net/bridge/bridge-nf-call-iptables", "0"),
     ("net/bridge/bridge-nf-call-ip6tables", "0"),
@@ -162,6 +166,12 @@ def region(name: str, index: int) -> list[Fact]:
         # A public address that nobody has: silence, and no loop back to the internet.
         RouteFact(namespace, str(network), action="blackhole"),
         RouteFact(namespace, EVERYWHERE, via=outer, device=UPLINK),
+        # What comes by an accelerator's entrance goes out by the internet, so that the edge location meets it again;
+        # nobody within the region has a way to one.
+        RouteFact(INTERNET, str(addresses.entrance_network(index)), via=inner, device=device, table=ENTRANCE_TABLE),
+        RuleFact(namespace, _ENTRANCE_RULE, interface=UPLINK, table=ENTRANCE_TABLE),
+        RuleFact(namespace, _ENTRANCE_RULE, source=str(addresses.ENTRANCES), table=_FROM_ENTRANCE_TABLE),
+        RouteFact(namespace, EVERYWHERE, via=outer, device=UPLINK, table=_FROM_ENTRANCE_TABLE),
         Namespace(functions, HOST_SYSCTLS),
         Resolver(functions, resolv_conf(addresses.PUBLIC_RESOLVER)),
         Veth(namespace, "functions", functions, "eth0"),
@@ -207,6 +217,7 @@ def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = Mappi
                 _service_routes(network),
                 [device_name("j", each.id) for each in network.served],
                 network.blocked,
+                network.entrances,
             ),
         ),
         Veth(router, device, namespace, UPLINK),
@@ -223,6 +234,11 @@ def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = Mappi
     ]
     facts += [RouteFact(namespace, cidr, action="blackhole") for cidr in network.cidrs]
     facts += [RouteFact(router, f"{address}/32", via=inner, device=device) for address in public]
+    entered = sorted(each.address for each in network.entrances)
+    if entered:
+        facts.append(RuleFact(namespace, _ENTERED_RULE, mark=ENTRANCE_MARK, table=_ENTERED_TABLE))
+        facts.append(RouteFact(namespace, EVERYWHERE, via=outer, device=UPLINK, table=_ENTERED_TABLE))
+    facts += [RouteFact(router, f"{each}/32", via=inner, device=device, table=ENTRANCE_TABLE) for each in entered]
     facts += [Address(namespace, LOOPBACK, f"{address}/32") for address in _node_addresses(network)]
     cidrs = {subnet.id: IPv4Network(subnet.cidr) for subnet in network.subnets}
     for subnet in network.subnets:

@@ -14,13 +14,15 @@ class FirewallRule:
     """Traffic that a security group lets pass. `protocol` is "tcp", "udp", "icmp", "icmpv6", a number, or "-1" for all.
 
     For tcp and udp the ports are a range; for icmp they are type and code (-1: any); otherwise they mean nothing.
-    `cidrs` are the peers; security groups and prefix lists are resolved to addresses before they come here.
+    `cidrs` are the peers; security groups and prefix lists are resolved to addresses before they come here. `entered`:
+    the peers are whoever comes by one of these entrances (`Entrance`).
     """
 
     protocol: str
     from_port: int
     to_port: int
     cidrs: tuple[str, ...]
+    entered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,18 @@ class ServedEndpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Entrance:
+    """Where accelerators' flows come in under their clients' addresses: what an edge location sends to `address` is for
+    the private one, whatever the routes of its subnet; for whom a table of the accelerator's own says where there is
+    none. `interface_id` is the managed interface that stands for it."""
+
+    address: str
+    private: str
+    interface_id: str
+    interface_address: str
+
+
+@dataclass(frozen=True, slots=True)
 class ResolverSettings:
     """What programs on a VPC's subnets find in resolv.conf: its DHCP options."""
 
@@ -172,11 +186,17 @@ class VpcNetwork:
     peerings: tuple[str, ...] = ()  # ids of the peering connections that link it with other VPCs
     internet_gateway: bool = False
     public: dict[str, str] = field(default_factory=dict)
+    entrances: tuple[Entrance, ...] = ()  # none while no internet gateway is attached
     blocked: frozenset[str] = frozenset()  # private addresses of which the internet gateway carries nothing
     resolver: ResolverSettings = ResolverSettings()
     observed: frozenset[str] = frozenset()  # ids of the interfaces whose flows are counted
     flows_kept_s: int = 1200  # real seconds until an idle flow is forgotten
     broken: tuple[Broken, ...] = ()
+
+    @property
+    def arriving(self) -> dict[str, str]:
+        """Every address that is translated when a packet arrives by the uplink, with the private one it stands for."""
+        return {**self.public, **{each.address: each.private for each in self.entrances if each.private}}
 
 
 def vpc_namespace(vpc_id: str) -> str:

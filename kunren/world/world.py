@@ -366,7 +366,7 @@ class World:
     async def flow_counts(self, network: VpcNetwork) -> dict[str, Counts]:
         """What has been counted until now, by interface, of the network that was applied. Of an interface that is only
         coming or going there is nothing."""
-        private = network.public
+        private = network.arriving
         found = {}
         for observer in observers(network):
             listed: dict[str, str] = {}

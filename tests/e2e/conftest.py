@@ -369,6 +369,44 @@ class FlowClient:
         return answer.get("said") == ["again"] or answer.get("error", "silence")
 
 
+class Accelerated:
+    """An accelerator, and how a test changes it."""
+
+    def __init__(self, kunren: Any, account: str, until: Any) -> None:
+        self.api, self.until = kunren.client("globalaccelerator", account, "us-west-2"), until
+        made = self.api.create_accelerator(Name="front", IdempotencyToken="one")["Accelerator"]
+        self.arn, self.name, self.addresses = made["AcceleratorArn"], made["DnsName"], made["IpSets"][0]["IpAddresses"]
+
+    def listen(self, *ranges: tuple[int, int], protocol: str = "TCP", **given: Any) -> str:
+        listed = [{"FromPort": first, "ToPort": last} for first, last in ranges]
+        made = self.api.create_listener(
+            AcceleratorArn=self.arn,
+            PortRanges=listed,
+            Protocol=protocol,
+            IdempotencyToken=f"{protocol}{ranges}",
+            **given,
+        )
+        return made["Listener"]["ListenerArn"]
+
+    def group(self, listener: str, region: str, *endpoints: Any, **given: Any) -> str:
+        listed = [each if isinstance(each, dict) else {"EndpointId": each} for each in endpoints]
+        made = self.api.create_endpoint_group(
+            ListenerArn=listener, EndpointGroupRegion=region, EndpointConfigurations=listed,
+            IdempotencyToken=region, **given,
+        )  # fmt: skip
+        return made["EndpointGroup"]["EndpointGroupArn"]
+
+    def health(self, group: str) -> list[str]:
+        shown = self.api.describe_endpoint_group(EndpointGroupArn=group)["EndpointGroup"]["EndpointDescriptions"]
+        return [each["HealthState"] for each in shown]
+
+    def deployed(self) -> None:
+        def status() -> str:
+            return self.api.describe_accelerator(AcceleratorArn=self.arn)["Accelerator"]["Status"]
+
+        self.until(lambda: status() == "DEPLOYED", "the accelerator deployed")
+
+
 def described(targets: tuple[tuple[Target, int], ...]) -> list[dict[str, Any]]:
     return [{"Id": target.address, "Port": port} for target, port in targets]
 
@@ -449,3 +487,14 @@ def terraform_cases(kunren: Any, until: Any, tmp_path: Path) -> Callable[[Iterab
             case(Case(kunren, Running(stack), until, tmp_path / case.__name__, mirror.resolve()))
 
     return lambda cases: at_once(cases, run)
+
+
+@pytest.fixture
+def accelerator(until: Any) -> Callable[[Any, str], Accelerated]:
+    """Makes an accelerator in a Kunren and an account."""
+    return lambda kunren, account: Accelerated(kunren, account, until)
+
+
+@pytest.fixture
+def accelerated(kunren: Any, account: str, accelerator: Any) -> Accelerated:
+    return accelerator(kunren, account)

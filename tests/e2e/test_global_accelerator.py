@@ -10,51 +10,6 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-HOME = "us-west-2"
-
-
-class Accelerated:
-    """An accelerator, and how a test changes it."""
-
-    def __init__(self, kunren, account, until):
-        self.api, self.until = kunren.client("globalaccelerator", account, HOME), until
-        made = self.api.create_accelerator(Name="front", IdempotencyToken="one")["Accelerator"]
-        self.arn, self.name, self.addresses = made["AcceleratorArn"], made["DnsName"], made["IpSets"][0]["IpAddresses"]
-
-    def listen(self, *ranges, protocol="TCP", **given):
-        listed = [{"FromPort": first, "ToPort": last} for first, last in ranges]
-        made = self.api.create_listener(
-            AcceleratorArn=self.arn,
-            PortRanges=listed,
-            Protocol=protocol,
-            IdempotencyToken=f"{protocol}{ranges}",
-            **given,
-        )
-        return made["Listener"]["ListenerArn"]
-
-    def group(self, listener, region, *endpoints, **given):
-        listed = [each if isinstance(each, dict) else {"EndpointId": each} for each in endpoints]
-        made = self.api.create_endpoint_group(
-            ListenerArn=listener, EndpointGroupRegion=region, EndpointConfigurations=listed,
-            IdempotencyToken=region, **given,
-        )  # fmt: skip
-        return made["EndpointGroup"]["EndpointGroupArn"]
-
-    def health(self, group):
-        shown = self.api.describe_endpoint_group(EndpointGroupArn=group)["EndpointGroup"]["EndpointDescriptions"]
-        return [each["HealthState"] for each in shown]
-
-    def deployed(self):
-        def status():
-            return self.api.describe_accelerator(AcceleratorArn=self.arn)["Accelerator"]["Status"]
-
-        self.until(lambda: status() == "DEPLOYED", "the accelerator deployed")
-
-
-@pytest.fixture
-def accelerated(kunren, account, until):
-    return Accelerated(kunren, account, until)
-
 
 def answering(client, region, body):
     """An internet-facing Application Load Balancer that gives a fixed answer on port 80; its ARN."""
@@ -257,10 +212,10 @@ def test_the_api_refuses_what_aws_refuses_and_deletes_in_order(kunren, account, 
         elsewhere.list_accelerators()
 
 
-def test_a_killed_kunren_comes_back_with_the_same_addresses(own_kunren, until):
+def test_a_killed_kunren_comes_back_with_the_same_addresses(own_kunren, until, accelerator):
     own_kunren.up("--speed", "20")
     balancer = answering(lambda service, region: own_kunren.client(service, region=region), "us-east-1", "here")
-    accelerated = Accelerated(own_kunren, "000000000000", until)
+    accelerated = accelerator(own_kunren, "000000000000")
     accelerated.group(accelerated.listen((80, 80)), "us-east-1", balancer)
     accelerated.deployed()
 
@@ -273,6 +228,6 @@ def test_a_killed_kunren_comes_back_with_the_same_addresses(own_kunren, until):
     os.kill(own_kunren.pid, signal.SIGKILL)
     until(lambda: not Path(f"/proc/{own_kunren.pid}").exists(), "the daemon's end")
     own_kunren.up("--speed", "20")
-    accelerated.api = own_kunren.client("globalaccelerator", region=HOME)
+    accelerated.api = own_kunren.client("globalaccelerator", region="us-west-2")
     accelerated.deployed()
     until(lambda: answer() == "here", "the same answer at the same address")

@@ -228,9 +228,10 @@ def _dispatch(what: str, listeners: Mapping[str, tuple[FlowNode, FlowListener]])
         f"{node.address} . {each.protocol} . {each.port}": f"{what}_{name}" for name, (node, each) in listeners.items()
     }
     public = {
-        f"{node.public} . {each.protocol} . {each.port}": f"{what}_{name}"
+        f"{address} . {each.protocol} . {each.port}": f"{what}_{name}"
         for name, (node, each) in listeners.items()
-        if node.public
+        for address in (node.public, *node.entrances)
+        if address
     }
     lines = []
     for condition, chains in (("", private), (f'iifname "{UPLINK}" ', public)):

@@ -37,7 +37,8 @@ class FlowListener:
 class FlowNode:
     """A load balancer's address in one zone. `elsewhere` are ports (protocol, port) at which a proxy listens instead:
     all others are closed without a word. `returns`: that proxy speaks with its clients' addresses, so what targets
-    answer is handed to it. `interface_id` tells the node's flows from those of other nodes."""
+    answer is handed to it. `interface_id` tells the node's flows from those of other nodes. `entrances` are
+    more addresses that stand for it when a packet arrives by the uplink."""
 
     interface_id: str
     address: str
@@ -46,6 +47,7 @@ class FlowNode:
     listeners: tuple[FlowListener, ...] = ()
     elsewhere: tuple[tuple[str, int], ...] = ()
     returns: bool = False
+    entrances: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

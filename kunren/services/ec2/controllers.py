@@ -23,6 +23,7 @@ from kunren.services.ec2.model import (
     AppliedPrefixLists,
     DhcpOptions,
     EndpointServiceConfiguration,
+    Entrance,
     FlowLog,
     InterfaceStatus,
     InternetGateway,
@@ -48,7 +49,17 @@ LINK_LOCAL_RESOLVER = "169.254.169.253"
 ServeDns = Callable[[VpcNames, tuple[str, ...]], Awaitable[None]]
 _PARTS = {
     each.kind: each
-    for each in (Subnet, InternetGateway, RouteTable, SecurityGroup, NetworkAcl, NetworkInterface, NatGateway, FlowLog)
+    for each in (
+        Subnet,
+        InternetGateway,
+        RouteTable,
+        SecurityGroup,
+        NetworkAcl,
+        NetworkInterface,
+        NatGateway,
+        FlowLog,
+        Entrance,
+    )
 }
 
 _SEEN_BY_PEERS = (NetworkInterface.kind, InternetGateway.kind)
@@ -228,6 +239,8 @@ class VpcController:
         addresses += [(each.id, each.address) for each in network.workloads]
         addresses += [(each.id, each.address) for each in network.nat_gateways]
         addresses += [(each.id, each.address) for each in network.links]
+        addresses += [(each.address, each.private) for each in network.entrances]
+        addresses += [(each.interface_id, each.interface_address) for each in network.entrances]
         more = {each.id: each.secondary for each in network.nat_gateways}
         now = {
             id: InterfaceStatus(

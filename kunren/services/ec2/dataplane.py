@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from kunren.control.store import Snapshot
@@ -18,6 +19,7 @@ from kunren.services.ec2 import dhcp, nat_addresses, peerings, prefix_lists, pri
 from kunren.services.ec2.flow_logs.coverage import covered_by
 from kunren.services.ec2.model import (
     AclEntry,
+    Entrance,
     FlowLog,
     NetworkAcl,
     NetworkInterface,
@@ -29,6 +31,7 @@ from kunren.services.ec2.model import (
 )
 from kunren.services.ec2.routing import Hop, HopOf, hops
 from kunren.services.faults.effects import broken_in_vpc, faults
+from kunren.world import network as world
 from kunren.world.network import (
     Acl,
     AclRule,
@@ -73,6 +76,9 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
     interfaces = [each for each in store.interfaces_of(snapshot, vpc) if each.attachment is not None]
     groups = {each.id: each for each in store.usable_groups(snapshot, vpc)}
     members = _members([*interfaces, *_of_peers(snapshot, vpc)])
+    entrances = _entrances(snapshot, vpc) if store.gateway_of(snapshot, vpc) is not None else ()
+    managed = {group for each in interfaces if each.attachment == "managed" for group in each.groups}
+    entered = dict.fromkeys(managed, tuple(each.address for each in entrances))
     lists = prefix_lists.cidrs(snapshot, spec, vpc.account, vpc.region)
     gateway = store.gateway_of(snapshot, vpc)
     routes = _routes_by_subnet(store.route_tables_of(snapshot, vpc), subnets, hops(snapshot, vpc), lists)
@@ -82,7 +88,7 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
 
     def guard(interface: NetworkInterface) -> Firewall:
         if interface.groups not in firewalls:
-            firewalls[interface.groups] = firewall(interface, groups, members, lists)
+            firewalls[interface.groups] = firewall(interface, groups, members, lists, entered)
         found = firewalls[interface.groups]
         return replace(found, ingress=()) if interface.attachment == "function" else found
 
@@ -136,6 +142,7 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
         public={public: private for each in interfaces for public, private in store.public_addresses(each).items()}
         if gateway
         else {},
+        entrances=entrances,
         blocked=public_access.blocked(snapshot, vpc, interfaces),
         observed=_observed(snapshot, vpc),
         flows_kept_s=timers.flows_kept_s,
@@ -150,6 +157,15 @@ def _broken(snapshot: Snapshot, vpc: Vpc, subnets: Iterable[Subnet]) -> tuple[Br
     zones = {each.id: each.availability_zone for each in subnets}
     peers = {peering.id: side.region for peering, side in peerings.others(snapshot, vpc)}
     return broken_in_vpc(found, vpc.id, vpc.region, zones, peers)
+
+
+def _entrances(snapshot: Snapshot, vpc: Vpc) -> tuple[world.Entrance, ...]:
+    found = []
+    for each in snapshot.list(Entrance, vpc.account, vpc.region):
+        interface = snapshot.get(NetworkInterface, vpc.account, vpc.region, each.interface_id)
+        if each.vpc_id == vpc.id and interface is not None:
+            found.append(world.Entrance(each.id, each.private_ip, interface.id, interface.private_ip))
+    return tuple(sorted(found, key=lambda each: each.address))
 
 
 def _links(
@@ -204,14 +220,22 @@ def firewall(
     groups: Mapping[str, SecurityGroup],
     members: Mapping[str, tuple[str, ...]],
     lists: Mapping[str, tuple[str, ...]],
+    entered: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Firewall:
     """The union of the interface's groups. `members` maps group ids to private addresses, `lists` prefix lists' ids to
-    their blocks."""
+    their blocks, `entered` the groups of accelerators to the entrances by which their flows come."""
     if not interface.groups:
         return OPEN
     rules = [rule for each in interface.groups if each in groups for rule in groups[each].rules]
     return Firewall(
-        ingress=_merged((each for each in rules if not each.egress), members, lists),
+        ingress=(
+            *_merged((each for each in rules if not each.egress), members, lists),
+            *(
+                FirewallRule(each.protocol, each.from_port, each.to_port, entered[each.group_id or ""], entered=True)
+                for each in rules
+                if not each.egress and each.group_id in entered
+            ),
+        ),
         egress=_merged((each for each in rules if each.egress), members, lists),
     )
 

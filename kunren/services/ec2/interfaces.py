@@ -2,7 +2,7 @@
 
 A load balancer makes one per node, a task or `kunren exec --subnet` one of its own. What answers on the address is the
 attachment: "node" (Envoy, in the VPC's namespace), "workload", "function", "nat" or "link" (a namespace of its own;
-functions call and are not called), or None (nothing).
+functions call and are not called), "managed" (nothing: it stands for what a service does), or None (nothing).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def create_interface(
     SecurityGroupsPerInterfaceLimitExceeded, InvalidIpAddressInUse, InsufficientFreeAddressesInSubnet,
     InsufficientAddressCapacity.
     """
-    assert attachment in (None, "node", "nat", "link", "workload", "function")
+    assert attachment in (None, "node", "nat", "link", "workload", "function", "managed")
     subnet = store.find_subnet(tx, account, region, subnet_id)
     vpc = store.find_vpc(tx, account, region, subnet.vpc_id)
     if not groups and attachment not in ("node", "nat"):

@@ -124,7 +124,8 @@ class SecondaryAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 class NetworkInterface(Resource, frozen=True, kw_only=True):
     """`attachment` says what answers on the address: "node" (a load balancer node, in the VPC's namespace), "workload",
-    "function", "nat" and "link" (namespaces of their own), or None (nothing yet). `public_ip` is the Elastic IP
+    "function", "nat" and "link" (namespaces of their own), "managed" (nothing, it stands for a service), or None
+    (nothing yet). `public_ip` is the Elastic IP
     `allocation_id`, or where that is None Amazon's own."""
 
     kind: ClassVar[str] = "ec2.network-interface"
@@ -150,6 +151,20 @@ class NetworkInterface(Resource, frozen=True, kw_only=True):
     client_token: str | None = None
     client_request: str | None = None  # what was asked with the token, in short
     tags: dict[str, str] = {}
+
+
+class Entrance(Resource, frozen=True, kw_only=True):
+    """A way for accelerators' flows to a private address of the VPC, or to whomever the accelerator `holder` says. The
+    id is the address that edge locations send to; nobody else has a way there. `interface_id` is the managed interface
+    on the subnet."""
+
+    kind: ClassVar[str] = "ec2.entrance"
+
+    vpc_id: str
+    subnet_id: str
+    interface_id: str
+    private_ip: str = ""
+    holder: str = ""
 
 
 class InterfacePermission(Resource, frozen=True, kw_only=True):

@@ -31,7 +31,7 @@ from kunren.dataplane.flows.control import FlowControl, FlowWorld
 from kunren.dataplane.health.prober import Sockets
 from kunren.services.acm.material import certificate_material
 from kunren.services.acm.model import Certificate
-from kunren.services.ec2.model import InterfaceStatus
+from kunren.services.ec2.model import Entrance, InterfaceStatus
 from kunren.services.elbv2.anomaly_watch import AnomalyWatch
 from kunren.services.elbv2.arns import balancer_of
 from kunren.services.elbv2.associations import group_users, groups_with_balancer, trust_store_users
@@ -70,6 +70,7 @@ _KINDS = frozenset(
         TargetHealth,
         TargetAnomaly,
         InterfaceStatus,
+        Entrance,
         Certificate,
         TrustStore,
         TrustStoreRevocation,
@@ -284,6 +285,9 @@ def concerned(snapshot: Snapshot, key: Key) -> Iterable[str]:
             for each in snapshot.list(LoadBalancer, key.account, key.region)
             if any(node.interface_id == key.id for node in each.zones)
         ]
+    elif key.kind == Entrance.kind:  # the kernel balances what comes by it
+        balancers = snapshot.list(LoadBalancer, key.account, key.region)
+        arns = [each.id for each in balancers if each.type == "network"]
     elif key.kind == Certificate.kind:
         return [
             _work(each.account, each.region, each.load_balancer_arn)

@@ -17,7 +17,8 @@ from kunren.core.entropy import Entropy
 from kunren.dataplane.anycast.ruleset import ruleset, table_name
 from kunren.dataplane.dns.zones import NameRecords
 from kunren.dataplane.health.prober import Check, Outcome, Prober, Sockets
-from kunren.services.globalaccelerator import endpoints
+from kunren.services.ec2.model import Entrance
+from kunren.services.globalaccelerator import endpoints, entrances
 from kunren.services.globalaccelerator.dataplane import edge_listeners
 from kunren.services.globalaccelerator.model import (
     Accelerator,
@@ -35,7 +36,7 @@ NAME_TTL_S = 300
 PROBE_TIMEOUT_S = 5.0
 SOURCES_WAIT_S = 5.0
 _OWN = frozenset(each.kind for each in (Accelerator, Listener, EndpointGroup, EndpointHealth))
-_CONCERNING = ("elbv2.", "ec2.elastic-ip", "ec2.interface-status")
+_CONCERNING = ("elbv2.", "ec2.elastic-ip", "ec2.interface-status", "ec2.entrance")
 
 
 class AcceleratorWorld(Sockets, Protocol):
@@ -58,6 +59,7 @@ class AcceleratorControllers:
     ) -> None:
         self._store = store
         self._clock = clock
+        self._entropy = entropy
         self._world = world
         self._dns = dns
         self._spec = spec
@@ -102,7 +104,7 @@ class AcceleratorControllers:
 
     async def _reconcile(self, work: str) -> None:
         account, arn = work.split("|")
-        snapshot = self._store.snapshot()
+        snapshot = self._admitted(self._store.snapshot())
         accelerator = snapshot.get(Accelerator, account, "", arn)
         await self._probe(snapshot)
         if accelerator is None:
@@ -114,7 +116,16 @@ class AcceleratorControllers:
         await self._world.apply_anycast(arn, accelerator.addresses, table_name(arn), texts)
         self._edges = frozenset(edges)
         self._dns.publish_names(arn, {accelerator.dns_name: NameRecords(a=accelerator.addresses, ttl=NAME_TTL_S)})
-        self._deployed(accelerator)
+        if entrances.are_live(snapshot):
+            self._deployed(accelerator)
+
+    def _admitted(self, snapshot: Snapshot) -> Snapshot:
+        """The state with every entrance that the accelerators need."""
+        if entrances.wanted(snapshot) == {entrances.of(each) for each in snapshot.every(Entrance)}:
+            return snapshot
+        with self._store.write() as tx:
+            entrances.synchronise(tx, self._entropy, self._spec, self._clock)
+        return self._store.snapshot()
 
     def _text(self, snapshot: Snapshot, accelerator: Accelerator, name: str) -> str:
         edge = self._place(name)
@@ -148,7 +159,7 @@ class AcceleratorControllers:
         ]
         checks = {}
         for group, endpoint in probed:
-            for address in endpoints.addresses(snapshot, group.account, group.group_region, endpoint):
+            for address in endpoints.addresses(snapshot, group, endpoint):
                 checks[group.account, group.id, endpoint.id] = self._check(snapshot, group, address)
         if checks:
             await self._world.ensure_edge(self._spec.default_place)  # also where nobody is next to it
@@ -206,8 +217,9 @@ def _concerned(snapshot: Snapshot, key: Key) -> Iterable[str]:
         return [f"{key.account}|{key.id.partition('/listener/')[0]}"]
     return {
         f"{group.account}|{group.accelerator_arn}"
-        for group in snapshot.list(EndpointGroup, key.account, "")
-        if group.group_region == key.region and group.endpoints
+        for group in snapshot.every(EndpointGroup)
+        if group.group_region == key.region
+        and any(endpoints.owner(group, each) == key.account for each in group.endpoints)
     }
 
 

@@ -45,9 +45,7 @@ def routed(snapshot: Snapshot, groups: list[EndpointGroup], spec: WorldSpec, edg
     for group in groups:
         region = spec.region(group.group_region)
         assert region is not None  # checked when the group was made
-        reachable = [
-            each for each in group.endpoints if endpoints.addresses(snapshot, group.account, group.group_region, each)
-        ]
+        reachable = [each for each in group.endpoints if endpoints.addresses(snapshot, group, each)]
         candidates = tuple(
             Candidate(each.id, each.weight, endpoints.state(snapshot, group, each) != endpoints.UNHEALTHY)
             for each in reachable
@@ -62,7 +60,7 @@ def _destinations(snapshot: Snapshot, groups: list[EndpointGroup], spec: WorldSp
     for (group_id, endpoint_id), share in shares(routed(snapshot, groups, spec, edge)).items():
         group = by_id[group_id]
         endpoint = next(each for each in group.endpoints if each.id == endpoint_id)
-        reached = endpoints.addresses(snapshot, group.account, group.group_region, endpoint)
+        reached = endpoints.addresses(snapshot, group, endpoint)
         ports = tuple((each.listener_port, each.endpoint_port) for each in group.port_overrides)
         found += [Destination(each, share / len(reached), endpoint.preserve_client_ip, ports) for each in reached]
     return found

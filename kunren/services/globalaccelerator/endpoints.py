@@ -10,7 +10,9 @@ from typing import Any, TypeAlias
 
 from kunren.control.store import Snapshot, Tx
 from kunren.core.arn import parse_arn
-from kunren.services.ec2.model import ElasticIp
+from kunren.services.ec2 import store as ec2
+from kunren.services.ec2.errors import InstanceNotFound
+from kunren.services.ec2.model import ElasticIp, Entrance, InterfaceStatus, NetworkInterface, Vpc
 from kunren.services.elbv2.controllers import is_healthy
 from kunren.services.elbv2.dataplane.balancer import is_live, reached_groups
 from kunren.services.elbv2.model import Listener as BalancerListener
@@ -21,13 +23,7 @@ from kunren.services.globalaccelerator.model import Endpoint, EndpointGroup, End
 View: TypeAlias = Snapshot | Tx
 INITIAL, HEALTHY, UNHEALTHY = "INITIAL", "HEALTHY", "UNHEALTHY"
 _ELB = "(Service: AmazonElasticLoadBalancing; Status Code: 400; Error Code: {})"
-_INTERNAL = (
-    "Kunren reaches internet-facing load balancers and Elastic IP addresses as endpoints, internal load balancers not"
-    " yet: make {} internet-facing."
-)
-_INSTANCES = (
-    "Kunren has no EC2 instances as endpoints yet: give {} an Elastic IP address, or put a load balancer before it."
-)
+_NO_GATEWAY = "The VPC {} of endpoint {} has no internet gateway attached."
 
 
 def checked(view: View, account: str, region: str, given: dict[str, Any]) -> Endpoint:
@@ -50,7 +46,16 @@ def checked(view: View, account: str, region: str, given: dict[str, Any]) -> End
             raise InvalidArgumentException("Client IP preservation is not supported for Elastic IP address endpoints.")
         return Endpoint(id=identity, weight=weight)
     if identity.startswith("i-"):
-        raise NotHere(_INSTANCES.format(identity))
+        interface = primary_interface(view, account, region, identity)
+        if interface is None:
+            text = InstanceNotFound(identity).message
+            raise InvalidArgumentException(
+                f"{text} (Service: AmazonEC2; Status Code: 400; Error Code: InvalidInstanceID.NotFound)"
+            )
+        if preserve is False:
+            raise InvalidArgumentException("Client IP preservation is always enabled for EC2 instance endpoints.")
+        _check_gateway(view, account, region, interface.vpc_id, identity)
+        return Endpoint(id=identity, weight=weight, preserve_client_ip=True)
     raise InvalidArgumentException(f"{identity or 'An endpoint without EndpointId'} is not a valid endpoint.")
 
 
@@ -64,14 +69,33 @@ def _balancer(view: View, account: str, region: str, arn: str) -> LoadBalancer:
     if balancer is None:
         code = _ELB.format("LoadBalancerNotFound")
         raise InvalidArgumentException(f"One or more load balancers not found {code}")
-    if balancer.scheme != "internet-facing":
-        raise NotHere(_INTERNAL.format(arn))
     return balancer
 
 
+def _check_gateway(view: View, account: str, region: str, vpc_id: str, endpoint: str) -> None:
+    """The gateway says that the VPC takes traffic of the internet ("Secure VPC connections")."""
+    vpc = view.get(Vpc, account, region, vpc_id)
+    if vpc is None or ec2.gateway_of(view, vpc) is None:
+        raise InvalidArgumentException(_NO_GATEWAY.format(vpc_id, endpoint))
+
+
+def primary_interface(view: View, account: str, region: str, instance_id: str) -> NetworkInterface | None:
+    """The interface of an instance by which it is reached. A program's in the world belongs to no instance."""
+    found = (each for each in view.list(NetworkInterface, account, region) if each.attachment_id == instance_id)
+    return next(found, None)
+
+
 def _preserves(view: View, balancer: LoadBalancer, asked: bool | None) -> bool:
-    """On by default for Application Load Balancers; Network ones need security groups, and no TLS listener."""
+    """On by default for Application Load Balancers, always for internal ones; Network ones need security groups, and no
+    TLS listener."""
+    internal = balancer.scheme == "internal"
     if balancer.type == "application":
+        if internal and asked is False:
+            raise InvalidArgumentException(
+                "Client IP preservation is always enabled for internal Application Load Balancer endpoints."
+            )
+        if internal:
+            _check_gateway(view, balancer.account, balancer.region, balancer.vpc_id, balancer.id)
         return asked if asked is not None else True
     if asked and not balancer.security_groups:
         raise InvalidArgumentException(
@@ -87,19 +111,52 @@ def _preserves(view: View, balancer: LoadBalancer, asked: bool | None) -> bool:
     return bool(asked)
 
 
-def addresses(snapshot: Snapshot, account: str, region: str, endpoint: Endpoint) -> list[str]:
-    """The public addresses that flows to the endpoint go to; none while it has none (or is no more)."""
+def interfaces(view: View, group: EndpointGroup, endpoint: Endpoint) -> list[NetworkInterface]:
+    """The interfaces by which flows come to the endpoint through an entrance into its VPC; none for what is reached at
+    its public addresses."""
+    account, region = owner(group, endpoint), group.group_region
+    if endpoint.id.startswith("i-"):
+        interface = primary_interface(view, account, region, endpoint.id)
+        return [interface] if interface is not None else []
+    balancer = view.get(LoadBalancer, account, region, endpoint.id)
+    if balancer is None or not (endpoint.preserve_client_ip or balancer.scheme == "internal"):
+        return []
+    found = (view.get(NetworkInterface, account, region, node.interface_id) for node in balancer.zones)
+    return [each for each in found if each is not None]
+
+
+def owner(group: EndpointGroup, endpoint: Endpoint) -> str:
+    return endpoint.owner or group.account
+
+
+def addresses(snapshot: Snapshot, group: EndpointGroup, endpoint: Endpoint) -> list[str]:
+    """The addresses that edge locations send the endpoint's flows to; none while it has none (or is no more)."""
+    account, region = owner(group, endpoint), group.group_region
     if endpoint.id.startswith("eipalloc-"):
         found = snapshot.get(ElasticIp, account, region, endpoint.id)
         return [found.public_ip] if found is not None else []
+    if entered := interfaces(snapshot, group, endpoint):
+        live = [each for each in entered if snapshot.get(InterfaceStatus, account, region, each.id) is not None]
+        return [address for each in live for address in _entrance(snapshot, each)]
     balancer = snapshot.get(LoadBalancer, account, region, endpoint.id)
     if balancer is None:
         return []
     return [node.public_ip for node in balancer.zones if node.public_ip and is_live(snapshot, balancer, node)]
 
 
+def _entrance(snapshot: Snapshot, interface: NetworkInterface) -> list[str]:
+    """The address of the entrance to an interface, once the kernel has it."""
+    return [
+        each.id
+        for each in snapshot.list(Entrance, interface.account, interface.region)
+        if each.vpc_id == interface.vpc_id
+        and each.private_ip == interface.private_ip
+        and snapshot.get(InterfaceStatus, each.account, each.region, each.id) is not None
+    ]
+
+
 def is_probed(endpoint: Endpoint) -> bool:
-    return endpoint.id.startswith("eipalloc-")
+    return endpoint.id.startswith(("eipalloc-", "i-"))
 
 
 def state(snapshot: Snapshot, group: EndpointGroup, endpoint: Endpoint) -> str:
@@ -107,7 +164,7 @@ def state(snapshot: Snapshot, group: EndpointGroup, endpoint: Endpoint) -> str:
     if is_probed(endpoint):
         seen = snapshot.get(EndpointHealth, group.account, "", health_id(group.id, endpoint.id))
         return seen.state if seen is not None else INITIAL
-    balancer = snapshot.get(LoadBalancer, group.account, group.group_region, endpoint.id)
+    balancer = snapshot.get(LoadBalancer, owner(group, endpoint), group.group_region, endpoint.id)
     if balancer is None:
         return UNHEALTHY
     status = snapshot.get(LoadBalancerStatus, balancer.account, balancer.region, balancer.id)

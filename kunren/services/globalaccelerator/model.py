@@ -55,9 +55,11 @@ class Listener(Resource, frozen=True, kw_only=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A load balancer's ARN or an Elastic IP address's allocation id."""
+    """A load balancer's ARN, an instance's id or an Elastic IP address's allocation id. `owner` is the account that has
+    it, "" the accelerator's own."""
 
     id: str
+    owner: str = ""
     weight: int = 128
     preserve_client_ip: bool = False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kunren.world.firewall import vpc_rules, workload_rules
-from kunren.world.network import Firewall, FirewallRule, NodeAddress
+from kunren.world.network import Entrance, Firewall, FirewallRule, NodeAddress
 
 
 def inward(*rules: FirewallRule) -> list[str]:
@@ -63,6 +63,18 @@ def test_public_addresses_are_translated_one_to_one_both_ways():
     text = vpc_rules([], {"198.19.0.20": "10.0.0.10"}, "10.0.0.2")
     assert "elements = { 198.19.0.20 : 10.0.0.10 }" in text
     assert "elements = { 10.0.0.10 : 198.19.0.20 }" in text
+
+
+def test_by_an_entrance_only_answers_leave():
+    text = vpc_rules([], {}, "10.0.0.2", entrances=[Entrance("198.18.32.1", "10.0.0.10", "eni-m", "10.0.0.11")])
+    assert "elements = { 198.18.32.1 : 10.0.0.10 }" in text
+    assert "snat" not in text
+    assert "ct direction reply ct original ip daddr { 198.18.32.1 } meta mark set 0x8000000" in text
+
+
+def test_a_rule_for_whoever_comes_by_entrances_asks_where_the_flow_was_sent():
+    rule = FirewallRule("tcp", 80, 80, ("198.18.32.1",), entered=True)
+    assert "ct original ip daddr { 198.18.32.1 } tcp dport 80 accept" in workload_rules(Firewall((rule,)), "10.0.0.2")
 
 
 def test_a_nodes_chain_ends_in_drop_and_is_entered_by_its_address():

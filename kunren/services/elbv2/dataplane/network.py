@@ -26,7 +26,7 @@ from kunren.dataplane.envoy.resources import (
     upstream_tls,
 )
 from kunren.dataplane.flows.table import FlowListener, FlowNode, FlowTable, FlowTarget
-from kunren.services.ec2.model import Subnet
+from kunren.services.ec2.model import Entrance, Subnet
 from kunren.services.elbv2 import words
 from kunren.services.elbv2.associations import listeners_of
 from kunren.services.elbv2.attribute_rules import value
@@ -88,6 +88,11 @@ def flow_table(snapshot: Snapshot, balancer: LoadBalancer, wall_seconds: Callabl
         if each.vpc_id == balancer.vpc_id
     }
     listening = [(each, shares(snapshot, each)) for each in listeners_of(snapshot, balancer)]
+    entrances = [
+        each
+        for each in snapshot.list(Entrance, balancer.account, balancer.region)
+        if each.vpc_id == balancer.vpc_id and each.private_ip
+    ]
     nodes = []
     for node in balancer.zones:
         if node.subnet_id not in subnets:
@@ -107,6 +112,7 @@ def flow_table(snapshot: Snapshot, balancer: LoadBalancer, wall_seconds: Callabl
                 listeners=tuple(carried),
                 elsewhere=tuple(("tcp", listener.port) for listener, behind in listening if by_proxy(listener, behind)),
                 returns=any(by_proxy(listener, behind) and _preserves(behind) for listener, behind in listening),
+                entrances=tuple(sorted(each.id for each in entrances if each.private_ip == node.private_ip)),
             )
         )
     return FlowTable(balancer.vpc_id, tuple(nodes), tuple(sorted(subnets.values())))

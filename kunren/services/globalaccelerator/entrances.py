@@ -1,0 +1,153 @@
+"""By which ways flows enter VPCs under their clients' addresses: which there should be, and the managed parts for them.
+
+Where an endpoint sees clients' addresses, or is in a private subnet, AWS makes a network interface in each subnet that
+has one, and one security group per VPC that these share ("Best practices for ENIs and security groups with client IP
+address preservation"). Here each such endpoint's address has an entrance (`kunren.services.ec2.model.Entrance`), and
+the subnet's interface stands for its entrances. Functions inside the caller's transaction, and pure reads.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+from kunren.control.store import Snapshot, Tx
+from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
+from kunren.core.errors import AwsError
+from kunren.services.ec2 import store as ec2
+from kunren.services.ec2.creation import allow_all_egress
+from kunren.services.ec2.interfaces import create_interface, delete_interface
+from kunren.services.ec2.model import Entrance, InterfaceStatus, NetworkInterface, SecurityGroup, Subnet, Vpc
+from kunren.services.ec2.zones import region_index
+from kunren.services.globalaccelerator import endpoints
+from kunren.services.globalaccelerator.model import EndpointGroup
+from kunren.world.addresses import entrance_network
+from kunren.world.spec import WorldSpec
+
+log = logging.getLogger(__name__)
+REQUESTER = "globalaccelerator"
+GROUP_NAME, GROUP_TEXT = "GlobalAccelerator", "GlobalAccelerator configured SecurityGroup"
+INTERFACE_TYPE = "global_accelerator_managed"
+
+
+class Way(NamedTuple):
+    """What an entrance is for: an address of a subnet, or (`holder`) whatever an accelerator says of the subnet."""
+
+    account: str
+    region: str
+    subnet_id: str
+    private_ip: str
+    holder: str = ""
+
+
+def wanted(snapshot: Snapshot | Tx) -> set[Way]:
+    """The ways that all accelerators together need."""
+    return {
+        Way(interface.account, interface.region, interface.subnet_id, interface.private_ip)
+        for group in snapshot.every(EndpointGroup)
+        for endpoint in group.endpoints
+        for interface in endpoints.interfaces(snapshot, group, endpoint)
+    }
+
+
+def of(entrance: Entrance) -> Way:
+    return Way(entrance.account, entrance.region, entrance.subnet_id, entrance.private_ip, entrance.holder)
+
+
+def are_live(snapshot: Snapshot) -> bool:
+    """Whether the kernel has every entrance that it can have: those of VPCs with an internet gateway."""
+    for each in snapshot.every(Entrance):
+        vpc = snapshot.get(Vpc, each.account, each.region, each.vpc_id)
+        gateway = ec2.gateway_of(snapshot, vpc) if vpc is not None else None
+        if gateway is not None and snapshot.get(InterfaceStatus, each.account, each.region, each.id) is None:
+            return False
+    return True
+
+
+def synchronise(tx: Tx, entropy: Entropy, spec: WorldSpec, clock: Clock) -> None:
+    """Make entrances, their interfaces and groups exactly those that are wanted."""
+    there = {of(each): each for each in tx.every(Entrance)}
+    needed = wanted(tx)
+    for way in sorted(there.keys() - needed):
+        tx.delete(there[way])
+        _release(tx, there[way])
+    for way in sorted(needed - there.keys()):
+        subnet = tx.get(Subnet, way.account, way.region, way.subnet_id)
+        address = _free(tx, spec, way.region)
+        if subnet is None or address is None:
+            log.warning("no entrance for accelerators to %s", way)
+            continue
+        try:
+            interface = _interface(tx, entropy, spec, clock, subnet)
+        except AwsError as error:
+            log.warning("no interface for accelerators on %s: %s", subnet.id, error)
+            continue
+        tx.put(
+            Entrance(
+                account=way.account,
+                region=way.region,
+                id=address,
+                vpc_id=subnet.vpc_id,
+                subnet_id=subnet.id,
+                interface_id=interface.id,
+                private_ip=way.private_ip,
+                holder=way.holder,
+            )
+        )
+
+
+def _free(tx: Tx, spec: WorldSpec, region: str) -> str | None:
+    taken = {each.id for each in tx.every(Entrance)}
+    hosts = entrance_network(region_index(spec, region)).hosts()
+    return next((str(each) for each in hosts if str(each) not in taken), None)
+
+
+def _interface(tx: Tx, entropy: Entropy, spec: WorldSpec, clock: Clock, subnet: Subnet) -> NetworkInterface:
+    """The subnet's managed interface, made if there is none."""
+    for each in tx.list(NetworkInterface, subnet.account, subnet.region):
+        if each.subnet_id == subnet.id and each.requester_id == REQUESTER:
+            return each
+    return create_interface(
+        tx,
+        entropy,
+        spec,
+        account=subnet.account,
+        region=subnet.region,
+        subnet_id=subnet.id,
+        groups=(_group(tx, entropy, subnet).id,),
+        description="GlobalAccelerator managed",
+        attachment="managed",
+        public=False,
+        interface_type=INTERFACE_TYPE,
+        requester_managed=True,
+        requester_id=REQUESTER,
+        attach_time=clock.now(),
+    )
+
+
+def _group(tx: Tx, entropy: Entropy, subnet: Subnet) -> SecurityGroup:
+    """The VPC's group of these interfaces; customers name it as a source, so it stays when they are gone."""
+    for each in tx.list(SecurityGroup, subnet.account, subnet.region):
+        if each.vpc_id == subnet.vpc_id and each.name == GROUP_NAME:
+            return each
+    made = SecurityGroup(
+        account=subnet.account,
+        region=subnet.region,
+        id=entropy.resource_id("sg"),
+        vpc_id=subnet.vpc_id,
+        name=GROUP_NAME,
+        description=GROUP_TEXT,
+        rules=(allow_all_egress(entropy),),
+    )
+    tx.put(made)
+    return made
+
+
+def _release(tx: Tx, gone: Entrance) -> None:
+    """Delete the managed interface with the last entrance that it stood for."""
+    if any(each.interface_id == gone.interface_id for each in tx.list(Entrance, gone.account, gone.region)):
+        return
+    interface = tx.get(NetworkInterface, gone.account, gone.region, gone.interface_id)
+    if interface is not None:
+        delete_interface(tx, interface)
