@@ -86,7 +86,7 @@ def _group_state(states: list[str]) -> str:
 
 def _add_endpoint(draft: Draft, group: EndpointGroup, endpoint: Endpoint, state: str, total: int) -> None:
     id = health_id(group.id, endpoint.id)
-    reached = endpoints.addresses(draft.snapshot, group.account, group.group_region, endpoint)
+    reached = endpoints.addresses(draft.snapshot, group, endpoint)
     details = {"weight": str(endpoint.weight), "share of the group": percent(endpoint.weight, total)}
     details["addresses"] = ", ".join(reached)
     details["client addresses"] = "preserved" if endpoint.preserve_client_ip else "the edge's"

@@ -76,7 +76,7 @@ def _addresses(network: VpcNetwork, subnet_ids: tuple[str, ...]) -> list[str]:
         for block in _without(IPv4Network(each.cidr), resolver)
     ]
     public = sorted(
-        address for address, private in network.public.items() if any(IPv4Address(private) in each for each in blocks)
+        address for address, private in network.arriving.items() if any(IPv4Address(private) in each for each in blocks)
     )
     return [*(str(each) for each in blocks), *public]
 

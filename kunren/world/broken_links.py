@@ -91,7 +91,8 @@ def _devices(spec: WorldSpec, broken: BrokenLink) -> list[str]:
 def _blocks(spec: WorldSpec, site: str, ip: str) -> list[IPv4Network | IPv6Network]:
     plan = addresses if ip == "ip" else addresses6
     if spec.region(site) is not None:
-        return [plan.region_network(_region(spec, site))]
+        own: list[IPv4Network | IPv6Network] = [plan.region_network(_region(spec, site))]
+        return own if plan is addresses6 else [*own, addresses.entrance_network(_region(spec, site))]
     return [plan.place_network(_place(spec, site)), plan.edge_network(_place(spec, site))]
 
 
