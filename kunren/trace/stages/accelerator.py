@@ -147,7 +147,7 @@ def _endpoints(
     for (group_id, endpoint_id), share in parts.items():
         row = rows[group_id]
         endpoint = next(each for each in row.endpoints if each.id == endpoint_id)
-        reached = endpoints.addresses(course.snapshot, row.account, row.group_region, endpoint)
+        reached = endpoints.addresses(course.snapshot, row, endpoint)
         port = _port(row, course.request.port)
         found += [
             Target(group=row.group_region, id=f"{address}:{port}", probability=share / len(reached))
@@ -191,7 +191,7 @@ def endpoint(course: Course) -> Step | None:
     for row in groups_of(course.snapshot, course.entrance):
         total = sum(each.weight for each in row.endpoints)
         for each in row.endpoints:
-            reached = endpoints.addresses(course.snapshot, row.account, row.group_region, each)
+            reached = endpoints.addresses(course.snapshot, row, each)
             here = row.group_region == followed.group and address in reached
             state = endpoints.state(course.snapshot, row, each)
             name = each.id.rpartition("loadbalancer/")[2]

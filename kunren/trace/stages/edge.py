@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from kunren.dataplane.dns.aws_names import endpoint_region
 from kunren.services.ec2 import store as ec2
 from kunren.services.ec2.dataplane import vpc_network
-from kunren.services.ec2.model import InterfaceStatus, NetworkInterface, Vpc
+from kunren.services.ec2.model import Entrance, InterfaceStatus, NetworkInterface, Vpc
 from kunren.services.elbv2.model import LoadBalancer
 from kunren.trace.course import Course
 from kunren.trace.model import TIMEOUT, UNREACHABLE, Considered, Step
@@ -36,12 +36,14 @@ def stage(course: Course) -> Step | None:
         return course.ended(
             STAGE, "nowhere", f"{vpc.id} has no internet gateway, so nothing translates {address}", outcome=TIMEOUT
         )
-    private = course.network.public[address]
+    private = course.network.arriving[address]
     if course.snapshot.get(InterfaceStatus, interface.account, interface.region, interface.id) is None:
         because = f"{address} is to be {private} of {interface.id}, but the kernel does not have it (yet)"
         return course.ended(STAGE, "nowhere", because, outcome=TIMEOUT)
     gateway = ec2.gateway_of(course.snapshot, vpc)
     via = f"internet gateway {gateway.id if gateway else '?'} of {vpc.id} translates {address} to {private}"
+    if entered := next((each for each in course.snapshot.every(Entrance) if each.id == address), None):
+        via = f"accelerators enter {vpc.id} by {entered.interface_id}, which leads {address} to {private}"
     for balancer in course.snapshot.list(LoadBalancer, interface.account, interface.region):
         for node in balancer.zones:
             if node.interface_id == interface.id:
@@ -57,8 +59,13 @@ def stage(course: Course) -> Step | None:
 
 
 def _interface(course: Course, address: str) -> NetworkInterface | None:
-    found = (each for each in course.snapshot.every(NetworkInterface) if address in ec2.public_addresses(each))
-    return next(found, None)
+    entered = next((each for each in course.snapshot.every(Entrance) if each.id == address), None)
+    for each in course.snapshot.every(NetworkInterface):
+        if entered is not None and (each.vpc_id, each.private_ip) == (entered.vpc_id, entered.private_ip):
+            return each
+        if address in ec2.public_addresses(each):
+            return each
+    return None
 
 
 def _nobody(course: Course, address: str) -> Step:
