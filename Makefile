@@ -48,7 +48,7 @@ $(VENV)/.programs: $(BIN)/pip scripts/debian.sh
 	touch $@
 
 $(VENV)/.programs-test: $(BIN)/pip scripts/debian.sh
-	scripts/debian.sh $(TOOLS) nft=nftables curl=curl dig=bind9-dnsutils node=nodejs openssl=openssl
+	scripts/debian.sh $(TOOLS) nft=nftables curl=curl dig=bind9-dnsutils delv=bind9-dnsutils node=nodejs openssl=openssl
 	touch $@
 
 $(VENV)/.programs-bench: $(BIN)/pip scripts/debian.sh

@@ -64,6 +64,7 @@ from kunren.services.lambda_.service import LambdaService
 from kunren.services.route53.api import Route53Api
 from kunren.services.route53.checkers import HealthCheckController
 from kunren.services.route53.controllers import Route53Controller
+from kunren.services.route53.key_refresh import KeyRefresh
 from kunren.services.route53.metrics import HealthCheckMetrics
 from kunren.services.route53.query_logs import QueryLogs
 from kunren.services.route53.store import Route53Store
@@ -156,6 +157,7 @@ class App:
         self.health_checks = HealthCheckController(store, clock, entropy, self.world, self._call)
         self.route53.checker_views, self.route53.call = self.health_checks.views, self._call
         self.health_metrics = HealthCheckMetrics(store, clock, self._call)
+        self.key_refresh = KeyRefresh(store, clock, self._call)
         self.certificates = CertificateController(
             store, clock, self.ca, self._cnames, in_use_by=certificate_users, caa=self._caa_records
         )
@@ -245,6 +247,7 @@ class App:
             ("route53", self.zones.run()),
             ("health-checks", self.health_checks.run()),
             ("health-check-metrics", self.health_metrics.run()),
+            ("key-refresh", self.key_refresh.run()),
             ("acm", self.certificates.run()),
             ("acme", self.acme.run()),
             ("elbv2", self.balancers.run()),

@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from kunren.dataplane.dns import names
 from kunren.dataplane.dns.answer import FORMERR, NOTIMP, REFUSED, Answer
-from kunren.dataplane.dns.zones import RRset
+from kunren.dataplane.dns.zones import RRSIG, RRset
 
 UDP_PLAIN_MAX = 512
 UDP_EDNS_MAX = 4096
@@ -194,7 +194,7 @@ def build_response(query: Query, answer: Answer, *, recursive: bool, limit: int)
                 if section == 0 or not answer.answer:
                     return _header.pack(query.id, flags | _TC, 1, 0, 0, 1 if opt else 0) + query.question + opt
                 break  # what is not asked for may be left out (RFC 2181 section 9)
-            counts[section] += len(rrset.rdatas)
+            counts[section] += len(rrset.rdatas) + len(rrset.signatures)
     header = _header.pack(query.id, flags, 1, counts[0], counts[1], counts[2] + (1 if opt else 0))
     return b"".join((header, query.question, *writer.parts, opt))
 
@@ -220,7 +220,7 @@ class _Writer:
         self._offsets: dict[bytes, int] | None = None
 
     def add(self, rrset: RRset) -> bool:
-        """Append the whole set, or nothing where it does not fit."""
+        """Append the whole set with its signatures, or nothing where it does not fit."""
         name = rrset.name
         if name == self._qname:
             owner = b"\xc0\x0c"
@@ -229,6 +229,8 @@ class _Writer:
         else:
             owner = self._owner(name)
         records = [_fixed.pack(rrset.rtype, _IN, rrset.ttl, len(rdata)) + rdata for rdata in rrset.rdatas]
+        if rrset.signatures:
+            records += [_fixed.pack(RRSIG, _IN, rrset.ttl, len(rdata)) + rdata for rdata in rrset.signatures]
         first = self._size
         after = owner if len(owner) == 2 or first >= 0x4000 else _pointer(first)
         size = first + len(owner) + sum(map(len, records)) + len(after) * (len(records) - 1)

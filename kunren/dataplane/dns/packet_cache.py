@@ -12,7 +12,7 @@ PACKET_BYTES_MAX = 512
 
 
 class PacketCache:
-    """`until` is AWS time; the caller clears the cache when what it serves changes."""
+    """`until` is in the caller's time; the caller clears the cache when what it serves changes."""
 
     __slots__ = ("_kept", "hits")
 

@@ -24,6 +24,7 @@ from kunren.dataplane.dns.answer import FAILURE, NOERROR, NXDOMAIN, SERVFAIL, An
 from kunren.dataplane.dns.aws_names import aws_answer, root_answer
 from kunren.dataplane.dns.packet_cache import PacketCache
 from kunren.dataplane.dns.policies import Chance, Client
+from kunren.dataplane.dns.signing import signed
 from kunren.dataplane.dns.vpc_names import VpcNames, vpc_answer
 from kunren.dataplane.dns.zones import ANY, CNAME, NS, SOA, A, RRset, Zone, Zones
 from kunren.world.spec import WorldSpec
@@ -37,18 +38,19 @@ _ALL_TYPES = -1
 
 @dataclass(slots=True)
 class _Entry:
-    """What is remembered of one name and type. `rrset` None: nothing there, and `soa` says for how long. `located`: for
+    """What is remembered of one name and type. `rrset` None: nothing there, and `denial` says so. `located`: for
     clients of one subnet. `own`: not remembered at all, since it is the resolver's own knowledge."""
 
     expires: float
     rcode: int
     rrset: RRset | None = None
-    soa: RRset | None = None
+    denial: tuple[RRset, ...] = ()
     located: bool = False
     own: bool = False
 
 
-_Key = tuple[bytes, int, str]  # name, type, and the part of the clients it is for ("": all)
+# name, type, the part of the clients it is for ("": all), and whether for those who want signatures
+_Key = tuple[bytes, int, str, bool]
 
 
 class Resolver:
@@ -83,7 +85,7 @@ class Resolver:
     def respond(self, query: message.Query, client: Client, limit: int) -> tuple[bytes, float]:
         """The packet that answers a query, and the AWS time until which it stays the same to a byte for every client of
         this subnet."""
-        reply, until = self.resolve_until(query.name, query.rtype, client)
+        reply, until = self.resolve_until(query.name, query.rtype, client, do=query.do)
         if reply.located and self.vpc is not None:  # whose clients differ by Availability Zone
             until = 0.0
         return message.build_response(query, reply, recursive=True, limit=limit), until
@@ -92,16 +94,19 @@ class Resolver:
         """The complete answer, CNAMEs followed. A loop or a server that cannot be reached is SERVFAIL."""
         return self.resolve_until(name, rtype, client, depth)[0]
 
-    def resolve_until(self, name: bytes, rtype: int, client: Client = Client(), depth: int = 0) -> tuple[Answer, float]:
-        """The answer, and the AWS time until which asking again gives the same (0.0: chance is involved)."""
+    def resolve_until(
+        self, name: bytes, rtype: int, client: Client = Client(), depth: int = 0, do: bool = False
+    ) -> tuple[Answer, float]:
+        """The answer (with `do`, signed where its zone is), and the AWS time until which asking again gives the same
+        (0.0: chance is involved)."""
         now = self._clock.now()
         until = now + 1.0
         chain: list[RRset] = []
         located = False
         for _ in range(CHAIN_LENGTH_MAX):
-            entry = self._remembered(name, rtype, now, client)
+            entry = self._remembered(name, rtype, now, client, do)
             if entry is None:
-                entry = self._ask(name, rtype, now, client, depth)
+                entry = self._ask(name, rtype, now, client, depth, do)
             located = located or entry.located
             left = max(0, math.ceil(entry.expires - now))
             # when the TTL shown becomes one less
@@ -109,14 +114,14 @@ class Resolver:
             if entry.rrset is None:
                 if entry.rcode == SERVFAIL:
                     return FAILURE, 0.0
-                authority = (entry.soa._replace(ttl=left),) if entry.soa is not None else ()
+                authority = tuple(each._replace(ttl=left) for each in entry.denial)
                 reply = Answer(entry.rcode, answer=tuple(chain), authority=authority, located=located)
                 return reply, until if left else 0.0
-            _, found, _, rdatas = entry.rrset
+            _, found, _, rdatas, signatures = entry.rrset
             if len(rdatas) > 1:
                 rdatas = tuple(self._chance.shuffled(rdatas))
                 until = 0.0
-            chain.append(RRset(name, found, left, rdatas))
+            chain.append(RRset(name, found, left, rdatas, signatures))
             if not left:
                 until = 0.0
             if found != CNAME or rtype in (CNAME, ANY):
@@ -133,36 +138,37 @@ class Resolver:
         for key in gone:
             del self._cache[key]
 
-    def _remembered(self, name: bytes, rtype: int, now: float, client: Client) -> _Entry | None:
+    def _remembered(self, name: bytes, rtype: int, now: float, client: Client, do: bool) -> _Entry | None:
         cache = self._cache
         for part in (_part(client), ""):
             for kind in (rtype, CNAME, _ALL_TYPES):
-                entry = cache.get((name, kind, part))
+                entry = cache.get((name, kind, part, do))
                 if entry is not None and entry.expires > now:
                     self.hits += 1
                     return entry
         self.misses += 1
         return None
 
-    def _ask(self, name: bytes, rtype: int, now: float, client: Client, depth: int) -> _Entry:
+    def _ask(self, name: bytes, rtype: int, now: float, client: Client, depth: int, do: bool) -> _Entry:
         """Ask the authority for one link of the chain, and remember what it says."""
         reply = None
         if self.vpc is not None:
             reply = vpc_answer(self._zones(), self.vpc, name, rtype, client, self._chance, self._note)
         own = reply is not None
         if reply is None:
-            reply = self._authority(name, rtype, client, depth)
+            reply = self._authority(name, rtype, client, depth, do)
         part = _part(client) if reply.located else ""
         if reply.answer:
             first = reply.answer[0]
             entry = _Entry(now + first.ttl, NOERROR, first, located=reply.located, own=own)
-            self._remember((name, first.rtype if rtype != ANY else ANY, part), entry, now)
+            self._remember((name, first.rtype if rtype != ANY else ANY, part, do), entry, now)
             return entry
         if reply.rcode not in (NOERROR, NXDOMAIN):
             return _Entry(now, SERVFAIL)
         soa = next((each for each in reply.authority if each.rtype == SOA), None)
-        entry = _Entry(now + (soa.ttl if soa is not None else 0), reply.rcode, None, soa, reply.located, own)
-        self._remember((name, _ALL_TYPES if reply.rcode == NXDOMAIN else rtype, part), entry, now)
+        denial = reply.authority if soa is not None else ()
+        entry = _Entry(now + (soa.ttl if soa is not None else 0), reply.rcode, None, denial, reply.located, own)
+        self._remember((name, _ALL_TYPES if reply.rcode == NXDOMAIN else rtype, part, do), entry, now)
         return entry
 
     def _remember(self, key: _Key, entry: _Entry, now: float) -> None:
@@ -180,7 +186,7 @@ class Resolver:
         for key in gone:
             del self._cache[key]
 
-    def _authority(self, name: bytes, rtype: int, client: Client, depth: int) -> Answer:
+    def _authority(self, name: bytes, rtype: int, client: Client, depth: int, do: bool) -> Answer:
         zones = self._zones()
         own = aws_answer(zones, self._spec, name, rtype)
         if own is not None:
@@ -190,6 +196,8 @@ class Resolver:
             return root_answer(zones, name, rtype)
         for _ in range(REFERRALS_MAX):
             reply = answer(zones, zone, name, rtype, client, self._chance, self._note)
+            if do:
+                reply = signed(zone, rtype, name, reply, self._clock.wall())
             if self._asked is not None:
                 self._asked(zone, name, rtype, reply, client)
             if reply.authoritative or reply.answer or reply.rcode != NOERROR:

@@ -29,6 +29,7 @@ from kunren.dataplane.dns.message import Query, build_bad, build_response, parse
 from kunren.dataplane.dns.packet_cache import PacketCache
 from kunren.dataplane.dns.policies import Chance, Client
 from kunren.dataplane.dns.resolver import Resolver
+from kunren.dataplane.dns.signing import day_ends, signed
 from kunren.dataplane.dns.transport import TCP_BACKLOG, Responder, TcpListener, UdpListener
 from kunren.dataplane.dns.vpc_names import VpcNames
 from kunren.dataplane.dns.zones import A, NameRecords, Zone, Zones
@@ -300,10 +301,11 @@ class DnsServer:
 
     def _authorize(self, packet: bytes, asked: str, peer: str, tcp: bool) -> bytes | None:
         self._queries["name_servers"] += 1
+        now = self._clock.wall()
         if not tcp:
             for key in ((asked, ""), (asked, peer)):
                 kept = self._kept.get(key)
-                if kept is not None and (known := kept.get(packet, 0.0)) is not None:
+                if kept is not None and (known := kept.get(packet, now)) is not None:
                     return known
         query = self._parsed(packet)
         if not isinstance(query, Query):
@@ -318,13 +320,14 @@ class DnsServer:
             return build_response(query, FAILURE, recursive=False, limit=limit)
         wire = build_response(query, reply, recursive=False, limit=limit)
         if not tcp and not chance.used and not told:
-            self._keep((asked, peer if reply.located and query.subnet is None else ""), packet, wire)
+            until = day_ends(now) if query.do else math.inf
+            self._keep((asked, peer if reply.located and query.subnet is None else ""), packet, wire, until)
         return wire
 
-    def _keep(self, key: tuple[str, str], packet: bytes, wire: bytes) -> None:
+    def _keep(self, key: tuple[str, str], packet: bytes, wire: bytes, until: float) -> None:
         if len(self._kept) >= KEPT_CACHES_MAX:
             self._kept.clear()
-        self._kept.setdefault(key, PacketCache()).put(packet, wire, math.inf)
+        self._kept.setdefault(key, PacketCache()).put(packet, wire, until)
 
     def _authoritative(
         self, query: Query, asked: str, client: Client, chance: Chance, tcp: bool
@@ -333,6 +336,8 @@ class DnsServer:
         zone = self._zones.served_on(asked, query.name)
         if zone is not None:
             reply = answer(self._zones, zone, query.name, query.rtype, client, chance)
+            if query.do:
+                reply = signed(zone, query.rtype, query.name, reply, self._clock.wall())
             return reply, self._tell(zone, query.name, query.rtype, reply, client, tcp)
         if name_server_address(names.to_text(query.name)) is not None:
             return aws_answer(self._zones, self._spec, query.name, query.rtype) or REFUSAL, False

@@ -11,14 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import immutables
 
 from kunren.dataplane.dns import names
 from kunren.dataplane.dns.blocks import Blocks
 
+if TYPE_CHECKING:
+    from kunren.dataplane.dns.signing import ZoneSigner
+
 A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV, DS, ANY = 1, 2, 5, 6, 12, 15, 16, 28, 33, 43, 255
+RRSIG, NSEC, DNSKEY = 46, 47, 48
 RECORD_TYPES = {
     "A": A, "NS": NS, "CNAME": CNAME, "SOA": SOA, "PTR": PTR, "MX": MX, "TXT": TXT, "AAAA": AAAA, "SRV": SRV,
     "NAPTR": 35, "DS": DS, "SSHFP": 44, "TLSA": 52, "SVCB": 64, "HTTPS": 65, "SPF": 99, "ANY": ANY, "CAA": 257,
@@ -29,12 +33,14 @@ _NO_BLOCKS: Blocks[str] = Blocks.build({})
 
 
 class RRset(NamedTuple):
-    """Records of one name and type, ready for a message. `rdatas` are without their length."""
+    """Records of one name and type, ready for a message. `rdatas` are without their length; `signatures` are the data
+    of RRSIG records, for those who want them."""
 
     name: bytes
     rtype: int
     ttl: int
     rdatas: tuple[bytes, ...]
+    signatures: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ class Zone:
     """One hosted zone at one version. `addresses` are its name servers'; of zones with one name, the first `created`
     is the one that the registry knows. A private zone has `vpcs` instead: only their resolvers know it, and it
     delegates nothing (its NS records are data like any other); with `fallback`, names that it has not are the
-    internet's."""
+    internet's. With `signing`, its answers are signed for those who want that."""
 
     id: str
     name: bytes
@@ -108,6 +114,7 @@ class Zone:
     cuts: frozenset[bytes] = frozenset()
     vpcs: frozenset[str] = frozenset()
     fallback: bool = False
+    signing: ZoneSigner | None = None
 
     @classmethod
     def build(
@@ -121,9 +128,10 @@ class Zone:
         version: int = 0,
         vpcs: frozenset[str] = frozenset(),
         fallback: bool = False,
+        signing: ZoneSigner | None = None,
     ) -> Zone:
         none = immutables.Map()
-        empty = cls(id, name, addresses, created, version, none, none, vpcs=vpcs, fallback=fallback)
+        empty = cls(id, name, addresses, created, version, none, none, vpcs=vpcs, fallback=fallback, signing=signing)
         return empty.with_nodes(nodes, version)
 
     def with_nodes(self, changed: Mapping[bytes, Node | None], version: int) -> Zone:
@@ -311,6 +319,13 @@ class Zones:
                 if names.label_count(suffix) > 1:
                     return top
         return top
+
+    def above(self, name: bytes) -> Zone | None:
+        """The closest registered zone that the name is below of."""
+        for suffix in tuple(names.suffixes(name))[1:]:
+            if hosted := self._by_name.get(suffix):
+                return hosted[0]  # type: ignore[no-any-return]
+        return None
 
     def served_on(self, address: str, name: bytes) -> Zone | None:
         """The closest zone above the name among those whose name servers have that address."""

@@ -26,14 +26,15 @@ from kunren.services.route53.model import (
     HostedZone,
     OwnerName,
     ServedZone,
+    ZoneSigning,
 )
 from kunren.services.route53.store import GLOBAL, Route53Store
 
 _HEALTH = "health"
 _COLLECTION = "cidr-collection/"
 _KINDS = frozenset(
-    each.kind for each in (HostedZone, OwnerName, CidrCollection, HealthCheck, HealthCheckStatus)
-)  # fmt: skip
+    each.kind for each in (HostedZone, OwnerName, CidrCollection, HealthCheck, HealthCheckStatus, ZoneSigning)
+)
 
 
 class Dns(Protocol):
@@ -55,7 +56,7 @@ class Route53Controller:
         self._store = store
         self._dns = dns
         self._changed: dict[str, set[str]] = {}
-        self._published: dict[str, Zone] = {}
+        self._published: dict[str, tuple[Zone, ZoneSigning | None]] = {}
         self._unhealthy: frozenset[str] = frozenset()
         store.store.subscribe(self._note, wants=lambda kind: kind == OwnerName.kind)
         self.controller = Controller(
@@ -88,23 +89,25 @@ class Route53Controller:
             return
         account, zone_id = work.split("/")
         changed = self._changed.pop(zone_id, set())
-        before = self._published.pop(zone_id, None)  # put back when all went well: a failure leads to a full build
+        before, signed = self._published.pop(zone_id, (None, None))  # put back when all went well: else a full build
         snapshot = self._store.snapshot()
         hosted = snapshot.get(HostedZone, account, GLOBAL, zone_id)
         if hosted is None:
             self._dns.publish(zone_owner(zone_id), {})
             self._store.set_served(zone_id, account, None)
             return
-        if before is not None and before.version == hosted.version and not changed:
-            self._published[zone_id] = before  # its tags or comment
+        signing = snapshot.get(ZoneSigning, account, GLOBAL, zone_id)
+        if before is not None and before.version == hosted.version and not changed and signing == signed:
+            self._published[zone_id] = before, signed  # its tags or comment
             return
-        if before is None:
-            zone = zone_of(hosted, snapshot.list(OwnerName, account, zone_id), self._dns.geography.position)
+        if before is None or signing != signed:
+            owners = snapshot.list(OwnerName, account, zone_id)
+            zone = zone_of(hosted, owners, self._dns.geography.position, signing)
         else:
-            zone = before.with_nodes(self._nodes(snapshot, hosted, changed), hosted.version)
+            zone = before.with_nodes(self._nodes(snapshot, hosted, changed, signing), hosted.version)
             zone = replace(zone, vpcs=vpcs_of(hosted), fallback=hosted.public_dns_fallback)
         self._dns.publish(zone_owner(zone_id), {zone_id: zone})
-        self._published[zone_id] = zone
+        self._published[zone_id] = zone, signing
         self._store.set_served(zone_id, account, zone.version)
 
     def _publish_health(self) -> None:
@@ -122,17 +125,19 @@ class Route53Controller:
         self._dns.publish_collection(id, collection.blocks if collection is not None else None)
         self._store.set_served(id, account, collection.version if collection is not None else None)
 
-    def _nodes(self, snapshot: Snapshot, hosted: HostedZone, changed: Iterable[str]) -> dict[bytes, Node | None]:
+    def _nodes(
+        self, snapshot: Snapshot, hosted: HostedZone, changed: Iterable[str], signing: ZoneSigning | None
+    ) -> dict[bytes, Node | None]:
         positions = self._dns.geography.position
         nodes: dict[bytes, Node | None] = {}
         for id in changed:
             owner = snapshot.get(OwnerName, hosted.account, hosted.id, id)
-            nodes[names.from_sort_key(id)] = node_of(hosted.id, owner, positions) if owner is not None else None
+            nodes[names.from_sort_key(id)] = node_of(hosted, owner, positions, signing) if owner is not None else None
         return nodes
 
 
 def _work_of(snapshot: Snapshot, key: Key) -> Iterable[str]:
-    if key.kind == HostedZone.kind:
+    if key.kind in (HostedZone.kind, ZoneSigning.kind):
         return (f"{key.account}/{key.id}",)
     if key.kind == OwnerName.kind:
         return (f"{key.account}/{key.region}",)

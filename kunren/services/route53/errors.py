@@ -96,10 +96,9 @@ class HostedZoneAlreadyExists(AwsError):
 class HostedZoneNotEmpty(AwsError):
     code = "HostedZoneNotEmpty"
 
-    def __init__(self) -> None:
-        super().__init__(  # the two spaces are AWS's
-            "The specified hosted zone contains non-required resource record sets  and so cannot be deleted."
-        )
+    def __init__(self, what: str = "non-required resource record sets ") -> None:
+        """`what` ends in a space where AWS writes two."""
+        super().__init__(f"The specified hosted zone contains {what} and so cannot be deleted.")
 
 
 class HostedZoneNotFound(AwsError):
@@ -230,13 +229,6 @@ class InvalidPaginationToken(AwsError):
 
     def __init__(self) -> None:
         super().__init__("The pagination token is not valid.")
-
-
-class DNSSECNotFound(AwsError):
-    code = "DNSSECNotFound"
-
-    def __init__(self) -> None:
-        super().__init__("The hosted zone doesn't have any DNSSEC resources.")
 
 
 class NoSuchCidrCollection(AwsError):

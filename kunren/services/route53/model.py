@@ -242,6 +242,36 @@ class Protection(Resource, frozen=True, kw_only=True):
     comment: str | None = None
 
 
+class KeySigningKey(Resource, frozen=True, kw_only=True):
+    """A key of KMS that signs the DNSKEY records of a zone. `region` is the zone's id, `id` the name. `public_key` is
+    the curve point that the DNSKEY record has; `status` ACTIVE, INACTIVE or, where KMS signs with it no more,
+    ACTION_NEEDED."""
+
+    kind: ClassVar[str] = "route53.key-signing-key"
+
+    caller_reference: str
+    kms_arn: str
+    public_key: bytes
+    status: str
+    created: float
+    modified: float
+    status_message: str | None = None
+
+
+class ZoneSigning(Resource, frozen=True, kw_only=True):
+    """A zone is signed while this is there. `id` is the zone's. `dnskeys` are the data of its DNSKEY records,
+    `signatures` those of the RRSIG records over them, by key-signing key. `signed_at` is AWS time, `expires` wall
+    time."""
+
+    kind: ClassVar[str] = "route53.zone-signing"
+
+    private_key_pem: str
+    dnskeys: tuple[bytes, ...] = ()
+    signatures: dict[str, bytes] = {}
+    signed_at: float = 0.0
+    expires: float = 0.0
+
+
 class ServedZone(Resource, frozen=True, kw_only=True):
     """Observed: the version of a hosted zone, or of a CIDR collection, that the name servers answer from."""
 

@@ -25,6 +25,7 @@ from kunren.services.route53.model import (
     HealthCheckStatus,
     HistoricBatch,
     HostedZone,
+    KeySigningKey,
     OwnerName,
     Protection,
     QueryLoggingConfig,
@@ -33,6 +34,7 @@ from kunren.services.route53.model import (
     TrafficPolicy,
     TrafficPolicyInstance,
     VpcAuthorization,
+    ZoneSigning,
 )
 
 GLOBAL = ""
@@ -47,7 +49,7 @@ class Route53Store:
             HostedZone, OwnerName, Change, CallerReference, DelegationSet, VpcAuthorization, ServedZone, CidrCollection
         )
         store.register(HealthCheck, HealthCheckStatus, TrafficPolicy, TrafficPolicyInstance, QueryLoggingConfig)
-        store.register(HistoricBatch, Protection)
+        store.register(HistoricBatch, Protection, KeySigningKey, ZoneSigning)
         self.store = store
         self._clock = clock
         self._entropy = entropy

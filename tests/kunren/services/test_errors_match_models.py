@@ -51,14 +51,12 @@ def declared(name: str) -> dict[str, int]:
 
 
 def classes(name: str) -> list[type[AwsError]]:
-    try:
-        module = importlib.import_module(f"kunren.services.{name}.errors")
-    except ModuleNotFoundError as error:
-        if error.name != f"kunren.services.{name}.errors":
-            raise
-        return []
+    package = importlib.import_module(f"kunren.services.{name}")
+    found = [each.name for each in pkgutil.iter_modules(package.__path__) if each.name.endswith("errors")]
+    modules = [importlib.import_module(f"kunren.services.{name}.{each}") for each in found]
     return [
         each
+        for module in modules
         for _, each in inspect.getmembers(module, inspect.isclass)
         if issubclass(each, AwsError) and each.__module__ == module.__name__ and "code" in vars(each)
     ]

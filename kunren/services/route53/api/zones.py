@@ -22,7 +22,15 @@ from kunren.services.route53.errors import (
     InvalidInput,
     TooManyHostedZones,
 )
-from kunren.services.route53.model import CallerReference, DelegationSet, HostedZone, OwnerName, Protection, RecordSet
+from kunren.services.route53.model import (
+    CallerReference,
+    DelegationSet,
+    HostedZone,
+    KeySigningKey,
+    OwnerName,
+    Protection,
+    RecordSet,
+)
 from kunren.services.route53.shapes import (
     bare_id,
     change_shape,
@@ -179,6 +187,8 @@ class HostedZones(Base):
             zone = self._zone(tx, ctx.account, params["Id"])
             if zone.record_set_count > REQUIRED_RECORD_SETS or tx.list(Protection, zone.account, zone.id):
                 raise HostedZoneNotEmpty
+            if tx.list(KeySigningKey, zone.account, zone.id):
+                raise HostedZoneNotEmpty("DNSSEC Key Signing Keys")
             self._records.delete_zone(tx, zone)
             change = self._records.add_change(tx, zone)
         return {"ChangeInfo": change_shape(None, change)}

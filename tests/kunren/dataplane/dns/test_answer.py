@@ -25,6 +25,7 @@ from kunren.dataplane.dns.zones import (
     Option,
     Records,
     Routed,
+    RRset,
     Zone,
     Zones,
 )
@@ -145,7 +146,7 @@ def test_an_alias_to_a_record_of_the_zone_takes_its_ttl_under_the_own_name() -> 
         "a.example.com": {A: Alias(n("b.example.com"), same_zone=True)},
         "b.example.com": {A: Records(77, (ONE,))},
     }
-    assert ask(nodes, "a.example.com", A).answer[0] == (n("a.example.com"), A, 77, (ONE,))
+    assert ask(nodes, "a.example.com", A).answer[0] == RRset(n("a.example.com"), A, 77, (ONE,))
 
 
 def test_weights_share_the_answers() -> None:

@@ -16,6 +16,7 @@ from kunren.dataplane.dns.server import DnsServer
 from kunren.dataplane.dns.zones import NameRecords
 from kunren.services.route53.api import Route53Api
 from kunren.services.route53.controllers import Route53Controller
+from kunren.services.route53.model import HostedZone
 from kunren.services.route53.store import Route53Store
 from kunren.world.spec import Region, WorldSpec
 
@@ -37,10 +38,18 @@ class Service:
         self.controller = Route53Controller(records, self.dns, self.clock)
         self._loop = asyncio.new_event_loop()
 
-    def call(self, operation: str, account: str = "000000000000", **params: Any) -> dict[str, Any]:
-        ctx = RequestContext(account, "us-east-1", "route53", operation, "request")
-        found: dict[str, Any] = getattr(self.api, operation)(ctx, params)
+    def context(self, operation: str, account: str = "000000000000") -> RequestContext:
+        return RequestContext(account, "us-east-1", "route53", operation, "request")
+
+    def hosted(self, zone: str) -> HostedZone:
+        found = self.store.snapshot().get(HostedZone, "000000000000", "", zone.rpartition("/")[2])
+        assert found is not None
         return found
+
+    def call(self, operation: str, account: str = "000000000000", **params: Any) -> dict[str, Any]:
+        found: Any = getattr(self.api, operation)(self.context(operation, account), params)
+        answer: dict[str, Any] = self._loop.run_until_complete(found) if asyncio.iscoroutine(found) else found
+        return answer
 
     def zone(self, name: str = "example.com", reference: str = "1", **params: Any) -> str:
         made = self.call("create_hosted_zone", Name=name, CallerReference=reference, **params)

@@ -161,6 +161,6 @@ def test_errors_have_awss_code_status_and_text_on_the_wire(tmp_path: Path, names
             "Invalid parameter : Calculated health checks must have a health threshold specified.",
             400,
         )
-        assert error(route53.enable_hosted_zone_dnssec, HostedZoneId=zone)[2] == 501
+        assert error(route53.update_hosted_zone_features, HostedZoneId=zone, EnableAcceleratedRecovery=True)[2] == 501
 
     tell(tmp_path, namespace, story)
