@@ -189,8 +189,8 @@ def test_questions_are_logged_in_cloudwatch_logs(zone, account):
     zone.put("log", (1, {"Weight": 1}))
     for _ in range(3):
         assert zone.dig("tokyo", "log") == ["1"]
-    zone.dig("london", "log", f"@{zone.server}", "+tcp")
-    zone.dig("london", "no", f"@{zone.server}")
+    zone.dig("london", "log", f"@{zone.server}", "-4", "+tcp")
+    zone.dig("london", "no", f"@{zone.server}", "-4")
     shown = logs.filter_log_events(logGroupName=group)["events"]
     told = {(each["logStreamName"], *each["message"].split()[2:]) for each in shown}
     bare = zone.id.rpartition("/")[2]
