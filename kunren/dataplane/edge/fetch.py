@@ -7,7 +7,6 @@ collapsing").
 from __future__ import annotations
 
 import asyncio
-import gzip
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from kunren.core.clock import Clock
-from kunren.dataplane.edge import freshness, keys, lambda_event, viewer
+from kunren.dataplane.edge import compression, freshness, keys, lambda_event, viewer
 from kunren.dataplane.edge.cache import OBJECT_BYTES_MAX, Cache, Kept
 from kunren.dataplane.edge.js_event import InvalidResult
 from kunren.dataplane.edge.message import Answer, Body, Request, first, whole, without
@@ -31,11 +30,8 @@ _ORIGINS_OWN = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "proxy-connection", "x-amz-cf-id", "x-cache"}
 )
 CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range"})
-_COMPRESSED_BYTES = range(1000, 10_000_001)
-_COMPRESSED_TYPES = (
-    "text/", "application/json", "application/javascript", "application/xml", "application/xhtml+xml", "image/svg+xml",
-    "application/wasm", "application/manifest+json", "application/rss+xml", "font/opentype", "font/otf", "font/ttf",
-)  # fmt: skip
+_INLINE_BYTES_MAX = 32 * 1024
+"""What is larger is compressed in another thread, so that others need not wait."""
 _UNREACHABLE = {
     502: "CloudFront wasn't able to connect to the origin.",
     504: "CloudFront attempted to establish a connection with the origin, but either the attempt failed or the origin "
@@ -192,8 +188,9 @@ class Fetcher:
     def _refreshed(self, pending: Pending, stale: Kept, answer: Answer) -> Answer:
         """The origin says that what is in the cache is still its answer."""
         assert pending.key is not None
-        newer = {name.lower() for name, _ in answer.headers} - {"content-length"}
-        headers = [*without(stale.headers, newer), *without(answer.headers, {"content-length"})]
+        own = {"content-length", "content-encoding", "etag", "vary"}  # of the kept body, which may be compressed here
+        newer = {name.lower() for name, _ in answer.headers} - own
+        headers = [*without(stale.headers, newer), *without(answer.headers, own)]
         now = self._clock.now()
         good_for = freshness.ttl(200, headers, pending.behaviour.cache)
         kept = replace(stale, headers=tuple(headers), stored_at=now, fresh_until=now + good_for)
@@ -219,13 +216,13 @@ class Fetcher:
         if rest is not None:
             answer.body = rest
             return answer
-        answer.body = body
-        _compress(answer, behaviour, request)
-        assert isinstance(answer.body, bytes)
-        headers = [*without(answer.headers, {"content-length"}), ("Content-Length", str(len(answer.body)))]
-        kept = Kept(_target(request), answer.status, tuple(headers), answer.body, asked_at, asked_at + good_for)
+        if (coding := compression.coding(behaviour, request, answer)) is not None:
+            body = await _compressed(body, coding)
+            compression.mark(answer, coding)
+        headers = [*without(answer.headers, {"content-length"}), ("Content-Length", str(len(body)))]
+        kept = Kept(_target(request), answer.status, tuple(headers), body, asked_at, asked_at + good_for)
         self.cache(request).keep(key, kept)
-        status, headers, cut = viewer.ranged(request, answer.status, headers, answer.body)
+        status, headers, cut = viewer.ranged(request, answer.status, headers, body)
         return Answer(status, headers, cut, answer.outcome, answer.reason)
 
     def _kept_error(self, pending: Pending, answer: Answer) -> Answer:
@@ -287,24 +284,7 @@ async def _chained(pieces: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIter
         yield piece
 
 
-def _compress(answer: Answer, behaviour: Behaviour, request: Request) -> None:
-    """Make an object smaller where the behaviour, the viewer and the object's kind allow ("Serve compressed files")."""
-    accepted = keys.accepted_encoding(request.header("accept-encoding"), behaviour.cache.encodings)
-    kind = (answer.header("content-type") or "").lower()
-    if (
-        not behaviour.compress
-        or "gzip" not in accepted.split(",")
-        or answer.header("content-encoding") is not None
-        or answer.status != 200
-        or not kind.startswith(_COMPRESSED_TYPES)
-        or not isinstance(answer.body, bytes)
-        or len(answer.body) not in _COMPRESSED_BYTES
-    ):
-        return
-    answer.body = gzip.compress(answer.body, 6, mtime=0)
-    answer.headers = [*without(answer.headers, {"content-length", "accept-ranges"}), ("Content-Encoding", "gzip")]
-    etag = answer.header("etag")
-    if etag is not None and not etag.startswith("W/"):
-        answer.headers = [*without(answer.headers, {"etag"}), ("ETag", "W/" + etag)]
-    if answer.header("vary") is None:
-        answer.headers.append(("Vary", "Accept-Encoding"))
+async def _compressed(body: bytes, coding: str) -> bytes:
+    if len(body) <= _INLINE_BYTES_MAX:
+        return compression.compressed(body, coding)
+    return await asyncio.to_thread(compression.compressed, body, coding)

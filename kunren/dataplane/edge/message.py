@@ -9,17 +9,36 @@ Headers = list[tuple[str, str]]
 Body = bytes | AsyncIterator[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a viewer is: codes of ISO 3166, a time zone of IANA's. What nobody knows is empty."""
+
+    country: str = ""
+    country_name: str = ""
+    region: str = ""
+    region_name: str = ""
+    city: str = ""
+    latitude: str = ""
+    longitude: str = ""
+    time_zone: str = ""
+
+
 @dataclass(slots=True)
 class Viewer:
-    """Who asks, and how. `edge` is the place whose edge location was reached."""
+    """Who asks, and how. `edge` is the place whose edge location was reached; `reused` tells of a connection that has
+    had a request before."""
 
     address: str
     port: int
     edge: str
-    country: str
+    where: Whereabouts
     secure: bool
     http_version: str = "1.1"
     tls: str = ""
+    cipher: str = ""
+    ja3: str = ""
+    ja4: str = ""
+    reused: bool = False
 
 
 @dataclass(slots=True)

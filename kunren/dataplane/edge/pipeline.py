@@ -33,6 +33,7 @@ from kunren.dataplane.edge.message import Answer, Request, first, whole, without
 from kunren.dataplane.edge.origin import Origins
 from kunren.dataplane.edge.scripts import ScriptError, Scripts
 from kunren.dataplane.edge.site import Behaviour, Site
+from kunren.dataplane.edge.told import with_told
 
 _POPS = {
     "virginia": "IAD89-P1", "tokyo": "NRT57-P2", "sydney": "SYD62-P1", "london": "LHR50-P7", "frankfurt": "FRA60-P4",
@@ -81,6 +82,8 @@ class Pipeline:
         refusal = viewer.refused(site, behaviour, request)
         if refusal is not None:
             return self._finished(refusal, request, site)
+        if behaviour.told:
+            request.headers = with_told(request, behaviour.told)
         if "viewer-request" in behaviour.lambdas:
             return Pending(site, behaviour, request, asks=True)
         script = behaviour.scripts.get("viewer-request")
@@ -151,7 +154,7 @@ class Pipeline:
             return answer
         behaviour = viewer.behaviour_of(site, custom.page)
         request = replace(pending.request, method="GET", uri=custom.page, query="", body=b"")
-        request.headers = without(request.headers, {*CONDITIONS, "range"})
+        request.headers = without(with_told(request, behaviour.told), {*CONDITIONS, "range"})
         found = self._look_up(site, behaviour, request)
         page = found if isinstance(found, Answer) else await self._fetcher.answer(found)
         if page.status != 200:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,8 +17,9 @@ import httptools
 
 from kunren.dataplane.edge.fetch import REQUEST_BODY_BYTES_MAX, Pending
 from kunren.dataplane.edge.js_event import phrase
-from kunren.dataplane.edge.message import Answer, Headers, Request, Viewer, first, without
+from kunren.dataplane.edge.message import Answer, Headers, Request, Viewer, Whereabouts, first, without
 from kunren.dataplane.edge.pipeline import Pipeline
+from kunren.dataplane.edge.told import MADE
 from kunren.dataplane.edge.viewer import error
 
 log = logging.getLogger(__name__)
@@ -26,18 +27,22 @@ EDGE, CLIENT, SCHEME, PROTOCOL, TLS = (
     "x-kunren-edge", "x-kunren-client", "x-kunren-scheme", "x-kunren-protocol", "x-kunren-tls",
 )  # fmt: skip
 _OURS = frozenset({EDGE, CLIENT, SCHEME, PROTOCOL, TLS, "x-forwarded-proto", "x-request-id"})
+_HIDDEN = _OURS | MADE.keys()
+_NOWHERE = Whereabouts()
+_CONNECTIONS_REMEMBERED = 10_000
 _NO_BODY = frozenset({204, 304})
 _FRAMING = frozenset({"content-length", "transfer-encoding"})
 _VERSIONS = {"HTTP/1.0": "1.0", "HTTP/1.1": "1.1", "HTTP/2": "2.0", "HTTP/3": "3.0"}
 
 
 class EdgeServer:
-    """Serves on `socket_path` from `start` to `stop`. `country(place)` is where a place lies."""
+    """Serves on `socket_path` from `start` to `stop`. `places` tells where each place lies."""
 
-    def __init__(self, socket_path: Path, pipeline: Pipeline, country: Callable[[str], str]) -> None:
+    def __init__(self, socket_path: Path, pipeline: Pipeline, places: Mapping[str, Whereabouts]) -> None:
         self.socket_path = socket_path
         self.pipeline = pipeline
-        self.country = country
+        self.places = places
+        self._seen: OrderedDict[str, None] = OrderedDict()
         self.connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
 
@@ -46,6 +51,16 @@ class EdgeServer:
         self.socket_path.unlink(missing_ok=True)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: _Connection(self), str(self.socket_path), backlog=1024)
+
+    def reused(self, connection: str) -> bool:
+        """Whether a viewer's connection (Envoy's number of it) has had a request before."""
+        if connection in self._seen:
+            self._seen.move_to_end(connection)
+            return True
+        self._seen[connection] = None
+        if len(self._seen) > _CONNECTIONS_REMEMBERED:
+            self._seen.popitem(last=False)
+        return False
 
     async def stop(self) -> None:
         if self._server is not None:
@@ -137,13 +152,17 @@ class _Connection(asyncio.Protocol):
             address=address,
             port=int(port or 0),
             edge=edge,
-            country=self._server.country(edge),
+            where=self._server.places.get(edge, _NOWHERE),
             secure=told.get(SCHEME) == "https",
             http_version=_VERSIONS.get(told.get(PROTOCOL, ""), "1.1"),
-            tls=told.get(TLS, ""),
         )
+        if viewer.secure:
+            version, cipher, ja3, ja4, connection = told[TLS].split(" ")
+            viewer.tls, viewer.cipher = version, cipher
+            viewer.ja3, viewer.ja4 = ja3.strip("-"), ja4.strip("-")
+            viewer.reused = self._server.reused(connection)
         uri, _, query = self._url.decode("utf-8", "surrogateescape").partition("?")
-        headers = [(name, value) for name, value in self._headers if name not in _OURS]
+        headers = [(name, value) for name, value in self._headers if name.lower() not in _HIDDEN]
         method = self._parser.get_method().decode("latin-1")
         return Request(method, uri, query, headers, viewer, self._server.pipeline.new_id(), b"".join(self._body))
 

@@ -102,6 +102,7 @@ class Behaviour:
     forward: Parameters | None = None
     response_headers: ResponseHeaders | None = None
     compress: bool = False
+    told: tuple[str, ...] = ()  # headers CloudFront-... that its policies name, in lower case
     scripts: Mapping[str, Script] = field(default_factory=dict)
     lambdas: Mapping[str, LambdaReference] = field(default_factory=dict)
 

@@ -63,7 +63,7 @@ def refused(site: Site, behaviour: Behaviour, request: Request) -> Answer | None
         return error(414, "Request could not be satisfied: the URL is too long.", request)
     if sum(len(key) + len(value) for key, value in request.headers) > HEADER_BYTES_MAX:
         return error(494, "Request header or cookie too large.", request)
-    if not site.geo_allows.takes(request.viewer.country):
+    if not site.geo_allows.takes(request.viewer.where.country):
         return error(
             403, "The Amazon CloudFront distribution is configured to block access from your country.", request
         )

@@ -33,6 +33,10 @@ DEFAULT_SECRET = "cloudfront/default"
 _HCM = TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _ROUTER = TYPE + "envoy.extensions.filters.http.router.v3.Router"
 _TLS_INSPECTOR = TYPE + "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+_OF_TLS = (
+    "%DOWNSTREAM_TLS_VERSION%", "%DOWNSTREAM_TLS_CIPHER%", "%TLS_JA3_FINGERPRINT%", "%TLS_JA4_FINGERPRINT%",
+    "%CONNECTION_ID%",
+)  # fmt: skip
 _MINIMUM = {
     "SSLv3": "TLSv1_0", "TLSv1": "TLSv1_0", "TLSv1_2016": "TLSv1_0", "TLSv1.1_2016": "TLSv1_1",
     "TLSv1.2_2018": "TLSv1_2", "TLSv1.2_2019": "TLSv1_2", "TLSv1.2_2021": "TLSv1_2", "TLSv1.2_2025": "TLSv1_2",
@@ -99,7 +103,14 @@ def _listeners(place: str, name: str, address: str, namespace: str, ends: Sequen
     secure = {
         **_listener(f"{name}/443", socket_address(address, 443, namespace), [_secure(place, each) for each in ends]),
         "listener_filters": [
-            {"name": "envoy.filters.listener.tls_inspector", "typed_config": {"@type": _TLS_INSPECTOR}}
+            {
+                "name": "envoy.filters.listener.tls_inspector",
+                "typed_config": {
+                    "@type": _TLS_INSPECTOR,
+                    "enable_ja3_fingerprinting": True,
+                    "enable_ja4_fingerprinting": True,
+                },
+            }
         ],
     }
     over_quic = [_quic(place, each) for each in ends if each.quic]
@@ -173,8 +184,9 @@ def _connection_manager(place: str, scheme: str, codec: str) -> Fragment:
         CLIENT: "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
         SCHEME: scheme,
         PROTOCOL: "%PROTOCOL%",
-        TLS: "%DOWNSTREAM_TLS_VERSION%:%DOWNSTREAM_TLS_CIPHER%" if scheme == "https" else "-",
     }
+    if scheme == "https":
+        told[TLS] = " ".join(_OF_TLS)
     added = [
         {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
         for name, value in told.items()

@@ -20,6 +20,7 @@ from kunren.services.cloudfront.api import CloudFrontApi
 from kunren.services.cloudfront.controllers import DistributionControllers
 from kunren.services.cloudfront.key_values.api import KeyValueStoreApi
 from kunren.services.cloudfront.key_values.controllers import KeyValueController
+from kunren.services.cloudfront.whereabouts import whereabouts
 from kunren.settings import Settings
 
 
@@ -47,8 +48,7 @@ class CloudFrontService:
         self._key_values = KeyValueController(store, clock)
         origins = Origins(world, resolve, clock, ca.bundle_path)
         pipeline = Pipeline(clock, entropy, origins, self._invoke, self._key_values.stores)
-        countries = {each.name: each.country for each in world.spec.places}
-        self.edge = EdgeServer(settings.run_dir / "edge.sock", pipeline, lambda place: countries.get(place, ""))
+        self.edge = EdgeServer(settings.run_dir / "edge.sock", pipeline, whereabouts(world.spec.places))
         self._controllers = DistributionControllers(
             store, clock, world, envoy, dns, pipeline, self._issue, str(self.edge.socket_path)
         )

@@ -117,12 +117,25 @@ def _behaviour(snapshot: Snapshot, account: str, given: Mapping[str, Any]) -> Be
         forward=parameters(origin_request_policy(snapshot, account, forward)) if forward else None,
         response_headers=response_headers(response_headers_policy(snapshot, account, headers)) if headers else None,
         compress=given["Compress"],
+        told=_told(snapshot, account, given),
         scripts=_scripts(snapshot, account, given),
         lambdas={
             each["EventType"]: LambdaReference(each["LambdaFunctionARN"], bool(each.get("IncludeBody")))
             for each in items(given["LambdaFunctionAssociations"])
         },
     )
+
+
+def _told(snapshot: Snapshot, account: str, given: Mapping[str, Any]) -> tuple[str, ...]:
+    named = []
+    if (policy := given.get("CachePolicyId")) is not None:
+        chosen = cache_policy(snapshot, account, policy).get("ParametersInCacheKeyAndForwardedToOrigin")
+        named += items(chosen["HeadersConfig"].get("Headers")) if chosen else []
+    else:
+        named += items(given["ForwardedValues"].get("Headers"))
+    if forward := given.get("OriginRequestPolicyId"):
+        named += items(origin_request_policy(snapshot, account, forward)["HeadersConfig"].get("Headers"))
+    return tuple(dict.fromkeys(each.lower() for each in named if each.lower().startswith("cloudfront-")))
 
 
 def _scripts(snapshot: Snapshot, account: str, given: Mapping[str, Any]) -> dict[str, Script]:

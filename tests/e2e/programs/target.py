@@ -1,7 +1,7 @@
 """A target: an HTTP server on each port that it is told, which answers with what it saw.
 
 `target.py NAME PORT...`; ready once it prints "ready". Paths: /slow/SECONDS answers late (and prints "entered"),
-/health answers with the status that was set. Commands on standard input: "open PORT", "close PORT", "health STATUS";
+/health answers with the status that was set, /shaped?bytes=…&type=…&header=NAME:VALUE with such an answer. Commands on standard input: "open PORT", "close PORT", "health STATUS";
 each is acknowledged by a line of its own.
 """
 
@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
 
 NAME = sys.argv[1]
 servers = {}
@@ -32,6 +33,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         length = int(self.headers.get("content-length") or 0)
         self.rfile.read(length)
+        if self.path.startswith("/shaped?"):
+            self.shaped(parse_qs(self.path.partition("?")[2]))
+            return
         if self.path.startswith("/slow/"):
             say("entered " + self.path)
             time.sleep(float(self.path.rpartition("/")[2]))
@@ -52,6 +56,17 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     do_POST = do_PUT = do_DELETE = do_HEAD = do_GET
+
+    def shaped(self, wanted):
+        body = b"0123456789abcdef" * (int(wanted["bytes"][0]) // 16)
+        self.send_response(int(wanted.get("status", ["200"])[0]))
+        self.send_header("content-type", wanted["type"][0])
+        for each in wanted.get("header", ()):
+            self.send_header(*each.split(":", 1))
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, *_):
         pass

@@ -6,7 +6,7 @@ import asyncio
 
 from kunren.core.clock import SystemClock
 from kunren.core.entropy import Entropy
-from kunren.dataplane.edge.message import Answer, Request, Viewer
+from kunren.dataplane.edge.message import Answer, Request, Viewer, Whereabouts
 from kunren.dataplane.edge.pipeline import Pipeline
 from kunren.dataplane.edge.site import Behaviour, CacheRules, ErrorResponse, Origin, Site
 
@@ -19,7 +19,7 @@ class Origins:
 
 
 async def asked(pipeline):
-    viewer = Viewer("198.18.65.10", 1, "tokyo", "JP", secure=False)
+    viewer = Viewer("198.18.65.10", 1, "tokyo", Whereabouts("JP"), secure=False)
     made = pipeline.begin(Request("GET", "/none", "", [("Host", "x.test")], viewer, "id"))
     return made if isinstance(made, Answer) else await pipeline.finish(made)
 

@@ -8,11 +8,11 @@ import pytest
 
 from kunren.dataplane.edge import js_event, lambda_event
 from kunren.dataplane.edge.js_event import InvalidResult
-from kunren.dataplane.edge.message import Answer, Request, Viewer, first
+from kunren.dataplane.edge.message import Answer, Request, Viewer, Whereabouts, first
 from kunren.dataplane.edge.scripts import ScriptError, Scripts
 from kunren.dataplane.edge.site import Origin, Script, Site
 
-VIEWER = Viewer("198.18.65.10", 4711, "tokyo", "JP", secure=True)
+VIEWER = Viewer("198.18.65.10", 4711, "tokyo", Whereabouts("JP"), secure=True)
 SITE = Site("EDFDVBD6EXAMPLE", "123456789012", "d111111abcdef8.cloudfront.net", (), (), {})
 
 

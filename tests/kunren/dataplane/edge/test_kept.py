@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from kunren.core.clock import SystemClock
 from kunren.core.entropy import Entropy
-from kunren.dataplane.edge.message import Answer, Request, Viewer
+from kunren.dataplane.edge.message import Answer, Request, Viewer, Whereabouts
 from kunren.dataplane.edge.pipeline import Pipeline
 from kunren.dataplane.edge.site import Behaviour, CacheRules, Origin, ResponseHeaders, Site
 
@@ -34,7 +34,7 @@ class Origins:
 
 
 async def asked(pipeline):
-    viewer = Viewer("198.18.65.10", 1, "tokyo", "JP", secure=False)
+    viewer = Viewer("198.18.65.10", 1, "tokyo", Whereabouts("JP"), secure=False)
     made = pipeline.begin(Request("GET", "/a", "b=1", [("Host", "x.test")], viewer, "id"))
     return made if isinstance(made, Answer) else await pipeline.finish(made)
 

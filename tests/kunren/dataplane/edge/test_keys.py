@@ -14,10 +14,10 @@ from kunren.dataplane.edge.keys import (
     selected_cookies,
     selected_query,
 )
-from kunren.dataplane.edge.message import Request, Viewer, first
+from kunren.dataplane.edge.message import Request, Viewer, Whereabouts, first
 from kunren.dataplane.edge.site import Behaviour, CacheRules, Origin, Parameters, Selection
 
-VIEWER = Viewer("198.18.65.10", 4711, "tokyo", "JP", secure=True)
+VIEWER = Viewer("198.18.65.10", 4711, "tokyo", Whereabouts("JP"), secure=True)
 ORIGIN = Origin("o", "origin.test", "", (("X-Secret", "s"),), "http-only", 80, 443, 10, 3, 30, 5)
 
 

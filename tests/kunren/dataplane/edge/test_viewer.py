@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kunren.dataplane.edge.cache import Cache, Kept
-from kunren.dataplane.edge.message import Answer, Request, Viewer, first
+from kunren.dataplane.edge.message import Answer, Request, Viewer, Whereabouts, first
 from kunren.dataplane.edge.site import Behaviour, CacheRules, CorsRules, HeaderRule, ResponseHeaders, Selection, Site
 from kunren.dataplane.edge.viewer import behaviour_of, matches, not_modified, ranged, refused, with_policy
 
@@ -19,7 +19,7 @@ def behaviour(pattern="*", protocol="allow-all"):
 
 
 def request(*headers, method="GET", secure=False, country="JP"):
-    viewer = Viewer("198.18.65.10", 1, "tokyo", country, secure)
+    viewer = Viewer("198.18.65.10", 1, "tokyo", Whereabouts(country), secure)
     return Request(method, "/a", "b=1", [("Host", "x.test"), *headers], viewer, "id")
 
 
