@@ -16,7 +16,7 @@ from typing import Any
 
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
-from kunren.dataplane.edge import js_event, keys, lambda_event, viewer
+from kunren.dataplane.edge import js_event, keys, lambda_event, signatures, viewer
 from kunren.dataplane.edge.fetch import (
     CONDITIONS,
     REQUEST_BODY_BYTES_MAX,
@@ -80,10 +80,16 @@ class Pipeline:
             return self._finished(viewer.error(403, reason, request), request)
         behaviour = viewer.behaviour_of(site, request.uri)
         refusal = viewer.refused(site, behaviour, request)
+        if refusal is None:
+            refusal = viewer.unauthorized(behaviour, request, self._clock.now())
         if refusal is not None:
+            if refusal.status in site.errors:
+                return Pending(site, behaviour, request, ready=refusal)
             return self._finished(refusal, request, site)
         if behaviour.told:
             request.headers = with_told(request, behaviour.told)
+        if behaviour.signed_by is not None:
+            request.query = signatures.unsigned(request.query)
         if "viewer-request" in behaviour.lambdas:
             return Pending(site, behaviour, request, asks=True)
         script = behaviour.scripts.get("viewer-request")

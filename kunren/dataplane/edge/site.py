@@ -91,7 +91,7 @@ class LambdaReference:
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """A cache behaviour. `origin` is an origin's or an origin group's id; `scripts` and `lambdas` are by event type
-    (viewer-request, ...)."""
+    (viewer-request, ...); `signed_by` are the public keys (PEM, by id) that must have signed a request, if any."""
 
     pattern: str
     origin: str
@@ -103,6 +103,7 @@ class Behaviour:
     response_headers: ResponseHeaders | None = None
     compress: bool = False
     told: tuple[str, ...] = ()  # headers CloudFront-... that its policies name, in lower case
+    signed_by: Mapping[str, str] | None = None
     scripts: Mapping[str, Script] = field(default_factory=dict)
     lambdas: Mapping[str, LambdaReference] = field(default_factory=dict)
 

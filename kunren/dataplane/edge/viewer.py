@@ -6,6 +6,7 @@ import re
 from email.utils import formatdate, parsedate_to_datetime
 from functools import lru_cache
 
+from kunren.dataplane.edge import signatures
 from kunren.dataplane.edge.cache import Kept
 from kunren.dataplane.edge.message import Answer, Headers, Request, first, without
 from kunren.dataplane.edge.site import Behaviour, CorsRules, ResponseHeaders, Site
@@ -80,6 +81,17 @@ def refused(site: Site, behaviour: Behaviour, request: Request) -> Answer | None
     if request.method in ("GET", "HEAD") and sends:
         return error(403, "Bad request. A GET request must not have a body.", request)
     return None
+
+
+def unauthorized(behaviour: Behaviour, request: Request, now: float) -> Answer | None:
+    """The answer to a request that is not signed as the behaviour wants it, or None."""
+    why = signatures.refusal(behaviour.signed_by, request, now) if behaviour.signed_by is not None else None
+    if why is None:
+        return None
+    error_element = f"<Error><Code>{why.code}</Code><Message>{why.message}</Message></Error>"
+    body = f'<?xml version="1.0" encoding="UTF-8"?>{error_element}'.encode()
+    headers: Headers = [("Server", "CloudFront"), ("Content-Type", "text/xml"), ("Content-Length", str(len(body)))]
+    return Answer(403, headers, body, "Error")
 
 
 def _insecure(behaviour: Behaviour, request: Request) -> Answer:

@@ -29,14 +29,17 @@ from kunren.services.cloudfront.errors import (
     NotHere,
     TooManyCacheBehaviors,
     TooManyDistributionCNAMEs,
+    TooManyKeyGroupsAssociatedToDistribution,
     TooManyOrigins,
+    TrustedKeyGroupDoesNotExist,
 )
-from kunren.services.cloudfront.model import Distribution, Function
+from kunren.services.cloudfront.model import Distribution, Function, KeyGroup
 from kunren.services.cloudfront.policies import cache_policy, origin_request_policy, response_headers_policy
 from kunren.services.lambda_.model import PublishedVersion
 
 View: TypeAlias = Snapshot | Tx
 ALIASES_MAX, BEHAVIOURS_MAX, ORIGINS_MAX = 100, 75, 25  # Quotas, per distribution
+KEY_GROUPS_MAX = 4  # per cache behaviour
 _METHODS = (
     frozenset({"GET", "HEAD"}),
     frozenset({"GET", "HEAD", "OPTIONS"}),
@@ -157,8 +160,7 @@ def _check_behaviour(view: View, account: str, behaviour: dict[str, Any]) -> Non
     allowed = behaviour["AllowedMethods"]
     if frozenset(items(allowed)) not in _METHODS or frozenset(items(allowed["CachedMethods"])) not in _METHODS[:2]:
         raise InvalidArgument("The parameter AllowedMethods does not have a valid combination of methods.")
-    if behaviour["TrustedSigners"].get("Enabled") or behaviour["TrustedKeyGroups"].get("Enabled"):
-        raise NotHere("Kunren has no signed URLs of distributions yet: leave TrustedSigners and TrustedKeyGroups out.")
+    _check_signers(view, account, behaviour)
     if behaviour["SmoothStreaming"] or behaviour["GrpcConfig"].get("Enabled"):
         raise NotHere("Kunren has no Smooth Streaming and no gRPC at the edge: leave them disabled.")
     if behaviour.get("RealtimeLogConfigArn") or behaviour.get("FieldLevelEncryptionId"):
@@ -181,6 +183,18 @@ def _check_behaviour(view: View, account: str, behaviour: dict[str, Any]) -> Non
     if behaviour.get("ResponseHeadersPolicyId"):
         response_headers_policy(view, account, behaviour["ResponseHeadersPolicyId"])
     _check_functions(view, account, behaviour)
+
+
+def _check_signers(view: View, account: str, behaviour: dict[str, Any]) -> None:
+    if behaviour["TrustedSigners"].get("Enabled"):
+        raise NotHere("No API of AWS's gives an account a key pair: make a key group, and leave TrustedSigners out.")
+    groups = items(behaviour["TrustedKeyGroups"])
+    if behaviour["TrustedKeyGroups"].get("Enabled") and not groups:
+        raise InvalidArgument("The parameter TrustedKeyGroups must have at least one key group when it is enabled.")
+    if len(groups) > KEY_GROUPS_MAX:
+        raise TooManyKeyGroupsAssociatedToDistribution
+    if any(view.get(KeyGroup, account, "", each) is None for each in groups):
+        raise TrustedKeyGroupDoesNotExist
 
 
 def _check_ttls(config: dict[str, Any]) -> None:

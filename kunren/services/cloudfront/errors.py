@@ -156,6 +156,61 @@ class InvalidViewerCertificate(_Fixed):
     )
 
 
+class NoSuchPublicKey(_Fixed):
+    code, status = "NoSuchPublicKey", 404
+    text = "The specified public key doesn't exist."
+
+
+class PublicKeyAlreadyExists(_Fixed):
+    code, status = "PublicKeyAlreadyExists", 409
+    text = "The specified public key already exists."
+
+
+class PublicKeyInUse(_Fixed):
+    code, status = "PublicKeyInUse", 409
+    text = "The specified public key is in use."
+
+
+class CannotChangeImmutablePublicKeyFields(_Fixed):
+    code = "CannotChangeImmutablePublicKeyFields"
+    text = "You can't change the value of a public key."
+
+
+class TooManyPublicKeys(_Fixed):
+    code = "TooManyPublicKeys"
+    text = "The maximum number of public keys has been created. To create a new one, delete one of the existing keys."
+
+
+class KeyGroupAlreadyExists(_Fixed):
+    code, status = "KeyGroupAlreadyExists", 409
+    text = "A key group with this name already exists. You must provide a unique name."
+
+
+class TooManyKeyGroups(_Fixed):
+    code = "TooManyKeyGroups"
+    text = "You have reached the maximum number of key groups for this AWS account."
+
+
+class TooManyPublicKeysInKeyGroup(_Fixed):
+    code = "TooManyPublicKeysInKeyGroup"
+    text = "The number of public keys in this key group is more than the maximum allowed."
+
+
+class TooManyKeyGroupsAssociatedToDistribution(_Fixed):
+    code = "TooManyKeyGroupsAssociatedToDistribution"
+    text = "The number of key groups referenced by this distribution is more than the maximum allowed."
+
+
+class TrustedKeyGroupDoesNotExist(_Fixed):
+    code = "TrustedKeyGroupDoesNotExist"
+    text = "The specified key group does not exist."
+
+
+class ResourceInUse(_Fixed):
+    code, status = "ResourceInUse", 409
+    text = "Cannot delete this resource because it is in use."
+
+
 class EntityNotFound(_Fixed):
     code, status = "EntityNotFound", 404
     text = "The entity was not found."

@@ -80,6 +80,24 @@ class Function(Resource, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
+class PublicKey(Resource, frozen=True, kw_only=True):
+    kind: ClassVar[str] = "cloudfront.public-key"
+
+    config: dict[str, Any]
+    etag: str
+    created_time: float
+    modified_time: float
+
+
+class KeyGroup(Resource, frozen=True, kw_only=True):
+    kind: ClassVar[str] = "cloudfront.key-group"
+
+    config: dict[str, Any]
+    etag: str
+    created_time: float
+    modified_time: float
+
+
 class Invalidation(Resource, frozen=True, kw_only=True):
     """Id is `{distribution id}|{invalidation id}`."""
 

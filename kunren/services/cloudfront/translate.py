@@ -22,7 +22,7 @@ from kunren.dataplane.edge.site import (
     Site,
 )
 from kunren.services.cloudfront.checks import items
-from kunren.services.cloudfront.model import Distribution, Function, Invalidation
+from kunren.services.cloudfront.model import Distribution, Function, Invalidation, KeyGroup, PublicKey
 from kunren.services.cloudfront.policies import cache_policy, origin_request_policy, response_headers_policy
 
 INVALIDATIONS_MAX = 1000
@@ -118,6 +118,7 @@ def _behaviour(snapshot: Snapshot, account: str, given: Mapping[str, Any]) -> Be
         response_headers=response_headers(response_headers_policy(snapshot, account, headers)) if headers else None,
         compress=given["Compress"],
         told=_told(snapshot, account, given),
+        signed_by=signers(snapshot, account, given),
         scripts=_scripts(snapshot, account, given),
         lambdas={
             each["EventType"]: LambdaReference(each["LambdaFunctionARN"], bool(each.get("IncludeBody")))
@@ -136,6 +137,16 @@ def _told(snapshot: Snapshot, account: str, given: Mapping[str, Any]) -> tuple[s
     if forward := given.get("OriginRequestPolicyId"):
         named += items(origin_request_policy(snapshot, account, forward)["HeadersConfig"].get("Headers"))
     return tuple(dict.fromkeys(each.lower() for each in named if each.lower().startswith("cloudfront-")))
+
+
+def signers(snapshot: Snapshot, account: str, given: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """The public keys (PEM, by id) that may sign for a behaviour; None where nothing has to be signed."""
+    if not given["TrustedKeyGroups"].get("Enabled"):
+        return None
+    groups = (snapshot.get(KeyGroup, account, "", each) for each in items(given["TrustedKeyGroups"]))
+    named = (key for each in groups if each is not None for key in each.config["Items"])
+    found = (snapshot.get(PublicKey, account, "", each) for each in named)
+    return {each.id: each.config["EncodedKey"] for each in found if each is not None}
 
 
 def _scripts(snapshot: Snapshot, account: str, given: Mapping[str, Any]) -> dict[str, Script]:

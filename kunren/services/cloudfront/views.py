@@ -13,7 +13,9 @@ _SUMMARISED = (
 )  # fmt: skip
 
 
-def distribution(shown: Distribution, status: str, invalidations: int) -> dict[str, Any]:
+def distribution(
+    shown: Distribution, status: str, invalidations: int, key_groups: dict[str, list[str]]
+) -> dict[str, Any]:
     return {
         "Id": shown.id,
         "ARN": build_arn("cloudfront", "", shown.account, f"distribution/{shown.id}"),
@@ -22,10 +24,19 @@ def distribution(shown: Distribution, status: str, invalidations: int) -> dict[s
         "InProgressInvalidationBatches": invalidations,
         "DomainName": shown.domain_name,
         "ActiveTrustedSigners": {"Enabled": False, "Quantity": 0},
-        "ActiveTrustedKeyGroups": {"Enabled": False, "Quantity": 0},
+        "ActiveTrustedKeyGroups": _active(key_groups),
         "DistributionConfig": shown.config,
         "AliasICPRecordals": _recordals(shown),
     }
+
+
+def _active(key_groups: dict[str, list[str]]) -> dict[str, Any]:
+    """Key groups with the ids of their keys."""
+    listed = [
+        {"KeyGroupId": group, "KeyPairIds": {"Quantity": len(keys), "Items": keys}}
+        for group, keys in key_groups.items()
+    ]
+    return {"Enabled": bool(listed), "Quantity": len(listed), **({"Items": listed} if listed else {})}
 
 
 def summary(shown: Distribution, status: str) -> dict[str, Any]:

@@ -20,7 +20,9 @@ from kunren.services.cloudfront.model import (
     DistributionStatus,
     Function,
     Invalidation,
+    KeyGroup,
     OriginRequestPolicy,
+    PublicKey,
     ResponseHeadersPolicy,
 )
 
@@ -43,6 +45,8 @@ class Base:
             ResponseHeadersPolicy,
             Function,
             Invalidation,
+            PublicKey,
+            KeyGroup,
         )
 
     def _new_id(self) -> str:

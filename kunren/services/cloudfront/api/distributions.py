@@ -11,7 +11,7 @@ from kunren.core.context import RequestContext
 from kunren.core.tags import tags_from_wire, tags_to_wire
 from kunren.services.cloudfront import views
 from kunren.services.cloudfront.api.base import API, Base, Reader, matched, page
-from kunren.services.cloudfront.checks import check
+from kunren.services.cloudfront.checks import behaviours_of, check, items
 from kunren.services.cloudfront.defaults import completed
 from kunren.services.cloudfront.errors import (
     DistributionAlreadyExists,
@@ -22,7 +22,7 @@ from kunren.services.cloudfront.errors import (
     TooManyDistributions,
 )
 from kunren.services.cloudfront.key_values.model import KeyValueStore, store_of
-from kunren.services.cloudfront.model import Distribution, DistributionStatus, Function, Invalidation
+from kunren.services.cloudfront.model import Distribution, DistributionStatus, Function, Invalidation, KeyGroup
 
 DISTRIBUTIONS_MAX = 500  # Quotas, per account
 TAGS_MAX = 50
@@ -153,8 +153,21 @@ class Distributions(Base):
 
     def _whole(self, reader: Reader, distribution: Distribution) -> dict[str, Any]:
         waiting = in_progress(reader, distribution)
-        shown = views.distribution(distribution, self._status(reader, distribution), waiting)
+        shown = views.distribution(
+            distribution, self._status(reader, distribution), waiting, _key_groups(reader, distribution)
+        )
         return {"Distribution": shown, "ETag": distribution.etag}
+
+
+def _key_groups(reader: Reader, distribution: Distribution) -> dict[str, list[str]]:
+    """The public keys' ids by trusted key group."""
+    found: dict[str, list[str]] = {}
+    for behaviour in behaviours_of(distribution.config):
+        for identity in items(behaviour["TrustedKeyGroups"]):
+            group = reader.get(KeyGroup, distribution.account, "", identity)
+            if group is not None:
+                found[identity] = group.config["Items"]
+    return found
 
 
 def in_progress(reader: Reader, distribution: Distribution) -> int:
