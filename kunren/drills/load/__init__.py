@@ -1,0 +1,1 @@
+"""The load generator: runs inside the world, one process in each client place."""
