@@ -1,0 +1,107 @@
+"""What a drill is, once its file has been read. Durations are seconds of AWS's time unless their name says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+WRITE_MARK = "{write}"
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """What is deployed: a boto3 script or a Terraform folder."""
+
+    script: Path | None = None
+    terraform: Path | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A program on a subnet. Its texts may hold `${VALUE}`, filled in from what the architecture gives."""
+
+    name: str
+    subnet: str
+    command: tuple[str, ...]
+    address: str = ""
+    security_group: str = ""
+    start: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """One kind of operation at a constant rate from each place; `wanted` is what the load generator is told."""
+
+    name: str
+    kind: str
+    wanted: Mapping[str, Any]
+    places: tuple[str, ...]
+    rate: float
+    """Operations in a real second, from each place."""
+    timeout_s: float
+    """In real time."""
+    read_back: str = ""
+
+    @property
+    def writes(self) -> bool:
+        return any(WRITE_MARK in str(self.wanted.get(key, "")) for key in ("url", "body", "send"))
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that is done to the world at a time, and taken back later."""
+
+    name: str
+    kind: str
+    """kill, start, experiment or call."""
+    what: Any
+    after_s: float = 5.0
+    for_s: float | None = None
+    remedy: bool = False
+    heals: bool = True
+    region: str = ""
+    heal: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """A name of `kunren.drills.checkers.objectives`, its target as a number: seconds, a share, a count, milliseconds."""
+
+    name: str
+    target: float
+    traffic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """How many ask in the simulator, and how."""
+
+    clients: int = 1_000_000
+    resolvers: int = 5_000
+    requests_per_client: float = 1.0
+    ignoring_ttl: float = 0.0
+    ignored_for_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """A whole drill. `told` is the file's own document, for the history."""
+
+    name: str
+    title: str
+    architecture: Architecture
+    targets: tuple[Target, ...]
+    traffic: tuple[Traffic, ...]
+    faults: tuple[Fault, ...]
+    objectives: tuple[Objective, ...]
+    question: str = ""
+    pattern: Mapping[str, str] = field(default_factory=dict)
+    steady_s: float = 5.0
+    steady_within_s: float = 600.0
+    success: float = 1.0
+    recovery_s: float = 10.0
+    simulation: Simulation = field(default_factory=Simulation)
+    told: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
