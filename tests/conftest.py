@@ -71,6 +71,8 @@ class Kunren:
     def placed(self, command: str, arguments: tuple[str, ...]) -> list[str]:
         """The arguments with --state where the command takes it."""
         state = ["--state", str(self.state)]
+        if command == "drill" and arguments[0] != "run":
+            return list(arguments)
         if command in ("drill", "image"):
             return [*arguments[:1], *state, *arguments[1:]]
         return [*state, *arguments]

@@ -2,143 +2,262 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
+import secrets
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kunren.cli.failures import Unusable
-from kunren.cli.options import print_table, state_option
-from kunren.management.client import Management
+from kunren.cli.options import print_json, print_table, state_option
+from kunren.cli.some_kunren import some_kunren
 
 if TYPE_CHECKING:
-    from kunren.drills.redirect.run import Outcome
+    from kunren.drills.checkers.judge import Result
+    from kunren.drills.model import Drill
+
+REDIRECT = "redirect"
 
 
 @click.group()
 def drill() -> None:
-    """Deploy an architecture, send it traffic, and judge what came back."""
+    """Deploy an architecture, send it traffic, break it on purpose, and judge what came back."""
 
 
 @drill.command("list")
-def list_drills() -> None:
-    """List the drills there are, with their architectures."""
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def list_drills(as_json: bool) -> None:
+    """List the drills that ship with Kunren; docs/drills/ has a page about each."""
+    from kunren.drills.document import read_drill
     from kunren.drills.redirect.run import ARCHITECTURES
+    from kunren.drills.shipped import shipped
 
-    print_table("Drills", ["drill", "architectures"], [["redirect", ", ".join(ARCHITECTURES)]])
+    title = f"Ten domains are redirected, by one of: {', '.join(ARCHITECTURES)}"
+    rows: list[dict[str, Any]] = [{"drill": REDIRECT, "title": title, "architectures": list(ARCHITECTURES)}]
+    for name, file in shipped().items():
+        read = read_drill(file)
+        targets = {each.name: each.target for each in read.objectives}
+        rows.append({"drill": name, "title": read.title, "objectives": targets, "file": str(file)})
+    if as_json:
+        print_json(rows)
+    else:
+        print_table("Drills", ["drill", "what happens"], [[each["drill"], each["title"]] for each in rows])
 
 
 @drill.command()
 @state_option
-@click.argument("name", type=click.Choice(["redirect"]))
+@click.argument("name", metavar="NAME|FILE")
+@click.option("--repeat", default=1, show_default=True, type=click.IntRange(1, 1000), help="Run it so many times.")
+@click.option("--seed", type=int, help="Seed of all chance, where the drill starts a Kunren of its own.")
+@click.option("--speed", type=float, help="How much faster AWS's own waits pass (1 when not given).")
 @click.option(
-    "--architecture",
-    default="alb",
-    show_default=True,
-    help="Which: alb, alb-lambda, cloudfront-function or cloudfront-lambda-edge.",
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the architecture; repeatable."
 )
-@click.option("--domains", type=click.Path(dir_okay=False, path_type=Path), help="Your own domains.json.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result there (- for stdout).")
+@click.option("--junit", "junit_file", type=click.Path(path_type=Path), help="Write a JUnit report there, for CI.")
+@click.option("--history", "history_file", type=click.Path(path_type=Path), help="Where the history goes.")
 @click.option("--keep", is_flag=True, help="Leave the deployment; a rerun replaces it.")
+@click.option("--architecture", help="Of `redirect`: which one (alb when not given); `kunren drill list` names them.")
+@click.option("--domains", type=click.Path(dir_okay=False, path_type=Path), help="Of `redirect`: your domains.json.")
 def run(
-    state_dir: Path, name: str, architecture: str, domains: Path | None, json_file: Path | None, keep: bool
+    state_dir: Path,
+    name: str,
+    repeat: int,
+    seed: int | None,
+    speed: float | None,
+    settings: tuple[str, ...],
+    json_file: Path | None,
+    junit_file: Path | None,
+    history_file: Path | None,
+    keep: bool,
+    architecture: str | None,
+    domains: Path | None,
 ) -> None:
-    """Run the drill NAME in the running Kunren, or in one that it starts and ends itself.
+    """Run the drill NAME or FILE in the running Kunren, or in one that it starts and ends itself.
 
     \b
     Examples:
-      kunren drill run redirect
-      kunren drill run redirect --architecture alb-lambda --domains my-domains.json --json result.json
+      kunren drill run az-lost
+      kunren drill run my-drill.yaml --speed 10 --json result.json --junit junit.xml
+      kunren drill run redirect --architecture alb-lambda --domains my-domains.json
 
-    The exit code is 0 when every check holds, 1 when one does not, 2 when the drill could not be carried out.
+    The exit code is 0 when every objective holds, 1 when one does not, 2 when nothing is known: the drill could not be
+    carried out, or its history does not tell.
     """
-    from kunren.drills.redirect.run import ARCHITECTURES, DrillFailed, run_redirect
+    if name == REDIRECT:
+        from kunren.cli.redirect import run_redirect_drill
 
-    if architecture not in ARCHITECTURES:
-        raise click.UsageError(f"{architecture!r} is no architecture of {name}. There are: {', '.join(ARCHITECTURES)}.")
-    to_stdout = json_file is not None and str(json_file) == "-"
+        sys.exit(run_redirect_drill(state_dir, architecture or "alb", domains, json_file, keep))
+    if architecture or domains:
+        raise click.UsageError(f"--architecture and --domains belong to {REDIRECT}; others take --set KEY=VALUE.")
+    from kunren.drills.checkers.summary import worst
+    from kunren.drills.failures import DrillFailed
+
+    read = with_settings(_read(name), settings)
+    runs: list[Result] = []
+    with some_kunren(state_dir, keep, speed, seed) as (state, endpoint, told):
+        _check_speed(read, told["clock"]["speed"], speed)
+        for number in range(repeat):
+            history = _history_path(history_file, state_dir, read, number, repeat)
+            try:
+                runs.append(_run_once(read, state, endpoint, told, history, keep))
+            except DrillFailed as error:
+                click.echo(f"kunren: {error}", err=True)
+                sys.exit(2)
+            _say(f"{read.name}: {_verdict(runs[-1])}: {runs[-1].reason}")
+    result = worst(runs)
+    _write(result, runs, json_file, junit_file)
+    sys.exit(exit_code(result))
+
+
+@drill.command()
+@click.argument("history", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result there (- for stdout).")
+@click.option("--junit", "junit_file", type=click.Path(path_type=Path), help="Write a JUnit report there, for CI.")
+def check(history: Path, json_file: Path | None, junit_file: Path | None) -> None:
+    """Judge a saved HISTORY again, from nothing but the file. Exit codes as of `run`."""
+    from kunren.drills.checkers.judge import judge
+    from kunren.drills.history import BadHistory, read_history
+
     try:
-        with _some_kunren(state_dir, keep) as (state, endpoint):
-            outcome = run_redirect(
-                architecture, domains, endpoint, state, keep, lambda text: click.echo(f"... {text}", err=True)
-            )
-    except DrillFailed as error:
-        click.echo(f"kunren: {error}", err=True)
-        sys.exit(2)
-    if json_file is not None:
-        _write_json(outcome, json_file)
-    if not to_stdout:
-        _show(outcome)
-    sys.exit(0 if outcome.verdict else 1)
+        result = judge(read_history(history))
+    except BadHistory as error:
+        raise Unusable(str(error)) from error
+    _write(result, [result], json_file, junit_file)
+    sys.exit(exit_code(result))
+
+
+def _read(name: str) -> Drill:
+    from kunren.drills.document import BadDrill, read_drill
+    from kunren.drills.shipped import shipped
+
+    known = shipped()
+    path = known.get(name, Path(name))
+    if name not in known and not path.exists():
+        raise Unusable(f"there is no drill {name!r} and no such file; there are {', '.join([REDIRECT, *known])}.")
+    try:
+        return read_drill(path)
+    except BadDrill as error:
+        raise Unusable(str(error)) from error
+
+
+def with_settings(read: Drill, settings: tuple[str, ...]) -> Drill:
+    """The drill with settings of its architecture changed. Raises UsageError."""
+    from dataclasses import replace
+
+    given = {}
+    for each in settings:
+        key, equals, value = each.partition("=")
+        if not equals:
+            raise click.UsageError(f"--set takes KEY=VALUE, not {each!r}.")
+        given[key] = value
+    built = replace(read.architecture, settings={**read.architecture.settings, **given})
+    return replace(read, architecture=built)
+
+
+def _check_speed(read: Drill, speed: float, wanted: float | None) -> None:
+    from kunren.drills.run import speed_problem
+
+    if wanted is not None and wanted != speed:
+        raise Unusable(
+            f"the Kunren that runs has speed {speed:g}, not {wanted:g}: end it (`kunren down`), so that the drill "
+            "starts one of its own, or start it with that --speed."
+        )
+    text, wrong = speed_problem(read, speed)
+    if wrong:
+        raise Unusable(text)
+    if text:
+        _say(f"Warning: {text}")
+
+
+def _history_path(given: Path | None, state_dir: Path, read: Drill, number: int, repeat: int) -> Path:
+    if given is not None:
+        return given if repeat == 1 else given.with_name(f"{given.stem}-{number + 1}{given.suffix}")
+    folder = state_dir / "histories"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{read.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}.history"
+
+
+def _run_once(read: Drill, state: Path, endpoint: str, told: dict[str, Any], history: Path, keep: bool) -> Result:
+    """Raises DrillFailed."""
+    from kunren.drills.access import Access
+    from kunren.drills.checkers.judge import judge
+    from kunren.drills.history import read_history
+    from kunren.drills.live import Live
+    from kunren.drills.run import Plan, Run
+    from kunren.drills.view import view_of
+
+    with tempfile.TemporaryDirectory(prefix="kunren-drill-") as folder:
+        plan = Plan(
+            read, Access(state, endpoint), history, Path(folder), told["clock"]["speed"], told.get("seed"), keep
+        )
+        live = Live()
+        with view_of(sys.stderr, read.name, live) as view:
+            running = Run(plan, live, view.say)
+            view.clock = running.now_ns
+            running.carry_out()
+    return judge(read_history(history))
+
+
+def _verdict(result: Result) -> str:
+    return "holds" if result.verdict is True else "does not hold" if result.verdict is False else "unknown"
+
+
+def exit_code(result: Result) -> int:
+    return 0 if result.verdict is True else 1 if result.verdict is False else 2
+
+
+def _say(text: str) -> None:
+    click.echo(f"... {text}", err=True)
+
+
+def _write(result: Result, runs: list[Result], json_file: Path | None, junit_file: Path | None) -> None:
+    import msgspec
+
+    from kunren.drills.junit import junit
+
+    told = result.as_json()
+    if len(runs) > 1:
+        told["runs"] = [each.as_json() for each in runs]
+    with _files():
+        if json_file is not None and str(json_file) != "-":
+            json_file.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
+        if junit_file is not None:
+            junit_file.write_text(junit(runs))
+    if json_file is not None and str(json_file) == "-":
+        print_json(told)
+    else:
+        _show(result)
 
 
 @contextmanager
-def _some_kunren(state_dir: Path, keep: bool) -> Iterator[tuple[Path, str]]:
-    """The running Kunren of that state folder, or one of our own: ended afterwards, unless it is to be kept."""
-    management = Management(state_dir)
-    if management.running():
-        yield state_dir, f"http://127.0.0.1:{management.get('/status')['ports']['api']}"
-        return
-    from kunren.cli.up import start_detached, stop
-
-    own = state_dir if keep else Path(tempfile.mkdtemp(prefix="kunren-drill-"))
-    port, proxy_port = _free_ports(2)
-    click.echo(f"... No Kunren runs: starting one on port {port}", err=True)
+def _files() -> Iterator[None]:
     try:
-        arguments = ["--state", str(own.resolve()), "--port", str(port), "--proxy-port", str(proxy_port)]
-        start_detached(own, arguments)
-        try:
-            yield own, f"http://127.0.0.1:{port}"
-        finally:
-            if not keep:
-                stop(own)
-    finally:
-        if not keep:
-            shutil.rmtree(own, ignore_errors=True)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
-def _write_json(outcome: Outcome, path: Path) -> None:
-    import msgspec
-
-    text = msgspec.json.format(msgspec.json.encode(outcome.as_json()), indent=2).decode() + "\n"
-    if str(path) == "-":
-        click.echo(text, nl=False)
-        return
-    try:
-        path.write_text(text)
+        yield
     except OSError as error:
-        raise Unusable(f"the result could not be written to {path}: {error.strerror}.") from error
+        raise Unusable(f"the result could not be written to {error.filename}: {error.strerror}.") from error
 
 
-def _show(outcome: Outcome) -> None:
+def _show(result: Result) -> None:
+    from kunren.drills.checkers.objectives import shown
+
     rows = [
         [
-            check.domain,
-            check.scheme,
-            check.place,
-            check.address,
-            str(check.status),
-            check.location,
-            {None: "-", True: "verified", False: "NOT VERIFIED"}[check.tls_verified],
-            "ok" if check.ok else check.problem,
+            each.name + (f" ({each.traffic})" if each.traffic else ""),
+            shown(each.name, each.target),
+            shown(each.name, each.measured),
+            "holds" if each.met is True else "NOT HELD" if each.met is False else "unknown",
         ]
-        for check in outcome.checks
+        for each in result.objectives
     ]
-    columns = ["domain", "scheme", "from", "address", "status", "location", "certificate", "verdict"]
-    print_table(f"redirect, architecture {outcome.architecture}", columns, rows)
-    good = sum(check.ok for check in outcome.checks)
-    click.echo(f"{outcome.architecture}: {good} of {len(outcome.checks)} checks hold.")
+    print_table(result.drill, ["objective", "target", "measured", "verdict"], rows)
+    counts = result.operations
+    click.echo(
+        f"{result.drill} {_verdict(result)}: {counts['sent']} operations, {counts['ok']} ok, {counts['failed']} failed,"
+        f" {counts['unknown']} unknown. History: {result.history}"
+    )

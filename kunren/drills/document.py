@@ -17,6 +17,7 @@ from kunren.drills.model import Architecture, Drill, Fault, Objective, Simulatio
 
 SCHEMA = Path(__file__).with_name("drill.schema.json")
 KINDS = ("http", "dns", "tcp", "udp")
+FAULT_KINDS = ("kill", "start", "break", "experiment", "call")
 NOT_YET = ("kafka", "sql", "sqs", "websocket")
 """Traffic that has a name and no generator yet: refused by that name."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h)")
@@ -86,7 +87,9 @@ def read_drill(path: Path) -> Drill:
 
 def _hold_against_schema(source: _Source) -> None:
     if not isinstance(source.value, dict):
-        raise source.wrong((), "a drill is a mapping, `drill: NAME` first; `kunren drill list` names some to begin with.")
+        raise source.wrong(
+            (), "a drill is a mapping, `drill: NAME` first; `kunren drill list` names some to begin with."
+        )
     for name, traffic in (source.value.get("traffic") or {}).items() if isinstance(source.value, dict) else ():
         for kind in NOT_YET:
             if isinstance(traffic, dict) and kind in traffic:
@@ -204,7 +207,7 @@ def _traffic(name: str, told: dict[str, Any]) -> Traffic:
 
 
 def _fault(told: dict[str, Any]) -> Fault:
-    kind = next(each for each in ("kill", "start", "experiment", "call") if each in told)
+    kind = next(each for each in FAULT_KINDS if each in told)
     return Fault(
         name=told["name"],
         kind=kind,
@@ -286,5 +289,7 @@ def filled(value: Any, values: Mapping[str, Any]) -> Any:
 
 def _named(name: str, values: Mapping[str, Any]) -> Any:
     if name not in values:
-        raise BadDrill(f"the drill asks for ${{{name}}}, which the architecture does not give; it gives {', '.join(values)}")
+        raise BadDrill(
+            f"the drill asks for ${{{name}}}, which the architecture does not give; it gives {', '.join(values)}"
+        )
     return values[name]

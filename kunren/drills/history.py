@@ -1,9 +1,9 @@
 """A drill's history: everything that clients did and saw, and what was done to the world, in one append-only file.
 
-The file is `MAGIC` and then frames: one byte of kind, four of length (little-endian), the payload. A frame of kind `J` is
-a note, one JSON object with `note` (its kind) and `time_ns`; one of kind `R` holds records of 24 bytes (`RECORD`), the
-invocations and completions of operations. All times are nanoseconds since the history began. What follows the last
-whole frame is left out: it was being written when the writer ended.
+The file is `MAGIC` and then frames: one byte of kind, four of length (little-endian), the payload. A frame of kind
+`J` is a note, one JSON object with `note` (its kind) and `time_ns`; one of kind `R` holds records of 24 bytes
+(`RECORD`), the invocations and completions of operations. All times are nanoseconds since the history began. What
+follows the last whole frame is left out: it was being written when the writer ended.
 
 An operation is named by its client (see the notes `client`) and its number. Its invocation carries the time at which it
 was *meant* to start, and by how much its client was late.
@@ -105,7 +105,7 @@ class HistoryWriter:
         self._file: BinaryIO = path.open("wb")
         self._file.write(MAGIC)
 
-    def note(self, kind: str, time_ns: int, **told: Any) -> dict[str, Any]:
+    def note(self, kind: str, time_ns: int, /, **told: Any) -> dict[str, Any]:
         """Write a note and return it."""
         made = {"note": kind, "time_ns": time_ns, **told}
         self.frame(NOTE, msgspec.json.encode(made))

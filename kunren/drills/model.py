@@ -1,4 +1,4 @@
-"""What a drill is, once its file has been read. Durations are seconds of AWS's time unless their name says otherwise."""
+"""What a drill is, once its file has been read. Durations are seconds of AWS's time unless they say otherwise."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Fault:
 
     name: str
     kind: str
-    """kill, start, experiment or call."""
+    """kill, start, break, experiment or call."""
     what: Any
     after_s: float = 5.0
     for_s: float | None = None
@@ -68,7 +68,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """A name of `kunren.drills.checkers.objectives`, its target as a number: seconds, a share, a count, milliseconds."""
+    """A name of `kunren.drills.checkers.objectives`, its target in seconds, milliseconds, as a share or a count."""
 
     name: str
     target: float

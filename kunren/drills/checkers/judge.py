@@ -182,8 +182,8 @@ def _broken(view: _View) -> str:
     late = float((watched.late > LATE_S).mean())
     if late > LATE_SHARE:
         return (
-            f"the load generator was too slow: {late:.0%} of the operations began more than {LATE_S * 1000:.0f} ms late; "
-            "ask for a lower rate or a lower speed"
+            f"the load generator was too slow: {late:.0%} of the operations began more than {LATE_S * 1000:.0f} ms "
+            "late; ask for a lower rate or a lower speed"
         )
     return ""
 

@@ -20,7 +20,7 @@ FORMULAS = {
     "reordered": "writes that came after a later one of the same client",
     "cut_off": "requests whose connection ended before the answer was whole, from the first fault on",
     **{
-        each: f"{each[8:11]} of latencies of ok operations {each[12:]} the fault, from the intended start (nearest rank)"
+        each: f"{each[8:11]} of latencies of ok operations {each[12:]} the fault, from the intended start"
         for each in UNITS_MS
     },
 }

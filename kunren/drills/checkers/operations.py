@@ -32,7 +32,8 @@ class Operations:
 
     @property
     def ok(self) -> Array:
-        return self.outcome == Event.OK
+        good: Array = self.outcome == Event.OK
+        return good
 
     def where(self, chosen: Array) -> Operations:
         return Operations(

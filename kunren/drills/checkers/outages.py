@@ -1,11 +1,11 @@
 """Outages and the recovery time.
 
-An operation is *bad* that was not ok (a success share below 100 % forgives bad ones among so many good ones). Bad
+An operation is *bad* that was not ok (a success share below 100 % forgives bad ones among many good ones). Bad
 operations less than the steady time apart are one *outage*. It ends when an operation that was meant to start after the
 last bad one is answered, and only if no bad one follows within the steady time.
 
-**RTO** = end of the last outage that a fault caused − start of the fault. A fault caused the outages that began before it
-was healed, also by operations that were under way when it came. Where no operation was bad it is 0.
+**RTO** = end of the last outage that a fault caused − start of the fault. A fault caused the outages that began before
+it was healed, also by operations that were under way when it came. Where no operation was bad it is 0.
 """
 
 from __future__ import annotations
@@ -47,19 +47,17 @@ def outages(operations: Operations, steady_s: float, success: float, until_s: fl
     lasts = [*breaks.tolist(), len(bad) - 1]
     answered = numpy.where(operations.ok, operations.end, numpy.inf)
     soonest = numpy.minimum.accumulate(answered[::-1])[::-1]  # of this operation and all after it
-    found = []
+    found: list[Outage] = []
     for first, last in zip(firsts, lasts, strict=True):
         after = bad[last] + 1
         end = float(soonest[after]) if after < len(soonest) else math.inf
         watched = until_s - float(starts[last]) >= steady_s
-        found.append(
-            Outage(float(starts[first]), float(starts[last]), end if watched and math.isfinite(end) else None)
-        )
+        found.append(Outage(float(starts[first]), float(starts[last]), end if watched and math.isfinite(end) else None))
     return found
 
 
 def _bad(operations: Operations, steady_s: float, success: float) -> Array:
-    bad = ~operations.ok
+    bad: Array = ~operations.ok
     if success >= 1.0 or not len(operations):
         return bad
     counts = numpy.concatenate([[0], numpy.cumsum(operations.ok)])
@@ -68,12 +66,13 @@ def _bad(operations: Operations, steady_s: float, success: float) -> Array:
     begins = numpy.searchsorted(operations.start, operations.start - steady_s, side="right")
     ahead = (counts[ends] - counts[index]) / (ends - index)
     behind = (counts[index + 1] - counts[begins]) / (index + 1 - begins)
-    return bad & (numpy.minimum(ahead, behind) < success)
+    forgiven: Array = numpy.minimum(ahead, behind) >= success
+    return bad & ~forgiven
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """Of one fault, in real seconds. `rto_s` is None where it was not over; `watched_s` is how long it was seen then."""
+    """Of one fault, in real seconds. `rto_s` is None where it was not over; `watched_s` is how long it was seen."""
 
     fault: Standing
     rto_s: float | None
@@ -82,9 +81,7 @@ class Recovery:
     """When the service was well again, or the end of what was watched."""
 
 
-def recovery(
-    operations: Operations, fault: Standing, steady_s: float, success: float, until_s: float
-) -> Recovery:
+def recovery(operations: Operations, fault: Standing, steady_s: float, success: float, until_s: float) -> Recovery:
     """What came of that fault."""
     watched_s = max(until_s - fault.start_s, 0.0)
     over_s, hurt = fault.start_s, False

@@ -1,7 +1,8 @@
 """What became of writes: which acknowledged ones are there at the end, which came twice or in another order.
 
-**RPO** = time of the fault (or of the last acknowledged write that is lost, if that is later) − the recovery point. The
-*recovery point* is when the last write was acknowledged before which no acknowledged write is lost. It is 0 where none is.
+**RPO** = time of the fault (or of the last acknowledged write that is lost, if that is later) − the recovery point.
+The *recovery point* is when the last write was acknowledged before which no acknowledged write is lost. It is 0 where
+none is.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def fate(operations: Operations, seen: Array, fault_s: float | None) -> Fate:
     names = _names(written.client, written.number)
     found = _names(seen["client"], seen["operation"])
     kept = numpy.isin(names, found)
-    different, counts = numpy.unique(found, return_counts=True)
+    _, counts = numpy.unique(found, return_counts=True)
     return Fate(
         acknowledged=len(written),
         lost=int((~kept).sum()),
@@ -70,4 +71,5 @@ def _rpo(acknowledged_s: Array, kept: Array, fault_s: float | None) -> float:
 
 def seen_records(records: Array, clients: set[int]) -> Array:
     """The records of what was read back from those clients' writes."""
-    return records[(records["event"] == Event.SEEN) & numpy.isin(records["client"], sorted(clients))]
+    chosen: Array = records[(records["event"] == Event.SEEN) & numpy.isin(records["client"], sorted(clients))]
+    return chosen

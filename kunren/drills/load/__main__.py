@@ -73,12 +73,11 @@ class Place:
                 self.loop.end()
 
     def _prepare(self, clients: list[dict[str, Any]]) -> None:
-        resolver = resolver_address()
-        names = Names(self.loop, resolver)
+        names = Names(self.loop, resolver_address())
         for wanted in clients:
             given: tuple[Any, ...] = (self.loop, names, self.recorder, wanted["client"], wanted)
             kind = wanted["kind"]
-            stream = DnsStream(*given, resolver) if kind == "dns" else STREAMS[kind](*given)
+            stream: Stream = STREAMS[kind](*given)
             stream.told_address = self._address
             self.streams.append(stream)
             self.loop.due.append(stream.due)
@@ -112,7 +111,7 @@ class Place:
         self._note("read", client=client, error="")
 
 
-STREAMS: dict[str, Any] = {"http": HttpStream, "tcp": TcpStream, "udp": UdpStream}
+STREAMS: dict[str, Any] = {"http": HttpStream, "dns": DnsStream, "tcp": TcpStream, "udp": UdpStream}
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ class SocketStream(Stream):
         super().__init__(recorder, client, wanted)
         self.loop, self.names = loop, names
         self.host, self.port = self.server(wanted)
-        self.text = wanted.get("send", "")
+        self.text: str = wanted.get("send", "")
 
     def server(self, wanted: dict[str, Any]) -> tuple[str, int]:
         return wanted["host"], wanted["port"]
@@ -127,10 +127,8 @@ class DnsStream(SocketStream):
 
     kind = socket.SOCK_DGRAM
 
-    def __init__(
-        self, loop: Loop, names: Names, recorder: Recorder, client: int, wanted: dict[str, Any], resolver: str
-    ) -> None:
-        self._resolver = resolver
+    def __init__(self, loop: Loop, names: Names, recorder: Recorder, client: int, wanted: dict[str, Any]) -> None:
+        self._resolver = names.server
         super().__init__(loop, names, recorder, client, wanted)
         self._name, self._type = wanted["name"], wanted.get("type", "A")
         self._expected = wanted.get("contains", "")

@@ -38,6 +38,7 @@ class Names:
     """
 
     def __init__(self, loop: Loop, server: str) -> None:
+        self.server = server
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._socket.connect((server, PORT))
         self._waiting: dict[str, list[Answered]] = {}

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from kunren.drills.failures import DrillFailed
 from kunren.drills.redirect.expected import PATH, QUERY, Check, problem
 
 PLACES = ("virginia", "tokyo", "frankfurt")
@@ -22,10 +23,6 @@ ARCHITECTURES = {
     "cloudfront-lambda-edge": ("deploy_cloudfront_lambda_edge", ("http", "https", "http3")),
 }
 Progress = Callable[[str], None]
-
-
-class DrillFailed(Exception):
-    """The drill could not be carried out (no verdict about the architecture); the message says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,57 @@
+"""The Kunren that a drill runs in: the one that runs, or one of its own."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kunren.management.client import Management
+
+
+@contextmanager
+def some_kunren(
+    state_dir: Path, keep: bool, speed: float | None = None, seed: int | None = None
+) -> Iterator[tuple[Path, str, dict[str, Any]]]:
+    """The running Kunren of that state folder, or one of our own: ended afterwards, unless it is to be kept.
+
+    Gives its state folder, its endpoint and what `kunren status` says of it.
+    """
+    management = Management(state_dir)
+    if management.running():
+        told = management.get("/status")
+        yield state_dir, f"http://127.0.0.1:{told['ports']['api']}", told
+        return
+    from kunren.cli.up import start_detached, stop
+
+    own = state_dir if keep else Path(tempfile.mkdtemp(prefix="kunren-drill-"))
+    port, proxy_port = free_ports(2)
+    click.echo(f"... No Kunren runs: starting one on port {port}", err=True)
+    try:
+        arguments = ["--state", str(own.resolve()), "--port", str(port), "--proxy-port", str(proxy_port)]
+        arguments += ["--speed", str(speed)] if speed is not None else []
+        arguments += ["--seed", str(seed)] if seed is not None else []
+        start_detached(own, arguments)
+        try:
+            yield own, f"http://127.0.0.1:{port}", Management(own).get("/status")
+        finally:
+            if not keep and Management(own).running():
+                stop(own)
+    finally:
+        if not keep:
+            shutil.rmtree(own, ignore_errors=True)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody has now."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

@@ -1,0 +1,68 @@
+"""How a drill reaches a running Kunren: boto3, `kunren exec`, the management API. From outside, as anybody would."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kunren.management.client import Management
+
+ACCESS_KEY = "test"
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One Kunren: its state folder and where its API listens."""
+
+    state_dir: Path
+    endpoint: str
+
+    @property
+    def management(self) -> Management:
+        return Management(self.state_dir)
+
+    def environment(self) -> dict[str, str]:
+        """For programs of the host that speak to its API."""
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+        return inherited | {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def client(self, service: str, region: str = "") -> Any:
+        """A boto3 client."""
+        import boto3
+
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=region or REGION,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=ACCESS_KEY,
+        )
+
+    def call(self, told: Mapping[str, Any]) -> Any:
+        """A call as drills write them: service, operation, region, parameters. Raises botocore's errors."""
+        method = getattr(self.client(told["service"], told.get("region", "")), told["operation"])
+        return method(**told.get("parameters", {}))
+
+    def inside(self, where: Sequence[str], command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+        """A program inside the world: `where` are options of `kunren exec`."""
+        argv = [sys.executable, "-m", "kunren.cli.main", "exec", "--state", str(self.state_dir), *where, "--"]
+        # a session of its own: a terminal's Ctrl-C is for the runner, which heals first
+        return subprocess.Popen([*argv, *python_of(command)], start_new_session=True, **options)
+
+
+def python_of(command: Sequence[str]) -> list[str]:
+    """The command with `python` as the Python that runs this."""
+    return [sys.executable if command[0] in ("python", "python3") else command[0], *command[1:]]

@@ -1,0 +1,9 @@
+"""Why a drill could not be carried out."""
+
+
+class DrillFailed(Exception):
+    """No verdict about the architecture: the message says why, and what to do."""
+
+
+class Interrupted(DrillFailed):
+    """Somebody stopped it."""

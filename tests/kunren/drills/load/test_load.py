@@ -1,0 +1,169 @@
+"""The load generator itself, as a process, against servers on the loopback."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy
+import pytest
+
+from kunren.drills.checkers.operations import operations_of
+from kunren.drills.history import Event, FrameReader, History, Reason, history_of
+from kunren.drills.load.http import answer_end
+from kunren.drills.load.stream import definite
+
+
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", (41, True)),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nab", None),
+        (b"HTTP/1.1 200 OK\r\n", None),
+        (b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", (46, False)),
+        (b"HTTP/1.1 200 OK\r\n\r\nuntil it is closed", (-1, False)),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", (58, True)),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n", None),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", (63, True)),
+    ],
+)
+def test_where_an_answer_ends(raw, found):
+    assert answer_end(raw) == found
+
+
+def test_which_statuses_say_that_nothing_was_done():
+    assert [each for each in (200, 400, 404, 429, 500, 502, 503, 504) if definite(each)] == [400, 404, 429, 503]
+
+
+class Server:
+    """Answers each connection's requests in turn; `stalled` holds all of them up."""
+
+    def __init__(self) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=1000)
+        self.port = self.socket.getsockname()[1]
+        self.going = threading.Event()
+        self.going.set()
+        self.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                taken, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(taken,), daemon=True).start()
+
+    def _serve(self, taken: socket.socket) -> None:
+        with taken:
+            while taken.recv(65536):
+                self.going.wait()
+                taken.sendall(self.answer)
+                if self.answer.endswith(b"cut"):
+                    return
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.socket.close()
+
+
+class Generator:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process, self.frames, self.notes = process, [], []
+        self.thread = threading.Thread(target=self._read)
+        self.thread.start()
+
+    def _read(self) -> None:
+        reader = FrameReader()
+        while data := self.process.stdout.read1(65536):
+            for kind, payload in reader.fed(data):
+                self.frames.append((kind, payload))
+                if kind == b"J":
+                    self.notes.append(json.loads(payload)["note"])
+
+    def say(self, **told: Any) -> None:
+        self.process.stdin.write(json.dumps(told).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def start(self) -> None:
+        self.say(do="start", origin_ns=time.monotonic_ns())
+
+    def stop(self, until: Any) -> History:
+        self.say(do="stop")
+        until(lambda: "stopped" in self.notes, "the generator stopped")
+        self.say(do="end")
+        self.thread.join(30)
+        return history_of(self.frames)
+
+
+@contextmanager
+def generator(until: Any, **client: Any) -> Iterator[Generator]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kunren.drills.load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    made = Generator(process)
+    try:
+        made.say(clients=[{"client": 1, "kind": "http", "timeout_s": 20.0, **client}])
+        until(lambda: "ready" in made.notes, "the generator ready")
+        yield made
+    finally:
+        process.kill()
+        process.wait()
+        made.thread.join(30)
+
+
+@pytest.mark.parametrize("keep_alive", [True, False])
+def test_a_server_that_stalls_does_not_slow_the_clients_down(server, until, keep_alive):
+    """No coordinated omission: what was meant to be sent during the stall counts from when it was meant to be."""
+    with generator(until, url=f"http://127.0.0.1:{server.port}/", rate=200, keep_alive=keep_alive) as made:
+        made.start()
+        time.sleep(0.5)
+        server.going.clear()
+        stalled = time.monotonic()
+        time.sleep(1.0)
+        server.going.set()
+        stalled = time.monotonic() - stalled
+        time.sleep(0.5)
+        found = operations_of(made.stop(until))
+    assert found.ok.all()
+    gaps = numpy.diff(found.start)
+    assert gaps.min() == pytest.approx(0.005, abs=1e-6)
+    assert gaps.max() == pytest.approx(0.005, abs=1e-6)
+    took = found.end - found.start
+    assert (took > stalled / 2).sum() >= 200 * stalled / 2 * 0.9, "half of those during the stall waited half of it"
+
+
+def test_what_went_wrong_is_named(server, until):
+    server.answer = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
+    with generator(until, url=f"http://127.0.0.1:{server.port}/", rate=50) as made:
+        made.start()
+        until(lambda: len(made.frames) > 5, "answers")
+        server.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut"
+        time.sleep(0.3)
+        server.socket.close()
+        time.sleep(0.3)
+        found = operations_of(made.stop(until))
+    assert set(found.outcome.tolist()) == {Event.FAIL}
+    assert {Reason.STATUS, Reason.CUT, Reason.REFUSED} <= set(found.reason.tolist())
+
+
+def test_a_write_that_may_have_happened_is_unknown(server, until):
+    server.going.clear()
+    wanted = {"method": "POST", "body": "{write}", "write": True, "timeout_s": 0.2}
+    with generator(until, url=f"http://127.0.0.1:{server.port}/", rate=50, **wanted) as made:
+        made.start()
+        time.sleep(0.3)
+        found = operations_of(made.stop(until))
+    server.going.set()
+    assert set(found.outcome.tolist()) == {Event.UNKNOWN}
+    assert set(found.reason.tolist()) == {Reason.NO_ANSWER}
