@@ -211,7 +211,7 @@ class App:
         self.proxy = HostProxy(self.world, self.dns.resolve, self.spec.default_place, settings.proxy_port)
         self.tracer = Tracer(
             self.store, lambda: self.dns.zones, self.spec, clock, self.world,
-            lambda: counted(self.envoy.process.admin_socket), self.ca.bundle_path,
+            lambda: counted(self.envoy.process.admin_socket), self.cloudfront.edge.pipeline, self.ca.bundle_path,
         )  # fmt: skip
         self.leases = Leases(self.workloads, self.world)
         self.management = ManagementServer(ManagementApi(self), settings.run_dir / "management.sock")

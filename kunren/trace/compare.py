@@ -24,18 +24,31 @@ def _differences(expected: Expected, observed: Observed) -> Iterator[Difference]
         yield Difference(
             what="status", expected=" or ".join(map(str, expected.statuses)), observed=str(observed.status)
         )  # fmt: skip
-    for what in ("rcode", "location", "fingerprint", "verified", "answered_by", "edge"):
+    for what in ("rcode", "location", "fingerprint", "verified", "answered_by", "edge", "distribution", "behaviour"):
         wanted, seen = getattr(expected, what), getattr(observed, what)
         if wanted is not None and seen is not None and wanted != seen:
             yield Difference(what=_WORDS.get(what, what), expected=_shown(wanted), observed=_shown(seen))
     if expected.location is not None and observed.status is not None and observed.location is None:
         yield Difference(what="Location", expected=expected.location, observed="none")
+    yield from _at_the_edge(expected, observed)
     for what, targets, seen in (
         ("endpoint", expected.endpoints, observed.endpoint), ("target", expected.targets, observed.target)
     ):  # fmt: skip
         possible = {each.id for each in targets}
         if possible and seen is not None and seen not in possible:
             yield Difference(what=what, expected=" or ".join(sorted(possible)), observed=seen)
+
+
+def _at_the_edge(expected: Expected, observed: Observed) -> Iterator[Difference]:
+    if expected.cache is not None and observed.cache is not None and observed.cache not in expected.cache:
+        yield Difference(what="X-Cache", expected=" or ".join(expected.cache), observed=observed.cache)
+    if expected.origins is not None and observed.origins is not None and expected.origins != observed.origins:
+        wanted, seen = (" then ".join(each) or "none" for each in (expected.origins, observed.origins))
+        yield Difference(what="origins asked", expected=wanted, observed=seen)
+    if observed.origins is not None:
+        for each in expected.functions:
+            if each not in observed.functions:
+                yield Difference(what="function", expected=each, observed=", ".join(observed.functions) or "none ran")
 
 
 _WORDS = {

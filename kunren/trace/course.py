@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from kunren.control.store import Snapshot
 from kunren.dataplane.dns.zones import Zones
+from kunren.dataplane.edge.fetch import Pending
+from kunren.dataplane.edge.message import Answer, Notes
+from kunren.dataplane.edge.message import Request as EdgeRequest
 from kunren.services.ec2.model import NetworkInterface, Vpc
 from kunren.services.elbv2.matcher import Asked
 from kunren.services.elbv2.model import AvailabilityZone, Listener, LoadBalancer, Rule, TargetGroup
@@ -28,8 +32,22 @@ class State:
     """AWS time."""
     wall: float = 0.0
     """Real time, seconds since 1970: what cookies are stamped with."""
+    consider: Callable[[EdgeRequest], Answer | Pending] | None = None
+    """What the edge service makes of a request, as far as it can tell without asking anybody."""
     wall_seconds: Callable[[float], float] = float
     """Real seconds of an AWS duration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What the edge service would do: the request as it has become, what was decided, the answer or what is left."""
+
+    request: EdgeRequest
+    notes: Notes
+    made: Answer | Pending
+
+    def noted(self, what: str) -> list[tuple[Any, ...]]:
+        return [each[1:] for each in self.notes if each[0] == what]
 
 
 @dataclass(slots=True)
@@ -43,7 +61,12 @@ class Course:
     expected: Expected = field(default_factory=Expected)
     via: str | None = None
     """The endpoint that an accelerator gave the flow to, where that is known; else the likeliest is followed."""
+    depth: int = 0
+    """How many distributions the request has come through."""
+    foretell: Callable[[State, Request], tuple[Course, tuple[Step, ...]]] | None = None
+    """The same for a request that one of the stages makes."""
     edge: Place | None = None
+    rehearsal: Rehearsal | None = None
     accelerator: Accelerator | None = None
     entrance: AcceleratorListener | None = None
     vpc: Vpc | None = None
@@ -76,5 +99,5 @@ class Course:
         return Step(stage=stage, chosen=chosen, because=because, considered=considered, ends=True)
 
 
-Stage = Callable[[Course], Step | None]
+Stage = Callable[[Course], Step | tuple[Step, ...] | None]
 """Looks at the course, notes there what those behind it need, and says what it found; None: nothing to decide here."""

@@ -20,6 +20,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...]
     place: str
     source: str
+    server_name: str | None = None
+    """What the TLS handshake names, where that is not the host."""
 
     @property
     def transport(self) -> str:
@@ -105,14 +107,20 @@ class Expected(msgspec.Struct, kw_only=True):
     answered_by: str | None = None
     edge: str | None = None
     endpoints: tuple[Target, ...] = ()
+    distribution: str | None = None
+    behaviour: str | None = None
+    cache: tuple[str, ...] | None = None
+    functions: tuple[str, ...] = ()
+    origins: tuple[str, ...] | None = None
     targets: tuple[Target, ...] = ()
     unsure: str = ""
 
 
 class Observed(msgspec.Struct, kw_only=True):
     """What came of it. `target` is who answered, from Envoy's own counts or the kernel's flows; None where nothing was
-    counted, or more than one request was. `answered_by`: "load balancer", "target", "function"; None: not known. `edge`
-    and `endpoint` (ADDRESS:PORT) are where the kernel of an edge location has the flow and to whom it gave it."""
+    counted, or more than one request was. `answered_by`: "load balancer", "target", "function", "edge location"; None:
+    not known. `edge` and `endpoint` (ADDRESS:PORT) are where the kernel of an edge location has the flow and to whom it
+    gave it. Of a distribution, `cache` is X-Cache and the rest is what the edge service noted of this request."""
 
     outcome: str
     rcode: str | None = None
@@ -126,9 +134,15 @@ class Observed(msgspec.Struct, kw_only=True):
     status: int | None = None
     location: str | None = None
     server: str | None = None
+    request_id: str | None = None
     answered_by: str | None = None
     edge: str | None = None
     endpoint: str | None = None
+    distribution: str | None = None
+    behaviour: str | None = None
+    cache: str | None = None
+    functions: tuple[str, ...] = ()
+    origins: tuple[str, ...] | None = None
     target: str | None = None
     seconds: float = 0.0
     error: str = ""

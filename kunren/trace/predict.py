@@ -12,12 +12,18 @@ def predict(
 ) -> tuple[Course, tuple[Step, ...]]:
     """`address` is the one that DNS gave the client, `via` the one that an accelerator led it to; without them, the
     likeliest are taken."""
-    course = Course(state, request, address, Expected(), via)
+    return _followed(Course(state, request, address, Expected(), via))
+
+
+def _followed(course: Course) -> tuple[Course, tuple[Step, ...]]:
+    def foretell(state: State, request: Request) -> tuple[Course, tuple[Step, ...]]:
+        return _followed(Course(state, request, depth=course.depth + 1))
+
+    course.foretell = foretell
     steps: list[Step] = []
     for stage in STAGES:
-        step = stage(course)
-        if step is not None:
-            steps.append(step)
-            if step.ends:
-                break
+        made = stage(course) or ()
+        steps += made if isinstance(made, tuple) else (made,)
+        if steps and steps[-1].ends:
+            break
     return course, tuple(steps)

@@ -174,14 +174,19 @@ def _note_certificate(writer: asyncio.StreamWriter, observed: Observed) -> None:
         observed.certificate = ()
 
 
-async def _exchange(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Request, observed: Observed
-) -> None:
+def sent_headers(request: Request) -> list[tuple[str, str]]:
+    """The headers as they are sent: those of a plain client, and what the caller named."""
     own = [("Host", request.host_header), ("User-Agent", "kunren-trace"), ("Accept", "*/*"), ("Connection", "close")]
     named = {name.lower() for name, _ in request.headers}
     headers = [each for each in own if each[0].lower() not in named or each[0] == "Host"]
-    headers += [each for each in request.headers if each[0].lower() != "host"]
-    lines = [f"{request.method} {request.target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
+    return headers + [each for each in request.headers if each[0].lower() != "host"]
+
+
+async def _exchange(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Request, observed: Observed
+) -> None:
+    lines = [f"{request.method} {request.target} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in sent_headers(request)]
     writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     observed.status = int(head[0].split(" ")[1])
@@ -191,6 +196,10 @@ async def _exchange(
             observed.location = value.strip()
         elif name.lower() == "server":
             observed.server = value.strip()
+        elif name.lower() == "x-cache":
+            observed.cache = value.strip()
+        elif name.lower() == "x-amz-cf-id":
+            observed.request_id = value.strip()
     left = _BODY_MAX
     while left > 0 and (data := await reader.read(min(left, 65536))):
         left -= len(data)

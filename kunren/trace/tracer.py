@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 from kunren.control.store import Store
 from kunren.core.clock import Clock
 from kunren.dataplane.dns.zones import Zones
+from kunren.dataplane.edge.fetch import Pending
+from kunren.dataplane.edge.message import Answer, Notes
+from kunren.dataplane.edge.message import Request as EdgeRequest
 from kunren.dataplane.envoy.admin import Counted
 from kunren.dataplane.flows.control import answering
 from kunren.services.elbv2.dataplane.balancer import short_name
+from kunren.trace import edge_words
 from kunren.trace.compare import differences
 from kunren.trace.course import Course, State
 from kunren.trace.model import CONNECTED, Observed, Report, Request
@@ -44,8 +49,16 @@ class WorldPart(Protocol):
     async def spawn(self, spec: ProcessSpec) -> Process: ...
 
 
+class EdgePart(Protocol):
+    """What tracing needs of the edge service: what it would do, and what it does."""
+
+    def consider(self, request: EdgeRequest) -> Answer | Pending: ...
+    def followed(self, viewer_address: str) -> AbstractContextManager[dict[str, Notes]]: ...
+
+
 class Tracer:
-    """`counts` asks Envoy how many requests each endpoint has had; `roots` is the world's bundle of authorities."""
+    """`counts` asks Envoy how many requests each endpoint has had, `edge` is the edge service, `roots` the world's
+    bundle of authorities."""
 
     def __init__(
         self,
@@ -55,6 +68,7 @@ class Tracer:
         clock: Clock,
         world: WorldPart,
         counts: Callable[[], Awaitable[Counts]],
+        edge: EdgePart,
         roots: Path,
     ) -> None:
         self._store = store
@@ -63,6 +77,7 @@ class Tracer:
         self._clock = clock
         self._world = world
         self._counts = counts
+        self._edge = edge
         self._roots = roots
 
     async def trace(self, wanted: Mapping[str, Any]) -> Report:
@@ -87,14 +102,18 @@ class Tracer:
         before = await self._counts()
         state = self._state()
         course, steps = predict(state, request, addresses[0] if addresses else None)
-        observed = await send(opened, request, addresses, self._roots, self._clock)
+        with self._edge.followed(request.source) as followed:
+            observed = await send(opened, request, addresses, self._roots, self._clock)
         observed.rcode = rcode
         flow = await self._note_endpoint(course, observed)
         via = observed.endpoint
         if via is not None:
             course, steps = predict(state, request, addresses[0], via)
         await self._note_flow(course, observed, flow)
-        if observed.target is None:
+        noted = followed.get(observed.request_id or "")
+        if noted is not None:
+            edge_words.note(observed, noted)
+        if observed.target is None and (noted is None or observed.origins == course.expected.origins != ()):
             _note_target(course, observed, before, await self._counts())
         found = differences(course.expected, observed)
         if found and self._store.generation != state.snapshot.generation:
@@ -132,7 +151,8 @@ class Tracer:
     def _state(self) -> State:
         clock = self._clock
         return State(
-            self._store.snapshot(), self._zones(), self._spec, clock.now(), clock.wall(), clock.wall_seconds
+            self._store.snapshot(), self._zones(), self._spec, clock.now(), clock.wall(), self._edge.consider,
+            clock.wall_seconds,
         )  # fmt: skip
 
 

@@ -364,10 +364,10 @@ class DnsServer:
 
         return await client.ask(open_socket, servers, name, rtype, self._port)
 
-    async def resolve(self, name: str) -> list[str]:
-        """The IPv4 addresses that the default place's resolver has for a name, without a packet; [] where there are
-        none. Raises BadName."""
-        site = self._site(self._default_client)
+    async def resolve(self, name: str, client: str | None = None) -> list[str]:
+        """The IPv4 addresses that the public resolver has for that client (an address; None: one at the default place),
+        without a packet; [] where there are none. Raises BadName."""
+        site = self._site(client or self._default_client)
         reply = site.resolver.resolve(names.to_wire(name.rstrip(".") or "."), A, site.client)
         return [str(IPv4Address(rdata)) for rrset in reply.answer if rrset.rtype == A for rdata in rrset.rdatas]
 

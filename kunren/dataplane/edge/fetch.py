@@ -19,7 +19,7 @@ from kunren.dataplane.edge.cache import OBJECT_BYTES_MAX, Cache, Kept
 from kunren.dataplane.edge.js_event import InvalidResult
 from kunren.dataplane.edge.message import Answer, Body, Request, first, whole, without
 from kunren.dataplane.edge.origin import Origins, Unreachable
-from kunren.dataplane.edge.site import Behaviour, Origin, Site
+from kunren.dataplane.edge.site import Behaviour, Origin, OriginGroup, Site
 
 log = logging.getLogger(__name__)
 Invoke = Callable[[Site, str, bytes], Awaitable[tuple[bytes, str | None]]]
@@ -110,12 +110,7 @@ class Fetcher:
 
     async def _fetch(self, pending: Pending) -> Answer:
         site, behaviour, request = pending.site, pending.behaviour, pending.request
-        group = site.groups.get(behaviour.origin)
-        members = (
-            group.members
-            if group is not None and request.method in _IDEMPOTENT
-            else (group.members[:1] if group is not None else (behaviour.origin,))
-        )
+        group, members = members_of(site, behaviour, request.method)
         answer = None
         for number, member in enumerate(members):
             last = number == len(members) - 1
@@ -123,6 +118,7 @@ class Fetcher:
                 answer = await self._ask(pending, site.origins[member])
             except Unreachable as error:
                 log.info("%s: %s: %s", site.id, member, error)
+                request.note("origin", member, error)
                 answer = viewer.error(error.status, _UNREACHABLE[error.status], request)
                 if last or group is None or error.status not in group.statuses:
                     return self._kept_error(pending, answer)
@@ -150,6 +146,7 @@ class Fetcher:
             try:
                 payload = await self.invoked(site, reference.arn, sent)
                 made, chosen = lambda_event.request_or_answer(payload, "origin-request", shown)
+                viewers.note("function", "origin-request", reference.arn, made)
                 if made is not None:
                     return await self._stored(pending, made, asked_at)
                 if chosen is not None:
@@ -157,6 +154,7 @@ class Fetcher:
                     own = {name.lower() for name, _ in (*before.headers, *origin.headers)}
                     shown.headers = [*without(shown.headers, own), *origin.headers]
             except (LambdaFailed, InvalidResult) as error:
+                viewers.note("function", "origin-request", reference.arn, error)
                 return lambda_failed(error, viewers)
             if host is not None and first(shown.headers, "host") == host:
                 shown.headers = [("Host", origin.domain), *without(shown.headers, {"host"})]
@@ -166,12 +164,13 @@ class Fetcher:
             request.headers = [*without(request.headers, CONDITIONS), *stale.validators]
         elif pending.key is not None:
             request.headers = without(request.headers, CONDITIONS)
-        secure = origin.protocol == "https-only" or (origin.protocol == "match-viewer" and viewers.viewer.secure)
+        secure = asks_securely(origin, viewers)
         target = origin.path + _target(request)
         body = await whole(request.body, REQUEST_BODY_BYTES_MAX)
         answer = await self._origins.ask(
             viewers.viewer.edge, origin, secure, request.method, target, request.headers, body or b""
         )
+        viewers.note("origin", origin.id, answer.status)
         answer.headers = without(answer.headers, _ORIGINS_OWN)
         if answer.status == 304 and stale is not None and stale.validators:
             return self._refreshed(pending, stale, answer)
@@ -181,7 +180,9 @@ class Fetcher:
                     site, reference.arn, lambda_event.event(site, "origin-response", request, answer, origin)
                 )
                 answer = lambda_event.changed_answer(payload, "origin-response", answer)
+                viewers.note("function", "origin-response", reference.arn, answer)
             except (LambdaFailed, InvalidResult) as error:
+                viewers.note("function", "origin-response", reference.arn, error)
                 return lambda_failed(error, viewers)
         return await self._stored(pending, answer, asked_at)
 
@@ -220,7 +221,7 @@ class Fetcher:
             body = await _compressed(body, coding)
             compression.mark(answer, coding)
         headers = [*without(answer.headers, {"content-length"}), ("Content-Length", str(len(body)))]
-        kept = Kept(_target(request), answer.status, tuple(headers), body, asked_at, asked_at + good_for)
+        kept = Kept(_named(behaviour, request), answer.status, tuple(headers), body, asked_at, asked_at + good_for)
         self.cache(request).keep(key, kept)
         status, headers, cut = viewer.ranged(request, answer.status, headers, body)
         return Answer(status, headers, cut, answer.outcome, answer.reason)
@@ -231,10 +232,23 @@ class Fetcher:
         good_for = custom.min_ttl if custom is not None else freshness.ERROR_TTL_S
         if pending.key is not None and good_for > 0 and isinstance(answer.body, bytes):
             now = self._clock.now()
-            target = _target(pending.request)
-            kept = Kept(target, answer.status, tuple(answer.headers), answer.body, now, now + good_for)
+            named = _named(pending.behaviour, pending.request)
+            kept = Kept(named, answer.status, tuple(answer.headers), answer.body, now, now + good_for)
             self.cache(pending.request).keep(pending.key, kept)
         return answer
+
+
+def members_of(site: Site, behaviour: Behaviour, method: str) -> tuple[OriginGroup | None, tuple[str, ...]]:
+    """The origins that may be asked, in turn, and the group they are in, if any. Only what is safe to ask for twice
+    fails over."""
+    group = site.groups.get(behaviour.origin)
+    if group is None:
+        return None, (behaviour.origin,)
+    return group, group.members if method in _IDEMPOTENT else group.members[:1]
+
+
+def asks_securely(origin: Origin, viewers: Request) -> bool:
+    return origin.protocol == "https-only" or (origin.protocol == "match-viewer" and viewers.viewer.secure)
 
 
 def lambda_failed(error: Exception, request: Request) -> Answer:
@@ -256,6 +270,12 @@ def edge_hash(place: str) -> str:
 
 def _target(request: Request) -> str:
     return request.uri + (f"?{request.query}" if request.query else "")
+
+
+def _named(behaviour: Behaviour, request: Request) -> str:
+    """By which path invalidations name the object: with the query only as far as that tells objects apart."""
+    query = keys.selected_query(request.query, behaviour.cache.key.query)
+    return request.uri + (f"?{query}" if query else "")
 
 
 def _taken(behaviour: Behaviour) -> bool:

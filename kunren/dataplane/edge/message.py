@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 Headers = list[tuple[str, str]]
+Notes = list[tuple[Any, ...]]
+"""What was decided on a request's way, in order: a word, and what belongs to it."""
 Body = bytes | AsyncIterator[bytes]
 
 
@@ -43,7 +46,8 @@ class Viewer:
 
 @dataclass(slots=True)
 class Request:
-    """`uri` is the path as sent, `query` what follows the first question mark."""
+    """`uri` is the path as sent, `query` what follows the first question mark. `notes` are kept where somebody follows
+    the request (`Pipeline.followed`)."""
 
     method: str
     uri: str
@@ -52,6 +56,12 @@ class Request:
     viewer: Viewer
     id: str
     body: Body = b""
+    notes: Notes | None = None
+
+    def note(self, what: str, *details: Any) -> None:
+        """Say what was decided, where somebody follows the request."""
+        if self.notes is not None:
+            self.notes.append((what, *details))
 
     def header(self, name: str) -> str | None:
         return first(self.headers, name)

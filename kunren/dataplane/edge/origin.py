@@ -22,7 +22,8 @@ from kunren.dataplane.edge.message import Answer, Headers
 from kunren.dataplane.edge.site import Origin
 from kunren.world.interface import NoSuchNamespace, edge_namespace
 
-Resolve = Callable[[str], Awaitable[list[str]]]
+Resolve = Callable[[str, str], Awaitable[list[str]]]
+"""`resolve(name, place)`: the addresses of a name as the edge location of that place is told them."""
 _BUFFERED_MAX = 256 * 1024
 _NO_BODY = frozenset({204, 304})
 _KEPT_MAX = 64
@@ -123,7 +124,7 @@ class Origins:
         raise failure
 
     async def _connect_once(self, line: _Line) -> _Exchange:
-        addresses = await self._resolve(line.host)
+        addresses = await self._resolve(line.host, line.edge)
         if not addresses:
             raise Unreachable(502, f"the name {line.host} has no address")
         sock = await self._sockets.open_socket(edge_namespace(line.edge))

@@ -10,7 +10,8 @@ makes; what is left is a `Pending` for `finish`.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +30,7 @@ from kunren.dataplane.edge.fetch import (
 )
 from kunren.dataplane.edge.js_event import InvalidResult
 from kunren.dataplane.edge.key_values import KeyValues
-from kunren.dataplane.edge.message import Answer, Request, first, whole, without
+from kunren.dataplane.edge.message import Answer, Notes, Request, first, whole, without
 from kunren.dataplane.edge.origin import Origins
 from kunren.dataplane.edge.scripts import ScriptError, Scripts
 from kunren.dataplane.edge.site import Behaviour, Site
@@ -58,6 +59,7 @@ class Pipeline:
         self.sites: Mapping[str, Site] = {}
         self.scripts = Scripts(key_values)
         self.requests = 0
+        self._followers: list[tuple[str, dict[str, Notes]]] = []
         self._clock = clock
         self._entropy = entropy
         self._fetcher = Fetcher(clock, origins, invoke)
@@ -72,17 +74,42 @@ class Pipeline:
 
     # --- the viewer's side
 
+    @contextmanager
+    def followed(self, viewer_address: str) -> Iterator[dict[str, Notes]]:
+        """Until it is left, what is decided about each request from that address, by the request's id."""
+        follower = (viewer_address, dict[str, Notes]())
+        self._followers.append(follower)
+        try:
+            yield follower[1]
+        finally:
+            self._followers.remove(follower)
+
+    def follow(self, request: Request) -> None:
+        """Have notes be kept of a request that somebody follows."""
+        for address, notes in self._followers:
+            if address == request.viewer.address:
+                request.notes = notes.setdefault(request.id, request.notes or [("edge", request.viewer.edge)])
+
     def begin(self, request: Request) -> Answer | Pending:
         self.requests += 1
+        if self._followers:
+            self.follow(request)
+        return self.consider(request)
+
+    def consider(self, request: Request) -> Answer | Pending:
+        """What needs no waiting, of a request that may be no real one: nothing is counted, kept or asked."""
         site = self.site_of(request.host)
+        request.note("distribution", site)
         if site is None:
             reason = "Bad request. We can't connect to the server for this app or website at this time."
             return self._finished(viewer.error(403, reason, request), request)
         behaviour = viewer.behaviour_of(site, request.uri)
+        request.note("behaviour", behaviour)
         refusal = viewer.refused(site, behaviour, request)
         if refusal is None:
             refusal = viewer.unauthorized(behaviour, request, self._clock.now())
         if refusal is not None:
+            request.note("refused", refusal)
             if refusal.status in site.errors:
                 return Pending(site, behaviour, request, ready=refusal)
             return self._finished(refusal, request, site)
@@ -98,7 +125,9 @@ class Pipeline:
                 ran = self.scripts.run(script, js_event.event(site, "viewer-request", request))
                 made = js_event.request_or_answer(ran.output, request)
             except (ScriptError, InvalidResult) as error:
+                request.note("function", "viewer-request", script.name, error)
                 return self._finished(_script_failed(error, request), request, site)
+            request.note("function", "viewer-request", script.name, made)
             if made is not None:
                 return self._to_viewer(site, behaviour, request, made)
         found = self._look_up(site, behaviour, request)
@@ -113,14 +142,17 @@ class Pipeline:
         if request.uri == "/" and site.default_root:
             request.uri = "/" + site.default_root
         if request.method not in behaviour.cached_methods or behaviour.cache.max_ttl <= 0:
+            request.note("cache", "off", behaviour)
             return Pending(site, behaviour, request)
         key = keys.cache_key(site.id, behaviour, request)
         kept = self._fetcher.cache(request).find(key)
         now = self._clock.now()
+        found = "nothing" if kept is None else "old" if kept.fresh_until <= now else "fresh"
         if kept is not None and any(
             kept.stored_at <= since and viewer.matches(pattern, kept.uri) for pattern, since in site.invalidated
         ):
-            kept = None
+            kept, found = None, "invalidated"
+        request.note("cache", found, behaviour, key, kept)
         if kept is None or kept.fresh_until <= now:
             return Pending(site, behaviour, request, key, kept)
         return self._fetcher.from_cache(kept, request, "Error" if kept.status >= 400 else "Hit")
@@ -149,9 +181,12 @@ class Pipeline:
         event = lambda_event.event(site, "viewer-request", request, body=body)
         try:
             payload = await self._fetcher.invoked(site, reference.arn, event)
-            return lambda_event.request_or_answer(payload, "viewer-request", request)[0]
+            made = lambda_event.request_or_answer(payload, "viewer-request", request)[0]
         except (LambdaFailed, InvalidResult) as error:
+            request.note("function", "viewer-request", reference.arn, error)
             return lambda_failed(error, request)
+        request.note("function", "viewer-request", reference.arn, made)
+        return made
 
     async def _custom_error(self, pending: Pending, answer: Answer) -> Answer:
         """The page that the distribution has for such errors, under the status that it says."""
@@ -163,6 +198,7 @@ class Pipeline:
         request.headers = without(with_told(request, behaviour.told), {*CONDITIONS, "range"})
         found = self._look_up(site, behaviour, request)
         page = found if isinstance(found, Answer) else await self._fetcher.answer(found)
+        request.note("error page", custom, page.status)
         if page.status != 200:
             return answer
         return Answer(custom.status or answer.status, page.headers, page.body, "Error")
@@ -178,7 +214,9 @@ class Pipeline:
                     site, reference.arn, lambda_event.event(site, "viewer-response", request, answer)
                 )
                 answer = lambda_event.changed_answer(payload, "viewer-response", answer)
+                request.note("function", "viewer-response", reference.arn, answer)
             except (LambdaFailed, InvalidResult) as error:
+                request.note("function", "viewer-response", reference.arn, error)
                 answer = lambda_failed(error, request)
         return self._to_viewer(site, behaviour, request, answer)
 
@@ -189,7 +227,9 @@ class Pipeline:
             try:
                 ran = self.scripts.run(script, js_event.event(site, "viewer-response", request, answer))
                 answer = js_event.changed_answer(ran.output, answer)
+                request.note("function", "viewer-response", script.name, answer)
             except (ScriptError, InvalidResult) as error:
+                request.note("function", "viewer-response", script.name, error)
                 answer = _script_failed(error, request)
         return self._finished(answer, request, site)
 

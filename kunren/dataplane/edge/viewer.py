@@ -58,6 +58,13 @@ def error(status: int, reason: str, request: Request, outcome: str = "Error") ->
     return Answer(status, headers, body, outcome)
 
 
+def reason_of(answer: Answer) -> str:
+    """Why an answer of the edge's own is what it is, as its page tells; "" where it has none."""
+    body = answer.body.decode() if isinstance(answer.body, bytes) else ""
+    _, _, rest = body.partition('<HR noshade size="1px">\n')
+    return rest.partition("\n<BR")[0] or body.partition("<Message>")[2].partition("</Message>")[0]
+
+
 def refused(site: Site, behaviour: Behaviour, request: Request) -> Answer | None:
     """The answer to a request that goes no further, or None."""
     if len(request.uri) + len(request.query) > URL_BYTES_MAX:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from kunren.control.store import Store
@@ -12,7 +12,7 @@ from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
-from kunren.dataplane.edge.origin import Origins, Resolve
+from kunren.dataplane.edge.origin import Origins
 from kunren.dataplane.edge.pipeline import Pipeline
 from kunren.dataplane.edge.server import EdgeServer
 from kunren.dataplane.edge.site import Site
@@ -22,6 +22,7 @@ from kunren.services.cloudfront.key_values.api import KeyValueStoreApi
 from kunren.services.cloudfront.key_values.controllers import KeyValueController
 from kunren.services.cloudfront.whereabouts import whereabouts
 from kunren.settings import Settings
+from kunren.world.addresses import edge_address
 
 
 class CloudFrontService:
@@ -38,7 +39,7 @@ class CloudFrontService:
         envoy: Any,
         dns: Any,
         *,
-        resolve: Resolve,
+        resolve: Callable[[str, str], Awaitable[list[str]]],
         call: CallService,
     ) -> None:
         self._ca = ca
@@ -46,7 +47,8 @@ class CloudFrontService:
         self.api = CloudFrontApi(store, clock, entropy, call)
         self.key_values_api = KeyValueStoreApi(store, clock, entropy)
         self._key_values = KeyValueController(store, clock)
-        origins = Origins(world, resolve, clock, ca.bundle_path)
+        places = {each.name: edge_address(index) for index, each in enumerate(world.spec.places)}
+        origins = Origins(world, lambda name, place: resolve(name, places[place]), clock, ca.bundle_path)
         pipeline = Pipeline(clock, entropy, origins, self._invoke, self._key_values.stores)
         self.edge = EdgeServer(settings.run_dir / "edge.sock", pipeline, whereabouts(world.spec.places))
         self._controllers = DistributionControllers(

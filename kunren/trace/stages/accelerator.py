@@ -19,24 +19,9 @@ from kunren.services.globalaccelerator.routing import GROUPS_TRIED, Group, share
 from kunren.services.globalaccelerator.words import ports
 from kunren.trace.course import Course
 from kunren.trace.model import TIMEOUT, Considered, Step, Target
+from kunren.trace.stages import edge_location
 from kunren.world.addresses import edge_address
-from kunren.world.geography import between_ms, nearest_place
 from kunren.world.spec import Place
-
-
-def edge_step(course: Course, whose: str) -> Step:
-    """The edge location next to the client's place, for an address that is in all of them."""
-    spec, here = course.state.spec, course.request.place
-    place = next(each for each in spec.places if each.name == here)
-    course.edge = nearest = nearest_place(spec, place)
-    course.expected.edge = nearest.name
-    others = sorted(spec.places, key=lambda each: between_ms(spec, each, place))[:4]
-    considered = tuple(
-        Considered(what=each.name, taken=each is nearest, because=f"{between_ms(spec, each, place):.0f} ms from {here}")
-        for each in others
-    )
-    because = f"{course.address} is {whose}; packets from {here} reach the nearest edge location"
-    return Step(stage="edge location", chosen=nearest.name, because=because, considered=considered)
 
 
 def edge(course: Course) -> Step | None:
@@ -46,8 +31,8 @@ def edge(course: Course) -> Step | None:
         return None
     if not accelerator.enabled:
         why = f"accelerator {accelerator.name} is disabled, so no edge location has {course.address}"
-        return course.ended("edge location", "none", why, unsure=why)
-    return edge_step(course, f"an address of accelerator {accelerator.name}")
+        return course.ended(edge_location.STAGE, "none", why, unsure=why)
+    return edge_location.reached(course, f"an address of accelerator {accelerator.name}")
 
 
 def listener(course: Course) -> Step | None:

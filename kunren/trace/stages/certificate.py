@@ -16,7 +16,8 @@ def stage(course: Course) -> Step | None:
     assert listener is not None
     if listener.protocol != "HTTPS":
         return None
-    server_name = sni(course.request.host)
+    host = course.request.server_name or course.request.host
+    server_name = sni(host)
     rows = {each.id: each for each in course.snapshot.every(Certificate)}
     if (listener.mutual_authentication or {}).get("Mode") == "verify":
         why = "the listener asks clients for a certificate, and the trace has none to show"
@@ -33,12 +34,12 @@ def stage(course: Course) -> Step | None:
         )
         for each in usable
     )
-    named = any(name_covers(each, course.request.host) for each in chosen.names)
+    named = any(name_covers(each, host) for each in chosen.names)
     course.expected.certificate = chosen.id
     course.expected.fingerprint = fingerprint(chosen)
     if not named:
         course.expected.verified = False
-        because += f"; it does not name {course.request.host}, so a client refuses it"
+        because += f"; it does not name {host}, so a client refuses it"
     elif chosen.type == AMAZON_ISSUED:
         course.expected.verified = True
         because += "; issued by the world's authority, so a client trusts it"
