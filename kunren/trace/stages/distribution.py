@@ -12,6 +12,7 @@ from kunren.dataplane.edge.message import Request as EdgeRequest
 from kunren.services.acm.model import AMAZON_ISSUED, Certificate
 from kunren.services.cloudfront.checks import items
 from kunren.services.cloudfront.model import Distribution
+from kunren.services.cloudfront.whereabouts import whereabouts
 from kunren.trace.course import Course, Rehearsal
 from kunren.trace.edge_words import FROM_EDGE, cache_told, function_told, key_parts
 from kunren.trace.model import ANSWER, CLOSED, CONNECTED, REFUSED, TLS_FAILURE, Considered, Step
@@ -93,7 +94,8 @@ def chosen(course: Course) -> Step | None:
     asked = course.request
     if course.state.consider is None:
         return course.ended("distribution", "unknown", "no edge service is asked", unsure="no edge service is asked")
-    seen = Viewer(asked.source, 0, course.edge.name, course.edge.country, asked.scheme == "https")
+    where = whereabouts(course.state.spec.places)[course.edge.name]
+    seen = Viewer(asked.source, 0, course.edge.name, where, asked.scheme == "https")
     headers = [each for each in sent_headers(asked) if each[0].lower() not in _HOP_BY_HOP]
     request = EdgeRequest(asked.method, asked.path, asked.query or "", headers, seen, "foretold", notes=[])
     made = course.state.consider(request)
