@@ -9,6 +9,7 @@ from kunren.services.globalaccelerator import endpoints
 from kunren.services.globalaccelerator.model import (
     Accelerator,
     AcceleratorStatus,
+    CustomGroup,
     Endpoint,
     EndpointGroup,
     Listener,
@@ -20,12 +21,15 @@ from kunren.services.globalaccelerator.words import ports
 def add(draft: Draft) -> None:
     listeners = grouped(draft.worldwide(Listener), lambda each: each.accelerator_arn)
     groups = grouped(draft.worldwide(EndpointGroup), lambda each: each.listener_arn)
+    custom_groups = grouped(draft.worldwide(CustomGroup), lambda each: each.listener_arn)
     for accelerator in draft.worldwide(Accelerator):
         _add_accelerator(draft, accelerator)
         for listener in listeners.get(accelerator.id, ()):
             _add_listener(draft, listener)
             for group in sorted(groups.get(listener.id, ()), key=lambda each: each.group_region):
                 _add_group(draft, group)
+            for custom in sorted(custom_groups.get(listener.id, ()), key=lambda each: each.group_region):
+                _add_custom_group(draft, custom)
 
 
 def _add_accelerator(draft: Draft, accelerator: Accelerator) -> None:
@@ -45,11 +49,12 @@ def _add_accelerator(draft: Draft, accelerator: Accelerator) -> None:
 
 
 def _add_listener(draft: Draft, listener: Listener) -> None:
-    details = {"protocol": listener.protocol, "ports": ports(listener.port_ranges)}
+    protocol = listener.protocol or "TCP and UDP"
+    details = {"protocol": protocol, "ports": ports(listener.port_ranges)}
     details["affinity"] = "source address" if listener.client_affinity == "SOURCE_IP" else "none"
     draft.add(
         Node(
-            id=listener.id, kind="accelerator-listener", name=f"{listener.protocol} :{details['ports']}",
+            id=listener.id, kind="accelerator-listener", name=f"{protocol} :{details['ports']}",
             arn=listener.id, account=listener.account, within=listener.accelerator_arn, details=details,
         )
     )  # fmt: skip
@@ -74,6 +79,21 @@ def _add_group(draft: Draft, group: EndpointGroup) -> None:
     total = sum(each.weight for each in group.endpoints)
     for each in group.endpoints:
         _add_endpoint(draft, group, each, states[each.id], total)
+
+
+def _add_custom_group(draft: Draft, group: CustomGroup) -> None:
+    """Its endpoints are subnets, whose health nobody asks about."""
+    told = (f"{each.first}-{each.last} {'/'.join(each.protocols)}" for each in group.destinations)
+    details = {"region": group.group_region, "destination ports": ", ".join(told)}
+    for each in group.endpoints:
+        details[each.id] = f"ports {ports(each.ports)}"
+    draft.add(
+        Node(
+            id=group.id, kind="endpoint-group", name=group.group_region, arn=group.id, account=group.account,
+            within=group.listener_arn, details=details,
+        )
+    )  # fmt: skip
+    draft.join(group.listener_arn, group.id, "")
 
 
 def _group_state(states: list[str]) -> str:

@@ -91,3 +91,124 @@ def test_an_internal_load_balancer_is_reached_in_its_private_subnets_by_clients_
         ),
         "managed interfaces where they are needed",
     )
+
+
+def test_a_custom_routing_accelerators_ports_lead_to_addresses_of_subnets(
+    kunren, account, front, private, programs, until
+):
+    ec2, vpc, subnets = private
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    group = ec2.create_security_group(GroupName="game", Description="game", VpcId=vpc)["GroupId"]
+    client = front.client("--from", "london")
+    own = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": f"{client.tell(address=True)['said']}/32"}]}
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[own])
+    for name, address, subnet in (("ten", "10.77.0.10", 0), ("eleven", "10.77.1.11", 1)):
+        where = ("--subnet", subnets[subnet], "--address", address, "--security-group", group)
+        programs(kunren, "flow_target.py", name, "81", "82", where=where).hear_until("ready")
+
+    api = kunren.client("globalaccelerator", account, "us-west-2")
+    made = api.create_custom_routing_accelerator(Name="game", IdempotencyToken="1")["Accelerator"]
+    arn, addresses = made["AcceleratorArn"], made["IpSets"][0]["IpAddresses"]
+
+    def deployed():
+        def status():
+            return api.describe_custom_routing_accelerator(AcceleratorArn=arn)["Accelerator"]["Status"]
+
+        until(lambda: status() == "DEPLOYED", "the accelerator deployed")
+
+    def refused(call, **given):
+        with pytest.raises(ClientError) as caught:
+            call(**given)
+        return caught.value.response["Error"]["Code"]
+
+    few = [{"FromPort": 10001, "ToPort": 10015}]
+    given = {"AcceleratorArn": arn, "IdempotencyToken": "1"}
+    assert refused(api.create_custom_routing_listener, PortRanges=few, **given) == "InvalidPortRangeException"
+    ranges = [{"FromPort": 10001, "ToPort": 10900}]
+    listener = api.create_custom_routing_listener(PortRanges=ranges, **given)["Listener"]["ListenerArn"]
+    endpoints = api.create_custom_routing_endpoint_group(
+        ListenerArn=listener, EndpointGroupRegion="us-east-1", IdempotencyToken="1",
+        DestinationConfigurations=[
+            {"FromPort": 81, "ToPort": 81, "Protocols": ["TCP", "UDP"]},
+            {"FromPort": 82, "ToPort": 82, "Protocols": ["TCP"]},
+        ],
+    )["EndpointGroup"]["EndpointGroupArn"]  # fmt: skip
+    added = api.add_custom_routing_endpoints(
+        EndpointGroupArn=endpoints, EndpointConfigurations=[{"EndpointId": subnets[0]}]
+    )
+    assert added == {
+        "EndpointDescriptions": [{"EndpointId": subnets[0]}], "EndpointGroupArn": endpoints,
+        "ResponseMetadata": added["ResponseMetadata"],
+    }  # fmt: skip
+    second = {"EndpointGroupArn": endpoints, "EndpointConfigurations": [{"EndpointId": subnets[1]}]}
+    assert refused(api.add_custom_routing_endpoints, **second) == "LimitExceededException", "502 ports are needed"
+    smaller = [{"FromPort": 10001, "ToPort": 10800}]
+    update = api.update_custom_routing_listener
+    assert refused(update, ListenerArn=listener, PortRanges=smaller) == "InvalidPortRangeException"
+    update(ListenerArn=listener, PortRanges=[{"FromPort": 10001, "ToPort": 20040}])
+    api.add_custom_routing_endpoints(**second)
+    assert refused(api.add_custom_routing_endpoints, **second) == "EndpointAlreadyExistsException"
+
+    # The Developer Guide's example: the first address, first port, and so on; five addresses of a subnet are kept.
+    pages = api.get_paginator("list_custom_routing_port_mappings").paginate(
+        AcceleratorArn=arn, PaginationConfig={"PageSize": 400}
+    )
+    mapped = list(pages.search("PortMappings"))
+    assert len(mapped) == 2 * 2 * 251
+    assert mapped[0] == {
+        "AcceleratorPort": 10001, "EndpointGroupArn": endpoints, "EndpointId": subnets[0],
+        "DestinationSocketAddress": {"IpAddress": "10.77.0.4", "Port": 81}, "Protocols": ["TCP", "UDP"],
+        "DestinationTrafficState": "DENY",
+    }  # fmt: skip
+    assert mapped[13]["DestinationSocketAddress"] == {"IpAddress": "10.77.0.10", "Port": 82}
+    by_destination = api.list_custom_routing_port_mappings_by_destination(
+        EndpointId=subnets[1], DestinationAddress="10.77.1.11"
+    )["DestinationPortMappings"]
+    assert by_destination[0]["AcceleratorSocketAddresses"] == [
+        {"IpAddress": address, "Port": 10001 + 502 + 14} for address in addresses
+    ]
+    ten, eleven = 10001 + 12, 10001 + 502 + 14
+
+    deployed()
+    assert client.ask(addresses[0], ten, timeout=0.4) == "TimeoutError", "denied by default"
+    sole = {"EndpointGroupArn": endpoints, "EndpointId": subnets[0]}
+    api.allow_custom_routing_traffic(**sole, DestinationAddresses=["10.77.0.10"], DestinationPorts=[81])
+    api.allow_custom_routing_traffic(EndpointGroupArn=endpoints, EndpointId=subnets[1], AllowAllTrafficToEndpoint=True)
+    deployed()
+    for address in addresses:
+        said = client.ask(address, ten)
+        assert said[0] == "ten"
+        assert said[1] == client.tell(address=True)["said"], "the client's address is preserved"
+        assert client.tell(datagrams=[address, ten])["said"][0][0] == "ten"
+        assert client.ask(address, eleven)[0] == "eleven"
+        assert client.ask(address, eleven + 1)[0] == "eleven"
+    assert client.ask(addresses[0], ten + 1, timeout=0.4) == "TimeoutError", "the other port is denied"
+    assert client.tell(datagrams=[addresses[0], eleven + 1], timeout=0.4).get("error") == "TimeoutError", "TCP only"
+    other = front.client("--from", "tokyo")
+    assert other.ask(addresses[0], ten, timeout=0.4) == "TimeoutError", "the security group knows it not"
+    api.deny_custom_routing_traffic(
+        EndpointGroupArn=endpoints, EndpointId=subnets[1], DestinationAddresses=["10.77.1.11"]
+    )
+    deployed()
+    assert client.ask(addresses[0], eleven, timeout=0.4) == "TimeoutError"
+    assert client.ask(addresses[0], ten)[0] == "ten"
+    outside = {"DestinationAddresses": ["10.77.1.3"]}
+    assert refused(api.deny_custom_routing_traffic, **{**sole, **outside}) == "InvalidArgumentException"
+
+    assert refused(api.delete_custom_routing_listener, ListenerArn=listener) == "AssociatedEndpointGroupFoundException"
+    assert refused(api.describe_accelerator, AcceleratorArn=arn) == "AcceleratorNotFoundException"
+    assert [each["Name"] for each in api.list_custom_routing_accelerators()["Accelerators"]] == ["game"]
+    assert api.list_accelerators()["Accelerators"] == []
+    api.remove_custom_routing_endpoints(EndpointGroupArn=endpoints, EndpointIds=[subnets[1]])
+    left = api.describe_custom_routing_endpoint_group(EndpointGroupArn=endpoints)["EndpointGroup"]
+    assert left["EndpointDescriptions"] == [{"EndpointId": subnets[0]}]
+    api.tag_resource(ResourceArn=arn, Tags=[{"Key": "team", "Value": "game"}])
+    assert api.list_tags_for_resource(ResourceArn=arn)["Tags"] == [{"Key": "team", "Value": "game"}]
+    api.delete_custom_routing_endpoint_group(EndpointGroupArn=endpoints)
+    api.delete_custom_routing_listener(ListenerArn=listener)
+    assert refused(api.delete_custom_routing_accelerator, AcceleratorArn=arn) == "AcceleratorNotDisabledException"
+    api.update_custom_routing_accelerator(AcceleratorArn=arn, Enabled=False)
+    api.delete_custom_routing_accelerator(AcceleratorArn=arn)
+    kinds = [{"Name": "interface-type", "Values": ["global_accelerator_managed"]}]
+    until(lambda: not ec2.describe_network_interfaces(Filters=kinds)["NetworkInterfaces"], "no managed interface left")

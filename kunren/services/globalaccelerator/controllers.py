@@ -14,15 +14,17 @@ from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
+from kunren.dataplane.anycast import port_map
 from kunren.dataplane.anycast.ruleset import ruleset, table_name
 from kunren.dataplane.dns.zones import NameRecords
 from kunren.dataplane.health.prober import Check, Outcome, Prober, Sockets
 from kunren.services.ec2.model import Entrance
 from kunren.services.globalaccelerator import endpoints, entrances
-from kunren.services.globalaccelerator.dataplane import edge_listeners
+from kunren.services.globalaccelerator.dataplane import edge_listeners, ports_in_vpcs
 from kunren.services.globalaccelerator.model import (
     Accelerator,
     AcceleratorStatus,
+    CustomGroup,
     EndpointGroup,
     EndpointHealth,
     Listener,
@@ -35,7 +37,7 @@ from kunren.world.spec import Place, WorldSpec
 NAME_TTL_S = 300
 PROBE_TIMEOUT_S = 5.0
 SOURCES_WAIT_S = 5.0
-_OWN = frozenset(each.kind for each in (Accelerator, Listener, EndpointGroup, EndpointHealth))
+_OWN = frozenset(each.kind for each in (Accelerator, Listener, EndpointGroup, CustomGroup, EndpointHealth))
 _CONCERNING = ("elbv2.", "ec2.elastic-ip", "ec2.interface-status", "ec2.entrance")
 
 
@@ -44,6 +46,7 @@ class AcceleratorWorld(Sockets, Protocol):
 
     def edges_in_use(self) -> list[str]: ...
     async def ensure_edge(self, place: str) -> str: ...
+    async def apply_flows(self, owner: str, vpc_id: str, table: str, text: str) -> None: ...
     async def apply_anycast(self, owner: str, own: Sequence[str], table: str, texts: Mapping[str, str]) -> None: ...
 
 
@@ -64,6 +67,7 @@ class AcceleratorControllers:
         self._dns = dns
         self._spec = spec
         self._edges: frozenset[str] = frozenset()
+        self._led: dict[str, set[str]] = {}  # custom routing accelerator → VPCs that lead its ports on
         self._prober = Prober(world, clock, entropy, self._probed)
         self._controller = Controller(
             "globalaccelerator",
@@ -109,8 +113,10 @@ class AcceleratorControllers:
         await self._probe(snapshot)
         if accelerator is None:
             self._dns.publish_names(arn, {})
+            await self._apply_ports(snapshot, None, arn)
             await self._world.apply_anycast(arn, (), table_name(arn), {})
             return
+        await self._apply_ports(snapshot, accelerator)
         edges = self._world.edges_in_use()
         texts = {name: self._text(snapshot, accelerator, name) for name in edges} if accelerator.enabled else {}
         await self._world.apply_anycast(arn, accelerator.addresses, table_name(arn), texts)
@@ -126,6 +132,20 @@ class AcceleratorControllers:
         with self._store.write() as tx:
             entrances.synchronise(tx, self._entropy, self._spec, self._clock)
         return self._store.snapshot()
+
+    async def _apply_ports(self, snapshot: Snapshot, accelerator: Accelerator | None, arn: str = "") -> None:
+        """Have the VPCs of a custom routing accelerator's subnets lead its ports on, and no others."""
+        arn = accelerator.id if accelerator is not None else arn
+        wanted = {}
+        if accelerator is not None and accelerator.custom:
+            wanted = ports_in_vpcs(snapshot, accelerator)
+        for vpc_id in sorted(self._led.get(arn, set()) | wanted.keys()):
+            owner = f"{arn}|{vpc_id}"
+            text = port_map.table_text(owner, wanted.get(vpc_id, {}))
+            await self._world.apply_flows(owner, vpc_id, port_map.table_name(owner), text)
+        self._led[arn] = set(wanted)
+        if not wanted:
+            self._led.pop(arn)
 
     def _text(self, snapshot: Snapshot, accelerator: Accelerator, name: str) -> str:
         edge = self._place(name)
@@ -215,7 +235,12 @@ def _concerned(snapshot: Snapshot, key: Key) -> Iterable[str]:
         return [f"{key.account}|{key.id}"]
     if key.kind in _OWN:
         return [f"{key.account}|{key.id.partition('/listener/')[0]}"]
-    return {
+    subnets = {
+        f"{group.account}|{group.accelerator_arn}"
+        for group in snapshot.every(CustomGroup)
+        if group.group_region == key.region and group.endpoints
+    }
+    return subnets | {
         f"{group.account}|{group.accelerator_arn}"
         for group in snapshot.every(EndpointGroup)
         if group.group_region == key.region

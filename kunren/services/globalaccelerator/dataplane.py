@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kunren.control.store import Snapshot
+from kunren.dataplane.anycast.port_map import Port
 from kunren.dataplane.anycast.table import AnycastListener, Destination
 from kunren.services.globalaccelerator import endpoints
-from kunren.services.globalaccelerator.model import Accelerator, EndpointGroup, Listener
+from kunren.services.globalaccelerator.model import Accelerator, CustomGroup, EndpointGroup, Listener
+from kunren.services.globalaccelerator.port_mapping import mappings
 from kunren.services.globalaccelerator.routing import Candidate, Group, shares
 from kunren.world.geography import between_ms
 from kunren.world.spec import Place, WorldSpec
@@ -27,6 +29,8 @@ def edge_listeners(
     snapshot: Snapshot, accelerator: Accelerator, spec: WorldSpec, edge: Place, wall_seconds: Callable[[float], float]
 ) -> list[AnycastListener]:
     """What the edge location of that place does. `wall_seconds` turns AWS's seconds into real ones."""
+    if accelerator.custom:
+        return _led_on(snapshot, accelerator, wall_seconds)
     return [
         AnycastListener(
             protocol=listener.protocol.lower(),
@@ -37,6 +41,46 @@ def edge_listeners(
         )
         for listener in listeners_of(snapshot, accelerator)
     ]
+
+
+def _led_on(
+    snapshot: Snapshot, accelerator: Accelerator, wall_seconds: Callable[[float], float]
+) -> list[AnycastListener]:
+    """A custom routing accelerator's ports, to the entrances of the subnets that they stand for."""
+    return [
+        AnycastListener(
+            protocol=protocol.lower(),
+            ranges=tuple((each.first, each.last) for each in endpoint.ports),
+            idle_s=wall_seconds(idle),
+            destinations=(Destination(entrance.id, 1.0, preserve=True),),
+        )
+        for group in custom_groups_of(snapshot, accelerator)
+        for endpoint in group.endpoints
+        if (entrance := endpoints.entrance_of(snapshot, group, endpoint)) is not None
+        for protocol, idle in IDLE_S.items()
+    ]
+
+
+def custom_groups_of(snapshot: Snapshot, accelerator: Accelerator) -> list[CustomGroup]:
+    return [
+        each for each in snapshot.list(CustomGroup, accelerator.account, "") if each.accelerator_arn == accelerator.id
+    ]
+
+
+def ports_in_vpcs(snapshot: Snapshot, accelerator: Accelerator) -> dict[str, dict[str, list[Port]]]:
+    """VPC → entrance → where a custom routing accelerator's ports lead: to whom traffic is allowed."""
+    found: dict[str, dict[str, list[Port]]] = {}
+    for group in custom_groups_of(snapshot, accelerator):
+        for endpoint in group.endpoints:
+            entrance = endpoints.entrance_of(snapshot, group, endpoint)
+            if entrance is not None:
+                found.setdefault(entrance.vpc_id, {})[entrance.id] = [
+                    Port(protocol.lower(), each.port, each.address, each.destination_port)
+                    for each in mappings(group.destinations, endpoint)
+                    if each.allowed
+                    for protocol in each.protocols
+                ]
+    return found
 
 
 def routed(snapshot: Snapshot, groups: list[EndpointGroup], spec: WorldSpec, edge: Place) -> list[Group]:

@@ -18,7 +18,14 @@ from kunren.services.elbv2.dataplane.balancer import is_live, reached_groups
 from kunren.services.elbv2.model import Listener as BalancerListener
 from kunren.services.elbv2.model import LoadBalancer, LoadBalancerStatus
 from kunren.services.globalaccelerator.errors import InvalidArgumentException, NotHere
-from kunren.services.globalaccelerator.model import Endpoint, EndpointGroup, EndpointHealth, health_id
+from kunren.services.globalaccelerator.model import (
+    CustomGroup,
+    Endpoint,
+    EndpointGroup,
+    EndpointHealth,
+    SubnetEndpoint,
+    health_id,
+)
 
 View: TypeAlias = Snapshot | Tx
 INITIAL, HEALTHY, UNHEALTHY = "INITIAL", "HEALTHY", "UNHEALTHY"
@@ -54,9 +61,16 @@ def checked(view: View, account: str, region: str, given: dict[str, Any]) -> End
             )
         if preserve is False:
             raise InvalidArgumentException("Client IP preservation is always enabled for EC2 instance endpoints.")
-        _check_gateway(view, account, region, interface.vpc_id, identity)
+        check_gateway(view, account, region, interface.vpc_id, identity)
         return Endpoint(id=identity, weight=weight, preserve_client_ip=True)
     raise InvalidArgumentException(f"{identity or 'An endpoint without EndpointId'} is not a valid endpoint.")
+
+
+def owner_of(view: View, account: str, accelerator_arn: str, region: str, given: dict[str, Any]) -> str:
+    """The account whose endpoint an EndpointConfiguration asks for."""
+    if given.get("AttachmentArn"):
+        raise NotHere("Kunren has no cross-account attachments: use an endpoint of the accelerator's own account.")
+    return account
 
 
 def _balancer(view: View, account: str, region: str, arn: str) -> LoadBalancer:
@@ -72,7 +86,7 @@ def _balancer(view: View, account: str, region: str, arn: str) -> LoadBalancer:
     return balancer
 
 
-def _check_gateway(view: View, account: str, region: str, vpc_id: str, endpoint: str) -> None:
+def check_gateway(view: View, account: str, region: str, vpc_id: str, endpoint: str) -> None:
     """The gateway says that the VPC takes traffic of the internet ("Secure VPC connections")."""
     vpc = view.get(Vpc, account, region, vpc_id)
     if vpc is None or ec2.gateway_of(view, vpc) is None:
@@ -95,7 +109,7 @@ def _preserves(view: View, balancer: LoadBalancer, asked: bool | None) -> bool:
                 "Client IP preservation is always enabled for internal Application Load Balancer endpoints."
             )
         if internal:
-            _check_gateway(view, balancer.account, balancer.region, balancer.vpc_id, balancer.id)
+            check_gateway(view, balancer.account, balancer.region, balancer.vpc_id, balancer.id)
         return asked if asked is not None else True
     if asked and not balancer.security_groups:
         raise InvalidArgumentException(
@@ -125,6 +139,15 @@ def interfaces(view: View, group: EndpointGroup, endpoint: Endpoint) -> list[Net
     return [each for each in found if each is not None]
 
 
+def entrance_of(snapshot: Snapshot, group: CustomGroup, endpoint: SubnetEndpoint) -> Entrance | None:
+    """A subnet's entrance for a custom routing accelerator, once the kernel has it."""
+    account, region = endpoint.owner or group.account, group.group_region
+    for each in snapshot.list(Entrance, account, region):
+        if each.holder == group.accelerator_arn and each.subnet_id == endpoint.id:
+            return each if snapshot.get(InterfaceStatus, account, region, each.id) is not None else None
+    return None
+
+
 def owner(group: EndpointGroup, endpoint: Endpoint) -> str:
     return endpoint.owner or group.account
 
@@ -149,7 +172,8 @@ def _entrance(snapshot: Snapshot, interface: NetworkInterface) -> list[str]:
     return [
         each.id
         for each in snapshot.list(Entrance, interface.account, interface.region)
-        if each.vpc_id == interface.vpc_id
+        if not each.holder
+        and each.vpc_id == interface.vpc_id
         and each.private_ip == interface.private_ip
         and snapshot.get(InterfaceStatus, each.account, each.region, each.id) is not None
     ]

@@ -21,7 +21,7 @@ from kunren.services.ec2.interfaces import create_interface, delete_interface
 from kunren.services.ec2.model import Entrance, InterfaceStatus, NetworkInterface, SecurityGroup, Subnet, Vpc
 from kunren.services.ec2.zones import region_index
 from kunren.services.globalaccelerator import endpoints
-from kunren.services.globalaccelerator.model import EndpointGroup
+from kunren.services.globalaccelerator.model import CustomGroup, EndpointGroup
 from kunren.world.addresses import entrance_network
 from kunren.world.spec import WorldSpec
 
@@ -43,7 +43,12 @@ class Way(NamedTuple):
 
 def wanted(snapshot: Snapshot | Tx) -> set[Way]:
     """The ways that all accelerators together need."""
-    return {
+    of_subnets = {
+        Way(each.owner or group.account, group.group_region, each.id, "", group.accelerator_arn)
+        for group in snapshot.every(CustomGroup)
+        for each in group.endpoints
+    }
+    return of_subnets | {
         Way(interface.account, interface.region, interface.subnet_id, interface.private_ip)
         for group in snapshot.every(EndpointGroup)
         for endpoint in group.endpoints

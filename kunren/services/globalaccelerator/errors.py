@@ -58,6 +58,13 @@ class EndpointAlreadyExistsException(AwsError):
     code = "EndpointAlreadyExistsException"
 
 
+class EndpointNotFoundException(AwsError):
+    code = "EndpointNotFoundException"
+
+    def __init__(self) -> None:
+        super().__init__("Endpoint does not exist.")
+
+
 class InvalidArgumentException(AwsError):
     code = "InvalidArgumentException"
 

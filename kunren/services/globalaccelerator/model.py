@@ -12,7 +12,7 @@ from kunren.control.store import Resource
 
 class Accelerator(Resource, frozen=True, kw_only=True):
     """Id is the ARN. `number` tells its pair of anycast addresses (kunren/world/addresses.py); `revision` rises with
-    each change to it or to anything below it."""
+    each change to it or to anything below it. `custom`: it is a custom routing accelerator."""
 
     kind: ClassVar[str] = "globalaccelerator.accelerator"
 
@@ -23,6 +23,7 @@ class Accelerator(Resource, frozen=True, kw_only=True):
     dns_name: str
     created_time: float
     modified_time: float
+    custom: bool = False
     revision: int = 1
     idempotency_token: str = ""
     tags: dict[str, str] = {}
@@ -43,13 +44,13 @@ class PortRange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Listener(Resource, frozen=True, kw_only=True):
-    """Id is the ARN."""
+    """Id is the ARN. A custom routing accelerator's takes both protocols ("")."""
 
     kind: ClassVar[str] = "globalaccelerator.listener"
 
     accelerator_arn: str
     port_ranges: tuple[PortRange, ...]
-    protocol: str  # TCP | UDP
+    protocol: str = ""  # TCP | UDP
     client_affinity: str = "NONE"  # NONE | SOURCE_IP
     idempotency_token: str = ""
 
@@ -91,6 +92,40 @@ class EndpointGroup(Resource, frozen=True, kw_only=True):
     traffic_dial: float = 100.0
     health_check: HealthCheck = HealthCheck()
     port_overrides: tuple[PortOverride, ...] = ()
+    idempotency_token: str = ""
+
+
+class Destination(msgspec.Struct, frozen=True, kw_only=True):
+    """Ports at which every instance of a custom routing endpoint group may listen."""
+
+    first: int
+    last: int
+    protocols: tuple[str, ...]  # TCP, UDP
+
+
+class SubnetEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A VPC's subnet as an endpoint, and which listener ports stand for its addresses and ports, in order
+    (`port_mapping.py`). Traffic is allowed to all (`open`) or to none, but for the `exceptions`, which are listener
+    ports."""
+
+    id: str
+    cidr: str
+    ports: tuple[PortRange, ...]
+    open: bool = False
+    exceptions: tuple[int, ...] = ()
+    owner: str = ""
+
+
+class CustomGroup(Resource, frozen=True, kw_only=True):
+    """A custom routing accelerator's endpoint group. Id is the ARN."""
+
+    kind: ClassVar[str] = "globalaccelerator.custom-endpoint-group"
+
+    listener_arn: str
+    accelerator_arn: str
+    group_region: str
+    destinations: tuple[Destination, ...]
+    endpoints: tuple[SubnetEndpoint, ...] = ()
     idempotency_token: str = ""
 
 

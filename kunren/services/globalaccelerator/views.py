@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping as States
 from typing import Any
 
-from kunren.services.globalaccelerator.model import Accelerator, EndpointGroup, Listener
+from kunren.services.globalaccelerator.model import Accelerator, CustomGroup, EndpointGroup, Listener, SubnetEndpoint
+from kunren.services.globalaccelerator.port_mapping import Mapping
 
 
 def accelerator(shown: Accelerator, deployed: int) -> dict[str, Any]:
@@ -32,7 +33,52 @@ def listener(shown: Listener) -> dict[str, Any]:
     }
 
 
-def endpoint_group(shown: EndpointGroup, first_port: int, states: Mapping[str, str]) -> dict[str, Any]:
+def custom_listener(shown: Listener) -> dict[str, Any]:
+    return {
+        "ListenerArn": shown.id,
+        "PortRanges": [{"FromPort": each.first, "ToPort": each.last} for each in shown.port_ranges],
+    }
+
+
+def custom_group(shown: CustomGroup) -> dict[str, Any]:
+    return {
+        "EndpointGroupArn": shown.id,
+        "EndpointGroupRegion": shown.group_region,
+        "DestinationDescriptions": [
+            {"FromPort": each.first, "ToPort": each.last, "Protocols": list(each.protocols)}
+            for each in shown.destinations
+        ],
+        "EndpointDescriptions": [{"EndpointId": each.id} for each in shown.endpoints],
+    }
+
+
+def port_mapping(group: CustomGroup, endpoint: SubnetEndpoint, shown: Mapping) -> dict[str, Any]:
+    return {
+        "AcceleratorPort": shown.port,
+        "EndpointGroupArn": group.id,
+        "EndpointId": endpoint.id,
+        "DestinationSocketAddress": {"IpAddress": shown.address, "Port": shown.destination_port},
+        "Protocols": list(shown.protocols),
+        "DestinationTrafficState": "ALLOW" if shown.allowed else "DENY",
+    }
+
+
+def destination_mapping(
+    accelerator: Accelerator, group: CustomGroup, endpoint: SubnetEndpoint, shown: Mapping
+) -> dict[str, Any]:
+    return {
+        "AcceleratorArn": accelerator.id,
+        "AcceleratorSocketAddresses": [{"IpAddress": address, "Port": shown.port} for address in accelerator.addresses],
+        "EndpointGroupArn": group.id,
+        "EndpointId": endpoint.id,
+        "EndpointGroupRegion": group.group_region,
+        "DestinationSocketAddress": {"IpAddress": shown.address, "Port": shown.destination_port},
+        "IpAddressType": "IPV4",
+        "DestinationTrafficState": "ALLOW" if shown.allowed else "DENY",
+    }
+
+
+def endpoint_group(shown: EndpointGroup, first_port: int, states: States[str, str]) -> dict[str, Any]:
     """`first_port` is the listener's first, `states` are health states by endpoint id."""
     check = shown.health_check
     return {
@@ -51,7 +97,7 @@ def endpoint_group(shown: EndpointGroup, first_port: int, states: Mapping[str, s
     }
 
 
-def endpoint_descriptions(shown: EndpointGroup, states: Mapping[str, str]) -> list[dict[str, Any]]:
+def endpoint_descriptions(shown: EndpointGroup, states: States[str, str]) -> list[dict[str, Any]]:
     return [
         {
             "EndpointId": each.id,

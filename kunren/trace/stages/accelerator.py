@@ -39,6 +39,9 @@ def listener(course: Course) -> Step | None:
     if course.accelerator is None:
         return None
     request = course.request
+    if course.accelerator.custom:
+        why = f"{course.accelerator.name} is a custom routing accelerator: ListCustomRoutingPortMappings says where to"
+        return course.ended("accelerator", "its port mappings", why, unsure=why)
     known = listeners_of(course.snapshot, course.accelerator)
     considered = tuple(
         Considered(what=_name(each), taken=not _why_not(course, each), because=_why_not(course, each))

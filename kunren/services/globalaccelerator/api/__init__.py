@@ -1,15 +1,16 @@
-"""AWS Global Accelerator's operations: accelerators, listeners, endpoint groups."""
+"""AWS Global Accelerator's operations: accelerators, listeners, endpoint groups, of both types of accelerators."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from kunren.services.globalaccelerator.api.accelerators import Accelerators
-from kunren.services.globalaccelerator.api.endpoint_groups import EndpointGroups
+from kunren.services.globalaccelerator.api.custom_endpoints import CustomEndpoints
+from kunren.services.globalaccelerator.api.custom_routing import CustomRouting
 from kunren.services.globalaccelerator.api.listeners import Listeners
 
 
-class GlobalAcceleratorApi(Accelerators, Listeners, EndpointGroups):
+class GlobalAcceleratorApi(Accelerators, Listeners, CustomRouting, CustomEndpoints):
     """Handlers of globalaccelerator. `is_region` says whether the world has a region."""
 
     service: ClassVar[str] = "globalaccelerator"

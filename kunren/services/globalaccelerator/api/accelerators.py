@@ -20,7 +20,7 @@ from kunren.services.globalaccelerator.errors import (
     LimitExceededException,
     NotHere,
 )
-from kunren.services.globalaccelerator.model import Accelerator, AcceleratorStatus, Listener
+from kunren.services.globalaccelerator.model import Accelerator, AcceleratorStatus, CustomGroup, Listener
 from kunren.world.addresses import ANYCAST_PAIRS_MAX, anycast_pair
 
 ACCELERATORS_MAX = 20  # Quotas for AWS Global Accelerator, per account
@@ -32,6 +32,12 @@ _NO_LOGS = "Kunren has no flow logs of accelerators: leave FlowLogsEnabled at fa
 
 class Accelerators(Base):
     def create_accelerator(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        return self._create(ctx, params)
+
+    def create_custom_routing_accelerator(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        return self._create(ctx, params, custom=True)
+
+    def _create(self, ctx: RequestContext, params: dict[str, Any], *, custom: bool = False) -> dict[str, Any]:
         check_region(ctx)
         name = checked_name(params["Name"])
         check_address_type(params)
@@ -40,7 +46,7 @@ class Accelerators(Base):
         token = params["IdempotencyToken"]
         with self._store.write() as tx:
             existing = tx.list(Accelerator, ctx.account, "")
-            known = same_request(existing, token, lambda each: each.name == name)
+            known = same_request(existing, token, lambda each: (each.name, each.custom) == (name, custom))
             if known is not None:
                 return {"Accelerator": self._accelerator_shown(tx, known)}
             if len(existing) >= ACCELERATORS_MAX:
@@ -58,6 +64,7 @@ class Accelerators(Base):
                 dns_name=f"a{self._entropy.hex(16)}.awsglobalaccelerator.com",
                 created_time=now,
                 modified_time=now,
+                custom=custom,
                 idempotency_token=token,
                 tags=tags,
             )
@@ -65,29 +72,53 @@ class Accelerators(Base):
             return {"Accelerator": self._accelerator_shown(tx, made)}
 
     def describe_accelerator(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        return self._describe(ctx, params)
+
+    def describe_custom_routing_accelerator(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        return self._describe(ctx, params, custom=True)
+
+    def _describe(self, ctx: RequestContext, params: dict[str, Any], *, custom: bool = False) -> dict[str, Any]:
         snapshot = self._snapshot(ctx)
-        return {
-            "Accelerator": self._accelerator_shown(snapshot, self._accelerator(snapshot, ctx, params["AcceleratorArn"]))
-        }
+        found = self._accelerator(snapshot, ctx, params["AcceleratorArn"], custom=custom)
+        return {"Accelerator": self._accelerator_shown(snapshot, found)}
 
     def list_accelerators(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        return self._list(ctx, params)
+
+    def list_custom_routing_accelerators(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        return self._list(ctx, params, custom=True)
+
+    def _list(self, ctx: RequestContext, params: dict[str, Any], *, custom: bool = False) -> dict[str, Any]:
         snapshot = self._snapshot(ctx)
-        found, token = one_page(snapshot.list(Accelerator, ctx.account, ""), params)
+        every = [each for each in snapshot.list(Accelerator, ctx.account, "") if each.custom == custom]
+        found, token = one_page(every, params)
         return {"Accelerators": [self._accelerator_shown(snapshot, each) for each in found], "NextToken": token}
 
     def update_accelerator(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        return self._update(ctx, params)
+
+    def update_custom_routing_accelerator(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        return self._update(ctx, params, custom=True)
+
+    def _update(self, ctx: RequestContext, params: dict[str, Any], *, custom: bool = False) -> dict[str, Any]:
         check_address_type(params)
         with self._store.write() as tx:
-            before = self._accelerator(tx, ctx, params["AcceleratorArn"])
+            before = self._accelerator(tx, ctx, params["AcceleratorArn"], custom=custom)
             name = checked_name(params["Name"]) if params.get("Name") is not None else before.name
             enabled = params["Enabled"] if params.get("Enabled") is not None else before.enabled
             tx.put(msgspec.structs.replace(before, name=name, enabled=enabled))
             self._touch(tx, ctx.account, before.id)
-            return {"Accelerator": self._accelerator_shown(tx, self._accelerator(tx, ctx, before.id))}
+            return {"Accelerator": self._accelerator_shown(tx, self._accelerator(tx, ctx, before.id, custom=custom))}
 
     def delete_accelerator(self, ctx: RequestContext, params: dict[str, Any]) -> None:
+        self._delete(ctx, params)
+
+    def delete_custom_routing_accelerator(self, ctx: RequestContext, params: dict[str, Any]) -> None:
+        self._delete(ctx, params, custom=True)
+
+    def _delete(self, ctx: RequestContext, params: dict[str, Any], *, custom: bool = False) -> None:
         with self._store.write() as tx:
-            found = self._accelerator(tx, ctx, params["AcceleratorArn"])
+            found = self._accelerator(tx, ctx, params["AcceleratorArn"], custom=custom)
             if found.enabled:
                 raise AcceleratorNotDisabledException
             if any(each.accelerator_arn == found.id for each in tx.list(Listener, ctx.account, "")):
@@ -98,11 +129,29 @@ class Accelerators(Base):
                 tx.delete(status)
 
     def describe_accelerator_attributes(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        self._accelerator(self._store.snapshot(), ctx, params["AcceleratorArn"])
+        return self._attributes(ctx, params)
+
+    def describe_custom_routing_accelerator_attributes(
+        self, ctx: RequestContext, params: dict[str, Any]
+    ) -> dict[str, Any]:
+        return self._attributes(ctx, params, custom=True)
+
+    def _attributes(self, ctx: RequestContext, params: dict[str, Any], *, custom: bool = False) -> dict[str, Any]:
+        self._accelerator(self._store.snapshot(), ctx, params["AcceleratorArn"], custom=custom)
         return {"AcceleratorAttributes": {"FlowLogsEnabled": False}}
 
     def update_accelerator_attributes(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        shown = self.describe_accelerator_attributes(ctx, params)
+        return self._update_attributes(ctx, params)
+
+    def update_custom_routing_accelerator_attributes(
+        self, ctx: RequestContext, params: dict[str, Any]
+    ) -> dict[str, Any]:
+        return self._update_attributes(ctx, params, custom=True)
+
+    def _update_attributes(
+        self, ctx: RequestContext, params: dict[str, Any], *, custom: bool = False
+    ) -> dict[str, Any]:
+        shown = self._attributes(ctx, params, custom=custom)
         if params.get("FlowLogsEnabled"):
             if not params.get("FlowLogsS3Bucket") or not params.get("FlowLogsS3Prefix"):
                 raise InvalidArgumentException("FlowLogsS3Bucket and FlowLogsS3Prefix are required for flow logs.")
@@ -113,13 +162,13 @@ class Accelerators(Base):
 
     def tag_resource(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         with self._store.write() as tx:
-            found = self._accelerator(tx, ctx, params["ResourceArn"])
+            found = self._tagged(tx, ctx, params["ResourceArn"])
             tx.put(msgspec.structs.replace(found, tags=checked_tags(found.tags, params["Tags"])))
         return {}
 
     def untag_resource(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         with self._store.write() as tx:
-            found = self._accelerator(tx, ctx, params["ResourceArn"])
+            found = self._tagged(tx, ctx, params["ResourceArn"])
             kept = {key: value for key, value in found.tags.items() if key not in params["TagKeys"]}
             tx.put(msgspec.structs.replace(found, tags=kept))
         return {}
@@ -127,12 +176,16 @@ class Accelerators(Base):
     def list_tags_for_resource(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         snapshot, arn = self._snapshot(ctx), params["ResourceArn"]
         if "/endpoint-group/" in arn:
-            self._group(snapshot, ctx, arn)
+            if snapshot.get(CustomGroup, ctx.account, "", arn) is None:
+                self._group(snapshot, ctx, arn)
             return {"Tags": []}
         if "/listener/" in arn:
-            self._listener(snapshot, ctx, arn)
+            self._listener(snapshot, ctx, arn, custom=None)
             return {"Tags": []}
-        return {"Tags": tags_to_wire(self._accelerator(snapshot, ctx, arn).tags)}
+        return {"Tags": tags_to_wire(self._tagged(snapshot, ctx, arn).tags)}
+
+    def _tagged(self, reader: Reader, ctx: RequestContext, arn: str) -> Accelerator:
+        return self._accelerator(reader, ctx, arn, custom=None)
 
     def _accelerator_shown(self, reader: Reader, accelerator: Accelerator) -> dict[str, Any]:
         status = reader.get(AcceleratorStatus, accelerator.account, "", accelerator.id)

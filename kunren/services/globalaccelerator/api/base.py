@@ -25,6 +25,7 @@ from kunren.services.globalaccelerator.errors import (
 from kunren.services.globalaccelerator.model import (
     Accelerator,
     AcceleratorStatus,
+    CustomGroup,
     EndpointGroup,
     EndpointHealth,
     Listener,
@@ -43,25 +44,28 @@ class Base:
         self._store = store
         self._clock = clock
         self._entropy = entropy
-        store.register(Accelerator, AcceleratorStatus, Listener, EndpointGroup, EndpointHealth)
+        store.register(Accelerator, AcceleratorStatus, Listener, EndpointGroup, CustomGroup, EndpointHealth)
 
     def _snapshot(self, ctx: RequestContext) -> Snapshot:
         check_region(ctx)
         return self._store.snapshot()
 
-    def _accelerator(self, reader: Reader, ctx: RequestContext, arn: str) -> Accelerator:
+    def _accelerator(
+        self, reader: Reader, ctx: RequestContext, arn: str, *, custom: bool | None = False
+    ) -> Accelerator:
+        """`custom` says of which type it is to be, None: of any."""
         check_region(ctx)
         check_arn(arn, parts=1)
         found = reader.get(Accelerator, ctx.account, "", arn)
-        if found is None:
+        if found is None or custom not in (None, found.custom):
             raise AcceleratorNotFoundException
         return found
 
-    def _listener(self, reader: Reader, ctx: RequestContext, arn: str) -> Listener:
+    def _listener(self, reader: Reader, ctx: RequestContext, arn: str, *, custom: bool | None = False) -> Listener:
         check_region(ctx)
         check_arn(arn, parts=2)
         found = reader.get(Listener, ctx.account, "", arn)
-        if found is None:
+        if found is None or custom not in (None, not found.protocol):
             raise ListenerNotFoundException
         return found
 
@@ -69,6 +73,14 @@ class Base:
         check_region(ctx)
         check_arn(arn, parts=3)
         found = reader.get(EndpointGroup, ctx.account, "", arn)
+        if found is None:
+            raise EndpointGroupNotFoundException
+        return found
+
+    def _custom_group(self, reader: Reader, ctx: RequestContext, arn: str) -> CustomGroup:
+        check_region(ctx)
+        check_arn(arn, parts=3)
+        found = reader.get(CustomGroup, ctx.account, "", arn)
         if found is None:
             raise EndpointGroupNotFoundException
         return found
