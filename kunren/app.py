@@ -67,6 +67,7 @@ from kunren.services.route53.controllers import Route53Controller
 from kunren.services.route53.key_refresh import KeyRefresh
 from kunren.services.route53.metrics import HealthCheckMetrics
 from kunren.services.route53.query_logs import QueryLogs
+from kunren.services.route53.sources import HealthCheckSourceController
 from kunren.services.route53.store import Route53Store
 from kunren.settings import Settings
 from kunren.trace.tracer import Tracer
@@ -158,6 +159,7 @@ class App:
         self.route53.checker_views, self.route53.call = self.health_checks.views, self._call
         self.health_metrics = HealthCheckMetrics(store, clock, self._call)
         self.key_refresh = KeyRefresh(store, clock, self._call)
+        self.check_sources = HealthCheckSourceController(store, clock, entropy, spec, self.vpcs.applied)
         self.certificates = CertificateController(
             store, clock, self.ca, self._cnames, in_use_by=certificate_users, caa=self._caa_records
         )
@@ -248,6 +250,7 @@ class App:
             ("health-checks", self.health_checks.run()),
             ("health-check-metrics", self.health_metrics.run()),
             ("key-refresh", self.key_refresh.run()),
+            ("health-check-sources", self.check_sources.run()),
             ("acm", self.certificates.run()),
             ("acme", self.acme.run()),
             ("elbv2", self.balancers.run()),
@@ -379,6 +382,7 @@ class App:
             "vpc-endpoints": self.endpoints.status(),
             "route53": self.zones.status(),
             "health-checks": self.health_checks.status(),
+            "health-check-sources": self.check_sources.status(),
             "acm": self.certificates.status(),
             "elbv2": self.balancers.status(),
             "globalaccelerator": self.accelerators.status(),

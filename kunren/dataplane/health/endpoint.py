@@ -24,7 +24,7 @@ from kunren.core.entropy import Entropy
 from kunren.dataplane.dns.names import BadName
 from kunren.dataplane.dns.stub import Found
 from kunren.dataplane.health.prober import OUR_OWN, Sockets, any_certificate
-from kunren.world.addresses import PUBLIC
+from kunren.world.addresses import PUBLIC, PUBLIC_RESOLVER
 from kunren.world.interface import NoSuchNamespace
 
 log = logging.getLogger(__name__)
@@ -34,13 +34,14 @@ _READ_BYTES = 16_384
 _HEAD_BYTES_MAX = 65_536
 _UNREACHABLE = frozenset((errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EACCES))
 
-Lookup = Callable[[str, str], Awaitable[Found]]
-"""Namespace and name → what the resolver there says."""
+Lookup = Callable[["Endpoint"], Awaitable[Found]]
+"""What the endpoint's resolver says of its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What one checker asks, and how often (AWS time). Without `target`, `name` is looked up before each probe.
+    """What one checker asks, and how often (AWS time). Without `target`, `name` is looked up before each probe, at
+    `resolver`; an address that is not public is visited where `private` says so.
     `search` is what the body must hold; `server_name` goes into the TLS handshake."""
 
     namespace: str
@@ -55,6 +56,8 @@ class Endpoint:
     search: bytes | None = None
     server_name: str = ""
     user_agent: str = ""
+    resolver: str = PUBLIC_RESOLVER
+    private: bool = False
 
     @property
     def address(self) -> str:
@@ -79,7 +82,7 @@ async def probe(sockets: Sockets, lookup: Lookup, entropy: Entropy, endpoint: En
     if endpoint.target is not None:
         return await _visit(sockets, endpoint, endpoint.target)
     try:
-        found = await lookup(endpoint.namespace, endpoint.name)
+        found = await lookup(endpoint)
     except (OSError, NoSuchNamespace) as error:
         log.debug("no socket to look %s up: %r", endpoint.name, error)
         return None
@@ -88,7 +91,7 @@ async def probe(sockets: Sockets, lookup: Lookup, entropy: Entropy, endpoint: En
     if not found.addresses:
         return Finding("unresolved", found.rcode if found.rcode is not None else -1)
     address = entropy.choice(found.addresses)
-    if not is_public(address):
+    if not endpoint.private and not is_public(address):
         return Finding("forbidden", resolved=address)
     seen = await _visit(sockets, endpoint, address)
     return replace(seen, resolved=address) if seen is not None else None

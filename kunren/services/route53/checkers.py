@@ -1,15 +1,16 @@
 """Which health checks are probed from where, and what becomes of what is seen: store → probes → HealthCheckStatus.
 
 Every checker of a health check's regions probes on its own, at its own phase, from an address of its own on the
-internet. What they see is judged in `health.py`, and written as observed state when it says something new. Calculated
-checks follow their children's written state; those on alarms follow the alarm's metric.
+internet, or on a subnet where the check has a health check source. What they see is judged in `health.py`, and written
+as observed state when it says something new. Calculated checks follow their children's written state; those on alarms
+follow the alarm's metric.
 """
 
 from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, Protocol
 
 from kunren.control.controller import Controller
@@ -26,9 +27,9 @@ from kunren.dataplane.health.rounds import Rounds
 from kunren.services.route53 import alarms, health
 from kunren.services.route53.alarms import WatchedAlarm
 from kunren.services.route53.health import Checker, Opinion
-from kunren.services.route53.model import CheckerView, HealthCheck, HealthCheckStatus
+from kunren.services.route53.model import CheckerView, HealthCheck, HealthCheckSource, HealthCheckStatus
+from kunren.services.route53.sources import vantages
 from kunren.services.route53.store import GLOBAL
-from kunren.world.addresses import PUBLIC_RESOLVER
 
 log = logging.getLogger(__name__)
 _INTERVAL_MAX_S = 30.0
@@ -69,7 +70,7 @@ class HealthCheckController:
             keys=self._keys,
             every=lambda _: (_PROBES, _CALCULATED),
             reconcile=self._reconcile,
-            wants=lambda kind: kind in (HealthCheck.kind, HealthCheckStatus.kind),
+            wants=lambda kind: kind in (HealthCheck.kind, HealthCheckStatus.kind, HealthCheckSource.kind),
         )
 
     async def run(self) -> None:
@@ -96,7 +97,7 @@ class HealthCheckController:
 
     def _keys(self, snapshot: Snapshot, key: Key) -> Iterable[str]:
         del snapshot
-        return (_PROBES, _CALCULATED) if key.kind == HealthCheck.kind else (_CALCULATED,)
+        return (_CALCULATED,) if key.kind == HealthCheckStatus.kind else (_PROBES, _CALCULATED)
 
     async def _reconcile(self, work: str) -> None:
         if work == _CALCULATED:
@@ -106,14 +107,19 @@ class HealthCheckController:
         checks = {(each.account, each.id): each for each in snapshot.every(HealthCheck)}
         for region in sorted({region for each in checks.values() for region, _ in health.checkers_of(each.config)}):
             await self._world.ensure_checkers(region)
-        self._opinions = {key: self._kept(snapshot, check) for key, check in checks.items()}
-        self._rounds.set_checks(
-            {
-                (*key, checker): health.endpoint_of(check, checker)
-                for key, check in checks.items()
-                for checker in self._opinions[key]
-            }
-        )
+        private = {
+            key: vantages(snapshot, check.account, check.config.source_id)
+            for key, check in checks.items()
+            if check.config.source_id is not None
+        }
+        self._opinions = {key: self._kept(snapshot, check, private.get(key, {})) for key, check in checks.items()}
+        probes = {
+            (*key, checker): health.endpoint_of(check, checker, private.get(key, {}).get(checker))
+            for key, check in checks.items()
+            for checker in self._opinions[key]
+        }
+        self._rounds.set_checks(probes)
+        self._close_stubs({each.namespace for each in probes.values()})
         self._watch_alarms(snapshot, checks)
         with self._store.write() as tx:
             for status in snapshot.every(HealthCheckStatus):
@@ -123,13 +129,13 @@ class HealthCheckController:
                 if check.config.type in health.ENDPOINT_TYPES:
                     self._write(tx, check)
 
-    def _kept(self, snapshot: Snapshot, check: HealthCheck) -> dict[Checker, Opinion]:
+    def _kept(self, snapshot: Snapshot, check: HealthCheck, private: Iterable[Checker]) -> dict[Checker, Opinion]:
         """The opinions of those who probe: what they think already, or thought before a restart."""
         status = snapshot.get(HealthCheckStatus, check.account, GLOBAL, check.id)
         stored = {(each.region, each.address): each for each in status.checkers} if status is not None else {}
         present = self._opinions.get((check.account, check.id), {})
         kept = {}
-        for checker in health.checkers_of(check.config):
+        for checker in health.checkers_of(check.config, private):
             view = stored.get(checker)
             kept[checker] = present.get(checker) or (health.opinion_of(view) if view is not None else Opinion())
         return kept
@@ -139,15 +145,21 @@ class HealthCheckController:
     async def _probe(self, wanted: Endpoint) -> Finding | None:
         return await endpoint.probe(self._world, self._look_up, self._entropy, wanted)
 
-    async def _look_up(self, namespace: str, name: str) -> Found:
+    async def _look_up(self, wanted: Endpoint) -> Found:
+        namespace = wanted.namespace
         stub = self._stubs.get(namespace)
         if stub is None:
             stub = self._stubs[namespace] = Stub(
                 lambda: self._world.open_socket(namespace, socket.AF_INET, socket.SOCK_DGRAM),
-                (PUBLIC_RESOLVER, 53),
+                (wanted.resolver, 53),
                 self._entropy,
             )
-        return await stub.addresses(name)
+        return await stub.addresses(wanted.name)
+
+    def _close_stubs(self, used: Container[str]) -> None:
+        """A source's namespace ends with it."""
+        for namespace in [each for each in self._stubs if each not in used]:
+            self._stubs.pop(namespace).close()
 
     def _found(self, key: ProbeKey, finding: Finding) -> None:
         account, check_id, checker = key

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from kunren.control.store import Snapshot
 from kunren.dataplane.health.endpoint import Endpoint, Finding
 from kunren.services.route53.model import CheckerView, HealthCheck, HealthCheckConfig, HealthCheckStatus
 from kunren.services.route53.store import GLOBAL
-from kunren.world.addresses import CHECKER_REGIONS, checker_addresses
+from kunren.world.addresses import CHECKER_REGIONS, PUBLIC_RESOLVER, checker_addresses
 from kunren.world.interface import checkers_namespace
 
 HEALTHY_SHARE = 0.18
@@ -44,22 +45,34 @@ def regions_of(config: HealthCheckConfig) -> tuple[str, ...]:
     return config.regions or CHECKER_REGIONS
 
 
-def checkers_of(config: HealthCheckConfig) -> list[Checker]:
-    """Who probes; nobody where the check is disabled or watches no endpoint."""
+def checkers_of(config: HealthCheckConfig, private: Iterable[Checker] = ()) -> list[Checker]:
+    """Who probes: the checkers on the internet, or those of the health check source; nobody where the check is disabled
+    or watches no endpoint."""
     if config.disabled or config.type not in ENDPOINT_TYPES:
         return []
+    if config.source_id is not None:
+        return list(private)
     return [(region, address) for region in regions_of(config) for address in checker_addresses(region)]
 
 
-def endpoint_of(check: HealthCheck, checker: Checker) -> Endpoint:
-    """What one checker asks."""
+class Vantage(NamedTuple):
+    """Where a checker of a health check source lives, and which resolver it asks."""
+
+    namespace: str
+    resolver: str
+
+
+def endpoint_of(check: HealthCheck, checker: Checker, vantage: Vantage | None = None) -> Endpoint:
+    """What one checker asks; `vantage` where it is a source's."""
     config = check.config
     protocol = config.type.removesuffix("_STR_MATCH")
     assert config.port is not None and config.request_interval_s is not None
     name = config.domain_name or ""
     path = config.resource_path or "/"
     return Endpoint(
-        namespace=checkers_namespace(checker[0]),
+        namespace=vantage.namespace if vantage is not None else checkers_namespace(checker[0]),
+        resolver=vantage.resolver if vantage is not None else PUBLIC_RESOLVER,
+        private=vantage is not None,
         source=checker[1],
         protocol=protocol,
         port=config.port,

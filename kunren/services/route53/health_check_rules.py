@@ -6,6 +6,7 @@ The texts that users have met are AWS's; the others are formed alike (the README
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -33,6 +34,7 @@ _MEMBERS = {
     "health_threshold": "HealthThreshold",
     "enable_sni": "EnableSNI",
     "insufficient_data_status": "InsufficientDataHealthStatus",
+    "source_id": "HealthCheckSourceId",
 }
 # attribute → what AWS calls it in its texts, and the families that must not have it
 _ENDPOINT_ONLY = {
@@ -45,6 +47,7 @@ _ENDPOINT_ONLY = {
     "failure_threshold": "a failure threshold",
     "measure_latency": "a latency measurement",
     "regions": "regions",
+    "source_id": "a health check source",
 }
 
 
@@ -53,8 +56,8 @@ def created(given: Mapping[str, Any]) -> HealthCheckConfig:
     kind = given["Type"]
     if kind == "RECOVERY_CONTROL" or given.get("RoutingControlArn"):
         raise NotImplementedByKunren("route53", "CreateHealthCheck with Type RECOVERY_CONTROL")
-    if given.get("EndpointType") == "PRIVATE" or given.get("HealthCheckSourceId"):
-        raise NotImplementedByKunren("route53", "CreateHealthCheck with EndpointType PRIVATE")
+    if (given.get("EndpointType") == "PRIVATE") != bool(given.get("HealthCheckSourceId")):
+        raise _refuse("Private health checks, and they alone, must have a health check source specified.")
     config = HealthCheckConfig(
         type=kind,
         inverted=bool(given.get("Inverted")),
@@ -70,7 +73,7 @@ def created(given: Mapping[str, Any]) -> HealthCheckConfig:
 
 def updated(config: HealthCheckConfig, given: Mapping[str, Any]) -> HealthCheckConfig:
     """The configuration after UpdateHealthCheck. Raises InvalidInput."""
-    if given.get("HealthCheckSourceId"):
+    if given.get("HealthCheckSourceId") and config.source_id is None:
         raise InvalidInput("Invalid parameter : A health check source can't be added to a public health check.")
     if given.get("IPAddress") and config.ip_address is None:
         raise InvalidInput("Invalid parameter : An IP address can't be added to an existing health check.")
@@ -171,7 +174,11 @@ def _check_endpoint(config: HealthCheckConfig) -> None:
         raise _refuse(f"{config.type} health checks must have a search string specified.")
     if config.request_interval_s not in (None, 10, 30):
         raise _refuse("Request interval must be 10 or 30 seconds.")
-    if config.ip_address is not None and not is_public(config.ip_address):
+    if config.source_id is not None and config.regions:
+        raise _refuse("Private health checks must not have regions specified.")
+    if config.ip_address is not None and config.source_id is not None and not ip_address(config.ip_address).is_private:
+        raise _refuse(f"IP address {config.ip_address} is forbidden: it is not in a private range.")
+    if config.ip_address is not None and config.source_id is None and not is_public(config.ip_address):
         raise _refuse(f"IP address {config.ip_address} is forbidden: it is in a reserved or private range.")
     _check_name(config.domain_name)
     _check_path(config.resource_path)

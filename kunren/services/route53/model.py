@@ -304,7 +304,8 @@ class AlarmSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 class HealthCheckConfig(msgspec.Struct, frozen=True, kw_only=True):
     """HealthCheckConfig of the API. What AWS fills in when it is not given (port, interval, threshold, SNI) is filled
-    in; no regions means all that AWS checks from."""
+    in; no regions means all that AWS checks from. The endpoint is a private one where there is a health check source
+    (`source_id`)."""
 
     type: str
     ip_address: str | None = None
@@ -323,6 +324,31 @@ class HealthCheckConfig(msgspec.Struct, frozen=True, kw_only=True):
     regions: tuple[str, ...] = ()
     alarm: AlarmIdentifier | None = None
     insufficient_data_status: str | None = None
+    source_id: str | None = None
+
+
+class SourceSubnet(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a health check source has an interface, and with which security groups. `zone_id` as in "use1-az1"."""
+
+    subnet_id: str
+    zone_id: str
+    groups: tuple[str, ...]
+
+
+class HealthCheckSource(Resource, frozen=True, kw_only=True):
+    """Interfaces on subnets of a VPC that private endpoints are probed from. `interfaces` are there from
+    CREATE_IN_PROGRESS on, one for each subnet."""
+
+    kind: ClassVar[str] = "route53.health-check-source"
+
+    vpc_id: str
+    vpc_region: str
+    subnets: tuple[SourceSubnet, ...]
+    status: str
+    interfaces: tuple[str, ...] = ()
+    reason_code: str | None = None
+    reason: str | None = None
+    tags: dict[str, str] = {}
 
 
 class HealthCheck(Resource, frozen=True, kw_only=True):

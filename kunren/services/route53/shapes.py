@@ -131,6 +131,8 @@ def health_check_shape(check: HealthCheck) -> dict[str, Any]:
             "Regions": list(config.regions) or None,
             "AlarmIdentifier": {"Region": alarm.region, "Name": alarm.name} if alarm is not None else None,
             "InsufficientDataHealthStatus": config.insufficient_data_status,
+            "EndpointType": "PRIVATE" if config.source_id is not None else None,
+            "HealthCheckSourceId": config.source_id,
         },
         "HealthCheckVersion": check.version,
         "CloudWatchAlarmConfiguration": alarm_shape(check.alarm_settings) if check.alarm_settings is not None else None,

@@ -22,6 +22,7 @@ from kunren.services.route53.model import (
     CidrCollection,
     DelegationSet,
     HealthCheck,
+    HealthCheckSource,
     HealthCheckStatus,
     HistoricBatch,
     HostedZone,
@@ -49,7 +50,7 @@ class Route53Store:
             HostedZone, OwnerName, Change, CallerReference, DelegationSet, VpcAuthorization, ServedZone, CidrCollection
         )
         store.register(HealthCheck, HealthCheckStatus, TrafficPolicy, TrafficPolicyInstance, QueryLoggingConfig)
-        store.register(HistoricBatch, Protection, KeySigningKey, ZoneSigning)
+        store.register(HistoricBatch, Protection, KeySigningKey, ZoneSigning, HealthCheckSource)
         self.store = store
         self._clock = clock
         self._entropy = entropy

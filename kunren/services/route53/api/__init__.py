@@ -10,6 +10,7 @@ from kunren.services.route53.api.delegation_sets import DelegationSets
 from kunren.services.route53.api.dnssec import Dnssec
 from kunren.services.route53.api.features import Features
 from kunren.services.route53.api.geo_locations import GeoLocations
+from kunren.services.route53.api.health_check_sources import HealthCheckSources
 from kunren.services.route53.api.health_checks import HealthChecks
 from kunren.services.route53.api.history import History
 from kunren.services.route53.api.limits import Limits
@@ -32,6 +33,7 @@ class Route53Api(
     Protections,
     Dnssec,
     HealthChecks,
+    HealthCheckSources,
     QueryLogging,
     TrafficPolicies,
     TrafficPolicyInstances,

@@ -10,7 +10,7 @@ import msgspec
 from kunren.control.store import Snapshot, Tx
 from kunren.core.calling import CallService, nobody_answers
 from kunren.core.context import RequestContext
-from kunren.services.route53 import health_check_rules
+from kunren.services.route53 import health_check_rules, sources
 from kunren.services.route53.alarms import read_settings
 from kunren.services.route53.api.base import Base
 from kunren.services.route53.errors import (
@@ -34,6 +34,7 @@ from kunren.services.route53.store import GLOBAL
 from kunren.world.addresses import CHECKER_REGIONS, checker_network
 
 HEALTH_CHECKS_MAX = 200
+CHECKS_PER_SOURCE_MAX = 200
 HEALTH_CHECKS_PER_PAGE = 1000
 Result = dict[str, Any]
 Views = Callable[[str, str], Sequence[CheckerView]]
@@ -75,6 +76,7 @@ class HealthChecks(Base):
             if len(tx.list(HealthCheck, ctx.account, GLOBAL)) >= HEALTH_CHECKS_MAX:
                 raise TooManyHealthChecks
             self._check_children(tx, ctx.account, config.children or ())
+            self._check_source(tx, ctx.account, config)
             check = HealthCheck(
                 account=ctx.account,
                 region=GLOBAL,
@@ -99,6 +101,17 @@ class HealthChecks(Base):
                 raise InvalidInput(f"Invalid parameter : Child health check {each} does not exist.")
             if child.config.type == "CALCULATED":
                 raise InvalidInput(f"Invalid parameter : Child health check {each} must not be a calculated one.")
+
+    def _check_source(self, reader: Tx, account: str, config: HealthCheckConfig) -> None:
+        """It is made, and has room for one more ("Health check sources": up to 200)."""
+        if config.source_id is None:
+            return
+        source = sources.find_source(reader, account, config.source_id)
+        if source is None or source.status != sources.COMPLETED:
+            raise InvalidInput(f"Invalid parameter : Health check source {config.source_id} is not ready to be used.")
+        using = sum(each.config.source_id == source.id for each in reader.list(HealthCheck, account, GLOBAL))
+        if using >= CHECKS_PER_SOURCE_MAX:
+            raise InvalidInput(f"Invalid parameter : Health check source {source.id} has the most health checks.")
 
     def _check(self, reader: Snapshot | Tx, account: str, check_id: str) -> HealthCheck:
         check = reader.get(HealthCheck, account, GLOBAL, check_id)
@@ -129,6 +142,8 @@ class HealthChecks(Base):
                 raise HealthCheckVersionMismatch(version, check.version)
             config = health_check_rules.updated(check.config, params)
             self._check_children(tx, ctx.account, config.children or ())
+            if config.source_id != check.config.source_id:
+                self._check_source(tx, ctx.account, config)
             check = msgspec.structs.replace(check, config=config, alarm_settings=settings, version=check.version + 1)
             tx.put(check)
         return {"HealthCheck": health_check_shape(check)}

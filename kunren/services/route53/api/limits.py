@@ -8,6 +8,7 @@ from kunren.control.store import Resource
 from kunren.core.context import RequestContext
 from kunren.services.route53.api.base import Base
 from kunren.services.route53.api.delegation_sets import DELEGATION_SETS_MAX
+from kunren.services.route53.api.health_check_sources import SOURCES_MAX
 from kunren.services.route53.api.health_checks import HEALTH_CHECKS_MAX
 from kunren.services.route53.api.records import RECORD_SETS_MAX
 from kunren.services.route53.api.traffic_policies import POLICIES_MAX, living
@@ -15,7 +16,13 @@ from kunren.services.route53.api.traffic_policy_instances import INSTANCES_MAX
 from kunren.services.route53.api.zones import ZONES_MAX
 from kunren.services.route53.associations import VPCS_PER_ZONE_MAX
 from kunren.services.route53.errors import HostedZoneNotPrivate
-from kunren.services.route53.model import DelegationSet, HealthCheck, HostedZone, TrafficPolicyInstance
+from kunren.services.route53.model import (
+    DelegationSet,
+    HealthCheck,
+    HealthCheckSource,
+    HostedZone,
+    TrafficPolicyInstance,
+)
 from kunren.services.route53.store import GLOBAL
 
 ZONES_PER_DELEGATION_SET_MAX = 100
@@ -25,6 +32,7 @@ _ACCOUNT_LIMITS: dict[str, tuple[int, type[Resource]]] = {
     "MAX_HOSTED_ZONES_BY_OWNER": (ZONES_MAX, HostedZone),
     "MAX_REUSABLE_DELEGATION_SETS_BY_OWNER": (DELEGATION_SETS_MAX, DelegationSet),
     "MAX_HEALTH_CHECKS_BY_OWNER": (HEALTH_CHECKS_MAX, HealthCheck),
+    "MAX_HEALTH_CHECK_SOURCES_BY_OWNER": (SOURCES_MAX, HealthCheckSource),
 }
 
 

@@ -1,4 +1,4 @@
-"""Tags of hosted zones and health checks."""
+"""Tags of hosted zones, health checks and their sources."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from kunren.core.context import RequestContext
 from kunren.core.tags import tags_from_wire, tags_to_wire
 from kunren.services.route53.api.base import Base
 from kunren.services.route53.errors import InvalidInput, NoSuchHealthCheck
-from kunren.services.route53.model import HealthCheck, HostedZone
+from kunren.services.route53.model import HealthCheck, HealthCheckSource, HostedZone
+from kunren.services.route53.source_errors import NoSuchHealthCheckSource
 from kunren.services.route53.store import GLOBAL
 
 TAGS_MAX = 50
-Tagged: TypeAlias = HostedZone | HealthCheck
+Tagged: TypeAlias = HostedZone | HealthCheck | HealthCheckSource
+_TYPES = {HostedZone: "hostedzone", HealthCheck: "healthcheck", HealthCheckSource: "healthchecksource"}
 
 
 class Tags(Base):
@@ -43,6 +45,11 @@ class Tags(Base):
     def _tagged(self, reader: Snapshot | Tx, account: str, resource_type: str, given: str) -> Tagged:
         if resource_type == "hostedzone":
             return self._zone(reader, account, given)
+        if resource_type == "healthchecksource":
+            source = reader.get(HealthCheckSource, account, GLOBAL, given)
+            if source is None:
+                raise NoSuchHealthCheckSource(given)
+            return source
         check = reader.get(HealthCheck, account, GLOBAL, given)
         if check is None:
             raise NoSuchHealthCheck(given)
@@ -50,5 +57,4 @@ class Tags(Base):
 
 
 def _tag_set(found: Tagged) -> dict[str, Any]:
-    kind = "hostedzone" if isinstance(found, HostedZone) else "healthcheck"
-    return {"ResourceType": kind, "ResourceId": found.id, "Tags": tags_to_wire(found.tags)}
+    return {"ResourceType": _TYPES[type(found)], "ResourceId": found.id, "Tags": tags_to_wire(found.tags)}

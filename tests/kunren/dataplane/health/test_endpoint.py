@@ -159,8 +159,8 @@ def test_connections_are_made_or_refused_and_what_could_not_be_tried_is_nothing(
 
 def test_names_are_looked_up_and_private_addresses_are_not_visited():
     def answering(*found):
-        async def lookup(namespace, name):
-            assert (namespace, name) == ("checkers", "a.test")
+        async def lookup(endpoint):
+            assert (endpoint.namespace, endpoint.name, endpoint.resolver) == ("checkers", "a.test", "198.18.0.2")
             return Found(*found)
 
         return lookup
@@ -170,6 +170,8 @@ def test_names_are_looked_up_and_private_addresses_are_not_visited():
         by_name = {"target": None, "name": "a.test", "protocol": "TCP"}
         assert found_by(port, answering(0, ("127.0.0.1",)), **by_name) == Finding("forbidden", resolved="127.0.0.1")
         assert found_by(port, answering(0, ("172.31.0.9",)), **by_name) == Finding("forbidden", resolved="172.31.0.9")
+        private = found_by(port, answering(0, ("127.0.0.1",)), private=True, **by_name)
+        assert private == Finding("connected", resolved="127.0.0.1")
         assert found_by(port, answering(3), **by_name) == Finding("unresolved", 3)
         assert found_by(port, answering(0), **by_name) == Finding("unresolved", 0)
         assert found_by(port, answering(None), **by_name) == Finding("unresolved", -1)
