@@ -57,6 +57,7 @@ from kunren.services.elbv2.login.login import Login
 from kunren.services.elbv2.login.nodes import Nodes
 from kunren.services.elbv2.login.public_keys import PublicKeys
 from kunren.services.faults.faults import Faults
+from kunren.services.fis.service import FisService
 from kunren.services.globalaccelerator.api import GlobalAcceleratorApi
 from kunren.services.globalaccelerator.controllers import AcceleratorControllers
 from kunren.services.lambda_.policy import may_invoke
@@ -164,6 +165,10 @@ class App:
             store, clock, self.ca, self._cnames, in_use_by=certificate_users, caa=self._caa_records
         )
         self.acme = AcmeController(store, clock, entropy, self.ca, self._cnames, call=self._call, caa=self._caa_records)
+        self.fis = FisService(
+            store, clock, entropy, spec, ec2=self.ec2, call=self._call, felt=self.faults.settled
+        )  # fmt: skip
+        self.functions.invoker.faults = self.fis.invocations.of
         self.balancers = Elbv2Controllers(
             store,
             clock,
@@ -198,14 +203,18 @@ class App:
             "elbv2": self.elbv2,
             "globalaccelerator": self.globalaccelerator,
             "lambda": self.functions.api,
+            "fis": self.fis.api,
         }
         self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
-        self.fallback.before["logs"] = all_of(self.functions.logs.before, self.query_logs.before)
+        self.fallback.before["logs"] = all_of(
+            self.functions.logs.before, self.query_logs.before, self.fis.records.before
+        )
         self.fallback.before["cloudwatch"] = self.health_metrics.before
         contexts = CertificateContexts(self.ca.server_context)
         self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)
         statuses = RevocationStatus(self.store, self.ca, clock)
         acme = AcmeServer(self.store, clock, self.entropy)
+        self.gateway.fault_hook = self.fis.api_errors.hook
         self.gateway.fronts += [self.functions.urls, self.functions.downloads, PublicKeys(self.login), statuses, acme]
         self.inside = Inside(self.gateway, self.fallback)
         self.endpoints = EndpointController(self.store, clock, self.world, self.gateway, self.dns)
@@ -257,6 +266,7 @@ class App:
             ("globalaccelerator", self.accelerators.run()),
             ("cloudfront", self.cloudfront.run()),
             ("lambda", self.functions.run()),
+            ("fis", self.fis.run()),
         ):
             self._run(name, running)
         self._stopping.push_async_callback(self._end_tasks)
@@ -388,6 +398,7 @@ class App:
             "globalaccelerator": self.accelerators.status(),
             "cloudfront": self.cloudfront.status(),
             "lambda": self.functions.status(),
+            "fis": self.fis.status(),
             "moto": self.fallback.status(),
         }
 

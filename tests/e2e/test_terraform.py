@@ -370,10 +370,45 @@ def functions(case: Case) -> None:
     assert case.client("lambda").list_functions()["Functions"] == []
 
 
+def experiments(case: Case) -> None:
+    """An experiment template, run and stopped midway."""
+    configuration, fis, ec2 = case.configuration("experiments"), case.client("fis"), case.client("ec2")
+
+    def running(made: dict) -> str:
+        token = made["template"] + str(len(fis.list_experiments()["experiments"]))
+        id = fis.start_experiment(clientToken=token, experimentTemplateId=made["template"])["experiment"]["id"]
+        case.until(lambda: state(id, "cut") == "running", "the action", 20)
+        return id
+
+    def state(id: str, action: str) -> str:
+        shown = fis.get_experiment(id=id)["experiment"]
+        return shown["actions"][action]["state"]["status"] if action in shown.get("actions", {}) else ""
+
+    made = configuration.apply()
+    id = running(made)
+    managed = [{"Name": "tag:managedByFIS", "Values": ["true"]}]
+    (acl,) = ec2.describe_network_acls(Filters=managed)["NetworkAcls"]
+    assert [each["SubnetId"] for each in acl["Associations"]] == [made["subnet"]]
+    fis.stop_experiment(id=id)
+    case.until(lambda: state(id, "cut") == "stopped", "the end", 20)
+    assert ec2.describe_network_acls(Filters=managed)["NetworkAcls"] == []
+    assert configuration.apply(duration="PT2M")["template"] == made["template"]
+    id = running(made)
+    case.until(lambda: state(id, "recover") == "completed", "the end", 60)
+    configuration.adopt("aws_fis_experiment_template.cut")
+    configuration.destroy()
+    assert fis.list_experiment_templates()["experimentTemplates"] == []
+    configuration.apply(planned=False)
+    configuration.destroy()
+    assert fis.list_experiment_templates()["experimentTemplates"] == []
+
+
 @pytest.mark.timeout(1800)
 def test_configurations_are_applied_changed_and_destroyed_twice(terraform_cases):
     """All of them at once: nearly all the time are pauses that the provider makes before it looks at all."""
-    terraform_cases([site, names, failover, policies, network, pieces, streams, estate, functions, surroundings])
+    terraform_cases(
+        [site, names, failover, policies, network, pieces, streams, estate, functions, surroundings, experiments]
+    )
 
 
 def test_the_provider_is_found_where_terraform_looks_for_it(tmp_path):

@@ -256,13 +256,25 @@ class Environment:
             self._after(self.version.timeout_s, lambda: self._kill(timeout)),
             self._after(_MEMORY_CHECK_S, self._check_memory),
         ]
-        connection.send(200, call.payload or b"{}", self._event_headers(call))
+        self._give(connection, call)
         try:
             reply = await asyncio.shield(done)
         except asyncio.CancelledError:  # the caller has gone; the function runs on, and its log is closed all the same
             done.add_done_callback(lambda ended: None if ended.cancelled() else self._close_log(call, ended.result()))
             raise
         return (reply, self._close_log(call, reply)) if reply is not UNREAD else None
+
+    def _give(self, connection: Connection, call: Invocation) -> None:
+        headers = self._event_headers(call)
+
+        def send() -> None:
+            if connection.alive:
+                connection.send(200, call.payload or b"{}", headers)
+
+        if call.delay_s:
+            self._timers.append(self._after(call.delay_s, send))
+        else:
+            send()
 
     def _event_headers(self, call: Invocation) -> bytes:
         deadline_ms = int((self._clock.wall() + self.version.timeout_s) * 1000)

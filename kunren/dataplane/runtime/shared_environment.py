@@ -78,7 +78,7 @@ class SharedEnvironment(Environment):
         self._servings[call.request_id] = serving
         self._log.settle()
         self._log.write(f"START RequestId: {call.request_id} Version: {self.version.version}")
-        connection.send(200, call.payload or b"{}", self._event_headers(call))
+        self._give(connection, call)
         try:
             reply = await asyncio.shield(done)
         except asyncio.CancelledError:  # the caller has gone; the function runs on, and its log is closed all the same

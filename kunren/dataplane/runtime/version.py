@@ -46,6 +46,7 @@ class FunctionVersion(msgspec.Struct, frozen=True, kw_only=True):
     log_group: str = ""
     interfaces: tuple[str, ...] = ()
     concurrency: int = 0
+    session_token: str = "test"
     image: ImageRun | None = None
 
     @property
@@ -70,6 +71,8 @@ class Invocation:
     client_context: str = ""
     stream: ResponseStream | None = None
     """Where the answer goes while it comes, for a caller who reads it that way."""
+    delay_s: float = 0.0
+    """Real seconds that pass until the function gets the event, which count as its own."""
 
 
 @dataclass(frozen=True, slots=True)

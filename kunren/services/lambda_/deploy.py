@@ -25,6 +25,7 @@ from kunren.services.lambda_.capacity.rules import concurrency_of, scaling_of
 from kunren.services.lambda_.code import CodeStore
 from kunren.services.lambda_.errors import InvalidParameterValueException
 from kunren.services.lambda_.images import ImageStore, NoImage
+from kunren.services.lambda_.invocation_faults import session_token
 from kunren.services.lambda_.model import (
     LATEST,
     Configured,
@@ -145,6 +146,7 @@ class Deployer:
             log_group=function.log_group,
             interfaces=interfaces,
             concurrency=concurrency_of(function) if isinstance(function, PublishedVersion) else 0,
+            session_token=session_token(function.role),
             image=image,
         )
         try:

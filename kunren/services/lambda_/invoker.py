@@ -7,6 +7,7 @@ invocations are rows first (`enqueue`), so an acknowledged one survives the daem
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from kunren.core.entropy import Entropy
 from kunren.dataplane.runtime.elb_event import ElbTarget
 from kunren.dataplane.runtime.runtime import FunctionRuntime
 from kunren.dataplane.runtime.streams import ResponseStream
-from kunren.dataplane.runtime.version import FunctionVersion, Invocation, Throttled
+from kunren.dataplane.runtime.version import FunctionVersion, Invocation, Outcome, Throttled
 from kunren.services.elbv2.model import TargetGroup
 from kunren.services.lambda_.capacity.rules import managed_state
 from kunren.services.lambda_.durable.model import DurableExecution
@@ -30,6 +31,7 @@ from kunren.services.lambda_.errors import (
     ServiceException,
     TooManyRequestsException,
 )
+from kunren.services.lambda_.invocation_faults import InvocationFault
 from kunren.services.lambda_.lookup import find_function, find_invoked
 from kunren.services.lambda_.model import Alias, AsyncEvent, Configured, Function, FunctionStatus, PublishedVersion
 from kunren.services.lambda_.names import FunctionName, parse_function_name, split_arn
@@ -74,6 +76,8 @@ class Invoker:
     """See the module. Raises the lambda service's own errors. `durable` is set before anything is invoked."""
 
     durable: DurableStarter
+    faults: Callable[[str, str], InvocationFault | None] | None = None
+    """What an invocation of a function (by its ARN and the qualifier it was called by) meets on purpose."""
 
     def __init__(self, store: Store, runtime: FunctionRuntime, clock: Clock, entropy: Entropy) -> None:
         self.runtime = runtime
@@ -138,18 +142,20 @@ class Invoker:
         snapshot = self._store.snapshot()
         function, chosen = find_function(snapshot, name), find_invoked(snapshot, name, self.choose)
         version = await self._deployed(chosen)
+        fault = self.faults(function.arn, name.qualifier or "") if self.faults is not None else None
         call = Invocation(
             request_id=request_id or self._entropy.uuid(),
             payload=payload,
             invoked_arn=name.qualified_arn,
             trace_id=trace_id or self.new_trace_id(),
             client_context=client_context,
-            stream=stream,
+            stream=stream if fault is None or fault.answer is None else None,
+            delay_s=fault.delay_s if fault is not None else 0.0,
         )
         if stream is not None:
             stream.version = version.version
         try:
-            outcome = await self.runtime.run(version, call, reserved=function.reserved_concurrency)
+            outcome = await self._outcome(version, call, function.reserved_concurrency, fault)
         except Throttled as throttled:
             raise TooManyRequestsException("Rate Exceeded.", Reason=throttled.reason) from None
         if outcome.system_error is not None:
@@ -159,6 +165,18 @@ class Invoker:
         return InvokeResult(
             200, outcome.payload, outcome.function_error, version.version, outcome.log_tail if log_tail else None
         )
+
+    async def _outcome(
+        self, version: FunctionVersion, call: Invocation, reserved: int | None, fault: InvocationFault | None
+    ) -> Outcome:
+        """What the function says, or what a fault says instead of it. Raises Throttled."""
+        if fault is None or fault.answer is None:
+            return await self.runtime.run(version, call, reserved=reserved)
+        if fault.runs:
+            await self.runtime.run(version, call, reserved=reserved)
+        elif fault.delay_s:
+            await self._clock.wall_sleep(fault.delay_s)
+        return Outcome(fault.answer, "Unhandled" if fault.fails else None)
 
     async def invoke_streaming(
         self, name: FunctionName, payload: bytes, **told: Any
