@@ -10,14 +10,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from hashlib import blake2b
 
 from kunren.core.clock import Clock
 from kunren.dataplane.edge import compression, freshness, keys, lambda_event, viewer
 from kunren.dataplane.edge.cache import OBJECT_BYTES_MAX, Cache, Kept
 from kunren.dataplane.edge.js_event import InvalidResult
-from kunren.dataplane.edge.message import Answer, Body, Request, first, whole, without
+from kunren.dataplane.edge.locations import edge_hash
+from kunren.dataplane.edge.message import Answer, Body, Request, Streamed, drop, first, whole, without
 from kunren.dataplane.edge.origin import Origins, Unreachable
 from kunren.dataplane.edge.site import Behaviour, Origin, OriginGroup, Site
 
@@ -119,13 +118,13 @@ class Fetcher:
             except Unreachable as error:
                 log.info("%s: %s: %s", site.id, member, error)
                 request.note("origin", member, error)
-                answer = viewer.error(error.status, _UNREACHABLE[error.status], request)
+                answer = viewer.error(error.status, _UNREACHABLE[error.status], request, detail=error.detail)
                 if last or group is None or error.status not in group.statuses:
                     return self._kept_error(pending, answer)
                 continue
             if last or group is None or answer.status not in group.statuses:
                 break
-            await whole(answer.body, 0)
+            drop(answer.body)
         assert answer is not None
         return answer
 
@@ -175,6 +174,7 @@ class Fetcher:
         if answer.status == 304 and stale is not None and stale.validators:
             return self._refreshed(pending, stale, answer)
         if (reference := behaviour.lambdas.get("origin-response")) is not None:
+            came = answer.body
             try:
                 payload = await self.invoked(
                     site, reference.arn, lambda_event.event(site, "origin-response", request, answer, origin)
@@ -183,7 +183,10 @@ class Fetcher:
                 viewers.note("function", "origin-response", reference.arn, answer)
             except (LambdaFailed, InvalidResult) as error:
                 viewers.note("function", "origin-response", reference.arn, error)
+                drop(came)
                 return lambda_failed(error, viewers)
+            if answer.body is not came:
+                drop(came)
         return await self._stored(pending, answer, asked_at)
 
     def _refreshed(self, pending: Pending, stale: Kept, answer: Answer) -> Answer:
@@ -213,7 +216,7 @@ class Fetcher:
         try:
             body, rest = await _up_to(answer.body, OBJECT_BYTES_MAX)
         except OSError as error:
-            raise Unreachable(502, f"the origin broke off: {error}") from error
+            raise Unreachable(502, "OriginReadError", f"the origin broke off: {error}") from error
         if rest is not None:
             answer.body = rest
             return answer
@@ -262,12 +265,6 @@ def lambda_failed(error: Exception, request: Request) -> Answer:
     return viewer.error(503 if "Timed" in str(error) else 500, reason, request, "LambdaExecutionError")
 
 
-@lru_cache(256)
-def edge_hash(place: str) -> str:
-    """The name of an edge location's server, as Via has it."""
-    return blake2b(place.encode(), digest_size=16).hexdigest()
-
-
 def _target(request: Request) -> str:
     return request.uri + (f"?{request.query}" if request.query else "")
 
@@ -283,7 +280,7 @@ def _taken(behaviour: Behaviour) -> bool:
     return any(each.headers.takes("host") for each in keys.origin_parameters(behaviour))
 
 
-async def _up_to(body: Body, most: int) -> tuple[bytes, AsyncIterator[bytes] | None]:
+async def _up_to(body: Body, most: int) -> tuple[bytes, Streamed | None]:
     """The whole body; or, where it is longer, nothing and all of it as a stream."""
     if isinstance(body, bytes):
         return body, None
@@ -293,15 +290,25 @@ async def _up_to(body: Body, most: int) -> tuple[bytes, AsyncIterator[bytes] | N
         pieces.append(piece)
         total += len(piece)
         if total > most:
-            return b"", _chained(pieces, body)
+            return b"", _Chained(pieces, body)
     return b"".join(pieces), None
 
 
-async def _chained(pieces: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    for piece in pieces:
-        yield piece
-    async for piece in rest:
-        yield piece
+class _Chained:
+    """Pieces that were read already, before the rest of their stream."""
+
+    def __init__(self, pieces: list[bytes], rest: Streamed) -> None:
+        self._pieces = pieces
+        self._rest = rest
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            yield piece
+        async for piece in self._rest:
+            yield piece
+
+    def close(self) -> None:
+        self._rest.close()
 
 
 async def _compressed(body: bytes, coding: str) -> bytes:

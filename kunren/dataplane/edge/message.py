@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, Protocol
+
+from kunren.dataplane.edge.site import Site
 
 Headers = list[tuple[str, str]]
 Notes = list[tuple[Any, ...]]
 """What was decided on a request's way, in order: a word, and what belongs to it."""
-Body = bytes | AsyncIterator[bytes]
+
+
+class Streamed(Protocol):
+    """A body that is on its way; who does not read it to its end closes it."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+    def close(self) -> None: ...
+
+
+Body = bytes | Streamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +55,20 @@ class Viewer:
     reused: bool = False
 
 
+class Asked(NamedTuple):
+    """A request as the viewer sent it, before functions changed it. `at` is monotonic."""
+
+    at: float
+    uri: str
+    query: str
+    headers: Headers
+    body_size: int
+
+
 @dataclass(slots=True)
 class Request:
-    """`uri` is the path as sent, `query` what follows the first question mark. `notes` are kept where somebody follows
-    the request (`Pipeline.followed`)."""
+    """`uri` is the path as sent, `query` what follows the first question mark. `site` is known once looked up; `notes`
+    are kept where somebody follows the request (`Pipeline.followed`)."""
 
     method: str
     uri: str
@@ -56,6 +77,8 @@ class Request:
     viewer: Viewer
     id: str
     body: Body = b""
+    asked: Asked | None = None
+    site: Site | None = None
     notes: Notes | None = None
 
     def note(self, what: str, *details: Any) -> None:
@@ -73,13 +96,14 @@ class Request:
 
 @dataclass(slots=True)
 class Answer:
-    """`outcome` is what X-Cache says."""
+    """`outcome` is what X-Cache says; `detail` which error it is, in the words of x-edge-detailed-result-type."""
 
     status: int
     headers: Headers = field(default_factory=list)
     body: Body = b""
     outcome: str = "Miss"
     reason: str = ""
+    detail: str = ""
 
     def header(self, name: str) -> str | None:
         return first(self.headers, name)
@@ -102,14 +126,21 @@ def without(headers: Sequence[tuple[str, str]], names: Iterable[str]) -> Headers
     return [(key, value) for key, value in headers if key.lower() not in gone]
 
 
+def drop(body: Body) -> None:
+    """Nobody will read it."""
+    if not isinstance(body, bytes):
+        body.close()
+
+
 async def whole(body: Body, most: int) -> bytes | None:
-    """The body in one piece; None where it is longer than `most`."""
+    """The body in one piece; None where it is longer than `most`, and then it is dropped."""
     if isinstance(body, bytes):
         return body if len(body) <= most else None
     pieces, total = [], 0
     async for piece in body:
         total += len(piece)
         if total > most:
+            body.close()
             return None
         pieces.append(piece)
     return b"".join(pieces)

@@ -10,7 +10,7 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
@@ -32,11 +32,13 @@ _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
 class Unreachable(Exception):
-    """No answer from the origin; `status` is what the viewer gets: 502, or 504 where it was time that ran out."""
+    """No answer from the origin; `status` is what the viewer gets: 502, or 504 where it was time that ran out; `detail`
+    is what logs say, a value of x-edge-detailed-result-type."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, detail: str, reason: str) -> None:
         super().__init__(reason)
         self.status = status
+        self.detail = detail
 
 
 class Sockets(Protocol):
@@ -83,7 +85,7 @@ class Origins:
         try:
             return await fresh.ask(method, request, wall(origin.read_timeout_s))
         except ConnectionError as error:
-            raise Unreachable(502, f"the origin closed the connection: {error}") from error
+            raise Unreachable(502, "OriginCommError", f"the origin closed the connection: {error}") from error
 
     def close(self) -> None:
         for kept in self._kept.values():
@@ -109,28 +111,31 @@ class Origins:
         exchange.closes_after(keepalive_s)
 
     async def _connect(self, line: _Line, origin: Origin) -> _Exchange:
+        """Each attempt is for the next address of the name."""
+        addresses = await self._resolve(line.host, line.edge)
+        if not addresses:
+            raise Unreachable(502, "OriginDnsError", f"the name {line.host} has no address")
         failure: Unreachable | None = None
-        for _ in range(origin.attempts):
+        for attempt in range(origin.attempts):
+            address = addresses[attempt % len(addresses)]
+            where = f"{line.host}:{line.port} at {address}"
             try:
                 async with asyncio.timeout(self._clock.wall_seconds(origin.connect_timeout_s)):
-                    return await self._connect_once(line)
+                    return await self._connect_once(line, address)
             except TimeoutError:
-                failure = Unreachable(504, f"no connection to {line.host}:{line.port} in time")
+                failure = Unreachable(504, "OriginConnectError", f"no connection to {where} in time")
             except ssl.SSLError as error:
-                raise Unreachable(502, f"TLS with {line.host}: {error.reason or error}") from error
+                raise Unreachable(502, "OriginConnectError", f"TLS with {where}: {error.reason or error}") from error
             except (OSError, NoSuchNamespace) as error:
-                failure = Unreachable(502, f"no connection to {line.host}:{line.port}: {error}")
+                failure = Unreachable(502, "OriginConnectError", f"no connection to {where}: {error}")
         assert failure is not None
         raise failure
 
-    async def _connect_once(self, line: _Line) -> _Exchange:
-        addresses = await self._resolve(line.host, line.edge)
-        if not addresses:
-            raise Unreachable(502, f"the name {line.host} has no address")
+    async def _connect_once(self, line: _Line, address: str) -> _Exchange:
         sock = await self._sockets.open_socket(edge_namespace(line.edge))
         loop = asyncio.get_running_loop()
         try:
-            await loop.sock_connect(sock, (addresses[0], line.port))
+            await loop.sock_connect(sock, (address, line.port))
             context = self._tls() if line.server_name is not None else None
             _, exchange = await loop.create_connection(
                 _Exchange, sock=sock, ssl=context, server_hostname=line.server_name
@@ -154,11 +159,23 @@ def _encode(method: str, target: str, headers: Headers, body: bytes) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape") + body
 
 
+class Stream:
+    """An answer's body on its way. Who does not read it to its end closes it, so that its connection ends."""
+
+    def __init__(self, pieces: AsyncGenerator[bytes], close: Callable[[], None]) -> None:
+        self._pieces = pieces
+        self.close = close
+
+    def __aiter__(self) -> AsyncGenerator[bytes]:
+        return self._pieces
+
+
 class _Exchange(asyncio.Protocol):
-    """A connection to an origin: one request at a time."""
+    """A connection to an origin: one request at a time. What comes without having been asked for ends it."""
 
     def __init__(self) -> None:
         self.gives_back: Callable[[], None] = self.end
+        self._asking = False
         self._transport: asyncio.Transport | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._begin("")
@@ -173,6 +190,8 @@ class _Exchange(asyncio.Protocol):
         self._buffered = 0
         self._more = asyncio.Event()
         self._complete = False
+        self._surplus = False
+        self._keeps_alive = False
         self._failure: Exception | None = None
         self._paused = False
 
@@ -194,6 +213,7 @@ class _Exchange(asyncio.Protocol):
     async def ask(self, method: str, request: bytes, read_timeout_s: float) -> Answer:
         """Raises ConnectionError where nothing came back, Unreachable where it took too long or was no HTTP."""
         self._begin(method)
+        self._asking = True
         if not self.usable:
             raise ConnectionResetError("closed before")
         assert self._transport is not None
@@ -204,10 +224,10 @@ class _Exchange(asyncio.Protocol):
                 await self._head
         except TimeoutError:
             self.end()
-            raise Unreachable(504, "the origin did not answer in time") from None
+            raise Unreachable(504, "OriginReadError", "the origin did not answer in time") from None
         except httptools.HttpParserError as error:
             self.end()
-            raise Unreachable(502, f"the origin's answer is no HTTP: {error}") from error
+            raise Unreachable(502, "OriginInvalidResponseError", f"the answer is no HTTP: {error}") from error
         except asyncio.CancelledError:
             self.end()
             raise
@@ -219,10 +239,15 @@ class _Exchange(asyncio.Protocol):
             answer.body = b"".join(self._pieces)
             self._done()
         else:
-            answer.body = self._stream(read_timeout_s)
+            answer.body = Stream(self._stream(read_timeout_s), self._unread)
         return answer
 
-    async def _stream(self, read_timeout_s: float) -> AsyncIterator[bytes]:
+    def _unread(self) -> None:
+        """Nobody wants the rest."""
+        if self._asking:
+            self.end()
+
+    async def _stream(self, read_timeout_s: float) -> AsyncGenerator[bytes]:
         try:
             while True:
                 while self._pieces:
@@ -232,11 +257,11 @@ class _Exchange(asyncio.Protocol):
                 if self._paused and self._transport is not None:
                     self._paused = False
                     self._transport.resume_reading()
-                if self._failure is not None:
-                    raise ConnectionResetError(f"the origin broke off: {self._failure}") from self._failure
                 if self._complete:
                     self._done()
                     return
+                if self._failure is not None:
+                    raise ConnectionResetError(f"the origin broke off: {self._failure}") from self._failure
                 self._more.clear()
                 async with asyncio.timeout(read_timeout_s):
                     await self._more.wait()
@@ -247,7 +272,8 @@ class _Exchange(asyncio.Protocol):
                 self.end()
 
     def _done(self) -> None:
-        if self._parser.should_keep_alive() and self.usable:
+        self._asking = False
+        if self._keeps_alive and self.usable and not self._surplus:
             self.gives_back()
         else:
             self.end()
@@ -258,13 +284,19 @@ class _Exchange(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
+        if not self._asking:
+            self.end()
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._fail(ConnectionResetError("the origin speaks another protocol from here on"))
             self.end()
         except httptools.HttpParserError as error:
-            self._fail(error)
+            if self._complete:
+                self._surplus = True
+            else:
+                self._fail(error)
 
     def eof_received(self) -> None:
         if self._head is not None and self._head.done() and not self._complete and not self._has_length():
@@ -288,23 +320,34 @@ class _Exchange(asyncio.Protocol):
 
     # --- httptools
 
+    def on_message_begin(self) -> None:
+        self._surplus = self._complete  # behind an answer begins what nobody asked for
+
     def on_status(self, reason: bytes) -> None:
-        self._reason += reason
+        if not self._surplus:
+            self._reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._surplus:
+            return
         self._headers.append((name.decode("latin-1"), value.decode("utf-8", "surrogateescape").strip()))
 
     def on_headers_complete(self) -> None:
+        if self._surplus:
+            return
         status = int(self._parser.get_status_code())
         if 100 <= status < 200:
             self._headers, self._reason = [], b""
             return
+        self._keeps_alive = self._parser.should_keep_alive()  # the parser forgets it with the message's end
         if self._method == "HEAD" or status in _NO_BODY:
             self._complete = True
         if self._head is not None and not self._head.done():
             self._head.set_result(None)
 
     def on_body(self, piece: bytes) -> None:
+        if self._surplus:
+            return
         self._pieces.append(piece)
         self._buffered += len(piece)
         if self._buffered > _BUFFERED_MAX and not self._paused and self._transport is not None:

@@ -25,23 +25,19 @@ from kunren.dataplane.edge.fetch import (
     Invoke,
     LambdaFailed,
     Pending,
-    edge_hash,
     lambda_failed,
 )
 from kunren.dataplane.edge.js_event import InvalidResult
 from kunren.dataplane.edge.key_values import KeyValues
-from kunren.dataplane.edge.message import Answer, Notes, Request, first, whole, without
+from kunren.dataplane.edge.locations import edge_hash, pop
+from kunren.dataplane.edge.message import Answer, Notes, Request, drop, first, whole, without
 from kunren.dataplane.edge.origin import Origins
 from kunren.dataplane.edge.scripts import ScriptError, Scripts
 from kunren.dataplane.edge.site import Behaviour, Site
 from kunren.dataplane.edge.told import with_told
 
-_POPS = {
-    "virginia": "IAD89-P1", "tokyo": "NRT57-P2", "sydney": "SYD62-P1", "london": "LHR50-P7", "frankfurt": "FRA60-P4",
-    "saopaulo": "GRU3-P2", "singapore": "SIN2-P3", "mumbai": "BOM78-P4", "oregon": "HIO52-P1", "california": "SFO53-P2",
-    "ireland": "DUB56-P2", "paris": "CDG52-P1",
-}  # fmt: skip
 _OWN = frozenset({"x-cache", "via", "x-amz-cf-pop", "x-amz-cf-id", "alt-svc"})
+_FROM_ORIGIN = frozenset({"Hit", "Miss", "RefreshHit"})
 
 
 class Pipeline:
@@ -103,6 +99,7 @@ class Pipeline:
         if site is None:
             reason = "Bad request. We can't connect to the server for this app or website at this time."
             return self._finished(viewer.error(403, reason, request), request)
+        request.site = site
         behaviour = viewer.behaviour_of(site, request.uri)
         request.note("behaviour", behaviour)
         refusal = viewer.refused(site, behaviour, request)
@@ -200,7 +197,9 @@ class Pipeline:
         page = found if isinstance(found, Answer) else await self._fetcher.answer(found)
         request.note("error page", custom, page.status)
         if page.status != 200:
+            drop(page.body)
             return answer
+        drop(answer.body)
         return Answer(custom.status or answer.status, page.headers, page.body, "Error")
 
     # --- back to the viewer
@@ -208,6 +207,7 @@ class Pipeline:
     async def _to_viewer_waiting(self, pending: Pending, answer: Answer) -> Answer:
         site, behaviour, request = pending.site, pending.behaviour, pending.request
         reference = behaviour.lambdas.get("viewer-response")
+        came = answer.body
         if reference is not None and answer.status < 400:
             try:
                 payload = await self._fetcher.invoked(
@@ -218,7 +218,10 @@ class Pipeline:
             except (LambdaFailed, InvalidResult) as error:
                 request.note("function", "viewer-response", reference.arn, error)
                 answer = lambda_failed(error, request)
-        return self._to_viewer(site, behaviour, request, answer)
+        answer = self._to_viewer(site, behaviour, request, answer)
+        if answer.body is not came:
+            drop(came)
+        return answer
 
     def _to_viewer(self, site: Site, behaviour: Behaviour, request: Request, answer: Answer) -> Answer:
         viewer.with_policy(answer, behaviour.response_headers, request)
@@ -235,6 +238,8 @@ class Pipeline:
 
     def _finished(self, answer: Answer, request: Request, site: Site | None = None) -> Answer:
         """With the headers that each answer of the edge has."""
+        if answer.status >= 400 and answer.outcome in _FROM_ORIGIN:
+            answer.outcome = "Error"
         if first(answer.headers, "server") is None and "Generated" in answer.outcome:
             answer.headers.append(("Server", "CloudFront"))
         if first(answer.headers, "date") is None:
@@ -243,7 +248,7 @@ class Pipeline:
             *without(answer.headers, _OWN),
             ("X-Cache", f"{answer.outcome} from cloudfront"),
             ("Via", f"1.1 {edge_hash(request.viewer.edge)}.cloudfront.net (CloudFront)"),
-            ("X-Amz-Cf-Pop", _POPS.get(request.viewer.edge, request.viewer.edge[:3].upper() + "50-P1")),
+            ("X-Amz-Cf-Pop", pop(request.viewer.edge)),
             ("X-Amz-Cf-Id", request.id),
         ]
         if site is not None and site.http3 and request.viewer.secure:

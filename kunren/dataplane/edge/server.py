@@ -9,16 +9,28 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import httptools
 
+from kunren.core.clock import Clock
 from kunren.dataplane.edge.fetch import REQUEST_BODY_BYTES_MAX, Pending
 from kunren.dataplane.edge.js_event import phrase
-from kunren.dataplane.edge.message import Answer, Headers, Request, Viewer, Whereabouts, first, without
+from kunren.dataplane.edge.message import (
+    Answer,
+    Asked,
+    Headers,
+    Request,
+    Viewer,
+    Whereabouts,
+    drop,
+    first,
+    without,
+)
 from kunren.dataplane.edge.pipeline import Pipeline
+from kunren.dataplane.edge.record import Record
 from kunren.dataplane.edge.told import MADE
 from kunren.dataplane.edge.viewer import error
 
@@ -36,12 +48,22 @@ _VERSIONS = {"HTTP/1.0": "1.0", "HTTP/1.1": "1.1", "HTTP/2": "2.0", "HTTP/3": "3
 
 
 class EdgeServer:
-    """Serves on `socket_path` from `start` to `stop`. `places` tells where each place lies."""
+    """Serves on `socket_path` from `start` to `stop`. `places` tells where each place lies; `observe` is told what
+    was answered for distributions that have logs."""
 
-    def __init__(self, socket_path: Path, pipeline: Pipeline, places: Mapping[str, Whereabouts]) -> None:
+    def __init__(
+        self,
+        socket_path: Path,
+        pipeline: Pipeline,
+        places: Mapping[str, Whereabouts],
+        clock: Clock,
+        observe: Callable[[Record], None],
+    ) -> None:
         self.socket_path = socket_path
         self.pipeline = pipeline
         self.places = places
+        self.clock = clock
+        self.observe = observe
         self._seen: OrderedDict[str, None] = OrderedDict()
         self.connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
@@ -164,7 +186,9 @@ class _Connection(asyncio.Protocol):
         uri, _, query = self._url.decode("utf-8", "surrogateescape").partition("?")
         headers = [(name, value) for name, value in self._headers if name.lower() not in _HIDDEN]
         method = self._parser.get_method().decode("latin-1")
-        return Request(method, uri, query, headers, viewer, self._server.pipeline.new_id(), b"".join(self._body))
+        asked = Asked(self._server.clock.monotonic(), uri, query, headers, self._body_bytes)
+        new_id = self._server.pipeline.new_id()
+        return Request(method, uri, query, headers, viewer, new_id, b"".join(self._body), asked)
 
     # --- answers
 
@@ -181,17 +205,22 @@ class _Connection(asyncio.Protocol):
             self._task = asyncio.get_running_loop().create_task(self._work(request, made))
 
     async def _work(self, request: Request, made: Answer | Pending) -> None:
+        answer = None
         try:
             if isinstance(made, Pending):
                 made = await self._server.pipeline.finish(made)
+            answer = made
+        except asyncio.CancelledError:
+            self._served(request, Answer(0, outcome="Error"), broken="ClientCommError")
+            raise
         except Exception:
             log.exception("a request for %s could not be answered", request.host)
-            made = error(500, "An internal error occurred.", request)
+            answer = error(500, "An internal error occurred.", request)
         try:
-            if isinstance(made.body, bytes):
-                self._write(made, request)
+            if isinstance(answer.body, bytes):
+                self._write(answer, request)
             else:
-                await self._stream(made, request)
+                await self._stream(answer, request)
         except Exception:
             log.exception("an answer to a request for %s could not be sent", request.host)
             self.abort()
@@ -206,20 +235,27 @@ class _Connection(asyncio.Protocol):
         headers = without(answer.headers, {"transfer-encoding"})
         if not known and not empty:
             headers.append(("Transfer-Encoding", "chunked"))
-        self._send(_head(answer, headers))
+        head = _head(answer, headers)
+        sent, first_at, broken = len(head), self._server.clock.monotonic(), "ClientCommError"
+        self._send(head)
         try:
             async for piece in answer.body:
                 if piece and not empty:
                     self._send(piece if known else b"%x\r\n%s\r\n" % (len(piece), piece))
+                    sent += len(piece)
                     await self._writable.wait()
                 if self._transport is None:
                     return
+            broken = ""
+            if not known and not empty:
+                self._send(b"0\r\n\r\n")
         except OSError as error:
             log.info("%s: the origin broke off: %r", request.host, error)
+            broken = "AbortedOrigin"
             self.abort()  # so that the viewer sees that it is not whole
-            return
-        if not known and not empty:
-            self._send(b"0\r\n\r\n")
+        finally:
+            drop(answer.body)
+            self._served(request, answer, sent, first_at, broken)
 
     def _write(self, answer: Answer, request: Request) -> None:
         assert isinstance(answer.body, bytes)
@@ -227,7 +263,31 @@ class _Connection(asyncio.Protocol):
         headers = answer.headers
         if not empty or (request.method == "HEAD" and first(headers, "content-length") is None):
             headers = [*without(headers, _FRAMING), ("Content-Length", str(len(answer.body)))]
-        self._send(_head(answer, headers) + (b"" if empty else answer.body))
+        data = _head(answer, headers) + (b"" if empty else answer.body)
+        self._send(data)
+        if request.site is not None and request.site.logged:
+            self._served(request, answer, len(data))
+
+    def _served(
+        self, request: Request, answer: Answer, sent: int = 0, first_at: float | None = None, broken: str = ""
+    ) -> None:
+        """Tell whoever writes logs of it."""
+        site, asked = request.site, request.asked
+        if site is None or not site.logged or asked is None:
+            return
+        now = self._server.clock.monotonic()
+        self._server.observe(
+            Record(
+                site=site,
+                request=request,
+                answer=answer,
+                at=self._server.clock.now(),
+                sent=sent,
+                first_byte_s=(first_at or now) - asked.at,
+                taken_s=now - asked.at,
+                broken=broken,
+            )
+        )
 
     def _send(self, data: bytes) -> None:
         if self._transport is not None:

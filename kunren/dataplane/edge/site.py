@@ -155,5 +155,7 @@ class Site:
     errors: Mapping[int, ErrorResponse] = field(default_factory=dict)
     default_root: str = ""
     http3: bool = False
+    logged: bool = False
+    logs_cookies: bool = False
     geo_allows: Selection = Selection("all")
     invalidated: tuple[tuple[str, float], ...] = ()  # path pattern, since when (AWS time)

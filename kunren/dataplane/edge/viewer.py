@@ -51,11 +51,11 @@ def matches(pattern: str, uri: str) -> bool:
     return uri.startswith(pattern[:-1]) if pattern.endswith("*") else uri == pattern
 
 
-def error(status: int, reason: str, request: Request, outcome: str = "Error") -> Answer:
+def error(status: int, reason: str, request: Request, outcome: str = "Error", detail: str = "") -> Answer:
     """CloudFront's own page."""
     body = _ERROR.format(status=status, reason=reason, id=request.id).encode()
     headers: Headers = [("Server", "CloudFront"), ("Content-Type", "text/html"), ("Content-Length", str(len(body)))]
-    return Answer(status, headers, body, outcome)
+    return Answer(status, headers, body, outcome, detail=detail)
 
 
 def reason_of(answer: Answer) -> str:
@@ -73,7 +73,10 @@ def refused(site: Site, behaviour: Behaviour, request: Request) -> Answer | None
         return error(494, "Request header or cookie too large.", request)
     if not site.geo_allows.takes(request.viewer.where.country):
         return error(
-            403, "The Amazon CloudFront distribution is configured to block access from your country.", request
+            403,
+            "The Amazon CloudFront distribution is configured to block access from your country.",
+            request,
+            detail="ClientGeoBlocked",
         )
     if not request.viewer.secure and behaviour.viewer_protocol != "allow-all":
         return _insecure(behaviour, request)
@@ -83,10 +86,11 @@ def refused(site: Site, behaviour: Behaviour, request: Request) -> Answer | None
             "This distribution is not configured to allow the HTTP request method that was used for this request. The "
             "distribution supports only cachable requests.",
             request,
+            detail="InvalidRequestMethod",
         )
     sends = first(request.headers, "content-length") not in (None, "0") or bool(request.body)
     if request.method in ("GET", "HEAD") and sends:
-        return error(403, "Bad request. A GET request must not have a body.", request)
+        return error(403, "Bad request. A GET request must not have a body.", request, detail="InvalidRequest")
     return None
 
 

@@ -106,8 +106,6 @@ def _check_what_is_not_here(config: dict[str, Any]) -> None:
             raise NotHere(f"Kunren has no {what} of distributions yet: leave {member} out.")
     if config.get("ConnectionMode") == "tenant-only":
         raise NotHere("Kunren has no distribution tenants: leave ConnectionMode out.")
-    if config["Logging"].get("Enabled") or config["Logging"].get("Bucket"):
-        raise NotHere("Kunren has no access logs of distributions yet: leave Logging out.")
 
 
 def _check_origins(config: dict[str, Any]) -> set[str]:

@@ -19,7 +19,6 @@ def completed(config: Mapping[str, Any]) -> dict[str, Any]:
             "OriginGroups": _NONE,
             "CustomErrorResponses": _NONE,
             "Comment": "",
-            "Logging": {"Enabled": False, "IncludeCookies": False, "Bucket": "", "Prefix": ""},
             "PriceClass": "PriceClass_All",
             "Restrictions": {"GeoRestriction": {"RestrictionType": "none", "Quantity": 0}},
             "WebACLId": "",
@@ -29,6 +28,7 @@ def completed(config: Mapping[str, Any]) -> dict[str, Any]:
             "Staging": False,
         },
         config,
+        Logging=_logging(config.get("Logging") or {}),
         Origins={**origins, "Items": [_origin(each) for each in origins.get("Items") or ()]},
         DefaultCacheBehavior=_behaviour(config["DefaultCacheBehavior"]),
         CacheBehaviors={**behaviours, **_items(behaviours)},
@@ -43,6 +43,12 @@ def _items(behaviours: Mapping[str, Any]) -> dict[str, Any]:
 
 def _over(defaults: dict[str, Any], given: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     return {**defaults, **{key: value for key, value in given.items() if value is not None}, **more}
+
+
+def _logging(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Without logs, nothing is kept of where they would go (LoggingConfig)."""
+    none = {"Enabled": False, "IncludeCookies": False, "Bucket": "", "Prefix": ""}
+    return _over(none, given) if given.get("Enabled") else none
 
 
 def _origin(given: Mapping[str, Any]) -> dict[str, Any]:

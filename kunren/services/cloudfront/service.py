@@ -20,6 +20,7 @@ from kunren.services.cloudfront.api import CloudFrontApi
 from kunren.services.cloudfront.controllers import DistributionControllers
 from kunren.services.cloudfront.key_values.api import KeyValueStoreApi
 from kunren.services.cloudfront.key_values.controllers import KeyValueController
+from kunren.services.cloudfront.logs.delivery import LogDelivery
 from kunren.services.cloudfront.whereabouts import whereabouts
 from kunren.settings import Settings
 from kunren.world.addresses import edge_address
@@ -47,10 +48,12 @@ class CloudFrontService:
         self.api = CloudFrontApi(store, clock, entropy, call)
         self.key_values_api = KeyValueStoreApi(store, clock, entropy)
         self._key_values = KeyValueController(store, clock)
-        places = {each.name: edge_address(index) for index, each in enumerate(world.spec.places)}
-        origins = Origins(world, lambda name, place: resolve(name, places[place]), clock, ca.bundle_path)
+        edges = {each.name: edge_address(index) for index, each in enumerate(world.spec.places)}
+        origins = Origins(world, lambda name, place: resolve(name, edges[place]), clock, ca.bundle_path)
         pipeline = Pipeline(clock, entropy, origins, self._invoke, self._key_values.stores)
-        self.edge = EdgeServer(settings.run_dir / "edge.sock", pipeline, whereabouts(world.spec.places))
+        self._logs = LogDelivery(store, clock, entropy, call)
+        places = whereabouts(world.spec.places)
+        self.edge = EdgeServer(settings.run_dir / "edge.sock", pipeline, places, clock, self._logs.observe)
         self._controllers = DistributionControllers(
             store, clock, world, envoy, dns, pipeline, self._issue, str(self.edge.socket_path)
         )
@@ -65,6 +68,7 @@ class CloudFrontService:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._controllers.run())
             tasks.create_task(self._key_values.run())
+            tasks.create_task(self._logs.run())
 
     async def settled(self) -> None:
         await self._key_values.settled()
@@ -75,7 +79,7 @@ class CloudFrontService:
 
     def status(self) -> dict[str, Any]:
         status = self._controllers.status()
-        return {**status, "errors": {**status["errors"], **self._key_values.errors()}}
+        return {**status, "errors": {**status["errors"], **self._key_values.errors(), **self._logs.failures}}
 
     async def _issue(self, names: Sequence[str]) -> IssuedCertificate:
         return await asyncio.to_thread(self._ca.issue, names)

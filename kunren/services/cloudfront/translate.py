@@ -45,6 +45,8 @@ def site(snapshot: Snapshot, distribution: Distribution) -> Site:
         errors={each["ErrorCode"]: _error(each) for each in items(config["CustomErrorResponses"])},
         default_root=config["DefaultRootObject"],
         http3=config["HttpVersion"] in ("http3", "http2and3"),
+        logged=config["Logging"]["Enabled"],
+        logs_cookies=config["Logging"]["IncludeCookies"],
         geo_allows=_geography(config["Restrictions"]["GeoRestriction"]),
         invalidated=_invalidated(snapshot, distribution),
     )

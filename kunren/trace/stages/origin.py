@@ -11,7 +11,8 @@ from collections.abc import Iterable
 import msgspec
 
 from kunren.dataplane.edge import keys
-from kunren.dataplane.edge.fetch import Pending, asks_securely, edge_hash, members_of
+from kunren.dataplane.edge.fetch import Pending, asks_securely, members_of
+from kunren.dataplane.edge.locations import edge_hash
 from kunren.dataplane.edge.message import Request as EdgeRequest
 from kunren.dataplane.edge.message import first
 from kunren.dataplane.edge.site import Behaviour, Origin, Site

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from kunren.control.store import Snapshot, Store, Tx
+from kunren.core.calling import CallService, nobody_answers
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.services.cloudfront.errors import (
@@ -33,8 +34,9 @@ MAX_ITEMS = 100
 
 
 class Base:
-    def __init__(self, store: Store, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, store: Store, clock: Clock, entropy: Entropy, call: CallService = nobody_answers) -> None:
         self._store = store
+        self._call = call
         self._clock = clock
         self._entropy = entropy
         store.register(

@@ -22,6 +22,7 @@ from kunren.services.cloudfront.errors import (
     TooManyDistributions,
 )
 from kunren.services.cloudfront.key_values.model import KeyValueStore, store_of
+from kunren.services.cloudfront.logs.buckets import open_to_delivery
 from kunren.services.cloudfront.model import Distribution, DistributionStatus, Function, Invalidation, KeyGroup
 
 DISTRIBUTIONS_MAX = 500  # Quotas, per account
@@ -29,16 +30,17 @@ TAGS_MAX = 50
 
 
 class Distributions(Base):
-    def create_distribution(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        return self._create(ctx, params["DistributionConfig"], {})
+    async def create_distribution(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        return await self._create(ctx, params["DistributionConfig"], {})
 
-    def create_distribution_with_tags(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+    async def create_distribution_with_tags(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         given = params["DistributionConfigWithTags"]
-        return self._create(ctx, given["DistributionConfig"], tags_from_wire(given["Tags"].get("Items")))
+        return await self._create(ctx, given["DistributionConfig"], tags_from_wire(given["Tags"].get("Items")))
 
-    def _create(self, ctx: RequestContext, given: dict[str, Any], tags: dict[str, str]) -> dict[str, Any]:
+    async def _create(self, ctx: RequestContext, given: dict[str, Any], tags: dict[str, str]) -> dict[str, Any]:
         config = completed(given)
         _check_tags(tags)
+        await self._open_log_bucket(ctx, config)
         with self._store.write() as tx:
             existing = tx.list(Distribution, ctx.account, "")
             for each in existing:
@@ -79,8 +81,9 @@ class Distributions(Base):
         listed = {"Marker": params.get("Marker") or "", "IsTruncated": "NextMarker" in members, **members}
         return {"DistributionList": {**listed, **({"Items": items} if items else {})}}
 
-    def update_distribution(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+    async def update_distribution(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         config = completed(params["DistributionConfig"])
+        await self._open_log_bucket(ctx, config)
         with self._store.write() as tx:
             before = self._distribution(tx, ctx.account, params["Id"])
             matched(params.get("IfMatch"), before.etag)
@@ -96,6 +99,10 @@ class Distributions(Base):
             )
             tx.put(after)
             return self._whole(tx, after)
+
+    async def _open_log_bucket(self, ctx: RequestContext, config: dict[str, Any]) -> None:
+        if config["Logging"]["Enabled"]:
+            await open_to_delivery(self._call, ctx.account, config["Logging"]["Bucket"])
 
     def delete_distribution(self, ctx: RequestContext, params: dict[str, Any]) -> None:
         with self._store.write() as tx:

@@ -42,8 +42,7 @@ _NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 
 class KeyValueStores(Base):
     def __init__(self, store: Store, clock: Clock, entropy: Entropy, call: CallService = nobody_answers) -> None:
-        super().__init__(store, clock, entropy)
-        self._call = call
+        super().__init__(store, clock, entropy, call)
         store.register(KeyValueStore, Contents, KeyValue, EdgeCopy)
 
     async def create_key_value_store(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:

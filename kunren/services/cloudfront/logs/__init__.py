@@ -1,0 +1,1 @@
+"""Standard logs of distributions: what a line says, and its way to the bucket."""

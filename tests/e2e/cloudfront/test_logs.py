@@ -1,0 +1,102 @@
+"""Standard logs of a distribution from end to end: boto3 turns them on, curl asks, S3 holds the files."""
+
+from __future__ import annotations
+
+import gzip
+import re
+
+import pytest
+from botocore.exceptions import ClientError
+
+CACHING = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+CODE = b"function handler(event) { return {statusCode: 200, headers: {'content-type': {value: 'text/plain'}}}; }"
+
+
+def config(function, **given):
+    origin = {
+        "Id": "gone", "DomainName": "gone.example.test",
+        "CustomOriginConfig": {"HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": "http-only"},
+    }  # fmt: skip
+    behaviour = {"TargetOriginId": "gone", "ViewerProtocolPolicy": "allow-all", "CachePolicyId": CACHING}
+    made = {"Quantity": 1, "Items": [{"FunctionARN": function, "EventType": "viewer-request"}]}
+    return {
+        "CallerReference": "1", "Comment": "", "Enabled": True, "DefaultCacheBehavior": behaviour,
+        "Origins": {"Quantity": 1, "Items": [origin]},
+        "CacheBehaviors": {
+            "Quantity": 1, "Items": [{**behaviour, "PathPattern": "/made/*", "FunctionAssociations": made}]
+        },
+        **given,
+    }  # fmt: skip
+
+
+def test_requests_are_in_the_bucket_within_the_hour(own_kunren, account, until):
+    own_kunren.up("--speed", "300")  # five minutes in a second
+    api, s3 = own_kunren.client("cloudfront", account), own_kunren.client("s3", account)
+    made = api.create_function(
+        Name="made", FunctionConfig={"Comment": "", "Runtime": "cloudfront-js-2.0"}, FunctionCode=CODE
+    )
+    api.publish_function(Name="made", IfMatch=made["ETag"])
+    function = made["FunctionSummary"]["FunctionMetadata"]["FunctionARN"]
+    logging = {"Enabled": True, "IncludeCookies": True, "Bucket": "logs.s3.amazonaws.com", "Prefix": "edge"}
+
+    def refused(text, **changed):
+        with pytest.raises(ClientError) as caught:
+            api.create_distribution(DistributionConfig=config(function, Logging={**logging, **changed}))
+        assert caught.value.response["Error"]["Code"] == "InvalidArgument"
+        assert text in str(caught.value)
+
+    refused("valid S3 bucket")
+    refused("valid S3 bucket", Bucket="logs")
+    s3.create_bucket(Bucket="logs", ObjectOwnership="BucketOwnerEnforced")
+    refused("does not enable ACL access: logs.s3.amazonaws.com")
+    s3.put_bucket_ownership_controls(
+        Bucket="logs", OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]}
+    )
+    shown = api.create_distribution(DistributionConfig=config(function, Logging=logging))["Distribution"]
+    assert shown["DistributionConfig"]["Logging"] == logging
+    grants = s3.get_bucket_acl(Bucket="logs")["Grants"]
+    assert any(each["Grantee"].get("ID", "").startswith("c4c1ede66af53448b93c283ce9448c4ba") for each in grants)
+    name, identity = shown["DomainName"], shown["Id"]
+    until(lambda: api.get_distribution(Id=identity)["Distribution"]["Status"] == "Deployed", "deployed")
+
+    def curl(*arguments):
+        return own_kunren.exec("curl", "-sS", "-o", "/dev/null", *arguments, place="tokyo", check=False)
+
+    curl("-A", "my agent", "-b", "a=1", f"http://{name}/made/page?x=1")
+    curl("--http2", f"https://{name}/lost")
+    curl("-X", "POST", "-d", "12345", f"http://{name}/made/post")
+
+    def lines():
+        found = []
+        for each in s3.list_objects_v2(Bucket="logs").get("Contents", []):
+            assert re.fullmatch(rf"edge/{identity}\.\d{{4}}-\d\d-\d\d-\d\d\.[0-9a-f]{{8}}\.gz", each["Key"])
+            text = gzip.decompress(s3.get_object(Bucket="logs", Key=each["Key"])["Body"].read()).decode()
+            version, fields, *rows = text.splitlines()
+            assert version == "#Version: 1.0"
+            names = fields.removeprefix("#Fields: ").split(" ")
+            found += [dict(zip(names, row.split("\t"), strict=True)) for row in rows]
+        return {each["cs-uri-stem"]: each for each in found}
+
+    until(lambda: len(lines()) == 3, "three lines")
+    rows = lines()
+    page, lost, post = rows["/made/page"], rows["/lost"], rows["/made/post"]
+    assert (page["cs(User-Agent)"], page["cs(Cookie)"], page["cs-uri-query"]) == ("my%20agent", "a=1", "x=1")
+    assert (page["x-edge-result-type"], page["sc-status"]) == ("FunctionGeneratedResponse", "200")
+    assert (page["cs(Host)"], page["x-host-header"], page["x-edge-location"]) == (name, name, "NRT57-P2")
+    assert (page["cs-protocol"], page["ssl-protocol"], page["cs-protocol-version"]) == ("http", "-", "HTTP/1.1")
+    assert (page["sc-content-type"], len(page["x-edge-request-id"])) == ("text/plain", 56)
+    assert 0 <= float(page["time-to-first-byte"]) <= float(page["time-taken"]) < 60
+    assert int(page["cs-bytes"]) > 80
+    assert int(page["sc-bytes"]) > 200
+    assert (lost["cs-protocol"], lost["ssl-protocol"], lost["cs-protocol-version"]) == ("https", "TLSv1.3", "HTTP/2.0")
+    assert (lost["x-edge-result-type"], lost["sc-status"]) == ("Error", "502")
+    assert lost["x-edge-detailed-result-type"] == "OriginDnsError"
+    assert (post["sc-status"], post["x-edge-detailed-result-type"]) == ("403", "InvalidRequestMethod")
+    assert int(post["cs-bytes"]) > 100
+
+    etag = api.get_distribution_config(Id=identity)["ETag"]
+    off = config(function, Logging={**logging, "Enabled": False})
+    changed = api.update_distribution(Id=identity, IfMatch=etag, DistributionConfig=off)["Distribution"]
+    assert changed["DistributionConfig"]["Logging"] == {
+        "Enabled": False, "IncludeCookies": False, "Bucket": "", "Prefix": "",
+    }  # fmt: skip
