@@ -60,6 +60,7 @@ def list_drills(as_json: bool) -> None:
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result there (- for stdout).")
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path), help="Write a JUnit report there, for CI.")
+@click.option("--html", "html_file", type=click.Path(path_type=Path), help="Write a page about it there.")
 @click.option("--history", "history_file", type=click.Path(path_type=Path), help="Where the history goes.")
 @click.option("--keep", is_flag=True, help="Leave the deployment; a rerun replaces it.")
 @click.option("--architecture", help="Of `redirect`: which one (alb when not given); `kunren drill list` names them.")
@@ -73,6 +74,7 @@ def run(
     settings: tuple[str, ...],
     json_file: Path | None,
     junit_file: Path | None,
+    html_file: Path | None,
     history_file: Path | None,
     keep: bool,
     architecture: str | None,
@@ -82,7 +84,7 @@ def run(
 
     \b
     Examples:
-      kunren drill run az-lost
+      kunren drill run az-lost --html report.html
       kunren drill run my-drill.yaml --speed 10 --json result.json --junit junit.xml
       kunren drill run redirect --architecture alb-lambda --domains my-domains.json
 
@@ -111,7 +113,7 @@ def run(
                 sys.exit(2)
             _say(f"{read.name}: {_verdict(runs[-1])}: {runs[-1].reason}")
     result = worst(runs)
-    _write(result, runs, json_file, junit_file)
+    _write(result, runs, json_file, junit_file, html_file)
     sys.exit(exit_code(result))
 
 
@@ -119,7 +121,8 @@ def run(
 @click.argument("history", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result there (- for stdout).")
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path), help="Write a JUnit report there, for CI.")
-def check(history: Path, json_file: Path | None, junit_file: Path | None) -> None:
+@click.option("--html", "html_file", type=click.Path(path_type=Path), help="Write a page about it there.")
+def check(history: Path, json_file: Path | None, junit_file: Path | None, html_file: Path | None) -> None:
     """Judge a saved HISTORY again, from nothing but the file. Exit codes as of `run`."""
     from kunren.drills.checkers.judge import judge
     from kunren.drills.history import BadHistory, read_history
@@ -128,7 +131,7 @@ def check(history: Path, json_file: Path | None, junit_file: Path | None) -> Non
         result = judge(read_history(history))
     except BadHistory as error:
         raise Unusable(str(error)) from error
-    _write(result, [result], json_file, junit_file)
+    _write(result, [result], json_file, junit_file, html_file)
     sys.exit(exit_code(result))
 
 
@@ -216,7 +219,9 @@ def _say(text: str) -> None:
     click.echo(f"... {text}", err=True)
 
 
-def _write(result: Result, runs: list[Result], json_file: Path | None, junit_file: Path | None) -> None:
+def _write(
+    result: Result, runs: list[Result], json_file: Path | None, junit_file: Path | None, html_file: Path | None
+) -> None:
     import msgspec
 
     from kunren.drills.junit import junit
@@ -229,6 +234,11 @@ def _write(result: Result, runs: list[Result], json_file: Path | None, junit_fil
             json_file.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
         if junit_file is not None:
             junit_file.write_text(junit(runs))
+        if html_file is not None:
+            from kunren.drills.history import read_history
+            from kunren.drills.report.page import page
+
+            html_file.write_text(page(result, read_history(Path(result.history))))
     if json_file is not None and str(json_file) == "-":
         print_json(told)
     else:

@@ -76,10 +76,12 @@ class Live:
             )
 
     def steady(self, now_ns: int, for_ns: int, success: float, clients: int) -> bool:
-        """Whether so many of the operations of that long a time until now were ok, of every client."""
-        if now_ns < for_ns:
+        """Whether so many of the operations were ok, of every client, in so long a time before the first operation
+        that is still under way; and none that came later has failed."""
+        with self._lock:
+            until_ns = min(self._started.values(), default=now_ns)
+        if until_ns < for_ns:
             return False
-        last = self.over(now_ns - for_ns, now_ns)
-        done = last.ok + last.bad
-        enough = done >= 0.8 * last.sent and last.ok >= min(10, last.sent)
-        return enough and done > 0 and last.ok >= success * done and len(self._heard_of) == clients
+        last, since = self.over(until_ns - for_ns, until_ns), self.over(until_ns, now_ns)
+        good = last.ok > 0 and last.ok >= success * (last.ok + last.bad)
+        return good and not since.bad and len(self._heard_of) == clients

@@ -28,7 +28,8 @@ from kunren.drills.watch import HealthWatch
 from kunren.management.client import NotRunning, Refused
 
 LOOK_EVERY_S = 0.02
-ALIVE_EVERY_S = 1.0
+PROBES_S = 15.0
+"""Three probes of five seconds: what it takes to find that somebody is silent, at any speed."""
 Progress = Callable[[str], None]
 _pause = threading.Event().wait
 
@@ -79,6 +80,14 @@ def speed_problem(drill: Drill, speed: float) -> tuple[str, bool]:
             f"{target_s:g} s: ask for at most {max(target_s, 1.0) / 4 / gap_s:.0f}, or raise the rate.",
             True,
         )
+    silent = [each.name for each in drill.faults if each.kind == "break" and not each.remedy]
+    if silent and PROBES_S * speed > target_s:
+        return (
+            f"at speed {speed:g} the probes that find {silent[0]!r} time out in real time: about {PROBES_S:g} s, which "
+            f"count as {PROBES_S * speed:g} s and are more than the RTO of {target_s:g} s; ask for at most "
+            f"{target_s / PROBES_S:g}.",
+            True,
+        )
     timeout_s = max(each.timeout_s for each in drill.traffic)
     if timeout_s * speed > target_s:
         return (
@@ -97,8 +106,6 @@ class Run:
         self._drill, self._speed = plan.drill, plan.speed
         self._origin_ns = time.monotonic_ns()
         self._deployment = Deployment(plan.access, plan.drill.architecture, plan.folder)
-        self.picture = ""
-        """The architecture as SVG, once it was deployed."""
 
     def now_ns(self) -> int:
         return time.monotonic_ns() - self._origin_ns
@@ -164,7 +171,7 @@ class Run:
                     f"the steady state was not reached within {self._drill.steady_within_s:g} s, so nothing was broken"
                 )
             self._look(clients)
-        self._picture()
+        self._picture(clients)
         clients.note("steady", self.now_ns())
 
     def _break_and_heal(self, clients: Clients, injector: Injector) -> None:
@@ -194,8 +201,9 @@ class Run:
                 raise NotRunning("Kunren has ended")
             raise DrillFailed("a load generator ended by itself")
 
-    def _picture(self) -> None:
-        self.picture = picture(self._plan.access, self._plan.folder / "architecture.svg")
+    def _picture(self, clients: Clients) -> None:
+        drawn = picture(self._plan.access, self._plan.folder / "architecture.svg")
+        clients.note("picture", self.now_ns(), svg=drawn)
 
     def _clean_up(self) -> None:
         if self._plan.keep:

@@ -29,7 +29,7 @@ def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[dict[str,
 def states(graph: Mapping[str, Any]) -> dict[str, str]:
     """The parts of a graph that have a health."""
     return {
-        f"{each['kind']} {each['name']}": each["state"]
+        f"{each['kind']} {each['name']}" + (f" in {each['region']}" if each.get("region") else ""): each["state"]
         for each in graph["nodes"]
         if each["kind"] in KINDS and each.get("state")
     }

@@ -55,7 +55,7 @@ class Result:
         return {**{key: value for key, value in told.items() if key != "more"}, **self.more}
 
 
-class _View:
+class View:
     """What the notes of a history say, and its operations."""
 
     def __init__(self, history: History) -> None:
@@ -127,7 +127,7 @@ def _first(history: History, note: str) -> float | None:
 
 def judge(history: History) -> Result:
     """The result, from the history alone."""
-    view = _View(history)
+    view = View(history)
     objectives = tuple(_measured(view, each) for each in view.header.get("objectives", []))
     verdict, reason = _verdict(view, objectives)
     outcomes = view.watched("").outcome
@@ -153,7 +153,7 @@ def judge(history: History) -> Result:
     )
 
 
-def _verdict(view: _View, objectives: tuple[Measured, ...]) -> tuple[Verdict, str]:
+def _verdict(view: View, objectives: tuple[Measured, ...]) -> tuple[Verdict, str]:
     """Unknown before all else where the history can't be trusted; else false before unknown before true."""
     if broken := _broken(view):
         return UNKNOWN, broken
@@ -164,7 +164,7 @@ def _verdict(view: _View, objectives: tuple[Measured, ...]) -> tuple[Verdict, st
     return True, "every objective holds: " + "; ".join(each.why for each in objectives)
 
 
-def _broken(view: _View) -> str:
+def _broken(view: View) -> str:
     """Why this history says nothing about the architecture; empty where it does."""
     told = view.history.told("end")
     if told and told[0].get("reason"):
@@ -188,14 +188,14 @@ def _broken(view: _View) -> str:
     return ""
 
 
-def _rto(view: _View, traffic: str) -> float | None:
+def _rto(view: View, traffic: str) -> float | None:
     found = view.recoveries(traffic)
     if not found or any(each.rto_s is None for each in found):
         return None
     return _rounded(max(each.rto_s or 0.0 for each in found) * view.speed)
 
 
-def _measured(view: _View, told: dict[str, Any]) -> Measured:
+def _measured(view: View, told: dict[str, Any]) -> Measured:
     name, target, traffic = told["name"], float(told["target"]), told.get("traffic", "")
     if name == "rto":
         return _rto_measured(view, target, traffic)
@@ -211,7 +211,7 @@ def _measured(view: _View, told: dict[str, Any]) -> Measured:
     return Measured(name, target, value, holds, why, traffic)
 
 
-def _rto_measured(view: _View, target: float, traffic: str) -> Measured:
+def _rto_measured(view: View, target: float, traffic: str) -> Measured:
     found = view.recoveries(traffic)
     if not found:
         return Measured("rto", target, None, UNKNOWN, "rto is unknown: no fault was injected", traffic)
@@ -228,7 +228,7 @@ def _rto_measured(view: _View, target: float, traffic: str) -> Measured:
     return Measured("rto", target, value, holds, text, traffic)
 
 
-def _value(view: _View, name: str, traffic: str) -> tuple[float | None, str]:
+def _value(view: View, name: str, traffic: str) -> tuple[float | None, str]:
     """What is measured, or why it is not known."""
     if name in SHARES:
         chosen = view.faulted(traffic)
@@ -261,7 +261,7 @@ def latencies(operations: Operations, phases: dict[str, tuple[float, float]]) ->
     return found
 
 
-def _fault(view: _View, fault: Standing, remedy: bool) -> dict[str, Any]:
+def _fault(view: View, fault: Standing, remedy: bool) -> dict[str, Any]:
     """A fault's times, in seconds of AWS's time since the steady state."""
     zero = view.steady_s or 0.0
     healed = None if math.isinf(fault.healed_s) else _rounded((fault.healed_s - zero) * view.speed)
