@@ -79,6 +79,7 @@ class Request:
     body: Body = b""
     asked: Asked | None = None
     site: Site | None = None
+    session: str = ""  # a cookie that the viewer gets
     notes: Notes | None = None
 
     def note(self, what: str, *details: Any) -> None:

@@ -33,7 +33,8 @@ from kunren.dataplane.edge.locations import edge_hash, pop
 from kunren.dataplane.edge.message import Answer, Notes, Request, drop, first, whole, without
 from kunren.dataplane.edge.origin import Origins
 from kunren.dataplane.edge.scripts import ScriptError, Scripts
-from kunren.dataplane.edge.site import Behaviour, Site
+from kunren.dataplane.edge.site import Behaviour, Site, Split
+from kunren.dataplane.edge.splitting import choose, without_session
 from kunren.dataplane.edge.told import with_told
 
 _OWN = frozenset({"x-cache", "via", "x-amz-cf-pop", "x-amz-cf-id", "alt-svc"})
@@ -41,8 +42,8 @@ _FROM_ORIGIN = frozenset({"Hit", "Miss", "RefreshHit"})
 
 
 class Pipeline:
-    """All edge locations. `sites` are by host name, in lower case; a wildcard name is `*.example.com`. `key_values` are
-    the stores that functions read, by id."""
+    """All edge locations. `sites` are by host name, in lower case; a wildcard name is `*.example.com`. `staging` are
+    those that no host name leads to, by domain name. `key_values` are the stores that functions read, by id."""
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class Pipeline:
         key_values: Mapping[str, KeyValues] | None = None,
     ) -> None:
         self.sites: Mapping[str, Site] = {}
+        self.staging: Mapping[str, Site] = {}
         self.scripts = Scripts(key_values)
         self.requests = 0
         self._followers: list[tuple[str, dict[str, Notes]]] = []
@@ -63,6 +65,16 @@ class Pipeline:
     def site_of(self, host: str) -> Site | None:
         name = host.partition(":")[0]
         return self.sites.get(name) or self.sites.get("*." + name.partition(".")[2])
+
+    def _one_of_two(self, site: Site, split: Split, request: Request) -> Site:
+        """The distribution itself, or its staging distribution."""
+        staging = self.staging.get(split.staging)
+        if staging is None:
+            return site
+        chosen = choose(split, request, self._clock.now(), lambda: self._entropy.uniform(0, 1))
+        request.session = chosen.cookie
+        request.headers = without_session(request.headers)
+        return staging if chosen.staging else site
 
     def new_id(self) -> str:
         raw = self._entropy.integer(0, (1 << 320) - 1).to_bytes(40)
@@ -95,6 +107,8 @@ class Pipeline:
     def consider(self, request: Request) -> Answer | Pending:
         """What needs no waiting, of a request that may be no real one: nothing is counted, kept or asked."""
         site = self.site_of(request.host)
+        if site is not None and site.split is not None:
+            site = self._one_of_two(site, site.split, request)
         request.note("distribution", site)
         if site is None:
             reason = "Bad request. We can't connect to the server for this app or website at this time."
@@ -253,6 +267,8 @@ class Pipeline:
         ]
         if site is not None and site.http3 and request.viewer.secure:
             answer.headers.append(("Alt-Svc", 'h3=":443"; ma=86400'))
+        if request.session:
+            answer.headers.append(("Set-Cookie", request.session))
         return answer
 
     def status(self) -> dict[str, Any]:

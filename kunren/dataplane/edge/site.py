@@ -142,6 +142,19 @@ class ErrorResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """How some requests go to a staging distribution: those with a header, or a share of all; then in sessions, where
+    `idle_s` and `maximum_s` are given. Sessions that began before `since` (AWS time) are over."""
+
+    staging: str  # its domain name
+    header: tuple[str, str] | None = None
+    weight: float = 0.0
+    idle_s: float | None = None
+    maximum_s: float | None = None
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """A distribution. `behaviours` in the order they are tried, the default one (pattern "*") last."""
 
@@ -157,5 +170,7 @@ class Site:
     http3: bool = False
     logged: bool = False
     logs_cookies: bool = False
+    split: Split | None = None
+    primary: tuple[str, str] | None = None  # id and domain name of a staging distribution's primary
     geo_allows: Selection = Selection("all")
     invalidated: tuple[tuple[str, float], ...] = ()  # path pattern, since when (AWS time)

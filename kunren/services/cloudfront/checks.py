@@ -94,11 +94,9 @@ def check(view: View, account: str, config: dict[str, Any], own_id: str | None) 
 def _check_what_is_not_here(config: dict[str, Any]) -> None:
     for member, what in (
         ("WebACLId", "web ACLs"),
-        ("ContinuousDeploymentPolicyId", "continuous deployment"),
         ("AnycastIpListId", "anycast IP lists"),
         ("TenantConfig", "distribution tenants"),
         ("ViewerMtlsConfig", "mutual TLS of viewers"),
-        ("Staging", "staging"),
         ("ConnectionFunctionAssociation", "connection functions"),
         ("CacheTagConfig", "cache tags"),
     ):

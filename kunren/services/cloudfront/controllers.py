@@ -111,14 +111,17 @@ class DistributionControllers:
         if self._own is None:
             self._own = await self._issue(["*.cloudfront.net", "cloudfront.net"])
         edges = self._world.edges_in_use() if every else []
-        self._pipeline.sites = sites_by_name(site(snapshot, each) for each in every if each.config["Enabled"])
+        enabled = [each for each in every if each.config["Enabled"]]
+        self._pipeline.sites = sites_by_name(site(snapshot, each) for each in enabled if not each.config["Staging"])
+        staging = [site(snapshot, each) for each in enabled if each.config["Staging"]]
+        self._pipeline.staging = {each.domain_name: each for each in staging}
         await self._world.apply_anycast(OWNER, CLOUDFRONT, OWNER, dict.fromkeys(edges, ""))
         namespaces = {name: self._world.netns_path(edge_namespace(name)) for name in edges}
         made = resources(snapshot, namespaces, CLOUDFRONT, self._own, certificate_material, self._socket_path)
         await _within(self._envoy.publish(OWNER, made))
         self._edges = frozenset(edges)
         answers = NameRecords(a=CLOUDFRONT, ttl=NAME_TTL_S)
-        self._dns.publish_names(OWNER, {each.domain_name: answers for each in every})
+        self._dns.publish_names(OWNER, {each.domain_name: answers for each in every if not each.config["Staging"]})
         self._observe(every, now)
 
     def _observe(self, every: Iterable[Distribution], now: float) -> None:

@@ -54,7 +54,8 @@ def resources(
 ) -> EnvoyResources:
     """`edges` maps the places whose edge locations serve somebody to their namespaces' files."""
     distributions = sorted(
-        (each for each in snapshot.every(Distribution) if each.config["Enabled"]), key=lambda each: each.id
+        (each for each in snapshot.every(Distribution) if each.config["Enabled"] and not each.config["Staging"]),
+        key=lambda each: each.id,
     )
     if not distributions or not edges:
         return EnvoyResources()

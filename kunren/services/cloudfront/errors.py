@@ -245,6 +245,29 @@ class InvalidArgument(AwsError):
     code = "InvalidArgument"
 
 
+class NoSuchContinuousDeploymentPolicy(_Fixed):
+    code = "NoSuchContinuousDeploymentPolicy"
+    status = 404
+    text = "The specified continuous deployment policy does not exist."
+
+
+class ContinuousDeploymentPolicyInUse(_Fixed):
+    code = "ContinuousDeploymentPolicyInUse"
+    status = 409
+    text = "The specified continuous deployment policy is currently associated with a distribution."
+
+
+class StagingDistributionInUse(_Fixed):
+    code = "StagingDistributionInUse"
+    status = 409
+    text = "A continuous deployment policy for this staging distribution already exists."
+
+
+class TooManyContinuousDeploymentPolicies(_Fixed):
+    code = "TooManyContinuousDeploymentPolicies"
+    text = "You have reached the maximum number of continuous deployment policies for this AWS account."
+
+
 class InvalidOrigin(AwsError):
     code = "InvalidOrigin"
 

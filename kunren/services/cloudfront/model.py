@@ -60,6 +60,17 @@ class ResponseHeadersPolicy(Resource, frozen=True, kw_only=True):
     modified_time: float
 
 
+class ContinuousDeploymentPolicy(Resource, frozen=True, kw_only=True):
+    """Sessions that began before `sessions_since` are over."""
+
+    kind: ClassVar[str] = "cloudfront.continuous-deployment-policy"
+
+    config: dict[str, Any]
+    etag: str
+    modified_time: float
+    sessions_since: float
+
+
 class FunctionStage(msgspec.Struct, frozen=True, kw_only=True):
     """One stage of a CloudFront Function. `etag` tells one text from another."""
 

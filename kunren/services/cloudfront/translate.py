@@ -22,6 +22,7 @@ from kunren.dataplane.edge.site import (
     Site,
 )
 from kunren.services.cloudfront.checks import items
+from kunren.services.cloudfront.continuous import primary_of, split
 from kunren.services.cloudfront.model import Distribution, Function, Invalidation, KeyGroup, PublicKey
 from kunren.services.cloudfront.policies import cache_policy, origin_request_policy, response_headers_policy
 
@@ -33,6 +34,7 @@ _ALL_HEADERS = Selection("all")
 def site(snapshot: Snapshot, distribution: Distribution) -> Site:
     """Raises NoSuch...Policy where a policy is gone (the API lets none go that is attached)."""
     config = distribution.config
+    primary = primary_of(snapshot, distribution) if config["Staging"] else None
     behaviours = [*items(config["CacheBehaviors"]), {**config["DefaultCacheBehavior"], "PathPattern": "*"}]
     return Site(
         id=distribution.id,
@@ -47,6 +49,8 @@ def site(snapshot: Snapshot, distribution: Distribution) -> Site:
         http3=config["HttpVersion"] in ("http3", "http2and3"),
         logged=config["Logging"]["Enabled"],
         logs_cookies=config["Logging"]["IncludeCookies"],
+        split=split(snapshot, distribution),
+        primary=(primary.id, primary.domain_name) if primary is not None else None,
         geo_allows=_geography(config["Restrictions"]["GeoRestriction"]),
         invalidated=_invalidated(snapshot, distribution),
     )

@@ -241,7 +241,7 @@ def test_the_api_checks_versions_names_and_certificates(kunren, account, deliver
         "InconsistentQuantities", 400,
     )  # fmt: skip
     controlled = {**config["Origins"]["Items"][0], "OriginAccessControlId": "E2QWRUHAPOMQZL"}
-    for nothing in ({"Staging": True}, {"Origins": {"Quantity": 1, "Items": [controlled]}}):
+    for nothing in ({"WebACLId": "x"}, {"Origins": {"Quantity": 1, "Items": [controlled]}}):
         wanted = {**config, **nothing}
         assert refused(api.update_distribution, Id=delivered.id, IfMatch=etag, DistributionConfig=wanted) == (
             "NotImplemented", 501,

@@ -17,6 +17,7 @@ from kunren.services.cloudfront.errors import (
 )
 from kunren.services.cloudfront.model import (
     CachePolicy,
+    ContinuousDeploymentPolicy,
     Distribution,
     DistributionStatus,
     Function,
@@ -45,6 +46,7 @@ class Base:
             CachePolicy,
             OriginRequestPolicy,
             ResponseHeadersPolicy,
+            ContinuousDeploymentPolicy,
             Function,
             Invalidation,
             PublicKey,

@@ -6,12 +6,14 @@ from typing import Any
 
 import msgspec
 
+from kunren.control.store import Tx
 from kunren.core.arn import parse_arn
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_from_wire, tags_to_wire
 from kunren.services.cloudfront import views
 from kunren.services.cloudfront.api.base import API, Base, Reader, matched, page
 from kunren.services.cloudfront.checks import behaviours_of, check, items
+from kunren.services.cloudfront.continuous import check_distribution
 from kunren.services.cloudfront.defaults import completed
 from kunren.services.cloudfront.errors import (
     DistributionAlreadyExists,
@@ -51,6 +53,7 @@ class Distributions(Base):
             if len(existing) >= DISTRIBUTIONS_MAX:
                 raise TooManyDistributions
             check(tx, ctx.account, config, None)
+            check_distribution(tx, ctx.account, config, None)
             now = self._clock.now()
             made = Distribution(
                 account=ctx.account,
@@ -90,15 +93,16 @@ class Distributions(Base):
             if config["CallerReference"] != before.config["CallerReference"]:
                 raise IllegalUpdate("The caller reference of a distribution cannot be changed.")
             check(tx, ctx.account, config, before.id)
-            after = msgspec.structs.replace(
-                before,
-                config=config,
-                etag=self._new_id(),
-                modified_time=self._clock.now(),
-                revision=before.revision + 1,
-            )
-            tx.put(after)
-            return self._whole(tx, after)
+            check_distribution(tx, ctx.account, config, before)
+            return self._whole(tx, self._replaced(tx, before, config))
+
+    def _replaced(self, tx: Tx, before: Distribution, config: dict[str, Any]) -> Distribution:
+        """The distribution with another configuration, to be deployed."""
+        after = msgspec.structs.replace(
+            before, config=config, etag=self._new_id(), modified_time=self._clock.now(), revision=before.revision + 1
+        )
+        tx.put(after)
+        return after
 
     async def _open_log_bucket(self, ctx: RequestContext, config: dict[str, Any]) -> None:
         if config["Logging"]["Enabled"]:

@@ -50,7 +50,7 @@ class LogDelivery:
         site = record.site
         key = (site.account, site.id, int(record.at // 3600))
         lines = self._files.setdefault(key, [])
-        lines.append(line(record, site.logs_cookies))
+        lines.append(line(record))
         if len(lines) >= LINES_MAX:
             del self._files[key]
             self._write_soon(key, lines)
@@ -63,11 +63,11 @@ class LogDelivery:
     async def _write(self, key: _File, lines: list[str]) -> None:
         account, identity, hour = key
         found = self._store.snapshot().get(Distribution, account, "", identity)
-        wanted = found.config["Logging"] if found is not None else {}
-        if not wanted.get("Enabled"):
+        if found is None or not found.config["Logging"]["Enabled"]:
             return
+        wanted = found.config["Logging"]
         bucket = bucket_of(wanted["Bucket"]) or wanted["Bucket"]
-        body = await asyncio.to_thread(gzip.compress, file(lines), 6, mtime=0)
+        body = await asyncio.to_thread(gzip.compress, file(lines, found.config["Staging"]), 6, mtime=0)
         name = object_key(identity, wanted["Prefix"], hour, self._entropy.hex(8))
         try:
             await self._call(account, REGION, "s3", "PutObject", {"Bucket": bucket, "Key": name, "Body": body})

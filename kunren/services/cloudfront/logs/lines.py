@@ -107,14 +107,19 @@ FIELDS: dict[str, Callable[[Record], str]] = {
 """By name, in the order of the legacy files."""
 
 
-def line(record: Record, cookies: bool) -> str:
-    """`cookies`: whether the log has them."""
-    return "\t".join("-" if name == "cs(Cookie)" and not cookies else read(record) for name, read in FIELDS.items())
+PRIMARY_FIELDS = ("primary-distribution-id", "primary-distribution-dns-name")
+"""Behind the others in the log of a staging distribution."""
 
 
-def file(lines: Iterable[str]) -> bytes:
+def line(record: Record) -> str:
+    cookies = record.site.logs_cookies
+    said = ["-" if name == "cs(Cookie)" and not cookies else read(record) for name, read in FIELDS.items()]
+    return "\t".join([*said, *(record.site.primary or ())])
+
+
+def file(lines: Iterable[str], staging: bool = False) -> bytes:
     """A whole file, before it is compressed."""
-    head = f"#Version: 1.0\n#Fields: {' '.join(FIELDS)}\n"
+    head = f"#Version: 1.0\n#Fields: {' '.join([*FIELDS, *(PRIMARY_FIELDS if staging else ())])}\n"
     return (head + "".join(f"{each}\n" for each in lines)).encode("utf-8", "replace")
 
 

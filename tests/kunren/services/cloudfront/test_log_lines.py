@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kunren.dataplane.edge.message import Answer, Asked, Request, Viewer, Whereabouts
@@ -24,7 +26,8 @@ def record(answer, broken="", sent=1045):
 
 
 def values(made, cookies=False):
-    return dict(zip(FIELDS, line(made, cookies).split("\t"), strict=True))
+    made = replace(made, site=replace(SITE, logs_cookies=cookies))
+    return dict(zip(FIELDS, line(made).split("\t"), strict=True))
 
 
 def test_a_line_has_thirty_three_fields_in_their_order():
@@ -33,7 +36,7 @@ def test_a_line_has_thirty_three_fields_in_their_order():
         ("Content-Range", "bytes 0-9/100"),
         ("Content-Length", "10"),
     ]
-    assert line(record(Answer(206, headers, b"", "Hit")), False).split("\t") == [
+    assert line(record(Answer(206, headers, b"", "Hit"))).split("\t") == [
         "2019-12-04", "20:21:02", "NRT57-P2", "1045", "198.51.100.10", "GET", "d111111abcdef8.cloudfront.net",
         "/a%2520b", "206", "https://e.test/", "curl/8%20(x)", "c=d%20e", "-", "Hit", "id==", "www.example.com", "https",
         "120", "0.013", "-", "TLSv1.3", "TLS_AES_128_GCM_SHA256", "Hit", "HTTP/2.0", "-", "-", "46532", "0.004", "Hit",
@@ -76,3 +79,10 @@ def test_files_are_named_by_their_hour():
     assert object_key("E1", "", hour, "aB3") == "E1.2019-12-04-20.aB3.gz"
     assert object_key("E1", "logs", hour, "x") == "logs/E1.2019-12-04-20.x.gz"
     assert object_key("E1", "logs/", hour, "x") == "logs/E1.2019-12-04-20.x.gz"
+
+
+def test_the_log_of_a_staging_distribution_names_its_primary():
+    staging = replace(record(Answer(200)), site=replace(SITE, primary=("E1", "d1.cloudfront.net")))
+    assert line(staging).split("\t")[-2:] == ["E1", "d1.cloudfront.net"]
+    fields = file([], staging=True).decode().splitlines()[1]
+    assert fields.endswith(" sc-range-end primary-distribution-id primary-distribution-dns-name")
