@@ -36,6 +36,7 @@ from kunren.services.acm.api import AcmApi
 from kunren.services.acm.controllers import CertificateController
 from kunren.services.acm.material import certificate_state
 from kunren.services.acm.revocation import RevocationStatus
+from kunren.services.arc_zonal_shift.controllers import ZonalShiftService
 from kunren.services.cloudfront.checks import distributions_with
 from kunren.services.cloudfront.service import CloudFrontService
 from kunren.services.ec2.api import Ec2Api
@@ -165,6 +166,7 @@ class App:
             store, clock, self.ca, self._cnames, in_use_by=certificate_users, caa=self._caa_records
         )
         self.acme = AcmeController(store, clock, entropy, self.ca, self._cnames, call=self._call, caa=self._caa_records)
+        self.zonal_shifts = ZonalShiftService(store, clock, entropy, spec, self._call)
         self.fis = FisService(
             store, clock, entropy, spec, ec2=self.ec2, call=self._call, felt=self.faults.settled
         )  # fmt: skip
@@ -204,6 +206,7 @@ class App:
             "globalaccelerator": self.globalaccelerator,
             "lambda": self.functions.api,
             "fis": self.fis.api,
+            "arc-zonal-shift": self.zonal_shifts.api,
         }
         self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
         self.fallback.before["logs"] = all_of(
@@ -267,6 +270,7 @@ class App:
             ("cloudfront", self.cloudfront.run()),
             ("lambda", self.functions.run()),
             ("fis", self.fis.run()),
+            ("arc-zonal-shift", self.zonal_shifts.run()),
         ):
             self._run(name, running)
         self._stopping.push_async_callback(self._end_tasks)
@@ -399,6 +403,7 @@ class App:
             "cloudfront": self.cloudfront.status(),
             "lambda": self.functions.status(),
             "fis": self.fis.status(),
+            "arc-zonal-shift": self.zonal_shifts.status(),
             "moto": self.fallback.status(),
         }
 

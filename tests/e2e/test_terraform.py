@@ -395,7 +395,7 @@ def experiments(case: Case) -> None:
     assert configuration.apply(duration="PT2M")["template"] == made["template"]
     id = running(made)
     case.until(lambda: state(id, "recover") == "completed", "the end", 60)
-    configuration.adopt("aws_fis_experiment_template.cut")
+    configuration.adopt("aws_fis_experiment_template.cut", "aws_cloudwatch_log_group.fis")
     configuration.destroy()
     assert fis.list_experiment_templates()["experimentTemplates"] == []
     configuration.apply(planned=False)

@@ -31,6 +31,7 @@ from kunren.dataplane.flows.control import FlowControl, FlowWorld
 from kunren.dataplane.health.prober import Sockets
 from kunren.services.acm.material import certificate_material
 from kunren.services.acm.model import Certificate
+from kunren.services.arc_zonal_shift.model import Autoshift, Configuration, ZonalShift
 from kunren.services.ec2.model import Entrance, InterfaceStatus
 from kunren.services.elbv2.anomaly_watch import AnomalyWatch
 from kunren.services.elbv2.arns import balancer_of
@@ -38,6 +39,7 @@ from kunren.services.elbv2.associations import group_users, groups_with_balancer
 from kunren.services.elbv2.dataplane import network, targets
 from kunren.services.elbv2.dataplane.balancer import Environment, is_live, reached_groups, resources, typical
 from kunren.services.elbv2.dataplane.failover import in_dns, serves
+from kunren.services.elbv2.dataplane.standing import given_out
 from kunren.services.elbv2.dataplane.weights import next_step
 from kunren.services.elbv2.endings import EndingController
 from kunren.services.elbv2.logs.delivery import LogDelivery, Subscribe
@@ -47,6 +49,7 @@ from kunren.services.elbv2.model import (
     Listener,
     LoadBalancer,
     LoadBalancerStatus,
+    NodeCutOff,
     Rule,
     TargetAnomaly,
     TargetGroup,
@@ -69,6 +72,10 @@ _KINDS = frozenset(
         TargetGroup,
         TargetHealth,
         TargetAnomaly,
+        NodeCutOff,
+        ZonalShift,
+        Autoshift,
+        Configuration,
         InterfaceStatus,
         Entrance,
         Certificate,
@@ -250,8 +257,8 @@ def name_records(
 ) -> NameRecords:
     """What the load balancer's DNS name answers: public addresses of an internet-facing one, private ones otherwise."""
     public = balancer.scheme == "internet-facing"
-    given_out = in_dns(snapshot, groups, tuple(live))
-    addresses = tuple(node.public_ip if public else node.private_ip for node in given_out)
+    standing = in_dns(snapshot, groups, given_out(snapshot, balancer, tuple(live)))
+    addresses = tuple(node.public_ip if public else node.private_ip for node in standing)
     healthy = is_healthy(snapshot, balancer, groups)
     return NameRecords(a=tuple(each for each in addresses if each), ttl=60, healthy=healthy)
 
@@ -279,7 +286,18 @@ def concerned(snapshot: Snapshot, key: Key) -> Iterable[str]:
         return [_work(key.account, key.region, arn, group) for arn in users]
     elif key.kind in (TrustStore.kind, TrustStoreRevocation.kind):
         arns = trust_store_users(snapshot, key.id.partition("|")[0])
-    elif key.kind == InterfaceStatus.kind:
+    elif key.kind == ZonalShift.kind:
+        shift = snapshot.by_key(key)
+        arns = [shift.resource] if isinstance(shift, ZonalShift) else ()
+    elif key.kind == Configuration.kind:
+        arns = (key.id,)
+    elif key.kind == Autoshift.kind:
+        return [
+            _work(each.account, each.region, each.id)
+            for each in snapshot.every(LoadBalancer)
+            if each.region == key.region and each.attributes.get("zonal_shift.config.enabled") == "true"
+        ]
+    elif key.kind in (InterfaceStatus.kind, NodeCutOff.kind):
         arns = [
             each.id
             for each in snapshot.list(LoadBalancer, key.account, key.region)

@@ -138,6 +138,16 @@ class TargetHealth(Resource, frozen=True, kw_only=True):
     since: float = 0.0  # AWS time at which the state became what it is
 
 
+class NodeCutOff(Resource, frozen=True, kw_only=True):
+    """Observed by probes, kept in memory: nothing that this node (by its interface) probes answers, and others' probes
+    of the same targets get through. No row: the node is well, or nobody can tell."""
+
+    kind: ClassVar[str] = "elbv2.node-cut-off"
+    durable: ClassVar[bool] = False
+
+    since: float  # AWS time
+
+
 class TargetAnomaly(Resource, frozen=True, kw_only=True):
     """Observed by what Envoy counted, kept in memory; the id is as TargetHealth's. No row: nothing unusual was seen."""
 
@@ -205,6 +215,7 @@ KINDS: tuple[type[Resource], ...] = (
     Rule,
     TargetGroup,
     TargetHealth,
+    NodeCutOff,
     TrustStore,
     TrustStoreRevocation,
     TargetAnomaly,

@@ -26,6 +26,7 @@ from kunren.services.elbv2.model import (
     AvailabilityZone,
     Listener,
     LoadBalancer,
+    NodeCutOff,
     Rule,
     Target,
     TargetGroup,
@@ -111,7 +112,10 @@ class HealthController:
             return
         self._told(key, group, outcome)
         views = self._views.setdefault(key[:6], {})
-        views[key[6]] = judged(views.get(key[6], Seen()), outcome, group.health_check)
+        view = views.get(key[6], Seen())
+        views[key[6]] = judged(view, outcome, group.health_check)
+        if views[key[6]].state != view.state:
+            self._judge_nodes(account, region, views)
         seen = combined(views.values())
         snapshot, now = self._store.snapshot(), self._clock.now()
         before = snapshot.get(TargetHealth, account, region, _health_id(key))
@@ -121,6 +125,19 @@ class HealthController:
         if before != row:
             with self._store.write() as tx:
                 tx.put(row)
+
+    def _judge_nodes(self, account: str, region: str, nodes: Iterable[str]) -> None:
+        """Note which of the nodes are cut off: all they probe is out of their reach, and not out of others'."""
+        for node in nodes:
+            own = [views for views in self._views.values() if node in views]
+            dead = all(views[node].state == "unhealthy" for views in own)
+            alive = any(seen.state == "healthy" for views in own for seen in views.values())
+            with self._store.write() as tx:
+                before = tx.get(NodeCutOff, account, region, node)
+                if dead and alive and before is None:
+                    tx.put(NodeCutOff(account=account, region=region, id=node, since=self._clock.now()))
+                elif before is not None and not (dead and alive):
+                    tx.delete(before)
 
 
 def _health_id(key: ProbeKey) -> str:

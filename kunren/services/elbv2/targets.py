@@ -191,6 +191,24 @@ def described(group: TargetGroup, target: Target, shown: Mapping[str, Any]) -> d
     return whole
 
 
+_OVERRIDES = {
+    "zonal_shift_active": (
+        "AdministrativeOverride.ZonalShiftActive",
+        "Zonal shift is currently active on target, traffic is shifted away from its Availability Zone",
+    ),
+    "zonal_shift_delegated_to_dns": (
+        "AdministrativeOverride.ZonalShiftDelegatedToDns",
+        "Zonal shift is currently active, but is delegated to DNS since cross-zone load balancing is off",
+    ),
+}
+
+
+def override(state: str) -> dict[str, str]:
+    """AdministrativeOverride of a target in a zone that traffic is shifted away from."""
+    reason, description = _OVERRIDES[state]
+    return {"State": state, "Reason": reason, "Description": description}
+
+
 def anomaly(group: TargetGroup, observed: TargetAnomaly | None) -> dict[str, str]:
     """AnomalyDetection of one target."""
     if observed is None:

@@ -82,6 +82,19 @@ ACTIONS: Mapping[str, Action] = {
     each.id: each
     for each in (
         Action(
+            "aws:arc:start-zonal-autoshift",
+            "Shift traffic of load balancers away from an Availability Zone.",
+            {
+                "duration": _DURATION,
+                "availabilityZoneIdentifier": Parameter("The zone, by name or id.", True),
+                "managedResourceTypes": Parameter("Types of resources: ALB, NLB.", True, _among(*BALANCERS)),
+                "zonalAutoshiftStatus": Parameter(
+                    "Which resources by their zonal autoshift.", False, _one_of("ENABLED", "DISABLED", "ANY")
+                ),
+            },
+            {"ManagedResources": "aws:arc:zonal-shift-managed-resource"},
+        ),
+        Action(
             "aws:cloudwatch:assert-alarm-state",
             "Assert that the given CloudWatch alarms are in the expected state.",
             {
@@ -163,7 +176,6 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
 }  # fmt: skip
 
 _ABSENT = {
-    "arc": "start-zonal-autoshift",
     "directconnect": "virtual-interface-disconnect",
     "dsql": "cluster-connection-failure",
     "dynamodb": "global-table-pause-replication",

@@ -15,6 +15,7 @@ from kunren.services.fis.injected import ApiErrors, InvocationFaults
 from kunren.services.fis.model import RESOURCES
 from kunren.services.fis.network import Connectivity, Effect, Endpoints, Routes
 from kunren.services.fis.records import Records
+from kunren.services.fis.shifting import ZonalAutoshift
 from kunren.services.fis.targets import Resolver
 from kunren.world.spec import WorldSpec
 
@@ -40,6 +41,7 @@ class FisService:
         self.invocations = InvocationFaults(store, entropy)
         self.records = Records(clock, call)
         effects: dict[str, Effect] = {
+            "aws:arc:start-zonal-autoshift": ZonalAutoshift(store, clock, entropy),
             "aws:network:disrupt-connectivity": Connectivity(store, ec2, spec),
             "aws:network:disrupt-vpc-endpoint": Endpoints(store, ec2, spec),
             "aws:network:route-table-disrupt-cross-region-connectivity": Routes(store, ec2, spec),

@@ -18,6 +18,7 @@ from kunren.dataplane.anycast import port_map
 from kunren.dataplane.anycast.ruleset import ruleset, table_name
 from kunren.dataplane.dns.zones import NameRecords
 from kunren.dataplane.health.prober import Check, Outcome, Prober, Sockets
+from kunren.services.arc_zonal_shift.model import AWS
 from kunren.services.ec2.model import Entrance
 from kunren.services.globalaccelerator import endpoints, entrances
 from kunren.services.globalaccelerator.dataplane import edge_listeners, ports_in_vpcs
@@ -38,7 +39,7 @@ NAME_TTL_S = 300
 PROBE_TIMEOUT_S = 5.0
 SOURCES_WAIT_S = 5.0
 _OWN = frozenset(each.kind for each in (Accelerator, Listener, EndpointGroup, CustomGroup, EndpointHealth))
-_CONCERNING = ("elbv2.", "ec2.elastic-ip", "ec2.interface-status", "ec2.entrance")
+_CONCERNING = ("elbv2.", "arc-zonal-shift.", "ec2.elastic-ip", "ec2.interface-status", "ec2.entrance")
 
 
 class AcceleratorWorld(Sockets, Protocol):
@@ -244,7 +245,7 @@ def _concerned(snapshot: Snapshot, key: Key) -> Iterable[str]:
         f"{group.account}|{group.accelerator_arn}"
         for group in snapshot.every(EndpointGroup)
         if group.group_region == key.region
-        and any(endpoints.owner(group, each) == key.account for each in group.endpoints)
+        and any(key.account in (AWS, endpoints.owner(group, each)) for each in group.endpoints)
     }
 
 

@@ -15,6 +15,7 @@ from kunren.services.ec2.errors import InstanceNotFound
 from kunren.services.ec2.model import ElasticIp, Entrance, InterfaceStatus, NetworkInterface, Vpc
 from kunren.services.elbv2.controllers import is_healthy
 from kunren.services.elbv2.dataplane.balancer import is_live, reached_groups
+from kunren.services.elbv2.dataplane.standing import given_out
 from kunren.services.elbv2.model import Listener as BalancerListener
 from kunren.services.elbv2.model import LoadBalancer, LoadBalancerStatus
 from kunren.services.globalaccelerator.errors import InvalidArgumentException, NotHere
@@ -164,7 +165,8 @@ def addresses(snapshot: Snapshot, group: EndpointGroup, endpoint: Endpoint) -> l
     balancer = snapshot.get(LoadBalancer, account, region, endpoint.id)
     if balancer is None:
         return []
-    return [node.public_ip for node in balancer.zones if node.public_ip and is_live(snapshot, balancer, node)]
+    nodes = [node for node in balancer.zones if node.public_ip and is_live(snapshot, balancer, node)]
+    return [node.public_ip for node in given_out(snapshot, balancer, nodes) if node.public_ip]
 
 
 def _entrance(snapshot: Snapshot, interface: NetworkInterface) -> list[str]:

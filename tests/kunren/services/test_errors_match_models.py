@@ -33,12 +33,12 @@ def service_names() -> list[str]:
     """Those of AWS's; faults are Kunren's own."""
     known = Session().get_available_services()
     found = (each.name for each in pkgutil.iter_modules(services.__path__) if each.ispkg)
-    return sorted(each for each in found if each.rstrip("_") in known)
+    return sorted(each for each in found if each.rstrip("_").replace("_", "-") in known)
 
 
 @cache
 def model(name: str) -> ServiceModel:
-    return Session().get_service_model(name.rstrip("_"))
+    return Session().get_service_model(name.rstrip("_").replace("_", "-"))
 
 
 def declared(name: str) -> dict[str, int]:

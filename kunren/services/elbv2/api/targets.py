@@ -11,10 +11,12 @@ from kunren.services.ec2.model import Vpc
 from kunren.services.elbv2 import arns, errors, targets
 from kunren.services.elbv2.api.base import Api, Params, Result, View, find_group
 from kunren.services.elbv2.associations import group_users, groups_of, listeners_of, rules_of_balancer
+from kunren.services.elbv2.dataplane.standing import shifted_zone
+from kunren.services.elbv2.dataplane.targets import keeps_zones
 from kunren.services.elbv2.draining import settled
 from kunren.services.elbv2.forwarding import check_target_count
 from kunren.services.elbv2.model import LoadBalancer, Target, TargetAnomaly, TargetGroup, TargetHealth, target_health_id
-from kunren.services.elbv2.network_attributes import QUIC, is_network, unhealthy_until
+from kunren.services.elbv2.network_attributes import QUIC, crosses_zones, is_network, unhealthy_until
 
 
 class TargetsApi(Api):
@@ -167,4 +169,19 @@ def _description(view: View, group: TargetGroup, asked: Target, balancers: list[
         until = unhealthy_until(group, observed.since)
         if until is not None and now < until:
             shown["State"] = "unhealthy.draining"
-    return targets.described(group, target or asked, shown)
+    described = targets.described(group, target or asked, shown)
+    if "AdministrativeOverride" in described and (found := _override(view, group, target or asked, balancers)):
+        described["AdministrativeOverride"] = found
+    return described
+
+
+def _override(view: View, group: TargetGroup, target: Target, balancers: list[LoadBalancer]) -> Result | None:
+    """AdministrativeOverride of a target whose zone traffic is shifted away from."""
+    for balancer in balancers:
+        away = shifted_zone(view, balancer)
+        if away is None or target.availability_zone in ("all", None, ""):
+            continue
+        if target.availability_zone == away:
+            crosses = crosses_zones(balancer, group) if is_network(group) else not keeps_zones(group)
+            return targets.override("zonal_shift_active" if crosses else "zonal_shift_delegated_to_dns")
+    return None

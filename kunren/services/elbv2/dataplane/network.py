@@ -34,6 +34,7 @@ from kunren.services.elbv2.dataplane import targets
 from kunren.services.elbv2.dataplane.balancer import Environment, Translation, listener_secrets, node_place, short_name
 from kunren.services.elbv2.dataplane.listening import Place
 from kunren.services.elbv2.dataplane.security import cipher_filters, tls
+from kunren.services.elbv2.dataplane.standing import given_out, zone_without_traffic
 from kunren.services.elbv2.model import AvailabilityZone, Listener, LoadBalancer, TargetGroup
 from kunren.services.elbv2.network_attributes import (
     DATAGRAMS,
@@ -187,11 +188,15 @@ def places(
     """Where a node in that zone finds the group's targets: address, port, whether it serves, whether it drains."""
     crosses = crosses_zones(balancer, group)
     reached = {node.zone_name for node in balancer.zones} if crosses else {zone}
+    away = None
+    if crosses:
+        homes = [each[2] for target in group.targets for each in targets.addresses_of(snapshot, group, target)]
+        away = zone_without_traffic(snapshot, group, homes)
     found = []
     for target in group.targets:
         healthy = targets.is_serving(snapshot, group, target)
         for address, port, home in targets.addresses_of(snapshot, group, target):
-            if home in ("all", None) or home in reached:
+            if home in ("all", None) or (home in reached and home != away):
                 found.append((address, port, healthy, target.draining_since is not None))
     return found
 
@@ -228,7 +233,8 @@ def answering(snapshot: Snapshot, balancer: LoadBalancer, zones: Sequence[Availa
                 return False
         return True
 
-    return [zone for zone in zones if healthy(zone)] or list(zones)
+    standing = given_out(snapshot, balancer, zones)
+    return [zone for zone in standing if healthy(zone)] or list(standing)
 
 
 def near(snapshot: Snapshot, balancer: LoadBalancer, zones: Sequence[AvailabilityZone]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from kunren.dataplane.envoy.resources import Endpoint, Fragment, eds_cluster
 from kunren.services.ec2.model import NetworkInterface, Subnet
 from kunren.services.elbv2.attributes import TARGET_GROUP, value
 from kunren.services.elbv2.dataplane.listening import Place
+from kunren.services.elbv2.dataplane.standing import zone_without_traffic
 from kunren.services.elbv2.dataplane.weights import weighs, weight
 from kunren.services.elbv2.model import LoadBalancer, Target, TargetGroup, TargetHealth, target_health_id
 
@@ -86,12 +87,16 @@ def endpoints(
         if address is not None and (zone is None or zone_of(snapshot, group, target) in (zone, "all", None)):
             found.append((target, address, port))
     well = serving(snapshot, group)
-    active = [target for target, _, _ in found if target.draining_since is None]
+    away = _zone_without_traffic(snapshot, group, [target for target, _, _ in found])
+    shifted = [target for target, _, _ in found if away is not None and zone_of(snapshot, group, target) == away]
+    active = [target for target, _, _ in found if target.draining_since is None and target not in shifted]
     opens = sum((each.id, each.port) in well for each in active) < wanted_healthy(group, len(active))
     made: dict[tuple[str, int], Endpoint] = {}
     for target, address, port in found:
         if target.draining_since is not None:
             health = "DRAINING"
+        elif target in shifted:
+            health = "UNHEALTHY"
         else:
             health = "HEALTHY" if opens or (target.id, target.port) in well else "UNHEALTHY"
         # One address twice (once draining, once registered under another id) is one endpoint, and may serve.
@@ -100,6 +105,13 @@ def endpoints(
             share = weight(snapshot, group, target, now) if weighed else 1
             made[address, port] = Endpoint(address, port, health, share)
     return tuple(made[key] for key in sorted(made))
+
+
+def _zone_without_traffic(snapshot: Snapshot, group: TargetGroup, found: Sequence[Target]) -> str | None:
+    """The zone that traffic is shifted away from, where that is not left to DNS."""
+    if keeps_zones(group) or group.target_type == "lambda":
+        return None
+    return zone_without_traffic(snapshot, group, (zone_of(snapshot, group, each) for each in found))
 
 
 def is_serving(snapshot: Snapshot, group: TargetGroup, target: Target) -> bool:
