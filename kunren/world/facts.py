@@ -48,8 +48,8 @@ class Resolver(msgspec.Struct, frozen=True, tag_field="kind", tag="resolver"):
 
 
 class Ruleset(msgspec.Struct, frozen=True, tag_field="kind", tag="ruleset"):
-    """One nft table of the namespace, whole: a new text replaces the old one in one transaction. `family` is nft's: ip
-    or ip6."""
+    """One nft table of the namespace, whole: a new text replaces the old one in one transaction. `family` is nft's: ip,
+    ip6 or bridge."""
 
     namespace: str
     text: str

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Network, collapse_addresses, ip_network
+from types import MappingProxyType
 
-from kunren.world import nft
+from kunren.world import handed_on, nft
 from kunren.world.acl import Border, acl_chains
 from kunren.world.network import Entrance, Firewall, FirewallRule, NodeAddress
 
@@ -57,13 +58,14 @@ def vpc_rules(
     served: Sequence[str] = (),
     blocked: frozenset[str] = frozenset(),
     entrances: Sequence[Entrance] = (),
+    flow_marks: Mapping[str, int] = MappingProxyType({}),
 ) -> str:
     """The table of a VPC's namespace: translation at the uplink, network ACLs at the subnets' borders, and the security
     groups of load balancer nodes. `service_routes` are the ways of subnets (block) to AWS's own addresses (block): what
     takes one leaves under the VPC's own address of the uplink, which leads back here alone. `served` are the devices by
     which endpoints to load balancers come, whose groups have been asked about the client itself by then. `blocked` are
     private addresses whose public ones carry nothing. `entrances` are where accelerators' flows come in: translated as
-    public addresses are, but nothing leaves by them of its own."""
+    public addresses are, but nothing leaves by them of its own. `flow_marks` are the subnets' (`layout.flow_mark`)."""
     arriving = {**public, **{each.address: each.private for each in entrances if each.private}}
     parts = acl_chains(borders, resolver, arriving, FLOW_MARK)
     to_services = [f'oifname "{UPLINK}" ip saddr {subnet} ip daddr {service}' for subnet, service in service_routes]
@@ -89,6 +91,7 @@ def vpc_rules(
         answers_marked = [f"ct direction reply {entered} {mark}"]
         parts.append(nft.chain("entered", "filter", "prerouting", "mangle + 20", "accept", answers_marked))
         parts.append(nft.chain("entered_here", "filter", "input", "mangle", "accept", [f"{entered} {mark}"]))
+    parts.append(handed_on.marking_chain(nodes, flow_marks))
     leaving = [f"{way} masquerade" for way in to_services]
     leaving += [f'oifname "{UPLINK}" snat to ip saddr map @leaving'] if public else []
     if leaving:
@@ -116,8 +119,8 @@ def vpc_rules(
         *(f'iifname "{UPLINK}" ct state new {line}' for line in _dispatch("daddr", "in", nodes, arriving)),
     ]
     parts.append(nft.chain("addressed", "filter", "prerouting", "mangle", "accept", addressed))
-    handed_on = [f"ct state new ct status & dnat == dnat {line}" for line in _dispatch_original(nodes, arriving)]
-    forwarded = [*only_translated, *may_leave, *handed_on]
+    passed_on = [f"ct state new ct status & dnat == dnat {line}" for line in _dispatch_original(nodes, arriving)]
+    forwarded = [*only_translated, *may_leave, *passed_on]
     parts.append(nft.chain("forward", "filter", "forward", "filter", "accept", forwarded))
     inward = [*by_endpoints, *only_translated, *_dispatch("daddr", "in", nodes)]
     parts.append(nft.chain("input", "filter", "input", "filter", "accept", inward))
@@ -151,7 +154,9 @@ def _rules(firewall: Firewall, inward: bool) -> list[str]:
     side = "saddr" if inward else "daddr"
     lines: dict[str, None] = {}
     for rule in firewall.ingress if inward else firewall.egress:
-        if rule.entered and inward and rule.cidrs and (what := _what(rule)) is not None:
+        if rule.macs and inward and (what := _what(rule)) is not None:
+            lines[nft.line(f"ether saddr {nft.among(rule.macs)}", what, "accept")] = None
+        elif rule.entered and inward and rule.cidrs and (what := _what(rule)) is not None:
             lines[nft.line(f"ct original ip daddr {nft.among(rule.cidrs)}", what, "accept")] = None
         elif not rule.entered and (what := _what(rule)) is not None and (peers := _peers(rule.cidrs, side)) is not None:
             lines[" ".join(part for part in (peers, what, "accept") if part)] = None

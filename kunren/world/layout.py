@@ -39,6 +39,7 @@ from kunren.world.firewall import (
     workload_rules,
 )
 from kunren.world.flow_counts import observers, table_text
+from kunren.world.handed_on import bridge_rules
 from kunren.world.interface import (
     INTERNET,
     TRANSIT,
@@ -218,8 +219,10 @@ def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = Mappi
                 [device_name("j", each.id) for each in network.served],
                 network.blocked,
                 network.entrances,
+                {each.id: flow_mark(each.cidr) for each in network.subnets},
             ),
         ),
+        *bridge_rules(namespace, network.nodes),
         Veth(router, device, namespace, UPLINK),
         Address(router, device, f"{outer}/31"),
         Address(namespace, UPLINK, f"{inner}/31"),

@@ -15,7 +15,8 @@ class FirewallRule:
 
     For tcp and udp the ports are a range; for icmp they are type and code (-1: any); otherwise they mean nothing.
     `cidrs` are the peers; security groups and prefix lists are resolved to addresses before they come here. `entered`:
-    the peers are whoever comes by one of these entrances (`Entrance`).
+    the peers are whoever comes by one of these entrances (`Entrance`), or what was sent to one of these load balancer
+    nodes. `macs`: the peers are what nodes with these MAC addresses hand on (`handed_on.py`).
     """
 
     protocol: str
@@ -23,6 +24,7 @@ class FirewallRule:
     to_port: int
     cidrs: tuple[str, ...]
     entered: bool = False
+    macs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +80,14 @@ class SubnetNetwork:
 
 @dataclass(frozen=True, slots=True)
 class NodeAddress:
-    """An address on a subnet that a load balancer node answers on: it lives in the VPC's namespace itself."""
+    """An address on a subnet that a load balancer node answers on: it lives in the VPC's namespace itself. `mac` where
+    targets are to know what it hands on."""
 
     id: str
     subnet_id: str
     address: str
     firewall: Firewall = Firewall()
+    mac: str = ""
 
 
 @dataclass(frozen=True, slots=True)

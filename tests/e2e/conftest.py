@@ -327,10 +327,11 @@ class Front:
         )
 
     def target(
-        self, name: str, zone: int = 0, *ports: int, secure: tuple[int, Path] | None = None, address: str = ""
-    ) -> Any:
-        """`secure` is a port with TLS, and the file of its certificate and key."""
-        where = ("--subnet", self.subnets[zone], "--security-group", self.open)
+        self, name: str, zone: int = 0, *ports: int, secure: tuple[int, Path] | None = None, address: str = "",
+        group: str = "",
+    ) -> Any:  # fmt: skip
+        """`secure` is a port with TLS, and the file of its certificate and key; `group` its security group."""
+        where = ("--subnet", self.subnets[zone], "--security-group", group or self.open)
         where += ("--address", address) if address else ()
         given = [*map(str, ports or (() if secure else (80,))), *([f"{secure[0]}={secure[1]}"] if secure else [])]
         made = self.programs(self.kunren, "flow_target.py", name, *given, where=where)

@@ -167,6 +167,44 @@ def test_an_internal_balancer_with_chosen_addresses_and_groups_preserves_address
     front.until(lambda: client.ask(address, timeout=0.3) == "TimeoutError", "the group to keep the client out")
 
 
+def test_a_targets_group_that_names_the_balancers_lets_in_what_it_hands_on(front):
+    guard, other = front.security_group("balancer", "0.0.0.0/0"), front.security_group("other", "0.0.0.0/0")
+    only = front.ec2.create_security_group(GroupName="target", Description="target", VpcId=front.vpc)["GroupId"]
+    allowed = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": guard}]}
+    front.ec2.authorize_security_group_ingress(GroupId=only, IpPermissions=[allowed])
+    one = front.target("one", 0, 80, 53, group=only)
+    balancer = front.balancer(Subnets=front.subnets[:1], SecurityGroups=[guard])
+    stranger = front.balancer("stranger", Subnets=front.subnets[:1], SecurityGroups=[other])
+    keeps = {"preserve_client_ip__enabled": "true"}
+    flows = front.group(one, attributes=keeps)
+    datagrams = front.group(one, Protocol="UDP", Port=53, HealthCheckPort="80")
+    foreign = front.group(one, attributes=keeps)
+    certificate, key = self_signed("flows.example")
+    arn = front.acm.import_certificate(Certificate=certificate, PrivateKey=key)["CertificateArn"]
+    front.listen(balancer, flows)
+    front.listen(balancer, flows, 443, Protocol="TLS", Certificates=[{"CertificateArn": arn}])
+    front.listen(balancer, datagrams, 53, Protocol="UDP")
+    front.listen(stranger, foreign)
+    front.wait_for(flows, "healthy")
+    front.wait_for(datagrams, "healthy")
+    for each in (balancer, stranger):
+        front.wait_active(each)
+    client, name = front.client(), balancer["DNSName"]
+    front.until(lambda: front.addresses(name) and front.addresses(stranger["DNSName"]), "the names")
+    own = client.tell(address=True)["said"]
+    assert client.ask(name) == ["one", own]
+    assert client.ask(name, 443, tls=[]) == ["one", own]
+    assert client.tell(datagrams=[name, 53], times=3)["said"] == [["one", own]] * 3
+    kept, _ = client.keep(name)
+    assert client.repeats(kept) is True
+    assert client.ask(stranger["DNSName"], timeout=0.5) == "TimeoutError", "another load balancer is kept out"
+    inside = front.client("--subnet", front.subnets[1], "--security-group", front.open)
+    assert inside.ask(one.address, timeout=0.5) == "TimeoutError", "others are kept out"
+    assert inside.ask(name)[0] == "one"
+    front.ec2.revoke_security_group_ingress(GroupId=only, IpPermissions=[allowed])
+    front.until(lambda: client.ask(name, timeout=0.5) == "TimeoutError", "nobody let in any more")
+
+
 def test_tls_ends_at_the_balancer_with_its_certificate_and_alpn_policy(front):
     one, balancer = front.target("one"), front.balancer(Subnets=front.subnets[:1])
     certificate, key = self_signed("flows.example")

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from kunren.dataplane.flows.ruleset import node_mark, ruleset, table_name
+from kunren.dataplane.flows.ruleset import ruleset, table_name
 from kunren.dataplane.flows.table import FlowNode, FlowTable
+from kunren.world.handed_on import node_mark
 from kunren.world.interface import Process, ProcessSpec
 from kunren.world.layout import flow_mark
 from kunren.world.network import vpc_namespace

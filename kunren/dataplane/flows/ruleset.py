@@ -22,9 +22,9 @@ from math import gcd, log
 
 from kunren.dataplane.flows.table import FlowListener, FlowNode, FlowTable, FlowTarget
 from kunren.world.firewall import LOCAL_FLOW_MARK, UPLINK
+from kunren.world.handed_on import node_mark
 from kunren.world.layout import LINKS, flow_mark
 
-_NODE_MARK = 0x4000_0000
 _WORD = 0xFFFF_FFFF
 _SLOTS_PER_TARGET = 32
 _SLOTS_MAX = 4096
@@ -36,11 +36,6 @@ _OF_NO_FLOW = "tcp flags & (fin | syn | rst | ack) != syn"
 def table_name(owner: str) -> str:
     """The name of an owner's table."""
     return f"flows_{blake2b(owner.encode(), digest_size=8).hexdigest()}"
-
-
-def node_mark(interface_id: str) -> int:
-    """The mark of a node's flows."""
-    return _NODE_MARK | int.from_bytes(blake2b(interface_id.encode(), digest_size=4).digest()) >> 2
 
 
 def ruleset(owner: str, table: FlowTable) -> str:

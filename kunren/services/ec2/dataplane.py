@@ -86,10 +86,14 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
     leaving = nat_addresses.leaving(snapshot, vpc)
     firewalls: dict[tuple[str, ...], Firewall] = {}
 
+    balancers = _balancers(interfaces, groups)
+
     def guard(interface: NetworkInterface) -> Firewall:
-        if interface.groups not in firewalls:
-            firewalls[interface.groups] = firewall(interface, groups, members, lists, entered)
-        found = firewalls[interface.groups]
+        way = "" if interface in balancers else "entered" if interface.attachment == "node" else "macs"
+        if (way, *interface.groups) not in firewalls:
+            made = firewall(interface, groups, members, lists, entered)
+            firewalls[way, *interface.groups] = _with_handed_on(made, interface, groups, balancers, way)
+        found = firewalls[way, *interface.groups]
         return replace(found, ingress=()) if interface.attachment == "function" else found
 
     return VpcNetwork(
@@ -101,7 +105,7 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
             for each in subnets
         ),
         nodes=tuple(
-            NodeAddress(each.id, each.subnet_id, each.private_ip, guard(each))
+            NodeAddress(each.id, each.subnet_id, each.private_ip, guard(each), each.mac if each in balancers else "")
             for each in interfaces
             if each.attachment == "node"
         ),
@@ -238,6 +242,36 @@ def firewall(
         ),
         egress=_merged((each for each in rules if each.egress), members, lists),
     )
+
+
+def _balancers(interfaces: Iterable[NetworkInterface], groups: Mapping[str, SecurityGroup]) -> list[NetworkInterface]:
+    """The nodes of Network Load Balancers whose groups some group names as a peer."""
+    named = {rule.group_id for each in groups.values() for rule in each.rules if not rule.egress}
+    nodes = (each for each in interfaces if each.interface_type == "network_load_balancer")
+    return [each for each in nodes if named.intersection(each.groups)]
+
+
+def _with_handed_on(
+    found: Firewall,
+    interface: NetworkInterface,
+    groups: Mapping[str, SecurityGroup],
+    balancers: Iterable[NetworkInterface],
+    way: str,
+) -> Firewall:
+    """The firewall, with what Network Load Balancers hand on to an interface whose groups name the load balancer's, and
+    that sees the client's address. `way` says how it is known: by "macs" on a subnet, by the address that was "entered"
+    in the VPC's own namespace, or not at all ("")."""
+    rules = [rule for each in interface.groups if each in groups for rule in groups[each].rules if not rule.egress]
+    more = []
+    for rule in rules:
+        nodes = [each for each in balancers if rule.group_id in each.groups]
+        if not nodes or not way:
+            continue
+        addresses = sorted({each for node in nodes for each in (node.private_ip, node.public_ip) if each})
+        macs = tuple(sorted(each.mac for each in nodes))
+        by = (tuple(addresses), True, ()) if way == "entered" else ((), False, macs)
+        more.append(FirewallRule(rule.protocol, rule.from_port, rule.to_port, *by))
+    return replace(found, ingress=(*found.ingress, *more))
 
 
 def _merged(

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kunren.dataplane.flows.ruleset import hashed_slots, jhash, node_mark, ruleset, weighted_slots
+from kunren.dataplane.flows.ruleset import hashed_slots, jhash, ruleset, weighted_slots
 from kunren.dataplane.flows.table import FlowListener, FlowNode, FlowTable, FlowTarget
+from kunren.world.handed_on import node_mark
 
 TARGETS = st.lists(st.integers(1, 250), min_size=1, max_size=12, unique=True).map(
     lambda numbers: [FlowTarget(f"10.0.0.{number}", 80) for number in numbers]

@@ -78,6 +78,26 @@ def test_a_peer_that_is_a_group_becomes_the_addresses_of_its_members(net):
     assert firewall.egress == (FirewallRule("-1", -1, -1, ("0.0.0.0/0",)),)
 
 
+def test_what_a_network_load_balancer_hands_on_is_known_to_groups_that_name_its_own(net):
+    front, back = net.ec2.group(net.vpc, "front"), net.ec2.group(net.vpc, "back")
+    nlb = net.attach("node", (front,), interface_type="network_load_balancer", public=True)
+    net.attach("workload", (back,))
+    assert net.network().nodes[0].mac == "", "no group names the balancer's"
+    rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": front}]}
+    for group in (back, front):
+        net.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+    alb = net.attach("node", (back,))
+    network = net.network()
+    by_address = FirewallRule("tcp", 80, 80, (f"{nlb.private_ip}/32",))
+    handed_on = FirewallRule("tcp", 80, 80, (), macs=(nlb.mac,))
+    assert network.workloads[0].firewall.ingress == (by_address, handed_on)
+    nodes = {each.id: each for each in network.nodes}
+    addressed = FirewallRule("tcp", 80, 80, tuple(sorted((nlb.private_ip, nlb.public_ip))), entered=True)
+    assert nodes[alb.id].firewall.ingress == (by_address, addressed) and nodes[alb.id].mac == ""
+    assert nodes[nlb.id].firewall.ingress == (by_address,), "not itself: anybody could enter"
+    assert nodes[nlb.id].mac == nlb.mac
+
+
 def test_a_firewall_is_the_union_of_the_groups(net):
     one, two = net.ec2.group(net.vpc, "one"), net.ec2.group(net.vpc, "two")
     http = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80}
