@@ -8,7 +8,7 @@ workloads and NAT gateways.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
@@ -104,11 +104,7 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
             SubnetNetwork(each.id, each.cidr, each.availability_zone, routes.get(each.id, ()), acls.get(each.id))
             for each in subnets
         ),
-        nodes=tuple(
-            NodeAddress(each.id, each.subnet_id, each.private_ip, guard(each), each.mac if each in balancers else "")
-            for each in interfaces
-            if each.attachment == "node"
-        ),
+        nodes=_nodes(interfaces, guard, balancers),
         workloads=tuple(
             Workload(
                 each.id,
@@ -241,6 +237,18 @@ def firewall(
             ),
         ),
         egress=_merged((each for each in rules if each.egress), members, lists),
+    )
+
+
+def _nodes(
+    interfaces: Iterable[NetworkInterface],
+    guard: Callable[[NetworkInterface], Firewall],
+    balancers: Sequence[NetworkInterface],
+) -> tuple[NodeAddress, ...]:
+    return tuple(
+        NodeAddress(each.id, each.subnet_id, each.private_ip, guard(each), each.mac if each in balancers else "")
+        for each in interfaces
+        if each.attachment == "node"
     )
 
 
