@@ -219,6 +219,8 @@ class App:
         acme = AcmeServer(self.store, clock, self.entropy)
         self.gateway.fault_hook = self.fis.api_errors.hook
         self.gateway.fronts += [self.functions.urls, self.functions.downloads, PublicKeys(self.login), statuses, acme]
+        self.functions.urls.distribution_asking = self.cloudfront.distribution_asking
+        self.gateway.guards["s3"] = self.cloudfront.buckets.guard
         self.inside = Inside(self.gateway, self.fallback)
         self.endpoints = EndpointController(self.store, clock, self.world, self.gateway, self.dns)
         self.flow_logs = FlowLogDelivery(self.store, clock, self.entropy, self.world, self.vpcs.network, self._call)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import NamedTuple, Protocol
 
 
@@ -26,6 +26,7 @@ class FrontRequest(NamedTuple):
     body: bytes
     source_ip: str
     signed: Signed | None
+    secure: bool = False
 
 
 class FrontAnswer(NamedTuple):
@@ -34,6 +35,12 @@ class FrontAnswer(NamedTuple):
     status: int
     headers: list[tuple[str, str]]
     body: bytes | AsyncIterator[bytes] = b""
+
+
+Forward = Callable[[str | None], Awaitable[FrontAnswer]]
+"""`forward(account)` has the request answered: as it came (None), or as one that this account signed."""
+Guard = Callable[[str, Mapping[str, str], FrontRequest, Forward], Awaitable[FrontAnswer]]
+"""`guard(operation, labels of the path, request, forward)` answers in front of a service that is not ours."""
 
 
 class Front(Protocol):

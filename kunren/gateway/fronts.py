@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+import msgspec
+
 from kunren.core.errors import AwsError
 from kunren.core.fronts import Front, FrontRequest, Signed
 from kunren.gateway.http import HttpRequest, HttpResponse
 from kunren.wire.sigv4 import account_of, parse_credential
 
 log = logging.getLogger(__name__)
+_OTHERS = frozenset({"authorization", "x-amz-security-token", "x-amz-source-arn", "x-amz-source-account"})
 Handle = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
 
 
@@ -30,6 +33,16 @@ def with_fronts(handle: Handle, fronts: Sequence[Front]) -> Handle:
 
 async def _ask(front: Front, request: HttpRequest, host: str) -> HttpResponse:
     try:
+        answer = await front.answer(front_request(request, host))
+    except Exception:
+        log.exception("a request for %s could not be answered", host)
+        return HttpResponse(500, [("Content-Type", "application/json")], b'{"Message":"Internal Server Error"}')
+    return HttpResponse(answer.status, answer.headers, answer.body)
+
+
+def front_request(request: HttpRequest, host: str) -> FrontRequest:
+    """A request as fronts and guards see it; one whose signature can't be read counts as unsigned."""
+    try:
         credential = parse_credential(request.headers, request.query)
     except AwsError:
         credential = None
@@ -37,21 +50,22 @@ async def _ask(front: Front, request: HttpRequest, host: str) -> HttpResponse:
     if credential is not None:
         account = account_of(credential.access_key)
         signed = Signed(credential.access_key, account, credential.region, credential.service)
-    name = host.partition(":")[0].lower()
-    try:
-        answer = await front.answer(
-            FrontRequest(
-                request.method,
-                name,
-                request.path,
-                request.query,
-                request.headers,
-                request.body,
-                request.source_ip,
-                signed,
-            )
-        )
-    except Exception:
-        log.exception("a request for %s could not be answered", host)
-        return HttpResponse(500, [("Content-Type", "application/json")], b'{"Message":"Internal Server Error"}')
-    return HttpResponse(answer.status, answer.headers, answer.body)
+    return FrontRequest(
+        request.method,
+        host.partition(":")[0].lower(),
+        request.path,
+        request.query,
+        request.headers,
+        request.body,
+        request.source_ip,
+        signed,
+        request.secure,
+    )
+
+
+def signed_by(request: HttpRequest, account: str, service: str) -> HttpRequest:
+    """The request as that account would send it."""
+    kept = {name: value for name, value in request.headers.items() if name not in _OTHERS}
+    scope = f"{account}/20260101/us-east-1/{service}/aws4_request"
+    text = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
+    return msgspec.structs.replace(request, headers={**kept, "authorization": text})

@@ -18,9 +18,9 @@ from kunren.core.clock import Clock
 from kunren.core.context import DEFAULT_ACCOUNT, DEFAULT_REGION, RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError, NotImplementedByKunren, WireError
-from kunren.core.fronts import Front
+from kunren.core.fronts import Front, FrontAnswer, Guard
 from kunren.gateway.chain import FALLBACK, NOBODY, OURS, Call, Chain, Told
-from kunren.gateway.fronts import with_fronts
+from kunren.gateway.fronts import front_request, signed_by, with_fronts
 from kunren.gateway.http import HttpRequest, HttpResponse
 from kunren.gateway.links.dispatch import DispatchTable
 from kunren.gateway.server import HttpServer
@@ -79,6 +79,7 @@ class Gateway:
         self.codecs = Codecs(self.catalog)
         self.table = DispatchTable(self.catalog, services)
         self.fronts: list[Front] = []
+        self.guards: dict[str, Guard] = {}  # by service of the fallback's
         self.fault_hook: FaultHook | None = None
         self._settings = settings
         self._store = store
@@ -300,7 +301,20 @@ class Gateway:
 
     async def _ask_fallback(self, call: Call) -> None:
         assert call.route is not None and self._fallback is not None
-        call.response = await self._fallback.handle(call.route.service, call.route.operation, call.request)
+        route, request, fallback = call.route, call.request, self._fallback
+        guard = self.guards.get(route.service)
+        if guard is None:
+            call.response = await fallback.handle(route.service, route.operation, request)
+            return
+
+        async def forward(account: str | None) -> FrontAnswer:
+            asked = request if account is None else signed_by(request, account, route.service)
+            answer = await fallback.handle(route.service, route.operation, asked)
+            return FrontAnswer(answer.status, answer.headers, answer.body)
+
+        told = front_request(request, request.headers.get("host", ""))
+        answer = await guard(route.operation, route.labels, told, forward)
+        call.response = HttpResponse(answer.status, answer.headers, answer.body)
 
     def _serialize(self, call: Call) -> None:
         if call.response is None:

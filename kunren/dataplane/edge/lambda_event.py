@@ -237,4 +237,5 @@ def _origin_of(kind: str, given: dict[str, Any], before: Origin) -> Origin:
         read_timeout_s=float(given.get("readTimeout") or before.read_timeout_s),
         keepalive_s=float(given.get("keepaliveTimeout") or before.keepalive_s),
         is_s3=kind == "s3",
+        access=before.access if given["domainName"] == before.domain else None,
     )

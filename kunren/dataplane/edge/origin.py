@@ -18,7 +18,9 @@ from typing import Any, NamedTuple, Protocol, cast
 import httptools
 
 from kunren.core.clock import Clock
+from kunren.core.sigv4 import Credential
 from kunren.dataplane.edge.message import Answer, Headers
+from kunren.dataplane.edge.origin_signing import signed
 from kunren.dataplane.edge.site import Origin
 from kunren.world.interface import NoSuchNamespace, edge_namespace
 
@@ -57,11 +59,15 @@ class _Line(NamedTuple):
 class Origins:
     """Connections to origins, by edge location."""
 
-    def __init__(self, sockets: Sockets, resolve: Resolve, clock: Clock, trust: Path) -> None:
+    def __init__(
+        self, sockets: Sockets, resolve: Resolve, clock: Clock, trust: Path, credential: Credential | None = None
+    ) -> None:
+        """`credential` is what requests are signed with, where an origin wants them signed."""
         self._sockets = sockets
         self._resolve = resolve
         self._clock = clock
         self._trust = trust
+        self._credential = credential
         self._context: ssl.SSLContext | None = None
         self._kept: dict[_Line, deque[_Exchange]] = {}
 
@@ -69,6 +75,8 @@ class Origins:
         self, edge: str, origin: Origin, secure: bool, method: str, target: str, headers: Headers, body: bytes
     ) -> Answer:
         """One request. The answer's body is still on its way. Raises Unreachable."""
+        if origin.access is not None and self._credential is not None:
+            headers = signed(self._credential, origin.access, method, target, headers, self._clock.wall())
         port = origin.https_port if secure else origin.http_port
         host = next((value for name, value in headers if name.lower() == "host"), origin.domain)
         line = _Line(edge, origin.domain, port, host.partition(":")[0] if secure else None)

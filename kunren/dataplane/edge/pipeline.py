@@ -118,7 +118,7 @@ class Pipeline:
         request.note("behaviour", behaviour)
         refusal = viewer.refused(site, behaviour, request)
         if refusal is None:
-            refusal = viewer.unauthorized(behaviour, request, self._clock.now())
+            refusal = viewer.unauthorized(behaviour, request, self._clock.wall())
         if refusal is not None:
             request.note("refused", refusal)
             if refusal.status in site.errors:

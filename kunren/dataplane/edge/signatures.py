@@ -1,6 +1,7 @@
 """Signed URLs and signed cookies: whether a request may see what it asks for. Pure.
 
-Developer Guide, "Use signed URLs", "Use signed cookies" and the pages on canned and custom policies.
+Developer Guide, "Use signed URLs", "Use signed cookies" and the pages on canned and custom policies. Times
+are real ones, as with every signature: whoever signs does it by a clock of his own.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Refusal(NamedTuple):
 
 
 class _Policy(NamedTuple):
-    """What was signed, and what it says. Times are AWS seconds; `resource` None is every URL."""
+    """What was signed, and what it says. `resource` None is every URL."""
 
     signed: bytes
     resource: str | None

@@ -109,6 +109,18 @@ class Behaviour:
 
 
 @dataclass(frozen=True, slots=True)
+class OriginAccess:
+    """How requests to an origin are signed: for a service in a region, in the name of `source_arn`. `gives_way`: the
+    viewer's own Authorization goes before."""
+
+    service: str  # s3 | lambda
+    region: str
+    source_arn: str
+    source_account: str
+    gives_way: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     id: str
     domain: str
@@ -122,6 +134,7 @@ class Origin:
     read_timeout_s: float
     keepalive_s: float
     is_s3: bool = False
+    access: OriginAccess | None = None
 
 
 @dataclass(frozen=True, slots=True)

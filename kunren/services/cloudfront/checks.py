@@ -34,6 +34,7 @@ from kunren.services.cloudfront.errors import (
     TrustedKeyGroupDoesNotExist,
 )
 from kunren.services.cloudfront.model import Distribution, Function, KeyGroup
+from kunren.services.cloudfront.origin_access.rules import check_access
 from kunren.services.cloudfront.policies import cache_policy, origin_request_policy, response_headers_policy
 from kunren.services.lambda_.model import PublishedVersion
 
@@ -70,6 +71,8 @@ def check(view: View, account: str, config: dict[str, Any], own_id: str | None) 
     """Raises what is wrong with a completed configuration; `own_id` is that of the distribution that changes."""
     _check_what_is_not_here(config)
     targets = _check_origins(config)
+    for each in items(config["Origins"]):
+        check_access(view, account, each)
     behaviours = behaviours_of(config)
     if len(behaviours) - 1 > BEHAVIOURS_MAX:
         raise TooManyCacheBehaviors
@@ -139,10 +142,8 @@ def _check_origins(config: dict[str, Any]) -> set[str]:
 
 def _check_origin_is_plain(origin: dict[str, Any]) -> None:
     """What an origin may have on AWS, and nothing here would act upon."""
-    custom, s3 = origin.get("CustomOriginConfig") or {}, origin.get("S3OriginConfig") or {}
+    custom = origin.get("CustomOriginConfig") or {}
     for given, what in (
-        (origin.get("OriginAccessControlId"), "origin access controls: leave OriginAccessControlId out"),
-        (s3.get("OriginAccessIdentity"), "origin access identities: pass an empty OriginAccessIdentity"),
         (origin["OriginShield"].get("Enabled"), "Origin Shield: leave it disabled"),
         (origin.get("ResponseCompletionTimeout"), "response completion timeouts: leave ResponseCompletionTimeout out"),
         (custom.get("OriginMtlsConfig"), "mutual TLS with origins: leave OriginMtlsConfig out"),

@@ -211,6 +211,66 @@ class ResourceInUse(_Fixed):
     text = "Cannot delete this resource because it is in use."
 
 
+class NoSuchOriginAccessControl(_Fixed):
+    code, status = "NoSuchOriginAccessControl", 404
+    text = "The origin access control does not exist."
+
+
+class OriginAccessControlAlreadyExists(_Fixed):
+    code, status = "OriginAccessControlAlreadyExists", 409
+    text = "An origin access control with the specified parameters already exists."
+
+
+class OriginAccessControlInUse(_Fixed):
+    code, status = "OriginAccessControlInUse", 409
+    text = "Cannot delete the origin access control because it's in use by one or more distributions."
+
+
+class TooManyOriginAccessControls(_Fixed):
+    code = "TooManyOriginAccessControls"
+    text = "The number of origin access controls in your AWS account exceeds the maximum allowed."
+
+
+class InvalidOriginAccessControl(_Fixed):
+    code = "InvalidOriginAccessControl"
+    text = "The origin access control is not valid."
+
+
+class InvalidDomainNameForOriginAccessControl(_Fixed):
+    code = "InvalidDomainNameForOriginAccessControl"
+    text = "An origin access control is associated with an origin whose domain name is not supported."
+
+
+class IllegalOriginAccessConfiguration(_Fixed):
+    code = "IllegalOriginAccessConfiguration"
+    text = "An origin cannot contain both an origin access control (OAC) and an origin access identity (OAI)."
+
+
+class NoSuchCloudFrontOriginAccessIdentity(_Fixed):
+    code, status = "NoSuchCloudFrontOriginAccessIdentity", 404
+    text = "The specified origin access identity does not exist."
+
+
+class CloudFrontOriginAccessIdentityAlreadyExists(_Fixed):
+    code, status = "CloudFrontOriginAccessIdentityAlreadyExists", 409
+    text = "The caller reference that you are using to create an origin access identity is associated with another one."
+
+
+class CloudFrontOriginAccessIdentityInUse(_Fixed):
+    code, status = "CloudFrontOriginAccessIdentityInUse", 409
+    text = "The Origin Access Identity specified is already in use."
+
+
+class TooManyCloudFrontOriginAccessIdentities(_Fixed):
+    code = "TooManyCloudFrontOriginAccessIdentities"
+    text = "Processing your request would cause you to exceed the maximum number of origin access identities allowed."
+
+
+class InvalidOriginAccessIdentity(_Fixed):
+    code = "InvalidOriginAccessIdentity"
+    text = "The origin access identity is not valid or doesn't exist."
+
+
 class EntityNotFound(_Fixed):
     code, status = "EntityNotFound", 404
     text = "The entity was not found."

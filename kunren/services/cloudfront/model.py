@@ -3,6 +3,7 @@ wire's shape, completed with AWS's defaults. Times are AWS's, seconds since 1970
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, ClassVar
 
 import msgspec
@@ -107,6 +108,29 @@ class KeyGroup(Resource, frozen=True, kw_only=True):
     etag: str
     created_time: float
     modified_time: float
+
+
+class OriginAccessControl(Resource, frozen=True, kw_only=True):
+    kind: ClassVar[str] = "cloudfront.origin-access-control"
+
+    config: dict[str, Any]
+    etag: str
+    created_time: float
+    modified_time: float
+
+
+class OriginAccessIdentity(Resource, frozen=True, kw_only=True):
+    kind: ClassVar[str] = "cloudfront.origin-access-identity"
+
+    config: dict[str, Any]
+    etag: str
+    created_time: float
+    modified_time: float
+
+    @property
+    def canonical_user(self) -> str:
+        """S3's name for it, always the same for the same identity."""
+        return hashlib.sha384(f"{self.account}/{self.id}".encode()).hexdigest()
 
 
 class Invalidation(Resource, frozen=True, kw_only=True):

@@ -12,6 +12,8 @@ from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
+from kunren.core.fronts import FrontRequest
+from kunren.core.sigv4 import Credential
 from kunren.dataplane.edge.origin import Origins
 from kunren.dataplane.edge.pipeline import Pipeline
 from kunren.dataplane.edge.server import EdgeServer
@@ -21,6 +23,8 @@ from kunren.services.cloudfront.controllers import DistributionControllers
 from kunren.services.cloudfront.key_values.api import KeyValueStoreApi
 from kunren.services.cloudfront.key_values.controllers import KeyValueController
 from kunren.services.cloudfront.logs.delivery import LogDelivery
+from kunren.services.cloudfront.origin_access.buckets import Buckets
+from kunren.services.cloudfront.origin_access.principal import principal
 from kunren.services.cloudfront.whereabouts import whereabouts
 from kunren.settings import Settings
 from kunren.world.addresses import edge_address
@@ -45,11 +49,15 @@ class CloudFrontService:
     ) -> None:
         self._ca = ca
         self._call = call
+        self._credential = Credential("ASIA" + entropy.upper(16), entropy.hex(40), entropy.hex(64))
+        self.buckets = Buckets(store, entropy, call, self._credential)
         self.api = CloudFrontApi(store, clock, entropy, call)
         self.key_values_api = KeyValueStoreApi(store, clock, entropy)
         self._key_values = KeyValueController(store, clock)
         edges = {each.name: edge_address(index) for index, each in enumerate(world.spec.places)}
-        origins = Origins(world, lambda name, place: resolve(name, edges[place]), clock, ca.bundle_path)
+        origins = Origins(
+            world, lambda name, place: resolve(name, edges[place]), clock, ca.bundle_path, self._credential
+        )
         pipeline = Pipeline(clock, entropy, origins, self._invoke, self._key_values.stores)
         self._logs = LogDelivery(store, clock, entropy, call)
         places = whereabouts(world.spec.places)
@@ -57,6 +65,12 @@ class CloudFrontService:
         self._controllers = DistributionControllers(
             store, clock, world, envoy, dns, pipeline, self._issue, str(self.edge.socket_path)
         )
+
+    def distribution_asking(self, request: FrontRequest) -> tuple[str, str] | None:
+        """The ARN and account of the distribution for which the edge signed a request; None for anybody else's.
+        Raises BadSignature."""
+        found = principal(self._credential, request)
+        return (found.arn, found.account) if found is not None else None
 
     async def start(self) -> None:
         await self.edge.start()

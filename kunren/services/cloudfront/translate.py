@@ -14,6 +14,7 @@ from kunren.dataplane.edge.site import (
     HeaderRule,
     LambdaReference,
     Origin,
+    OriginAccess,
     OriginGroup,
     Parameters,
     ResponseHeaders,
@@ -24,6 +25,7 @@ from kunren.dataplane.edge.site import (
 from kunren.services.cloudfront.checks import items
 from kunren.services.cloudfront.continuous import primary_of, split
 from kunren.services.cloudfront.model import Distribution, Function, Invalidation, KeyGroup, PublicKey
+from kunren.services.cloudfront.origin_access.rules import access_of
 from kunren.services.cloudfront.policies import cache_policy, origin_request_policy, response_headers_policy
 
 INVALIDATIONS_MAX = 1000
@@ -42,7 +44,9 @@ def site(snapshot: Snapshot, distribution: Distribution) -> Site:
         domain_name=distribution.domain_name,
         names=(distribution.domain_name, *(each.lower() for each in items(config["Aliases"]))),
         behaviours=tuple(_behaviour(snapshot, distribution.account, each) for each in behaviours),
-        origins={each["Id"]: _origin(each) for each in items(config["Origins"])},
+        origins={
+            each["Id"]: _origin(each, access_of(snapshot, distribution, each)) for each in items(config["Origins"])
+        },
         groups={each["Id"]: _group(each) for each in items(config["OriginGroups"])},
         errors={each["ErrorCode"]: _error(each) for each in items(config["CustomErrorResponses"])},
         default_root=config["DefaultRootObject"],
@@ -72,7 +76,7 @@ def _geography(given: Mapping[str, Any]) -> Selection:
     return Selection(how, frozenset(items(given)))
 
 
-def _origin(given: Mapping[str, Any]) -> Origin:
+def _origin(given: Mapping[str, Any], access: OriginAccess | None) -> Origin:
     custom = given.get("CustomOriginConfig") or {}
     s3 = given.get("S3OriginConfig")
     return Origin(
@@ -88,6 +92,7 @@ def _origin(given: Mapping[str, Any]) -> Origin:
         read_timeout_s=float(custom.get("OriginReadTimeout", 30)),
         keepalive_s=float(custom.get("OriginKeepaliveTimeout", 5)),
         is_s3=s3 is not None,
+        access=access,
     )
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kunren.control.store import Snapshot
+from kunren.core.policies import Asker, allowed
 from kunren.services.lambda_.errors import InvalidParameterValueException, ResourceNotFoundException
 from kunren.services.lambda_.lookup import find, find_function
 from kunren.services.lambda_.names import split_arn
-from kunren.services.lambda_.statements import Asker, allowed
 
 ELB = "elasticloadbalancing.amazonaws.com"
+CLOUDFRONT = "cloudfront.amazonaws.com"
 INVOKE = "lambda:InvokeFunction"
 INVOKE_URL = "lambda:InvokeFunctionUrl"
 POLICY_BYTES_MAX = 20_480
@@ -74,6 +75,13 @@ def service_may_invoke(
     """Whether a service, acting for that resource of that account, may invoke the function."""
     known = {"aws:sourcearn": source_arn, "aws:sourceaccount": source_account, "aws:principalservicename": service}
     return allowed(statements, Asker(service=service), INVOKE, known)
+
+
+def distribution_may_ask(statements: Iterable[Mapping[str, Any]], auth: str, arn: str, account: str) -> bool:
+    """Whether CloudFront may ask a function URL with that auth type for that distribution."""
+    known = {"aws:sourcearn": arn, "aws:sourceaccount": account, "aws:principalservicename": CLOUDFRONT}
+    told = {**known, "lambda:functionurlauthtype": auth, "lambda:invokedviafunctionurl": "true"}
+    return allowed(statements, Asker(service=CLOUDFRONT), INVOKE_URL, told)
 
 
 def url_may_be_invoked(statements: Iterable[Mapping[str, Any]], auth: str, caller: str | None, owner: str) -> bool:

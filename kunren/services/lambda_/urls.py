@@ -6,9 +6,10 @@ buffered or passed on while it is written, as the URL's invoke mode says.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from kunren.control.store import Key, Store
@@ -16,12 +17,13 @@ from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.core.fronts import FrontAnswer, FrontRequest
+from kunren.core.sigv4 import BadSignature
 from kunren.dataplane.runtime.streams import HTTP_INTEGRATION, ResponseStream
 from kunren.services.lambda_.invoker import Invoker
 from kunren.services.lambda_.lookup import find_function
 from kunren.services.lambda_.model import FunctionUrl
 from kunren.services.lambda_.names import FunctionName
-from kunren.services.lambda_.policy import url_may_be_invoked
+from kunren.services.lambda_.policy import distribution_may_ask, url_may_be_invoked
 from kunren.services.lambda_.url_cors import is_preflight, preflight_headers, response_headers
 from kunren.services.lambda_.url_event import (
     Answer,
@@ -37,6 +39,10 @@ log = logging.getLogger(__name__)
 REQUEST_BYTES_MAX = 6_291_456
 _MARK = ".lambda-url."
 _JSON = ("Content-Type", "application/json")
+_MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
+    "and signing method. Consult the service documentation for details."
+)
 _BROKEN = FrontAnswer(502, [_JSON], b"Internal Server Error")
 
 
@@ -48,6 +54,8 @@ class FunctionUrls:
         self._invoker = invoker
         self._clock = clock
         self._entropy = entropy
+        self.distribution_asking: Callable[[FrontRequest], tuple[str, str] | None] = lambda request: None
+        """Says of a request whether CloudFront signed it: the distribution's ARN and account. Raises BadSignature."""
         self._keys: dict[str, Key] = {each.host: each.key for each in store.snapshot().every(FunctionUrl)}
         store.subscribe(self._changed, wants=lambda kind: kind == FunctionUrl.kind)
 
@@ -81,7 +89,12 @@ class FunctionUrls:
             if (refused := _unsigned(url, request)) is not None:
                 return refused
             caller = request.signed.account if request.signed is not None and url.auth == "AWS_IAM" else None
-            if not url_may_be_invoked(statements, url.auth, caller, url.account):
+            asking = self._distribution(url, request)
+            if asking is not None:
+                caller, may = None, distribution_may_ask(statements, url.auth, *asking)
+            else:
+                may = url_may_be_invoked(statements, url.auth, caller, url.account)
+            if not may:
                 return _refusal(403, "AccessDeniedException", "Forbidden")
             if len(request.body) > REQUEST_BYTES_MAX:
                 text = f"Request must be smaller than {REQUEST_BYTES_MAX} bytes for the InvokeFunction operation"
@@ -90,6 +103,8 @@ class FunctionUrls:
             event = self._event(request, caller, request_id, trace_id)
             stream, _ = await self._invoker.invoke_streaming(name, event, request_id=request_id, trace_id=trace_id)
             return await (_streamed(stream) if url.mode == "RESPONSE_STREAM" else _buffered(stream))
+        except BadSignature:
+            return _refusal(403, "InvalidSignatureException", _MISMATCH)
         except InvalidAnswer as error:
             log.info("the answer of %s is no HTTP response: %s", name.qualified_arn, error)
             return _BROKEN
@@ -97,6 +112,14 @@ class FunctionUrls:
             if error.status >= 500:
                 return _BROKEN
             return _refusal(error.status, error.code, error.message)
+
+    def _distribution(self, url: FunctionUrl, request: FrontRequest) -> tuple[str, str] | None:
+        """The distribution that CloudFront asks for, where it does. Raises BadSignature."""
+        asking = self.distribution_asking(request) if url.auth == "AWS_IAM" else None
+        told = request.headers.get("x-amz-content-sha256", "")
+        if asking is not None and told != hashlib.sha256(request.body).hexdigest():
+            raise BadSignature
+        return asking
 
     def _event(self, request: FrontRequest, caller: str | None, request_id: str, trace_id: str) -> bytes:
         iam: dict[str, Any] | None = None

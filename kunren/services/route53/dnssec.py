@@ -16,9 +16,9 @@ import msgspec
 from kunren.core.arn import parse_arn
 from kunren.core.calling import CallService
 from kunren.core.errors import AwsError
+from kunren.core.policies import Asker, allowed
 from kunren.dataplane.dns import names, signing
 from kunren.dataplane.dns.zones import DNSKEY, DS, NS, Records, RRset, Zones
-from kunren.services.lambda_.statements import Asker, allowed
 from kunren.services.route53.dnssec_errors import InvalidKMSArn
 from kunren.services.route53.model import HostedZone, KeySigningKey, ZoneSigning
 

@@ -241,11 +241,12 @@ def test_the_api_checks_versions_names_and_certificates(kunren, account, deliver
         "InconsistentQuantities", 400,
     )  # fmt: skip
     controlled = {**config["Origins"]["Items"][0], "OriginAccessControlId": "E2QWRUHAPOMQZL"}
-    for nothing in ({"WebACLId": "x"}, {"Origins": {"Quantity": 1, "Items": [controlled]}}):
-        wanted = {**config, **nothing}
-        assert refused(api.update_distribution, Id=delivered.id, IfMatch=etag, DistributionConfig=wanted) == (
-            "NotImplemented", 501,
-        )  # fmt: skip
+    for wrong, error in (
+        ({"WebACLId": "x"}, ("NotImplemented", 501)),
+        ({"Origins": {"Quantity": 1, "Items": [controlled]}}, ("InvalidOriginAccessControl", 400)),
+    ):
+        wanted = {**config, **wrong}
+        assert refused(api.update_distribution, Id=delivered.id, IfMatch=etag, DistributionConfig=wanted) == error
     other = {**config, "CallerReference": "1", "Comment": "other"}
     assert refused(api.create_distribution, DistributionConfig=other) == ("DistributionAlreadyExists", 409)
     assert refused(api.delete_distribution, Id=delivered.id, IfMatch=etag) == ("DistributionNotDisabled", 409)

@@ -9,10 +9,11 @@ from kunren.services.cloudfront.api.functions import Functions
 from kunren.services.cloudfront.api.invalidations import Invalidations
 from kunren.services.cloudfront.api.key_value_stores import KeyValueStores
 from kunren.services.cloudfront.api.keys import Keys
+from kunren.services.cloudfront.api.origin_access import OriginAccess
 from kunren.services.cloudfront.api.policies import Policies
 
 
-class CloudFrontApi(KeyValueStores, Keys, ContinuousDeployment, Policies, Functions, Invalidations):
+class CloudFrontApi(KeyValueStores, Keys, OriginAccess, ContinuousDeployment, Policies, Functions, Invalidations):
     """Handlers of cloudfront."""
 
     service: ClassVar[str] = "cloudfront"

@@ -23,6 +23,8 @@ from kunren.services.cloudfront.model import (
     Function,
     Invalidation,
     KeyGroup,
+    OriginAccessControl,
+    OriginAccessIdentity,
     OriginRequestPolicy,
     PublicKey,
     ResponseHeadersPolicy,
@@ -51,6 +53,8 @@ class Base:
             Invalidation,
             PublicKey,
             KeyGroup,
+            OriginAccessControl,
+            OriginAccessIdentity,
         )
 
     def _new_id(self) -> str:

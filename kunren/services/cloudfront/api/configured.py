@@ -13,9 +13,9 @@ from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.services.cloudfront import errors
 from kunren.services.cloudfront.api.base import API, Base, Reader, matched, page
-from kunren.services.cloudfront.model import KeyGroup, PublicKey
+from kunren.services.cloudfront.model import KeyGroup, OriginAccessControl, OriginAccessIdentity, PublicKey
 
-Configured: TypeAlias = PublicKey | KeyGroup
+Configured: TypeAlias = PublicKey | KeyGroup | OriginAccessControl | OriginAccessIdentity
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 import pytest
 
+from kunren.core.policies import Asker, allowed
 from kunren.services.lambda_.errors import InvalidParameterValueException
-from kunren.services.lambda_.statements import Asker, allowed, check_statements
+from kunren.services.lambda_.statements import check_statements
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
 INVOKE = "lambda:InvokeFunction"

@@ -1,0 +1,96 @@
+"""AWS's signature version 4: making one over a request, and checking it. Pure.
+
+IAM user guide, "Create a signed AWS API request". What a request says of itself is read in `wire/sigv4.py`; nobody
+checks the signatures of users, whose secrets nobody knows. This is for AWS's own services, which act for others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import quote, unquote
+
+EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
+UNSIGNED = "UNSIGNED-PAYLOAD"
+_ALGORITHM = "AWS4-HMAC-SHA256"
+_AUTHORIZATION = re.compile(
+    r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/]+)/(?P<date>\d{8})/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request, ?"
+    r"SignedHeaders=(?P<names>[^,]+), ?Signature=(?P<signature>[0-9a-f]{64})"
+)
+
+
+class BadSignature(Exception):
+    """A request says that a credential signed it, and that is not so, or it was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a service of AWS signs with. `token` comes along in X-Amz-Security-Token."""
+
+    access_key: str
+    secret: str
+    token: str
+
+    def authorization(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], *, region: str, service: str, now: float
+    ) -> str:
+        """The Authorization header over all of `headers` (names in lower case); X-Amz-Date (of `now`) and
+        X-Amz-Content-SHA256 are among them."""
+        names = ";".join(sorted(headers))
+        canonical = canonical_request(method, path, query, headers, names, service=service)
+        scope = f"{amz_date(now)[:8]}/{region}/{service}/aws4_request"
+        signature = self._signature(canonical, headers["x-amz-date"], scope)
+        return f"{_ALGORITHM} Credential={self.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
+
+    def signed(self, headers: Mapping[str, str]) -> bool:
+        """Whether a request says that it is signed with this credential."""
+        return f"Credential={self.access_key}/" in headers.get("authorization", "")
+
+    def verifies(self, method: str, path: str, query: str, headers: Mapping[str, str]) -> bool:
+        """Whether the request is signed with this credential as it says, the names of AWS's own headers included."""
+        found = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
+        if found is None or found["key"] != self.access_key or headers.get("x-amz-security-token") != self.token:
+            return False
+        names = found["names"].split(";")
+        if {"host", "x-amz-date", *(each for each in headers if each.startswith("x-amz-"))} - set(names):
+            return False
+        if not set(names) <= set(headers):
+            return False
+        canonical = canonical_request(method, path, query, headers, found["names"], service=found["service"])
+        scope = f"{found['date']}/{found['region']}/{found['service']}/aws4_request"
+        return hmac.compare_digest(self._signature(canonical, headers["x-amz-date"], scope), found["signature"])
+
+    def _signature(self, canonical: str, date: str, scope: str) -> str:
+        key = f"AWS4{self.secret}".encode()
+        for part in scope.split("/"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        signed = "\n".join((_ALGORITHM, date, scope, hashlib.sha256(canonical.encode()).hexdigest()))
+        return hmac.new(key, signed.encode(), "sha256").hexdigest()
+
+
+def canonical_request(
+    method: str, path: str, query: str, headers: Mapping[str, str], names: str, *, service: str
+) -> str:
+    """`names` are those of the signed headers, joined by semicolons. All services but S3 encode the path twice."""
+    uri = path if service == "s3" else quote(path, safe="/-_.~")
+    listed = "".join(f"{name}:{' '.join(headers[name].split())}\n" for name in names.split(";"))
+    payload = headers.get("x-amz-content-sha256", EMPTY_SHA256)
+    return "\n".join((method, uri, _canonical_query(query), listed, names, payload))
+
+
+def amz_date(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _canonical_query(query: str) -> str:
+    pairs = (each.partition("=") for each in query.split("&") if each)
+    encoded = sorted((_encoded(name), _encoded(value)) for name, _, value in pairs)
+    return "&".join(f"{name}={value}" for name, value in encoded)
+
+
+def _encoded(text: str) -> str:
+    return quote(unquote(text), safe="-_.~")
