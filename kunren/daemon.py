@@ -123,11 +123,27 @@ async def _serve(settings: Settings, arguments: list[str], started: float, repor
         loop.add_signal_handler(number, app.ending.set)
     try:
         await app.start()
+        await _heal_unfinished(settings, app.gateway.port)
         _favour_answers()
         report(readiness(app, time.monotonic() - started))
         await app.run()
     finally:
         await app.stop()
+
+
+async def _heal_unfinished(settings: Settings, port: int) -> None:
+    """Have taken back what drills broke that ended with an earlier daemon; by a program of its own, from outside."""
+    if any((settings.state_dir / "unfinished-drills").glob("*.json")):
+        command = [
+            sys.executable,
+            "-m",
+            "kunren.drills.unfinished",
+            str(settings.state_dir),
+            f"http://127.0.0.1:{port}",
+        ]
+        healing = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
+        if await healing.wait() != 0:
+            log.error("an unfinished drill could not be healed: see above")
 
 
 def _favour_answers() -> None:

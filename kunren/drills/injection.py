@@ -10,17 +10,23 @@ from kunren.drills.document import filled
 from kunren.drills.failures import DrillFailed
 from kunren.drills.model import Fault
 from kunren.drills.programs import Programs
+from kunren.drills.unfinished import OVER, Unfinished, stop_experiment
 from kunren.management.client import NotRunning, Refused
 
-OVER = ("completed", "stopped", "failed", "cancelled")
+LOOK_EVERY_NS = 200_000_000
 Undo = Callable[[], None]
 
 
 class Injector:
     """`inject` a fault; `heal` it, or all that still are. Nothing is healed twice."""
 
-    def __init__(self, access: Access, programs: Programs, values: Mapping[str, Any], owner: str) -> None:
+    def __init__(
+        self, access: Access, programs: Programs, values: Mapping[str, Any], owner: str,
+        unfinished: Unfinished,
+    ) -> None:  # fmt: skip
         self._access, self._programs, self._values, self._owner = access, programs, values, owner
+        self._unfinished = unfinished
+        self._looked_ns = 0
         self._undo: dict[str, Undo] = {}
         self._experiments: dict[str, tuple[Any, str]] = {}
 
@@ -66,9 +72,12 @@ class Injector:
                 failed.append(str(error))
         return failed
 
-    def healed_by_themselves(self) -> list[str]:
+    def healed_by_themselves(self, now_ns: int) -> list[str]:
         """Experiments that are over: they have healed what they broke."""
-        over = []
+        over: list[str] = []
+        if not self._experiments or now_ns - self._looked_ns < LOOK_EVERY_NS:
+            return over
+        self._looked_ns = now_ns
         for name, (client, experiment) in list(self._experiments.items()):
             state = client.get_experiment(id=experiment)["experiment"]["state"]
             if state["status"] == "failed":
@@ -102,10 +111,10 @@ class Injector:
         made = fis.create_experiment_template(**template)["experimentTemplate"]["id"]
         started = fis.start_experiment(experimentTemplateId=made)["experiment"]["id"]
         self._experiments[fault.name] = (fis, started)
+        self._unfinished.experiment(started, fault.region)
 
         def stop() -> None:
-            if fis.get_experiment(id=started)["experiment"]["state"]["status"] not in OVER:
-                fis.stop_experiment(id=started)
+            stop_experiment(fis, started)
             fis.delete_experiment_template(id=made)
 
         return stop

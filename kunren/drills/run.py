@@ -80,7 +80,7 @@ def speed_problem(drill: Drill, speed: float) -> tuple[str, bool]:
             f"{target_s:g} s: ask for at most {max(target_s, 1.0) / 4 / gap_s:.0f}, or raise the rate.",
             True,
         )
-    silent = [each.name for each in drill.faults if each.kind == "break" and not each.remedy]
+    silent = [each.name for each in drill.faults if each.kind in ("break", "experiment") and not each.remedy]
     if silent and PROBES_S * speed > target_s:
         return (
             f"at speed {speed:g} the probes that find {silent[0]!r} time out in real time: about {PROBES_S:g} s, which "
@@ -118,12 +118,13 @@ class Run:
         writer = HistoryWriter(plan.history)
         writer.note("drill", 0, **header(self._drill, plan))
         clients = Clients(plan.access, self._drill, values, writer, self._live)
-        unfinished = Unfinished.begun(plan, calls_that_heal(self._drill.faults, values))
+        heals = calls_that_heal(self._drill.faults, values)
+        unfinished = Unfinished.begun(plan.access, self._drill.name, plan.history, heals)
         gone = False
         try:
             with (plan.folder / "targets.log").open("ab") as log:
                 programs = Programs(plan.access, self._drill.targets, values, log)
-                injector = Injector(plan.access, programs, values, f"drill {self._drill.name}")
+                injector = Injector(plan.access, programs, values, f"drill {self._drill.name}", unfinished)
                 reason = self._course(clients, programs, injector)
                 clients.note("end", self.now_ns(), reason=reason)
                 gone = not plan.access.management.running()
@@ -179,7 +180,7 @@ class Run:
         zero_ns = self.now_ns()
         for step in steps(self._drill, self._speed):
             while (left := zero_ns + step.at_s * 1e9 - self.now_ns()) > 0:
-                for name in injector.healed_by_themselves():
+                for name in injector.healed_by_themselves(self.now_ns()):
                     clients.note("fault", self.now_ns(), name=name, state="healed")
                 self._look(clients, min(left / 1e9, LOOK_EVERY_S))
             at = self.now_ns()
