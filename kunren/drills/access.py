@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +41,8 @@ class Access:
         }
 
     def client(self, service: str, region: str = "") -> Any:
-        """A boto3 client."""
-        import boto3
-
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=region or REGION,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=ACCESS_KEY,
-        )
+        """A boto3 client, made once: that takes longer than a call."""
+        return _client(self.endpoint, service, region or REGION)
 
     def call(self, told: Mapping[str, Any]) -> Any:
         """A call as drills write them: service, operation, region, parameters. Raises botocore's errors."""
@@ -61,6 +54,14 @@ class Access:
         argv = [sys.executable, "-m", "kunren.cli.main", "exec", "--state", str(self.state_dir), *where, "--"]
         # a session of its own: a terminal's Ctrl-C is for the runner, which heals first
         return subprocess.Popen([*argv, *python_of(command)], start_new_session=True, **options)
+
+
+@lru_cache(64)
+def _client(endpoint: str, service: str, region: str) -> Any:
+    import boto3
+
+    keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": ACCESS_KEY}
+    return boto3.client(service, endpoint_url=endpoint, region_name=region, **keys)
 
 
 def python_of(command: Sequence[str]) -> list[str]:

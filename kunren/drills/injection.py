@@ -34,6 +34,14 @@ class Injector:
     def standing(self) -> list[str]:
         return list(self._undo)
 
+    def prepare(self, faults: tuple[Fault, ...]) -> None:
+        """Make ready what takes time, so that a fault begins when it is said to."""
+        for fault in faults:
+            if fault.kind == "experiment":
+                self._access.client("fis", fault.region)
+            elif fault.kind == "call":
+                self._access.client(fault.what["service"], self._told(fault.what, fault)["region"])
+
     def inject(self, fault: Fault) -> None:
         """Return when the world has it. Raises DrillFailed."""
         kinds = {

@@ -141,6 +141,7 @@ class Run:
             programs.start_all()
             self._progress("Starting the clients")
             clients.prepare()
+            injector.prepare(self._drill.faults)
             self._origin_ns = time.monotonic_ns() + 100_000_000
             clients.start(self._origin_ns)
             watch.start()

@@ -19,6 +19,7 @@ import boto3
 REGIONS = ("us-east-1", "eu-west-1")
 FIRST_ADDRESS = 200
 """Of a subnet: where its targets have theirs, so that they can be registered before they run."""
+PATIENCE = {"Delay": 0.2, "MaxAttempts": 600}
 ANYWHERE = "0.0.0.0/0"
 
 
@@ -95,9 +96,7 @@ class Site:
 
     def wait(self) -> None:
         """Until the load balancer is active."""
-        self.elb.get_waiter("load_balancer_available").wait(
-            Names=[self.name], WaiterConfig={"Delay": 1, "MaxAttempts": 120}
-        )
+        self.elb.get_waiter("load_balancer_available").wait(Names=[self.name], WaiterConfig=PATIENCE)
 
     def remove(self) -> None:
         """All that carries its name."""
@@ -146,7 +145,7 @@ class Zone:
         changes = [{"Action": "CREATE", "ResourceRecordSet": each} for each in records]
         change = self.route53.change_resource_record_sets(HostedZoneId=made, ChangeBatch={"Changes": changes})
         self.route53.get_waiter("resource_record_sets_changed").wait(
-            Id=change["ChangeInfo"]["Id"], WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+            Id=change["ChangeInfo"]["Id"], WaiterConfig=PATIENCE
         )
         return str(made)
 
