@@ -9,7 +9,7 @@ back there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from kunren.world import addresses, addresses6, dualstack
 from kunren.world.facts import LOOPBACK, Address, Fact, Namespace, Resolver, RouteFact, RuleFact, Ruleset
@@ -31,15 +31,19 @@ _MARK = 0x2000_0000
 _BACK_TABLE, _ANYCAST_TABLE = 2000, 2100
 _BACK_RULE, _ENTRANCE_RULE, _STEERED_RULE, _ANYCAST_RULE = 50, 52, 55, 60
 _EDGES_MAX = 64
+TCP_IDLE_S, UDP_IDLE_S = 340.0, 30.0  # "Idle timeout in AWS Global Accelerator", AWS time
 
 
-def edge(spec: WorldSpec, place: Place) -> list[Fact]:
-    """A place's edge location, and the internet's rules about it."""
+def edge(spec: WorldSpec, place: Place, wall_seconds: Callable[[float], float] = float) -> list[Fact]:
+    """A place's edge location, and the internet's rules about it. `wall_seconds` turns AWS's seconds into real ones."""
+    tcp, udp = (str(max(1, round(wall_seconds(each)))) for each in (TCP_IDLE_S, UDP_IDLE_S))
+    idle = (("tcp_timeout_established", tcp), ("udp_timeout", udp), ("udp_timeout_stream", udp))
     index = spec.places.index(place)
     namespace, network, device = edge_namespace(place.name), addresses.edge_network(index), edge_device(index)
     address, address6 = addresses.edge_address(index), addresses6.edge_address(index)
     return [
-        Namespace(namespace, ROUTER_SYSCTLS),
+        # Not by `ct timeout`: what exists loses that when its table changes.
+        Namespace(namespace, (*ROUTER_SYSCTLS, *((f"net/netfilter/nf_conntrack_{name}", each) for name, each in idle))),
         Resolver(namespace, resolv_conf(addresses.PUBLIC_RESOLVER)),
         *leaf(namespace, device, network, address),
         *dualstack.leaf(namespace, device, addresses6.edge_network(index), address6),

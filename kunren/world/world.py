@@ -277,7 +277,7 @@ class World:
         if found is None:
             raise UnknownPlace(f"there is no place {place!r} in this world")
         await self._ensure("edges", edges.remembering)
-        await self._ensure_site(f"edge {place}", place, edges.edge(self.spec, found))
+        await self._ensure_site(f"edge {place}", place, edges.edge(self.spec, found, self._clock.wall_seconds))
         return edge_namespace(place)
 
     async def _ensure_site(self, part: str, site: str, made: list[facts.Fact]) -> None:

@@ -1,7 +1,7 @@
 """From anycast listeners to the text that `nft` loads at an edge location. Pure.
 
-The first packet of a flow sets its idle timeout and is translated to a destination; connection tracking then
-translates all that follows, in both directions, whatever becomes of these rules. A TCP segment that belongs to no
+The first packet of a flow is translated to a destination; connection tracking then translates all that follows, in both
+directions, whatever becomes of these rules. A TCP segment that belongs to no
 flow (one that was idle for too long) is answered with a reset; a port that nobody listens at is silent.
 
 A flow's destination is chosen by a hash of its five-tuple, or of its two addresses, over a table of slots. Each
@@ -33,27 +33,24 @@ def table_name(owner: str) -> str:
 def ruleset(owner: str, addresses: Sequence[str], edge: str, listeners: Sequence[AnycastListener]) -> str:
     """The whole table. `addresses` are the owner's anycast addresses, `edge` is the edge location's own."""
     own = ", ".join(addresses)
-    timeouts = sorted({(each.protocol, max(1, round(each.idle_s))) for each in listeners})
-    parts = [_timeout(*each) for each in timeouts]
     begin, refused, balance, source = [], [], [], []
     for number, each in enumerate(listeners):
         where = f"ip daddr {{ {own} }} {each.protocol} dport {{ {_ports(each.ranges)} }}"
-        begun = f"ct mark set {_MARK | number:#x} ct timeout set {_quoted(each)}"
+        begin.append(f"ct state new {where} ct mark set {_MARK | number:#x}")
         if each.protocol == "tcp":
-            begin.append(f"ct state new {where} {begun}")
             refused.append(f"ct state new,invalid {where} {_OF_NO_FLOW} reject with tcp reset")
-        else:
-            begin.append(f"ct state new {where} {begun}")
         balance += _translations(where, own, each, seed_of(owner))
         hidden = sorted({to.address for to in each.destinations if not to.preserve})
         if hidden:
             ours = f"ct mark {_MARK | number:#x} ct original ip daddr {{ {own} }}"  # other owners have the same marks
             source.append(f"{ours} ip daddr {{ {', '.join(hidden)} }} snat ip to {edge}")
     refused.append(f"ip daddr {{ {own} }} meta l4proto {{ tcp, udp }} ct state new,invalid drop")
-    parts.append(_base("begin", "filter", "prerouting", -140, begin))
-    parts.append(_base("balance", "nat", "prerouting", -105, balance))
-    parts.append(_base("closed", "filter", "input", -15, refused))
-    parts.append(_base("source", "nat", "postrouting", 95, source))
+    parts = (
+        _base("begin", "filter", "prerouting", -140, begin),
+        _base("balance", "nat", "prerouting", -105, balance),
+        _base("closed", "filter", "input", -15, refused),
+        _base("source", "nat", "postrouting", 95, source),
+    )
     return f"table ip {table_name(owner)} {{\n{''.join(parts)}}}\n"
 
 
@@ -113,21 +110,6 @@ def _translations(where: str, own: str, listener: AnycastListener, seed: int) ->
 
 def _ports(ranges: Iterable[tuple[int, int]]) -> str:
     return ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in ranges)
-
-
-def _quoted(listener: AnycastListener) -> str:
-    return f'"{_timeout_name(listener.protocol, max(1, round(listener.idle_s)))}"'
-
-
-def _timeout_name(protocol: str, seconds: int) -> str:
-    return f"{protocol}_{seconds}"
-
-
-def _timeout(protocol: str, seconds: int) -> str:
-    states = ("established",) if protocol == "tcp" else ("unreplied", "replied")
-    policy = ", ".join(f"{state} : {seconds}" for state in states)
-    name = _timeout_name(protocol, seconds)
-    return f"  ct timeout {name} {{ protocol {protocol}; l3proto ip; policy = {{ {policy} }} ; }}\n"
 
 
 def _base(name: str, kind: str, hook: str, priority: int, lines: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """What an edge location should do with new flows to a pair of anycast addresses, as plain values.
 
-Addresses are text, times real seconds.
+Addresses are text.
 """
 
 from __future__ import annotations
@@ -26,6 +26,5 @@ class AnycastListener:
 
     protocol: str  # "tcp" | "udp"
     ranges: tuple[tuple[int, int], ...]
-    idle_s: float
     destinations: tuple[Destination, ...]
     sticky: bool = False

@@ -150,7 +150,7 @@ class AcceleratorControllers:
 
     def _text(self, snapshot: Snapshot, accelerator: Accelerator, name: str) -> str:
         edge = self._place(name)
-        listeners = edge_listeners(snapshot, accelerator, self._spec, edge, self._clock.wall_seconds)
+        listeners = edge_listeners(snapshot, accelerator, self._spec, edge)
         own = edge_address(self._spec.places.index(edge))
         return ruleset(accelerator.id, accelerator.addresses, own, listeners)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from kunren.control.store import Snapshot
 from kunren.dataplane.anycast.port_map import Port
 from kunren.dataplane.anycast.table import AnycastListener, Destination
@@ -14,8 +12,6 @@ from kunren.services.globalaccelerator.routing import Candidate, Group, shares
 from kunren.world.geography import between_ms
 from kunren.world.spec import Place, WorldSpec
 
-IDLE_S = {"TCP": 340.0, "UDP": 30.0}  # "Idle timeout in AWS Global Accelerator", AWS time
-
 
 def listeners_of(snapshot: Snapshot, accelerator: Accelerator) -> list[Listener]:
     return [each for each in snapshot.list(Listener, accelerator.account, "") if each.accelerator_arn == accelerator.id]
@@ -25,17 +21,14 @@ def groups_of(snapshot: Snapshot, listener: Listener) -> list[EndpointGroup]:
     return [each for each in snapshot.list(EndpointGroup, listener.account, "") if each.listener_arn == listener.id]
 
 
-def edge_listeners(
-    snapshot: Snapshot, accelerator: Accelerator, spec: WorldSpec, edge: Place, wall_seconds: Callable[[float], float]
-) -> list[AnycastListener]:
-    """What the edge location of that place does. `wall_seconds` turns AWS's seconds into real ones."""
+def edge_listeners(snapshot: Snapshot, accelerator: Accelerator, spec: WorldSpec, edge: Place) -> list[AnycastListener]:
+    """What the edge location of that place does."""
     if accelerator.custom:
-        return _led_on(snapshot, accelerator, wall_seconds)
+        return _led_on(snapshot, accelerator)
     return [
         AnycastListener(
             protocol=listener.protocol.lower(),
             ranges=tuple((each.first, each.last) for each in listener.port_ranges),
-            idle_s=wall_seconds(IDLE_S[listener.protocol]),
             destinations=tuple(_destinations(snapshot, groups_of(snapshot, listener), spec, edge)),
             sticky=listener.client_affinity == "SOURCE_IP",
         )
@@ -43,21 +36,18 @@ def edge_listeners(
     ]
 
 
-def _led_on(
-    snapshot: Snapshot, accelerator: Accelerator, wall_seconds: Callable[[float], float]
-) -> list[AnycastListener]:
+def _led_on(snapshot: Snapshot, accelerator: Accelerator) -> list[AnycastListener]:
     """A custom routing accelerator's ports, to the entrances of the subnets that they stand for."""
     return [
         AnycastListener(
-            protocol=protocol.lower(),
+            protocol=protocol,
             ranges=tuple((each.first, each.last) for each in endpoint.ports),
-            idle_s=wall_seconds(idle),
             destinations=(Destination(entrance.id, 1.0, preserve=True),),
         )
         for group in custom_groups_of(snapshot, accelerator)
         for endpoint in group.endpoints
         if (entrance := endpoints.entrance_of(snapshot, group, endpoint)) is not None
-        for protocol, idle in IDLE_S.items()
+        for protocol in ("tcp", "udp")
     ]
 
 

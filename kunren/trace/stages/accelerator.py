@@ -153,7 +153,7 @@ def _sticky(course: Course) -> str | None:
     assert accelerator is not None and entrance is not None and edge is not None and course.address is not None
     if entrance.client_affinity != "SOURCE_IP":
         return None
-    made = edge_listeners(course.snapshot, accelerator, state.spec, edge, float)
+    made = edge_listeners(course.snapshot, accelerator, state.spec, edge)
     listeners = dict(zip((each.id for each in listeners_of(course.snapshot, accelerator)), made, strict=True))
     return sticky_destination(
         accelerator.id, listeners[entrance.id], course.request.source, course.address

@@ -3,10 +3,13 @@
 {"open": [ADDRESS, PORT], "tls": [ALPN…], "timeout"} opens a connection that is kept: {"id", "said"} with what the other
 end said first, and {"alpn", "tls"}; {"send": ID, "text"} what it answers to a text; {"wait": ID} what comes next ("" at
 the end); {"datagrams": [ADDRESS, PORT], "times", "hex"} the answers to so many datagrams, each from a socket of its own;
-{"address": true} the client's own address. Failures are {"error": NAME}.
+{"many": [ADDRESS, PORT], "count", "udp"} so many flows, each from a socket of its own: {"said"} counts the first words
+of the answers ("" for none); {"address": true} the client's own address. Failures are {"error": NAME}.
 """
 
+import collections
 import json
+import selectors
 import socket
 import ssl
 import sys
@@ -55,13 +58,45 @@ def datagrams(wanted):
     return {"said": said}
 
 
+def many(wanted):
+    said, left = collections.Counter(), wanted["count"]
+    while left:
+        waiting = selectors.DefaultSelector()
+        batch = min(left, AT_A_TIME)
+        left -= batch
+        for _ in range(batch):
+            one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if wanted.get("udp") else socket.SOCK_STREAM)
+            one.setblocking(False)
+            one.connect_ex(tuple(wanted["many"]))
+            if wanted.get("udp"):
+                one.send(b"hello")
+            waiting.register(one, selectors.EVENT_READ)
+        while waiting.get_map():
+            ready = waiting.select(wanted.get("timeout", 10))
+            for key, _ in ready:
+                try:
+                    answer = key.fileobj.recv(65536).decode().split()
+                except OSError:
+                    answer = []
+                said[answer[0] if answer else ""] += 1
+                waiting.unregister(key.fileobj)
+                key.fileobj.close()
+            if not ready:
+                for key in list(waiting.get_map().values()):
+                    said[""] += 1
+                    waiting.unregister(key.fileobj)
+                    key.fileobj.close()
+    return {"said": said}
+
+
 def address(_):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         one.connect(("198.18.0.2", 53))  # no packet is sent for it
         return {"said": one.getsockname()[0]}
 
 
-DO = {"open": open_connection, "send": send, "wait": wait, "datagrams": datagrams, "address": address}
+AT_A_TIME = 100
+DO = {"many": many, "open": open_connection, "send": send, "wait": wait, "datagrams": datagrams, "address": address}
 for line in sys.stdin:
     wanted = json.loads(line)
     try:

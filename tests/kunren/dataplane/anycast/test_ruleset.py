@@ -31,14 +31,12 @@ def test_a_destination_that_goes_moves_few_flows_of_the_others():
 
 def test_nobody_with_a_share_means_no_translation():
     assert slots([Destination("198.19.0.16", 0.0)]) == []
-    text = ruleset("a", ("198.18.192.1",), "198.18.128.10", [AnycastListener("tcp", ((80, 80),), 340.0, ())])
+    text = ruleset("a", ("198.18.192.1",), "198.18.128.10", [AnycastListener("tcp", ((80, 80),), ())])
     assert "dnat" not in text
 
 
 def test_who_does_not_see_clients_addresses_sees_the_edges():
-    listener = AnycastListener(
-        "udp", ((53, 53), (1000, 2000)), 30.0, (ONE, Destination("198.19.0.20", 1.0, True)), True
-    )
+    listener = AnycastListener("udp", ((53, 53), (1000, 2000)), (ONE, Destination("198.19.0.20", 1.0, True)), True)
     text = ruleset("a", ("198.18.192.1", "198.18.224.1"), "198.18.128.10", [listener])
     assert "udp dport { 53, 1000-2000 } dnat ip to jhash ip saddr . ip daddr mod 512 seed 0x" in text
     assert "ip daddr { 198.19.0.16 } snat ip to 198.18.128.10" in text
