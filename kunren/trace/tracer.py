@@ -35,7 +35,7 @@ from kunren.world.network import vpc_namespace
 from kunren.world.spec import WorldSpec
 
 Counts = Iterable[Counted]
-Flow = tuple[str, str, int]
+Flow = tuple[str, str, int, str, int]
 """Protocol, address and port of who began it."""
 
 
@@ -127,16 +127,17 @@ class Tracer:
 
     async def _note_endpoint(self, course: Course, observed: Observed) -> Flow | None:
         """Which edge location has the flow, and to whom it gave it; the flow as it is seen behind it."""
-        if observed.source is None or observed.source_port is None:
+        if observed.source is None or observed.source_port is None or observed.address is None:
             return None
-        flow = (course.request.transport, observed.source, observed.source_port)
+        request = course.request
+        flow = (request.transport, observed.source, observed.source_port, observed.address, request.port)
         if course.accelerator is None:
             return flow
         for edge in sorted(self._world.edges_in_use(), key=lambda each: each != course.expected.edge):
             found = await answering(self._world, edge_namespace(edge), *flow)
             if found is not None:
                 observed.edge, observed.endpoint = edge, f"{found.address}:{found.port}"
-                return flow[0], found.client, found.client_port
+                return flow[0], found.client, found.client_port, found.address, found.port
         return None
 
     async def _note_flow(self, course: Course, observed: Observed, flow: Flow | None) -> None:

@@ -35,11 +35,13 @@ class Answering(NamedTuple):
     client_port: int
 
 
-async def answering(world: FlowWorld, namespace: str, protocol: str, address: str, port: int) -> Answering | None:
-    """Who has the flow from that socket in the namespace; None where no balanced flow is from there."""
+async def answering(
+    world: FlowWorld, namespace: str, protocol: str, address: str, port: int, to_address: str, to_port: int
+) -> Answering | None:
+    """Who has the flow from that socket to that one in the namespace; None where no balanced flow is that."""
     reading, writing = os.pipe()
     try:
-        argv = [sys.executable, "-I", "-S", _PROGRAM, "find", protocol, address, str(port)]
+        argv = [sys.executable, "-I", "-S", _PROGRAM, "find", protocol, address, str(port), to_address, str(to_port)]
         spec = ProcessSpec(name="find", argv=argv, namespace=namespace, stdout=writing)
         await (await world.spawn(spec)).wait()
         told = os.read(reading, 256) if select.select([reading], [], [], 0)[0] else b""

@@ -5,8 +5,8 @@ inside a namespace reaches its connection tracking. It lists the kernel's entrie
 those that match, and then sends both ends of each TCP connection one segment of no sequence they know: they answer
 with what they expect (RFC 9293, 3.10.7.4), that answer belongs to no flow any more, and is reset. Prints how many.
 
-`forget.py find PROTOCOL ADDRESS PORT` ends nothing: it prints "ADDRESS PORT ADDRESS PORT", who answers the flow from
-there and for whom it takes its client.
+`forget.py find PROTOCOL ADDRESS PORT ADDRESS PORT` ends nothing: it prints "ADDRESS PORT ADDRESS PORT", who answers the
+flow from there to there, and for whom it takes its client.
 
 It imports nothing of Kunren, so that it starts in 20 ms.
 """
@@ -67,13 +67,13 @@ def forget(marks: dict[int, int], protocol: str = "", address: str = "", port: i
     return len(found)
 
 
-def find(protocol: str, address: str, port: int) -> str:
-    """Who answers the flow from that socket, and to whom, as "ADDRESS PORT ADDRESS PORT"; "" where there is none.
-    Raises OSError."""
+def find(protocol: str, address: str, port: int, to_address: str, to_port: int) -> str:
+    """Who answers the flow from that socket to that one, and to whom, as "ADDRESS PORT ADDRESS PORT"; "" where there
+    is none. Raises OSError."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER) as kernel:
         kernel.bind((0, 0))
         for each in _flows(kernel):
-            if each.mark and each.sent[:3] == (_PROTOCOLS[protocol], address, port):
+            if each.mark and each.sent == (_PROTOCOLS[protocol], address, port, to_address, to_port):
                 return " ".join(map(str, each.answered[1:]))
     return ""
 
@@ -159,7 +159,7 @@ def _send(kernel: socket.socket, kind: int, flags: int, identity: bytes) -> None
 
 def main(*arguments: str) -> None:
     if arguments[:1] == ("find",):
-        print(find(arguments[1], arguments[2], int(arguments[3])))
+        print(find(arguments[1], arguments[2], int(arguments[3]), arguments[4], int(arguments[5])))
         return
     pairs = [each.split(":") for each in arguments if ":" in each]
     rest = [each for each in arguments if ":" not in each]
