@@ -105,7 +105,7 @@ class Tracer:
         with self._edge.followed(request.source) as followed:
             observed = await send(opened, request, addresses, self._roots, self._clock)
         observed.rcode = rcode
-        flow = await self._note_endpoint(course, observed)
+        flow = await self._note_endpoint(course, request.port, observed)
         via = observed.endpoint
         if via is not None:
             course, steps = predict(state, request, addresses[0], via)
@@ -125,12 +125,12 @@ class Tracer:
             differences=found,
         )  # fmt: skip
 
-    async def _note_endpoint(self, course: Course, observed: Observed) -> Flow | None:
-        """Which edge location has the flow, and to whom it gave it; the flow as it is seen behind it."""
+    async def _note_endpoint(self, course: Course, asked: int, observed: Observed) -> Flow | None:
+        """Which edge location has the flow to the port `asked`, and to whom it gave it; the flow as it is seen behind
+        it."""
         if observed.source is None or observed.source_port is None or observed.address is None:
             return None
-        request = course.request
-        flow = (request.transport, observed.source, observed.source_port, observed.address, request.port)
+        flow = (course.request.transport, observed.source, observed.source_port, observed.address, asked)
         if course.accelerator is None:
             return flow
         for edge in sorted(self._world.edges_in_use(), key=lambda each: each != course.expected.edge):
