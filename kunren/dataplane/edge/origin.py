@@ -21,7 +21,7 @@ from kunren.core.clock import Clock
 from kunren.core.sigv4 import Credential
 from kunren.dataplane.edge.message import Answer, Headers
 from kunren.dataplane.edge.origin_signing import signed
-from kunren.dataplane.edge.site import Origin
+from kunren.dataplane.edge.site import Origin, Way
 from kunren.world.interface import NoSuchNamespace, edge_namespace
 
 Resolve = Callable[[str, str], Awaitable[list[str]]]
@@ -54,6 +54,7 @@ class _Line(NamedTuple):
     host: str
     port: int
     server_name: str | None
+    way: Way | None = None
 
 
 class Origins:
@@ -79,7 +80,7 @@ class Origins:
             headers = signed(self._credential, origin.access, method, target, headers, self._clock.wall())
         port = origin.https_port if secure else origin.http_port
         host = next((value for name, value in headers if name.lower() == "host"), origin.domain)
-        line = _Line(edge, origin.domain, port, host.partition(":")[0] if secure else None)
+        line = _Line(edge, origin.domain, port, host.partition(":")[0] if secure else None, origin.way)
         wall = self._clock.wall_seconds
         request = _encode(method, target, headers, body)
         # a kept connection may be closed while we ask: what must not happen twice is asked over a new one
@@ -120,16 +121,21 @@ class Origins:
 
     async def _connect(self, line: _Line, origin: Origin) -> _Exchange:
         """Each attempt is for the next address of the name."""
-        addresses = await self._resolve(line.host, line.edge)
+        name = line.host if line.way is None else line.way.name
+        namespaces = (edge_namespace(line.edge),) if line.way is None else line.way.namespaces
+        addresses = await self._resolve(name, line.edge)
         if not addresses:
-            raise Unreachable(502, "OriginDnsError", f"the name {line.host} has no address")
+            raise Unreachable(502, "OriginDnsError", f"the name {name} has no address")
+        if not namespaces:
+            raise Unreachable(502, "OriginConnectError", f"there is no way into the VPC of {name} yet")
         failure: Unreachable | None = None
         for attempt in range(origin.attempts):
             address = addresses[attempt % len(addresses)]
+            namespace = namespaces[attempt % len(namespaces)]
             where = f"{line.host}:{line.port} at {address}"
             try:
                 async with asyncio.timeout(self._clock.wall_seconds(origin.connect_timeout_s)):
-                    return await self._connect_once(line, address)
+                    return await self._connect_once(line, namespace, address)
             except TimeoutError:
                 failure = Unreachable(504, "OriginConnectError", f"no connection to {where} in time")
             except ssl.SSLError as error:
@@ -139,8 +145,8 @@ class Origins:
         assert failure is not None
         raise failure
 
-    async def _connect_once(self, line: _Line, address: str) -> _Exchange:
-        sock = await self._sockets.open_socket(edge_namespace(line.edge))
+    async def _connect_once(self, line: _Line, namespace: str, address: str) -> _Exchange:
+        sock = await self._sockets.open_socket(namespace)
         loop = asyncio.get_running_loop()
         try:
             await loop.sock_connect(sock, (address, line.port))

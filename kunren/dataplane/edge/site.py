@@ -121,6 +121,14 @@ class OriginAccess:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """Into a VPC: the name whose addresses are asked, and the namespaces of the interfaces that lead there."""
+
+    name: str
+    namespaces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     id: str
     domain: str
@@ -135,6 +143,7 @@ class Origin:
     keepalive_s: float
     is_s3: bool = False
     access: OriginAccess | None = None
+    way: Way | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from kunren.services.acm.material import find_certificate
 from kunren.services.acm.model import ISSUED
 from kunren.services.cloudfront.errors import (
     CNAMEAlreadyExists,
+    EntityNotFound,
     InconsistentQuantities,
     InvalidArgument,
     InvalidErrorCode,
@@ -36,6 +37,7 @@ from kunren.services.cloudfront.errors import (
 from kunren.services.cloudfront.model import Distribution, Function, KeyGroup
 from kunren.services.cloudfront.origin_access.rules import check_access
 from kunren.services.cloudfront.policies import cache_policy, origin_request_policy, response_headers_policy
+from kunren.services.cloudfront.vpc_origins.model import VpcOrigin
 from kunren.services.lambda_.model import PublishedVersion
 
 View: TypeAlias = Snapshot | Tx
@@ -50,6 +52,7 @@ _ERROR_CODES = frozenset({400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504}
 _RESPONSE_CODES = frozenset({"200", "400", "403", "404", "405", "414", "416", "500", "501", "502", "503", "504"})
 _NAME = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)+[a-z0-9-]+", re.IGNORECASE)
 _LAMBDA_RUNTIMES = ("nodejs", "python")
+_ORIGIN_KINDS = ("CustomOriginConfig", "S3OriginConfig", "VpcOriginConfig")
 _VIEWER_EVENTS = frozenset({"viewer-request", "viewer-response"})
 
 
@@ -70,7 +73,7 @@ def behaviours_of(config: dict[str, Any]) -> list[dict[str, Any]]:
 def check(view: View, account: str, config: dict[str, Any], own_id: str | None) -> None:
     """Raises what is wrong with a completed configuration; `own_id` is that of the distribution that changes."""
     _check_what_is_not_here(config)
-    targets = _check_origins(config)
+    targets = _check_origins(view, account, config)
     for each in items(config["Origins"]):
         check_access(view, account, each)
     behaviours = behaviours_of(config)
@@ -109,7 +112,7 @@ def _check_what_is_not_here(config: dict[str, Any]) -> None:
         raise NotHere("Kunren has no distribution tenants: leave ConnectionMode out.")
 
 
-def _check_origins(config: dict[str, Any]) -> set[str]:
+def _check_origins(view: View, account: str, config: dict[str, Any]) -> set[str]:
     """The ids that a behaviour may target."""
     origins = items(config["Origins"])
     if not origins:
@@ -121,13 +124,12 @@ def _check_origins(config: dict[str, Any]) -> set[str]:
         raise InvalidArgument("The parameter Origin Id contains duplicates.")
     for each in origins:
         items(each["CustomHeaders"])
-        if each.get("VpcOriginConfig"):
-            raise NotHere("Kunren has no VPC origins yet: use an internet-facing load balancer as origin.")
         _check_origin_is_plain(each)
-        if bool(each.get("CustomOriginConfig")) == bool(each.get("S3OriginConfig")):
-            raise InvalidArgument(
-                "The parameter Origin must have exactly one of CustomOriginConfig and S3OriginConfig."
-            )
+        if sum(bool(each.get(member)) for member in _ORIGIN_KINDS) != 1:
+            raise InvalidArgument(f"The parameter Origin must have exactly one of {', '.join(_ORIGIN_KINDS)}.")
+        vpc = each.get("VpcOriginConfig") or {}
+        if vpc and view.get(VpcOrigin, account, "", vpc["VpcOriginId"]) is None:
+            raise EntityNotFound
         if not _NAME.fullmatch(each["DomainName"]) or each["DomainName"].startswith("*"):
             raise InvalidOrigin("The parameter Origin DomainName does not refer to a valid S3 bucket or domain name.")
         if each["OriginPath"] and (not each["OriginPath"].startswith("/") or each["OriginPath"].endswith("/")):
@@ -142,7 +144,7 @@ def _check_origins(config: dict[str, Any]) -> set[str]:
 
 def _check_origin_is_plain(origin: dict[str, Any]) -> None:
     """What an origin may have on AWS, and nothing here would act upon."""
-    custom = origin.get("CustomOriginConfig") or {}
+    custom = origin.get("CustomOriginConfig") or origin.get("VpcOriginConfig") or {}
     for given, what in (
         (origin["OriginShield"].get("Enabled"), "Origin Shield: leave it disabled"),
         (origin.get("ResponseCompletionTimeout"), "response completion timeouts: leave ResponseCompletionTimeout out"),

@@ -73,6 +73,8 @@ def _origin(given: Mapping[str, Any]) -> dict[str, Any]:
             },
             made["CustomOriginConfig"],
         )
+    if made.get("VpcOriginConfig"):
+        made["VpcOriginConfig"] = _over({"OriginReadTimeout": 30, "OriginKeepaliveTimeout": 5}, made["VpcOriginConfig"])
     if made.get("S3OriginConfig"):
         made["S3OriginConfig"] = _over({"OriginReadTimeout": 30}, made["S3OriginConfig"])
     return made

@@ -296,6 +296,15 @@ class CannotDeleteEntityWhileInUse(_Fixed):
     text = "The entity cannot be deleted while it is in use."
 
 
+class CannotUpdateEntityWhileInUse(_Fixed):
+    code, status = "CannotUpdateEntityWhileInUse", 409
+    text = "The entity cannot be updated while it is in use."
+
+
+class AccessDenied(AwsError):
+    code, status = "AccessDenied", 403
+
+
 class InconsistentQuantities(_Fixed):
     code = "InconsistentQuantities"
     text = "The value of Quantity and the size of Items don't match."

@@ -25,6 +25,7 @@ from kunren.services.cloudfront.key_values.controllers import KeyValueController
 from kunren.services.cloudfront.logs.delivery import LogDelivery
 from kunren.services.cloudfront.origin_access.buckets import Buckets
 from kunren.services.cloudfront.origin_access.principal import principal
+from kunren.services.cloudfront.vpc_origins.controllers import VpcOriginController
 from kunren.services.cloudfront.whereabouts import whereabouts
 from kunren.settings import Settings
 from kunren.world.addresses import edge_address
@@ -59,6 +60,7 @@ class CloudFrontService:
             world, lambda name, place: resolve(name, edges[place]), clock, ca.bundle_path, self._credential
         )
         pipeline = Pipeline(clock, entropy, origins, self._invoke, self._key_values.stores)
+        self._vpc_origins = VpcOriginController(store, clock, entropy, world.spec)
         self._logs = LogDelivery(store, clock, entropy, call)
         places = whereabouts(world.spec.places)
         self.edge = EdgeServer(settings.run_dir / "edge.sock", pipeline, places, clock, self._logs.observe)
@@ -83,9 +85,11 @@ class CloudFrontService:
             tasks.create_task(self._controllers.run())
             tasks.create_task(self._key_values.run())
             tasks.create_task(self._logs.run())
+            tasks.create_task(self._vpc_origins.controller.run())
 
     async def settled(self) -> None:
         await self._key_values.settled()
+        await self._vpc_origins.controller.settled()
         await self._controllers.settled()
 
     async def sources_changed(self) -> None:
@@ -93,7 +97,15 @@ class CloudFrontService:
 
     def status(self) -> dict[str, Any]:
         status = self._controllers.status()
-        return {**status, "errors": {**status["errors"], **self._key_values.errors(), **self._logs.failures}}
+        return {
+            **status,
+            "errors": {
+                **status["errors"],
+                **self._key_values.errors(),
+                **self._logs.failures,
+                **self._vpc_origins.controller.last_errors,
+            },
+        }
 
     async def _issue(self, names: Sequence[str]) -> IssuedCertificate:
         return await asyncio.to_thread(self._ca.issue, names)

@@ -21,12 +21,17 @@ from kunren.dataplane.edge.site import (
     Script,
     Selection,
     Site,
+    Way,
 )
 from kunren.services.cloudfront.checks import items
 from kunren.services.cloudfront.continuous import primary_of, split
 from kunren.services.cloudfront.model import Distribution, Function, Invalidation, KeyGroup, PublicKey
 from kunren.services.cloudfront.origin_access.rules import access_of
 from kunren.services.cloudfront.policies import cache_policy, origin_request_policy, response_headers_policy
+from kunren.services.cloudfront.vpc_origins.model import VpcOrigin, VpcOriginNetwork
+from kunren.services.cloudfront.vpc_origins.rules import balancer_of
+from kunren.services.cloudfront.vpc_origins.rules import find as find_vpc_origin
+from kunren.world.network import workload_namespace
 
 INVALIDATIONS_MAX = 1000
 YEAR_S = 31536000.0
@@ -45,7 +50,8 @@ def site(snapshot: Snapshot, distribution: Distribution) -> Site:
         names=(distribution.domain_name, *(each.lower() for each in items(config["Aliases"]))),
         behaviours=tuple(_behaviour(snapshot, distribution.account, each) for each in behaviours),
         origins={
-            each["Id"]: _origin(each, access_of(snapshot, distribution, each)) for each in items(config["Origins"])
+            each["Id"]: _origin(snapshot, distribution.account, each, access_of(snapshot, distribution, each))
+            for each in items(config["Origins"])
         },
         groups={each["Id"]: _group(each) for each in items(config["OriginGroups"])},
         errors={each["ErrorCode"]: _error(each) for each in items(config["CustomErrorResponses"])},
@@ -76,8 +82,12 @@ def _geography(given: Mapping[str, Any]) -> Selection:
     return Selection(how, frozenset(items(given)))
 
 
-def _origin(given: Mapping[str, Any], access: OriginAccess | None) -> Origin:
+def _origin(snapshot: Snapshot, account: str, given: Mapping[str, Any], access: OriginAccess | None) -> Origin:
     custom = given.get("CustomOriginConfig") or {}
+    way = None
+    if within := given.get("VpcOriginConfig"):
+        found = find_vpc_origin(snapshot, account, within["VpcOriginId"])
+        custom, way = {**found.config, **within}, _way(snapshot, found)
     s3 = given.get("S3OriginConfig")
     return Origin(
         id=given["Id"],
@@ -93,7 +103,17 @@ def _origin(given: Mapping[str, Any], access: OriginAccess | None) -> Origin:
         keepalive_s=float(custom.get("OriginKeepaliveTimeout", 5)),
         is_s3=s3 is not None,
         access=access,
+        way=way,
     )
+
+
+def _way(snapshot: Snapshot, origin: VpcOrigin) -> Way:
+    """The load balancer by its own name, from the interfaces that there are so far."""
+    balancer = balancer_of(snapshot, origin.config["Arn"])
+    network = snapshot.get(VpcOriginNetwork, origin.account, "", origin.id)
+    interfaces = sorted(network.interfaces.values()) if network is not None else []
+    name = balancer.dns_name if balancer is not None else ""
+    return Way(name, tuple(workload_namespace(each) for each in interfaces))
 
 
 def _group(given: Mapping[str, Any]) -> OriginGroup:

@@ -9,11 +9,15 @@ from kunren.services.cloudfront.api.functions import Functions
 from kunren.services.cloudfront.api.invalidations import Invalidations
 from kunren.services.cloudfront.api.key_value_stores import KeyValueStores
 from kunren.services.cloudfront.api.keys import Keys
+from kunren.services.cloudfront.api.listings import Listings
 from kunren.services.cloudfront.api.origin_access import OriginAccess
 from kunren.services.cloudfront.api.policies import Policies
+from kunren.services.cloudfront.api.vpc_origins import VpcOrigins
 
 
-class CloudFrontApi(KeyValueStores, Keys, OriginAccess, ContinuousDeployment, Policies, Functions, Invalidations):
+class CloudFrontApi(
+    KeyValueStores, VpcOrigins, Keys, OriginAccess, ContinuousDeployment, Listings, Policies, Functions, Invalidations
+):
     """Handlers of cloudfront."""
 
     service: ClassVar[str] = "cloudfront"

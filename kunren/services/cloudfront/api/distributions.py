@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -26,7 +26,9 @@ from kunren.services.cloudfront.errors import (
 from kunren.services.cloudfront.key_values.model import KeyValueStore, store_of
 from kunren.services.cloudfront.logs.buckets import open_to_delivery
 from kunren.services.cloudfront.model import Distribution, DistributionStatus, Function, Invalidation, KeyGroup
+from kunren.services.cloudfront.vpc_origins.model import VpcOrigin
 
+Tagged: TypeAlias = Distribution | Function | KeyValueStore | VpcOrigin
 DISTRIBUTIONS_MAX = 500  # Quotas, per account
 TAGS_MAX = 50
 
@@ -142,14 +144,16 @@ class Distributions(Base):
         found = self._tagged(self._store.snapshot(), ctx, params["Resource"])
         return {"Tags": {"Items": tags_to_wire(found.tags)}}
 
-    def _tagged(self, reader: Reader, ctx: RequestContext, arn: str) -> Distribution | Function | KeyValueStore:
+    def _tagged(self, reader: Reader, ctx: RequestContext, arn: str) -> Tagged:
         parts = parse_arn(arn)
         kind, _, identity = parts.resource.partition("/") if parts is not None else ("", "", "")
-        found: Distribution | Function | KeyValueStore | None = None
+        found: Tagged | None = None
         if kind == "distribution":
             found = reader.get(Distribution, ctx.account, "", identity)
         elif kind == "function":
             found = reader.get(Function, ctx.account, "", identity)
+        elif kind == "vpcorigin":
+            found = reader.get(VpcOrigin, ctx.account, "", identity)
         elif kind == "key-value-store":
             found = store_of(reader, ctx.account, arn)
         if parts is None or parts.service != "cloudfront" or found is None:

@@ -1,0 +1,1 @@
+"""VPC origins: load balancers in VPCs that the edge reaches through interfaces of its own there."""
