@@ -165,7 +165,7 @@ def _of_node(network: VpcNetwork, node: NodeAddress) -> Observer:
     """A load balancer node. Flows that the kernel hands on to targets are counted as they come in."""
     public = [each for each, private in network.arriving.items() if private == node.address]
     arrives = f'iifname != "lo" ip daddr {nft.among([node.address, *public])}'
-    leaves = f'oifname != "lo" ip saddr {node.address}'
+    leaves = f'oifname != "lo" ip saddr {nft.among(node.addresses)}'
     points = (
         ("prerouting", _ARRIVING, arrives, "in_total"),
         ("prerouting", _ADMITTED, arrives, "in_passed"),

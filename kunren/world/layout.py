@@ -330,7 +330,9 @@ def _borders(network: VpcNetwork) -> list[Border]:
         Border(
             device=device_name("s", subnet.id),
             router=str(IPv4Network(subnet.cidr)[1]),
-            nodes=tuple(sorted(node.address for node in network.nodes if node.subnet_id == subnet.id)),
+            nodes=tuple(
+                sorted(each for node in network.nodes if node.subnet_id == subnet.id for each in node.addresses)
+            ),
             acl=subnet.acl,
         )
         for subnet in network.subnets
@@ -437,7 +439,7 @@ def _workload(network: VpcNetwork, workload: Workload, cidr: IPv4Network, resolv
 
 
 def _node_addresses(network: VpcNetwork) -> list[str]:
-    return sorted({str(IPv4Address(node.address)) for node in network.nodes})
+    return sorted({str(IPv4Address(each)) for node in network.nodes for each in node.addresses})
 
 
 def flow_mark(subnet_cidr: str) -> int:

@@ -81,13 +81,18 @@ class SubnetNetwork:
 @dataclass(frozen=True, slots=True)
 class NodeAddress:
     """An address on a subnet that a load balancer node answers on: it lives in the VPC's namespace itself. `mac` where
-    targets are to know what it hands on."""
+    targets are to know what it hands on; `secondary` are addresses that flows to targets come from."""
 
     id: str
     subnet_id: str
     address: str
     firewall: Firewall = Firewall()
     mac: str = ""
+    secondary: tuple[str, ...] = ()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return (self.address, *self.secondary)
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,31 @@ def test_an_internal_balancer_with_chosen_addresses_and_groups_preserves_address
     front.until(lambda: client.ask(address, timeout=0.3) == "TimeoutError", "the group to keep the client out")
 
 
+def test_secondary_addresses_share_the_connections_to_targets(front):
+    one, balancer = front.target("one"), front.balancer("many", Subnets=front.subnets[:1])
+
+    def spread(count):
+        attribute = {"Key": "secondary_ips.auto_assigned.per_subnet", "Value": count}
+        front.elb.modify_load_balancer_attributes(LoadBalancerArn=balancer["LoadBalancerArn"], Attributes=[attribute])
+
+    spread("2")
+    group = front.group(one)
+    front.listen(balancer, group)
+    front.wait_for(group, "healthy")
+    front.wait_active(balancer)
+    named = [{"Name": "description", "Values": ["ELB net/many/*"]}]
+    shown = front.ec2.describe_network_interfaces(Filters=named)["NetworkInterfaces"][0]["PrivateIpAddresses"]
+    addresses = {each["PrivateIpAddress"] for each in shown}
+    client, name = front.client(), balancer["DNSName"]
+    front.until(lambda: front.addresses(name), "the name")
+    assert len(addresses) == 3 and {client.ask(name)[1] for _ in range(9)} == addresses
+    inside = front.client("--subnet", front.subnets[0], "--security-group", front.open)
+    spare = next(each["PrivateIpAddress"] for each in shown if not each["Primary"])
+    assert inside.ask(spare, timeout=0.5) == "TimeoutError", "nobody is served there"
+    with pytest.raises(front.elb.exceptions.InvalidConfigurationRequestException, match="cannot be decreased"):
+        spread("1")
+
+
 def test_a_targets_group_that_names_the_balancers_lets_in_what_it_hands_on(front):
     guard, other = front.security_group("balancer", "0.0.0.0/0"), front.security_group("other", "0.0.0.0/0")
     only = front.ec2.create_security_group(GroupName="target", Description="target", VpcId=front.vpc)["GroupId"]

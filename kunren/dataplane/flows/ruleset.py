@@ -245,17 +245,27 @@ def _source(node: FlowNode, subnets: Iterable[str]) -> list[str]:
         if not target.preserve
     )
     preserving = any(target.preserve for listener in node.listeners for target in listener.targets)
+    as_node = f"snat ip to {_from(node)}"
     # Who comes by a VPC endpoint is never shown to targets: their networks may overlap.
-    lines = [f"{flow} ip saddr {LINKS} snat ip to {node.address}"] if preserving else []
+    lines = [f"{flow} ip saddr {LINKS} {as_node}"] if preserving else []
     if hidden:
         where = f"ip daddr . meta l4proto . th dport {{ {', '.join(dict.fromkeys(hidden))} }}"
-        lines.append(f"{flow} {where} snat ip to {node.address}")
+        lines.append(f"{flow} {where} {as_node}")
     if preserving:
-        lines += [f"{flow} ip saddr {each} ip daddr {each} snat ip to {node.address}" for each in subnets]
+        lines += [f"{flow} ip saddr {each} ip daddr {each} {as_node}" for each in subnets]
     if node.returns:
         mark = f"meta mark {flow_mark(node.subnet_cidr):#x} meta l4proto tcp"
         lines += [f"{mark} ip saddr {each} ip daddr {each} snat ip to {node.address}" for each in subnets]
     return lines
+
+
+def _from(node: FlowNode) -> str:
+    """The node's address, or its addresses in turn."""
+    if not node.secondary:
+        return node.address
+    addresses = (node.address, *node.secondary)
+    listed = ", ".join(f"{number} : {each}" for number, each in enumerate(addresses))
+    return f"numgen inc mod {len(addresses)} map {{ {listed} }}"
 
 
 def _to_itself(nodes: Iterable[FlowNode]) -> list[str]:
@@ -279,7 +289,7 @@ def _closed(nodes: Iterable[FlowNode]) -> list[str]:
     served = [f"{node.address} . {protocol} . {port}" for node in nodes for protocol, port in node.elsewhere]
     lines = [f"ip daddr . meta l4proto . th dport {{ {', '.join(served)} }} accept"] if served else []
     if nodes:
-        addresses = ", ".join(node.address for node in nodes)
+        addresses = ", ".join(each for node in nodes for each in (node.address, *node.secondary))
         lines.append(f"ip daddr {{ {addresses} }} ct state new meta l4proto {{ tcp, udp }} drop")
     return lines
 

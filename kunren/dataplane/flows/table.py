@@ -38,7 +38,8 @@ class FlowNode:
     """A load balancer's address in one zone. `elsewhere` are ports (protocol, port) at which a proxy listens instead:
     all others are closed without a word. `returns`: that proxy speaks with its clients' addresses, so what targets
     answer is handed to it. `interface_id` tells the node's flows from those of other nodes. `entrances` are
-    more addresses that stand for it when a packet arrives by the uplink."""
+    more addresses that stand for it when a packet arrives by the uplink; `secondary` are more that targets may see it
+    as, so that there are more ports for flows to one of them."""
 
     interface_id: str
     address: str
@@ -48,6 +49,7 @@ class FlowNode:
     elsewhere: tuple[tuple[str, int], ...] = ()
     returns: bool = False
     entrances: tuple[str, ...] = ()
+    secondary: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

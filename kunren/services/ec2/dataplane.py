@@ -246,7 +246,14 @@ def _nodes(
     balancers: Sequence[NetworkInterface],
 ) -> tuple[NodeAddress, ...]:
     return tuple(
-        NodeAddress(each.id, each.subnet_id, each.private_ip, guard(each), each.mac if each in balancers else "")
+        NodeAddress(
+            each.id,
+            each.subnet_id,
+            each.private_ip,
+            guard(each),
+            each.mac if each in balancers else "",
+            tuple(sorted(address.private_ip for address in each.secondary)),
+        )
         for each in interfaces
         if each.attachment == "node"
     )

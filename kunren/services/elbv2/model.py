@@ -19,6 +19,7 @@ class AvailabilityZone(msgspec.Struct, frozen=True, kw_only=True):
     public_ip: str | None = None
     allocation_id: str | None = None  # of the customer's Elastic IP, where one was given
     chosen: bool = False  # the customer chose the private address
+    secondary: tuple[str, ...] = ()  # more private addresses that connections to targets come from
 
 
 class LoadBalancer(Resource, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from kunren.services.elbv2.model import LoadBalancer, TargetGroup
 QUIC = ("QUIC", "TCP_QUIC")
 DATAGRAMS = ("UDP", "TCP_UDP", *QUIC)
 PROTOCOLS = ("TCP", "TLS", *DATAGRAMS)
+SECONDARY = "secondary_ips.auto_assigned.per_subnet"
 
 LOAD_BALANCER: Table = {
     "access_logs.s3.enabled": Rule("false", unchanged("false", BOOLEAN)),
@@ -26,7 +27,7 @@ LOAD_BALANCER: Table = {
     ),
     "ipv6.deny_all_igw_traffic": Rule("false", BOOLEAN),
     "load_balancing.cross_zone.enabled": Rule("false", BOOLEAN),
-    "secondary_ips.auto_assigned.per_subnet": Rule("0", unchanged("0", between(0, 7))),
+    SECONDARY: Rule("0", between(0, 7)),
     "zonal_shift.config.enabled": Rule("false", BOOLEAN),
 }
 NEAR_SHARE = {"availability_zone_affinity": 100, "partial_availability_zone_affinity": 85}

@@ -16,11 +16,13 @@ from kunren.core.context import RequestContext
 from kunren.core.errors import AwsError
 from kunren.services.ec2 import store as ec2
 from kunren.services.ec2.interfaces import GROUPS_PER_INTERFACE_MAX, bind_elastic_ip, create_interface, delete_interface
-from kunren.services.ec2.model import ElasticIp, NetworkInterface, SecurityGroup, Subnet
+from kunren.services.ec2.model import ElasticIp, NetworkInterface, SecondaryAddress, SecurityGroup, Subnet
 from kunren.services.elbv2 import errors
 from kunren.services.elbv2.arns import interface_description
+from kunren.services.elbv2.attribute_rules import value
 from kunren.services.elbv2.limits import FREE_ADDRESSES_PER_SUBNET, SUBNET_PREFIX_MAX
 from kunren.services.elbv2.model import AvailabilityZone, LoadBalancer
+from kunren.services.elbv2.network_attributes import LOAD_BALANCER, SECONDARY
 from kunren.services.elbv2.parts import Parts
 
 REQUESTER = "amazon-elb"
@@ -123,7 +125,35 @@ def placed(
         kept.get(subnet.id) or _new_zone(tx, parts, balancer, subnet, (chosen or {}).get(subnet.id))
         for subnet in subnets
     )
-    return msgspec.structs.replace(balancer, zones=nodes)
+    return spread(tx, msgspec.structs.replace(balancer, zones=nodes))
+
+
+def spread(tx: Tx, balancer: LoadBalancer) -> LoadBalancer:
+    """The load balancer with as many secondary addresses at each node as its attributes say; they never become fewer.
+    Raises InvalidConfigurationRequest."""
+    if balancer.type != "network":
+        return balancer
+    count = int(value(LOAD_BALANCER, balancer.attributes, SECONDARY))
+    return msgspec.structs.replace(balancer, zones=tuple(_spread(tx, balancer, each, count) for each in balancer.zones))
+
+
+def _spread(tx: Tx, balancer: LoadBalancer, zone: AvailabilityZone, count: int) -> AvailabilityZone:
+    more = count - len(zone.secondary)
+    if more < 0:
+        raise errors.InvalidConfigurationRequest(f"The value of '{SECONDARY}' cannot be decreased")
+    interface = tx.get(NetworkInterface, balancer.account, balancer.region, zone.interface_id)
+    if not more or interface is None:
+        return zone
+    subnet = ec2.find_subnet(tx, balancer.account, balancer.region, zone.subnet_id)
+    try:
+        taken = tuple(ec2.take_private(tx, subnet, interface.id, None) for _ in range(more))
+    except AwsError as error:
+        raise errors.InvalidConfigurationRequest(
+            f"Not enough IP space available in {subnet.id} for {count} secondary addresses"
+        ) from error
+    secondary = tuple(SecondaryAddress(private_ip=each) for each in taken)
+    tx.put(msgspec.structs.replace(interface, secondary=(*interface.secondary, *secondary)))
+    return msgspec.structs.replace(zone, secondary=(*zone.secondary, *taken))
 
 
 def release(tx: Tx, balancer: LoadBalancer) -> None:

@@ -171,7 +171,7 @@ class LoadBalancersApi(Api):
         with self._store.write() as tx:
             found = find_balancer(tx, ctx, params["LoadBalancerArn"])
             merged = attributes.merge_load_balancer(found.attributes, params["Attributes"], found.type, found.scheme)
-            tx.put(msgspec.structs.replace(found, attributes=merged))
+            tx.put(nodes.spread(tx, msgspec.structs.replace(found, attributes=merged)))
         return {"Attributes": attributes.described(attributes.load_balancer_table(found.type, found.scheme), merged)}
 
     def set_security_groups(self, ctx: RequestContext, params: Params) -> Result:

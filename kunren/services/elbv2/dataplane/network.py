@@ -113,6 +113,7 @@ def flow_table(snapshot: Snapshot, balancer: LoadBalancer, wall_seconds: Callabl
                 listeners=tuple(carried),
                 elsewhere=tuple(("tcp", listener.port) for listener, behind in listening if by_proxy(listener, behind)),
                 returns=any(by_proxy(listener, behind) and _preserves(behind) for listener, behind in listening),
+                secondary=node.secondary,
                 entrances=tuple(sorted(each.id for each in entrances if each.private_ip == node.private_ip)),
             )
         )

@@ -47,6 +47,14 @@ def test_a_listener_of_one_target_translates_to_it_without_a_choice():
     assert f"ct mark {node_mark('eni-1'):#x}" in text
 
 
+def test_flows_that_show_the_node_come_from_its_addresses_in_turn():
+    listener = FlowListener("tcp", 80, (FlowTarget("10.0.1.5", 8080),), idle_s=350.0)
+    node = FlowNode("eni-1", "10.0.0.50", None, "10.0.0.0/24", (listener,), secondary=("10.0.0.51", "10.0.0.52"))
+    text = ruleset("nlb", FlowTable("vpc-1", (node,), ("10.0.0.0/24",)))
+    assert "snat ip to numgen inc mod 3 map { 0 : 10.0.0.50, 1 : 10.0.0.51, 2 : 10.0.0.52 }" in text
+    assert "ip daddr { 10.0.0.50, 10.0.0.51, 10.0.0.52 } ct state new meta l4proto { tcp, udp } drop" in text
+
+
 def test_a_balancer_without_nodes_is_an_empty_table():
     assert "chain" not in ruleset("nlb", FlowTable("vpc-1", ()))
 

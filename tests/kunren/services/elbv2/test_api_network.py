@@ -194,3 +194,22 @@ def test_targets_of_quic_have_server_ids_of_their_own(elb: Any) -> None:
     assert refused(group, (address, "0x0123456789abcdee")) == refused(group, (other, id)) == "ValidationError"
     shown = elb.call("DescribeTargetHealth", TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
     assert shown[0]["Target"] == {"Id": address, "Port": 443, "QuicServerId": id, "AvailabilityZone": "us-east-1a"}
+
+
+def test_secondary_addresses_come_to_every_node_and_never_become_fewer(elb: Any) -> None:
+    balancer = network(elb, Subnets=[each.id for each in elb.subnets[:1]])["LoadBalancerArn"]
+
+    def spread(count: str) -> dict[str, Any]:
+        attribute = {"Key": "secondary_ips.auto_assigned.per_subnet", "Value": count}
+        return {"LoadBalancerArn": balancer, "Attributes": [attribute]}
+
+    def secondary() -> list[int]:
+        return [len(each.secondary) for each in elb.interfaces()]
+
+    elb.call("ModifyLoadBalancerAttributes", **spread("3"))
+    assert secondary() == [3]
+    code, text = elb.refused("ModifyLoadBalancerAttributes", **spread("2"))
+    assert (code, secondary()) == ("InvalidConfigurationRequest", [3]) and "cannot be decreased" in text
+    assert elb.refused("ModifyLoadBalancerAttributes", **spread("8"))[0] == "ValidationError"
+    elb.call("SetSubnets", LoadBalancerArn=balancer, Subnets=[each.id for each in elb.subnets[:2]])
+    assert secondary() == [3, 3], "a new node has as many"
