@@ -63,6 +63,7 @@ from kunren.services.globalaccelerator.api import GlobalAcceleratorApi
 from kunren.services.globalaccelerator.controllers import AcceleratorControllers
 from kunren.services.lambda_.policy import may_invoke
 from kunren.services.lambda_.service import LambdaService
+from kunren.services.resiliencehub.service import ResilienceHubService
 from kunren.services.route53.api import Route53Api
 from kunren.services.route53.checkers import HealthCheckController
 from kunren.services.route53.controllers import Route53Controller
@@ -167,6 +168,7 @@ class App:
         )
         self.acme = AcmeController(store, clock, entropy, self.ca, self._cnames, call=self._call, caa=self._caa_records)
         self.zonal_shifts = ZonalShiftService(store, clock, entropy, spec, self._call)
+        self.resilience_hub = ResilienceHubService(store, clock, entropy, self._call)
         self.fis = FisService(
             store, clock, entropy, spec, ec2=self.ec2, call=self._call, felt=self.faults.settled
         )  # fmt: skip
@@ -206,6 +208,7 @@ class App:
             "globalaccelerator": self.globalaccelerator,
             "lambda": self.functions.api,
             "fis": self.fis.api,
+            "resiliencehub": self.resilience_hub.api,
             "arc-zonal-shift": self.zonal_shifts.api,
         }
         self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
@@ -272,6 +275,7 @@ class App:
             ("cloudfront", self.cloudfront.run()),
             ("lambda", self.functions.run()),
             ("fis", self.fis.run()),
+            ("resiliencehub", self.resilience_hub.run()),
             ("arc-zonal-shift", self.zonal_shifts.run()),
         ):
             self._run(name, running)
@@ -405,6 +409,7 @@ class App:
             "cloudfront": self.cloudfront.status(),
             "lambda": self.functions.status(),
             "fis": self.fis.status(),
+            "resiliencehub": self.resilience_hub.status(),
             "arc-zonal-shift": self.zonal_shifts.status(),
             "moto": self.fallback.status(),
         }
