@@ -170,6 +170,7 @@ class Fetcher:
             viewers.viewer.edge, origin, secure, request.method, target, request.headers, body or b""
         )
         viewers.note("origin", origin.id, answer.status)
+        viewers.upstream = answer.upstream
         answer.headers = without(answer.headers, _ORIGINS_OWN)
         if answer.status == 304 and stale is not None and stale.validators:
             return self._refreshed(pending, stale, answer)

@@ -65,10 +65,19 @@ class Asked(NamedTuple):
     body_size: int
 
 
+class Upstream(NamedTuple):
+    """What a request to an origin took, in real milliseconds: looking its name up, connecting (both are 0 on a kept
+    connection), and until the answer began."""
+
+    dns_ms: float
+    connect_ms: float
+    first_byte_ms: float
+
+
 @dataclass(slots=True)
 class Request:
-    """`uri` is the path as sent, `query` what follows the first question mark. `site` is known once looked up; `notes`
-    are kept where somebody follows the request (`Pipeline.followed`)."""
+    """`uri` is the path as sent, `query` what follows the first question mark. `site` is known once looked up,
+    `upstream` once an origin was asked; `notes` are kept where somebody follows the request (`Pipeline.followed`)."""
 
     method: str
     uri: str
@@ -80,6 +89,7 @@ class Request:
     asked: Asked | None = None
     site: Site | None = None
     session: str = ""  # a cookie that the viewer gets
+    upstream: Upstream | None = None
     notes: Notes | None = None
 
     def note(self, what: str, *details: Any) -> None:
@@ -105,6 +115,7 @@ class Answer:
     outcome: str = "Miss"
     reason: str = ""
     detail: str = ""
+    upstream: Upstream | None = None
 
     def header(self, name: str) -> str | None:
         return first(self.headers, name)

@@ -19,7 +19,7 @@ import httptools
 
 from kunren.core.clock import Clock
 from kunren.core.sigv4 import Credential
-from kunren.dataplane.edge.message import Answer, Headers
+from kunren.dataplane.edge.message import Answer, Headers, Upstream
 from kunren.dataplane.edge.origin_signing import signed
 from kunren.dataplane.edge.site import Origin, Way
 from kunren.world.interface import NoSuchNamespace, edge_namespace
@@ -56,6 +56,11 @@ class _Line(NamedTuple):
     server_name: str | None
     way: Way | None = None
 
+    @property
+    def name(self) -> str:
+        """What is looked up."""
+        return self.host if self.way is None else self.way.name
+
 
 class Origins:
     """Connections to origins, by edge location."""
@@ -82,19 +87,28 @@ class Origins:
         host = next((value for name, value in headers if name.lower() == "host"), origin.domain)
         line = _Line(edge, origin.domain, port, host.partition(":")[0] if secure else None, origin.way)
         wall = self._clock.wall_seconds
-        request = _encode(method, target, headers, body)
+        request, began = _encode(method, target, headers, body), self._clock.monotonic()
         # a kept connection may be closed while we ask: what must not happen twice is asked over a new one
         while method in _REPEATABLE and (kept := self._take(line)) is not None:
             try:
-                return await kept.ask(method, request, wall(origin.read_timeout_s))
+                return self._timed(await kept.ask(method, request, wall(origin.read_timeout_s)), began)
             except ConnectionError:
                 continue  # it had been closed at the other end before
-        fresh = await self._connect(line, origin)
+        looked_up = self._clock.monotonic()
+        addresses = await self._resolve(line.name, line.edge)
+        found = self._clock.monotonic()
+        fresh = await self._connect(line, origin, addresses)
+        connected = self._clock.monotonic()
         fresh.gives_back = lambda: self._give_back(line, fresh, wall(origin.keepalive_s))
         try:
-            return await fresh.ask(method, request, wall(origin.read_timeout_s))
+            answer = await fresh.ask(method, request, wall(origin.read_timeout_s))
         except ConnectionError as error:
             raise Unreachable(502, "OriginCommError", f"the origin closed the connection: {error}") from error
+        return self._timed(answer, began, found - looked_up, connected - found)
+
+    def _timed(self, answer: Answer, began: float, dns_s: float = 0.0, connect_s: float = 0.0) -> Answer:
+        answer.upstream = Upstream(dns_s * 1000, connect_s * 1000, (self._clock.monotonic() - began) * 1000)
+        return answer
 
     def close(self) -> None:
         for kept in self._kept.values():
@@ -119,15 +133,13 @@ class Origins:
         kept.append(exchange)
         exchange.closes_after(keepalive_s)
 
-    async def _connect(self, line: _Line, origin: Origin) -> _Exchange:
-        """Each attempt is for the next address of the name."""
-        name = line.host if line.way is None else line.way.name
+    async def _connect(self, line: _Line, origin: Origin, addresses: list[str]) -> _Exchange:
+        """Each attempt is for the next of the name's addresses."""
         namespaces = (edge_namespace(line.edge),) if line.way is None else line.way.namespaces
-        addresses = await self._resolve(name, line.edge)
         if not addresses:
-            raise Unreachable(502, "OriginDnsError", f"the name {name} has no address")
+            raise Unreachable(502, "OriginDnsError", f"the name {line.name} has no address")
         if not namespaces:
-            raise Unreachable(502, "OriginConnectError", f"there is no way into the VPC of {name} yet")
+            raise Unreachable(502, "OriginConnectError", f"there is no way into the VPC of {line.name} yet")
         failure: Unreachable | None = None
         for attempt in range(origin.attempts):
             address = addresses[attempt % len(addresses)]

@@ -33,6 +33,7 @@ from kunren.dataplane.edge.locations import edge_hash, pop
 from kunren.dataplane.edge.message import Answer, Notes, Request, drop, first, whole, without
 from kunren.dataplane.edge.origin import Origins
 from kunren.dataplane.edge.scripts import ScriptError, Scripts
+from kunren.dataplane.edge.server_timing import server_timing, wanted
 from kunren.dataplane.edge.site import Behaviour, Site, Split
 from kunren.dataplane.edge.splitting import choose, without_session
 from kunren.dataplane.edge.told import with_told
@@ -239,6 +240,10 @@ class Pipeline:
 
     def _to_viewer(self, site: Site, behaviour: Behaviour, request: Request, answer: Answer) -> Answer:
         viewer.with_policy(answer, behaviour.response_headers, request)
+        rate = behaviour.response_headers.server_timing if behaviour.response_headers is not None else None
+        if rate is not None and wanted(rate, self._entropy.uniform(0, 100), request):
+            timing = server_timing(answer, request, self._clock.monotonic())
+            answer.headers.append(("Server-Timing", timing))
         script = behaviour.scripts.get("viewer-response")
         if script is not None and answer.status < 400:
             try:

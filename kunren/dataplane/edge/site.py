@@ -68,7 +68,7 @@ class ResponseHeaders:
     rules: tuple[HeaderRule, ...] = ()
     removed: frozenset[str] = frozenset()
     cors: CorsRules | None = None
-    server_timing: bool = False
+    server_timing: float | None = None  # percentage of answers; None where the policy has it not
 
 
 @dataclass(frozen=True, slots=True)

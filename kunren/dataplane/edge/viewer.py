@@ -169,10 +169,6 @@ def with_policy(answer: Answer, policy: ResponseHeaders | None, request: Request
             answer.headers = [*without(answer.headers, {rule.name.lower()}), (rule.name, rule.value)]
     if policy.cors is not None and (origin := request.header("origin")):
         _cors(answer, policy.cors, request, origin)
-    if policy.server_timing:
-        status = answer.outcome.lower()
-        answer.headers.append(("Server-Timing", f'cdn-cache-{"hit" if "hit" in status else "miss"},cdn-pop;desc="'
-                                                f'{request.viewer.edge}",cdn-rid;desc="{request.id}"'))  # fmt: skip
 
 
 def _cors(answer: Answer, cors: CorsRules, request: Request, origin: str) -> None:

@@ -21,6 +21,7 @@ from kunren.services.cloudfront.errors import (
     InvalidArgument,
     InvalidErrorCode,
     InvalidFunctionAssociation,
+    InvalidGeoRestrictionParameter,
     InvalidLambdaFunctionAssociation,
     InvalidOrigin,
     InvalidResponseCode,
@@ -51,6 +52,7 @@ _METHODS = (
 _ERROR_CODES = frozenset({400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504})
 _RESPONSE_CODES = frozenset({"200", "400", "403", "404", "405", "414", "416", "500", "501", "502", "503", "504"})
 _NAME = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)+[a-z0-9-]+", re.IGNORECASE)
+_COUNTRY = re.compile(r"[A-Z]{2}")
 _LAMBDA_RUNTIMES = ("nodejs", "python")
 _ORIGIN_KINDS = ("CustomOriginConfig", "S3OriginConfig", "VpcOriginConfig")
 _VIEWER_EVENTS = frozenset({"viewer-request", "viewer-response"})
@@ -93,8 +95,17 @@ def check(view: View, account: str, config: dict[str, Any], own_id: str | None) 
             raise InvalidArgument("ResponsePagePath and ResponseCode must be given together.")
         if each.get("ResponseCode") and each["ResponseCode"] not in _RESPONSE_CODES:
             raise InvalidResponseCode
-    items(config["Restrictions"]["GeoRestriction"])
+    _check_countries(config["Restrictions"]["GeoRestriction"])
     _check_names(view, account, config, own_id)
+
+
+def _check_countries(given: dict[str, Any]) -> None:
+    """Two-letter codes (ISO 3166-1), and none where nothing is restricted."""
+    countries = items(given)
+    if (given["RestrictionType"] == "none") == bool(countries) or not all(
+        _COUNTRY.fullmatch(each) for each in countries
+    ):
+        raise InvalidGeoRestrictionParameter
 
 
 def _check_what_is_not_here(config: dict[str, Any]) -> None:

@@ -271,6 +271,36 @@ class InvalidOriginAccessIdentity(_Fixed):
     text = "The origin access identity is not valid or doesn't exist."
 
 
+class InvalidGeoRestrictionParameter(_Fixed):
+    code = "InvalidGeoRestrictionParameter"
+    text = "The specified geo restriction parameter is not valid."
+
+
+class TooManyCachePolicies(_Fixed):
+    code = "TooManyCachePolicies"
+    text = "You have reached the maximum number of cache policies for this AWS account."
+
+
+class TooManyOriginRequestPolicies(_Fixed):
+    code = "TooManyOriginRequestPolicies"
+    text = "You have reached the maximum number of origin request policies for this AWS account."
+
+
+class TooManyResponseHeadersPolicies(_Fixed):
+    code = "TooManyResponseHeadersPolicies"
+    text = "You have reached the maximum number of response headers policies for this AWS account."
+
+
+class TooManyCustomHeadersInResponseHeadersPolicy(_Fixed):
+    code = "TooManyCustomHeadersInResponseHeadersPolicy"
+    text = "The number of custom headers in the response headers policy exceeds the maximum."
+
+
+class TooManyRemoveHeadersInResponseHeadersPolicy(_Fixed):
+    code = "TooManyRemoveHeadersInResponseHeadersPolicy"
+    text = "The number of headers in RemoveHeadersConfig in the response headers policy exceeds the maximum."
+
+
 class EntityNotFound(_Fixed):
     code, status = "EntityNotFound", 404
     text = "The entity was not found."

@@ -265,7 +265,7 @@ def response_headers(policy: Mapping[str, Any]) -> ResponseHeaders:
         rules=(*_security(policy.get("SecurityHeadersConfig") or {}), *custom),
         removed=frozenset(each["Header"].lower() for each in items(policy.get("RemoveHeadersConfig"))),
         cors=_cors(cors) if cors else None,
-        server_timing=bool(timing.get("Enabled")) and bool(timing.get("SamplingRate", 100)),
+        server_timing=float(timing.get("SamplingRate") or 0) if timing.get("Enabled") else None,
     )
 
 

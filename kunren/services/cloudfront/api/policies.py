@@ -12,6 +12,7 @@ from kunren.core.context import RequestContext
 from kunren.services.cloudfront import errors
 from kunren.services.cloudfront.api.base import API, Base, Reader, matched, page
 from kunren.services.cloudfront.checks import behaviours_of
+from kunren.services.cloudfront.header_checks import check_response_headers
 from kunren.services.cloudfront.managed import CACHE_POLICIES, ORIGIN_REQUEST_POLICIES, RESPONSE_HEADERS_POLICIES
 from kunren.services.cloudfront.model import CachePolicy, Distribution, OriginRequestPolicy, ResponseHeadersPolicy
 from kunren.services.cloudfront.translate import YEAR_S
@@ -34,21 +35,23 @@ class Kind:
     missing: type[errors._Fixed]
     existing: type[errors._Fixed]
     in_use: type[errors._Fixed]
+    too_many: type[errors._Fixed]
 
 
 CACHE = Kind(
     CachePolicy, "CachePolicy", "cache-policy", "CachePolicyId", CACHE_POLICIES,
     errors.NoSuchCachePolicy, errors.CachePolicyAlreadyExists, errors.CachePolicyInUse,
+    errors.TooManyCachePolicies,
 )  # fmt: skip
 REQUEST = Kind(
     OriginRequestPolicy, "OriginRequestPolicy", "origin-request-policy", "OriginRequestPolicyId",
     ORIGIN_REQUEST_POLICIES, errors.NoSuchOriginRequestPolicy, errors.OriginRequestPolicyAlreadyExists,
-    errors.OriginRequestPolicyInUse,
+    errors.OriginRequestPolicyInUse, errors.TooManyOriginRequestPolicies,
 )  # fmt: skip
 HEADERS = Kind(
     ResponseHeadersPolicy, "ResponseHeadersPolicy", "response-headers-policy", "ResponseHeadersPolicyId",
     RESPONSE_HEADERS_POLICIES, errors.NoSuchResponseHeadersPolicy, errors.ResponseHeadersPolicyAlreadyExists,
-    errors.ResponseHeadersPolicyInUse,
+    errors.ResponseHeadersPolicyInUse, errors.TooManyResponseHeadersPolicies,
 )  # fmt: skip
 
 
@@ -116,7 +119,7 @@ class Policies(Base):
             if any(each.config["Name"] == config["Name"] for each in existing):
                 raise kind.existing
             if len(existing) >= POLICIES_MAX:
-                raise errors.InvalidArgument(f"You have reached the maximum of {POLICIES_MAX} policies of this kind.")
+                raise kind.too_many
             made = kind.resource(
                 account=ctx.account,
                 region="",
@@ -193,6 +196,8 @@ def _shown(kind: Kind, policy: Policy) -> dict[str, Any]:
 def _checked(kind: Kind, config: dict[str, Any]) -> dict[str, Any]:
     """A configuration with its defaults."""
     made = {"Comment": "", **config}
+    if kind is HEADERS:
+        check_response_headers(made)
     if kind is CACHE:
         least = made["MinTTL"]
         made.setdefault("DefaultTTL", max(86400, least))

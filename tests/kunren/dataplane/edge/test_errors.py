@@ -8,7 +8,7 @@ from kunren.core.clock import SystemClock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.edge.message import Answer, Request, Viewer, Whereabouts
 from kunren.dataplane.edge.pipeline import Pipeline
-from kunren.dataplane.edge.site import Behaviour, CacheRules, ErrorResponse, Origin, Site
+from kunren.dataplane.edge.site import Behaviour, CacheRules, ErrorResponse, Origin, Selection, Site
 
 READ = frozenset({"GET", "HEAD"})
 
@@ -38,3 +38,20 @@ def test_the_second_viewer_gets_the_same_error_page_as_the_first():
         return [await asked(pipeline), await asked(pipeline)]
 
     assert [(each.status, each.body) for each in asyncio.run(both())] == [(200, b"page"), (200, b"page")]
+
+
+def test_a_viewer_from_a_country_that_is_kept_out_gets_the_error_page():
+    origin = Origin("o", "o.test", "", (), "http-only", 80, 443, 10, 3, 30, 5)
+    site = Site(
+        "s", "1", "d.cloudfront.net", ("x.test",),
+        (Behaviour("*", "o", "allow-all", READ, READ, CacheRules(0, 86400, 31536000)),), {"o": origin},
+        errors={403: ErrorResponse(403, "/404.html", 451, 10.0)}, geo_allows=Selection("allExcept", frozenset({"JP"})),
+    )  # fmt: skip
+
+    async def once():
+        pipeline = Pipeline(SystemClock(), Entropy(1), Origins(), None)
+        pipeline.sites = {"x.test": site}
+        return await asked(pipeline)
+
+    answer = asyncio.run(once())
+    assert (answer.status, answer.body) == (451, b"page")

@@ -12,7 +12,7 @@ from kunren.dataplane.edge.pipeline import Pipeline
 from kunren.dataplane.edge.site import Behaviour, CacheRules, Origin, ResponseHeaders, Site
 
 READ = frozenset({"GET", "HEAD"})
-TIMED = ResponseHeaders(server_timing=True)
+TIMED = ResponseHeaders(server_timing=100.0)
 SITE = Site(
     "s", "1", "d.cloudfront.net", ("x.test",),
     (Behaviour("*", "o", "allow-all", READ, READ, CacheRules(0, 86400, 31536000), response_headers=TIMED),),
@@ -49,7 +49,7 @@ def test_headers_that_an_answer_gets_are_not_kept_with_the_object():
 
     for answer, cache in zip(asyncio.run(story()), ("miss", "hit", "hit"), strict=True):
         (timing,) = [value for name, value in answer.headers if name == "Server-Timing"]
-        assert timing.startswith(f"cdn-cache-{cache},")
+        assert f"cdn-cache-{cache}," in timing
 
 
 def test_an_object_whose_path_is_invalidated_while_it_comes_is_asked_for_again():
