@@ -213,8 +213,12 @@ class App:
         }
         self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
         self.fallback.before["logs"] = all_of(
-            self.functions.logs.before, self.query_logs.before, self.fis.records.before
+            self.functions.logs.before,
+            self.query_logs.before,
+            self.fis.records.before,
+            self.cloudfront.logs.vended.groups.before,
         )
+        self.fallback.after["logs"] = self.cloudfront.logs.vended.after
         self.fallback.before["cloudwatch"] = self.health_metrics.before
         contexts = CertificateContexts(self.ca.server_context)
         self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)

@@ -49,6 +49,8 @@ class Fallback:
         self.not_implemented: dict[str, int] = {}
         self.before: dict[str, Callable[[str], Awaitable[None]]] = {}
         """By service: what is awaited before an operation, named to it, is asked for."""
+        self.after: dict[str, Callable[[str], Awaitable[None]]] = {}
+        """By service: what is awaited behind an operation that succeeded, before its answer goes out."""
         self.child = ChildProcess(
             settings.run_dir, settings.data_dir / "moto" / "journal", settings.log_dir / "moto.log", clock, spawn
         )
@@ -60,6 +62,8 @@ class Fallback:
         answer = await self._ask(service, operation, request)
         if answer.wait > 0:
             answer = await self._ask_until(self._clock.wall_seconds(answer.wait), service, operation, request)
+        if service in self.after and answer.status < 400:
+            await self.after[service](operation)
         return HttpResponse(
             answer.status,
             [(name, value) for name, value in answer.headers if name.lower() not in _NOT_FORWARDED]

@@ -88,6 +88,7 @@ class Request:
     body: Body = b""
     asked: Asked | None = None
     site: Site | None = None
+    pattern: str = ""  # of the behaviour
     session: str = ""  # a cookie that the viewer gets
     upstream: Upstream | None = None
     notes: Notes | None = None

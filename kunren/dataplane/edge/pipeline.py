@@ -116,6 +116,7 @@ class Pipeline:
             return self._finished(viewer.error(403, reason, request), request)
         request.site = site
         behaviour = viewer.behaviour_of(site, request.uri)
+        request.pattern = behaviour.pattern
         request.note("behaviour", behaviour)
         refusal = viewer.refused(site, behaviour, request)
         if refusal is None:

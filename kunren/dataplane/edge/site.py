@@ -190,9 +190,14 @@ class Site:
     errors: Mapping[int, ErrorResponse] = field(default_factory=dict)
     default_root: str = ""
     http3: bool = False
-    logged: bool = False
+    legacy_log: bool = False
     logs_cookies: bool = False
+    deliveries: tuple[str, ...] = ()  # ids of what else is told of its requests
     split: Split | None = None
     primary: tuple[str, str] | None = None  # id and domain name of a staging distribution's primary
     geo_allows: Selection = Selection("all")
     invalidated: tuple[tuple[str, float], ...] = ()  # path pattern, since when (AWS time)
+
+    @property
+    def logged(self) -> bool:
+        return self.legacy_log or bool(self.deliveries)

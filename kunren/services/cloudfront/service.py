@@ -61,9 +61,9 @@ class CloudFrontService:
         )
         pipeline = Pipeline(clock, entropy, origins, self._invoke, self._key_values.stores)
         self._vpc_origins = VpcOriginController(store, clock, entropy, world.spec)
-        self._logs = LogDelivery(store, clock, entropy, call)
+        self.logs = LogDelivery(store, clock, entropy, call)
         places = whereabouts(world.spec.places)
-        self.edge = EdgeServer(settings.run_dir / "edge.sock", pipeline, places, clock, self._logs.observe)
+        self.edge = EdgeServer(settings.run_dir / "edge.sock", pipeline, places, clock, self.logs.observe)
         self._controllers = DistributionControllers(
             store, clock, world, envoy, dns, pipeline, self._issue, str(self.edge.socket_path)
         )
@@ -84,7 +84,7 @@ class CloudFrontService:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._controllers.run())
             tasks.create_task(self._key_values.run())
-            tasks.create_task(self._logs.run())
+            tasks.create_task(self.logs.run())
             tasks.create_task(self._vpc_origins.controller.run())
 
     async def settled(self) -> None:
@@ -102,7 +102,7 @@ class CloudFrontService:
             "errors": {
                 **status["errors"],
                 **self._key_values.errors(),
-                **self._logs.failures,
+                **self.logs.failures,
                 **self._vpc_origins.controller.last_errors,
             },
         }

@@ -25,6 +25,7 @@ from kunren.dataplane.edge.site import (
 )
 from kunren.services.cloudfront.checks import items
 from kunren.services.cloudfront.continuous import primary_of, split
+from kunren.services.cloudfront.logs.model import VendedDelivery
 from kunren.services.cloudfront.model import Distribution, Function, Invalidation, KeyGroup, PublicKey
 from kunren.services.cloudfront.origin_access.rules import access_of
 from kunren.services.cloudfront.policies import cache_policy, origin_request_policy, response_headers_policy
@@ -57,7 +58,12 @@ def site(snapshot: Snapshot, distribution: Distribution) -> Site:
         errors={each["ErrorCode"]: _error(each) for each in items(config["CustomErrorResponses"])},
         default_root=config["DefaultRootObject"],
         http3=config["HttpVersion"] in ("http3", "http2and3"),
-        logged=config["Logging"]["Enabled"],
+        legacy_log=config["Logging"]["Enabled"],
+        deliveries=tuple(
+            each.id
+            for each in snapshot.list(VendedDelivery, distribution.account, "")
+            if each.distribution_id == distribution.id
+        ),
         logs_cookies=config["Logging"]["IncludeCookies"],
         split=split(snapshot, distribution),
         primary=(primary.id, primary.domain_name) if primary is not None else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 
 import pytest
@@ -27,6 +28,50 @@ def config(function, **given):
         },
         **given,
     }  # fmt: skip
+
+
+def vended_to_a_log_group_and_a_bucket(kunren, account, until, distribution, curl):
+    """Standard logging v2, beside the legacy log: CloudWatch Logs' deliveries of the distribution."""
+    logs, s3 = kunren.client("logs", account), kunren.client("s3", account)
+    name = distribution["DomainName"]
+    logs.put_delivery_source(name="cf", resourceArn=distribution["ARN"], logType="ACCESS_LOGS")
+    logs.create_log_group(logGroupName="edge")
+    ends = {}
+    for end, target, form in (
+        ("group", f"arn:aws:logs:us-east-1:{account}:log-group:edge", "json"),
+        ("bucket", "arn:aws:s3:::logs/v2", "w3c"),
+    ):
+        made = logs.put_delivery_destination(
+            name=end, outputFormat=form, deliveryDestinationConfiguration={"destinationResourceArn": target}
+        )
+        ends[end] = made["deliveryDestination"]["arn"]
+    fields = ["timestamp(ms)", "DistributionId", "cs-uri-stem", "sc-status", "c-country", "cache-behavior-path-pattern"]
+    kept = {"suffixPath": "{DistributionId}/{yyyy}", "enableHiveCompatiblePath": True}
+    logs.create_delivery(deliverySourceName="cf", deliveryDestinationArn=ends["group"], recordFields=fields)
+    to_bucket = logs.create_delivery(
+        deliverySourceName="cf", deliveryDestinationArn=ends["bucket"], recordFields=["cs-uri-stem", "sc-status"],
+        s3DeliveryConfiguration=kept,
+    )["delivery"]["id"]  # fmt: skip
+
+    def told():
+        curl(f"http://{name}/made/v2")
+        found = logs.filter_log_events(logGroupName="edge")["events"]
+        return [json.loads(each["message"]) for each in found]
+
+    event = until(told, "a request in the log group")[0]
+    assert list(event) == fields
+    assert (event["DistributionId"], event["cs-uri-stem"]) == (distribution["Id"], "/made/v2")
+    assert (event["sc-status"], event["c-country"], event["cache-behavior-path-pattern"]) == ("200", "JP", "/made/*")
+
+    def keys():
+        return [each["Key"] for each in s3.list_objects_v2(Bucket="logs", Prefix="v2/").get("Contents", [])]
+
+    until(keys, "a file in the bucket")
+    stem = rf"v2/distributionid={distribution['Id']}/year=\d{{4}}/{distribution['Id']}\.\d{{4}}-\d\d-\d\d-\d\d"
+    assert re.fullmatch(stem + r"\.[0-9a-f]{8}\.gz", keys()[0])
+    text = gzip.decompress(s3.get_object(Bucket="logs", Key=keys()[0])["Body"].read()).decode().splitlines()
+    assert text[:3] == ["#Version: 1.0", "#Fields: cs-uri-stem sc-status", "/made/v2\t200"]
+    logs.delete_delivery(id=to_bucket)
 
 
 def test_requests_are_in_the_bucket_within_the_hour(own_kunren, account, until):
@@ -68,7 +113,7 @@ def test_requests_are_in_the_bucket_within_the_hour(own_kunren, account, until):
 
     def lines():
         found = []
-        for each in s3.list_objects_v2(Bucket="logs").get("Contents", []):
+        for each in s3.list_objects_v2(Bucket="logs", Prefix="edge/").get("Contents", []):
             assert re.fullmatch(rf"edge/{identity}\.\d{{4}}-\d\d-\d\d-\d\d\.[0-9a-f]{{8}}\.gz", each["Key"])
             text = gzip.decompress(s3.get_object(Bucket="logs", Key=each["Key"])["Body"].read()).decode()
             version, fields, *rows = text.splitlines()
@@ -94,6 +139,7 @@ def test_requests_are_in_the_bucket_within_the_hour(own_kunren, account, until):
     assert (post["sc-status"], post["x-edge-detailed-result-type"]) == ("403", "InvalidRequestMethod")
     assert int(post["cs-bytes"]) > 100
 
+    vended_to_a_log_group_and_a_bucket(own_kunren, account, until, shown, curl)
     etag = api.get_distribution_config(Id=identity)["ETag"]
     off = config(function, Logging={**logging, "Enabled": False})
     changed = api.update_distribution(Id=identity, IfMatch=etag, DistributionConfig=off)["Distribution"]

@@ -15,6 +15,7 @@ from kunren.services.cloudfront.errors import (
     NoSuchDistribution,
     PreconditionFailed,
 )
+from kunren.services.cloudfront.logs.model import VendedDelivery
 from kunren.services.cloudfront.model import (
     CachePolicy,
     ContinuousDeploymentPolicy,
@@ -55,6 +56,7 @@ class Base:
             KeyGroup,
             OriginAccessControl,
             OriginAccessIdentity,
+            VendedDelivery,
         )
 
     def _new_id(self) -> str:

@@ -16,14 +16,15 @@ from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.dataplane.edge.record import Record
+from kunren.services.cloudfront.logs import lines, vended
 from kunren.services.cloudfront.logs.buckets import REGION, bucket_of
-from kunren.services.cloudfront.logs.lines import file, line, object_key
+from kunren.services.cloudfront.logs.model import VendedDelivery
 from kunren.services.cloudfront.model import Distribution
 
 log = logging.getLogger(__name__)
 EVERY_S, LEAST_S = 300, 0.1  # AWS seconds between files; real ones, however fast the clock
 LINES_MAX = 50_000
-_File = tuple[str, str, int]  # account, distribution, hour
+_File = tuple[str, str, str, int]  # account, distribution, delivery ("": the legacy log), hour
 
 
 class LogDelivery:
@@ -36,6 +37,7 @@ class LogDelivery:
         self._call = call
         self._files: dict[_File, list[str]] = {}
         self._writing: set[asyncio.Task[None]] = set()
+        self.vended = vended.VendedLogs(store, call)
         self.failures: dict[str, str] = {}
 
     async def run(self) -> None:
@@ -43,35 +45,59 @@ class LogDelivery:
             now = self._clock.now()
             await self._clock.sleep(max((now // EVERY_S + 1) * EVERY_S - now, LEAST_S * self._clock.speed))
             turned, self._files = self._files, {}
-            for key, lines in turned.items():
-                self._write_soon(key, lines)
+            for key, told in turned.items():
+                self._write_soon(key, told)
 
     def observe(self, record: Record) -> None:
         site = record.site
-        key = (site.account, site.id, int(record.at // 3600))
-        lines = self._files.setdefault(key, [])
-        lines.append(line(record))
-        if len(lines) >= LINES_MAX:
-            del self._files[key]
-            self._write_soon(key, lines)
+        if site.legacy_log:
+            self._add(record, "", lines.line(record))
+        for identity in site.deliveries:
+            delivery = self._store.snapshot().get(VendedDelivery, site.account, "", identity)
+            if delivery is None:
+                continue
+            if delivery.to == "S3":
+                self._add(record, identity, vended.line(delivery, record))
+            elif delivery.to == "CWL":
+                self.vended.to_group(delivery, record)
 
-    def _write_soon(self, key: _File, lines: list[str]) -> None:
-        task = asyncio.get_running_loop().create_task(self._write(key, lines), name="cloudfront-log")
+    def _add(self, record: Record, delivery: str, line: str) -> None:
+        key = (record.site.account, record.site.id, delivery, int(record.at // 3600))
+        told = self._files.setdefault(key, [])
+        told.append(line)
+        if len(told) >= LINES_MAX:
+            del self._files[key]
+            self._write_soon(key, told)
+
+    def _write_soon(self, key: _File, told: list[str]) -> None:
+        task = asyncio.get_running_loop().create_task(self._write(key, told), name="cloudfront-log")
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
 
-    async def _write(self, key: _File, lines: list[str]) -> None:
-        account, identity, hour = key
-        found = self._store.snapshot().get(Distribution, account, "", identity)
-        if found is None or not found.config["Logging"]["Enabled"]:
+    async def _write(self, key: _File, told: list[str]) -> None:
+        account, identity, _, _ = key
+        where = self._where(key, told)
+        if where is None:
             return
-        wanted = found.config["Logging"]
-        bucket = bucket_of(wanted["Bucket"]) or wanted["Bucket"]
-        body = await asyncio.to_thread(gzip.compress, file(lines, found.config["Staging"]), 6, mtime=0)
-        name = object_key(identity, wanted["Prefix"], hour, self._entropy.hex(8))
+        bucket, name, text = where
+        body = await asyncio.to_thread(gzip.compress, text, 6, mtime=0)
         try:
             await self._call(account, REGION, "s3", "PutObject", {"Bucket": bucket, "Key": name, "Body": body})
             self.failures.pop(bucket, None)
         except AwsError as error:
             self.failures[bucket] = f"{error.code}: {error.message}"
-            log.error("%d log lines of %s could not be written to %s: %s", len(lines), identity, bucket, error)
+            log.error("%d log lines of %s could not be written to %s: %s", len(told), identity, bucket, error)
+
+    def _where(self, key: _File, told: list[str]) -> tuple[str, str, bytes] | None:
+        """Bucket, key and content; None where the log is not wanted any more."""
+        account, identity, delivery, hour = key
+        snapshot, unique = self._store.snapshot(), self._entropy.hex(8)
+        if delivery:
+            found = snapshot.get(VendedDelivery, account, "", delivery)
+            return (*vended.bucket_and_key(found, hour, unique), vended.file(found, told)) if found else None
+        distribution = snapshot.get(Distribution, account, "", identity)
+        if distribution is None or not distribution.config["Logging"]["Enabled"]:
+            return None
+        wanted = distribution.config["Logging"]
+        name = lines.object_key(identity, wanted["Prefix"], hour, unique)
+        return bucket_of(wanted["Bucket"]) or wanted["Bucket"], name, lines.file(told, distribution.config["Staging"])

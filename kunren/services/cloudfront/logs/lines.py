@@ -107,6 +107,16 @@ FIELDS: dict[str, Callable[[Record], str]] = {
 """By name, in the order of the legacy files."""
 
 
+MORE_FIELDS: dict[str, Callable[[Record], str]] = {
+    "timestamp": lambda record: str(int(record.at)),
+    "timestamp(ms)": lambda record: str(int(record.at * 1000)),
+    "DistributionId": lambda record: record.site.id,
+    "c-country": lambda record: record.request.viewer.where.country or "-",
+    "cache-behavior-path-pattern": lambda record: record.request.pattern or "-",
+    "primary-distribution-id": lambda record: record.site.primary[0] if record.site.primary else "-",
+    "primary-distribution-dns-name": lambda record: record.site.primary[1] if record.site.primary else "-",
+}
+"""Those that only logs of the newer kind (v2) may have."""
 PRIMARY_FIELDS = ("primary-distribution-id", "primary-distribution-dns-name")
 """Behind the others in the log of a staging distribution."""
 

@@ -11,7 +11,7 @@ from kunren.dataplane.edge.record import Record
 from kunren.dataplane.edge.site import Site
 from kunren.services.cloudfront.logs.lines import FIELDS, encoded, file, line, object_key
 
-SITE = Site("EDFDVBD6EXAMPLE", "1", "d111111abcdef8.cloudfront.net", (), (), {}, logged=True)
+SITE = Site("EDFDVBD6EXAMPLE", "1", "d111111abcdef8.cloudfront.net", (), (), {}, legacy_log=True)
 SENT = [
     ("Host", "www.example.com"), ("User-Agent", "curl/8 (x)"), ("Cookie", "a=1; b=2"), ("Referer", "https://e.test/"),
 ]  # fmt: skip
