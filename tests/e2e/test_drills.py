@@ -15,7 +15,6 @@ import pytest
 import yaml
 
 from kunren.drills.shipped import shipped
-from kunren.management.client import Management
 
 LOOP = """
 while [ ! -e "$2" ]; do
@@ -120,17 +119,31 @@ def test_a_standby_that_nobody_is_sent_to_in_time_is_caught(drilled, changed, se
 def test_one_zone_alone_is_caught_and_a_fault_that_never_heals_is_taken_back_all_the_same(kunren, drilled, changed):
     def one_zone(told):
         told["architecture"]["settings"] = {"zones": 1}
-        fault = {"name": "a zone is lost", "break": {"what": "zone", "name": "${zone}"}, "after": "1s"}
-        told["faults"] = [{**fault, "heals": False}]
-        told["objectives"] = [{"name": "availability", "target": "20 %"}]
-        told["recovery"] = "30s"
+        cut = {
+            "actionId": "aws:network:disrupt-connectivity",
+            "parameters": {"duration": "PT1H", "scope": "all"},
+            "targets": {"Subnets": "subnets"},
+        }
+        subnets = {"resourceType": "aws:ec2:subnet", "selectionMode": "ALL"}
+        experiment = {
+            "description": "A zone's subnets are cut off",
+            "roleArn": "${role}",
+            "stopConditions": [{"source": "none"}],
+            "targets": {"subnets": {**subnets, "parameters": {"availabilityZoneIdentifier": "${zone}"}}},
+            "actions": {"cut": cut},
+        }
+        told["faults"] = [{"name": "a zone is lost", "experiment": experiment, "after": "1s", "heals": False}]
+        told["objectives"] = [{"name": "availability", "target": "60 %"}]
+        told["recovery"] = "40s"
 
     code, result = drilled(changed("az-lost", one_zone))
     assert (code, result["verdict"], result["rto_s"]) == (1, False, None), result["reason"]
     assert result["reason"].startswith("availability is ")
     assert result["faults"][0]["healed_s"] is None
     assert balancers(kunren) == []
-    assert Management(kunren.state).get("/faults") == []
+    experiments = kunren.client("fis").list_experiments()["experiments"]
+    assert [each["state"]["status"] for each in experiments] == ["stopped"]
+    assert kunren.client("fis").list_experiment_templates()["experimentTemplates"] == []
 
 
 def running(kunren: Any, file: Path, *options: str) -> subprocess.Popen[str]:
