@@ -70,5 +70,6 @@ def _workload(
     }
     where: dict[str, Any] = management.post("/workloads", wanted)
     public_part = f", public {where['public_address']}" if where["public_address"] else ""
-    click.echo(f"{where['interface']}: {where['address']}{public_part}", err=True)
+    six = "".join(f", {each}" for each in where["ipv6_addresses"])
+    click.echo(f"{where['interface']}: {where['address']}{public_part}{six}", err=True)
     return where

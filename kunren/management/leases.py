@@ -46,6 +46,7 @@ class Leases:
                         "interface": interface.id,
                         "address": interface.private_ip,
                         "public_address": interface.public_ip,
+                        "ipv6_addresses": list(interface.ipv6),
                         "namespace": namespace_of(interface),
                         "world": self._world.handle(),
                     }

@@ -33,7 +33,7 @@ _EDGES = IPv6Network("3fff:0:5::/48")
 ANYCAST = IPv6Network("3fff:0:6::/48")
 _REGIONS = IPv6Network("3fff:100::/24")
 VPC_PREFIX, SUBNET_PREFIX = 56, 64
-CLOUDFRONT = (str(ANYCAST[0xCF1]), str(ANYCAST[0xCF2]))
+CLOUDFRONT = (str(ANYCAST[0xCF]),)
 """Where every distribution with IPv6 answers, in every edge location."""
 
 

@@ -12,14 +12,17 @@ a node's groups are asked about new flows before that, and about the flow to the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv4Network, collapse_addresses, ip_network
+from ipaddress import collapse_addresses, ip_network
 from types import MappingProxyType
 
 from kunren.world import handed_on, nft
 from kunren.world.acl import Border, acl_chains
-from kunren.world.network import Entrance, Firewall, FirewallRule, NodeAddress
+from kunren.world.network import Entrance, Firewall, NodeAddress
+from kunren.world.nft import V4, V6, Family
 
 UPLINK = "uplink"
+EGRESS = "egress"
+"""The device by which a VPC's egress-only internet gateway lets packets out; answers come by the uplink."""
 FLOW_MARK = 0x2000_0000
 """A packet of a balanced flow; the rest of its mark is the routing table of the node's subnet."""
 LOCAL_FLOW_MARK = 0x1000_0000
@@ -29,23 +32,36 @@ ENTRANCE_MARK = 0x0800_0000
 """An answer to what came by an accelerator: it leaves by the uplink, whatever the routes of its subnet."""
 METADATA = "169.254.169.254"
 TIME_SERVICE = "169.254.169.123"
+RESOLVER6 = "fd00:ec2::253"
+"""Where a VPC's resolver answers over IPv6, in every VPC ("Amazon DNS server")."""
 
 
-def workload_rules(firewall: Firewall, resolver: str, own: Sequence[str] = (), *, forwards: bool = False) -> str:
+def workload_rules(
+    firewall: Firewall,
+    resolver: str,
+    own: Sequence[str] = (),
+    *,
+    forwards: bool = False,
+    family: Family = V4,
+) -> str:
     """The table of a workload's own namespace.
 
     With the source/destination check nothing is forwarded and nothing leaves under another address than its `own`;
     without it (`forwards`) what passes through meets the rules of both directions.
     """
-    inward = [*_KNOWN, 'iifname "lo" accept', *_rules(firewall, True)]
-    outward = [*_KNOWN, 'oifname "lo" accept', *_own_services(resolver), *_rules(firewall, False)]
+    neighbours = [f"{family.neighbours} accept"] if family.neighbours else []
+    inward = [*neighbours, *_KNOWN, 'iifname "lo" accept', *_rules(firewall, True, family)]
+    services = _own_services(resolver) if family is V4 else _resolving(resolver)
+    outward = [*_KNOWN, 'oifname "lo" accept', *services, *_rules(firewall, False, family)]
     if own and not forwards:
-        outward.insert(0, f'oifname "eth0" ip saddr != {nft.among(own)} drop')
+        outward.insert(0, f'oifname "eth0" {family.name} saddr != {nft.among(own)} drop')
+    outward = [*neighbours, *outward]
     return nft.table(
         nft.chain("input", "filter", "input", "filter", "drop", inward),
         nft.chain("output", "filter", "output", "filter", "drop", outward),
         nft.chain("forward", "filter", "forward", "filter", "drop", inward if forwards else []),
         nft.chain("forward_out", "filter", "forward", "filter + 1", "drop", outward) if forwards else "",
+        family=family,
     )
 
 
@@ -131,6 +147,45 @@ def vpc_rules(
     return nft.table(*parts)
 
 
+def vpc_rules6(
+    nodes: Sequence[NodeAddress],
+    blocks: Sequence[str],
+    borders: Sequence[Border] = (),
+    *,
+    internet_gateway: bool,
+    blocked: frozenset[str] = frozenset(),
+    shut: frozenset[str] = frozenset(),
+) -> str:
+    """The IPv6 table of a VPC's namespace, where nothing is translated: what comes from the internet gateway may begin
+    a flow, what the egress-only one lets out may be answered alone. `nodes` have their IPv6 addresses; `blocks` are
+    the VPC's, and nothing leaves it from elsewhere. The internet gateway carries nothing of `blocked` addresses, and
+    the egress-only one nothing of those that are `shut`."""
+    parts = acl_chains(borders, RESOLVER6, {}, FLOW_MARK, V6)
+    for node in sorted(nodes, key=lambda each: each.id):
+        parts.append(nft.jump_chain(_node_chain("in", node), [*_KNOWN, *_rules(node.firewall, True, V6), "drop"]))
+        outward = [*_KNOWN, *_resolving(RESOLVER6), *_rules(node.firewall, False, V6), "drop"]
+        parts.append(nft.jump_chain(_node_chain("out", node), outward))
+    arriving = f'iifname "{UPLINK}" ct state new'
+    addressed = [] if internet_gateway else [f"{arriving} drop"]
+    addressed += [f"{arriving} ip6 daddr {nft.among(sorted(blocked))} drop"] if blocked else []
+    addressed += [f"ct state new {line}" for line in _dispatch("daddr", "in", nodes, family=V6)]
+    parts.append(nft.chain("addressed", "filter", "prerouting", "mangle", "accept", addressed))
+    ways = f'oifname {{ "{UPLINK}", "{EGRESS}" }}'
+    may_leave = [
+        f"{V6.neighbours} accept",
+        f"{ways} ip6 saddr != {nft.among(blocks)} drop",
+        f'oifname "{EGRESS}" ct direction reply drop',
+        *([f'oifname "{UPLINK}" ip6 saddr {nft.among(sorted(blocked))} drop'] if blocked else []),
+        *([f'oifname "{EGRESS}" ip6 saddr {nft.among(sorted(shut))} drop'] if shut else []),
+    ]
+    parts.append(nft.chain("forward", "filter", "forward", "filter", "accept", may_leave))
+    inward = [f"{V6.neighbours} accept", *_dispatch("daddr", "in", nodes, family=V6)]
+    parts.append(nft.chain("input", "filter", "input", "filter", "accept", inward))
+    outward = [may_leave[0], *_dispatch("saddr", "out", nodes, family=V6), *may_leave[1:]]
+    parts.append(nft.chain("output", "filter", "output", "filter", "accept", outward))
+    return nft.table(*parts, family=V6)
+
+
 _KNOWN = ("ct state established,related accept",)
 
 
@@ -144,41 +199,49 @@ def _own_services(resolver: str) -> list[str]:
     ]
 
 
+def _resolving(resolver: str) -> list[str]:
+    return [f"ip6 daddr {resolver} meta l4proto {{ tcp, udp }} th dport 53 accept"]
+
+
 def inward_rules(firewall: Firewall) -> list[str]:
     """The accepting lines for what comes in."""
     return _rules(firewall, True)
 
 
-def _rules(firewall: Firewall, inward: bool) -> list[str]:
-    """The accepting lines of one direction, each once; rules without an IPv4 peer make none."""
+def _rules(firewall: Firewall, inward: bool, family: Family = V4) -> list[str]:
+    """The accepting lines of one direction, each once; rules without a peer of the family make none."""
     side = "saddr" if inward else "daddr"
     lines: dict[str, None] = {}
     for rule in firewall.ingress if inward else firewall.egress:
-        if rule.macs and inward and (what := _what(rule)) is not None:
-            lines[nft.line(f"ether saddr {nft.among(rule.macs)}", what, "accept")] = None
-        elif rule.entered and inward and rule.cidrs and (what := _what(rule)) is not None:
-            lines[nft.line(f"ct original ip daddr {nft.among(rule.cidrs)}", what, "accept")] = None
-        elif not rule.entered and (what := _what(rule)) is not None and (peers := _peers(rule.cidrs, side)) is not None:
+        what = nft.traffic(rule.protocol, rule.from_port, rule.to_port, family)
+        if rule.macs or rule.entered:  # handed on by nodes and entrances, which are of IPv4
+            if not inward or family is V6 or what is None:
+                continue
+            if rule.macs:
+                lines[nft.line(f"ether saddr {nft.among(rule.macs)}", what, "accept")] = None
+            elif rule.cidrs:
+                lines[nft.line(f"ct original ip daddr {nft.among(rule.cidrs)}", what, "accept")] = None
+        elif what is not None and (peers := _peers(rule.cidrs, side, family)) is not None:
             lines[" ".join(part for part in (peers, what, "accept") if part)] = None
     return list(lines)
 
 
-def _peers(cidrs: Iterable[str], side: str) -> str | None:
-    networks = [network for each in cidrs if isinstance(network := ip_network(each, strict=False), IPv4Network)]
-    collapsed = list(collapse_addresses(networks))
+def _peers(cidrs: Iterable[str], side: str, family: Family) -> str | None:
+    networks = [ip_network(each, strict=False) for each in cidrs if (":" in each) == (family is V6)]
+    collapsed = list(collapse_addresses(networks))  # type: ignore[type-var]
     if not collapsed:
         return None
     if collapsed[0].prefixlen == 0:
         return ""
-    return f"ip {side} {{ {', '.join(str(each) for each in collapsed)} }}"
-
-
-def _what(rule: FirewallRule) -> str | None:
-    return nft.traffic(rule.protocol, rule.from_port, rule.to_port)
+    return f"{family.name} {side} {{ {', '.join(str(each) for each in collapsed)} }}"
 
 
 def _dispatch(
-    side: str, direction: str, nodes: Sequence[NodeAddress], public: Mapping[str, str] | None = None
+    side: str,
+    direction: str,
+    nodes: Sequence[NodeAddress],
+    public: Mapping[str, str] | None = None,
+    family: Family = V4,
 ) -> list[str]:
     """A jump to each node's chain by its address; by its public one where `public` (public → private) is given."""
     chains = {node.address: _node_chain(direction, node) for node in nodes}
@@ -186,7 +249,9 @@ def _dispatch(
         chains = {address: chains[private] for address, private in sorted(public.items()) if private in chains}
     if not chains:
         return []
-    return [f"ip {side} vmap {{ {', '.join(f'{address} : jump {chain}' for address, chain in chains.items())} }}"]
+    return [
+        f"{family.name} {side} vmap {{ {', '.join(f'{address} : jump {chain}' for address, chain in chains.items())} }}"
+    ]
 
 
 def _dispatch_original(nodes: Sequence[NodeAddress], public: Mapping[str, str]) -> list[str]:

@@ -13,11 +13,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from ipaddress import IPv4Network
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
 
 from kunren.world import nft
+from kunren.world.firewall import RESOLVER6
 from kunren.world.network import (
     EndpointLink,
     NatGateway,
@@ -27,17 +28,18 @@ from kunren.world.network import (
     vpc_namespace,
     workload_namespace,
 )
+from kunren.world.nft import V4, V6, Family
 
 FLOWS_MAX = 65535
 INGRESS, EGRESS = "ingress", "egress"
-_LINK_LOCAL = "169.254.0.0/16"
+_LINK_LOCAL = {V4: ("169.254.0.0/16",), V6: ("fe80::/10", "ff00::/8", RESOLVER6)}
 # Around a workload's own firewall, and around the two steps of network ACLs in the VPC's namespace (`acl.py`).
 _BEFORE_FIREWALL, _AFTER_FIREWALL = -1, 2
 _BEFORE_OUT, _BETWEEN, _AFTER_INTO = -30, -15, -5
 # Around the firewall of a load balancer node, which looks at what arrives before any translation.
 _ARRIVING, _ADMITTED, _LEAVING = -300, -149, -151
 _NAT_DONE = 300
-_ELEMENT = re.compile(r"([\d.]+) \. ([\d.]+) \. (\d+) \. (\d+) \. (\d+) counter packets (\d+) bytes (\d+)")
+_ELEMENT = re.compile(r"([\da-f:.]+) \. ([\da-f:.]+) \. (\d+) \. (\d+) \. (\d+) counter packets (\d+) bytes (\d+)")
 
 
 class Flow(NamedTuple):
@@ -86,6 +88,7 @@ class Table:
 
     namespace: str
     points: tuple[tuple[str, int, str, str], ...]
+    family: Family = V4
 
     @property
     def sets(self) -> list[str]:
@@ -111,11 +114,25 @@ def observers(network: VpcNetwork) -> list[Observer]:
     """Those of the interfaces whose flows are to be counted."""
     found = [_of_workload(network, each) for each in network.workloads if each.id in network.observed]
     found += [_of_node(network, each) for each in network.nodes if each.id in network.observed]
+    six = {each.id: each.tables for each in _observers6(network)}
+    for each in found:
+        each.tables += six.get(each.id, [])
     found += [_of_nat(network, each) for each in network.nat_gateways if each.id in network.observed]
     return found + [_of_link(network, each) for each in network.links if each.id in network.observed]
 
 
-def _of_workload(network: VpcNetwork, workload: Workload) -> Observer:
+def _observers6(network: VpcNetwork) -> list[Observer]:
+    """The same of their IPv6 addresses, whose sets have the same names."""
+    found = [
+        _of_workload(network, replace(each, address=each.ipv6[0], secondary=each.ipv6[1:]), V6)
+        for each in network.workloads
+        if each.id in network.observed and each.ipv6
+    ]
+    nodes = (replace(each, address=each.address6, secondary=()) for each in network.nodes if each.address6)
+    return found + [_of_node(network, each, V6) for each in nodes if each.id in network.observed]
+
+
+def _of_workload(network: VpcNetwork, workload: Workload, family: Family = V4) -> Observer:
     here, there = 'iifname "eth0"', 'oifname "eth0"'
     points = [
         ("input", _BEFORE_FIREWALL, here, "in_total"),
@@ -127,11 +144,12 @@ def _of_workload(network: VpcNetwork, workload: Workload) -> Observer:
         ("forward", _AFTER_FIREWALL, there, "out_passed"),
         ("output", _AFTER_FIREWALL, there, "out_passed"),
     ]
-    observer = Observer(workload.id, [Table(workload_namespace(workload.id), tuple(points))])
+    observer = Observer(workload.id, [Table(workload_namespace(workload.id), tuple(points), family)])
     observer.totals = {INGRESS: "in_total", EGRESS: "out_total"}
     observer.gates[INGRESS].append(Gate("in_total", "in_passed"))
     observer.gates[EGRESS].append(Gate("out_total", "out_passed"))
-    _add_acl(network, observer, workload.subnet_id, (workload.address, *workload.secondary), upstream=True)
+    own = (workload.address, *workload.secondary)
+    _add_acl(network, observer, workload.subnet_id, own, upstream=True, family=family)
     return observer
 
 
@@ -161,11 +179,12 @@ def _of_link(network: VpcNetwork, link: EndpointLink) -> Observer:
     return observer
 
 
-def _of_node(network: VpcNetwork, node: NodeAddress) -> Observer:
+def _of_node(network: VpcNetwork, node: NodeAddress, family: Family = V4) -> Observer:
     """A load balancer node. Flows that the kernel hands on to targets are counted as they come in."""
+    ip = family.name
     public = [each for each, private in network.arriving.items() if private == node.address]
-    arrives = f'iifname != "lo" ip daddr {nft.among([node.address, *public])}'
-    leaves = f'oifname != "lo" ip saddr {nft.among(node.addresses)}'
+    arrives = f'iifname != "lo" {ip} daddr {nft.among([node.address, *public])}'
+    leaves = f'oifname != "lo" {ip} saddr {nft.among(node.addresses)}'
     points = (
         ("prerouting", _ARRIVING, arrives, "in_total"),
         ("prerouting", _ADMITTED, arrives, "in_passed"),
@@ -173,22 +192,28 @@ def _of_node(network: VpcNetwork, node: NodeAddress) -> Observer:
         ("output", _AFTER_INTO, leaves, "out_guarded"),
         ("postrouting", _LEAVING, leaves, "out_passed"),
     )
-    observer = Observer(node.id, [Table(vpc_namespace(network.id), points)])
+    observer = Observer(node.id, [Table(vpc_namespace(network.id), points, family)])
     observer.totals = {INGRESS: "in_total", EGRESS: "out_total"}
     observer.gates[INGRESS].append(Gate("in_total", "in_passed"))
     observer.gates[EGRESS].append(Gate("out_guarded", "out_passed"))
-    _add_acl(network, observer, node.subnet_id, (node.address,), upstream=False)
+    _add_acl(network, observer, node.subnet_id, (node.address,), upstream=False, family=family)
     return observer
 
 
 def _add_acl(
-    network: VpcNetwork, observer: Observer, subnet_id: str, addresses: Sequence[str], *, upstream: bool
+    network: VpcNetwork,
+    observer: Observer,
+    subnet_id: str,
+    addresses: Sequence[str],
+    *,
+    upstream: bool,
+    family: Family = V4,
 ) -> None:
     """The network ACL of its subnet, where there is one. What ends or begins in the VPC's own namespace goes
     through its input and output; the rest through forward."""
     if all(each.acl is None for each in network.subnets if each.id == subnet_id):
         return
-    source, destination = f"ip saddr {nft.among(addresses)}", f"ip daddr {nft.among(addresses)}"
+    source, destination = (f"{family.name} {side} {nft.among(addresses)}" for side in ("saddr", "daddr"))
     outward = ("forward", "input") if upstream else ("output",)
     inward = ("forward", "output") if upstream else ("input",)
     points = [(hook, _BEFORE_OUT, source, "acl_out_before") for hook in outward]
@@ -197,19 +222,22 @@ def _add_acl(
     points += [(hook, _AFTER_INTO, destination, "acl_in_after") for hook in inward]
     namespace = vpc_namespace(network.id)
     if observer.tables[0].namespace == namespace:
-        observer.tables[0] = Table(namespace, (*observer.tables[0].points, *points))
+        observer.tables[0] = Table(namespace, (*observer.tables[0].points, *points), family)
     else:
-        observer.tables.append(Table(namespace, tuple(points)))
+        observer.tables.append(Table(namespace, tuple(points), family))
     observer.gates[EGRESS].append(Gate("acl_out_before", "acl_out_after"))
     observer.gates[INGRESS].append(Gate("acl_in_before", "acl_in_after", upstream))
 
 
 def table_text(network: VpcNetwork, observer: Observer, table: Table) -> str:
     """What nft loads."""
-    exempt = nft.among([_LINK_LOCAL, str(IPv4Network(network.cidrs[0])[2]), *_routers(network)])
-    key = "ip saddr . ip daddr . meta l4proto"
+    family, ip = table.family, table.family.name
+    own = [str(IPv4Network(network.cidrs[0])[2])] if family is V4 else []
+    exempt = nft.among([*_LINK_LOCAL[family], *own, *_routers(network, family)])
+    key = f"{ip} saddr . {ip} daddr . meta l4proto"
+    types = f"{family.address_type} . {family.address_type} . inet_proto . inet_service . inet_service"
     parts = [
-        f"  set {name} {{\n    type ipv4_addr . ipv4_addr . inet_proto . inet_service . inet_service\n"
+        f"  set {name} {{\n    type {types}\n"
         f"    size {FLOWS_MAX}\n    flags dynamic,timeout\n    timeout {network.flows_kept_s}s\n    counter\n  }}\n"
         for name in table.sets
     ]
@@ -220,12 +248,15 @@ def table_text(network: VpcNetwork, observer: Observer, table: Table) -> str:
             f"{match} meta l4proto != {{ tcp, udp }} update @{name} {{ {key} . 0 . 0 }}",
         ]
     for number, ((hook, priority), lines) in enumerate(by_hook.items()):
-        left_out = [f"ip saddr {exempt} return", f"ip daddr {exempt} return"]
+        left_out = [f"{ip} saddr {exempt} return", f"{ip} daddr {exempt} return"]
+        left_out += [f"{family.neighbours} return"] if family.neighbours else []
         parts.append(nft.chain(f"count{number}", "filter", hook, str(priority), "accept", [*left_out, *lines]))
-    return f"table ip {observer.table} {{\n{''.join(parts)}}}\n"
+    return f"table {ip} {observer.table} {{\n{''.join(parts)}}}\n"
 
 
-def _routers(network: VpcNetwork) -> list[str]:
+def _routers(network: VpcNetwork, family: Family) -> list[str]:
+    if family is V6:
+        return [str(IPv6Network(each.cidr6)[1]) for each in network.subnets if each.cidr6]
     return [str(IPv4Network(each.cidr)[1]) for each in network.subnets]
 
 

@@ -13,9 +13,9 @@ from hashlib import blake2b
 from ipaddress import IPv4Address, IPv4Network
 from types import MappingProxyType
 
-from kunren.world import addresses
+from kunren.world import addresses, addresses6
 from kunren.world.acl import Border
-from kunren.world.broken import BROKEN, inside_table, vpc_table
+from kunren.world.broken import vpc_facts
 from kunren.world.facts import (
     LOOPBACK,
     Address,
@@ -66,8 +66,8 @@ _LINK_LOCAL = "169.254.0.0/16"
 _FIRST_SUBNET_TABLE = 1000
 ENTRANCE_TABLE, _FROM_ENTRANCE_TABLE = 2050, 2051
 _ENTRANCE_RULE = 55
-_LOCAL_FLOW_TABLE, _ENTERED_TABLE = 900, 901
-_LOCAL_FLOW_RULE, _ENTERED_RULE, _VPC_RULE, _FLOW_RULE, _SUBNET_RULE, _NO_ROUTE_RULE = 90, 95, 100, 500, 1000, 30000
+LOCAL_FLOW_TABLE, _ENTERED_TABLE = 900, 901
+LOCAL_FLOW_RULE, _ENTERED_RULE, VPC_RULE, FLOW_RULE, SUBNET_RULE, NO_ROUTE_RULE = 90, 95, 100, 500, 1000, 30000
 
 HOST_SYSCTLS = (
     # New links only, until they get an address: loopback keeps ::1, which programs expect.
@@ -186,7 +186,8 @@ def region(name: str, index: int) -> list[Fact]:
 def peering(peering_id: str) -> list[Fact]:
     """A peering connection: a router between two VPCs that knows their blocks and nothing else. The VPCs bring their
     links to it and its routes to them, so either may come and go without the other."""
-    return [Namespace(peering_id, ROUTER_SYSCTLS), RouteFact(peering_id, EVERYWHERE, action="blackhole")]
+    nowhere = (RouteFact(peering_id, each, action="blackhole") for each in (EVERYWHERE, addresses6.EVERYWHERE))
+    return [Namespace(peering_id, ROUTER_SYSCTLS), *nowhere]
 
 
 def joint(interface_id: str) -> list[Fact]:
@@ -203,7 +204,7 @@ def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = Mappi
     namespace, router = vpc_namespace(network.id), region_namespace(network.region)
     resolver = vpc_resolver(network)
     device = device_name("v", network.id)
-    outer, inner = _link(_FIRST_VPC_LINK + link)
+    outer, inner = _link(FIRST_VPC_LINK + link)
     public = {k: v for k, v in network.public.items() if network.internet_gateway}
     facts: list[Fact] = [
         Namespace(namespace, ROUTER_SYSCTLS),
@@ -230,10 +231,10 @@ def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = Mappi
         Address(namespace, LOOPBACK, f"{LINK_LOCAL_RESOLVER}/32"),
         Address(namespace, LOOPBACK, f"{METADATA}/32"),
         RouteFact(namespace, _LINK_LOCAL, action="blackhole"),
-        RuleFact(namespace, _LOCAL_FLOW_RULE, mark=LOCAL_FLOW_MARK, table=_LOCAL_FLOW_TABLE),
-        RouteFact(namespace, EVERYWHERE, action="local", device=LOOPBACK, table=_LOCAL_FLOW_TABLE),
-        RuleFact(namespace, _VPC_RULE),
-        RuleFact(namespace, _NO_ROUTE_RULE, action="blackhole"),
+        RuleFact(namespace, LOCAL_FLOW_RULE, mark=LOCAL_FLOW_MARK, table=LOCAL_FLOW_TABLE),
+        RouteFact(namespace, EVERYWHERE, action="local", device=LOOPBACK, table=LOCAL_FLOW_TABLE),
+        RuleFact(namespace, VPC_RULE),
+        RuleFact(namespace, NO_ROUTE_RULE, action="blackhole"),
     ]
     facts += [RouteFact(namespace, cidr, action="blackhole") for cidr in network.cidrs]
     facts += [RouteFact(router, f"{address}/32", via=inner, device=device) for address in public]
@@ -256,10 +257,11 @@ def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = Mappi
         facts += _endpoint_link(network, endpoint, cidrs[endpoint.subnet_id], peering_links)
     for served in network.served:
         facts += _served(network, served, peering_links)
-    facts += _broken(network)
+    facts += vpc_facts(network, {each: device_name("p", each) for each in network.peerings})
     for observer in observers(network):
         facts += [
-            Ruleset(each.namespace, table_text(network, observer, each), observer.table) for each in observer.tables
+            Ruleset(each.namespace, table_text(network, observer, each), observer.table, each.family.name)
+            for each in observer.tables
         ]
     return facts
 
@@ -288,12 +290,12 @@ def _subnet(
     peering_links: Mapping[str, int],
 ) -> list[Fact]:
     subnet = next(each for each in network.subnets if each.id == subnet_id)
-    table = _subnet_table(cidr)
+    table = subnet_table(cidr)
     facts: list[Fact] = [
         Bridge(namespace, device_name("s", subnet_id), _mac(subnet_id)),
         Address(namespace, device_name("s", subnet_id), f"{cidr[1]}/{cidr.prefixlen}"),
-        RuleFact(namespace, _SUBNET_RULE, source=str(cidr), table=table),
-        RuleFact(namespace, _FLOW_RULE, mark=flow_mark(subnet.cidr), table=table),
+        RuleFact(namespace, SUBNET_RULE, source=str(cidr), table=table),
+        RuleFact(namespace, FLOW_RULE, mark=flow_mark(subnet.cidr), table=table),
     ]
     for route in subnet.routes:
         if ":" in route.destination or route.target == "local":
@@ -305,7 +307,7 @@ def _subnet(
             bridge = _bridge_of(network, route.via)
             facts.append(RouteFact(namespace, destination, via=route.via, device=bridge, table=table))
         elif route.target == "peering" and route.via in network.peerings:
-            far, _ = _link(_FIRST_VPC_LINK + peering_links[route.via])
+            far, _ = _link(FIRST_VPC_LINK + peering_links[route.via])
             facts.append(RouteFact(namespace, destination, via=far, device=device_name("p", route.via), table=table))
         else:
             facts.append(RouteFact(namespace, destination, action="blackhole", table=table))
@@ -341,7 +343,7 @@ def _borders(network: VpcNetwork) -> list[Border]:
 
 def _peering_link(network: VpcNetwork, peering_id: str, link: int) -> list[Fact]:
     namespace = vpc_namespace(network.id)
-    far, near = _link(_FIRST_VPC_LINK + link)
+    far, near = _link(FIRST_VPC_LINK + link)
     there, here = device_name("p", network.id), device_name("p", peering_id)
     return [
         Veth(peering_id, there, namespace, here),
@@ -373,7 +375,7 @@ def _nat_gateway(network: VpcNetwork, nat: NatGateway, cidr: IPv4Network) -> lis
 def _endpoint_link(network: VpcNetwork, link: EndpointLink, cidr: IPv4Network, links: Mapping[str, int]) -> list[Fact]:
     """The consumer's side of an endpoint to a customer's own service."""
     namespace, name, joined = vpc_namespace(network.id), workload_namespace(link.id), service_side(link.id)
-    far, near = _link(_FIRST_VPC_LINK + links[endpoint_side(link.id)]) if link.joined else ("", "")
+    far, near = _link(FIRST_VPC_LINK + links[endpoint_side(link.id)]) if link.joined else ("", "")
     facts: list[Fact] = [
         Namespace(name, ROUTER_SYSCTLS),
         Ruleset(name, endpoint_rules(link, far)),
@@ -397,22 +399,10 @@ def _endpoint_link(network: VpcNetwork, link: EndpointLink, cidr: IPv4Network, l
     return facts
 
 
-def _broken(network: VpcNetwork) -> list[Fact]:
-    """What is lost in the VPC's own namespace, and where nothing passes at all, in those on its subnets: what two of a
-    subnet say to each other never comes to the VPC's."""
-    text = vpc_table(network, {each: device_name("p", each) for each in network.peerings})
-    facts: list[Fact] = [Ruleset(vpc_namespace(network.id), text, BROKEN)] if text else []
-    cut_off = [each for each in network.broken if each.loss >= 1]
-    dark = {each.id for each in network.subnets if any(one.whole or each.id in one.subnets for one in cut_off)}
-    there: list[Workload | NatGateway | EndpointLink] = [*network.workloads, *network.nat_gateways, *network.links]
-    facts += [Ruleset(workload_namespace(each.id), inside_table(), BROKEN) for each in there if each.subnet_id in dark]
-    return facts
-
-
 def _served(network: VpcNetwork, endpoint: ServedEndpoint, links: Mapping[str, int]) -> list[Fact]:
     """The service's side of such an endpoint."""
     namespace, joined, device = vpc_namespace(network.id), service_side(endpoint.id), device_name("j", endpoint.id)
-    far, near = _link(_FIRST_VPC_LINK + links[joined])
+    far, near = _link(FIRST_VPC_LINK + links[joined])
     return [
         Ruleset(joined, service_rules(endpoint.node)),
         Veth(joined, NODES, namespace, device),
@@ -444,10 +434,10 @@ def _node_addresses(network: VpcNetwork) -> list[str]:
 
 def flow_mark(subnet_cidr: str) -> int:
     """The mark by which packets of balanced flows take the routes of a node's subnet, wherever their target is."""
-    return FLOW_MARK | _subnet_table(IPv4Network(subnet_cidr))
+    return FLOW_MARK | subnet_table(IPv4Network(subnet_cidr))
 
 
-def _subnet_table(cidr: IPv4Network) -> int:
+def subnet_table(cidr: IPv4Network) -> int:
     """A routing table's number for a subnet: CIDRs do not overlap within a VPC, so its first address tells it."""
     return _FIRST_SUBNET_TABLE + (int(cidr.network_address) >> 4)
 
@@ -481,8 +471,8 @@ def leaf(namespace: str, device: str, network: IPv4Network, address: str) -> lis
 LINKS = IPv4Network("198.18.16.0/20")
 """The addresses of links between namespaces, which are nobody's own."""
 FIRST_REGION_LINK = 64
-_FIRST_VPC_LINK = 128
-vpc_link_count = LINKS.num_addresses // 2 - _FIRST_VPC_LINK
+FIRST_VPC_LINK = 128
+vpc_link_count = LINKS.num_addresses // 2 - FIRST_VPC_LINK
 
 
 def _link(number: int) -> tuple[str, str]:

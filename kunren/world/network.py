@@ -37,9 +37,9 @@ class Firewall:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route of a subnet's table. `target` is "local", "internet" (the attached internet gateway), "interface" (one
-    of the VPC, by its address in `via`), "peering" (a connection, by its id in `via`), "service" (AWS's own addresses,
-    through a gateway endpoint) or "blackhole"."""
+    """One route of a subnet's table. `target` is "local", "internet" (the attached internet gateway), "egress" (the
+    egress-only one), "interface" (one of the VPC, by its address in `via`), "peering" (a connection, by its id in
+    `via`), "service" (AWS's own addresses, through a gateway endpoint) or "blackhole"."""
 
     destination: str
     target: str
@@ -76,6 +76,7 @@ class SubnetNetwork:
     availability_zone: str
     routes: tuple[Route, ...] = ()
     acl: Acl | None = None
+    cidr6: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class NodeAddress:
     firewall: Firewall = Firewall()
     mac: str = ""
     secondary: tuple[str, ...] = ()
+    address6: str = ""
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -109,6 +111,7 @@ class Workload:
     firewall: Firewall = Firewall()
     secondary: tuple[str, ...] = ()
     source_dest_check: bool = True
+    ipv6: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +184,7 @@ class Broken:
 @dataclass(frozen=True, slots=True)
 class VpcNetwork:
     """Everything of one VPC. `public` maps public addresses to private ones (one-to-one, by the internet gateway) and
-    is empty while no internet gateway is attached."""
+    is empty while no internet gateway is attached. IPv6 addresses are public ones themselves."""
 
     id: str
     region: str
@@ -201,6 +204,10 @@ class VpcNetwork:
     observed: frozenset[str] = frozenset()  # ids of the interfaces whose flows are counted
     flows_kept_s: int = 1200  # real seconds until an idle flow is forgotten
     broken: tuple[Broken, ...] = ()
+    cidrs6: tuple[str, ...] = ()
+    egress_gateway: bool = False
+    blocked6: frozenset[str] = frozenset()  # IPv6 addresses of which the internet gateway carries nothing
+    shut6: frozenset[str] = frozenset()  # and those of which the egress-only one carries nothing either
 
     @property
     def arriving(self) -> dict[str, str]:

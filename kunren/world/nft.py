@@ -4,29 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 PORT_MAX = 65535
+
+
+class Family(NamedTuple):
+    """What nft calls things of one version of IP. `neighbours` is what finds out who has an address, which no filter
+    may stop: a rule's match, empty where that is not IP."""
+
+    name: str
+    address_type: str
+    icmp: str
+    neighbours: str
+
+
+V4 = Family("ip", "ipv4_addr", "icmp", "")
+V6 = Family("ip6", "ipv6_addr", "icmpv6", "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert }")
 _PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}
 
 
-def traffic(protocol: str, first: int, last: int) -> str | None:
-    """The match for a protocol with its ports, or type and code (-1: any); "" matches all, None nothing of IPv4.
+def traffic(protocol: str, first: int, last: int, family: Family = V4) -> str | None:
+    """The match for a protocol with its ports, or type and code (-1: any); "" matches all, None nothing of the family.
 
     `protocol` is "tcp", "udp", "icmp", "icmpv6", a number, or "-1" for all.
     """
     protocol = _PROTOCOLS.get(protocol, protocol)
     if protocol == "-1":
         return ""
-    if protocol == "icmpv6":
+    if protocol in ("icmp", "icmpv6") and protocol != family.icmp:
         return None
     if protocol in ("tcp", "udp"):
         if first <= 0 and last in (-1, PORT_MAX):
             return f"meta l4proto {protocol}"
         return f"{protocol} dport {first}" if first == last else f"{protocol} dport {first}-{last}"
-    if protocol == "icmp":
+    if protocol == family.icmp:
         if first == -1:
-            return "meta l4proto icmp"
-        return f"icmp type {first}" + ("" if last == -1 else f" icmp code {last}")
+            return f"meta l4proto {'ipv6-icmp' if family is V6 else 'icmp'}"
+        return f"{protocol} type {first}" + ("" if last == -1 else f" {protocol} code {last}")
     return f"meta l4proto {int(protocol)}"
 
 
@@ -57,5 +72,5 @@ def jump_chain(name: str, lines: Sequence[str]) -> str:
     return f"  chain {name} {{\n" + "".join(f"    {each}\n" for each in lines) + "  }\n"
 
 
-def table(*parts: str) -> str:
-    return "table ip kunren {\n" + "".join(parts) + "}\n"
+def table(*parts: str, family: Family = V4) -> str:
+    return f"table {family.name} kunren {{\n" + "".join(parts) + "}\n"

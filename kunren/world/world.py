@@ -340,7 +340,8 @@ class World:
         for part, make in {each.part: each.make for each in shared.values()}.items():
             await self._ensure(part, make)
         links = {each: self._link(f"{network.id}|{each}") for each in shared}
-        await self._apply(network.id, layout.vpc(network, self._link(network.id), links))
+        link = self._link(network.id)
+        await self._apply(network.id, [*layout.vpc(network, link, links), *dualstack.vpc(network, link, links)])
         self._linked[network.id] = shared
         await self._unlinked(network.id, {name: each for name, each in before.items() if name not in shared})
 
@@ -373,9 +374,10 @@ class World:
             try:
                 for table in observer.tables:
                     texts, _ = await self._agent().ask(
-                        "counts", namespace=table.namespace, family="ip", table=observer.table
+                        "counts", namespace=table.namespace, family=table.family.name, table=observer.table
                     )
-                    listed.update(texts)
+                    for name, text in texts.items():
+                        listed[name] = listed.get(name, "") + text
             except (NoSuchNamespace, RulesetRefused):
                 continue
             found[observer.id] = counted(observer, listed, private)

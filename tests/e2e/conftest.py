@@ -107,7 +107,7 @@ class Target(Program):
             raise AssertionError(f"no interface: {told}{self.process.stderr.read()}")
         words = told.split()
         self.interface, self.address = words[0].rstrip(":"), words[1].rstrip(",")
-        self.public_address = words[3] if "public" in words else None
+        self.public_address = words[3].rstrip(",") if "public" in words else None
         self.hear_until("ready")
 
 

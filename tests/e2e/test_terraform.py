@@ -101,6 +101,32 @@ def network(case: Case) -> None:
     assert nothing_left(case)
 
 
+def dualstack(case: Case) -> None:
+    """A VPC with IPv6: in by dual-stack load balancers, out by an egress-only internet gateway. (Once alone: what is
+    applied a second time is what the others apply.)"""
+    configuration = case.configuration("dualstack", domain=case.domain)
+    made = configuration.apply()
+
+    def asked(version: str) -> str:
+        return case.curl(version, f"http://{case.domain}/", check=False)
+
+    case.until(lambda: (asked("-4"), asked("-6")) == ("first", "first"), "the site over both", 30)
+    assert all(each.startswith(made["block"].removesuffix("00::/56")) for each in case.dig(case.domain, "AAAA"))
+    private = ("exec", "--subnet", made["private_subnet"], "--security-group", made["group"], "--")
+    code = ("curl", "-6", "-s", "--max-time", "10", f"http://{case.domain}/")
+    assert case.kunren.run(*private, *code).stdout == "first"
+    configuration.apply(body="second")
+    case.until(lambda: asked("-6") == "second", "the changed answer", 20)
+    configuration.adopt(
+        "aws_vpc.main", "aws_subnet.public[0]", "aws_egress_only_internet_gateway.main", "aws_route.out", "aws_lb.main",
+        "aws_lb.network", "aws_lb_target_group.six", "aws_network_acl.private", 'aws_route53_record.site["AAAA"]',
+        "aws_vpc_security_group_ingress_rule.again", "aws_network_interface.spare",
+        aws_route="{route_table_id}_{destination_ipv6_cidr_block}",
+    )  # fmt: skip
+    configuration.destroy()
+    assert nothing_left(case)
+
+
 def _carries_traffic(case: Case, made: dict, port: int = 8080) -> None:
     """In through the internet gateway at that port alone, out through the NAT gateway, to SQS by its endpoint."""
     web = case.running.target(case.kunren, "web", (8080, 9090), made["public_subnet"], made["security_group"])
@@ -407,8 +433,11 @@ def experiments(case: Case) -> None:
 def test_configurations_are_applied_changed_and_destroyed_twice(terraform_cases):
     """All of them at once: nearly all the time are pauses that the provider makes before it looks at all."""
     terraform_cases(
-        [site, names, failover, policies, network, pieces, streams, estate, functions, surroundings, experiments]
-    )
+        [
+            site, names, failover, policies, network, dualstack, pieces, streams, estate, functions, surroundings,
+            experiments,
+        ]
+    )  # fmt: skip
 
 
 def test_the_provider_is_found_where_terraform_looks_for_it(tmp_path):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 
 from kunren.dataplane.dns import names
 from kunren.dataplane.dns.answer import NOERROR, NXDOMAIN, Answer, Note, answer, answer_of_name
@@ -45,8 +45,8 @@ class VpcNames:
 
     def affinity(self, address: str) -> tuple[tuple[str, str], ...]:
         """The locations of Availability Zones that one of its addresses is in, the most specific first."""
-        asked = IPv4Address(address)
-        zone = next((each for block, each in self.zone_ids.items() if asked in IPv4Network(block)), None)
+        asked = ip_address(address)
+        zone = next((each for block, each in self.zone_ids.items() if asked in ip_network(block)), None)
         wider = (("Region", self.region), ("Partition", "aws"), GLOBAL)
         if zone is None:
             return (GLOBAL,)

@@ -171,7 +171,7 @@ class _Connection(asyncio.Protocol):
         address, _, port = told.get(CLIENT, "").rpartition(":")
         edge = told.get(EDGE, "")
         viewer = Viewer(
-            address=address,
+            address=address.strip("[]"),
             port=int(port or 0),
             edge=edge,
             where=self._server.places.get(edge, _NOWHERE),

@@ -27,10 +27,11 @@ def destroy(remote: str, port: int, sources: set[str]) -> int:
     """End the connections; how many there were. Raises OSError where the kernel refuses."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as diag:
         diag.bind((0, 0))
-        found = [each for each in _connections(diag) if _matches(each, remote, port, sources)]
+        family = socket.AF_INET6 if ":" in remote else socket.AF_INET
+        found = [each for each in _connections(diag, family) if _matches(each, family, remote, port, sources)]
         ended = 0
         for each in found:
-            _send(diag, _DESTROY, _REQUEST | _ACK, each)
+            _send(diag, _DESTROY, _REQUEST | _ACK, each, family)
             code = _answer(diag)
             if code == 0:
                 ended += 1
@@ -39,14 +40,15 @@ def destroy(remote: str, port: int, sources: set[str]) -> int:
         return ended
 
 
-def _matches(identity: bytes, remote: str, port: int, sources: set[str]) -> bool:
+def _matches(identity: bytes, family: int, remote: str, port: int, sources: set[str]) -> bool:
     _, to = struct.unpack_from("!HH", identity)
-    local, peer = socket.inet_ntoa(identity[4:8]), socket.inet_ntoa(identity[20:24])
+    size = 16 if family == socket.AF_INET6 else 4
+    local, peer = (socket.inet_ntop(family, identity[start : start + size]) for start in (4, 20))
     return to == port and peer == remote and (not sources or local in sources)
 
 
-def _connections(diag: socket.socket) -> list[bytes]:
-    _send(diag, _BY_FAMILY, _REQUEST | _DUMP, bytes(_ID_BYTES))
+def _connections(diag: socket.socket, family: int) -> list[bytes]:
+    _send(diag, _BY_FAMILY, _REQUEST | _DUMP, bytes(_ID_BYTES), family)
     found: list[bytes] = []
     while True:
         data = diag.recv(1 << 18)
@@ -61,8 +63,8 @@ def _connections(diag: socket.socket) -> list[bytes]:
             data = data[(length + 3) & ~3 :]
 
 
-def _send(diag: socket.socket, kind: int, flags: int, identity: bytes) -> None:
-    body = struct.pack("=BBBxI", socket.AF_INET, socket.IPPROTO_TCP, 0, _STATES) + identity
+def _send(diag: socket.socket, kind: int, flags: int, identity: bytes, family: int) -> None:
+    body = struct.pack("=BBBxI", family, socket.IPPROTO_TCP, 0, _STATES) + identity
     diag.send(_HEADER.pack(_HEADER.size + len(body), kind, flags, 1, 0) + body)
 
 

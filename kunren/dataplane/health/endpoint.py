@@ -24,6 +24,7 @@ from kunren.core.entropy import Entropy
 from kunren.dataplane.dns.names import BadName
 from kunren.dataplane.dns.stub import Found
 from kunren.dataplane.health.prober import OUR_OWN, Sockets, any_certificate
+from kunren.world import addresses6
 from kunren.world.addresses import PUBLIC, PUBLIC_RESOLVER
 from kunren.world.interface import NoSuchNamespace
 
@@ -58,6 +59,7 @@ class Endpoint:
     user_agent: str = ""
     resolver: str = PUBLIC_RESOLVER
     private: bool = False
+    source6: str = ""
 
     @property
     def address(self) -> str:
@@ -101,7 +103,7 @@ def is_public(address: str) -> bool:
     """Whether checkers may be sent there: not to local, private, non-routable or multicast ranges (RFC 5735, RFC 6598,
     RFC 5156), of which this world's own public block is one by rights."""
     given = ip_address(address)
-    if isinstance(given, IPv4Address) and given in PUBLIC:
+    if given in (PUBLIC if isinstance(given, IPv4Address) else addresses6.PUBLIC):
         return True
     return given.is_global and not given.is_multicast and not given.is_reserved
 
@@ -111,7 +113,8 @@ async def _visit(sockets: Sockets, endpoint: Endpoint, address: str) -> Finding 
     six = isinstance(ip_address(address), IPv6Address)
     try:
         if six:
-            sock = await sockets.open_socket(endpoint.namespace, socket.AF_INET6)
+            bind = (endpoint.source6, 0) if endpoint.source6 else None
+            sock = await sockets.open_socket(endpoint.namespace, socket.AF_INET6, bind=bind)
         else:
             sock = await sockets.open_socket(endpoint.namespace, bind=(endpoint.source, 0))
     except (OSError, NoSuchNamespace) as error:
@@ -134,7 +137,7 @@ async def _visit(sockets: Sockets, endpoint: Endpoint, address: str) -> Finding 
 
 def _no_connection(error: OSError, six: bool) -> Finding | None:
     if error.errno in OUR_OWN:
-        return Finding("unreachable") if six else None  # this world has no IPv6, and so no address to come from
+        return Finding("unreachable") if six else None  # without IPv6 there is no address to come from
     if error.errno in _UNREACHABLE:
         return Finding("unreachable")
     return Finding("refused" if error.errno == errno.ECONNREFUSED else "closed")

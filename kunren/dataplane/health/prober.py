@@ -104,7 +104,8 @@ class Prober(Rounds[Check, Outcome]):
                 sock = socket.socket(socket.AF_UNIX)
                 sock.setblocking(False)
             else:
-                sock = await self._sockets.open_socket(check.namespace, bind=(check.source, 0))
+                family = socket.AF_INET6 if ":" in check.source else socket.AF_INET
+                sock = await self._sockets.open_socket(check.namespace, family, bind=(check.source, 0))
         except (OSError, NoSuchNamespace) as error:
             log.debug("no socket to probe %s:%d from %s: %r", check.address, check.port, check.source, error)
             return None
@@ -146,17 +147,20 @@ async def _ask(sock: socket.socket, check: Check) -> Outcome:
 
 
 def proxy_header(source: str, source_port: int, check: Check) -> bytes:
-    """The PROXY protocol's header (version 2, TCP over IPv4) of a connection to the check's target."""
-    addresses = socket.inet_aton(source) + socket.inet_aton(check.address)
+    """The PROXY protocol's header (version 2, TCP) of a connection to the check's target."""
+    six = ":" in source
+    family = socket.AF_INET6 if six else socket.AF_INET
+    addresses = socket.inet_pton(family, source) + socket.inet_pton(family, check.address)
     ends = addresses + struct.pack("!HH", source_port, check.port)
-    return b"\r\n\r\n\x00\r\nQUIT\n" + struct.pack("!BBH", 0x21, 0x11, len(ends)) + ends
+    return b"\r\n\r\n\x00\r\nQUIT\n" + struct.pack("!BBH", 0x21, 0x21 if six else 0x11, len(ends)) + ends
 
 
 def request(check: Check) -> bytes:
     """The probe as a target sees it."""
     extra = f"{check.header[0]}: {check.header[1]}\r\n" if check.header is not None else ""
+    host = f"[{check.address}]" if ":" in check.address else check.address
     return (
-        f"GET {check.path} HTTP/1.1\r\nHost: {check.address}:{check.port}\r\nConnection: close\r\n"
+        f"GET {check.path} HTTP/1.1\r\nHost: {host}:{check.port}\r\nConnection: close\r\n"
         f"User-Agent: {check.user_agent}\r\nAccept-Encoding: gzip, compressed\r\n{extra}\r\n"
     ).encode()
 

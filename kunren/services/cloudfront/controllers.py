@@ -23,6 +23,7 @@ from kunren.services.acm.model import Certificate
 from kunren.services.cloudfront.dataplane import resources
 from kunren.services.cloudfront.model import Distribution, DistributionStatus
 from kunren.services.cloudfront.translate import site
+from kunren.world import addresses6
 from kunren.world.addresses import CLOUDFRONT
 from kunren.world.interface import edge_namespace
 
@@ -62,7 +63,11 @@ class DistributionControllers:
         pipeline: Pipeline,
         issue: Callable[[Sequence[str]], Awaitable[IssuedCertificate]],
         socket_path: str,
+        *,
+        ipv6: bool = False,
     ) -> None:
+        """`ipv6`: the world has it."""
+        self._ipv6 = ipv6
         self._store = store
         self._clock = clock
         self._world = world
@@ -115,13 +120,23 @@ class DistributionControllers:
         self._pipeline.sites = sites_by_name(site(snapshot, each) for each in enabled if not each.config["Staging"])
         staging = [site(snapshot, each) for each in enabled if each.config["Staging"]]
         self._pipeline.staging = {each.domain_name: each for each in staging}
-        await self._world.apply_anycast(OWNER, CLOUDFRONT, OWNER, dict.fromkeys(edges, ""))
+        six = {each.id for each in every if self._ipv6 and each.config["IsIPV6Enabled"]}
+        addresses = (*CLOUDFRONT, *(addresses6.CLOUDFRONT if six else ()))
+        await self._world.apply_anycast(OWNER, addresses, OWNER, dict.fromkeys(edges, ""))
         namespaces = {name: self._world.netns_path(edge_namespace(name)) for name in edges}
-        made = resources(snapshot, namespaces, CLOUDFRONT, self._own, certificate_material, self._socket_path)
+        made = resources(snapshot, namespaces, addresses, self._own, certificate_material, self._socket_path)
         await _within(self._envoy.publish(OWNER, made))
         self._edges = frozenset(edges)
-        answers = NameRecords(a=CLOUDFRONT, ttl=NAME_TTL_S)
-        self._dns.publish_names(OWNER, {each.domain_name: answers for each in every if not each.config["Staging"]})
+        self._dns.publish_names(
+            OWNER,
+            {
+                each.domain_name: NameRecords(
+                    a=CLOUDFRONT, aaaa=addresses6.CLOUDFRONT if each.id in six else (), ttl=NAME_TTL_S
+                )
+                for each in every
+                if not each.config["Staging"]
+            },
+        )
         self._observe(every, now)
 
     def _observe(self, every: Iterable[Distribution], now: float) -> None:

@@ -65,7 +65,15 @@ class CloudFrontService:
         places = whereabouts(world.spec.places)
         self.edge = EdgeServer(settings.run_dir / "edge.sock", pipeline, places, clock, self.logs.observe)
         self._controllers = DistributionControllers(
-            store, clock, world, envoy, dns, pipeline, self._issue, str(self.edge.socket_path)
+            store,
+            clock,
+            world,
+            envoy,
+            dns,
+            pipeline,
+            self._issue,
+            str(self.edge.socket_path),
+            ipv6=world.spec.ipv6,
         )
 
     def distribution_asking(self, request: FrontRequest) -> tuple[str, str] | None:

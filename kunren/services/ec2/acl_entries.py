@@ -23,6 +23,10 @@ LAST = tuple(
     AclEntry(number=LAST_NUMBER, egress=egress, allow=False, protocol="-1", cidr_v4=EVERYWHERE)
     for egress in (True, False)
 )
+LAST_V6 = tuple(
+    AclEntry(number=LAST_NUMBER + 1, egress=egress, allow=False, protocol="-1", cidr_v6="::/0")
+    for egress in (True, False)
+)
 _PROTOCOLS = {"all": "-1", "icmp": "1", "tcp": "6", "udp": "17", "icmpv6": "58"}
 _PORTS, _ICMP = ("6", "17"), ("1", "58")
 

@@ -19,6 +19,7 @@ from kunren.dataplane.dns.vpc_names import VpcNames
 from kunren.services.ec2 import cidr, peerings, prefix_lists, private_link, public_access, store
 from kunren.services.ec2.access_model import PublicAccess, PublicAccessExclusion
 from kunren.services.ec2.dataplane import Timers, is_used, vpc_network
+from kunren.services.ec2.ipv6_model import EgressOnlyInternetGateway
 from kunren.services.ec2.model import (
     AppliedPrefixLists,
     DhcpOptions,
@@ -41,6 +42,7 @@ from kunren.services.ec2.model import (
 )
 from kunren.services.elbv2.model import LoadBalancer
 from kunren.services.faults.model import Fault
+from kunren.world.firewall import RESOLVER6
 from kunren.world.interface import WorldControl
 from kunren.world.network import VpcNetwork
 from kunren.world.spec import WorldSpec
@@ -52,6 +54,7 @@ _PARTS = {
     for each in (
         Subnet,
         InternetGateway,
+        EgressOnlyInternetGateway,
         RouteTable,
         SecurityGroup,
         NetworkAcl,
@@ -133,7 +136,11 @@ class VpcController:
                 _work(each.account, each.region, each.id) for each in snapshot.every(Vpc) if each.id in self._started
             ]
         if key.kind in _OF_PRIVATE_LINK:
-            return self._by_private_link(snapshot)
+            balancer = snapshot.by_key(key)
+            own: list[str] = []
+            if isinstance(balancer, LoadBalancer) and balancer.ip_address_type != "ipv4":
+                own = [_work(key.account, key.region, balancer.vpc_id)]
+            return [*own, *self._by_private_link(snapshot)]
         if key.kind in _SHARED:
             return [
                 _work(key.account, key.region, each.id)
@@ -242,6 +249,8 @@ class VpcController:
         addresses += [(each.address, each.private) for each in network.entrances]
         addresses += [(each.interface_id, each.interface_address) for each in network.entrances]
         more = {each.id: each.secondary for each in network.nat_gateways}
+        six: dict[str, tuple[str, ...]] = {each.id: (each.address6,) for each in network.nodes if each.address6}
+        six |= {each.id: each.ipv6 for each in network.workloads}
         now = {
             id: InterfaceStatus(
                 account=account,
@@ -251,6 +260,7 @@ class VpcController:
                 private_ip=address,
                 secondary=more.get(id, ()),
                 public_ip=public.get(address),
+                ipv6=six.get(id, ()),
             )
             for id, address in addresses
         }
@@ -328,7 +338,9 @@ class VpcController:
 
 def resolver_addresses(vpc: Vpc) -> tuple[str, ...]:
     """Where the VPC's own resolver answers: nowhere while DNS support is off ("DNS attributes for your VPC")."""
-    return (cidr.resolver(vpc.cidr), LINK_LOCAL_RESOLVER) if vpc.enable_dns_support else ()
+    if not vpc.enable_dns_support:
+        return ()
+    return (cidr.resolver(vpc.cidr), LINK_LOCAL_RESOLVER, *((RESOLVER6,) if vpc.blocks_v6 else ()))
 
 
 def vpc_names(snapshot: Snapshot, vpc: Vpc, network: VpcNetwork) -> VpcNames:
@@ -340,7 +352,12 @@ def vpc_names(snapshot: Snapshot, vpc: Vpc, network: VpcNetwork) -> VpcNames:
         hostnames=vpc.enable_dns_support and vpc.enable_dns_hostnames,
         public=dict(network.public),
         peers=_names_of_peers(snapshot, vpc),
-        zone_ids={each.cidr: each.availability_zone_id for each in store.subnets_of(snapshot, vpc)},
+        zone_ids={
+            block: each.availability_zone_id
+            for each in store.subnets_of(snapshot, vpc)
+            for block in (each.cidr, each.cidr_v6)
+            if block
+        },
     )
 
 

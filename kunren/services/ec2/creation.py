@@ -75,9 +75,15 @@ def local_route(cidr: str) -> RouteEntry:
     return RouteEntry(destination=cidr, target="local", origin="CreateRouteTable")
 
 
-def allow_all_egress(entropy: Entropy) -> SecurityGroupRule:
-    """The rule that every new group of a VPC starts with."""
-    return SecurityGroupRule(id=entropy.resource_id("sgr"), egress=True, protocol="-1", cidr_v4="0.0.0.0/0")
+def allow_all_egress(entropy: Entropy, *, six: bool = False) -> SecurityGroupRule:
+    """Everything may go out, over IPv4 or (`six`) over IPv6."""
+    four, other = (None, "::/0") if six else ("0.0.0.0/0", None)
+    return SecurityGroupRule(id=entropy.resource_id("sgr"), egress=True, protocol="-1", cidr_v4=four, cidr_v6=other)
+
+
+def first_rules(entropy: Entropy, vpc: Vpc) -> tuple[SecurityGroupRule, ...]:
+    """What a new group of the VPC starts with."""
+    return tuple(allow_all_egress(entropy, six=six) for six in ((False, True) if vpc.blocks_v6 else (False,)))
 
 
 def _default_group(entropy: Entropy, vpc: Vpc) -> SecurityGroup:
@@ -103,6 +109,7 @@ def new_subnet(
     zone: Zone,
     default_for_az: bool = False,
     tags: dict[str, str] | None = None,
+    cidr_v6: str | None = None,
 ) -> Subnet:
     """A subnet, associated with the VPC's default network ACL. Rules about its CIDR are the caller's to check."""
     subnet = Subnet(
@@ -115,6 +122,8 @@ def new_subnet(
         availability_zone_id=zone.id,
         default_for_az=default_for_az,
         map_public_ip_on_launch=default_for_az,
+        cidr_v6=cidr_v6,
+        cidr_v6_association_id=entropy.resource_id("subnet-cidr-assoc") if cidr_v6 else None,
         tags=tags or {},
     )
     tx.put(subnet)

@@ -52,7 +52,7 @@ from kunren.world.spec import WorldSpec
 _EVERYTHING = FirewallRule(protocol="-1", from_port=-1, to_port=-1, cidrs=("0.0.0.0/0", "::/0"))
 _NAT_IDLE_TIMEOUT_S = 350  # "NAT gateway basics"
 _FLOWS_KEPT_S = 2 * 600  # two of the longest aggregation intervals: each flow is read after its last packet
-_ALL_PASS = AclRule(True, "-1", -1, -1, "0.0.0.0/0")
+_ALL_PASS = (AclRule(True, "-1", -1, -1, "0.0.0.0/0"), AclRule(True, "-1", -1, -1, "::/0"))
 OPEN = Firewall(ingress=(_EVERYTHING,), egress=(_EVERYTHING,))
 
 
@@ -82,7 +82,7 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
     lists = prefix_lists.cidrs(snapshot, spec, vpc.account, vpc.region)
     gateway = store.gateway_of(snapshot, vpc)
     routes = _routes_by_subnet(store.route_tables_of(snapshot, vpc), subnets, hops(snapshot, vpc), lists)
-    acls = _acls_by_subnet(store.acls_of(snapshot, vpc))
+    acls = _acls_by_subnet(store.acls_of(snapshot, vpc), six=bool(vpc.blocks_v6))
     leaving = nat_addresses.leaving(snapshot, vpc)
     firewalls: dict[tuple[str, ...], Firewall] = {}
 
@@ -100,23 +100,10 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
         id=vpc.id,
         region=vpc.region,
         cidrs=store.vpc_cidrs(vpc),
-        subnets=tuple(
-            SubnetNetwork(each.id, each.cidr, each.availability_zone, routes.get(each.id, ()), acls.get(each.id))
-            for each in subnets
-        ),
+        subnets=tuple(_subnet(each, routes, acls) for each in subnets),
         nodes=_nodes(interfaces, guard, balancers),
         workloads=tuple(
-            Workload(
-                each.id,
-                each.subnet_id,
-                each.private_ip,
-                each.mac,
-                guard(each),
-                secondary=tuple(sorted(address.private_ip for address in each.secondary)),
-                source_dest_check=each.source_dest_check,
-            )
-            for each in interfaces
-            if each.attachment in ("workload", "function")
+            _workload(each, guard(each)) for each in interfaces if each.attachment in ("workload", "function")
         ),
         nat_gateways=tuple(
             NatGateway(
@@ -146,6 +133,9 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
         blocked=public_access.blocked(snapshot, vpc, interfaces),
         observed=_observed(snapshot, vpc),
         flows_kept_s=timers.flows_kept_s,
+        cidrs6=tuple(vpc.blocks_v6),
+        egress_gateway=store.egress_gateway_of(snapshot, vpc) is not None,
+        **public_access.blocked_v6(snapshot, vpc, interfaces)._asdict(),
         broken=_broken(snapshot, vpc, subnets),
     )
 
@@ -166,6 +156,26 @@ def _entrances(snapshot: Snapshot, vpc: Vpc) -> tuple[world.Entrance, ...]:
         if each.vpc_id == vpc.id and interface is not None:
             found.append(world.Entrance(each.id, each.private_ip, interface.id, interface.private_ip))
     return tuple(sorted(found, key=lambda each: each.address))
+
+
+def _subnet(subnet: Subnet, routes: Mapping[str, tuple[Route, ...]], acls: Mapping[str, Acl | None]) -> SubnetNetwork:
+    six = subnet.cidr_v6 or ""
+    return SubnetNetwork(
+        subnet.id, subnet.cidr, subnet.availability_zone, routes.get(subnet.id, ()), acls.get(subnet.id), six
+    )
+
+
+def _workload(interface: NetworkInterface, firewall: Firewall) -> Workload:
+    return Workload(
+        interface.id,
+        interface.subnet_id,
+        interface.private_ip,
+        interface.mac,
+        firewall,
+        secondary=tuple(sorted(address.private_ip for address in interface.secondary)),
+        source_dest_check=interface.source_dest_check,
+        ipv6=interface.ipv6,
+    )
 
 
 def _links(
@@ -251,8 +261,9 @@ def _nodes(
             each.subnet_id,
             each.private_ip,
             guard(each),
-            each.mac if each in balancers else "",
-            tuple(sorted(address.private_ip for address in each.secondary)),
+            mac=each.mac if each in balancers else "",
+            secondary=tuple(sorted(address.private_ip for address in each.secondary)),
+            address6=next(iter(each.ipv6), ""),
         )
         for each in interfaces
         if each.attachment == "node"
@@ -311,7 +322,7 @@ def _peers(
     if rule.cidr_v6 is not None:
         return (rule.cidr_v6,)
     if rule.group_id is not None:
-        return tuple(f"{address}/32" for address in members.get(rule.group_id, ()))
+        return members.get(rule.group_id, ())
     return lists.get(rule.prefix_list_id or "", ())
 
 
@@ -319,7 +330,8 @@ def _members(interfaces: Iterable[NetworkInterface]) -> dict[str, tuple[str, ...
     found: dict[str, list[str]] = defaultdict(list)
     for each in interfaces:
         for group_id in each.groups:
-            found[group_id].extend(store.private_ips(each))
+            found[group_id] += (f"{address}/32" for address in store.private_ips(each))
+            found[group_id] += (f"{address}/128" for address in each.ipv6)
     return {group_id: tuple(each) for group_id, each in found.items()}
 
 
@@ -330,28 +342,30 @@ def _of_peers(snapshot: Snapshot, vpc: Vpc) -> list[NetworkInterface]:
     return [each for peer in near for each in store.interfaces_of(snapshot, peer) if each.attachment is not None]
 
 
-def _acls_by_subnet(acls: Iterable[NetworkAcl]) -> dict[str, Acl | None]:
-    return {subnet_id: acl for each in acls for acl in [_acl(each)] for subnet_id in each.associations.values()}
+def _acls_by_subnet(acls: Iterable[NetworkAcl], *, six: bool) -> dict[str, Acl | None]:
+    return {subnet_id: acl for each in acls for acl in [_acl(each, six)] for subnet_id in each.associations.values()}
 
 
-def _acl(acl: NetworkAcl) -> Acl | None:
-    """None where the first rule of each direction lets everything pass, as the default ACL's does: no packet then has
-    to be looked at."""
+def _acl(acl: NetworkAcl, six: bool) -> Acl | None:
+    """None where the first rule of each direction and IP version that the VPC has lets everything pass, as the default
+    ACL's do: no packet then has to be looked at."""
     ingress, egress = (_acl_rules(acl.entries, direction) for direction in (False, True))
-    if all(rules and rules[0] == _ALL_PASS for rules in (ingress, egress)):
-        return None
-    return Acl(acl.id, ingress, egress)
+    for rules in (ingress, egress):
+        for all_pass in _ALL_PASS if six else _ALL_PASS[:1]:
+            of_family = (each for each in rules if (":" in each.cidr) == (":" in all_pass.cidr))
+            if next(of_family, None) != all_pass:
+                return Acl(acl.id, ingress, egress)
+    return None
 
 
 def _acl_rules(entries: Iterable[AclEntry], egress: bool) -> tuple[AclRule, ...]:
-    """Entries for IPv6 are left out: no VPC has IPv6 addresses yet."""
     rules = []
     for each in entries:
-        if each.egress == egress and each.cidr_v4 is not None:
+        if each.egress == egress:
             first = each.icmp_type if each.from_port is None else each.from_port
             last = each.icmp_code if each.to_port is None else each.to_port
             bounds = (-1 if first is None else first, -1 if last is None else last)
-            rules.append(AclRule(each.allow, each.protocol, *bounds, each.cidr_v4))
+            rules.append(AclRule(each.allow, each.protocol, *bounds, each.cidr_v4 or each.cidr_v6 or ""))
     return tuple(rules)
 
 
@@ -373,13 +387,17 @@ def _routes_by_subnet(
 
 def _routes(table: RouteTable, hop_of: HopOf, lists: Mapping[str, tuple[str, ...]]) -> tuple[Route, ...]:
     """A prefix list is a route for each of its blocks, behind what is written out for the same block ("Route priority
-    and prefix lists"). IPv6 destinations are left out: no VPC has IPv6 addresses yet."""
+    and prefix lists"). What leads to an interface leads to its address of the destination's version."""
     routes: dict[str, Route] = {}
     for each in sorted(table.routes, key=lambda each: prefix_lists.is_list_id(each.destination)):
         hop = hop_of(each.target)
         if hop is None or hop.kind == "dropped":
             hop = Hop("blackhole")
         for block in lists.get(each.destination, (each.destination,)):
-            if ":" not in block and not prefix_lists.is_list_id(block):
-                routes.setdefault(block, Route(block, hop.kind, hop.to))
+            if prefix_lists.is_list_id(block):
+                continue
+            to, kind = hop.to, hop.kind
+            if ":" in block and kind == "interface":
+                to, kind = (hop.to_v6, kind) if hop.to_v6 else ("", "blackhole")
+            routes.setdefault(block, Route(block, kind, to))
     return tuple(routes.values())

@@ -48,7 +48,7 @@ def _check(key: str, values: tuple[str, ...]) -> None:
     elif key == "domain-name":
         good = len(values) == 1 and _DOMAINS.fullmatch(values[0]) is not None
     elif key == "ipv6-address-preferred-lease-time":
-        raise errors.NotYet("IPv6 in VPCs")
+        raise errors.NotYet("lease times of IPv6 addresses")
     else:
         raise errors.InvalidParameterValue(f"Value ({key}) for parameter key is invalid. Unknown DHCP option.")
     if not good:

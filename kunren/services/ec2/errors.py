@@ -128,6 +128,11 @@ class InternetGatewayNotFound(_NoSuchId):
     word = "internetGateway"
 
 
+class EgressOnlyInternetGatewayNotFound(_NoSuchId):
+    code = "InvalidGatewayID.NotFound"
+    word = "egressOnlyInternetGateway"
+
+
 class GatewayNotFound(_NoSuchId):
     """A route's GatewayId."""
 
@@ -263,6 +268,11 @@ class CidrAssociationNotFound(_NoSuchId):
     word = "vpc CIDR block association"
 
 
+class SubnetCidrAssociationNotFound(_NoSuchId):
+    code = "InvalidSubnetCidrBlockAssociationID.NotFound"
+    word = "subnet CIDR block association"
+
+
 class InvalidId(AwsError):
     """CreateTags and DeleteTags on an id of no kind known here."""
 
@@ -365,6 +375,16 @@ class InvalidIpAddressInUse(AwsError):
         super().__init__(f"Address {address} is in use.")
 
 
+class SubnetCidrInUse(AwsError):
+    code = "InvalidCidrBlock.InUse"
+
+    def __init__(self, association_id: str) -> None:
+        super().__init__(
+            f"The subnet CIDR block with association ID {association_id} may not be disassociated while network "
+            "interfaces use it"
+        )
+
+
 class ResourceAlreadyAssociated(AwsError):
     code = "Resource.AlreadyAssociated"
 
@@ -401,7 +421,8 @@ class RouteNotFound(AwsError):
     code = "InvalidRoute.NotFound"
 
     def __init__(self, destination: str, table_id: str) -> None:
-        super().__init__(f"no route with destination-cidr-block {destination} in route table {table_id}")
+        member = "destination-ipv6-cidr-block" if ":" in destination else "destination-cidr-block"
+        super().__init__(f"no route with {member} {destination} in route table {table_id}")
 
 
 class GroupDuplicate(AwsError):

@@ -13,6 +13,7 @@ from kunren.control.store import Resource
 from kunren.core.errors import AwsError
 from kunren.services.ec2 import endpoint_errors, errors
 from kunren.services.ec2.access_model import PublicAccessExclusion
+from kunren.services.ec2.ipv6_model import EgressOnlyInternetGateway
 from kunren.services.ec2.model import (
     DhcpOptions,
     ElasticIp,
@@ -74,6 +75,15 @@ SUBNET_RESERVATION = IdKind(
 INTERNET_GATEWAY = IdKind(
     InternetGateway,
     IdForm("igw", "internet-gateway", "InvalidInternetGatewayId.Malformed", errors.InternetGatewayNotFound),
+)
+EGRESS_GATEWAY = IdKind(
+    EgressOnlyInternetGateway,
+    IdForm(
+        "eigw",
+        "egress-only-internet-gateway",
+        "InvalidEgressOnlyInternetGatewayId.Malformed",
+        errors.EgressOnlyInternetGatewayNotFound,
+    ),
 )
 ROUTE_TABLE = IdKind(
     RouteTable, IdForm("rtb", "route-table", "InvalidRouteTableId.Malformed", errors.RouteTableNotFound)
@@ -148,6 +158,7 @@ TAGGABLE: tuple[IdKind[Any], ...] = (
     SUBNET,
     SUBNET_RESERVATION,
     INTERNET_GATEWAY,
+    EGRESS_GATEWAY,
     ROUTE_TABLE,
     SECURITY_GROUP,
     NETWORK_INTERFACE,

@@ -7,9 +7,12 @@ functions call and are not called), "managed" (nothing: it stands for what a ser
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kunren.control.store import Tx
 from kunren.core.entropy import Entropy
 from kunren.services.ec2 import elastic_ips, errors, quota_errors, store
+from kunren.services.ec2 import ipv6 as ipv6_of_vpcs
 from kunren.services.ec2.model import InterfacePermission, NetworkInterface, Subnet, Vpc
 from kunren.world.spec import WorldSpec
 
@@ -29,6 +32,7 @@ def create_interface(
     attachment: str | None = None,
     attachment_id: str | None = None,
     address: str | None = None,
+    ipv6: Sequence[str | None] | None = None,
     public: bool | None = None,
     interface_type: str = "interface",
     requester_managed: bool = False,
@@ -37,6 +41,7 @@ def create_interface(
     tags: dict[str, str] | None = None,
 ) -> NetworkInterface:
     """A new interface with a private address, and a public one where `public` says so (None: as the subnet does).
+    `ipv6` are the IPv6 addresses that it is to have, None being any free one (None at all: as the subnet does).
 
     `groups` may be empty for the VPC's default group, except for a node or a NAT gateway: those have no firewall then,
     as a Network Load Balancer without groups. Raises SubnetNotFound, GroupNotFound, InvalidParameterValue,
@@ -73,7 +78,9 @@ def create_interface(
         tags=tags or {},
     )
     tx.put(interface)
-    return interface
+    if ipv6 is None:
+        ipv6 = [None] if subnet.assign_ipv6 and attachment in (None, "workload") else []
+    return ipv6_of_vpcs.take(tx, entropy, interface, subnet, ipv6) if ipv6 else interface
 
 
 def delete_interface(tx: Tx, interface: NetworkInterface) -> None:

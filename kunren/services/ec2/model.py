@@ -21,6 +21,7 @@ class Vpc(Resource, frozen=True, kw_only=True):
     enable_dns_hostnames: bool = False
     enable_network_address_usage_metrics: bool = False
     cidr_association_ids: dict[str, str] = {}  # CIDR → association id, the primary one included
+    blocks_v6: dict[str, str] = {}  # IPv6 CIDR → association id
     tags: dict[str, str] = {}
 
 
@@ -35,6 +36,9 @@ class Subnet(Resource, frozen=True, kw_only=True):
     map_public_ip_on_launch: bool = False
     hostname_type: str = "ip-name"
     resource_name_dns_a_record: bool = False
+    cidr_v6: str | None = None
+    cidr_v6_association_id: str | None = None
+    assign_ipv6: bool = False
     tags: dict[str, str] = {}
 
 
@@ -138,6 +142,7 @@ class NetworkInterface(Resource, frozen=True, kw_only=True):
     public_ip: str | None = None
     allocation_id: str | None = None
     secondary: tuple[SecondaryAddress, ...] = ()
+    ipv6: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     description: str = ""
     interface_type: str = "interface"
@@ -267,6 +272,7 @@ class InterfaceStatus(Resource, frozen=True, kw_only=True):
     private_ip: str
     secondary: tuple[str, ...] = ()  # of NAT gateways
     public_ip: str | None = None  # None too where no internet gateway translates it
+    ipv6: tuple[str, ...] = ()
 
 
 class AclEntry(msgspec.Struct, frozen=True, kw_only=True):

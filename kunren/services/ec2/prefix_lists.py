@@ -14,7 +14,7 @@ from kunren.services.ec2 import cidr, errors, store
 from kunren.services.ec2.model import AppliedPrefixLists, PrefixList, PrefixListEntry, RouteTable, SecurityGroup
 from kunren.services.ec2.prefix_list_errors import InvalidPrefixListModification
 from kunren.services.ec2.zones import region_index
-from kunren.world import addresses
+from kunren.world import addresses, addresses6
 from kunren.world.spec import WorldSpec
 
 AWS = "AWS"
@@ -30,13 +30,16 @@ def of_aws(spec: WorldSpec, region: str) -> list[PrefixList]:
         "dynamodb": (f"{addresses.dynamodb_endpoint(index)}/32",),
         "route53-healthchecks": tuple(str(addresses.checker_network(each)) for each in addresses.CHECKER_REGIONS),
     }
+    if spec.ipv6:
+        six = (str(addresses6.checker_network(each)) for each in addresses.CHECKER_REGIONS)
+        blocks["ipv6.route53-healthchecks"] = tuple(six)
     return [
         PrefixList(
             account=AWS,
             region=region,
             id=aws_list_id(region, service),
             name=f"com.amazonaws.{region}.{service}",
-            family="IPv4",
+            family="IPv6" if service.startswith("ipv6.") else "IPv4",
             max_entries=None,
             versions={"1": tuple(PrefixListEntry(cidr=each) for each in listed)},
         )

@@ -7,6 +7,7 @@ public access to VPCs and subnets"). Where only what goes out is allowed, that i
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from kunren.control.store import Tx
 from kunren.services.ec2 import store
@@ -16,6 +17,7 @@ from kunren.services.ec2.model import (
     NetworkInterface,
     Vpc,
 )
+from kunren.services.elbv2.model import LoadBalancer
 
 OPTIONS_ID = "default"
 OFF, BIDIRECTIONAL, INGRESS = "off", "block-bidirectional", "block-ingress"
@@ -51,6 +53,42 @@ def blocked(reader: store.Reader, vpc: Vpc, interfaces: Iterable[NetworkInterfac
 
     cut_off = (each for each in interfaces if is_cut_off(each))
     return frozenset(private for each in cut_off for private in store.public_addresses(each).values())
+
+
+class BlockedV6(NamedTuple):
+    """The IPv6 addresses that the internet gateway carries nothing of, and those that the egress-only one carries
+    nothing of either."""
+
+    blocked6: frozenset[str]
+    shut6: frozenset[str]
+
+
+def blocked_v6(reader: store.Reader, vpc: Vpc, interfaces: Iterable[NetworkInterface]) -> BlockedV6:
+    mode = mode_of(reader, vpc.account, vpc.region)
+    denied = _denied(reader, vpc)
+    if mode == OFF:
+        return BlockedV6(denied, frozenset())
+    excluded = {each.subnet_id: each.mode for each in exclusions_of(reader, vpc)}
+    blocked6: set[str] = set(denied)
+    shut6: set[str] = set()
+    for interface in interfaces:
+        exclusion = excluded.get(interface.subnet_id, excluded.get(None))
+        if exclusion != "allow-bidirectional":
+            blocked6.update(interface.ipv6)
+            shut6.update(interface.ipv6 if exclusion is None and mode == BIDIRECTIONAL else ())
+    return BlockedV6(frozenset(blocked6), frozenset(shut6))
+
+
+def _denied(reader: store.Reader, vpc: Vpc) -> frozenset[str]:
+    """The IPv6 addresses of load balancers that say so themselves, as internal ones do unless they are told otherwise
+    ("Load balancer attributes")."""
+    found: set[str] = set()
+    for each in reader.list(LoadBalancer, vpc.account, vpc.region):
+        if each.vpc_id == vpc.id and each.ip_address_type != "ipv4":
+            internal = each.scheme == "internal" and each.type == "application"
+            if each.attributes.get("ipv6.deny_all_igw_traffic", str(internal).lower()) == "true":
+                found.update(node.ipv6 for node in each.zones if node.ipv6 is not None)
+    return frozenset(found)
 
 
 def wanted(reader: store.Reader, vpc: Vpc) -> tuple[str, ...]:

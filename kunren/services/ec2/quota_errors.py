@@ -68,6 +68,13 @@ class VpcCidrLimitExceeded(AwsError):
         super().__init__(f"This network '{vpc_id}' has met its maximum number of allowed CIDRs")
 
 
+class EgressOnlyInternetGatewayLimitExceeded(AwsError):
+    code = "EgressOnlyInternetGatewayLimitExceeded"
+
+    def __init__(self) -> None:
+        super().__init__("The maximum number of egress-only internet gateways has been reached.")
+
+
 class SubnetLimitExceeded(AwsError):
     code = "SubnetLimitExceeded"
 

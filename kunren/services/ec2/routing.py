@@ -9,16 +9,24 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from kunren.services.ec2 import peerings, store
-from kunren.services.ec2.model import NatGateway, NetworkInterface, RouteTable, Vpc, VpcPeering
+from kunren.services.ec2.ipv6_model import EgressOnlyInternetGateway
+from kunren.services.ec2.model import (
+    NatGateway,
+    NetworkInterface,
+    RouteTable,
+    Vpc,
+    VpcPeering,
+)
 
 
 class Hop(NamedTuple):
-    """`kind` is "local", "internet", "service" (AWS's own, behind a gateway endpoint), "peering" with the connection's
-    id, "interface" with the private address that packets are handed to, or "dropped" where the interface's
-    source/destination check lets none of them in."""
+    """`kind` is "local", "internet", "egress" (what goes out, and its answers), "service" (AWS's own, behind a gateway
+    endpoint), "peering" with the connection's id, "interface" with the private address that packets are handed to and
+    the IPv6 one if it has any, or "dropped" where the interface's source/destination check lets none of them in."""
 
     kind: str
     to: str = ""
+    to_v6: str = ""
 
 
 HopOf = Callable[[str], Hop | None]
@@ -33,6 +41,9 @@ def hops(reader: store.Reader, vpc: Vpc) -> HopOf:
             return Hop("local")
         if gateway is not None and target == gateway.id:
             return Hop("internet")
+        if target.startswith("eigw-"):
+            egress = reader.get(EgressOnlyInternetGateway, vpc.account, vpc.region, target)
+            return Hop("egress") if egress is not None else None
         if target.startswith("nat-"):
             nat = reader.get(NatGateway, vpc.account, vpc.region, target)
             return _through(reader, vpc, nat.interface_id if nat is not None else None)
@@ -53,7 +64,9 @@ def _through(reader: store.Reader, vpc: Vpc, interface_id: str | None) -> Hop | 
     interface = reader.get(NetworkInterface, vpc.account, vpc.region, interface_id)
     if interface is None or interface.vpc_id != vpc.id or interface.attachment not in ("nat", "workload"):
         return None
-    return Hop("dropped") if interface.source_dest_check else Hop("interface", interface.private_ip)
+    if interface.source_dest_check:
+        return Hop("dropped")
+    return Hop("interface", interface.private_ip, next(iter(interface.ipv6), ""))
 
 
 def state_of(reader: store.Reader, table: RouteTable, target: str) -> str:

@@ -15,6 +15,7 @@ from kunren.control.store import Resource, Snapshot, Store, Tx
 from kunren.core.errors import AwsError
 from kunren.services.ec2 import cidr, errors
 from kunren.services.ec2.access_model import PublicAccess, PublicAccessExclusion
+from kunren.services.ec2.ipv6_model import EgressOnlyInternetGateway
 from kunren.services.ec2.model import (
     AccountRegion,
     AddressPool,
@@ -60,6 +61,7 @@ Tokened: TypeAlias = (
     | VpcEndpoint
     | EndpointServiceConfiguration
     | EndpointNotification
+    | EgressOnlyInternetGateway
 )
 R = TypeVar("R", bound=Resource)
 KINDS: tuple[type[Resource], ...] = (
@@ -67,6 +69,7 @@ KINDS: tuple[type[Resource], ...] = (
     Subnet,
     SubnetReservation,
     InternetGateway,
+    EgressOnlyInternetGateway,
     RouteTable,
     SecurityGroup,
     NetworkInterface,
@@ -122,6 +125,7 @@ def register(store: Store) -> None:
             *tx.every(VpcEndpoint),
             *tx.every(EndpointServiceConfiguration),
             *tx.every(EndpointNotification),
+            *tx.every(EgressOnlyInternetGateway),
         ):
             remember_token(tx, resource)
 
@@ -203,6 +207,12 @@ def public_addresses(interface: NetworkInterface) -> dict[str, str]:
 def gateway_of(reader: Reader, vpc: Vpc) -> InternetGateway | None:
     """The internet gateway that is attached to the VPC."""
     gateways = reader.list(InternetGateway, vpc.account, vpc.region)
+    return next((each for each in gateways if each.vpc_id == vpc.id), None)
+
+
+def egress_gateway_of(reader: Reader, vpc: Vpc) -> EgressOnlyInternetGateway | None:
+    """An egress-only internet gateway of the VPC."""
+    gateways = reader.list(EgressOnlyInternetGateway, vpc.account, vpc.region)
     return next((each for each in gateways if each.vpc_id == vpc.id), None)
 
 

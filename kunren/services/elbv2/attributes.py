@@ -63,7 +63,7 @@ def _max_age(key: str, value: str) -> None:
 
 
 IPV6_DENIED = "ipv6.deny_all_igw_traffic"
-"""There is no IPv6 in this world, so nothing depends on it."""
+"""Whether internet gateways carry nothing of the nodes' IPv6 addresses (`ec2/public_access.py`)."""
 LOAD_BALANCER: Table = {
     "access_logs.s3.enabled": Rule("false", _BOOLEAN),
     "access_logs.s3.bucket": Rule("", _text),

@@ -260,7 +260,8 @@ def name_records(
     standing = in_dns(snapshot, groups, given_out(snapshot, balancer, tuple(live)))
     addresses = tuple(node.public_ip if public else node.private_ip for node in standing)
     healthy = is_healthy(snapshot, balancer, groups)
-    return NameRecords(a=tuple(each for each in addresses if each), ttl=60, healthy=healthy)
+    six = tuple(node.ipv6 for node in standing if node.ipv6)
+    return NameRecords(a=tuple(each for each in addresses if each), aaaa=six, ttl=60, healthy=healthy)
 
 
 def is_healthy(snapshot: Snapshot, balancer: LoadBalancer, groups: Collection[TargetGroup]) -> bool:

@@ -54,7 +54,8 @@ def standings(snapshot: Snapshot, now: float) -> dict[Place, Standing]:
         group = settled(stored, now)
         users = group_users(snapshot, group.account, group.region).get(group.id, ())
         balancers = [snapshot.get(LoadBalancer, group.account, group.region, arn) for arn in users]
-        nodes = tuple(node.private_ip for each in balancers if each is not None for node in each.zones)
+        zones = [node for each in balancers if each is not None for node in each.zones]
+        nodes = tuple(each for node in zones for each in (node.private_ip, node.ipv6) if each is not None)
         for target in group.targets if users else ():
             closes_at = _closes_at(snapshot, group, target)
             standing = Standing(

@@ -9,6 +9,7 @@ from typing import Any
 from kunren.core.context import RequestContext
 from kunren.services.elbv2 import errors
 from kunren.services.elbv2.actions import target_groups
+from kunren.services.elbv2.address_types import check_groups
 from kunren.services.elbv2.arns import check_arn
 from kunren.services.elbv2.associations import View, group_users, groups_of, rules_of_balancer
 from kunren.services.elbv2.attributes import TARGET_GROUP, value
@@ -87,6 +88,7 @@ def _check_group(group: TargetGroup, balancer: LoadBalancer, protocol: str) -> N
             f"Target group '{group.id}' is not in the same VPC as load balancer '{balancer.id}'"
         )
     check_protocols(group, protocol)
+    check_groups(balancer.ip_address_type, [group])
     if group.protocol_version in _NEEDS_HTTPS and protocol != "HTTPS":
         raise errors.InvalidConfigurationRequest(
             f"Listener protocol '{protocol}' is not supported with a target group with the protocol-version"

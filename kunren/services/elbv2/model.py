@@ -20,6 +20,7 @@ class AvailabilityZone(msgspec.Struct, frozen=True, kw_only=True):
     allocation_id: str | None = None  # of the customer's Elastic IP, where one was given
     chosen: bool = False  # the customer chose the private address
     secondary: tuple[str, ...] = ()  # more private addresses that connections to targets come from
+    ipv6: str | None = None
 
 
 class LoadBalancer(Resource, frozen=True, kw_only=True):

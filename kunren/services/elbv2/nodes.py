@@ -14,6 +14,7 @@ import msgspec
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.errors import AwsError
+from kunren.services.ec2 import ipv6
 from kunren.services.ec2 import store as ec2
 from kunren.services.ec2.interfaces import GROUPS_PER_INTERFACE_MAX, bind_elastic_ip, create_interface, delete_interface
 from kunren.services.ec2.model import ElasticIp, NetworkInterface, SecondaryAddress, SecurityGroup, Subnet
@@ -162,6 +163,51 @@ def release(tx: Tx, balancer: LoadBalancer) -> None:
         _release_zone(tx, balancer, zone)
 
 
+def addressed(tx: Tx, parts: Parts, balancer: LoadBalancer, address_type: str) -> LoadBalancer:
+    """The load balancer with this IP address type: its nodes get or lose IPv6 and public IPv4 addresses.
+
+    Raises InvalidSubnet where a subnet has no IPv6 block.
+    """
+    changed = msgspec.structs.replace(balancer, ip_address_type=address_type)
+    return msgspec.structs.replace(
+        changed, zones=tuple(_addressed(tx, parts, changed, zone) for zone in balancer.zones)
+    )
+
+
+def _addressed(tx: Tx, parts: Parts, balancer: LoadBalancer, zone: AvailabilityZone) -> AvailabilityZone:
+    interface = ec2.find_interface(tx, balancer.account, balancer.region, zone.interface_id)
+    if has_ipv6(balancer) and not interface.ipv6:
+        subnet = ec2.find_subnet(tx, balancer.account, balancer.region, zone.subnet_id)
+        _check_ipv6(parts, subnet)
+        interface = ipv6.take(tx, parts.entropy, interface, subnet, [None])
+    if not has_ipv6(balancer):
+        interface = msgspec.structs.replace(interface, ipv6=())
+    if interface.allocation_id is None:
+        if _is_public(balancer) and interface.public_ip is None:
+            public = ec2.take_public(tx, parts.spec, balancer.region, interface.id)
+            interface = msgspec.structs.replace(interface, public_ip=public)
+        elif not _is_public(balancer) and interface.public_ip is not None:
+            ec2.release_public(tx, balancer.region, interface.public_ip)
+            interface = msgspec.structs.replace(interface, public_ip=None)
+    tx.put(interface)
+    return msgspec.structs.replace(zone, public_ip=interface.public_ip, ipv6=next(iter(interface.ipv6), None))
+
+
+def has_ipv6(balancer: LoadBalancer) -> bool:
+    return balancer.ip_address_type != "ipv4"
+
+
+def _is_public(balancer: LoadBalancer) -> bool:
+    """Whether its nodes have public IPv4 addresses."""
+    return balancer.scheme == "internet-facing" and balancer.ip_address_type != "dualstack-without-public-ipv4"
+
+
+def _check_ipv6(parts: Parts, subnet: Subnet) -> None:
+    ipv6.require(parts.spec)
+    if subnet.cidr_v6 is None:
+        raise errors.InvalidSubnet(f"Subnet '{subnet.id}' does not have an associated IPv6 CIDR block")
+
+
 def regroup(tx: Tx, balancer: LoadBalancer, groups: tuple[str, ...]) -> None:
     """Put the nodes' interfaces into other security groups."""
     for zone in balancer.zones:
@@ -190,6 +236,7 @@ def _new_zone(tx: Tx, parts: Parts, balancer: LoadBalancer, subnet: Subnet, plac
         public_ip=interface.public_ip,
         allocation_id=elastic,
         chosen=address is not None,
+        ipv6=next(iter(interface.ipv6), None),
     )
 
 
@@ -207,6 +254,8 @@ def _interface(
     tx: Tx, parts: Parts, balancer: LoadBalancer, subnet: Subnet, address: str | None, elastic: str | None
 ) -> NetworkInterface:
     network = balancer.type == "network"
+    if has_ipv6(balancer):
+        _check_ipv6(parts, subnet)
     return create_interface(
         tx,
         parts.entropy,
@@ -219,7 +268,8 @@ def _interface(
         attachment="node",
         address=address,
         interface_type="network_load_balancer" if network else "interface",
-        public=balancer.scheme == "internet-facing" and not elastic,
+        public=_is_public(balancer) and not elastic,
+        ipv6=[None] if has_ipv6(balancer) else [],
         requester_managed=True,
         requester_id=REQUESTER,
         attach_time=parts.clock.now(),

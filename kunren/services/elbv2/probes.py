@@ -238,7 +238,7 @@ def _asker(balancer: LoadBalancer, group: TargetGroup, node: AvailabilityZone) -
     settings = group.health_check
     like = Check(
         namespace=vpc_namespace(balancer.vpc_id),
-        source=node.private_ip,
+        source=(node.ipv6 if group.ip_address_type == "ipv6" else None) or node.private_ip,
         address="",
         port=0,
         secure=settings.protocol == "HTTPS",

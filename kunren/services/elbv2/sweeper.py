@@ -92,7 +92,8 @@ def reached(snapshot: Snapshot) -> Reached:
             users[scope] = group_users(snapshot, *scope)
         arns = users[scope].get(group.id, ())
         balancers = [snapshot.get(LoadBalancer, *scope, arn) for arn in arns]
-        sources = tuple(node.private_ip for each in balancers if each is not None for node in each.zones)
+        nodes = [node for each in balancers if each is not None for node in each.zones]
+        sources = tuple(each for node in nodes for each in (node.private_ip, node.ipv6) if each is not None)
         namespace = vpc_namespace(group.vpc_id)
         for target in group.targets:
             address, port = targets.address_of(snapshot, group, target)

@@ -69,6 +69,24 @@ def check_server_ids(group: TargetGroup, wanted: Iterable[Target], neighbours: I
             raise errors.validation_error(f"QuicServerId '{id}' is used by another target of the listener")
 
 
+def check_ipv6(target: Target, subnets: Iterable[tuple[str, str]]) -> Target:
+    """An IPv6 address of the VPC as target, with its zone. `subnets` are its (IPv6 CIDR, zone) pairs. Raises
+    ValidationError, InvalidTarget."""
+    try:
+        address = ipaddress.IPv6Address(target.id)
+    except ValueError as error:
+        raise errors.validation_error(f"The IP address '{target.id}' is not a valid IPv6 address") from error
+    detected = next((name for cidr, name in subnets if address in ipaddress.IPv6Network(cidr)), None)
+    if detected is None:
+        raise errors.InvalidTarget(f"The IP address '{target.id}' is not within the VPC's IPv6 CIDR blocks")
+    zone = target.availability_zone
+    if zone not in (None, "all", detected):
+        raise errors.validation_error(
+            f"The Availability Zone '{zone}' is not valid for the IP address '{target.id}'; it is in '{detected}'"
+        )
+    return msgspec.structs.replace(target, id=str(address), availability_zone=zone or detected)
+
+
 def check_ip(target: Target, cidrs: Iterable[str], subnets: Iterable[tuple[str, str]], zones: Iterable[str]) -> Target:
     """An address as target, with its zone. `cidrs` are the VPC's blocks, `subnets` its (CIDR, zone) pairs, `zones`
     those of the region. Raises ValidationError, InvalidTarget."""

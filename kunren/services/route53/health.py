@@ -15,6 +15,7 @@ from kunren.control.store import Snapshot
 from kunren.dataplane.health.endpoint import Endpoint, Finding
 from kunren.services.route53.model import CheckerView, HealthCheck, HealthCheckConfig, HealthCheckStatus
 from kunren.services.route53.store import GLOBAL
+from kunren.world import addresses6
 from kunren.world.addresses import CHECKER_REGIONS, PUBLIC_RESOLVER, checker_addresses
 from kunren.world.interface import checkers_namespace
 
@@ -74,6 +75,7 @@ def endpoint_of(check: HealthCheck, checker: Checker, vantage: Vantage | None = 
         resolver=vantage.resolver if vantage is not None else PUBLIC_RESOLVER,
         private=vantage is not None,
         source=checker[1],
+        source6=_source6(checker) if vantage is None else "",
         protocol=protocol,
         port=config.port,
         interval_s=float(config.request_interval_s),
@@ -85,6 +87,12 @@ def endpoint_of(check: HealthCheck, checker: Checker, vantage: Vantage | None = 
         server_name=name if config.enable_sni else "",
         user_agent=f"Amazon-Route53-Health-Check-Service (ref {check.id}; report http://amzn.to/1vsZADi)",
     )
+
+
+def _source6(checker: Checker) -> str:
+    """The IPv6 address of a checker on the internet."""
+    region, address = checker
+    return addresses6.checker_addresses(region)[checker_addresses(region).index(address)]
 
 
 def host_header(config: HealthCheckConfig, protocol: str) -> str:

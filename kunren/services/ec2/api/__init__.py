@@ -10,6 +10,7 @@ from kunren.core.entropy import Entropy
 from kunren.services.ec2.api.absent import AbsentOperations
 from kunren.services.ec2.api.base import Limits
 from kunren.services.ec2.api.dhcp_options import DhcpOptionsOperations
+from kunren.services.ec2.api.egress_gateways import EgressGatewayOperations
 from kunren.services.ec2.api.elastic_ips import ElasticIpOperations
 from kunren.services.ec2.api.endpoint_notifications import EndpointNotificationOperations
 from kunren.services.ec2.api.flow_logs import FlowLogOperations
@@ -25,6 +26,7 @@ from kunren.services.ec2.api.route_tables import RouteTableOperations
 from kunren.services.ec2.api.routes import RouteOperations
 from kunren.services.ec2.api.security_group_rules import SecurityGroupRuleOperations
 from kunren.services.ec2.api.security_group_vpcs import SecurityGroupVpcOperations
+from kunren.services.ec2.api.subnet_blocks import SubnetBlockOperations
 from kunren.services.ec2.api.subnet_reservations import SubnetReservationOperations
 from kunren.services.ec2.api.subnets import SubnetOperations
 from kunren.services.ec2.api.tags import TagOperations
@@ -40,7 +42,9 @@ class Ec2Api(
     VpcOperations,
     SubnetOperations,
     SubnetReservationOperations,
+    SubnetBlockOperations,
     InternetGatewayOperations,
+    EgressGatewayOperations,
     RouteTableOperations,
     RouteOperations,
     SecurityGroupRuleOperations,

@@ -28,6 +28,12 @@ class AbsentOperations(Ec2Base):
         return {"PublicIpv4Pools": []}
 
     @operation
+    def describe_ipv6_pools(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        for each in params.get("PoolIds") or ():
+            raise errors.PublicPoolNotFound(each)
+        return {"Ipv6Pools": []}
+
+    @operation
     def describe_vpc_endpoint_associations(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         snapshot = self.store.snapshot()
         for each in params.get("VpcEndpointIds") or ():

@@ -20,7 +20,8 @@ _PROTOCOL_NAMES = {"1": "icmp", "6": "tcp", "17": "udp"}
 
 def _shown(acl: NetworkAcl) -> tuple[AclEntry, ...]:
     """All entries, the last ones too."""
-    return acl_entries.in_order((*acl.entries, *acl_entries.LAST))
+    six = acl_entries.LAST_V6 if any(each.cidr_v6 for each in acl.entries) else ()
+    return acl_entries.in_order((*acl.entries, *acl_entries.LAST, *six))
 
 
 def _of_entries(member: Callable[[AclEntry], str | int | None]) -> Getter[NetworkAcl]:

@@ -11,17 +11,16 @@ from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
 from kunren.services.ec2 import elastic_ips, errors, ids, interfaces, quota_errors, store, tagging
 from kunren.services.ec2.api.base import Params, chosen, operation, paged, resource_id, token_of
+from kunren.services.ec2.api.ipv6_addresses import Ipv6AddressOperations, wanted_addresses
 from kunren.services.ec2.api.private_addresses import PrivateAddressOperations
 from kunren.services.ec2.dns_names import private_dns_name, public_dns_name
 from kunren.services.ec2.filters import Getter
 from kunren.services.ec2.model import InterfaceStatus, NatGateway, NetworkInterface, SecurityGroup, Subnet
 
 _CREATE_NOT_YET = {
-    "Ipv6Addresses": "IPv6 in VPCs",
-    "Ipv6AddressCount": "IPv6 in VPCs",
-    "Ipv6Prefixes": "IPv6 in VPCs",
-    "Ipv6PrefixCount": "IPv6 in VPCs",
-    "EnablePrimaryIpv6": "IPv6 in VPCs",
+    "Ipv6Prefixes": "delegated prefixes",
+    "Ipv6PrefixCount": "delegated prefixes",
+    "EnablePrimaryIpv6": "primary IPv6 addresses",
     "Ipv4Prefixes": "delegated prefixes",
     "Ipv4PrefixCount": "delegated prefixes",
     "InterfaceType": "interface types other than the ordinary one",
@@ -30,7 +29,7 @@ _CREATE_NOT_YET = {
 }
 _MODIFY_NOT_YET = {
     "EnaSrdSpecification": "ENA Express",
-    "EnablePrimaryIpv6": "IPv6 in VPCs",
+    "EnablePrimaryIpv6": "primary IPv6 addresses",
     "ConnectionTrackingSpecification": "connection tracking timeouts of interfaces",
     "AssociatePublicIpAddress": "changing the public address of an interface",
     "AssociatedSubnetIds": "interfaces on several subnets",
@@ -123,7 +122,8 @@ def interface_to_wire(reader: store.Reader, interface: NetworkInterface) -> dict
         "Association": addresses[0]["Association"],
         "Attachment": attachment_of(reader, interface),
         "Groups": groups_to_wire(reader, interface),
-        "Ipv6Addresses": [],
+        "Ipv6Address": next(iter(interface.ipv6), None),
+        "Ipv6Addresses": [{"Ipv6Address": each, "IsPrimaryIpv6": False} for each in interface.ipv6],
         "RequesterId": interface.requester_id,
         "RequesterManaged": interface.requester_managed,
         "SourceDestCheck": interface.source_dest_check,
@@ -176,7 +176,7 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[NetworkInterface]]:
         "group-id": lambda each: each.groups,
         "group-name": lambda each: [group["GroupName"] for group in groups_to_wire(reader, each)],
         "interface-type": lambda each: each.interface_type,
-        "ipv6-addresses.ipv6-address": lambda each: None,
+        "ipv6-addresses.ipv6-address": lambda each: each.ipv6,
         "mac-address": lambda each: each.mac,
         "network-interface-id": lambda each: each.id,
         "operator.managed": lambda each: False,
@@ -194,7 +194,7 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[NetworkInterface]]:
     return table
 
 
-class NetworkInterfaceOperations(PrivateAddressOperations):
+class NetworkInterfaceOperations(PrivateAddressOperations, Ipv6AddressOperations):
     @operation
     def create_network_interface(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         _refuse(params, _CREATE_NOT_YET)
@@ -220,6 +220,8 @@ class NetworkInterfaceOperations(PrivateAddressOperations):
         if self.store.snapshot().count(NetworkInterface, ctx.account, ctx.region) >= self.limits.network_interfaces:
             raise quota_errors.NetworkInterfaceLimitExceeded()
         primary, secondary = _wanted_addresses(params)
+        listed = [each.get("Ipv6Address") or "" for each in params.get("Ipv6Addresses") or ()]
+        six = wanted_addresses(listed, params.get("Ipv6AddressCount"))
         interface = interfaces.create_interface(
             tx,
             self.entropy,
@@ -230,6 +232,7 @@ class NetworkInterfaceOperations(PrivateAddressOperations):
             groups=tuple(params.get("Groups") or ()),
             description=description,
             address=primary,
+            ipv6=six or None if params.get("Ipv6AddressCount") != 0 else [],
             public=False,
             tags=tags,
         )

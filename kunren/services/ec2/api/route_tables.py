@@ -39,11 +39,15 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[RouteTable]]:
         "owner-id": lambda table: table.account,
         "route-table-id": lambda table: table.id,
         "route.destination-cidr-block": lambda table: [
-            each.destination for each in table.routes if not is_list_id(each.destination)
+            each.destination
+            for each in table.routes
+            if not is_list_id(each.destination) and ":" not in each.destination
         ],
-        "route.destination-ipv6-cidr-block": lambda table: None,
+        "route.destination-ipv6-cidr-block": lambda table: [
+            each.destination for each in table.routes if ":" in each.destination
+        ],
         "route.destination-prefix-list-id": lambda table: tuple(named_by_table(table)),
-        "route.egress-only-internet-gateway-id": lambda table: None,
+        "route.egress-only-internet-gateway-id": targets("EgressOnlyInternetGatewayId"),
         "route.gateway-id": targets("GatewayId"),
         "route.instance-id": lambda table: None,
         "route.nat-gateway-id": targets("NatGatewayId"),
@@ -55,7 +59,12 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[RouteTable]]:
     }
 
 
-_MEMBERS = {"nat": "NatGatewayId", "eni": "NetworkInterfaceId", "pcx": "VpcPeeringConnectionId"}
+_MEMBERS = {
+    "nat": "NatGatewayId",
+    "eni": "NetworkInterfaceId",
+    "pcx": "VpcPeeringConnectionId",
+    "eigw": "EgressOnlyInternetGatewayId",
+}
 
 
 def _member(target: str) -> str:
@@ -64,7 +73,9 @@ def _member(target: str) -> str:
 
 
 def _destination_to_wire(destination: str) -> dict[str, str]:
-    return {"DestinationPrefixListId" if is_list_id(destination) else "DestinationCidrBlock": destination}
+    if is_list_id(destination):
+        return {"DestinationPrefixListId": destination}
+    return {"DestinationIpv6CidrBlock" if ":" in destination else "DestinationCidrBlock": destination}
 
 
 def table_to_wire(reader: store.Reader, table: RouteTable) -> dict[str, Any]:
@@ -117,7 +128,7 @@ class RouteTableOperations(Ec2Base):
             region=ctx.region,
             id=self.entropy.resource_id("rtb"),
             vpc_id=vpc.id,
-            routes=tuple(creation.local_route(each) for each in store.vpc_cidrs(vpc)),
+            routes=tuple(creation.local_route(each) for each in (*store.vpc_cidrs(vpc), *vpc.blocks_v6)),
             tags=tags,
             **token_of(params),
         )

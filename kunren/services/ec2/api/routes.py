@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from msgspec.structs import replace
@@ -14,13 +14,13 @@ from kunren.services.ec2.api.base import Params, operation
 from kunren.services.ec2.api.prefix_lists import PrefixListOperations
 from kunren.services.ec2.model import InternetGateway, NatGateway, RouteEntry, RouteTable
 
-_TARGETS = ("GatewayId", "NatGatewayId", "NetworkInterfaceId", "VpcPeeringConnectionId")
+_EGRESS_ONLY = "EgressOnlyInternetGatewayId"
+_TARGETS = ("GatewayId", "NatGatewayId", "NetworkInterfaceId", "VpcPeeringConnectionId", _EGRESS_ONLY)
 _TARGETS_NOT_YET = {
     "InstanceId": "instances",
     "TransitGatewayId": "transit gateways",
     "LocalGatewayId": "local gateways (Outposts)",
     "CarrierGatewayId": "carrier gateways (Wavelength)",
-    "EgressOnlyInternetGatewayId": "egress-only internet gateways",
     "VpcEndpointId": "gateway load balancer endpoints",
     "CoreNetworkArn": "Cloud WAN",
     "OdbNetworkArn": "Oracle Database networks",
@@ -31,16 +31,21 @@ _ONE_TARGET = (
 )
 
 
+Destination = IPv4Network | IPv6Network | str
+"""A block, or the id of a prefix list."""
+
+
 class RouteOperations(PrefixListOperations):
     @operation
     def create_route(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         destination = self._destination(ctx, params)
         with self.store.write() as tx:
             table = self.get(tx, ctx, ids.ROUTE_TABLE, params["RouteTableId"])
-            target = self._target(tx, ctx, params, table)
+            target = self._target(tx, ctx, params, table, destination)
             if _find(table, str(destination)) is not None:
                 raise errors.RouteAlreadyExists(str(destination))
-            if target == "local" or (isinstance(destination, IPv4Network) and _inside_vpc(tx, table, destination)):
+            inside = not isinstance(destination, str) and _inside_vpc(tx, table, destination)
+            if target == "local" or inside:
                 raise errors.InvalidParameterValue("Route destination doesn't match any subnet CIDR blocks.")
             changed = replace(table, routes=(*table.routes, RouteEntry(destination=str(destination), target=target)))
             self.check_route_count(tx, changed)
@@ -54,7 +59,7 @@ class RouteOperations(PrefixListOperations):
             table = self.get(tx, ctx, ids.ROUTE_TABLE, params["RouteTableId"])
             route = _find(table, str(destination))
             local = params.get("LocalTarget")
-            target = "local" if local else self._target(tx, ctx, params, table)
+            target = "local" if local else self._target(tx, ctx, params, table, destination)
             if route is None:
                 raise errors.InvalidParameterValue(
                     f"There is no route defined for '{destination}' in the route table. Use CreateRoute instead."
@@ -80,7 +85,7 @@ class RouteOperations(PrefixListOperations):
             _check_no_endpoint(table, route)
             tx.put(replace(table, routes=tuple(each for each in table.routes if each is not route)))
 
-    def _destination(self, ctx: RequestContext, params: Params) -> IPv4Network | str:
+    def _destination(self, ctx: RequestContext, params: Params) -> Destination:
         """The destination in canonical form, or the id of a prefix list; exactly one kind of it is given."""
         given = [
             each
@@ -94,19 +99,18 @@ class RouteOperations(PrefixListOperations):
         text: str = params[given[0]]
         if given[0] == "DestinationPrefixListId":
             found = self.get_prefix_list(self.store.snapshot(), ctx, text)
-            if found.family != "IPv4":
-                raise errors.NotYet("IPv6 in VPCs")
             return found.id
         if given[0] == "DestinationIpv6CidrBlock":
-            if cidr.parse_v6(text) is None:
+            six = cidr.parse_v6(text)
+            if six is None:
                 raise _bad_block(text, "destinationIpv6CidrBlock")
-            raise errors.NotYet("IPv6 in VPCs")
+            return six
         block = cidr.parse_v4(text)
         if block is None:
             raise _bad_block(text, "destinationCidrBlock")
         return block
 
-    def _target(self, tx: Tx, ctx: RequestContext, params: Params, table: RouteTable) -> str:
+    def _target(self, tx: Tx, ctx: RequestContext, params: Params, table: RouteTable, destination: Destination) -> str:
         """The route's target, which exists and belongs to the table's VPC."""
         given = [each for each in (*_TARGETS, *_TARGETS_NOT_YET) if params.get(each)]
         if not given:
@@ -115,7 +119,17 @@ class RouteOperations(PrefixListOperations):
             raise errors.InvalidParameterCombination(_ONE_TARGET)
         if given[0] in _TARGETS_NOT_YET:
             raise errors.NotYet(_TARGETS_NOT_YET[given[0]])
+        if given[0] == _EGRESS_ONLY:
+            if isinstance(destination, IPv4Network):
+                raise errors.InvalidParameterValue(
+                    f"Route destination {destination} is no IPv6 CIDR block, and an egress-only internet gateway "
+                    "carries nothing else."
+                )
+            egress = self.get(tx, ctx, ids.EGRESS_GATEWAY, params[_EGRESS_ONLY])
+            return _same_network(table, "egress-only internet gateway", egress.id, egress.vpc_id)
         if given[0] == "NatGatewayId":
+            if isinstance(destination, IPv6Network):
+                raise errors.NotYet("NAT64")
             return self._nat_gateway(tx, ctx, params["NatGatewayId"], table)
         if given[0] == "NetworkInterfaceId":
             interface = self.get(tx, ctx, ids.NETWORK_INTERFACE, params["NetworkInterfaceId"])
@@ -172,7 +186,9 @@ def _find(table: RouteTable, destination: str) -> RouteEntry | None:
     return next((each for each in table.routes if each.destination == destination), None)
 
 
-def _inside_vpc(tx: Tx, table: RouteTable, destination: IPv4Network) -> bool:
+def _inside_vpc(tx: Tx, table: RouteTable, destination: IPv4Network | IPv6Network) -> bool:
     """A route more specific than the local one may only lead to appliances, which do not exist yet."""
     vpc = store.find_vpc(tx, table.account, table.region, table.vpc_id)
+    if isinstance(destination, IPv6Network):
+        return any(destination.subnet_of(IPv6Network(each)) for each in vpc.blocks_v6)
     return any(destination.subnet_of(IPv4Network(each)) for each in store.vpc_cidrs(vpc))

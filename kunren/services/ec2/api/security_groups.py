@@ -106,7 +106,7 @@ class SecurityGroupOperations(Ec2Base):
                 vpc_id=vpc.id,
                 name=name,
                 description=description,
-                rules=(creation.allow_all_egress(self.entropy),),
+                rules=creation.first_rules(self.entropy, vpc),
                 tags=tags,
             )
             tx.put(group)

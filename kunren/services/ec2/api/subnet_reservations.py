@@ -25,7 +25,7 @@ class SubnetReservationOperations(Ec2Base):
         with self.store.write() as tx:
             subnet = self.get(tx, ctx, ids.SUBNET, params["SubnetId"])
             if ":" in params["Cidr"]:
-                raise errors.NotYet("IPv6 in VPCs")
+                raise errors.NotYet("reservations of IPv6 blocks")
             block = cidr.parse_v4(params["Cidr"])
             if block is None or not block.subnet_of(IPv4Network(subnet.cidr)):
                 raise errors.InvalidParameterValue(

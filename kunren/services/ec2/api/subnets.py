@@ -10,8 +10,20 @@ from kunren.control.store import Tx
 from kunren.core.arn import build_arn
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.ec2 import cidr, creation, default_vpc, errors, ids, public_access, quota_errors, store, tagging
+from kunren.services.ec2 import (
+    cidr,
+    creation,
+    default_vpc,
+    errors,
+    ids,
+    ipv6,
+    public_access,
+    quota_errors,
+    store,
+    tagging,
+)
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id
+from kunren.services.ec2.api.subnet_blocks import association_to_wire
 from kunren.services.ec2.filters import Getter
 from kunren.services.ec2.model import NetworkInterface, Subnet
 from kunren.services.ec2.zones import Zone, zones_of
@@ -28,9 +40,9 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[Subnet]]:
         "default-for-az": lambda subnet: subnet.default_for_az,
         "enable-dns64": lambda subnet: False,
         "enable-lni-at-device-index": lambda subnet: None,
-        "ipv6-cidr-block-association.association-id": lambda subnet: None,
-        "ipv6-cidr-block-association.ipv6-cidr-block": lambda subnet: None,
-        "ipv6-cidr-block-association.state": lambda subnet: None,
+        "ipv6-cidr-block-association.association-id": lambda subnet: subnet.cidr_v6_association_id,
+        "ipv6-cidr-block-association.ipv6-cidr-block": lambda subnet: subnet.cidr_v6,
+        "ipv6-cidr-block-association.state": lambda subnet: "associated" if subnet.cidr_v6 else None,
         "ipv6-native": lambda subnet: False,
         "map-customer-owned-ip-on-launch": lambda subnet: False,
         "map-public-ip-on-launch": lambda subnet: subnet.map_public_ip_on_launch,
@@ -73,8 +85,8 @@ def subnet_to_wire(reader: store.Reader, subnet: Subnet) -> dict[str, Any]:
         "DefaultForAz": subnet.default_for_az,
         "MapPublicIpOnLaunch": subnet.map_public_ip_on_launch,
         "MapCustomerOwnedIpOnLaunch": False,
-        "AssignIpv6AddressOnCreation": False,
-        "Ipv6CidrBlockAssociationSet": [],
+        "AssignIpv6AddressOnCreation": subnet.assign_ipv6,
+        "Ipv6CidrBlockAssociationSet": [association_to_wire(subnet)] if subnet.cidr_v6 else [],
         "EnableDns64": False,
         "Ipv6Native": False,
         "PrivateDnsNameOptionsOnLaunch": {
@@ -111,11 +123,11 @@ def find_zone(region: Region, name: str | None, zone_id: str | None) -> Zone | N
 class SubnetOperations(Ec2Base):
     @operation
     def create_subnet(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
-        if params.get("Ipv6CidrBlock") or params.get("Ipv6Native") or params.get("Ipv6IpamPoolId"):
-            raise errors.NotYet("IPv6 in VPCs")
+        if params.get("Ipv6Native"):
+            raise errors.NotYet(_IPV6_ONLY)
         if params.get("OutpostArn"):
             raise errors.NotYet("Outposts")
-        if params.get("Ipv4IpamPoolId") or params.get("Ipv4NetmaskLength"):
+        if any(params.get(each) for each in _IPAM):
             raise errors.NotYet("IP address manager (IPAM)")
         text = params.get("CidrBlock")
         if text is None:
@@ -137,15 +149,16 @@ class SubnetOperations(Ec2Base):
                 raise errors.InvalidSubnetConflict(str(block))
             if len(others) >= self.limits.subnets_per_vpc:
                 raise quota_errors.SubnetLimitExceeded()
+            six = ipv6.subnet_block(tx, vpc, params["Ipv6CidrBlock"]) if params.get("Ipv6CidrBlock") else None
             subnet = creation.new_subnet(
-                tx, self.entropy, vpc, cidr=str(block), zone=zone or zones_of(region)[0], tags=tags
+                tx, self.entropy, vpc, cidr=str(block), zone=zone or zones_of(region)[0], tags=tags, cidr_v6=six
             )
             return {"Subnet": subnet_to_wire(tx, subnet)}
 
     @operation
     def create_default_subnet(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         if params.get("Ipv6Native"):
-            raise errors.NotYet("IPv6 in VPCs")
+            raise errors.NotYet(_IPV6_ONLY)
         zone = find_zone(self.ensure_region(ctx), params.get("AvailabilityZone"), params.get("AvailabilityZoneId"))
         if zone is None:
             raise errors.MissingParameter("availabilityZone")
@@ -193,19 +206,27 @@ class SubnetOperations(Ec2Base):
             changes["hostname_type"] = params["PrivateDnsHostnameTypeOnLaunch"]
         if params.get("EnableResourceNameDnsARecordOnLaunch") is not None:
             changes["resource_name_dns_a_record"] = params["EnableResourceNameDnsARecordOnLaunch"].get("Value", False)
+        if params.get("AssignIpv6AddressOnCreation") is not None:
+            changes["assign_ipv6"] = params["AssignIpv6AddressOnCreation"].get("Value", False)
         if len(changes) > 1:
             raise errors.InvalidParameterCombination("Only one subnet attribute can be modified at a time")
         with self.store.write() as tx:
             subnet = self.get(tx, ctx, ids.SUBNET, params["SubnetId"])
+            if changes.get("assign_ipv6") and subnet.cidr_v6 is None:
+                raise errors.InvalidParameterValue(
+                    "Invalid value 'true' for assignIpv6AddressOnCreation. "
+                    f"Subnet '{subnet.id}' does not have an IPv6 CIDR block associated with it."
+                )
             changed = replace(subnet, **changes)
             if changed != subnet:
                 tx.put(changed)
 
 
+_IPV6_ONLY = "subnets with IPv6 alone"
+_IPAM = ("Ipv4IpamPoolId", "Ipv4NetmaskLength", "Ipv6IpamPoolId", "Ipv6NetmaskLength")
 _NOT_YET = {
-    "AssignIpv6AddressOnCreation": "IPv6 in VPCs",
-    "EnableDns64": "IPv6 in VPCs",
-    "EnableResourceNameDnsAAAARecordOnLaunch": "IPv6 in VPCs",
+    "EnableDns64": "DNS64",
+    "EnableResourceNameDnsAAAARecordOnLaunch": "names of instances",
     "MapCustomerOwnedIpOnLaunch": "Outposts",
     "CustomerOwnedIpv4Pool": "Outposts",
     "EnableLniAtDeviceIndex": "Outposts",

@@ -282,7 +282,7 @@ def _refuse_unknown(params: Params) -> None:
             raise errors.NotYet(what)
     for member in ("SupportedIpAddressTypes", "AddSupportedIpAddressTypes"):
         if set(params.get(member) or ()) - {"ipv4"}:
-            raise errors.NotYet("IPv6 in VPCs")
+            raise errors.NotYet("IPv6 of endpoint services")
 
 
 def _principal_type(principal: str) -> str:

@@ -383,7 +383,7 @@ def _refuse_unknown(params: Params) -> None:
         if params.get(member):
             raise errors.NotYet(what)
     if params.get("IpAddressType") not in (None, "ipv4"):
-        raise errors.NotYet("IPv6 in VPCs")
+        raise errors.NotYet("IPv6 of VPC endpoints")
     for member, value in (params.get("DnsOptions") or {}).items():
         if value and (member, value) != ("DnsRecordIpType", "ipv4"):
             raise errors.NotYet(f"VPC endpoints with the DNS option {member}")

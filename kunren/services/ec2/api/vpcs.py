@@ -16,6 +16,7 @@ from kunren.services.ec2 import (
     default_vpc,
     errors,
     ids,
+    ipv6,
     peerings,
     public_access,
     quota_errors,
@@ -34,24 +35,25 @@ FILTERS: dict[str, Getter[Vpc]] = {
     "cidr-block-association.cidr-block": store.vpc_cidrs,
     "cidr-block-association.state": lambda vpc: "associated",
     "dhcp-options-id": lambda vpc: vpc.dhcp_options_id,
-    "ipv6-cidr-block-association.association-id": lambda vpc: None,
-    "ipv6-cidr-block-association.ipv6-cidr-block": lambda vpc: None,
-    "ipv6-cidr-block-association.ipv6-pool": lambda vpc: None,
-    "ipv6-cidr-block-association.state": lambda vpc: None,
+    "ipv6-cidr-block-association.association-id": lambda vpc: tuple(vpc.blocks_v6.values()),
+    "ipv6-cidr-block-association.ipv6-cidr-block": lambda vpc: tuple(vpc.blocks_v6),
+    "ipv6-cidr-block-association.ipv6-pool": lambda vpc: "Amazon" if vpc.blocks_v6 else None,
+    "ipv6-cidr-block-association.state": lambda vpc: "associated" if vpc.blocks_v6 else None,
     "is-default": lambda vpc: vpc.is_default,
     "isDefault": lambda vpc: vpc.is_default,
     "owner-id": lambda vpc: vpc.account,
     "state": lambda vpc: "available",
     "vpc-id": lambda vpc: vpc.id,
 }
-_IPV6 = (
-    "AmazonProvidedIpv6CidrBlock",
-    "Ipv6CidrBlock",
-    "Ipv6Pool",
-    "Ipv6IpamPoolId",
-    "Ipv6NetmaskLength",
-    "Ipv6CidrBlockNetworkBorderGroup",
-)
+_NOT_YET = {
+    "Ipv4IpamPoolId": "IP address manager (IPAM)",
+    "Ipv4NetmaskLength": "IP address manager (IPAM)",
+    "Ipv6IpamPoolId": "IP address manager (IPAM)",
+    "Ipv6NetmaskLength": "IP address manager (IPAM)",
+    "Ipv6CidrBlock": "IPv6 address ranges of one's own (BYOIP)",
+    "Ipv6Pool": "IPv6 address ranges of one's own (BYOIP)",
+    "VpcEncryptionControl": "VPC encryption control",
+}
 _ATTRIBUTES = {
     "enableDnsSupport": ("EnableDnsSupport", "enable_dns_support"),
     "enableDnsHostnames": ("EnableDnsHostnames", "enable_dns_hostnames"),
@@ -72,6 +74,7 @@ def vpc_to_wire(vpc: Vpc) -> dict[str, Any]:
         "InstanceTenancy": vpc.instance_tenancy,
         "IsDefault": vpc.is_default,
         "State": "available",
+        "Ipv6CidrBlockAssociationSet": [_association_v6(vpc, each) for each in vpc.blocks_v6] or None,
         "BlockPublicAccessStates": {"InternetGatewayBlockMode": "off"},
         "Tags": tags_to_wire(vpc.tags) or None,
     }
@@ -85,12 +88,23 @@ def _association(vpc: Vpc, block: str, state: str = "associated") -> dict[str, A
     }
 
 
+def _association_v6(vpc: Vpc, block: str, state: str = "associated") -> dict[str, Any]:
+    return {
+        "AssociationId": vpc.blocks_v6[block],
+        "Ipv6CidrBlock": block,
+        "Ipv6CidrBlockState": {"State": state},
+        "NetworkBorderGroup": vpc.region,
+        "Ipv6Pool": "Amazon",
+        "Ipv6AddressAttribute": "public",
+        "IpSource": "amazon",
+    }
+
+
 class VpcOperations(Ec2Base):
     @operation
     def create_vpc(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
-        _refuse(params, _IPV6, "IPv6 in VPCs")
-        _refuse(params, ("Ipv4IpamPoolId", "Ipv4NetmaskLength"), "IP address manager (IPAM)")
-        _refuse(params, ("VpcEncryptionControl",), "VPC encryption control")
+        _refuse(params)
+        _check_border_group(ctx, params)
         text = params.get("CidrBlock")
         if text is None:
             raise errors.MissingParameter("cidrBlock")
@@ -112,6 +126,8 @@ class VpcOperations(Ec2Base):
                 instance_tenancy=params.get("InstanceTenancy", "default"),
                 tags=tags,
             )
+            if params.get("AmazonProvidedIpv6CidrBlock"):
+                vpc, _ = ipv6.provide(tx, self.entropy, self.spec, vpc)
         return {"Vpc": vpc_to_wire(vpc)}
 
     def _check_vpc_limit(self, tx: Tx, ctx: RequestContext) -> None:
@@ -183,8 +199,17 @@ class VpcOperations(Ec2Base):
 
     @operation
     def associate_vpc_cidr_block(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
-        _refuse(params, _IPV6, "IPv6 in VPCs")
-        _refuse(params, ("Ipv4IpamPoolId", "Ipv4NetmaskLength"), "IP address manager (IPAM)")
+        _refuse(params)
+        _check_border_group(ctx, params)
+        if params.get("AmazonProvidedIpv6CidrBlock"):
+            if params.get("CidrBlock") is not None:
+                raise errors.InvalidParameterCombination(
+                    "The parameters amazonProvidedIpv6CidrBlock and cidrBlock cannot be used together"
+                )
+            with self.store.write() as tx:
+                vpc = self.get(tx, ctx, ids.VPC, params["VpcId"])
+                vpc, text = ipv6.provide(tx, self.entropy, self.spec, vpc)
+            return {"VpcId": vpc.id, "Ipv6CidrBlockAssociation": _association_v6(vpc, text)}
         if params.get("CidrBlock") is None:
             raise errors.MissingParameter("cidrBlock")
         block = _parse(params["CidrBlock"])
@@ -206,6 +231,9 @@ class VpcOperations(Ec2Base):
         wanted = params["AssociationId"]
         with self.store.write() as tx:
             vpc, block = _by_association(tx, ctx, wanted)
+            if block in vpc.blocks_v6:
+                ipv6.withdraw(tx, vpc, block)
+                return {"VpcId": vpc.id, "Ipv6CidrBlockAssociation": _association_v6(vpc, block, "disassociated")}
             if block == vpc.cidr:
                 raise errors.OperationNotPermitted(
                     f"The vpc CIDR block with association ID {wanted} may not be disassociated. "
@@ -231,9 +259,20 @@ def _parse(text: str) -> IPv4Network:
     return block
 
 
-def _refuse(params: Params, members: tuple[str, ...], what: str) -> None:
-    if any(params.get(each) for each in members):
-        raise errors.NotYet(what)
+def _refuse(params: Params) -> None:
+    for member, what in _NOT_YET.items():
+        if params.get(member):
+            raise errors.NotYet(what)
+
+
+def _check_border_group(ctx: RequestContext, params: Params) -> None:
+    group = params.get("Ipv6CidrBlockNetworkBorderGroup")
+    if group is not None and not params.get("AmazonProvidedIpv6CidrBlock"):
+        raise errors.MissingParameter("amazonProvidedIpv6CidrBlock")
+    if group not in (None, ctx.region):
+        raise errors.InvalidParameterValue(
+            f"Value ({group}) for parameter ipv6CidrBlockNetworkBorderGroup is invalid. There is {ctx.region}."
+        )
 
 
 def _depends(tx: Tx, vpc: Vpc) -> bool:
@@ -247,6 +286,7 @@ def _depends(tx: Tx, vpc: Vpc) -> bool:
         or of_vpc(NetworkInterface)
         or of_vpc(VpcEndpoint)
         or store.gateway_of(tx, vpc) is not None
+        or store.egress_gateway_of(tx, vpc) is not None
         or any(not each.main for each in store.route_tables_of(tx, vpc))
         or any(each.name != "default" for each in store.usable_groups(tx, vpc))
         or any(not each.is_default for each in store.acls_of(tx, vpc))
@@ -268,7 +308,7 @@ def _check_secondary(tx: Tx, vpc: Vpc, block: IPv4Network) -> None:
         raise errors.InvalidVpcRange(str(block), f"conflicts with one of the CIDRs of the VPC '{vpc.id}'")
     for table in store.route_tables_of(tx, vpc):
         for route in table.routes:
-            if is_list_id(route.destination):
+            if is_list_id(route.destination) or ":" in route.destination:
                 continue
             # a route that is as specific or more so would take the new block's traffic away
             other = IPv4Network(route.destination)
@@ -278,7 +318,7 @@ def _check_secondary(tx: Tx, vpc: Vpc, block: IPv4Network) -> None:
 
 def _by_association(tx: Tx, ctx: RequestContext, association_id: str) -> tuple[Vpc, str]:
     for vpc in tx.list(Vpc, ctx.account, ctx.region):
-        for block, id in vpc.cidr_association_ids.items():
+        for block, id in (*vpc.cidr_association_ids.items(), *vpc.blocks_v6.items()):
             if id == association_id:
                 return vpc, block
     raise errors.CidrAssociationNotFound(association_id)

@@ -50,7 +50,6 @@ def lines(log: FlowLog, interface: NetworkInterface, subnet: Subnet, counts: Cou
         "subnet-id": subnet.id,
         "region": log.region,
         "az-id": subnet.availability_zone_id,
-        "type": "IPv4",
         "log-status": "OK",
     }
     found = [
@@ -70,11 +69,14 @@ def _chosen(traffic_type: str, counts: Counts) -> Iterator[tuple[str, Flow, Coun
 
 
 def _values(interface: NetworkInterface, flow: Flow, count: Count) -> dict[str, str]:
-    """The interface's own end is always told as its primary private address; what the packets carried are pkt-srcaddr
-    and pkt-dstaddr."""
+    """The interface's own end is always told as its primary private address, or its IPv6 one; what the packets carried
+    are pkt-srcaddr and pkt-dstaddr."""
+    six = ":" in flow.source
+    own = next(iter(interface.ipv6), _ABSENT) if six else interface.private_ip
     return {
-        "srcaddr": interface.private_ip if flow.direction == EGRESS else flow.source,
-        "dstaddr": interface.private_ip if flow.direction == INGRESS else flow.destination,
+        "type": "IPv6" if six else "IPv4",
+        "srcaddr": own if flow.direction == EGRESS else flow.source,
+        "dstaddr": own if flow.direction == INGRESS else flow.destination,
         "pkt-srcaddr": flow.source,
         "pkt-dstaddr": flow.destination,
         "srcport": str(flow.source_port),

@@ -10,7 +10,15 @@ from kunren.control.store import Tx
 from kunren.core.arn import parse_arn
 from kunren.core.context import RequestContext
 from kunren.core.errors import NotImplementedByKunren
-from kunren.services.elbv2 import arns, attributes, describe, errors, mutual_authentication, network_listeners
+from kunren.services.elbv2 import (
+    address_types,
+    arns,
+    attributes,
+    describe,
+    errors,
+    mutual_authentication,
+    network_listeners,
+)
 from kunren.services.elbv2.actions import check_listener, normalise
 from kunren.services.elbv2.api.base import (
     Api,
@@ -43,6 +51,7 @@ class ListenersApi(Api):
             if protocol is None:
                 raise errors.validation_error("A listener protocol must be specified")
             _check_protocol(balancer, protocol)
+            address_types.check_listener(balancer.type, balancer.ip_address_type, protocol)
             actions = normalise(params["DefaultActions"], "CreateListener")
             network_listeners.check_actions(balancer, actions)
             check_listener(actions, protocol, port)
@@ -103,6 +112,7 @@ class ListenersApi(Api):
             port = params.get("Port") or found.port
             protocol = params.get("Protocol") or found.protocol
             _check_protocol(balancer, protocol)
+            address_types.check_listener(balancer.type, balancer.ip_address_type, protocol)
             actions = found.default_actions
             if params.get("DefaultActions") is not None:
                 actions = normalise(params["DefaultActions"], "ModifyListener", found.default_actions)

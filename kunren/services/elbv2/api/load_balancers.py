@@ -15,6 +15,7 @@ from kunren.core.context import RequestContext
 from kunren.core.errors import NotImplementedByKunren
 from kunren.services.ec2 import private_link
 from kunren.services.elbv2 import arns, attributes, errors, nodes
+from kunren.services.elbv2.address_types import check_address_type
 from kunren.services.elbv2.api.base import Api, Params, Result, View, find_balancer, new_tags, pages
 from kunren.services.elbv2.api.ip_pools import check_pools
 from kunren.services.elbv2.api.log_buckets import check_bucket, new_kinds
@@ -33,13 +34,13 @@ class LoadBalancersApi(Api):
         if kind == "gateway":
             raise NotImplementedByKunren("elbv2", f"CreateLoadBalancer with Type {kind}")
         _check_name(params["Name"])
-        _refuse_ipv6(params.get("IpAddressType"), "CreateLoadBalancer")
         for member in ("CustomerOwnedIpv4Pool", "EnablePrefixForIpv6SourceNat"):
             if params.get(member) not in (None, "off"):
                 raise NotImplementedByKunren("elbv2", f"CreateLoadBalancer with {member}")
         tags = new_tags(params)
         scheme = params.get("Scheme") or "internet-facing"
         check_pools(params.get("IpamPools"), kind, scheme)
+        address_type = _address_type(params.get("IpAddressType") or "ipv4", kind, scheme)
         places = _places(params, kind, scheme)
         with self._store.write() as tx:
             wanted = nodes.check_subnets(tx, ctx, list(places), scheme, kind)
@@ -50,6 +51,7 @@ class LoadBalancersApi(Api):
                 same = (
                     existing.type == kind
                     and existing.scheme == scheme
+                    and existing.ip_address_type == address_type
                     and {zone.subnet_id for zone in existing.zones} == {subnet.id for subnet in wanted}
                     and set(existing.security_groups) == set(groups)
                     and all(_as_chosen(zone, places[zone.subnet_id]) for zone in existing.zones)
@@ -74,7 +76,7 @@ class LoadBalancersApi(Api):
                 name=params["Name"],
                 type=kind,
                 scheme=scheme,
-                ip_address_type="ipv4",
+                ip_address_type=address_type,
                 vpc_id=vpc_id,
                 dns_name=dns_name,
                 canonical_hosted_zone_id=arns.hosted_zone(ctx.region, kind),
@@ -201,7 +203,8 @@ class LoadBalancersApi(Api):
         """SetSubnets: nodes of subnets that stay keep their addresses, others are released and made."""
         with self._store.write() as tx:
             found = find_balancer(tx, ctx, params["LoadBalancerArn"])
-            _refuse_ipv6(params.get("IpAddressType"), "SetSubnets")
+            address_type = params.get("IpAddressType") or found.ip_address_type
+            found = self._with_address_type(tx, found, address_type)
             places = _places(params, found.type, found.scheme)
             wanted = nodes.check_subnets(tx, ctx, list(places), found.scheme, found.type)
             if wanted[0].vpc_id != found.vpc_id:
@@ -215,9 +218,20 @@ class LoadBalancersApi(Api):
         return {"AvailabilityZones": zones(moved), "IpAddressType": moved.ip_address_type}
 
     def set_ip_address_type(self, ctx: RequestContext, params: Params) -> Result:
-        found = find_balancer(self._store.snapshot(), ctx, params["LoadBalancerArn"])
-        _refuse_ipv6(params["IpAddressType"], "SetIpAddressType")
-        return {"IpAddressType": found.ip_address_type}
+        """SetIpAddressType: nodes get or lose their IPv6 addresses, and their public IPv4 ones."""
+        with self._store.write() as tx:
+            found = find_balancer(tx, ctx, params["LoadBalancerArn"])
+            changed = self._with_address_type(tx, found, params["IpAddressType"])
+            if changed != found:
+                tx.put(changed)
+        return {"IpAddressType": changed.ip_address_type}
+
+    def _with_address_type(self, tx: Tx, found: LoadBalancer, address_type: str) -> LoadBalancer:
+        if address_type == found.ip_address_type:
+            return found
+        _address_type(address_type, found.type, found.scheme)
+        check_address_type(tx, found, address_type)
+        return nodes.addressed(tx, self._parts, found, address_type)
 
     def _check_quota(self, tx: Tx, ctx: RequestContext, kind: str) -> None:
         count = sum(each.type == kind for each in tx.list(LoadBalancer, ctx.account, ctx.region))
@@ -282,6 +296,11 @@ def _as_chosen(zone: AvailabilityZone, place: nodes.Place) -> bool:
     return place.address in (None, zone.private_ip) and place.allocation_id == zone.allocation_id
 
 
-def _refuse_ipv6(address_type: str | None, operation: str) -> None:
-    if address_type not in (None, "ipv4"):
-        raise NotImplementedByKunren("elbv2", f"{operation} with IpAddressType {address_type}")
+def _address_type(address_type: str, kind: str, scheme: str) -> str:
+    """Raises InvalidConfigurationRequest for one that such a load balancer cannot have."""
+    if address_type == "dualstack-without-public-ipv4" and (kind != "application" or scheme == "internal"):
+        raise errors.InvalidConfigurationRequest(
+            "The IP address type 'dualstack-without-public-ipv4' is only supported for internet-facing load balancers"
+            " of type 'application'"
+        )
+    return address_type

@@ -54,6 +54,7 @@ class TargetGroupsApi(Api):
                 protocol_version=version,
                 port=params.get("Port"),
                 vpc_id=vpc_id,
+                ip_address_type=_address_type(params, target_type),
                 health_check=check,
                 created_time=self._parts.clock.now(),
                 tags=tags,
@@ -135,6 +136,8 @@ class TargetGroupsApi(Api):
             merged = attributes.merge_target_group(
                 found.target_type, found.protocol, found.attributes, params["Attributes"], found.protocol_version
             )
+            if found.ip_address_type == "ipv6" and merged.get("preserve_client_ip.enabled") == "true":
+                raise NotImplementedByKunren("elbv2", "client IP preservation of target groups of IPv6")
             off = merged.get("load_balancing.cross_zone.enabled") == "false"
             if off and any(target.availability_zone == "all" for target in found.targets):
                 raise errors.InvalidConfigurationRequest(
@@ -170,6 +173,7 @@ def _settings(group: TargetGroup) -> tuple[object, ...]:
         group.protocol_version,
         group.port,
         group.vpc_id,
+        group.ip_address_type,
         group.health_check,
         group.tags,
     )
@@ -194,16 +198,29 @@ def _check_name(name: str) -> None:
 
 
 def _refuse_unbuilt(params: Params) -> None:
-    """What only a Gateway Load Balancer, or IPv6, could use."""
+    """What only a Gateway Load Balancer could use."""
     protocol = params.get("Protocol")
     unbuilt = {
         f"Protocol {protocol}": protocol is not None and protocol not in (*_PROTOCOLS, *PROTOCOLS),
-        f"IpAddressType {params.get('IpAddressType')}": params.get("IpAddressType") not in (None, "ipv4"),
         "TargetControlPort": params.get("TargetControlPort") is not None,
     }
     for what, asked in unbuilt.items():
         if asked:
             raise NotImplementedByKunren("elbv2", f"CreateTargetGroup with {what}")
+
+
+def _address_type(params: Params, target_type: str) -> str:
+    """Raises ValidationError."""
+    address_type: str = params.get("IpAddressType") or "ipv4"
+    if address_type == "ipv6" and target_type in ("lambda", "alb"):
+        raise errors.validation_error(
+            f"IP address type 'ipv6' cannot be specified for target groups with target type '{target_type}'"
+        )
+    if address_type == "ipv6" and params.get("Protocol") in ("UDP", "TCP_UDP", "QUIC", "TCP_QUIC"):
+        raise errors.validation_error(
+            f"IP address type 'ipv6' cannot be specified for target groups with the {params['Protocol']} protocol"
+        )
+    return address_type
 
 
 def _check_kind(params: Params, target_type: str) -> str | None:

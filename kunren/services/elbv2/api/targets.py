@@ -76,6 +76,10 @@ class TargetsApi(Api):
             vpc = tx.get(Vpc, ctx.account, ctx.region, group.vpc_id)
             if vpc is None:
                 raise errors.InvalidTarget(f"The VPC ID '{group.vpc_id}' is not found")
+            if group.ip_address_type == "ipv6":
+                held = ec2.subnets_of(tx, vpc)
+                six = [(each.cidr_v6, each.availability_zone) for each in held if each.cidr_v6 is not None]
+                return [targets.check_ipv6(target, six) for target in wanted]
             subnets = [(subnet.cidr, subnet.availability_zone) for subnet in ec2.subnets_of(tx, vpc)]
             region = self._parts.spec.region(ctx.region)
             zones = [f"{ctx.region}{letter}" for letter in region.zones] if region is not None else []
@@ -149,7 +153,7 @@ def _description(view: View, group: TargetGroup, asked: Target, balancers: list[
     zone = target.availability_zone if target is not None else None
     enabled = {node.zone_name for balancer in balancers for node in balancer.zones}
     own = any(
-        node.private_ip == asked.id and balancer.vpc_id == group.vpc_id
+        asked.id in (node.private_ip, node.ipv6) and balancer.vpc_id == group.vpc_id
         for balancer in view.list(LoadBalancer, group.account, group.region)
         for node in balancer.zones
     )

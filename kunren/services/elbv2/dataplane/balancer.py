@@ -91,12 +91,13 @@ def short_name(balancer: LoadBalancer) -> str:
 
 
 def node_place(balancer: LoadBalancer, node: AvailabilityZone, env: Environment) -> Place:
-    return Place(node.private_ip, env.netns_path(vpc_namespace(balancer.vpc_id)))
+    return Place(node.private_ip, env.netns_path(vpc_namespace(balancer.vpc_id)), node.ipv6)
 
 
 def is_live(snapshot: Snapshot, balancer: LoadBalancer, node: AvailabilityZone) -> bool:
-    """Whether the kernel has the node's address."""
-    return snapshot.get(InterfaceStatus, balancer.account, balancer.region, node.interface_id) is not None
+    """Whether the kernel has the node's addresses."""
+    status = snapshot.get(InterfaceStatus, balancer.account, balancer.region, node.interface_id)
+    return status is not None and (node.ipv6 is None or node.ipv6 in status.ipv6)
 
 
 @by_identity(_SNAPSHOTS)

@@ -71,10 +71,12 @@ _HOST_PORT = """\
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a listener answers: the node's address, in the VPC's namespace (None: the process's own, in tests)."""
+    """Where a listener answers: the node's address, in the VPC's namespace (None: the process's own, in tests), and its
+    IPv6 one if it has any."""
 
     address: str
     namespace: str | None
+    ipv6: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ def listener_fragment(
         "name": name,
         "stat_prefix": "alb",
         "address": socket_address(place.address, listener.port, place.namespace),
+        **also_over_ipv6(place, listener.port),
         "filter_chains": [chain],
         "per_connection_buffer_limit_bytes": 1 << 20,
     }
@@ -132,6 +135,13 @@ def listener_fragment(
         made["filter_chains"] = [named, {**chain, "transport_socket": alone}]
         made["listener_filters"] = [tls_inspector()]
     return made
+
+
+def also_over_ipv6(place: Place, port: int) -> Fragment:
+    """What a listener of a node with an IPv6 address has more."""
+    if place.ipv6 is None:
+        return {}
+    return {"additional_addresses": [{"address": socket_address(place.ipv6, port, place.namespace)}]}
 
 
 def _client_address() -> Fragment:

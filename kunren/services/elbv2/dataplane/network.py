@@ -1,7 +1,8 @@
 """A Network Load Balancer as flows for the kernel and listeners for Envoy: pure translation.
 
 The kernel balances what nobody needs to look into: TCP and UDP. Envoy takes what must be opened, listeners with TLS,
-and what must be written into, for targets that want the PROXY protocol. Who gets flows is decided here for both:
+and what must be written into, for targets that want the PROXY protocol; and all that comes over IPv6, or goes to
+targets of IPv6, since flows may go from one version to the other. Who gets flows is decided here for both:
 targets of the node's zone or of all, healthy ones unless there are too few (fail-open), in the weights of their groups.
 
 "Network Load Balancers", "Target groups for your Network Load Balancers". See docs/decisions/0004.
@@ -77,8 +78,10 @@ def shares(snapshot: Snapshot, listener: Listener) -> list[Share]:
 
 
 def by_proxy(listener: Listener, behind: Iterable[Share]) -> bool:
-    """Whether Envoy must carry the listener's connections."""
-    return listener.protocol == "TLS" or any(share.is_on("proxy_protocol_v2.enabled") for share in behind)
+    """Whether Envoy must carry the listener's connections over IPv4. (Over IPv6 it carries them all.)"""
+    return listener.protocol == "TLS" or any(
+        share.is_on("proxy_protocol_v2.enabled") or share.group.ip_address_type == "ipv6" for share in behind
+    )
 
 
 def flow_table(snapshot: Snapshot, balancer: LoadBalancer, wall_seconds: Callable[[float], float]) -> FlowTable:
@@ -264,14 +267,16 @@ def resources(snapshot: Snapshot, balancer: LoadBalancer, env: Environment) -> T
     problems: list[str] = []
     for listener in listeners_of(snapshot, balancer):
         behind = shares(snapshot, listener)
-        if not by_proxy(listener, behind) or not balancer.zones:
+        over_v4 = by_proxy(listener, behind)
+        nodes = [node for node in balancer.zones if over_v4 or node.ipv6]
+        if not nodes:
             continue
         secrets = listener_secrets(snapshot, listener, short, env)
         if listener.protocol == "TLS" and not secrets:
             problems.append(f"listener {listener.port}: its default certificate has no material")
             continue
         made["secrets"].update(secrets)
-        for node in balancer.zones:
+        for node in nodes:
             place, clusters = node_place(balancer, node, env), {}
             name = f"{short}/{node.zone_name}/{listener.port}"
             for share in behind:
@@ -280,9 +285,15 @@ def resources(snapshot: Snapshot, balancer: LoadBalancer, env: Environment) -> T
                 made["clusters"][cluster] = _cluster(cluster, share, place)
                 endpoints[cluster] = _endpoints(snapshot, balancer, share.group, node.zone_name)
             mark = flow_mark(subnet_cidr(snapshot, balancer, node)) if _preserves(behind) else 0
-            made["listeners"][name] = _listener(
-                name, balancer, listener, behind, place, clusters, list(secrets), mark, env
-            )
+            if over_v4:
+                made["listeners"][name] = _listener(
+                    name, balancer, listener, behind, place, clusters, list(secrets), mark, env
+                )
+            if node.ipv6 is not None:
+                six = Place(node.ipv6, place.namespace)
+                made["listeners"][f"{name}/ipv6"] = _listener(
+                    f"{name}/ipv6", balancer, listener, behind, six, clusters, list(secrets), 0, env
+                )
     return Translation(
         EnvoyResources(made["listeners"], {}, made["clusters"], endpoints, made["secrets"]), tuple(problems)
     )
@@ -306,7 +317,7 @@ def _cluster(name: str, share: Share, place: Place) -> Fragment:
     cluster = eds_cluster(
         name,
         service_name=name,
-        source=place.address,
+        source=targets.source_of(group, place),
         namespace=place.namespace,
         connect_timeout_s=CONNECT_TIMEOUT_S,
         policy="MAGLEV" if share.is_on("stickiness.enabled") else "RANDOM",

@@ -63,7 +63,7 @@ def cluster(name: str, group: TargetGroup, zone: str, place: Place) -> Fragment:
     return eds_cluster(
         name,
         service_name=endpoints_name(group, zone),
-        source=place.address,
+        source=source_of(group, place),
         namespace=place.namespace,
         connect_timeout_s=CONNECT_TIMEOUT_S,
         http2=is_http2(group),
@@ -71,6 +71,11 @@ def cluster(name: str, group: TargetGroup, zone: str, place: Place) -> Fragment:
         policy=_POLICIES[algorithm],
         options={"common_http_protocol_options": {"max_response_headers_kb": 32, "max_headers_count": 1000}},
     )
+
+
+def source_of(group: TargetGroup, place: Place) -> str:
+    """The address from which a node speaks to the group's targets."""
+    return place.ipv6 or place.address if group.ip_address_type == "ipv6" else place.address
 
 
 def endpoints(
@@ -175,7 +180,9 @@ def zone_of(snapshot: Snapshot, group: TargetGroup, target: Target) -> str | Non
     if address is None:
         return None
     subnets = [each for each in snapshot.list(Subnet, group.account, group.region) if each.vpc_id == group.vpc_id]
-    return zone_of_address(address, {each.cidr: each.availability_zone for each in subnets})
+    six = ":" in address
+    blocks = {(each.cidr_v6 if six else each.cidr) or "": each.availability_zone for each in subnets}
+    return zone_of_address(address, {block: zone for block, zone in blocks.items() if block})
 
 
 def zone_of_address(address: str, zones: Mapping[str, str]) -> str | None:

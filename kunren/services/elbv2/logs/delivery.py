@@ -94,7 +94,10 @@ class LogDelivery:
         balancer, listener = found
         context = self._context(snapshot, balancer, listener)
         render = access_line if kind == ACCESS else connection_line
-        nodes = {each.private_ip: each.public_ip or each.private_ip for each in balancer.zones}
+        zones = balancer.zones
+        nodes = {
+            own: each.public_ip or each.private_ip for each in zones for own in (each.private_ip, each.ipv6) if own
+        }
         for entry in entries:
             local = entry.common_properties.downstream_local_address.socket_address.address
             self.add(Place(balancer, kind, nodes.get(local, local)), render(entry, context))

@@ -245,7 +245,8 @@ def _transformed(tags: dict[str, str]) -> Sequence[str]:
 
 def _address(address: Any) -> str:
     socket = address.socket_address
-    return f"{socket.address}:{socket.port_value}" if socket.address else NONE
+    host = f"[{socket.address}]" if ":" in socket.address else socket.address
+    return f"{host}:{socket.port_value}" if socket.address else NONE
 
 
 def _seconds(span: Any) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager
@@ -192,11 +193,16 @@ class Lab:
             writer.close()
 
         self.listening.append(await asyncio.start_server(answer, sock=listener))
+        if interface.ipv6:
+            listener = await self.world.open_socket(
+                namespace_of(interface), socket.AF_INET6, bind=("::", port), listen=16
+            )
+            self.listening.append(await asyncio.start_server(answer, sock=listener))
         return interface
 
     async def ask(self, namespace, address, port=80, sock=None):
         """What is said on that address, None where the connection is not made in time or refused."""
-        sock = sock or await self.world.open_socket(namespace)
+        sock = sock or await self.world.open_socket(namespace, _family(address))
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(patience_s()):
@@ -209,7 +215,7 @@ class Lab:
 
     async def connect(self, namespace, address, port=80):
         """A connection that stays open."""
-        sock = await self.world.open_socket(namespace)
+        sock = await self.world.open_socket(namespace, _family(address))
         async with asyncio.timeout(patience_s()):
             await asyncio.get_running_loop().sock_connect(sock, (address, port))
         return sock
@@ -218,6 +224,10 @@ class Lab:
         """Whether one echo request is answered."""
         asked = await self.world.spawn(ProcessSpec("ping", [sys.executable, "-c", PING, address], namespace))
         return await asked.wait() == 0
+
+
+def _family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 PING = """

@@ -111,7 +111,7 @@ ENTRIES = st.lists(
 @given(ENTRIES, st.integers(0, 7), PEERS)
 def test_an_acl_decides_as_the_rules_that_are_made_of_it(given_entries, port, peer):
     rules = acl(*(entry(number, *each) for number, each in enumerate(given_entries)))
-    made = _acl(rules)
+    made = _acl(rules, False)
     matching = (
         each.allow
         for each in (made.ingress if made is not None else ())

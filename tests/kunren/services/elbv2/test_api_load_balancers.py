@@ -177,7 +177,7 @@ def test_security_groups_must_exist_in_the_vpc(elb: Any) -> None:
     )
 
 
-@pytest.mark.parametrize("asked", [{"Type": "gateway"}, {"IpAddressType": "dualstack"}, {"CustomerOwnedIpv4Pool": "p"}])
+@pytest.mark.parametrize("asked", [{"Type": "gateway"}, {"CustomerOwnedIpv4Pool": "p"}])
 def test_what_is_not_built_is_named_in_a_501(elb: Any, asked: dict[str, str]) -> None:
     subnets = [subnet.id for subnet in elb.subnets]
     code, text = elb.refused("CreateLoadBalancer", Name="web", Subnets=subnets, **asked)
@@ -260,10 +260,14 @@ def test_set_security_groups_changes_the_nodes_interfaces(elb: Any) -> None:
     assert {node.groups for node in elb.interfaces()} == {tuple(groups)}
 
 
-def test_ip_address_type_is_ipv4(elb: Any) -> None:
+def test_ip_address_type_is_ipv4_where_subnets_have_no_ipv6(elb: Any) -> None:
     arn = elb.balancer()["LoadBalancerArn"]
     assert elb.call("SetIpAddressType", LoadBalancerArn=arn, IpAddressType="ipv4") == {"IpAddressType": "ipv4"}
-    assert elb.refused("SetIpAddressType", LoadBalancerArn=arn, IpAddressType="dualstack")[0] == "NotImplemented"
+    code, text = elb.refused("SetIpAddressType", LoadBalancerArn=arn, IpAddressType="dualstack")
+    assert (code, "IPv6 CIDR block" in text) == ("InvalidSubnet", True)
+    internal = elb.balancer("inside", Scheme="internal")["LoadBalancerArn"]
+    asked = {"LoadBalancerArn": internal, "IpAddressType": "dualstack-without-public-ipv4"}
+    assert elb.refused("SetIpAddressType", **asked)[0] == "InvalidConfigurationRequest"
 
 
 def test_attributes_have_awss_defaults(elb: Any) -> None:

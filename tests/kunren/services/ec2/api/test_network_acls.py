@@ -62,6 +62,7 @@ def test_entries_are_shown_by_number_with_protocol_numbers(ec2, acl):
     assert entries == [
         {"RuleNumber": 30, "Egress": True, "RuleAction": "allow", "Protocol": "-1", "Ipv6CidrBlock": "::/0"},
         {"RuleNumber": 32767, "Egress": True, "RuleAction": "deny", "Protocol": "-1", "CidrBlock": "0.0.0.0/0"},
+        {"RuleNumber": 32768, "Egress": True, "RuleAction": "deny", "Protocol": "-1", "Ipv6CidrBlock": "::/0"},
         {
             "RuleNumber": 10, "Egress": False, "RuleAction": "allow", "Protocol": "1", "CidrBlock": "0.0.0.0/0",
             "IcmpTypeCode": {"Type": 8, "Code": -1},
@@ -71,6 +72,7 @@ def test_entries_are_shown_by_number_with_protocol_numbers(ec2, acl):
             "PortRange": {"From": 80, "To": 443},
         },
         {"RuleNumber": 32767, "Egress": False, "RuleAction": "deny", "Protocol": "-1", "CidrBlock": "0.0.0.0/0"},
+        {"RuleNumber": 32768, "Egress": False, "RuleAction": "deny", "Protocol": "-1", "Ipv6CidrBlock": "::/0"},
     ]  # fmt: skip
 
 

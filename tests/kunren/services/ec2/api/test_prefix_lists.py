@@ -128,8 +128,9 @@ def test_lists_of_aws_name_where_services_answer_and_nobody_changes_them(ec2):
         "com.amazonaws.us-east-1.s3",
         "com.amazonaws.us-east-1.dynamodb",
         "com.amazonaws.us-east-1.route53-healthchecks",
+        "com.amazonaws.us-east-1.ipv6.route53-healthchecks",
     }
-    checkers = next(each for each in found if each["PrefixListName"].endswith("healthchecks"))["PrefixListId"]
+    checkers = next(each for each in found if each["PrefixListName"].endswith("1.route53-healthchecks"))["PrefixListId"]
     assert set(entries(ec2, checkers)) == {f"198.18.2.{each}/27" for each in range(0, 256, 32)}
     older = ec2.describe_prefix_lists(Filters=[{"Name": "prefix-list-name", "Values": ["*.s3"]}])["PrefixLists"]
     id = older[0]["PrefixListId"]

@@ -62,7 +62,7 @@ def test_attributes(ec2):
     ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
     found = ec2.describe_subnets(Filters=[{"Name": "map-public-ip-on-launch", "Values": ["true"]}])["Subnets"]
     assert subnet in {each["SubnetId"] for each in found}
-    code, _ = ec2.refused("modify_subnet_attribute", SubnetId=subnet, AssignIpv6AddressOnCreation={"Value": True})
+    code, _ = ec2.refused("modify_subnet_attribute", SubnetId=subnet, EnableDns64={"Value": True})
     assert code == "NotImplemented"
     ec2.modify_subnet_attribute(SubnetId=subnet, AssignIpv6AddressOnCreation={"Value": False})
 

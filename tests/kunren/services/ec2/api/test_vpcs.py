@@ -34,8 +34,8 @@ def test_what_is_no_block(ec2):
 
 
 def test_what_kunren_has_not_is_named_and_not_done(ec2):
-    code, text = ec2.refused("create_vpc", CidrBlock="10.0.0.0/16", AmazonProvidedIpv6CidrBlock=True)
-    assert (code, text) == ("NotImplemented", "Kunren's ec2 has no IPv6 in VPCs yet.")
+    code, text = ec2.refused("create_vpc", Ipv4IpamPoolId="ipam-pool-1", Ipv4NetmaskLength=24)
+    assert (code, text) == ("NotImplemented", "Kunren's ec2 has no IP address manager (IPAM) yet.")
 
 
 def test_five_vpcs_in_a_region_with_the_default_one(ec2):
