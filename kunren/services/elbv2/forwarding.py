@@ -15,10 +15,12 @@ from kunren.services.elbv2.associations import View, group_users, groups_of, rul
 from kunren.services.elbv2.attributes import TARGET_GROUP, value
 from kunren.services.elbv2.limits import Limits
 from kunren.services.elbv2.model import LoadBalancer, TargetGroup
-from kunren.services.elbv2.network_attributes import is_network
+from kunren.services.elbv2.network_attributes import crosses_zones, is_network
 from kunren.services.elbv2.network_listeners import check_group as check_protocols
 
 _NEEDS_HTTPS = ("GRPC", "HTTP2")
+COUNT_OF_BALANCER, COUNT_OF_BALANCER_ACROSS = 50, 100
+"""As how many targets of a Network Load Balancer an Application Load Balancer counts, in its zone or across zones."""
 
 
 def check_forwards(
@@ -62,16 +64,43 @@ def check_target_count(
     view: View, ctx: RequestContext, limits: Limits, balancer: LoadBalancer, groups: Iterable[str]
 ) -> None:
     """Raises TooManyTargets, TooManyRegistrationsForTargetId where the groups have more than a load balancer may."""
-    found = (view.get(TargetGroup, ctx.account, ctx.region, arn) for arn in groups)
-    ids = Counter(target.id for group in found if group is not None for target in group.targets)
+    each = (view.get(TargetGroup, ctx.account, ctx.region, arn) for arn in groups)
+    found = [group for group in each if group is not None]
+    if balancer.type == "network":
+        _check_network(limits, balancer, found)
+        return
+    ids = Counter(target.id for group in found for target in group.targets)
     if ids.total() > limits.targets_per_load_balancer:
-        raise errors.TooManyTargets(f"The maximum number of targets on load balancer '{balancer.id}' has been reached")
+        raise _too_many(balancer)
     for id, times in ids.most_common(1):
         if times > limits.target_id_registrations_per_load_balancer:
             raise errors.TooManyRegistrationsForTargetId(
                 f"The maximum number of registrations of target '{id}' on load balancer '{balancer.id}' has been"
                 " reached"
             )
+
+
+def _check_network(limits: Limits, balancer: LoadBalancer, groups: Iterable[TargetGroup]) -> None:
+    """Targets are counted by zone, once for each of their groups. Those of a group that is balanced across zones count
+    in every zone, so that there are as many altogether as in one zone; an Application Load Balancer counts for many."""
+    zones: Counter[str] = Counter()
+    everywhere = total = 0
+    for group in groups:
+        crosses = crosses_zones(balancer, group)
+        for target in group.targets:
+            count = 1 if group.target_type != "alb" else COUNT_OF_BALANCER_ACROSS if crosses else COUNT_OF_BALANCER
+            total += count
+            if crosses or target.availability_zone in (None, "all"):
+                everywhere += count
+            else:
+                zones[target.availability_zone or ""] += count
+    most = max(zones.values(), default=0) + everywhere
+    if most > limits.targets_per_network_load_balancer_zone or total > limits.targets_per_network_load_balancer:
+        raise _too_many(balancer)
+
+
+def _too_many(balancer: LoadBalancer) -> errors.TooManyTargets:
+    return errors.TooManyTargets(f"The maximum number of targets on load balancer '{balancer.id}' has been reached")
 
 
 def _find(view: View, ctx: RequestContext, arn: str) -> TargetGroup:

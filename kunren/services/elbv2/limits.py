@@ -1,7 +1,7 @@
 """The quotas of Elastic Load Balancing in an account and region, with AWS's defaults.
 
-"Quotas for your Application Load Balancers". A soft quota is one that AWS raises on request; a test or a world that
-needs more hands the API a `Limits` of its own. The hard ones are constants.
+"Quotas for your Application Load Balancers" and "Quotas for your Network Load Balancers". A soft quota is one that AWS
+raises on request; a test or a world that needs more hands the API a `Limits` of its own. The hard ones are constants.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 TARGET_GROUPS_PER_FORWARD = 5
+LISTENERS_PER_NETWORK_LOAD_BALANCER = 50
 PRIORITY_MAX = 50_000
 WEIGHT_MAX = 999
 STICKINESS_SECONDS_MAX = 604_800
@@ -35,6 +36,8 @@ class Limits:
     target_groups_per_load_balancer: int = 100
     targets_per_load_balancer: int = 1000
     targets_per_target_group: int = 1000
+    targets_per_network_load_balancer: int = 3000
+    targets_per_network_load_balancer_zone: int = 500
     target_id_registrations_per_load_balancer: int = 1000
     condition_values_per_rule: int = 5
     condition_wildcards_per_rule: int = 6
@@ -52,6 +55,7 @@ class Limits:
         """As DescribeAccountLimits has them: name and maximum, both text. Only what Kunren enforces is listed."""
         table = {name: getattr(self, field) for name, field in _RAISABLE.items()}
         table["target-groups-per-action-on-application-load-balancer"] = TARGET_GROUPS_PER_FORWARD
+        table["listeners-per-network-load-balancer"] = LISTENERS_PER_NETWORK_LOAD_BALANCER
         return [{"Name": name, "Max": str(table[name])} for name in sorted(table)]
 
 
@@ -65,6 +69,8 @@ _RAISABLE = {
     "certificates-per-application-load-balancer": "certificates_per_load_balancer",
     "target-groups-per-application-load-balancer": "target_groups_per_load_balancer",
     "targets-per-target-group": "targets_per_target_group",
+    "targets-per-network-load-balancer": "targets_per_network_load_balancer",
+    "targets-per-availability-zone-per-network-load-balancer": "targets_per_network_load_balancer_zone",
     "target-id-registrations-per-application-load-balancer": "target_id_registrations_per_load_balancer",
     "condition-values-per-alb-rule": "condition_values_per_rule",
     "condition-wildcards-per-alb-rule": "condition_wildcards_per_rule",

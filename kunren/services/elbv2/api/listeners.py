@@ -32,6 +32,7 @@ from kunren.services.elbv2.api.base import (
 )
 from kunren.services.elbv2.associations import listeners_of, rules_of
 from kunren.services.elbv2.forwarding import check_forwards
+from kunren.services.elbv2.limits import LISTENERS_PER_NETWORK_LOAD_BALANCER
 from kunren.services.elbv2.model import Listener, LoadBalancer, Rule
 from kunren.services.elbv2.network_attributes import PROTOCOLS
 from kunren.services.elbv2.ssl_policies import DEFAULT_POLICY, POLICIES
@@ -74,7 +75,9 @@ class ListenersApi(Api):
                 if not same:
                     raise _duplicate(balancer)
                 return {"Listeners": [describe.listener(existing)]}
-            if len(listeners_of(tx, balancer)) >= self._limits.listeners_per_load_balancer:
+            network = balancer.type == "network"
+            most = LISTENERS_PER_NETWORK_LOAD_BALANCER if network else self._limits.listeners_per_load_balancer
+            if len(listeners_of(tx, balancer)) >= most:
                 raise errors.TooManyListeners(
                     f"The maximum number of listeners on load balancer '{balancer.id}' has been reached"
                 )

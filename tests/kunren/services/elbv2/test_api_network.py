@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
+
+from kunren.services.elbv2.limits import Limits
 
 
 def network(elb: Any, name: str = "flows", **more: Any) -> dict[str, Any]:
@@ -213,3 +216,41 @@ def test_secondary_addresses_come_to_every_node_and_never_become_fewer(elb: Any)
     assert elb.refused("ModifyLoadBalancerAttributes", **spread("8"))[0] == "ValidationError"
     elb.call("SetSubnets", LoadBalancerArn=balancer, Subnets=[each.id for each in elb.subnets[:2]])
     assert secondary() == [3, 3], "a new node has as many"
+
+
+def test_targets_count_by_zone_and_across_zones_altogether(elb_with: Any) -> None:
+    elb = elb_with(Limits(targets_per_network_load_balancer_zone=2, targets_per_network_load_balancer=3))
+    made = network(elb)
+    group = tcp_group(elb)
+    elb.listener(made, Protocol="TCP", DefaultActions=forward(group))
+    hosts = [[str(IPv4Network(subnet.cidr)[host]) for host in (50, 51, 52)] for subnet in elb.subnets[:2]]
+
+    def register(*targets: str) -> dict[str, Any]:
+        return {"TargetGroupArn": group["TargetGroupArn"], "Targets": [{"Id": each} for each in targets]}
+
+    elb.call("RegisterTargets", **register(*hosts[0][:2]))
+    assert elb.refused("RegisterTargets", **register(hosts[0][2]))[0] == "TooManyTargets", "three in a zone"
+    elb.call("RegisterTargets", **register(hosts[1][0]))
+    assert elb.refused("RegisterTargets", **register(hosts[1][1]))[0] == "TooManyTargets", "four altogether"
+    crossing = [{"Key": "load_balancing.cross_zone.enabled", "Value": "true"}]
+    across = network(elb, "across")
+    elb.call("ModifyLoadBalancerAttributes", LoadBalancerArn=across["LoadBalancerArn"], Attributes=crossing)
+    group = tcp_group(elb, "across")
+    elb.listener(across, Protocol="TCP", DefaultActions=forward(group))
+    elb.call("RegisterTargets", **register(hosts[0][0], hosts[1][0]))
+    assert elb.refused("RegisterTargets", **register(hosts[1][1]))[0] == "TooManyTargets", "as many as in one zone"
+
+
+def test_an_application_load_balancer_counts_for_fifty_targets_or_a_hundred_across_zones(elb_with: Any) -> None:
+    elb = elb_with(Limits(targets_per_network_load_balancer_zone=99))
+    made, behind = network(elb), elb.balancer("web")
+    elb.listener(behind)
+    group = elb.group("app", TargetType="alb", Protocol="TCP", Port=80)
+    target = {"TargetGroupArn": group["TargetGroupArn"], "Targets": [{"Id": behind["LoadBalancerArn"]}]}
+    elb.call("RegisterTargets", **target)
+    listening = {"Protocol": "TCP", "DefaultActions": forward(group)}
+    elb.listener(made, **listening)
+    crossing = [{"Key": "load_balancing.cross_zone.enabled", "Value": "true"}]
+    elb.call("ModifyLoadBalancerAttributes", LoadBalancerArn=made["LoadBalancerArn"], Attributes=crossing)
+    again = {"LoadBalancerArn": made["LoadBalancerArn"], "Port": 81, **listening}
+    assert elb.refused("CreateListener", **again)[0] == "TooManyTargets"
