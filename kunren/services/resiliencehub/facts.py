@@ -93,7 +93,7 @@ def _of_balancer(snapshot: Snapshot, balancer: LoadBalancer) -> Component:
     return Component(
         name=f"{balancer.name}-{balancer.region}",
         type=_COMPONENTS[BALANCER],
-        resources=(balancer.id, *groups),
+        resources=(balancer.id, balancer.dns_name, *groups),
         kind=BALANCER,
         region=balancer.region,
         zones=len(balancer.zones),

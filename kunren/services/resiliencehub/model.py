@@ -74,7 +74,7 @@ class App(Resource, frozen=True, kw_only=True):
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     """What a disruption costs: seconds, in words how one knows, and what is missing (a code of `advice.py`). A `drill`
-    has measured it, or it is estimated."""
+    has measured the time and another (`rpo_drill`) the loss, or they are estimated."""
 
     rto_s: int
     rpo_s: int
@@ -82,6 +82,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     rpo_words: str = ""
     missing: tuple[str, ...] = ()
     drill: str = ""
+    rpo_drill: str = ""
 
 
 class ComponentFound(msgspec.Struct, frozen=True, kw_only=True):

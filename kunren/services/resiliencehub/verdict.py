@@ -35,11 +35,10 @@ def measured(component: ComponentFound, results: Iterable[DrillResult]) -> Compo
             rto_s = max(rto_s, NEVER_S)
         else:
             rto_s, words = round(each.rto_s), f"Measured by the drill {each.drill}."
-        rpo_s = before.rpo_s if each.rpo_s is None else round(each.rpo_s)
-        rpo_words = before.rpo_words if each.rpo_s is None else f"Measured by the drill {each.drill}."
-        found[each.disruption] = replace(
-            before, rto_s=rto_s, rpo_s=rpo_s, rto_words=words, rpo_words=rpo_words, drill=each.drill
-        )
+        found[each.disruption] = replace(before, rto_s=rto_s, rto_words=words, drill=each.drill)
+        if each.rpo_s is not None:
+            lost = {"rpo_s": round(each.rpo_s), "rpo_words": f"Measured by the drill {each.drill}."}
+            found[each.disruption] = replace(found[each.disruption], **lost, rpo_drill=each.drill)
     return replace(component, recoveries=found)
 
 
@@ -49,7 +48,6 @@ def compliance(recoveries: Mapping[str, Recovery], policy: Policy | None) -> dic
 
 
 def _disruption(recovery: Recovery, policy: Policy | None, disruption: str) -> dict[str, Any]:
-    source = recovery.drill or "estimate"
     return {
         "currentRtoInSecs": recovery.rto_s,
         "currentRpoInSecs": recovery.rpo_s,
@@ -57,8 +55,8 @@ def _disruption(recovery: Recovery, policy: Policy | None, disruption: str) -> d
         "achievableRpoInSecs": recovery.rpo_s,
         "rtoDescription": recovery.rto_words,
         "rpoDescription": recovery.rpo_words,
-        "rtoReferenceId": f"rto:{source}",
-        "rpoReferenceId": f"rpo:{source}",
+        "rtoReferenceId": f"rto:{recovery.drill or 'estimate'}",
+        "rpoReferenceId": f"rpo:{recovery.rpo_drill or 'estimate'}",
         "complianceStatus": status_of(recovery, policy, disruption),
     }
 

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from kunren.services.resiliencehub.advice import missing_parts
 from kunren.services.resiliencehub.discovery import Unresolved, bucket_and_key, of_state
@@ -75,6 +76,8 @@ def test_what_a_drill_measured_goes_before_an_estimate_and_the_last_counts():
         return DrillResult(account="", region="", id=str(number), drill=f"d{number}", disruption=disruption,
                            resources=resources, verdict=True, rto_s=rto_s, rpo_s=0.0, at=float(number))  # fmt: skip
 
+    shown = compliance(measured(component, [replace(result(1, 7.4), rpo_s=None)]).recoveries, None)["AZ"]
+    assert (shown["rtoReferenceId"], shown["rpoReferenceId"]) == ("rto:d1", "rpo:estimate")
     now = measured(component, [result(2, 7.4), result(1, 99.0), result(3, 1.0, resources=("other",))])
     assert (now.recoveries["AZ"].rto_s, now.recoveries["AZ"].drill) == (7, "d2")
     assert now.recoveries["Hardware"] == component.recoveries["Hardware"]
