@@ -100,7 +100,7 @@ def run(
     from kunren.drills.checkers.summary import worst
     from kunren.drills.failures import DrillFailed
 
-    read = with_settings(_read(name), settings)
+    read = with_settings(read_drill_named(name), settings)
     runs: list[Result] = []
     with some_kunren(state_dir, keep, speed, seed) as (state, endpoint, told):
         _check_speed(read, told["clock"]["speed"], speed)
@@ -135,7 +135,8 @@ def check(history: Path, json_file: Path | None, junit_file: Path | None, html_f
     sys.exit(exit_code(result))
 
 
-def _read(name: str) -> Drill:
+def read_drill_named(name: str) -> Drill:
+    """A shipped drill, or a file. Raises Unusable."""
     from kunren.drills.document import BadDrill, read_drill
     from kunren.drills.shipped import shipped
 

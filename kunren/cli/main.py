@@ -21,6 +21,7 @@ COMMANDS = {
     "env": "kunren.cli.environment:env",
     "exec": "kunren.cli.execute:execute",
     "drill": "kunren.cli.drill:drill",
+    "simulate": "kunren.cli.simulate:simulate",
     "image": "kunren.cli.images:image",
     "graph": "kunren.cli.graph:graph",
     "trace": "kunren.cli.trace:trace",
@@ -57,6 +58,7 @@ def cli() -> None:
       kunren exec --from tokyo -- curl https://example-one.test/
       eval "$(kunren env)"                        or point the tools of this shell at it
       kunren drill run redirect                   deploy the showpiece and check it
+      kunren simulate active-passive-dns          foretell it for a million clients
       kunren graph                                draw what is deployed
       kunren image add my/function:1 image.tar    have a container image for a function
       kunren trace https://example-one.test/      follow one request, step by step

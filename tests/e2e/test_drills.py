@@ -190,3 +190,24 @@ def test_a_daemon_that_is_killed_heals_at_its_next_start(own_kunren, changed):
     assert [each["Type"] for each in rule["Actions"]] == ["forward"]
     assert "unfinished drill bad-rule-change" in (own_kunren.state / "logs" / "daemon.log").read_text()
     assert list((own_kunren.state / "unfinished-drills").iterdir()) == []
+
+
+def test_what_the_simulator_foretells_is_what_is_measured(kunren, drilled, changed, tmp_path):
+    """The prediction is that of the unluckiest of many resolvers; of the two of this drill, each is luckier by up to a TTL
+    and a round of probes. What a busy machine adds is left to the measured side."""
+
+    def hurried(told):
+        told["architecture"]["settings"] = {"ttl": 20, "threshold": 2}
+        told["steady_state"] = {"for": "30s"}
+        told["faults"][0] |= {"after": "1s", "for": "120s"}
+        told["objectives"] = [{"name": "availability", "target": "1 %"}]
+        told["recovery"] = "5s"
+        told["simulation"] = {"clients": 20_000, "resolvers": 500}
+
+    file, curve = changed("active-passive-dns", hurried), tmp_path / "curve.json"
+    done = kunren.run("simulate", str(file), "--seed", "1", "--json", str(curve))
+    assert done.returncode == 0, done.stderr
+    foretold = json.loads(curve.read_text())
+    assert 60 <= foretold["rto_s"] <= 110, "two probes ten seconds apart, and an alias's TTL of a minute"
+    _, result = drilled(file)
+    assert foretold["rto_s"] - 90 <= result["rto_s"] <= 120

@@ -19,6 +19,7 @@ ALLOWED = {
     "graph": {"graph", "services", "dataplane", "control", "core"},
     "trace": {"trace", "services", "dataplane", "world", "control", "core"},
     "drills": {"drills", "management"},
+    "simulate": {"simulate", "drills", "trace", "services", "dataplane", "world", "control", "core"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 
