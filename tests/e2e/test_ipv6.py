@@ -234,3 +234,23 @@ def test_a_dual_stack_network_load_balancer_leads_either_version_to_targets_of_e
         server.terminate()
         server.wait(10)
         elb.delete_load_balancer(LoadBalancerArn=arn)
+
+
+def test_an_internal_load_balancer_has_ipv6_for_its_vpc_alone_until_it_is_told_otherwise(kunren, until):
+    six = Six(kunren, "100000000010")
+    elb = kunren.client("elbv2", account=six.account)
+    six.allow(six.default_group, 80, "::/0")
+    made = elb.create_load_balancer(Name="in", Subnets=six.subnets, Scheme="internal", IpAddressType="dualstack")
+    arn, name = made["LoadBalancers"][0]["LoadBalancerArn"], made["LoadBalancers"][0]["DNSName"]
+    hello = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200", "MessageBody": "hello"}}]
+    elb.create_listener(LoadBalancerArn=arn, Port=80, Protocol="HTTP", DefaultActions=hello)
+    try:
+        inside = ("exec", "--subnet", six.subnets[0], "--", "curl", "-6", "-s", "-m", "5", f"http://{name}/")
+        until(lambda: kunren.run(*inside).stdout == "hello", "an answer inside")
+        assert kunren.run(*HERE, "dig", "+short", name, "AAAA").stdout
+        assert curl(kunren, f"http://{name}/", "-6", "-m", "1") == ""
+        attribute = {"Key": "ipv6.deny_all_igw_traffic", "Value": "false"}
+        elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[attribute])
+        until(lambda: curl(kunren, f"http://{name}/", "-6", "-m", "1") == "hello", "an answer outside")
+    finally:
+        elb.delete_load_balancer(LoadBalancerArn=arn)
