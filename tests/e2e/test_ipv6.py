@@ -1,7 +1,9 @@
 """IPv6 from the command line: cities reach each other, and the world's DNS answers."""
 
+import io
 import json
 import subprocess
+import zipfile
 
 HERE = ("exec", "--from", "tokyo", "--")
 
@@ -254,3 +256,31 @@ def test_an_internal_load_balancer_has_ipv6_for_its_vpc_alone_until_it_is_told_o
         until(lambda: curl(kunren, f"http://{name}/", "-6", "-m", "1") == "hello", "an answer outside")
     finally:
         elb.delete_load_balancer(LoadBalancerArn=arn)
+
+
+def test_a_function_in_a_vpc_speaks_ipv6_where_it_is_allowed_to(kunren, until):
+    six = Six(kunren, "100000000011")
+    functions, subnet = kunren.client("lambda", account=six.account), six.subnets[0]
+    source = "import urllib.request\ndef handler(event, context):\n    "
+    source += "return urllib.request.urlopen(event['url'], timeout=3).read().decode()\n"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("app.py", source)
+    six.allow(six.default_group, 8080, six.block)
+    server = six.serve(six.subnets[1])
+    try:
+        target = until(lambda: six.interface(six.subnets[1]), "an interface in use", 20)
+        network = {"SubnetIds": [subnet], "SecurityGroupIds": [six.default_group], "Ipv6AllowedForDualStack": True}
+        made = functions.create_function(
+            FunctionName="six", Runtime="python3.11", Handler="app.handler", Code={"ZipFile": packed.getvalue()},
+            Role="arn:aws:iam::000000000000:role/any", VpcConfig=network, Timeout=10,
+        )  # fmt: skip
+        assert made["VpcConfig"]["Ipv6AllowedForDualStack"] is True
+        functions.get_waiter("function_active_v2").wait(FunctionName="six", WaiterConfig={"Delay": 1})
+        url = {"url": f"http://[{target['Ipv6Addresses'][0]['Ipv6Address']}]:8080/"}
+        answer = functions.invoke(FunctionName="six", Payload=json.dumps(url))["Payload"].read()
+        assert json.loads(json.loads(answer))["peer"].startswith(six.block.removesuffix("00::/56")), answer
+    finally:
+        server.terminate()
+        server.wait(10)
+        functions.delete_function(FunctionName="six")

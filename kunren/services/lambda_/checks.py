@@ -152,8 +152,6 @@ def check_tags(tags: Mapping[str, str]) -> None:
 
 def refuse_missing_features(params: Mapping[str, Any]) -> None:
     """What would be accepted and then not happen is refused, by name."""
-    if (params.get("VpcConfig") or {}).get("Ipv6AllowedForDualStack"):
-        raise _not_yet("IPv6 of functions in VPCs", "Leave Ipv6AllowedForDualStack out.")
     if params.get("FileSystemConfigs"):
         raise _not_yet("file systems of functions")
     if (params.get("TracingConfig") or {}).get("Mode") == "Active":

@@ -42,6 +42,7 @@ class VpcPlacement(msgspec.Struct, frozen=True, kw_only=True):
     vpc_id: str
     subnets: tuple[str, ...]
     groups: tuple[str, ...]
+    ipv6: bool = False
 
 
 class ImageReference(msgspec.Struct, frozen=True, kw_only=True):

@@ -58,13 +58,17 @@ def resolve_vpc(reader: Snapshot | Tx, ctx: RequestContext, config: Mapping[str,
         return None
     if not subnets or not groups:
         raise InvalidParameterValueException("SubnetIds and SecurityIds must coexist or be both empty list.")
-    homes = {_found("DescribeSubnets", ec2_store.find_subnet, reader, ctx, each).vpc_id for each in subnets}
+    found = [_found("DescribeSubnets", ec2_store.find_subnet, reader, ctx, each) for each in subnets]
+    homes = {each.vpc_id for each in found}
+    six = bool((config or {}).get("Ipv6AllowedForDualStack"))
+    if six and any(each.cidr_v6 is None for each in found):
+        raise InvalidParameterValueException("Ipv6AllowedForDualStack is only allowed with dual-stack subnets.")
     if len(homes) > 1:
         raise InvalidParameterValueException("Subnets are required to be in the same VPC.")
     homes |= {_found("DescribeSecurityGroups", ec2_store.find_group, reader, ctx, each).vpc_id for each in groups}
     if len(homes) > 1:
         raise InvalidParameterValueException("Security Groups are required to be in the same VPC.")
-    return VpcPlacement(vpc_id=homes.pop(), subnets=subnets, groups=groups)
+    return VpcPlacement(vpc_id=homes.pop(), subnets=subnets, groups=groups, ipv6=six)
 
 
 def _found(what: str, find: Callable[..., Any], reader: Snapshot | Tx, ctx: RequestContext, id: str) -> Any:
@@ -127,7 +131,7 @@ class FunctionNetworks:
         account, region = function.account, function.region
         ours = [each for each in tx.list(NetworkInterface, account, region) if each.interface_type == INTERFACE_TYPE]
         for each in ours:
-            if each.subnet_id == subnet_id and set(each.groups) == set(vpc.groups):
+            if _serves(each, vpc) and each.subnet_id == subnet_id:
                 return each.id
         if sum(each.vpc_id == vpc.vpc_id for each in ours) >= INTERFACES_PER_VPC_MAX:
             raise NoInterface("The elastic network interface limit of the VPC is reached.", "EniLimitExceeded")
@@ -142,6 +146,7 @@ class FunctionNetworks:
             description=f"AWS Lambda VPC ENI-{function.name}-{self._entropy.uuid()}",
             attachment="function",
             public=False,
+            ipv6=[None] if vpc.ipv6 else [],
             interface_type=INTERFACE_TYPE,
             requester_managed=True,
             requester_id=REQUESTER,
@@ -162,6 +167,10 @@ class FunctionNetworks:
             interfaces.delete_interface(tx, interface)
 
 
+def _serves(interface: NetworkInterface, vpc: VpcPlacement) -> bool:
+    return set(interface.groups) == set(vpc.groups) and bool(interface.ipv6) == vpc.ipv6
+
+
 def _unused(reader: Snapshot | Tx, found: Iterable[NetworkInterface]) -> list[str]:
     """Work keys of those interfaces of functions that no function needs: neither as it shall be nor as it runs now."""
     ours = [each for each in found if each.interface_type == INTERFACE_TYPE]
@@ -172,7 +181,7 @@ def _is_used(reader: Snapshot | Tx, interface: NetworkInterface) -> bool:
     account, region = interface.account, interface.region
     for each in itertools.chain(reader.list(Function, account, region), reader.list(PublishedVersion, account, region)):
         vpc = each.vpc
-        if vpc is not None and interface.subnet_id in vpc.subnets and set(vpc.groups) == set(interface.groups):
+        if vpc is not None and interface.subnet_id in vpc.subnets and _serves(interface, vpc):
             return True
         status = reader.get(FunctionStatus, account, region, each.id)
         if status is not None and status.deployed is not None and interface.id in status.deployed.interfaces:

@@ -102,7 +102,7 @@ def _settings(function: Configured) -> dict[str, Any]:
             "SubnetIds": list(function.vpc.subnets),
             "SecurityGroupIds": list(function.vpc.groups),
             "VpcId": function.vpc.vpc_id,
-            "Ipv6AllowedForDualStack": False,
+            "Ipv6AllowedForDualStack": function.vpc.ipv6,
         }
     if function.layers:
         shown["Layers"] = [{"Arn": each.arn, "CodeSize": each.code.size} for each in function.layers]

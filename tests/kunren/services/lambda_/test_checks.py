@@ -50,7 +50,6 @@ def test_retired_runtimes_are_refused():
 @pytest.mark.parametrize(
     "params",
     [
-        {"VpcConfig": {"Ipv6AllowedForDualStack": True}},
         {"TracingConfig": {"Mode": "Active"}},
         {"LoggingConfig": {"LogFormat": "JSON"}},
     ],
