@@ -68,7 +68,7 @@ from kunren.services.route53.api import Route53Api
 from kunren.services.route53.checkers import HealthCheckController
 from kunren.services.route53.controllers import Route53Controller
 from kunren.services.route53.key_refresh import KeyRefresh
-from kunren.services.route53.metrics import HealthCheckMetrics
+from kunren.services.route53.metrics import Metrics
 from kunren.services.route53.query_logs import QueryLogs
 from kunren.services.route53.sources import HealthCheckSourceController
 from kunren.services.route53.store import Route53Store
@@ -160,7 +160,7 @@ class App:
         self.zones = Route53Controller(route53_store, self.dns, clock)
         self.health_checks = HealthCheckController(store, clock, entropy, self.world, self._call)
         self.route53.checker_views, self.route53.call = self.health_checks.views, self._call
-        self.health_metrics = HealthCheckMetrics(store, clock, self._call)
+        self.health_metrics = Metrics(store, clock, self._call)
         self.key_refresh = KeyRefresh(store, clock, self._call)
         self.check_sources = HealthCheckSourceController(store, clock, entropy, spec, self.vpcs.applied)
         self.certificates = CertificateController(

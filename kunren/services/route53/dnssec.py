@@ -61,14 +61,19 @@ async def signed_by(
         head = signing.rrsig_head(rrset, zone, key_tag(key), int(wall) - signing.BEFORE_S, expires)
         try:
             signatures[key.id] = head + await _sign(call, hosted, key.kms_arn, signing.to_sign(head, rrset))
-            seen.append(msgspec.structs.replace(key, status=ACTIVE, status_message=None))
+            seen.append(_become(key, ACTIVE, None, now))
         except InvalidKMSArn as error:
-            seen.append(msgspec.structs.replace(key, status=ACTION_NEEDED, status_message=error.message))
+            seen.append(_become(key, ACTION_NEEDED, error.message, now))
             if records == present.dnskeys and wall < present.expires and key.id in present.signatures:
                 signatures[key.id] = present.signatures[key.id]
     fresh = any(each.status == ACTIVE for each in seen)
     made = msgspec.structs.replace(present, dnskeys=records, signatures=signatures, signed_at=now)
     return msgspec.structs.replace(made, expires=float(expires)) if fresh else made, seen
+
+
+def _become(key: KeySigningKey, status: str, message: str | None, now: float) -> KeySigningKey:
+    modified = key.modified if key.status == status else now
+    return msgspec.structs.replace(key, status=status, status_message=message, modified=modified)
 
 
 async def public_key(call: CallService, hosted: HostedZone, arn: str) -> bytes:

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from kunren.control.store import Store
 from kunren.core.clock import SimClock
 from kunren.core.entropy import Entropy
-from kunren.services.route53.metrics import HealthCheckMetrics, samples
-from kunren.services.route53.model import CheckerView, HealthCheck, HealthCheckConfig, HealthCheckStatus
+from kunren.services.route53.metrics import Metrics, samples, zone_samples
+from kunren.services.route53.model import CheckerView, HealthCheck, HealthCheckConfig, HealthCheckStatus, KeySigningKey
 from kunren.services.route53.store import GLOBAL, Route53Store
 
 ACCOUNT = "000000000000"
@@ -33,13 +35,32 @@ def stored() -> Store:
 
 
 def test_each_check_has_its_status_and_what_belongs_to_its_kind() -> None:
-    found = {(each.check_id, each.name): each.value for each in samples(stored().snapshot(), 7.0)}
+    found = {(each.id, each.name): each.value for each in samples(stored().snapshot(), 7.0)}
     assert found == {
         ("a", "HealthCheckStatus"): 1.0,
         ("a", "HealthCheckPercentageHealthy"): 75.0,
         ("b", "HealthCheckStatus"): 0.0,
         ("c", "HealthCheckStatus"): 1.0,
         ("c", "ChildHealthCheckHealthyCount"): 1.0,
+    }
+
+
+def test_zones_with_keys_say_how_old_they_are_and_which_need_action() -> None:
+    store = stored()
+    key = KeySigningKey(
+        account=ACCOUNT, region="Z1", id="one", caller_reference="1", kms_arn="arn", public_key=b"", status="ACTIVE",
+        created=100.0, modified=100.0,
+    )  # fmt: skip
+    with store.write() as tx:
+        tx.put(key)
+        tx.put(msgspec.structs.replace(key, id="two", status="ACTION_NEEDED", created=300.0, modified=400.0))
+    found = list(zone_samples(store.snapshot(), 1000.0))
+    assert {(each.account, each.dimension, each.id) for each in found} == {(ACCOUNT, "HostedZoneId", "Z1")}
+    assert {each.name: (each.value, each.unit) for each in found} == {
+        "DNSSECInternalFailure": (0.0, "Count"),
+        "DNSSECKeySigningKeysNeedingAction": (1.0, "Count"),
+        "DNSSECKeySigningKeyMaxNeedingActionAge": (600.0, "Seconds"),
+        "DNSSECKeySigningKeyAge": (900.0, "Seconds"),
     }
 
 
@@ -53,7 +74,7 @@ def test_samples_of_every_minute_are_delivered_before_somebody_asks() -> None:
 
     async def story() -> None:
         clock = SimClock()
-        metrics = HealthCheckMetrics(stored(), clock, call)
+        metrics = Metrics(stored(), clock, call)
         running = asyncio.ensure_future(metrics.run())
         for _ in range(2):
             await asyncio.sleep(0)
