@@ -25,7 +25,8 @@ PUBLIC = IPv4Network("198.18.0.0/15")
 INTERNET_ROUTER = "198.18.0.1"
 PUBLIC_RESOLVER = "198.18.0.2"
 NAME_SERVERS = IPv4Network("198.18.1.0/24")
-_CHECKERS = IPv4Network("198.18.2.0/24")
+CHECKERS = IPv4Network("198.18.2.0/24")
+CHECKER_PREFIX = 27
 CHECKER_REGIONS = (
     "us-east-1", "us-west-1", "us-west-2", "eu-west-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1",
     "sa-east-1",
@@ -41,7 +42,7 @@ _FIRST_CUSTOMER = 16
 
 def checker_network(region: str) -> IPv4Network:
     """The /27 of a region's health checkers. Raises ValueError for a region without."""
-    return _nth(_CHECKERS, 27, CHECKER_REGIONS.index(region))
+    return _nth(CHECKERS, CHECKER_PREFIX, CHECKER_REGIONS.index(region))
 
 
 def checker_addresses(region: str) -> tuple[str, str]:

@@ -165,6 +165,59 @@ def test_dns_fails_over_when_a_real_probe_says_so_and_comes_back(zone):
     zone.route53.delete_health_check(HealthCheckId=check)
 
 
+def test_a_resolver_keeps_what_it_was_told_for_its_ttl_so_a_failover_has_a_tail(zone):
+    config = {"Type": "TCP", "IPAddress": "198.18.0.2", "Port": 53, "RequestInterval": 10, "FailureThreshold": 1}
+    check = zone.route53.create_health_check(CallerReference="tail", HealthCheckConfig=config)["HealthCheck"]["Id"]
+    for name, ttl in (("long", 86400), ("short", 5)):
+        zone.put(
+            name, (1, {"Failover": "PRIMARY", "HealthCheckId": check, "TTL": ttl}),
+            (2, {"Failover": "SECONDARY", "TTL": ttl}),
+        )  # fmt: skip
+        assert zone.dig("tokyo", name) == ["1"]
+
+    def left():
+        """What the resolver of tokyo says of how long its answer is good."""
+        out = zone.shells["tokyo"].run("dig", "+noall", "+answer", f"long.{zone.name}")["out"]
+        return int(out.split()[1])
+
+    first = left()
+    zone.route53.update_health_check(HealthCheckId=check, Inverted=True)
+    zone.until(lambda: zone.dig("tokyo", "long", f"@{zone.server}") == ["2"], "the secondary from the name server")
+    zone.until(lambda: zone.dig("tokyo", "short") == ["2"], "the secondary after a short TTL")
+    assert zone.dig("london", "long") == ["2"], "who had not asked before sees it at once"
+    assert zone.dig("tokyo", "long") == ["1"], "who had goes on to the primary"
+    zone.until(lambda: left() < first, "a shorter rest of the TTL")
+    zone.route53.delete_health_check(HealthCheckId=check)
+
+
+def test_checkers_of_each_region_ask_as_from_there(zone):
+    regions = ("us-east-1", "eu-west-1", "ap-northeast-1")
+    zone.put("near", *((number, {"Region": region}) for number, region in enumerate(regions, start=1)))
+    zone.put("place", (7, {"GeoLocation": {"CountryCode": "JP"}}), (8, {"GeoLocation": {"CountryCode": "*"}}))
+
+    def resolved(name):
+        """By region: to what its checkers' resolver has the name."""
+        seen = zone.route53.get_health_check_status(HealthCheckId=checks[name])["HealthCheckObservations"]
+        told = {each["Region"]: each["StatusReport"]["Status"] for each in seen}
+        found = {region: re.search(r"Resolved IP: 192\.0\.2\.(\d+)", text) for region, text in told.items()}
+        return {region: each[1] for region, each in found.items() if each}
+
+    checks = {}
+    for name in ("near", "place"):
+        config = {
+            "Type": "HTTP", "FullyQualifiedDomainName": f"{name}.{zone.name}", "RequestInterval": 10,
+            "Regions": list(regions),
+        }  # fmt: skip
+        made = zone.route53.create_health_check(CallerReference=f"{name}{zone.name}", HealthCheckConfig=config)
+        checks[name] = made["HealthCheck"]["Id"]
+    wanted = {"near": ("1", "2", "3"), "place": ("8", "8", "7")}
+    for name, numbers in wanted.items():
+        expected = dict(zip(regions, numbers, strict=True))
+        zone.until(lambda name=name, expected=expected: resolved(name) == expected, lambda name=name: resolved(name))
+    for each in checks.values():
+        zone.route53.delete_health_check(HealthCheckId=each)
+
+
 def test_questions_are_logged_in_cloudwatch_logs(zone, account):
     logs, group = zone.kunren.client("logs", account), f"/aws/route53/{zone.name}"
     arn = f"arn:aws:logs:us-east-1:{account}:log-group:{group}"

@@ -68,6 +68,8 @@ class Geography:
         for index, region in enumerate(spec.regions):
             for network in (addresses.region_network(index), addresses6.region_network(index)):
                 blocks[str(network)] = self._regions[region.name]
+            if region.name in addresses.CHECKER_REGIONS:
+                blocks[str(addresses.checker_network(region.name))] = self._regions[region.name]
         self._blocks = Blocks.build(blocks)
         default = self._places.get(spec.default_place)
         self.nowhere = (

@@ -34,7 +34,14 @@ from kunren.dataplane.dns.transport import TCP_BACKLOG, Responder, TcpListener, 
 from kunren.dataplane.dns.vpc_names import VpcNames
 from kunren.dataplane.dns.zones import A, NameRecords, Zone, Zones
 from kunren.world import addresses6
-from kunren.world.addresses import NAME_SERVERS, PUBLIC_RESOLVER, client_address, region_router
+from kunren.world.addresses import (
+    CHECKER_PREFIX,
+    CHECKERS,
+    NAME_SERVERS,
+    PUBLIC_RESOLVER,
+    client_address,
+    region_router,
+)
 from kunren.world.interface import INTERNET
 from kunren.world.spec import WorldSpec
 
@@ -45,6 +52,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 DNS_PORT = 53
 SITES_MAX = 1024
+_CHECKERS = str(CHECKERS.network_address).rpartition(".")[0]
 KEPT_CACHES_MAX = 1024
 
 
@@ -170,11 +178,15 @@ class DnsServer:
     def _site(self, peer: str) -> _Site:
         """The public resolver's site for a client's network; all outside of the world's addresses share one."""
         network = ":".join(peer.split(":")[:4]) if ":" in peer else peer.rpartition(".")[0]
+        bits = 64 if ":" in peer else 24
+        if network == _CHECKERS:  # those of all regions are in one block, and each region's are a place of their own
+            bits = CHECKER_PREFIX
+            network = str(ip_network(f"{peer}/{bits}", strict=False))
         site = self._sites.get(network)
         if site is None:
             if len(self._sites) >= SITES_MAX:
                 network = ""
-            subnet = str(ip_network(f"{peer}/{64 if ':' in peer else 24}", strict=False)) if network else None
+            subnet = str(ip_network(f"{peer}/{bits}", strict=False)) if network else None
             client = Client(self._resolver_address, subnet, self.geography.of(subnet or peer))
             site = self._sites.setdefault(network, _Site(self._new_resolver(), client))
         return site
