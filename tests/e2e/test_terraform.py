@@ -7,11 +7,11 @@ downloaded by a test. KUNREN_TERRAFORM_CASES="site names" runs these alone.
 """
 
 import json
-import zipfile
 from pathlib import Path
 
 import pytest
-from terraforming import Case, Terraform, provider_mirror
+from fronts import accelerator, distribution
+from terraforming import Case, nothing_left, packed, provider_mirror
 
 
 def site(case: Case) -> None:
@@ -44,19 +44,6 @@ def site(case: Case) -> None:
     case.until(lambda: asked() == "third 200  0", "the site once more", 20)
     configuration.destroy()
     assert nothing_left(case)
-
-
-def nothing_left(case: Case) -> bool:
-    return (
-        case.client("elbv2").describe_load_balancers()["LoadBalancers"] == []
-        and case.client("elbv2").describe_target_groups()["TargetGroups"] == []
-        and case.client("route53").list_hosted_zones()["HostedZones"] == []
-        and case.client("acm").list_certificates()["CertificateSummaryList"] == []
-        and [each["IsDefault"] for each in case.client("ec2").describe_vpcs()["Vpcs"]] == [True]
-        and case.client("ec2").describe_addresses()["Addresses"] == []
-        and [each["GroupName"] for each in case.client("ec2").describe_security_groups()["SecurityGroups"]]
-        == ["default"]
-    )
 
 
 def names(case: Case) -> None:
@@ -291,7 +278,7 @@ def estate(case: Case) -> None:
     """What teams build from modules: three zones with a NAT gateway each, sites, balancers, a function."""
     domains = [f"{name}.{case.domain}" for name in ("alpha", "beta")]
     configuration = case.configuration("estate", domains=json.dumps(domains))
-    _packed(configuration, "app.zip", "app.py", SAYS)
+    packed(configuration, "app.zip", "app.py", SAYS)
     made = configuration.apply()
     configuration.run("apply", "-refresh-only", "-auto-approve")  # what only then is known: rules of groups, say
     assert "No changes." in configuration.run("plan", "-refresh-only")
@@ -356,11 +343,6 @@ def surroundings(case: Case) -> None:
     assert nothing_left(case)
 
 
-def _packed(configuration: Terraform, archive: str, file: str, text: str) -> None:
-    with zipfile.ZipFile(configuration.folder / archive, "w") as opened:
-        opened.writestr(file, text)
-
-
 GREETER = """
 import os, words
 def handler(event, context):
@@ -371,8 +353,8 @@ def handler(event, context):
 def functions(case: Case) -> None:
     """A function with version, alias, URL, layer, retries, and a queue that feeds it; another one in a VPC."""
     configuration = case.configuration("functions")
-    _packed(configuration, "app.zip", "app.py", GREETER)
-    _packed(configuration, "layer.zip", "python/words.py", 'END = "!"\n')
+    packed(configuration, "app.zip", "app.py", GREETER)
+    packed(configuration, "layer.zip", "python/words.py", 'END = "!"\n')
     made = configuration.apply()
     assert made["version"] == "1"
     assert case.curl(made["url"]) == "hello!"
@@ -432,12 +414,10 @@ def experiments(case: Case) -> None:
 @pytest.mark.timeout(1800)
 def test_configurations_are_applied_changed_and_destroyed_twice(terraform_cases):
     """All of them at once: nearly all the time are pauses that the provider makes before it looks at all."""
-    terraform_cases(
-        [
-            site, names, failover, policies, network, dualstack, pieces, streams, estate, functions, surroundings,
-            experiments,
-        ]
-    )  # fmt: skip
+    terraform_cases([
+        site, names, failover, policies, network, dualstack, pieces, streams, estate, functions, surroundings,
+        experiments, accelerator, distribution,
+    ])  # fmt: skip
 
 
 def test_the_provider_is_found_where_terraform_looks_for_it(tmp_path):

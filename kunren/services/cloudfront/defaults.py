@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+_POLICIES = ("CachePolicyId", "OriginRequestPolicyId", "ResponseHeadersPolicyId")
 _NONE: dict[str, Any] = {"Quantity": 0}
 
 
@@ -94,6 +95,9 @@ def _behaviour(given: Mapping[str, Any]) -> dict[str, Any]:
         },
         given,
     )
+    for policy in _POLICIES:  # "" is none
+        if not made.get(policy):
+            made.pop(policy, None)
     methods = _over({"Quantity": 2, "Items": ["HEAD", "GET"]}, given.get("AllowedMethods") or {})
     made["AllowedMethods"] = _over({"CachedMethods": {"Quantity": 2, "Items": ["HEAD", "GET"]}}, methods)
     if not given.get("CachePolicyId"):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 from kunren.services.globalaccelerator.api.accelerators import Accelerators
+from kunren.services.globalaccelerator.api.attachments import Attachments
 from kunren.services.globalaccelerator.api.custom_endpoints import CustomEndpoints
 from kunren.services.globalaccelerator.api.custom_routing import CustomRouting
 from kunren.services.globalaccelerator.api.listeners import Listeners
 
 
-class GlobalAcceleratorApi(Accelerators, Listeners, CustomRouting, CustomEndpoints):
+class GlobalAcceleratorApi(Accelerators, Listeners, CustomRouting, CustomEndpoints, Attachments):
     """Handlers of globalaccelerator. `is_region` says whether the world has a region."""
 
     service: ClassVar[str] = "globalaccelerator"
