@@ -85,8 +85,6 @@ def _add_custom_group(draft: Draft, group: CustomGroup) -> None:
     """Its endpoints are subnets, whose health nobody asks about."""
     told = (f"{each.first}-{each.last} {'/'.join(each.protocols)}" for each in group.destinations)
     details = {"region": group.group_region, "destination ports": ", ".join(told)}
-    for each in group.endpoints:
-        details[each.id] = f"ports {ports(each.ports)}"
     draft.add(
         Node(
             id=group.id, kind="endpoint-group", name=group.group_region, arn=group.id, account=group.account,
@@ -94,6 +92,21 @@ def _add_custom_group(draft: Draft, group: CustomGroup) -> None:
         )
     )  # fmt: skip
     draft.join(group.listener_arn, group.id, "")
+    for each in group.endpoints:
+        id = health_id(group.id, each.id)
+        subnet = draft.nodes.get(each.id)
+        traffic = "allowed" if each.open else "denied"
+        if each.exceptions:
+            traffic += f", but for {len(each.exceptions)} ports"
+        draft.add(
+            Node(
+                id=id, kind="endpoint", name=subnet.name if subnet is not None else each.id, account=group.account,
+                region=group.group_region, within=group.id,
+                details={"subnet": each.id, "cidr": each.cidr, "ports": ports(each.ports), "traffic": traffic},
+            )
+        )  # fmt: skip
+        draft.join(group.id, id, f"ports {ports(each.ports)}")
+        draft.join(id, each.id, "")
 
 
 def _group_state(states: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kunren.graph.front_text import told_of
 from kunren.graph.index import Index
 from kunren.graph.model import Node, health
 from kunren.graph.picture import Area, Box, Text
@@ -24,11 +25,12 @@ def accelerator(index: Index, node: Node) -> Area:
 
 
 def _group(index: Index, node: Node) -> Area:
-    boxes: list[Box | Area] = []
-    for each in index.inside(node.id, "endpoint"):
-        weight = f"weight {each.details['weight']} ({each.details['share of the group']})"
-        boxes.append(box(each, "endpoint", WIDTH, [(each.name, "plain"), (weight, "faint")]))
-    heading = Text(f"{node.name} · dial {node.details['dial']}", "faint", health(node.state))
+    boxes: list[Box | Area] = [
+        box(each, "endpoint", WIDTH, [(each.name, "plain"), (told_of(each), "faint")])
+        for each in index.inside(node.id, "endpoint")
+    ]
+    dial = f" · dial {node.details['dial']}" if "dial" in node.details else ""
+    heading = Text(node.name + dial, "faint", health(node.state))
     return Area("endpoint-group", [heading], boxes, (node.id,), health(node.state), hint(node))
 
 

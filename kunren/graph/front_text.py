@@ -37,14 +37,23 @@ def _accelerator(index: Index, node: Node) -> Branch:
 
 def _group(index: Index, node: Node) -> Branch:
     details = node.details
-    line: Line = [("endpoint group ", "faint"), (node.name, "strong"), (f"  dial {details['dial']}", ""), *state(node)]
+    shown = f"  dial {details['dial']}" if "dial" in details else f"  destinations {details['destination ports']}"
+    line: Line = [("endpoint group ", "faint"), (node.name, "strong"), (shown, ""), *state(node)]
     if "port overrides" in details:
         line.append((f"  ports {details['port overrides']}", "faint"))
-    below = []
-    for each in index.inside(node.id, "endpoint"):
-        weight = f"weight {each.details['weight']} ({each.details['share of the group']})  "
-        below.append(Branch([(weight, ""), *_onward(index, each), *state(each)]))
+    below = [
+        Branch([(told_of(each) + "  ", ""), *_onward(index, each), *state(each)])
+        for each in index.inside(node.id, "endpoint")
+    ]
     return Branch(line, below)
+
+
+def told_of(endpoint: Node) -> str:
+    """What an endpoint gets: its weight, or a subnet's ports."""
+    details = endpoint.details
+    if "ports" in details:
+        return f"ports {details['ports']}"
+    return f"weight {details['weight']} ({details['share of the group']})"
 
 
 def _onward(index: Index, node: Node) -> Line:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -184,6 +186,17 @@ def test_a_custom_routing_accelerators_ports_lead_to_addresses_of_subnets(
         assert client.ask(address, eleven)[0] == "eleven"
         assert client.ask(address, eleven + 1)[0] == "eleven"
     assert client.ask(addresses[0], ten + 1, timeout=0.4) == "TimeoutError", "the other port is denied"
+    for port, chosen, because in (
+        (ten, "10.77.0.10:81", "to where traffic is allowed"), (ten + 1, "dropped", "to where no traffic is allowed"),
+    ):  # fmt: skip
+        traced = kunren.run("trace", "--json", "--from", "london", f"tcp://{addresses[0]}:{port}")
+        report = json.loads(traced.stdout)
+        step = report["steps"][-1]
+        assert (traced.returncode, step["chosen"], step["because"].rpartition(", ")[2]) == (0, chosen, because)
+        assert report["observed"]["outcome"] == ("timeout" if chosen == "dropped" else "connected")
+    drawn = kunren.run("graph", "--name", made["DnsName"], check=True).stdout
+    assert "endpoint group us-east-1  destinations 81-81 TCP/UDP, 82-82 TCP" in drawn
+    assert "ports 10001-10502  → " in drawn
     assert client.tell(datagrams=[addresses[0], eleven + 1], timeout=0.4).get("error") == "TimeoutError", "TCP only"
     other = front.client("--from", "tokyo")
     assert other.ask(addresses[0], ten, timeout=0.4) == "TimeoutError", "the security group knows it not"

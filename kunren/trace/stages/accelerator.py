@@ -13,8 +13,15 @@ import msgspec
 from kunren.dataplane.anycast.ruleset import sticky_destination
 from kunren.services.elbv2.words import percent
 from kunren.services.globalaccelerator import endpoints
-from kunren.services.globalaccelerator.dataplane import edge_listeners, groups_of, listeners_of, routed
+from kunren.services.globalaccelerator.dataplane import (
+    custom_groups_of,
+    edge_listeners,
+    groups_of,
+    listeners_of,
+    routed,
+)
 from kunren.services.globalaccelerator.model import Accelerator, Endpoint, EndpointGroup, Listener
+from kunren.services.globalaccelerator.port_mapping import mappings
 from kunren.services.globalaccelerator.routing import GROUPS_TRIED, Group, shares
 from kunren.services.globalaccelerator.words import ports
 from kunren.trace.course import Course
@@ -40,8 +47,7 @@ def listener(course: Course) -> Step | None:
         return None
     request = course.request
     if course.accelerator.custom:
-        why = f"{course.accelerator.name} is a custom routing accelerator: ListCustomRoutingPortMappings says where to"
-        return course.ended("accelerator", "its port mappings", why, unsure=why)
+        return _mapped(course, course.accelerator)
     known = listeners_of(course.snapshot, course.accelerator)
     considered = tuple(
         Considered(what=_name(each), taken=not _why_not(course, each), because=_why_not(course, each))
@@ -56,6 +62,29 @@ def listener(course: Course) -> Step | None:
         affinity = "the client's address alone (affinity), so all its flows go to one endpoint"
     because = f"it listens on port {request.port}; a flow's endpoint follows from {affinity}"
     return Step(stage="accelerator", chosen=_name(chosen), because=because, considered=considered)
+
+
+def _mapped(course: Course, accelerator: Accelerator) -> Step:
+    """A custom routing accelerator: the address and port that the port stands for, where traffic is allowed."""
+    port, protocol = course.request.port, course.request.transport.upper()
+    for group in custom_groups_of(course.snapshot, accelerator):
+        for endpoint in group.endpoints:
+            for each in mappings(group.destinations, endpoint):
+                if each.port != port:
+                    continue
+                where = f"{each.address}:{each.destination_port}"
+                stands = f"port {port} stands for {where} in subnet {endpoint.id}"
+                if protocol not in each.protocols:
+                    because = f"{stands}, by {' and '.join(each.protocols)} only"
+                    return course.ended("accelerator", "dropped", because, outcome=TIMEOUT)
+                if not each.allowed:
+                    because = f"{stands}, to where no traffic is allowed"
+                    return course.ended("accelerator", "dropped", because, outcome=TIMEOUT)
+                course.expected.targets = (Target(group=endpoint.id, id=where, probability=1.0),)
+                unsure = "whatever has the address answers as it likes"
+                return course.ended("accelerator", where, f"{stands}, to where traffic is allowed", unsure=unsure)
+    because = f"no subnet of {accelerator.name} has port {port}: silence"
+    return course.ended("accelerator", "dropped", because, outcome=TIMEOUT)
 
 
 def _name(listener: Listener) -> str:
