@@ -63,7 +63,7 @@ def list_drills(as_json: bool) -> None:
 @click.option("--html", "html_file", type=click.Path(path_type=Path), help="Write a page about it there.")
 @click.option("--history", "history_file", type=click.Path(path_type=Path), help="Where the history goes.")
 @click.option("--keep", is_flag=True, help="Leave the deployment; a rerun replaces it.")
-@click.option("--architecture", help="Of `redirect`: which one (alb when not given); `kunren drill list` names them.")
+@click.option("--architecture", help="Of `redirect`: which one (alb when not given), or all, side by side.")
 @click.option("--domains", type=click.Path(dir_okay=False, path_type=Path), help="Of `redirect`: your domains.json.")
 def run(
     state_dir: Path,

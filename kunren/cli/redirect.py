@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kunren.cli.failures import Unusable
 from kunren.cli.options import print_table
 from kunren.cli.some_kunren import some_kunren
+from kunren.drills.access import Access
 
 if TYPE_CHECKING:
+    from kunren.drills.redirect.compared import Measured
     from kunren.drills.redirect.run import Outcome
+
+ALL = "all"
 
 
 def run_redirect_drill(
@@ -22,30 +27,74 @@ def run_redirect_drill(
     from kunren.drills.failures import DrillFailed
     from kunren.drills.redirect.run import ARCHITECTURES, run_redirect
 
-    if architecture not in ARCHITECTURES:
-        raise click.UsageError(
-            f"{architecture!r} is no architecture of redirect. There are: {', '.join(ARCHITECTURES)}."
-        )
+    chosen = list(ARCHITECTURES) if architecture == ALL else architecture.split(",")
+    for each in chosen:
+        if each not in ARCHITECTURES:
+            raise click.UsageError(
+                f"{each!r} is no architecture of redirect. There are: {', '.join(ARCHITECTURES)}, and {ALL}."
+            )
     to_stdout = json_file is not None and str(json_file) == "-"
     try:
         with some_kunren(state_dir, keep) as (state, endpoint, _):
-            outcome = run_redirect(
-                architecture, domains, endpoint, state, keep, lambda text: click.echo(f"... {text}", err=True)
-            )
+            if architecture == ALL or len(chosen) > 1:
+                return _side_by_side(chosen, domains, Access(state, endpoint), json_file, keep, to_stdout)
+            outcome = run_redirect(chosen[0], domains, endpoint, state, keep, _progress)
     except DrillFailed as error:
         click.echo(f"kunren: {error}", err=True)
         return 2
     if json_file is not None:
-        _write_json(outcome, json_file)
+        _write_json(outcome.as_json(), json_file)
     if not to_stdout:
         _show(outcome)
     return 0 if outcome.verdict else 1
 
 
-def _write_json(outcome: Outcome, path: Path) -> None:
+def _progress(text: str) -> None:
+    click.echo(f"... {text}", err=True)
+
+
+def _side_by_side(
+    chosen: list[str], domains: Path | None, access: Access, json_file: Path | None, keep: bool, to_stdout: bool
+) -> int:
+    """Raises DrillFailed."""
+    from kunren.drills.redirect.compare import Extent, compare
+
+    found = compare(chosen, domains, access, keep, _progress, Extent())
+    good = all(each.verdict for each in found)
+    if json_file is not None:
+        _write_json({"verdict": good, "architectures": [each.as_json() for each in found]}, json_file)
+    if not to_stdout:
+        columns = ["", *(each.architecture for each in found)]
+        print_table("redirect, side by side", columns, rows_of(found))
+    return 0 if good else 1
+
+
+def rows_of(found: Sequence[Measured]) -> list[list[str]]:
+    """One row for each thing that is compared, one column for each architecture."""
+    from kunren.drills.redirect.compared import told
+
+    rows = [
+        ["architecture", *(each.architecture for each in found)],
+        ["checks that hold", *(f"{sum(c.ok for c in each.checks)} of {len(each.checks)}" for each in found)],
+        ["steps to deploy", *(f"{each.steps} (of {each.calls} calls)" for each in found)],
+        ["seconds to deploy", *(f"{each.deployed_s:.1f}" for each in found)],
+    ]
+    for number, first in enumerate(found[0].speeds):
+        shown = [each.speeds[number] for each in found]
+        title = f"from {first.place}, {first.connections} connections"
+        rows.append([f"requests/s {title}", *(f"{each.per_second:.0f}" for each in shown)])
+        rows.append([f"p50, p99 {title}", *(f"{each.p50_ms:.1f}, {each.p99_ms:.1f} ms" for each in shown)])
+    for number, dark in enumerate(found[0].darkness):
+        for place, one in enumerate(dark.effects):
+            met = [told(each.darkness[number].effects[place]) for each in found]
+            rows.append([f"{dark.what} {dark.name} dark, from {one.place}", *met])
+    return rows
+
+
+def _write_json(value: Any, path: Path) -> None:
     import msgspec
 
-    text = msgspec.json.format(msgspec.json.encode(outcome.as_json()), indent=2).decode() + "\n"
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
     if str(path) == "-":
         click.echo(text, nl=False)
         return

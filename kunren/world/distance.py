@@ -96,20 +96,23 @@ class DistanceRelay:
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._watching: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
+        self._joining = asyncio.Lock()
 
     async def join(self, site: str, made: Iterable[Fact]) -> None:
         """Carry the links among these facts (of a part of the world that is `site`). Raises TimeoutError, OSError."""
         for fact in made:
-            if isinstance(fact, Veth) and fact.namespace == INTERNET and fact.name not in self._joined:
+            if isinstance(fact, Veth) and fact.namespace == INTERNET:
                 order = {
                     "join": fact.name,
                     "site": site,
                     "inner": [f"{NETNS_DIR}/{fact.peer_namespace}", fact.peer],
                     "outer": [f"{NETNS_DIR}/{INTERNET}", fact.name],
                 }
-                await self._start()
-                await self._order(order)
-                self._joined[fact.name] = order
+                async with self._joining:  # several may ask for one link at once, and a device is held once
+                    if fact.name not in self._joined:
+                        await self._start()
+                        await self._order(order)
+                        self._joined[fact.name] = order
 
     async def _order(self, order: dict[str, Any]) -> None:
         done = self._waiting[order["join"]] = asyncio.get_running_loop().create_future()

@@ -6,7 +6,9 @@ import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ ARCHITECTURES = {
     "cloudfront-lambda-edge": ("deploy_cloudfront_lambda_edge", ("http", "https", "http3")),
 }
 Progress = Callable[[str], None]
+_READS = ("Describe", "Get", "List")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,45 +53,75 @@ def example_folder() -> Path:
     raise DrillFailed("the redirect example's scripts were not installed with kunren")
 
 
+@dataclass(slots=True)
+class Deployment:
+    """What is deployed: the document's entries, the schemes that are served, and what it took."""
+
+    redirects: list[Any]
+    schemes: tuple[str, ...]
+    steps: int = 0
+    """API calls that changed something."""
+    calls: int = 0
+    """All API calls."""
+    seconds: float = 0.0
+
+    def count(self, model: Any, **_: Any) -> None:
+        self.calls += 1
+        self.steps += not model.name.startswith(_READS)
+
+
 def run_redirect(
     architecture: str, domains: Path | None, endpoint: str, state_dir: Path, keep: bool, progress: Progress
 ) -> Outcome:
     """Run the whole drill against a running Kunren. Raises DrillFailed."""
+    with deployed(architecture, domains, endpoint, keep, progress) as deployment:
+        return Outcome(architecture, tuple(visit_all(deployment, state_dir, progress)))
+
+
+@contextmanager
+def deployed(
+    architecture: str, domains: Path | None, endpoint: str, keep: bool, progress: Progress
+) -> Iterator[Deployment]:
+    """An architecture, deployed by its script and taken away in the end. Raises DrillFailed."""
     folder = example_folder()
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     from botocore.exceptions import BotoCoreError, ClientError
 
     script, schemes = ARCHITECTURES[architecture]
-    document, deployment, shared = (importlib.import_module(name) for name in ("document", script, "shared"))
+    document, example, shared = (importlib.import_module(name) for name in ("document", script, "shared"))
     try:
         redirects = document.load_document(domains or folder / "domains.json")
     except document.BadDocument as error:
         raise DrillFailed(str(error)) from error
-    session = _session(endpoint)
-    name = deployment.NAME
+    name, made = example.NAME, Deployment(redirects, schemes)
     try:
         progress(f"Deploying {architecture}: {len(redirects)} domains, {', '.join(schemes)}")
-        shared.remove(session, name)
-        deployment.deploy(session, name, redirects)
-        return Outcome(architecture, tuple(_visit_all(redirects, schemes, state_dir, progress)))
+        shared.remove(_session(endpoint), name)
+        began = time.monotonic()
+        example.deploy(_session(endpoint, made.count), name, redirects)
+        made.seconds = time.monotonic() - began
+        yield made
     except (document.BadDocument, ClientError, BotoCoreError) as error:
         raise DrillFailed(str(error)) from error
     finally:
         if not keep:
             progress("Taking it away")
-            shared.remove(session, name)
+            shared.remove(_session(endpoint), name)
 
 
-def _session(endpoint: str) -> Any:
-    """A boto3 session whose every client speaks to this Kunren."""
+def _session(endpoint: str, called: Callable[..., None] | None = None) -> Any:
+    """A boto3 session whose every client speaks to this Kunren; `called` hears of each call."""
     import boto3
 
     class KunrenSession(boto3.Session):  # type: ignore[misc]
         def client(self, service: str, *arguments: Any, **options: Any) -> Any:
             # botocore puts the account in front of this one's endpoint: as a user's name it does no harm
             where = endpoint.replace("://", "://kvs@") if service == "cloudfront-keyvaluestore" else endpoint
-            return super().client(service, *arguments, **{"endpoint_url": where, **options})
+            made = super().client(service, *arguments, **{"endpoint_url": where, **options})
+            if called is not None:
+                made.meta.events.register("before-call", called)
+            return made
 
     return KunrenSession(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
 
@@ -97,7 +130,9 @@ def url(scheme: str, domain: str) -> str:
     return f"{'https' if scheme == 'http3' else scheme}://{domain}{PATH}?{QUERY}"
 
 
-def _visit_all(redirects: list[Any], schemes: tuple[str, ...], state_dir: Path, progress: Progress) -> list[Check]:
+def visit_all(deployment: Deployment, state_dir: Path, progress: Progress) -> list[Check]:
+    """Every domain over every scheme from three places."""
+    redirects, schemes = deployment.redirects, deployment.schemes
     requests = [
         {"domain": redirect.domain, "scheme": scheme, "url": url(scheme, redirect.domain)}
         for redirect in redirects

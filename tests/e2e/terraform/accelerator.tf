@@ -204,19 +204,6 @@ resource "aws_globalaccelerator_endpoint_group" "datagrams" {
   }
 }
 
-resource "aws_vpc" "games" {
-  cidr_block = "10.70.0.0/16"
-}
-
-resource "aws_internet_gateway" "games" {
-  vpc_id = aws_vpc.games.id
-}
-
-resource "aws_subnet" "games" {
-  vpc_id     = aws_vpc.games.id
-  cidr_block = "10.70.1.0/28"
-}
-
 resource "aws_globalaccelerator_custom_routing_accelerator" "games" {
   name            = "games"
   ip_address_type = "IPV4"
@@ -227,7 +214,7 @@ resource "aws_globalaccelerator_custom_routing_listener" "games" {
   accelerator_arn = aws_globalaccelerator_custom_routing_accelerator.games.id
   port_range {
     from_port = 10000
-    to_port   = 10200
+    to_port   = 14200
   }
 }
 
@@ -235,12 +222,12 @@ resource "aws_globalaccelerator_custom_routing_endpoint_group" "games" {
   listener_arn          = aws_globalaccelerator_custom_routing_listener.games.id
   endpoint_group_region = "us-east-1"
   destination_configuration {
-    from_port = 80
+    from_port = 81
     to_port   = 81
     protocols = ["TCP", "UDP"]
   }
   endpoint_configuration {
-    endpoint_id = aws_subnet.games.id
+    endpoint_id = sort(data.aws_subnets.america.ids)[0] # in a VPC that stays, as the security group there does
   }
 }
 
