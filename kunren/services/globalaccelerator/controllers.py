@@ -123,7 +123,7 @@ class AcceleratorControllers:
         await self._world.apply_anycast(arn, accelerator.addresses, table_name(arn), texts)
         self._edges = frozenset(edges)
         self._dns.publish_names(arn, {accelerator.dns_name: NameRecords(a=accelerator.addresses, ttl=NAME_TTL_S)})
-        if entrances.are_live(snapshot):
+        if entrances.are_live(snapshot, arn):
             self._deployed(accelerator)
 
     def _admitted(self, snapshot: Snapshot) -> Snapshot:

@@ -41,16 +41,18 @@ class Way(NamedTuple):
     holder: str = ""
 
 
-def wanted(snapshot: Snapshot | Tx) -> set[Way]:
-    """The ways that all accelerators together need."""
+def wanted(snapshot: Snapshot | Tx, accelerator: str | None = None) -> set[Way]:
+    """The ways that an accelerator needs, or (None) all of them together."""
     of_subnets = {
         Way(each.owner or group.account, group.group_region, each.id, "", group.accelerator_arn)
         for group in snapshot.every(CustomGroup)
+        if accelerator in (None, group.accelerator_arn)
         for each in group.endpoints
     }
     return of_subnets | {
         Way(interface.account, interface.region, interface.subnet_id, interface.private_ip)
         for group in snapshot.every(EndpointGroup)
+        if accelerator in (None, group.accelerator_arn)
         for endpoint in group.endpoints
         for interface in endpoints.interfaces(snapshot, group, endpoint)
     }
@@ -60,9 +62,11 @@ def of(entrance: Entrance) -> Way:
     return Way(entrance.account, entrance.region, entrance.subnet_id, entrance.private_ip, entrance.holder)
 
 
-def are_live(snapshot: Snapshot) -> bool:
-    """Whether the kernel has every entrance that it can have: those of VPCs with an internet gateway."""
-    for each in snapshot.every(Entrance):
+def are_live(snapshot: Snapshot, accelerator: str) -> bool:
+    """Whether the kernel has every entrance of the accelerator that it can have: those of VPCs with an internet
+    gateway. (Others' are no matter: nobody would tell this accelerator when they are there.)"""
+    own = wanted(snapshot, accelerator)
+    for each in (one for one in snapshot.every(Entrance) if of(one) in own):
         vpc = snapshot.get(Vpc, each.account, each.region, each.vpc_id)
         gateway = ec2.gateway_of(snapshot, vpc) if vpc is not None else None
         if gateway is not None and snapshot.get(InterfaceStatus, each.account, each.region, each.id) is None:
