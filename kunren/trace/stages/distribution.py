@@ -11,6 +11,7 @@ from kunren.dataplane.edge.message import Answer, Viewer
 from kunren.dataplane.edge.message import Request as EdgeRequest
 from kunren.services.acm.model import AMAZON_ISSUED, Certificate
 from kunren.services.cloudfront.checks import items
+from kunren.services.cloudfront.continuous import HEADER_PREFIX
 from kunren.services.cloudfront.model import Distribution
 from kunren.services.cloudfront.whereabouts import whereabouts
 from kunren.trace.course import Course, Rehearsal
@@ -105,10 +106,17 @@ def chosen(course: Course) -> Step | None:
     if site is None:
         assert isinstance(made, Answer)
         return answered(course, "distribution", "none", f"no enabled distribution has the name {name}", made)
+    if (site.split is not None and site.split.header is None) or (site.primary and not _asks_for_staging(request)):
+        why = f"a continuous deployment policy sends a share of the requests for {name} to a staging distribution"
+        return course.ended("distribution", "unknown", why, unsure=why)
     course.expected.distribution = site.id
     own = name == site.domain_name
     because = f"{name} is {'its own name' if own else 'among its aliases'}; the Host header decides"
     return Step(stage="distribution", chosen=f"{site.id} ({site.domain_name})", because=because)
+
+
+def _asks_for_staging(request: EdgeRequest) -> bool:
+    return any(header.lower().startswith(HEADER_PREFIX) for header, _ in request.headers)
 
 
 def behaviour(course: Course) -> Step | tuple[Step, ...] | None:

@@ -51,6 +51,11 @@ def stage(course: Course) -> Step | tuple[Step, ...] | None:
             f"Lambda@Edge function {reference.arn.rpartition(':function:')[2]} is asked before the origin, and decides"
         )
         return course.ended(STAGE, pending.behaviour.origin, why, unsure=why)
+    within = [each for each in members_of(pending.site, pending.behaviour, pending.request.method)[1]
+              if pending.site.origins[each].way is not None]  # fmt: skip
+    if within:
+        why = f"origin {within[0]} is in a VPC, which the edge location reaches by interfaces of its own there"
+        return course.ended(STAGE, within[0], why, unsure=why)
     return _asked(course, pending)
 
 

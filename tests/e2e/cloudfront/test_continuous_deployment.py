@@ -74,6 +74,8 @@ def test_requests_are_split_between_primary_and_staging_until_it_is_promoted(del
 
     until(lambda: path(aws_cf_cd_try="yes") == ("/tried/a", None), "a request to the staging distribution")
     assert path() == ("/a", None)
+    traced = delivered.kunren.run("trace", "--json", "-H", "aws-cf-cd-try: yes", f"http://{delivered.name}/a")
+    assert (traced.returncode, json.loads(traced.stdout)["expected"]["distribution"]) == (0, staging), traced.stdout
     direct = delivered.get("/a", headers={"Host": name})
     assert direct["status"] == 403, "no name leads to a staging distribution"
 
@@ -84,6 +86,8 @@ def test_requests_are_split_between_primary_and_staging_until_it_is_promoted(del
         seen.setdefault(where, cookie.partition(";")[0])
         if len(seen) == 2:
             break
+    traced = delivered.kunren.run("trace", "--json", f"http://{delivered.name}/a")
+    assert (traced.returncode, "a share of the requests" in traced.stdout) == (0, True), traced.stdout
     for where, cookie in seen.items():
         assert {path(Cookie=cookie)[0] for _ in range(5)} == {where}
     policy_is(policy(STICKY, enabled=False))

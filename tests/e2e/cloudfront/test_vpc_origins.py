@@ -69,6 +69,8 @@ def test_the_edge_reaches_an_internal_load_balancer_from_the_group_that_it_lets_
     ec2.authorize_security_group_ingress(GroupId=inside, IpPermissions=[peer])
     until(lambda: delivered.get("/inside/a", timeout=30)["body"] == "from inside", "an answer from inside")
     assert delivered.get("/a")["status"] == 200
+    traced = delivered.kunren.run("trace", "--json", f"http://{delivered.name}/inside/a")
+    assert (traced.returncode, "is in a VPC" in traced.stdout) == (0, True), traced.stdout
 
     shown = api.list_distributions_by_vpc_origin_id(VpcOriginId=identity)["DistributionIdList"]
     assert shown["Items"] == [delivered.id]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from kunren.services.cloudfront.api.aliases import Aliases
 from kunren.services.cloudfront.api.continuous_deployment import ContinuousDeployment
 from kunren.services.cloudfront.api.functions import Functions
 from kunren.services.cloudfront.api.invalidations import Invalidations
@@ -16,7 +17,16 @@ from kunren.services.cloudfront.api.vpc_origins import VpcOrigins
 
 
 class CloudFrontApi(
-    KeyValueStores, VpcOrigins, Keys, OriginAccess, ContinuousDeployment, Listings, Policies, Functions, Invalidations
+    KeyValueStores,
+    VpcOrigins,
+    Keys,
+    OriginAccess,
+    ContinuousDeployment,
+    Aliases,
+    Listings,
+    Policies,
+    Functions,
+    Invalidations,
 ):
     """Handlers of cloudfront."""
 
