@@ -24,7 +24,7 @@ class Delivered:
     def create(self, *behaviours, origins=(), **given):
         listed = [self.origin, *origins]
         config = {
-            "CallerReference": "1", "Comment": "", "Enabled": True,
+            "CallerReference": "1", "Comment": "", "Enabled": True, "IsIPV6Enabled": False,
             "Origins": {"Quantity": len(listed), "Items": listed},
             "DefaultCacheBehavior": self.behaviour(),
             **({"CacheBehaviors": {"Quantity": len(behaviours), "Items": list(behaviours)}} if behaviours else {}),
