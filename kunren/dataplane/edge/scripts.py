@@ -1,6 +1,6 @@
 """Runs CloudFront Functions: JavaScript in QuickJS, one context a function, bounded in memory and time.
 
-Developer Guide, "JavaScript runtime 2.0 features for CloudFront Functions". AWS allows about a millisecond of its own
+What functions find around themselves is in `function_runtime.mjs`. AWS allows about a millisecond of its own
 machines; here a call ends after `CPU_S` of processor time, and the utilization is told in parts of a millisecond.
 """
 
@@ -12,6 +12,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from kunren.dataplane.edge import key_values
@@ -21,66 +23,8 @@ from kunren.dataplane.edge.site import Script
 MEMORY_BYTES = 2 * 1024 * 1024
 CPU_S = 0.02
 CONTEXTS_MAX = 256
-_IMPORT = re.compile(r"^\s*import\s+(\w+)\s+from\s+['\"](\w+)['\"]\s*;?", re.MULTILINE)
-_PRELUDE = """\
-'use strict';
-globalThis.__logs = [];
-globalThis.console = {
-  log: (...given) => { __logs.push(given.map((each) =>
-    typeof each === 'object' ? JSON.stringify(each) : String(each)).join(' ')); },
-};
-console.error = console.warn = console.info = console.log;
-globalThis.__modules = {
-  querystring: {
-    parse: (text) => Object.fromEntries(String(text).split('&').filter(Boolean).map((each) => {
-      const [key, ...rest] = each.split('=');
-      return [decodeURIComponent(key), decodeURIComponent(rest.join('='))];
-    })),
-    stringify: (given) => Object.entries(given).map(([key, value]) =>
-      encodeURIComponent(key) + '=' + encodeURIComponent(value)).join('&'),
-    escape: encodeURIComponent, unescape: decodeURIComponent,
-  },
-};
-{
-  // questions to key value stores wait here until the host has answered them
-  const open = [];
-  const ask = (...what) => new Promise((resolve, reject) => open.push({what, resolve, reject}));
-  const bytes = (text) => Uint8Array.from(unescape(encodeURIComponent(text)), (each) => each.charCodeAt(0));
-  const formats = {string: (text) => text, json: JSON.parse, bytes};
-  __modules.cloudfront = {
-    kvs: (id = '') => ({
-      get: async (key, options) => {
-        const format = formats[options?.format ?? 'string'];
-        if (!format) throw new Error('Unknown format ' + options.format);
-        return format(await ask(id, 'get', key));
-      },
-      exists: (key) => ask(id, 'exists', key),
-      count: () => ask(id, 'count', ''),
-      meta: () => ask(id, 'meta', ''),
-    }),
-  };
-  globalThis.__asked = () => JSON.stringify(open.map((each) => each.what));
-  globalThis.__answer = (text) => {
-    const given = open.splice(0);
-    JSON.parse(text).forEach((each, at) =>
-      'error' in each ? given[at].reject(new Error(each.error)) : given[at].resolve(each.value));
-  };
-}
-globalThis.require = (name) => {
-  if (!(name in __modules)) throw new Error("Cannot find module '" + name + "'");
-  return __modules[name];
-};
-globalThis.__logged = () => __logs.join('\\u0000');
-globalThis.__run = (text) => {
-  __logs.length = 0;
-  globalThis.__output = undefined;
-  globalThis.__failure = undefined;
-  const made = handler(JSON.parse(text));
-  if (!made || typeof made.then !== 'function') return JSON.stringify(made);
-  made.then((value) => { __output = JSON.stringify(value); }, (error) => { __failure = String(error); });
-  return null;
-};
-"""
+_IMPORT = re.compile(r"^\s*import\s+(?:\*\s*as\s+)?(\w+|\{[\w\s,$]*\})\s*from\s*['\"](\w+)['\"]\s*;?", re.MULTILINE)
+_RUNTIME = Path(__file__).with_name("function_runtime.mjs")
 
 
 class ScriptError(Exception):
@@ -159,14 +103,24 @@ class Scripts:
 
         made = quickjs.Context()
         made.set_memory_limit(MEMORY_BYTES)
-        made.eval(_PRELUDE)
-        if script.runtime == "cloudfront-js-1.0":
-            made.eval("delete __modules.cloudfront")
+        made.eval(_runtime())
+        made.eval("__older()" if script.runtime == "cloudfront-js-1.0" else "__newer()")
         made.set_time_limit(CPU_S)
-        made.eval(_IMPORT.sub(lambda found: f"const {found[1]} = require('{found[2]}');", script.code))
+        made.eval(_IMPORT.sub(_required, script.code))
         if not made.eval("typeof handler === 'function'"):
             raise quickjs.JSException("The function has no handler.")
         self._contexts[key] = made
         if len(self._contexts) > CONTEXTS_MAX:
             self._contexts.popitem(last=False)
         return made
+
+
+@cache
+def _runtime() -> str:
+    return _RUNTIME.read_text()
+
+
+def _required(found: re.Match[str]) -> str:
+    """An import as a call of `require`."""
+    names = re.sub(r"\s+as\s+", ": ", found[1])
+    return f"const {names} = require('{found[2]}');"
