@@ -88,7 +88,7 @@ def distribution(api, site, until, group):
     }  # fmt: skip
     made = api.create_distribution(
         DistributionConfig={
-            "CallerReference": "1", "Comment": "", "Enabled": True, "Origins": {"Quantity": 1, "Items": [origin]},
+            "CallerReference": "1", "Comment": "", "Enabled": True, "IsIPV6Enabled": False, "Origins": {"Quantity": 1, "Items": [origin]},
             "DefaultCacheBehavior": {
                 **behaviour, **legacy, "TrustedKeyGroups": {"Enabled": True, "Quantity": 1, "Items": [group]},
             },
