@@ -72,9 +72,10 @@ from kunren.services.route53.metrics import Metrics
 from kunren.services.route53.query_logs import QueryLogs
 from kunren.services.route53.sources import HealthCheckSourceController
 from kunren.services.route53.store import Route53Store
+from kunren.services.s3.service import S3Service
 from kunren.settings import Settings
 from kunren.trace.tracer import Tracer
-from kunren.world.addresses import endpoints
+from kunren.world.addresses import endpoints, website_endpoint
 from kunren.world.cgroups import Cgroups
 from kunren.world.launcher import Launched
 from kunren.world.machine import offers_ipv6
@@ -184,6 +185,7 @@ class App:
             call=self._call,
             observe=self.envoy.access_log.subscribe,
         )
+        self.s3 = S3Service(settings, store, clock, entropy, spec, self._call, dns=self.dns, serve=self._endpoint_asked)
         self.cloudfront = CloudFrontService(
             settings, store, clock, entropy, self.ca, self.world, self.envoy, self.dns, resolve=self.dns.resolve,
             call=self._call,
@@ -210,6 +212,7 @@ class App:
             "fis": self.fis.api,
             "resiliencehub": self.resilience_hub.api,
             "arc-zonal-shift": self.zonal_shifts.api,
+            "s3": self.s3.api,
         }
         self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
         self.fallback.before["logs"] = all_of(
@@ -227,7 +230,9 @@ class App:
         self.gateway.fault_hook = self.fis.api_errors.hook
         self.gateway.fronts += [self.functions.urls, self.functions.downloads, PublicKeys(self.login), statuses, acme]
         self.functions.urls.distribution_asking = self.cloudfront.distribution_asking
-        self.gateway.guards["s3"] = self.cloudfront.buckets.guard
+        self.gateway.acting[self.cloudfront.access_key] = self.cloudfront.acting
+        self.gateway.fronts.append(self.s3.website)
+        self.gateway.take_in(self.s3.receiving)
         self.inside = Inside(self.gateway, self.fallback)
         self.endpoints = EndpointController(self.store, clock, self.world, self.gateway, self.dns)
         self.flow_logs = FlowLogDelivery(self.store, clock, self.entropy, self.world, self.vpcs.network, self._call)
@@ -245,6 +250,7 @@ class App:
     async def start(self) -> None:
         """Return when everything answers. Raises what a part raises; `stop` is safe after that."""
         self._stopping.callback(self.store.close)
+        self._stopping.callback(self.s3.close)
         self._stopping.callback(self.cgroups.end)
         await self.world.start()
         self._stopping.push_async_callback(self.world.stop)
@@ -281,6 +287,7 @@ class App:
             ("fis", self.fis.run()),
             ("resiliencehub", self.resilience_hub.run()),
             ("arc-zonal-shift", self.zonal_shifts.run()),
+            ("s3", self.s3.run()),
         ):
             self._run(name, running)
         self._stopping.push_async_callback(self._end_tasks)
@@ -380,7 +387,7 @@ class App:
         index = next(i for i, each in enumerate(self.spec.regions) if each.name == region)
         namespace = await self.world.ensure_region(region)
         for address in endpoints(index):
-            for port, tls in ((443, True), (80, False)):
+            for port, tls in ((80, False),) if address == website_endpoint(index) else ((443, True), (80, False)):
                 listener = await self.world.open_socket(namespace, bind=(address, port), listen=1024)
                 self.gateway.accept(listener, tls)
 
@@ -415,6 +422,7 @@ class App:
             "fis": self.fis.status(),
             "resiliencehub": self.resilience_hub.status(),
             "arc-zonal-shift": self.zonal_shifts.status(),
+            "s3": self.s3.status(),
             "moto": self.fallback.status(),
         }
 

@@ -19,6 +19,8 @@ class AwsError(Exception):
         super().__init__(message)
         self.message = message
         self.members = members
+        self.headers: list[tuple[str, str]] = []
+        """Headers that the answer has beside the protocol's own."""
 
     @property
     def sender_fault(self) -> bool:

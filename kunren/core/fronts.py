@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import NamedTuple, Protocol
+
+from kunren.core.policies import Acting
 
 
 class Signed(NamedTuple):
@@ -37,10 +39,8 @@ class FrontAnswer(NamedTuple):
     body: bytes | AsyncIterator[bytes] = b""
 
 
-Forward = Callable[[str | None], Awaitable[FrontAnswer]]
-"""`forward(account)` has the request answered: as it came (None), or as one that this account signed."""
-Guard = Callable[[str, Mapping[str, str], FrontRequest, Forward], Awaitable[FrontAnswer]]
-"""`guard(operation, labels of the path, request, forward)` answers in front of a service that is not ours."""
+ActingFor = Callable[[FrontRequest], Acting]
+"""For whom a service of AWS asks, by a request that says that it is signed with the service's key. Raises AwsError."""
 
 
 class Front(Protocol):

@@ -26,6 +26,14 @@ class Asker(NamedTuple):
     canonical: str = ""
 
 
+class Acting(NamedTuple):
+    """A service of AWS that acts for a resource: in whose account, as whom, and condition keys that say for what."""
+
+    account: str
+    asker: Asker
+    known: Mapping[str, str]
+
+
 def allowed(statements: Iterable[Mapping[str, Any]], asker: Asker, action: str, known: Mapping[str, str]) -> bool:
     """Whether a statement allows it and none denies it, where all speak of one resource. `known` are condition keys'
     values, by lower-case name."""

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from kunren.core.clock import Clock
+from kunren.core.context import account_of
 from kunren.core.entropy import Entropy
 from kunren.core.errors import NotImplementedByKunren, WireError
 from kunren.fallback.frames import NOT_IMPLEMENTED, OK, Answer, Call
@@ -19,7 +20,7 @@ from kunren.fallback.process import ChildProcess, Lost, Running, Spawn, Unavaila
 from kunren.fallback.services import SERVICES
 from kunren.gateway.http import HttpRequest, HttpResponse
 from kunren.settings import Settings
-from kunren.wire.sigv4 import account_of, parse_credential
+from kunren.wire.sigv4 import parse_credential
 from kunren.world.interface import TRANSIT, ProcessSpec
 
 POLL_S = 0.1

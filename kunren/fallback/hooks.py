@@ -11,7 +11,6 @@ from typing import Any
 from kunren.fallback.chance import Chance
 
 HTTP_TIMEOUT_S = 3.0
-_EVERYBODY = ("*", {"AWS": "*"}, {"AWS": ["*"]})
 
 
 def install_common(chance: Chance) -> None:
@@ -33,28 +32,8 @@ def install_service(package: str, chance: Chance) -> None:
         _receive_without_waiting(chance)
         _redrive_policies_without_spaces()
         _queue_policies_stay()
-    elif package == "s3":
-        _bucket_policies_for_everybody()
     elif package == "kms":
         _default_keys_are_changes(chance)
-
-
-def _bucket_policies_for_everybody() -> None:
-    """moto takes every statement of a bucket's policy as one about everybody, always. What is about somebody, or holds
-    under conditions, is judged before (`services/cloudfront/origin_access/buckets.py`)."""
-    from moto.iam.access_control import IAMPolicy, PermissionResult
-    from moto.s3.models import FakeBucket
-
-    def get_permission(self: Any, action: str, resource: str) -> Any:
-        document = json.loads(self.policy) if self.policy is not None else {}
-        statements = document.get("Statement") or []
-        listed = statements if isinstance(statements, list) else [statements]
-        told = [each for each in listed if each.get("Principal") in _EVERYBODY and not each.get("Condition")]
-        if not told:
-            return PermissionResult.NEUTRAL
-        return IAMPolicy(json.dumps({**document, "Statement": told})).is_action_permitted(action, resource)
-
-    FakeBucket.get_permission = get_permission
 
 
 def _backends_apart(accounts: Any, chance: Chance) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from kunren.wire.names import xform_name
 
 # These handlers of moto are named for parts of paths, not for operations: its backends' methods are named for them.
-_BY_BACKEND = frozenset({"s3", "s3control"})
+_BY_BACKEND = frozenset({"s3control"})
 _XRAY = frozenset(
     {
         "BatchGetTraces", "GetServiceGraph", "GetTraceGraph", "GetTraceSummaries", "PutTelemetryRecords",
@@ -23,7 +23,7 @@ _XRAY = frozenset(
 
 
 def moto_handlers(service: str, package: str) -> frozenset[str]:
-    """The names of the functions in moto's handlers (for S3, of its backend too), read without importing them."""
+    """The names of the functions in moto's handlers (for S3 Control of its backend too), read, not imported."""
     if service == "xray":
         return _XRAY
     spec = importlib.util.find_spec("moto")

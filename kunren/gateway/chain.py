@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kunren.core.context import RequestContext
+from kunren.core.fronts import FrontAnswer
+from kunren.core.policies import Acting
 from kunren.gateway.http import HttpRequest, HttpResponse
 from kunren.wire.sigv4 import Credential
 
@@ -25,12 +27,15 @@ OURS = "kunren"
 FALLBACK = "moto"
 NOBODY = "nobody"
 Method = Callable[[RequestContext, dict[str, Any]], Any]
+Raw = Callable[[RequestContext, HttpRequest, Mapping[str, str]], Awaitable[FrontAnswer]]
+"""Answers what is no operation of the model (a form's POST, a preflight), by the request as it came."""
 
 
 class Call:
     """One request on its way through the links. Each attribute is written by the link that knows it."""
 
     __slots__ = (
+        "acting",
         "codec",
         "context",
         "credential",
@@ -39,6 +44,7 @@ class Call:
         "owner",
         "params",
         "protocol",
+        "raw",
         "request",
         "request_id",
         "response",
@@ -51,11 +57,13 @@ class Call:
         self.request = request
         self.request_id = ""
         self.credential: Credential | None = None
+        self.acting: Acting | None = None
         self.route: Route | None = None
         self.protocol = ""
         self.service: Service | None = None
         self.owner = NOBODY
         self.method: Method | None = None
+        self.raw: Raw | None = None
         self.codec: Codec | None = None
         self.params: dict[str, Any] = {}
         self.context: RequestContext | None = None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import httptools
 
+from kunren.core.uploads import Upload
 from kunren.gateway.chain import Promise
 from kunren.gateway.http import HttpRequest, HttpResponse, response_head
 
@@ -67,6 +68,7 @@ class Connection(asyncio.Protocol):
         self._writable.set()
         self._ended = False
         self._reading_paused = False
+        self._upload_full = False
         self._in_message = False
         self.tick = server.tick
         self._begin()
@@ -78,6 +80,7 @@ class Connection(asyncio.Protocol):
         self._body_bytes = 0
         self._head_bytes = 0
         self._head_done = False
+        self._upload: Upload | None = None
 
     # --- asyncio.Protocol -----------------------------------------------------------------------------------------
 
@@ -90,6 +93,11 @@ class Connection(asyncio.Protocol):
         self._server.connections.discard(self)
         self._server.buffered -= self._body_bytes
         self._body_bytes = 0
+        if self._upload is not None:
+            self._upload.abandon()
+        for request, _ in self._waiting:
+            if request.upload is not None:
+                request.upload.abandon()
         self._waiting.clear()
         self._writable.set()
 
@@ -148,13 +156,21 @@ class Connection(asyncio.Protocol):
             self._refuse(431, "RequestHeaderSectionTooLarge", "The request's headers are too large")
             return
         length = self._headers.get("content-length", "")
-        if length.isdigit() and int(length) > self._limits.body_bytes:
+        if self._server.uploads is not None and (length not in ("", "0") or "transfer-encoding" in self._headers):
+            method, target = self._parser.get_method().decode("latin-1"), self._url.decode("utf-8", "surrogateescape")
+            self._upload = self._server.uploads.begin(method, target, self._headers)
+        if self._upload is None and length.isdigit() and int(length) > self._limits.body_bytes:
             self._too_large()
         elif "expect" in self._headers and self._headers["expect"].lower() == "100-continue" and not self._ended:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, piece: bytes) -> None:
         if self._ended:
+            return
+        if self._upload is not None:
+            if self._upload.feed(piece, self._go_on_reading) and not self._reading_paused:
+                self._reading_paused = self._upload_full = True
+                self._transport.pause_reading()
             return
         self._body.append(piece)
         self._body_bytes += len(piece)
@@ -164,15 +180,24 @@ class Connection(asyncio.Protocol):
         elif self._server.buffered > self._limits.buffered_bytes:
             self._refuse(503, "SlowDown", "Too many request bodies are being received")
 
+    def _go_on_reading(self) -> None:
+        """The upload has room again."""
+        self._upload_full = False
+        self.tick = self._server.tick
+        self._resume()
+
     def on_message_complete(self) -> None:
         self._in_message = False
         if self._ended:
             return
+        if self._upload is not None:
+            self._upload.end()
         keep_alive = bool(self._parser.should_keep_alive())
         self._waiting.append((self._request(), keep_alive))
         self._server.buffered -= self._body_bytes
         self._body_bytes = 0
         self._body = []
+        self._upload = None
         if len(self._waiting) >= self._limits.pipelined and not self._reading_paused:
             self._reading_paused = True
             self._transport.pause_reading()
@@ -192,6 +217,7 @@ class Connection(asyncio.Protocol):
             self._secure,
             self._source[0],
             self._source[1],
+            self._upload,
         )
 
     # --- answers --------------------------------------------------------------------------------------------------
@@ -208,7 +234,11 @@ class Connection(asyncio.Protocol):
                 outcome.then(partial(self._keep_promise, request.method, keep_alive))
             else:
                 self._task = asyncio.get_running_loop().create_task(self._answer_later(outcome, request, keep_alive))
-        if self._reading_paused and len(self._waiting) < self._limits.pipelined and not self._ended:
+        self._resume()
+
+    def _resume(self) -> None:
+        room = len(self._waiting) < self._limits.pipelined and not self._upload_full
+        if self._reading_paused and room and not self._ended:
             self._reading_paused = False
             self._transport.resume_reading()
 

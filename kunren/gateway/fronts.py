@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-import msgspec
-
+from kunren.core.context import account_of
 from kunren.core.errors import AwsError
 from kunren.core.fronts import Front, FrontRequest, Signed
 from kunren.gateway.http import HttpRequest, HttpResponse
-from kunren.wire.sigv4 import account_of, parse_credential
+from kunren.wire.sigv4 import parse_credential
 
 log = logging.getLogger(__name__)
-_OTHERS = frozenset({"authorization", "x-amz-security-token", "x-amz-source-arn", "x-amz-source-account"})
 Handle = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
 
 
@@ -41,7 +39,7 @@ async def _ask(front: Front, request: HttpRequest, host: str) -> HttpResponse:
 
 
 def front_request(request: HttpRequest, host: str) -> FrontRequest:
-    """A request as fronts and guards see it; one whose signature can't be read counts as unsigned."""
+    """A request as fronts see it; one whose signature can't be read counts as unsigned."""
     try:
         credential = parse_credential(request.headers, request.query)
     except AwsError:
@@ -61,11 +59,3 @@ def front_request(request: HttpRequest, host: str) -> FrontRequest:
         signed,
         request.secure,
     )
-
-
-def signed_by(request: HttpRequest, account: str, service: str) -> HttpRequest:
-    """The request as that account would send it."""
-    kept = {name: value for name, value in request.headers.items() if name not in _OTHERS}
-    scope = f"{account}/20260101/us-east-1/{service}/aws4_request"
-    text = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
-    return msgspec.structs.replace(request, headers={**kept, "authorization": text})

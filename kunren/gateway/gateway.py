@@ -13,19 +13,22 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypedDict
 
+import msgspec
+
 from kunren.control.store import NotDurable, Store
+from kunren.core import aws_chunked
 from kunren.core.clock import Clock
 from kunren.core.context import DEFAULT_ACCOUNT, DEFAULT_REGION, RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError, NotImplementedByKunren, WireError
-from kunren.core.fronts import Front, FrontAnswer, Guard
+from kunren.core.fronts import ActingFor, Front, FrontAnswer
+from kunren.core.uploads import Upload, Uploads
 from kunren.gateway.chain import FALLBACK, NOBODY, OURS, Call, Chain, Told
-from kunren.gateway.fronts import front_request, signed_by, with_fronts
+from kunren.gateway.fronts import front_request, with_fronts
 from kunren.gateway.http import HttpRequest, HttpResponse
 from kunren.gateway.links.dispatch import DispatchTable
 from kunren.gateway.server import HttpServer
 from kunren.settings import Settings
-from kunren.wire import aws_chunked
 from kunren.wire.catalog import Catalog, UnknownService
 from kunren.wire.codecs import Codecs, error_response
 from kunren.wire.message import WireResponse
@@ -79,7 +82,7 @@ class Gateway:
         self.codecs = Codecs(self.catalog)
         self.table = DispatchTable(self.catalog, services)
         self.fronts: list[Front] = []
-        self.guards: dict[str, Guard] = {}  # by service of the fallback's
+        self.acting: dict[str, ActingFor] = {}  # by the access key that a service of AWS signs with
         self.fault_hook: FaultHook | None = None
         self._settings = settings
         self._store = store
@@ -98,6 +101,7 @@ class Gateway:
                 self._authenticate,
                 self._unwrap,
                 self._route,
+                self._collect,
                 self._parse,
                 self._fault,
                 self._dispatch,
@@ -109,7 +113,14 @@ class Gateway:
         contexts = certificates.context_for if certificates is not None else None
         self._contexts = contexts
         self.server = HttpServer(clock, with_fronts(self.chain.handle, self.fronts), self.refuse, contexts)
+        self._uploads: Uploads | None = None
         self._endpoint_servers: dict[str, HttpServer] = {}  # those that answer for one service only
+
+    def take_in(self, uploads: Uploads) -> None:
+        """Have bodies taken in while they arrive, on every socket served so far or later."""
+        self._uploads = uploads
+        for each in (self.server, *self._endpoint_servers.values()):
+            each.uploads = uploads
 
     # --- listening ------------------------------------------------------------------------------------------------
 
@@ -138,6 +149,7 @@ class Gateway:
         server = self._endpoint_servers.get(endpoint)
         if server is None:
             server = HttpServer(self._clock, self._only(endpoint), self.refuse, self._contexts)
+            server.uploads = self._uploads
             self._endpoint_servers[endpoint] = server
         server.accept(listener, tls)
 
@@ -233,11 +245,16 @@ class Gateway:
         call.request_id = f"{self._request_prefix}{self._request_count:012x}"
 
     def _authenticate(self, call: Call) -> None:
-        call.credential = self._router.credential(call.request)
+        credential = call.credential = self._router.credential(call.request)
+        if credential is not None and credential.access_key in self.acting:
+            told = front_request(call.request, call.request.headers.get("host", ""))
+            call.acting = self.acting[credential.access_key](told)
 
     def _unwrap(self, call: Call) -> None:
         """Undo aws-chunked uploads, so that everything behind sees the body itself."""
         headers = call.request.headers
+        if call.request.upload is not None:
+            return
         if "content-encoding" in headers or "x-amz-content-sha256" in headers:
             signed = call.credential.service if call.credential is not None else "s3"
             call.request = unwrapped(call.request, keep_gzip=signed.startswith("s3"))
@@ -248,7 +265,8 @@ class Gateway:
         service, operation = route.service, route.operation
         if service in self.table:
             call.method = self.table.method(service, operation)
-            call.owner = OURS if call.method is not None else NOBODY
+            call.raw = self.table.raw(service, operation) if call.method is None else None
+            call.owner = OURS if call.method is not None or call.raw is not None else NOBODY
         elif service in self._fallback_services:
             call.owner = FALLBACK
         key = (service, operation, call.owner)
@@ -257,14 +275,31 @@ class Gateway:
             call.service = self._model(service)
             raise NotImplementedByKunren(service, operation or "(data plane)")
 
+    def _collect(self, call: Call) -> Awaitable[None] | None:
+        """A body that was taken in on arrival, for an operation that does not expect it so."""
+        route, upload = call.route, call.request.upload
+        if upload is None or route is None or route.operation in self._streamed(route.service):
+            return None
+        return self._read_upload(call, upload)
+
+    async def _read_upload(self, call: Call, upload: Upload) -> None:
+        call.request = msgspec.structs.replace(call.request, body=await upload.read(), upload=None)
+
+    def _streamed(self, service: str) -> frozenset[str]:
+        """Operations of a service that take their body as an `Upload`."""
+        found: frozenset[str] = getattr(self.table.service(service), "streamed", frozenset())
+        return found
+
     def _parse(self, call: Call) -> None:
-        if call.owner is not OURS:
+        if call.owner is not OURS or call.raw is not None:
             return
         route = call.route
         assert route is not None
         codec = call.codec = self.codecs.codec(route.service, route.operation, route.protocol)
         call.service = codec.service
         call.params = self.codecs.parse(codec, call.request, route.labels)
+        if call.request.upload is not None:
+            call.params["Body"] = call.request.upload
 
     def _fault(self, call: Call) -> Awaitable[None] | None:
         return self.fault_hook(call) if self.fault_hook is not None else None
@@ -274,9 +309,8 @@ class Gateway:
         assert route is not None
         if call.owner is FALLBACK:
             return self._ask_fallback(call)
-        assert call.method is not None
         call.context = RequestContext(
-            route.account,
+            route.account if call.acting is None else call.acting.account,
             route.region,
             route.service,
             route.operation,
@@ -285,8 +319,12 @@ class Gateway:
             request.headers.get("host", ""),
             request.secure,
             request.source_ip,
+            call.acting,
         )
         call.generation = self._store.generation
+        if call.raw is not None:
+            return self._answer_raw(call, call.raw(call.context, call.request, route.labels))
+        assert call.method is not None
         result = call.method(call.context, call.params)
         if result is None or result.__class__ is dict:
             call.result = result
@@ -299,27 +337,27 @@ class Gateway:
     async def _await_result(self, call: Call, result: Awaitable[Any]) -> None:
         call.result = await result
 
+    async def _answer_raw(self, call: Call, answer: Awaitable[FrontAnswer]) -> None:
+        given = await answer
+        call.response = HttpResponse(given.status, given.headers, given.body)
+
     async def _ask_fallback(self, call: Call) -> None:
         assert call.route is not None and self._fallback is not None
-        route, request, fallback = call.route, call.request, self._fallback
-        guard = self.guards.get(route.service)
-        if guard is None:
-            call.response = await fallback.handle(route.service, route.operation, request)
-            return
-
-        async def forward(account: str | None) -> FrontAnswer:
-            asked = request if account is None else signed_by(request, account, route.service)
-            answer = await fallback.handle(route.service, route.operation, asked)
-            return FrontAnswer(answer.status, answer.headers, answer.body)
-
-        told = front_request(request, request.headers.get("host", ""))
-        answer = await guard(route.operation, route.labels, told, forward)
-        call.response = HttpResponse(answer.status, answer.headers, answer.body)
+        call.response = await self._fallback.handle(call.route.service, call.route.operation, call.request)
 
     def _serialize(self, call: Call) -> None:
         if call.response is None:
             assert call.codec is not None
-            call.response = HttpResponse(*call.codec.serialize(call.result or {}, call.request_id))
+            result = {} if call.result is None else call.result
+            call.response = HttpResponse(*call.codec.serialize(result, call.request_id))
+        self._finish(call, call.response)
+
+    def _finish(self, call: Call, response: HttpResponse) -> None:
+        """What a service adds to all of its answers, also to errors."""
+        if call.route is not None and call.owner is OURS:
+            finish = getattr(self.table.service(call.route.service), "finish", None)
+            if finish is not None:
+                response.headers.extend(finish(call.request, call.route.labels))
 
     def _until_durable(self, call: Call, told: Told) -> bool:
         """What a call wrote is on disk before it is answered."""
@@ -352,8 +390,10 @@ class Gateway:
         if call.service is None and call.route is not None:
             call.service = self._model(call.route.service)
         protocol = call.protocol or guess(call.request)
-        response = error_response(call.service, protocol, error, call.request_id, call.request)
-        return _as_http(response)
+        response = _as_http(error_response(call.service, protocol, error, call.request_id, call.request))
+        response.headers.extend(error.headers)
+        self._finish(call, response)
+        return response
 
     def _model(self, service: str) -> Any:
         try:

@@ -7,10 +7,13 @@ from http import HTTPStatus
 
 import msgspec
 
+from kunren.core.uploads import Upload
+
 
 class HttpRequest(msgspec.Struct, frozen=True):
     """A whole request. Header names are lower case, repeated headers joined by ", "; `path` and `query` are as
-    received (percent-encoded, without the question mark). `source_ip` and `source_port` are the peer's."""
+    received (percent-encoded, without the question mark). `source_ip` and `source_port` are the peer's. Where a
+    service took the body in while it arrived, `upload` is what it made of it, and `body` is empty."""
 
     method: str
     path: str
@@ -20,6 +23,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     secure: bool = False
     source_ip: str = ""
     source_port: int = 0
+    upload: Upload | None = None
 
     @property
     def target(self) -> str:

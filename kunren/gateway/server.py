@@ -15,6 +15,7 @@ import ssl
 from collections.abc import Callable
 
 from kunren.core.clock import Clock, http_date
+from kunren.core.uploads import Uploads
 from kunren.gateway.connection import Connection, Handler, Limits
 from kunren.gateway.http import HttpRequest, HttpResponse
 
@@ -42,6 +43,7 @@ class HttpServer:
         self.handler = handler
         self.refuse = refuse
         self.limits = limits or Limits()
+        self.uploads: Uploads | None = None
         self.connections: set[Connection] = set()
         self.buffered = 0
         self.tick = 0

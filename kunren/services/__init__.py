@@ -9,4 +9,5 @@ SERVICES: dict[str, str] = {
     "globalaccelerator": "kunren.services.globalaccelerator.api:GlobalAcceleratorApi",
     "lambda": "kunren.services.lambda_.api:LambdaApi",
     "route53": "kunren.services.route53.api:Route53Api",
+    "s3": "kunren.services.s3.api:S3Api",
 }

@@ -107,6 +107,7 @@ class Operation(msgspec.Struct, rename="camel"):
     output: Member | None = None
     errors: list[Member] = []
     endpoint: Endpoint | None = None
+    deprecated: bool = False
 
 
 class Metadata(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):

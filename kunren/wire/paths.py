@@ -2,7 +2,8 @@
 
 Templates are the models' `requestUri`s: `/2015-03-31/functions/{FunctionName}/invocations`, greedy labels `{Key+}`,
 literals in the query (`?versioning`, `?list-type=2`) and, for S3, members that must be in the query or a header. The
-most specific template wins: a literal segment before a label, a label before a greedy one, more of the query first.
+most specific template wins: a literal segment before a label, a label before a greedy one, more of the query first. An
+operation that the model calls deprecated comes last: S3's newer ones have their templates.
 """
 
 from __future__ import annotations
@@ -158,7 +159,9 @@ def _template(service: Service, operation: Operation) -> _Template:
     labels = tuple(label.removesuffix("+") for label in _LABEL.findall(path))
     literals = tuple(_literal(part) for part in query.split("&") if part)
     queries, headers = _wanted(service, operation)
-    rank = (len(literals), len(queries) + len(headers), -path.count("+}"), len(_LABEL.sub("", path)))
+    told = len(queries) + len(headers)
+    told = len(queries) + len(headers)
+    rank = (len(literals), told, not operation.deprecated, -path.count("+}"), len(_LABEL.sub("", path)))
     return _Template(operation.name, labels, literals, queries, headers, rank)
 
 

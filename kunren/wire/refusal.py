@@ -1,7 +1,8 @@
 """Violated constraints as the error that the service's family sends: code, status and text.
 
 What holds for which family and service is data in `model_patches.json` (`families`, and a service's `validation`): a
-`code` for the common form ("1 validation error detected: ..."), or per kind of check a code and a text of its own.
+`code` for the common form ("1 validation error detected: ..."), or per member or kind of check a code and a text of its
+own.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ def refusal(
     """The error for violated constraints. `rules` are `model_patches.json`'s, of all services."""
     style = service.patches.get("validation") or rules.get("families", {}).get(protocol) or {}
     first = violations[0]
-    told = style.get(first.kind) or style.get("any")
+    own = style.get("members", {}).get(first.path[-1] if first.path else "")
+    told = own or style.get(first.kind) or style.get("any")
     if told is not None:
         names = {"name": _wire_name(service, operation, first, style.get("names", "wire")), "value": _plain(first)}
         text = str(told["text"]).format(**names, expecting=_expecting(first), operation=operation.name)

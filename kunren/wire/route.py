@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from kunren.core.context import DEFAULT_REGION
+from kunren.core.context import DEFAULT_REGION, account_of
 from kunren.core.errors import WireError
 from kunren.wire import hosts
 from kunren.wire.catalog import Catalog, Metadata
@@ -19,7 +19,7 @@ from kunren.wire.message import Message
 from kunren.wire.paths import PathTable
 from kunren.wire.protocols.form import form_pairs, parse_pairs
 from kunren.wire.protocols.rest import query_values
-from kunren.wire.sigv4 import Credential, account_of, parse_credential
+from kunren.wire.sigv4 import Credential, parse_credential
 
 _FORM = "application/x-www-form-urlencoded"
 _NO_LABELS: Mapping[str, str] = {}
@@ -315,6 +315,9 @@ class Router:
             path = f"/{bucket}" + (path if path != "/" else "")
         method = "GET" if request.method == "HEAD" and path == "/" else request.method
         query = query_values(request.query)
+        if method == "OPTIONS":
+            name, _, key = path[1:].partition("/")
+            return Route("s3", "Preflight", "rest-xml", *who, {"Bucket": name, "Key": key})
         found = self.table("s3").match(method, path, query, request.headers)
         if found is None and request.method == "POST" and path.count("/") == 1:
             return Route("s3", "PostObject", "rest-xml", *who, {"Bucket": path[1:]})

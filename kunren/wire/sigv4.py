@@ -6,19 +6,16 @@ with AWS's own codes. Whether the signature is right is another link's question.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from kunren.core.context import DEFAULT_ACCOUNT
 from kunren.core.errors import WireError
 
 _ALGORITHMS = ("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256")
 _FIELD = re.compile(r"\s*([A-Za-z]+)=([^,\s]*)\s*(?:,|\Z)")
 _SCOPE_PART = re.compile(r"[A-Za-z0-9_.*-]{1,64}")
-_KEY_LIKE = re.compile(r"(?:AKIA|ASIA|LKIA|LSIA)[A-Z0-9]{4,124}")
 
 
 class Credential(NamedTuple):
@@ -118,16 +115,3 @@ def _scope(text: str, presigned: bool) -> Credential:
 
 def _is_date(text: str) -> bool:
     return len(text) == 8 and text.isdigit()
-
-
-def account_of(access_key: str) -> str:
-    """The account that an access key belongs to.
-
-    Twelve digits are the account itself; `test`, no key at all and keys that look like AWS's own belong to the default
-    account; any other key has an account of its own, always the same one.
-    """
-    if len(access_key) == 12 and access_key.isascii() and access_key.isdigit():
-        return access_key
-    if access_key in ("", "test") or _KEY_LIKE.fullmatch(access_key):
-        return DEFAULT_ACCOUNT
-    return f"{int.from_bytes(hashlib.sha256(access_key.encode()).digest()[:8], 'big') % 10**12:012d}"

@@ -13,8 +13,8 @@
 | 198.19.0.0/16 | regions, a /21 each |
 
 In a region's block, .1 is its router, .2 its service endpoints, .3 functions without a VPC, .4 and .5 the endpoints of
-S3 and DynamoDB (of their own, so that a gateway endpoint leads there alone); from .16 on they are the customers' public
-addresses.
+S3 and DynamoDB (of their own, so that a gateway endpoint leads there alone), .6 the websites of buckets; from .16 on
+they are the customers' public addresses.
 """
 
 from __future__ import annotations
@@ -111,9 +111,14 @@ def dynamodb_endpoint(index: int) -> str:
     return str(region_network(index)[5])
 
 
+def website_endpoint(index: int) -> str:
+    """Where the websites of buckets answer, over HTTP alone."""
+    return str(region_network(index)[6])
+
+
 def endpoints(index: int) -> tuple[str, ...]:
     """Every address at which service endpoints of the region answer."""
-    return service_endpoint(index), s3_endpoint(index), dynamodb_endpoint(index)
+    return service_endpoint(index), s3_endpoint(index), dynamodb_endpoint(index), website_endpoint(index)
 
 
 def customer_addresses(index: int) -> tuple[IPv4Address, IPv4Address]:

@@ -14,7 +14,8 @@ pytestmark = pytest.mark.skipif(
 def test_handshakes_and_downloads_from_far_are_faster_through_an_edge_than_direct(own_kunren):
     own_kunren.up("--distance", "--speed", "20")
     s3, cloudfront = own_kunren.client("s3"), own_kunren.client("cloudfront")
-    s3.create_bucket(Bucket="far-away")
+    s3.create_bucket(Bucket="far-away", ObjectOwnership="ObjectWriter")
+    s3.delete_public_access_block(Bucket="far-away")
     s3.put_object(
         Bucket="far-away", Key="large", Body=bytes(3_000_000), CacheControl="max-age=86400", ACL="public-read"
     )

@@ -128,7 +128,8 @@ def test_a_gateway_endpoint_leads_to_buckets_and_both_kinds_outlive_a_kill_9(own
     own_kunren.up()
     net = PrivateNetwork(own_kunren, account, running, until)
     s3 = own_kunren.client("s3", account)
-    s3.create_bucket(Bucket="shelf")
+    s3.create_bucket(Bucket="shelf", ObjectOwnership="ObjectWriter")
+    s3.delete_public_access_block(Bucket="shelf")
     s3.put_object(Bucket="shelf", Key="book", Body=b"once upon a time", ACL="public-read")
 
     def read(inside, patience="60"):  # S3's process begins anew behind the first request to a new daemon

@@ -23,6 +23,7 @@ from kunren.world.addresses import (
     endpoints,
     s3_endpoint,
     service_endpoint,
+    website_endpoint,
 )
 from kunren.world.spec import WorldSpec
 
@@ -151,8 +152,10 @@ def _endpoint(spec: WorldSpec, region: str, name: bytes, rtype: int) -> Answer:
 
 
 def _service_address(name: bytes, index: int) -> str:
-    """S3 and DynamoDB have addresses of their own."""
+    """S3, its websites and DynamoDB have addresses of their own."""
     labels = names.labels_of(name)
+    if any(label.startswith(b"s3-website") for label in labels):
+        return website_endpoint(index)
     if any(label == b"s3" or label.startswith(b"s3-") for label in labels):
         return s3_endpoint(index)
     return dynamodb_endpoint(index) if b"dynamodb" in labels else service_endpoint(index)

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, cast
 
-from kunren.gateway.chain import Method
+from kunren.gateway.chain import Method, Raw
 from kunren.wire.catalog import Catalog
 from kunren.wire.names import xform_name
 
@@ -31,6 +31,14 @@ class DispatchTable:
         if methods is None:
             methods = self._methods[service] = self._inspect(service)
         return methods.get(operation)
+
+    def service(self, service: str) -> object | None:
+        return self._services.get(service)
+
+    def raw(self, service: str, operation: str) -> Raw | None:
+        """What answers a request that no operation of the model is: in `raw`, by the router's name for it."""
+        found: Raw | None = getattr(self._services.get(service), "raw", {}).get(operation)
+        return found
 
     def operations(self, service: str) -> list[str]:
         """The operations that the service object answers."""

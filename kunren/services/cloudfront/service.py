@@ -11,9 +11,10 @@ from kunren.core.ca import CertificateAuthority, IssuedCertificate
 from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
-from kunren.core.errors import AwsError
+from kunren.core.errors import AwsError, WireError
 from kunren.core.fronts import FrontRequest
-from kunren.core.sigv4 import Credential
+from kunren.core.policies import Acting
+from kunren.core.sigv4 import BadSignature, Credential
 from kunren.dataplane.edge.origin import Origins
 from kunren.dataplane.edge.pipeline import Pipeline
 from kunren.dataplane.edge.server import EdgeServer
@@ -23,12 +24,16 @@ from kunren.services.cloudfront.controllers import DistributionControllers
 from kunren.services.cloudfront.key_values.api import KeyValueStoreApi
 from kunren.services.cloudfront.key_values.controllers import KeyValueController
 from kunren.services.cloudfront.logs.delivery import LogDelivery
-from kunren.services.cloudfront.origin_access.buckets import Buckets
+from kunren.services.cloudfront.model import OriginAccessIdentity
 from kunren.services.cloudfront.origin_access.principal import principal
 from kunren.services.cloudfront.vpc_origins.controllers import VpcOriginController
 from kunren.services.cloudfront.whereabouts import whereabouts
 from kunren.settings import Settings
 from kunren.world.addresses import edge_address
+
+MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. Check your key and signing method."
+)
 
 
 class CloudFrontService:
@@ -48,10 +53,10 @@ class CloudFrontService:
         resolve: Callable[[str, str], Awaitable[list[str]]],
         call: CallService,
     ) -> None:
+        self._store = store
         self._ca = ca
         self._call = call
         self._credential = Credential("ASIA" + entropy.upper(16), entropy.hex(40), entropy.hex(64))
-        self.buckets = Buckets(store, entropy, call, self._credential)
         self.api = CloudFrontApi(store, clock, entropy, call)
         self.key_values_api = KeyValueStoreApi(store, clock, entropy)
         self._key_values = KeyValueController(store, clock)
@@ -81,6 +86,24 @@ class CloudFrontService:
         Raises BadSignature."""
         found = principal(self._credential, request)
         return (found.arn, found.account) if found is not None else None
+
+    @property
+    def access_key(self) -> str:
+        """What the edge signs with."""
+        return self._credential.access_key
+
+    def acting(self, request: FrontRequest) -> Acting:
+        """For which distribution or origin access identity the edge asks. Raises SignatureDoesNotMatch."""
+        try:
+            found = principal(self._credential, request)
+        except BadSignature:
+            found = None
+        if found is None:
+            raise WireError("SignatureDoesNotMatch", MISMATCH, 403)
+        identity = None
+        if found.identity is not None:
+            identity = self._store.snapshot().get(OriginAccessIdentity, found.account, "", found.identity)
+        return Acting(found.account, found.asker(identity.canonical_user if identity is not None else ""), found.known)
 
     async def start(self) -> None:
         await self.edge.start()

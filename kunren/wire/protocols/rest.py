@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -242,6 +242,8 @@ def _quoted(text: str, kind: str) -> str:
     return text
 
 
-def payload_bytes(value: Any) -> bytes:
-    """A blob or string payload as bytes."""
+def payload_bytes(value: Any) -> bytes | AsyncIterator[bytes]:
+    """A blob or string payload as bytes, or as the pieces that it comes in."""
+    if isinstance(value, AsyncIterable):
+        return aiter(value)
     return value.encode() if isinstance(value, str) else bytes(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kunren.core.answer import Answer
 from kunren.core.errors import NotImplementedByKunren
 from kunren.wire.catalog import Member, Operation, Service, Shape
 from kunren.wire.message import Message, Params, Parser, Serializer, WireFault, WireResponse, malformed_xml
@@ -82,6 +83,7 @@ def compile_serializer(service: Service, operation: Operation) -> Serializer:
     writers = XmlWriters(service)
     namespace = namespace_attribute(service.metadata.xml_namespace or _assumed_namespace(service))
     id_header = "x-amz-request-id" if service.name == "s3" else "x-amzn-RequestId"
+    xml_type = _content_type(service)
     if plan.payload is not None:
         return _payload_serializer(service, operation, plan, writers, namespace, id_header)
     write = writers.members(shape, plan.body_members) if shape is not None and plan.body_members else None
@@ -89,18 +91,30 @@ def compile_serializer(service: Service, operation: Operation) -> Serializer:
     if operation.output is not None and operation.output.location_name:
         root = operation.output.location_name
 
+    # the one answer whose only member is the document itself (the model's trait s3UnwrappedXmlOutput)
+    unwrapped = (service.name, operation.name) == ("s3", "GetBucketLocation")
+
     def serialize(result: Mapping[str, Any], request_id: str) -> WireResponse:
         headers = [(id_header, request_id), *plan.headers(result)]
         status = _status(plan, result)
+        if unwrapped:
+            told = (
+                f"<LocationConstraint{namespace}>{escape(result.get('LocationConstraint') or '')}</LocationConstraint>"
+            )
+            return WireResponse(status, [*headers, xml_type], (_DECLARATION + told).encode())
         if write is None:
             return WireResponse(status, headers, b"")
         out = [f"{_DECLARATION}<{root}{namespace}>"]
         write(result, out)
         out.append(f"</{root}>")
-        headers.append(("Content-Type", "text/xml"))
+        headers.append(xml_type)
         return WireResponse(status, headers, "".join(out).encode())
 
     return serialize
+
+
+def _content_type(service: Service) -> tuple[str, str]:
+    return ("Content-Type", "application/xml" if service.name == "s3" else "text/xml")
 
 
 def _assumed_namespace(service: Service) -> str:
@@ -113,6 +127,8 @@ def _assumed_namespace(service: Service) -> str:
 
 
 def _status(plan: rest.ResponsePlan, result: Mapping[str, Any]) -> int:
+    if isinstance(result, Answer):
+        return result.status
     if plan.status_member is not None and result.get(plan.status_member) is not None:
         return int(result[plan.status_member])
     return plan.status
@@ -149,7 +165,7 @@ def _payload_serializer(
             return WireResponse(status, headers, rest.payload_bytes(value))
         out = [_DECLARATION]
         write(value, out)
-        headers.append(("Content-Type", "text/xml"))
+        headers.append(_content_type(service))
         return WireResponse(status, headers, "".join(out).encode())
 
     return serialize
@@ -161,7 +177,8 @@ def serialize_error(
     if service is not None and service.name == "s3":
         body = (
             f"{_DECLARATION}<Error><Code>{escape(fault.code)}</Code><Message>{escape(fault.message)}</Message>"
-            f"{error_members_xml(service, fault)}<RequestId>{request_id}</RequestId>"
+            f"{''.join(f'<{name}>{escape(str(value))}</{name}>' for name, value in fault.members.items())}"
+            f"<RequestId>{request_id}</RequestId>"
             f"<HostId>{request_id}</HostId></Error>"
         )
         headers = [("Content-Type", "application/xml"), ("x-amz-request-id", request_id), ("x-amz-id-2", request_id)]

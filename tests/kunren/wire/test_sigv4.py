@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kunren.core.context import account_of
 from kunren.core.errors import WireError
-from kunren.wire.sigv4 import Credential, account_of, parse_credential, signature_fields
+from kunren.wire.sigv4 import Credential, parse_credential, signature_fields
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, SignedHeaders=content-type;host, Signature=5d67"
 

@@ -130,6 +130,8 @@ def test_forgetting_drops_what_lies_below_a_name_only() -> None:
         ("bucket.s3.amazonaws.com", ["198.19.0.4"]),
         ("my.bucket.s3.eu-west-1.amazonaws.com", ["198.19.8.4"]),
         ("s3-eu-west-1.amazonaws.com", ["198.19.8.4"]),
+        ("bucket.s3-website-us-east-1.amazonaws.com", ["198.19.0.6"]),
+        ("bucket.s3-website.eu-west-1.amazonaws.com", ["198.19.8.6"]),
         ("dynamodb.us-east-1.amazonaws.com", ["198.19.0.5"]),
         ("ec2-198-19-0-20.compute-1.amazonaws.com", ["198.19.0.20"]),
         ("ec2-198-19-8-20.eu-west-1.compute.amazonaws.com", ["198.19.8.20"]),

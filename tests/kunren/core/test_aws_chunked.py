@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kunren.core.aws_chunked import decode_chunked, decode_gzip, is_chunked
 from kunren.core.errors import WireError
-from kunren.wire.aws_chunked import decode_chunked, decode_gzip, is_chunked
 
 # The example of "Signature calculations: transferring payload in multiple chunks" has chunks of this form.
 SIGNED = b"5;chunk-signature=ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648\r\nhello\r\n0;chunk-signature=b6c6\r\n\r\n"

@@ -1,0 +1,30 @@
+"""Request bodies that are taken in while they arrive, by the service they are for, instead of being held in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+
+class Upload(Protocol):
+    """One body on its way in. `feed` and `end` are called by the connection, in order; `abandon` instead of `end`
+    where the client goes away first. What comes of it is between the upload and its service."""
+
+    def feed(self, piece: bytes, resume: Callable[[], None]) -> bool:
+        """Take the next piece. True where no more should be read until `resume` is called."""
+        ...
+
+    def end(self) -> None: ...
+    def abandon(self) -> None: ...
+
+    async def read(self) -> bytes:
+        """The whole body after all, for an operation that wants it in memory. Raises AwsError."""
+        ...
+
+
+class Uploads(Protocol):
+    """Asked for every request with a body, when its head has arrived."""
+
+    def begin(self, method: str, target: str, headers: Mapping[str, str]) -> Upload | None:
+        """An upload for this body, or None where it is to be held in memory like any other."""
+        ...
