@@ -131,6 +131,7 @@ def test_a_private_bucket_answers_the_distribution_that_its_policy_names_and_nob
 
 def test_anybody_reads_what_is_public_by_policy_and_conditions_hold(private):
     domain = private.bucket("a", "b")
+    private.s3.delete_public_access_block(Bucket=private.name)
     assert private.get(f"https://{domain}/a")[0] == 403
     assert private.get(f"https://{domain}/")[0] == 403
     private.allow(("s3:GetObject", "*", {"Condition": {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}}))
