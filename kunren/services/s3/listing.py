@@ -41,7 +41,7 @@ def walk(
     last = after
     if most <= 0:
         return Page([], [], False, after)
-    if delimiter and after.endswith(delimiter) and after.startswith(prefix):
+    if delimiter and after.startswith(prefix) and after.find(delimiter, len(prefix)) == len(after) - len(delimiter):
         position, inclusive = after + LAST, False
     elif first is not None and after:
         position, inclusive = after, True
