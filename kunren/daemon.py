@@ -75,7 +75,8 @@ def locked(settings: Settings) -> Iterator[None]:
             yield
         finally:
             _sweep(settings)
-            settings.run_dir.rmdir()
+            with contextlib.suppress(OSError):  # what a part that failed left there is swept by the next start
+                settings.run_dir.rmdir()
 
 
 def _sweep(settings: Settings) -> None:
