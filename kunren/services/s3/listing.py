@@ -41,7 +41,8 @@ def walk(
     last = after
     if most <= 0:
         return Page([], [], False, after)
-    if delimiter and after.startswith(prefix) and after.find(delimiter, len(prefix)) == len(after) - len(delimiter):
+    end = after.find(delimiter, len(prefix)) if delimiter and after.startswith(prefix) else -1
+    if end >= 0 and end == len(after) - len(delimiter):  # the last page ended with a common prefix
         position, inclusive = after + LAST, False
     elif first is not None and after:
         position, inclusive = after, True
