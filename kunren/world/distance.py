@@ -12,13 +12,14 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Protocol
 
 from kunren.world import addresses, addresses6
 from kunren.world.agent.filesystem import NETNS_DIR
+from kunren.world.broken_links import BrokenLink
 from kunren.world.facts import Fact, Tunnel, Veth
 from kunren.world.geography import between_ms, nearest_place
 from kunren.world.interface import INTERNET, Process, ProcessSpec, WorldUnavailable
@@ -55,13 +56,32 @@ def stretched(made: Iterable[Fact]) -> list[Fact]:
     return found
 
 
-def plan(spec: WorldSpec, distance: Distance) -> dict[str, Any]:
-    """The relay's first order (`relay.py`). Pure. An anycast address is as far as the edge location next to its
-    sender."""
+def lengthened(
+    one_way_ms: Mapping[str, Mapping[str, float]], broken: Iterable[BrokenLink]
+) -> dict[str, dict[str, float]]:
+    """The same ways, longer where something is wrong with them. Pure."""
+    found = {site: dict(row) for site, row in one_way_ms.items()}
+    for each in broken:
+        for site, row in found.items():
+            for other in row:
+                ends = {site, other}
+                if ends == {each.site, each.other} or (each.kind != "link" and each.site in ends):
+                    row[other] += each.delay_ms
+    return found
+
+
+def one_way(spec: WorldSpec) -> dict[str, dict[str, float]]:
+    """How far sites are from each other, in milliseconds. An anycast address is as far as the edge location next to its
+    sender. Pure."""
     sites: list[Place | Region] = [*spec.places, *spec.regions]
-    one_way = {one.name: {other.name: between_ms(spec, one, other) / 2 for other in sites} for one in sites}
+    found = {each.name: {other.name: between_ms(spec, each, other) / 2 for other in sites} for each in sites}
     for each in sites:
-        one_way[each.name][ANYCAST] = one_way[each.name][nearest_place(spec, each).name]
+        found[each.name][ANYCAST] = found[each.name][nearest_place(spec, each).name]
+    return found
+
+
+def plan(spec: WorldSpec, distance: Distance, broken: Iterable[BrokenLink] = ()) -> dict[str, Any]:
+    """The relay's first order (`relay.py`). Pure."""
     blocks: list[tuple[IPv4Network | IPv6Network, str]] = []
     for plan in (addresses, addresses6):
         blocks.append((plan.ANYCAST, ANYCAST))
@@ -72,7 +92,7 @@ def plan(spec: WorldSpec, distance: Distance) -> dict[str, Any]:
     blocks += [(addresses.entrance_network(index), region.name) for index, region in enumerate(spec.regions)]
     return {
         "blocks": [_block(network, site) for network, site in blocks],
-        "one_way_ms": one_way,
+        "one_way_ms": lengthened(one_way(spec), broken),
         "jitter": distance.jitter,
         "loss": distance.loss,
         "rate_mbit": distance.rate_mbit,
@@ -92,6 +112,7 @@ class DistanceRelay:
         self._world = world
         self._log = logged
         self._orders = -1
+        self._broken: tuple[BrokenLink, ...] = ()
         self._joined: dict[str, dict[str, Any]] = {}
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._watching: asyncio.Task[None] | None = None
@@ -113,6 +134,12 @@ class DistanceRelay:
                         await self._start()
                         await self._order(order)
                         self._joined[fact.name] = order
+
+    async def lengthen(self, broken: Iterable[BrokenLink]) -> None:
+        """Have packets take longer where these links are broken, and nowhere else. Raises TimeoutError, OSError."""
+        before, self._broken = self._broken, tuple(each for each in broken if each.delay_ms)
+        if before != self._broken and self._orders >= 0:
+            await self._order({"join": "lengthen", "one_way_ms": lengthened(one_way(self._spec), self._broken)})
 
     async def _order(self, order: dict[str, Any]) -> None:
         done = self._waiting[order["join"]] = asyncio.get_running_loop().create_future()
@@ -137,7 +164,7 @@ class DistanceRelay:
             finally:
                 os.close(reading)
                 os.close(writing)
-            os.write(self._orders, json.dumps(plan(self._spec, self._distance)).encode() + b"\n")
+            os.write(self._orders, json.dumps(plan(self._spec, self._distance, self._broken)).encode() + b"\n")
             self._watching = asyncio.get_running_loop().create_task(self._watch(process, answers), name="distance")
 
     async def _watch(self, process: Process, answers: int) -> None:

@@ -5,7 +5,7 @@
 The first order says how far everything is: {"blocks": [[bytes of an address, network, mask, site], ...],
 "one_way_ms": {site: {site: ms}}, "jitter": share, "loss": share, "rate_mbit": number}. Then {"join": name, "site":
 site, "inner": [path of a network namespace, device], "outer": [path, device]}, answered by its name once the two TUN
-devices are joined.
+devices are joined; or {"join": name, "one_way_ms": ...}, answered once packets take that long.
 
 How it works. A packet that leaves a site (read from its inner device) waits for as long as its destination is away,
 then enters the internet by the outer device. What comes the other way is passed on at once: its sender's link has
@@ -42,13 +42,17 @@ class Plan:
 
     def __init__(self, told: dict[str, Any]) -> None:
         self._blocks = [(length, network, mask, site) for length, network, mask, site in told["blocks"]]
-        self._one_way_s: dict[str, dict[str, float]] = {
-            site: {other: float(ms) / 1000 for other, ms in row.items()} for site, row in told["one_way_ms"].items()
-        }
+        self.lengthen(told["one_way_ms"])
         self.jitter: float = told["jitter"]
         self.loss: float = told["loss"]
         self.bytes_per_s = float(told["rate_mbit"]) * 1_000_000 / 8
         self._sites: dict[bytes, str] = {}
+
+    def lengthen(self, one_way_ms: dict[str, dict[str, float]]) -> None:
+        """How far the sites are from each other from now on."""
+        self._one_way_s: dict[str, dict[str, float]] = {
+            site: {other: float(ms) / 1000 for other, ms in row.items()} for site, row in one_way_ms.items()
+        }
 
     def site(self, address: bytes) -> str:
         """Whose a destination is; "" for nobody's."""
@@ -80,13 +84,13 @@ class Relay:
     """Packets on their way, by when they arrive."""
 
     def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+        self.plan = plan
         self._waiting: list[tuple[float, int, int, bytes]] = []
         self._count = 0
 
     def send(self, link: Link, packet: bytes, now: float) -> None:
         """A packet leaves the site."""
-        plan = self._plan
+        plan = self.plan
         destination = _destination(packet)
         if not destination or len(self._waiting) >= WAITING_MAX:
             return
@@ -166,6 +170,10 @@ def serve(orders: int, answers: int) -> None:
                     told = json.loads(line)
                     if relay is None:
                         relay = Relay(Plan(told))
+                        continue
+                    if "one_way_ms" in told:
+                        relay.plan.lengthen(told["one_way_ms"])
+                        os.write(answers, told["join"].encode() + b"\n")
                         continue
                     link = Link(told["site"], attach(*told["inner"]), attach(*told["outer"]))
                     outward[link.inner], inward[link.outer] = link, link.inner

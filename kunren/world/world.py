@@ -301,6 +301,8 @@ class World:
     async def apply_broken(self, broken: Sequence[BrokenLink]) -> None:
         """Have exactly these of the world's links broken. Raises ValueError for a site that the world has not."""
         await self._apply("broken", broken_links(self.spec, broken))
+        if self._relay is not None:
+            await self._relay.lengthen(broken)
         before, self._dark_edges = self._dark_edges, dark_edges(broken)
         if before != self._dark_edges:
             await self._source_came()

@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+from kunren.management.client import Management, Refused
+
 pytestmark = pytest.mark.skipif(
     not os.access("/dev/net/tun", os.R_OK | os.W_OK), reason="/dev/net/tun is missing, or root's alone"
 )
@@ -55,3 +57,11 @@ def test_handshakes_and_downloads_from_far_are_faster_through_an_edge_than_direc
     assert by_edge[1] < far[1] / 2
     assert by_edge[2] < far[2] / 2
     assert near[0] < far[0] / 2
+
+    management = Management(own_kunren.state)
+    management.post("/faults", {"what": "link", "name": "virginia", "other": "us-east-1", "loss": 0, "delay_ms": 300})
+    assert fetched(direct, "virginia")[0] > 0.6, "300 ms more each way"
+    management.post("/faults/heal", {})
+    assert min(fetched(direct, "virginia")[0] for _ in range(3)) < 0.6
+    with pytest.raises(Refused, match="a zone can lose packets, not delay them"):
+        management.post("/faults", {"what": "zone", "name": "us-east-1a", "delay_ms": 10})

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import zipfile
+from pathlib import Path
 
 import boto3
 import pytest
@@ -377,3 +378,23 @@ def test_a_killed_kunren_goes_on_with_its_experiments_and_heals(own_kunren, unti
     chaos.wait(experiment, "completed")
     assert chaos.states(experiment) == {"cut": "completed", "last": "completed"}
     assert len(ec2.describe_network_acls()["NetworkAcls"]) == 1
+
+
+def test_the_scenario_of_a_zone_without_power_cuts_its_subnets(kunren, account, site, chaos, until):
+    path = Path(__file__).parents[2] / "examples" / "experiments" / "az-power-interruption.json"
+    scenario = json.loads(path.read_text())
+    subnets = site.ec2.describe_subnets()["Subnets"]
+    tag = [{"Key": "AzImpairmentPower", "Value": "DisruptSubnet"}]
+    site.ec2.create_tags(Resources=[each["SubnetId"] for each in subnets], Tags=tag)
+    made = chaos.fis.create_experiment_template(clientToken="one", **{**scenario, "roleArn": chaos.role})
+    experiment = chaos.start(made["experimentTemplate"])
+    cut = "Pause-network-connectivity"
+    until(lambda: chaos.states(experiment).get(cut) == "running", "the cut")
+    managed = [{"Name": "tag:managedByFIS", "Values": ["true"]}]
+    (acl,) = site.ec2.describe_network_acls(Filters=managed)["NetworkAcls"]
+    zones = {each["SubnetId"]: each["AvailabilityZone"] for each in subnets}
+    assert [zones[each["SubnetId"]] for each in acl["Associations"]] == ["us-east-1a"]
+    until(lambda: chaos.states(experiment)[cut] == "completed", "the end of the cut")
+    assert site.ec2.describe_network_acls(Filters=managed)["NetworkAcls"] == []
+    chaos.fis.stop_experiment(id=experiment)
+    chaos.wait(experiment, "stopped")

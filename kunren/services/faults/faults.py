@@ -141,7 +141,10 @@ class Faults:
         return {each.name for each in spec.places}
 
     def _check_delay(self, what: str) -> None:
-        raise FaultRefused("a fault cannot delay packets yet; loss of 0 to 1 it can have")
+        if what not in ("place", "region", "link"):
+            raise FaultRefused(f"a {what} can lose packets, not delay them; places, regions and links can")
+        if self._spec.distance is None:
+            raise FaultRefused("packets are delayed where links have length: start Kunren with `kunren up --distance`")
 
 
 def _check_numbers(loss: float, delay_ms: float) -> None:

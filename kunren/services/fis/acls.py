@@ -7,7 +7,7 @@ cut too. Traffic within a subnet crosses no border. "aws:network:disrupt-connect
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from kunren.services.ec2.acl_entries import to_wire
 from kunren.services.ec2.model import AclEntry
 
 EVERYWHERE = "0.0.0.0/0"
+Network = IPv4Network | IPv6Network
 
 
 def disrupted(
@@ -37,21 +38,31 @@ def requests(entries: Iterable[AclEntry]) -> list[dict[str, Any]]:
 
 
 def _deny(block: str, egress: bool) -> AclEntry:
-    return AclEntry(number=1, egress=egress, allow=False, protocol="-1", cidr_v4=block)
+    return msgspec.structs.replace(
+        AclEntry(number=1, egress=egress, allow=False, protocol="-1"), **_member(block)
+    )  # fmt: skip
 
 
 def _within(entry: AclEntry, blocks: Sequence[str]) -> list[AclEntry]:
     """What is left of an entry where only these blocks may be spoken to."""
-    if entry.cidr_v4 is None:
-        return []
-    said = IPv4Network(entry.cidr_v4)
+    said = ip_network(entry.cidr_v4 or entry.cidr_v6 or "")
     found = []
-    for block in map(IPv4Network, blocks):
-        if block.subnet_of(said):
-            found.append(msgspec.structs.replace(entry, cidr_v4=str(block)))
-        elif said.subnet_of(block):
+    for block in map(ip_network, blocks):
+        if block.version != said.version:
+            continue
+        if _inside(block, said):
+            found.append(msgspec.structs.replace(entry, **_member(str(block))))
+        elif _inside(said, block):
             found.append(entry)
     return found
+
+
+def _inside(one: Network, other: Network) -> bool:
+    return one.prefixlen >= other.prefixlen and one.network_address in other
+
+
+def _member(block: str) -> dict[str, str]:
+    return {"cidr_v6" if ":" in block else "cidr_v4": block}
 
 
 def _numbered(entries: Iterable[AclEntry]) -> list[AclEntry]:

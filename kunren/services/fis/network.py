@@ -17,7 +17,7 @@ from kunren.services.ec2 import store as ec2_store
 from kunren.services.ec2.model import NetworkAcl, NetworkInterface, RouteTable, SecurityGroup, Subnet, VpcEndpoint
 from kunren.services.fis import acls
 from kunren.services.fis.model import Found
-from kunren.world.addresses import region_network
+from kunren.world import addresses, addresses6
 from kunren.world.spec import WorldSpec
 
 MANAGED = "managedByFIS"
@@ -94,11 +94,13 @@ class Connectivity(Network):
         vpc = ec2_store.find_vpc(snapshot, account, region, subnet.vpc_id)
         match scope:
             case "vpc":
-                return {"vpc": ec2_store.vpc_cidrs(vpc)}
+                return {"vpc": [*ec2_store.vpc_cidrs(vpc), *vpc.blocks_v6]}
             case "availability-zone":
                 others = ec2_store.subnets_of(snapshot, vpc)
                 zone = subnet.availability_zone
-                return {"denied": sorted(each.cidr for each in others if each.availability_zone != zone)}
+                beyond = [each for each in others if each.availability_zone != zone]
+                six = [each.cidr_v6 for each in beyond if each.cidr_v6]
+                return {"denied": [*sorted(each.cidr for each in beyond), *sorted(six)]}
             case "s3" | "dynamodb":
                 wanted = prefix_lists.aws_list_id(region, scope)
             case "prefix-list":
@@ -108,7 +110,7 @@ class Connectivity(Network):
         listed = prefix_lists.cidrs(snapshot, self.spec, account, region).get(wanted)
         if listed is None:
             raise ActionFailed(f"The prefix list {wanted} does not exist.")
-        return {"denied": [each for each in listed if ":" not in each]}
+        return {"denied": listed}
 
     def end(self, undo: Mapping[str, Any]) -> None:
         for each in undo.get("subnets", ()):
@@ -160,7 +162,10 @@ class Routes(Network):
         """What lies in the other Region: its own blocks, and the peering connections that lead there."""
         index = [each.name for each in self.spec.regions].index(region)
         linked = {peering.id for peering, side in peerings.others(snapshot, vpc) if side.region == region}
-        return {"blocks": {str(region_network(index))}, "peerings": linked}
+        blocks = {str(addresses.region_network(index))}
+        if vpc.blocks_v6:
+            blocks.add(str(addresses6.region_network(index)))
+        return {"blocks": blocks, "peerings": linked}
 
     def _copy(
         self, ctx: RequestContext, made: str, table: RouteTable, blocked: Mapping[str, set[str]], sink: str
@@ -277,6 +282,7 @@ def _route(destination: str, target: str) -> dict[str, str]:
         ("eni-", "NetworkInterfaceId"),
         ("nat-", "NatGatewayId"),
         ("pcx-", "VpcPeeringConnectionId"),
+        ("eigw-", "EgressOnlyInternetGatewayId"),
     ):
         if target.startswith(prefix):
             return {**where, member: target}

@@ -13,7 +13,8 @@ import pytest
 from kunren.core.clock import SystemClock
 from kunren.settings import Settings
 from kunren.world import addresses, addresses6, layout
-from kunren.world.distance import plan, stretched
+from kunren.world.broken_links import BrokenLink
+from kunren.world.distance import lengthened, one_way, plan, stretched
 from kunren.world.facts import Tunnel, Veth, difference
 from kunren.world.interface import INTERNET
 from kunren.world.spec import Distance
@@ -38,6 +39,18 @@ def test_sites_are_half_their_round_trip_away_and_anycast_is_next_door():
     assert one_way["tokyo"]["*"] == one_way["tokyo"]["tokyo"] == 0.5
     stated = replace(DEFAULT_WORLD, latencies_ms={"tokyo": {"us-east-1": 200.0}})
     assert plan(stated, Distance())["one_way_ms"]["us-east-1"]["tokyo"] == 100
+
+
+def test_ways_get_longer_where_a_link_is_broken_and_nowhere_else():
+    far = one_way(DEFAULT_WORLD)
+    slow = lengthened(far, [BrokenLink("link", "tokyo", "us-east-1", loss=0.0, delay_ms=100.0)])
+    assert slow["tokyo"]["us-east-1"] == far["tokyo"]["us-east-1"] + 100
+    assert slow["us-east-1"]["tokyo"] == far["us-east-1"]["tokyo"] + 100
+    assert slow["tokyo"]["london"] == far["tokyo"]["london"]
+    slow = lengthened(far, [BrokenLink("place", "tokyo", loss=0.0, delay_ms=50.0)])
+    assert all(abs(slow["tokyo"][each] - far["tokyo"][each] - 50) < 1e-6 for each in far["tokyo"])
+    assert abs(slow["london"]["tokyo"] - far["london"]["tokyo"] - 50) < 1e-6
+    assert slow["london"]["us-east-1"] == far["london"]["us-east-1"]
 
 
 def test_a_world_file_says_how_links_behave():

@@ -110,6 +110,8 @@ def test_what_cannot_be_broken_is_refused_and_what_is_not_lasting_heals_at_the_n
     ):
         with pytest.raises(FaultRefused, match=why):
             faults.inject(*wanted)
+    with pytest.raises(FaultRefused, match="kunren up --distance"):
+        faults.inject("place", "virginia", loss=0.0, delay_ms=10.0)
     for numbers in ({"loss": 1.1}, {"loss": 0.0}, {"delay_ms": -1.0}):
         with pytest.raises(FaultRefused):
             faults.inject("place", "virginia", **numbers)

@@ -106,6 +106,9 @@ def test_an_acl_denies_its_scope_first():
     assert [(each.number, each.allow, each.cidr_v4) for each in denied if not each.egress] == [
         (1, False, "198.18.0.1/32"), (2, True, "0.0.0.0/0"), (3, False, "10.0.1.0/24"),
     ]  # fmt: skip
+    six = AclEntry(number=101, egress=False, allow=True, protocol="-1", cidr_v6="::/0")
+    both = acls.disrupted("vpc", [*own, six], vpc=["10.0.0.0/16", "2001:db8::/56"])
+    assert [each.cidr_v6 for each in both if each.cidr_v6] == ["2001:db8::/56"]
     inside = acls.disrupted("vpc", own, vpc=["10.0.0.0/16"])
     assert [(each.allow, each.cidr_v4) for each in inside] == [(True, "10.0.0.0/16"), (False, "10.0.1.0/24")]
 
