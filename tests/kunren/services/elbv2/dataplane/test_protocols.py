@@ -24,10 +24,16 @@ TIMEOUT_S = 10
 
 
 class Calls(grpc.GenericRpcHandler):
-    """Byte messages: /t.Echo/Unary, /t.Echo/Count (a stream of n), /t.Echo/Chat (both ways), /t.Echo/Fail."""
+    """Byte messages: /t.Echo/Unary, /t.Echo/Count (a stream of n), /t.Echo/Chat (both ways), /t.Echo/Fail, and
+    /t.Echo/Wait (a first answer, then none until the call ends, which `ended` tells)."""
 
     def __init__(self, name):
-        self.name, self.seen = name.encode(), []
+        self.name, self.seen, self.ended = name.encode(), [], threading.Event()
+
+    def wait(self, _, context):
+        context.add_callback(self.ended.set)
+        yield b"waiting"
+        self.ended.wait(TIMEOUT_S)
 
     def service(self, call):
         self.seen.append((call.method, dict(call.invocation_metadata)))
@@ -40,6 +46,8 @@ class Calls(grpc.GenericRpcHandler):
                 )
             case "Chat":
                 return grpc.stream_stream_rpc_method_handler(lambda requests, _: (b"<" + each for each in requests))
+            case "Wait":
+                return grpc.unary_stream_rpc_method_handler(self.wait)
             case "Fail":
                 return grpc.unary_unary_rpc_method_handler(
                     lambda _, context: context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not today")
@@ -107,6 +115,27 @@ def test_grpc_calls_of_every_kind_reach_targets_and_their_statuses_come_back(kit
         metadata = calls.seen[0][1]
         assert metadata["x-forwarded-for"] == "127.0.0.1" and metadata["x-forwarded-proto"] == "https"
         assert metadata["x-amzn-trace-id"].startswith("Root=1-")
+
+    run_bench(story, kit.environment(certificates=issued))
+
+
+def test_a_call_that_its_client_cancels_ends_at_the_target(kit, run_bench, tls, grpc_targets):
+    issued, trusting = tls("web.test")
+
+    async def story(bench):
+        (one, calls), port = grpc_targets("one"), kit.free_port()
+        on = kit.listener(port, protocol="HTTPS", certificates=tuple(issued), default=kit.forward(("g", 1)))
+        group = kit.target_group("g", kit.Target(id="127.0.0.1", port=one), protocol_version="GRPC")
+        await bench.apply(kit.load_balancer(), on, kit.default_rule(on), group)
+
+        def cancel():
+            with channel(port, trusting.root.encode()) as stub:
+                call = stub.unary_stream("/t.Echo/Wait")(b"", timeout=TIMEOUT_S)
+                assert next(call) == b"waiting" and not calls.ended.is_set()
+                call.cancel()
+                return calls.ended.wait(TIMEOUT_S / 2)
+
+        assert await asyncio.to_thread(cancel)
 
     run_bench(story, kit.environment(certificates=issued))
 
