@@ -42,6 +42,8 @@ class KeyRefresh:
                     await self._refresh(signing)
                 except AwsError as error:  # KMS does not answer: at the next look
                     log.warning("the keys of %s could not be signed anew: %s", signing.id, error.message)
+                except Exception:  # one zone's trouble must not be all zones'
+                    log.exception("the keys of %s could not be signed anew", signing.id)
 
     def _is_due(self, signing: ZoneSigning) -> bool:
         latest = signing.expires - dnssec.KEYS_VALID_S + SIGN_EVERY_S

@@ -19,7 +19,7 @@ from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.dataplane.dns import names
 from kunren.dataplane.dns.server import Asked
-from kunren.dataplane.dns.zones import RECORD_TYPES
+from kunren.dataplane.dns.zones import DNSKEY, NSEC, RECORD_TYPES, RRSIG
 from kunren.services.lambda_.log_delivery import LogDelivery
 from kunren.services.route53.model import QueryLoggingConfig
 
@@ -28,7 +28,10 @@ PRINCIPAL = "route53.amazonaws.com"
 _VERSION = "1.0"
 _NEEDED = ("logs:CreateLogStream", "logs:PutLogEvents")
 _RCODES = ("NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED")
-_TYPES = {number: name for name, number in RECORD_TYPES.items()}
+_TYPES = {
+    **{number: name for name, number in RECORD_TYPES.items()},
+    DNSKEY: "DNSKEY", NSEC: "NSEC", RRSIG: "RRSIG",
+}  # fmt: skip
 # an airport near each place, as AWS codes its edge locations; the number is arbitrary there too
 _AIRPORTS = {
     "virginia": "IAD", "tokyo": "NRT", "sydney": "SYD", "london": "LHR", "frankfurt": "FRA", "saopaulo": "GRU",

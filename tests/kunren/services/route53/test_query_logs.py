@@ -33,6 +33,7 @@ def test_lines_are_as_the_developer_guide_shows_them() -> None:
         "1.0 2017-12-13T08:16:02.130Z Z123412341234 example.com AAAA NXDOMAIN TCP IAD12 192.168.1.1 192.168.222.0/24"
     )
     assert line(asked(999), "FRA6", NOW).split()[4] == "TYPE999"
+    assert line(asked(48), "FRA6", NOW).split()[4] == "DNSKEY"
 
 
 def test_edge_locations_are_three_letters_and_a_number() -> None:
