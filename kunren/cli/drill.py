@@ -20,6 +20,7 @@ from kunren.cli.some_kunren import some_kunren
 if TYPE_CHECKING:
     from kunren.drills.checkers.judge import Result
     from kunren.drills.model import Drill
+    from kunren.drills.report.suite import Suite
 
 REDIRECT = "redirect"
 
@@ -35,11 +36,16 @@ def list_drills(as_json: bool) -> None:
     """List the drills that ship with Kunren; docs/drills/ has a page about each."""
     from kunren.drills.document import read_drill
     from kunren.drills.redirect.run import ARCHITECTURES
+    from kunren.drills.report.suite import read_suite
     from kunren.drills.shipped import shipped
 
     title = f"Ten domains are redirected, by one of: {', '.join(ARCHITECTURES)}"
     rows: list[dict[str, Any]] = [{"drill": REDIRECT, "title": title, "architectures": list(ARCHITECTURES)}]
     for name, file in shipped().items():
+        suite = read_suite(file)
+        if suite is not None:
+            rows.append({"drill": name, "title": suite.title, "drills": [each.name for each in suite.drills]})
+            continue
         read = read_drill(file)
         targets = {each.name: each.target for each in read.objectives}
         rows.append({"drill": name, "title": read.title, "objectives": targets, "file": str(file)})
@@ -98,22 +104,27 @@ def run(
     if architecture or domains:
         raise click.UsageError(f"--architecture and --domains belong to {REDIRECT}; others take --set KEY=VALUE.")
     from kunren.drills.checkers.summary import worst
-    from kunren.drills.failures import DrillFailed
 
-    read = with_settings(read_drill_named(name), settings)
+    suite = _suite_named(name)
+    if suite is not None:
+        if settings:
+            raise click.UsageError("--set belongs to a drill, not to a suite of them.")
+        drills = list(suite.drills)
+    else:
+        drills = [with_settings(read_drill_named(name), settings)] * repeat
     runs: list[Result] = []
     with some_kunren(state_dir, keep, speed, seed) as (state, endpoint, told):
-        _check_speed(read, told["clock"]["speed"], speed)
-        for number in range(repeat):
-            history = _history_path(history_file, state_dir, read, number, repeat)
-            try:
-                runs.append(_run_once(read, state, endpoint, told, history, keep))
-            except DrillFailed as error:
-                click.echo(f"kunren: {error}", err=True)
-                sys.exit(2)
-            _say(f"{read.name}: {_verdict(runs[-1])}: {runs[-1].reason}")
+        for each in drills:
+            _check_speed(each, told["clock"]["speed"], speed)
+        for number, each in enumerate(drills):
+            history = _history_path(history_file, state_dir, each, number, len(drills))
+            runs.append(_run_once(each, state, endpoint, told, history, keep))
+            _say(f"{each.name}: {_verdict(runs[-1])}: {runs[-1].reason}")
     result = worst(runs)
-    _write(result, runs, json_file, junit_file, html_file)
+    if suite is not None:
+        _write_suite(suite, runs, json_file, junit_file, html_file)
+    else:
+        _write(result, runs, json_file, junit_file, html_file)
     sys.exit(exit_code(result))
 
 
@@ -188,13 +199,13 @@ def _history_path(given: Path | None, state_dir: Path, read: Drill, number: int,
 
 
 def _run_once(read: Drill, state: Path, endpoint: str, told: dict[str, Any], history: Path, keep: bool) -> Result:
-    """Raises DrillFailed."""
+    """Ends the command where the drill could not even begin."""
     from kunren.drills.access import Access
     from kunren.drills.checkers.judge import judge
+    from kunren.drills.failures import DrillFailed
     from kunren.drills.history import read_history
     from kunren.drills.live import Live
     from kunren.drills.run import Plan, Run
-    from kunren.drills.telling import measurement
     from kunren.drills.view import view_of
 
     with tempfile.TemporaryDirectory(prefix="kunren-drill-") as folder:
@@ -205,12 +216,12 @@ def _run_once(read: Drill, state: Path, endpoint: str, told: dict[str, Any], his
         with view_of(sys.stderr, read.name, live) as view:
             running = Run(plan, live, view.say)
             view.clock = running.now_ns
-            running.carry_out()
-    read_back = read_history(history)
-    result = judge(read_back)
-    if (told_of := measurement(result, read_back.header)) is not None and plan.access.management.running():
-        plan.access.management.post("/drill-results", told_of)
-    return result
+            try:
+                running.carry_out()
+            except DrillFailed as error:
+                click.echo(f"kunren: {error}", err=True)
+                sys.exit(2)
+    return judge(read_history(history))
 
 
 def _verdict(result: Result) -> str:
@@ -223,6 +234,50 @@ def exit_code(result: Result) -> int:
 
 def _say(text: str) -> None:
     click.echo(f"... {text}", err=True)
+
+
+def _suite_named(name: str) -> Suite | None:
+    from kunren.drills.document import BadDrill
+    from kunren.drills.report.suite import read_suite
+    from kunren.drills.shipped import shipped
+
+    try:
+        return read_suite(shipped().get(name, Path(name)))
+    except BadDrill as error:
+        raise Unusable(str(error)) from error
+
+
+def _write_suite(
+    suite: Suite, runs: list[Result], json_file: Path | None, junit_file: Path | None, html_file: Path | None
+) -> None:
+    import msgspec
+
+    from kunren.drills.checkers.objectives import shown
+    from kunren.drills.checkers.summary import worst
+    from kunren.drills.history import read_history
+    from kunren.drills.junit import junit
+    from kunren.drills.report.page import page
+    from kunren.drills.report.suite import as_json, suite_page
+
+    told = as_json(suite, runs, worst(runs))
+    with _files():
+        if json_file is not None and str(json_file) != "-":
+            json_file.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
+        if junit_file is not None:
+            junit_file.write_text(junit(runs))
+        if html_file is not None:
+            html_file.write_text(suite_page(suite, runs))
+            for each in runs:
+                own = html_file.with_name(f"{html_file.stem}-{each.drill}{html_file.suffix}")
+                own.write_text(page(each, read_history(Path(each.history))))
+    if json_file is not None and str(json_file) == "-":
+        print_json(told)
+        return
+    rows = [
+        [each.drill, shown("rto", each.rto_s), shown("rpo", each.rpo_s), f"{drill.cost:g}", _verdict(each)]
+        for drill, each in zip(suite.drills, runs, strict=True)
+    ]
+    print_table(suite.name, ["drill", "RTO", "RPO", "cost", "verdict"], rows)
 
 
 def _write(

@@ -168,6 +168,7 @@ def _drill(told: dict[str, Any], folder: Path) -> Drill:
         title=told.get("title", told["drill"]),
         question=told.get("question", "").strip(),
         pattern=told.get("pattern", {}),
+        cost=told.get("cost"),
         architecture=Architecture(
             script=folder / built["script"] if "script" in built else None,
             terraform=folder / built["terraform"] if "terraform" in built else None,

@@ -99,6 +99,8 @@ class Drill:
     objectives: tuple[Objective, ...]
     question: str = ""
     pattern: Mapping[str, str] = field(default_factory=dict)
+    cost: float | None = None
+    """What it costs while nothing happens, as its author states it: 1 is what serves alone."""
     steady_s: float = 5.0
     steady_within_s: float = 600.0
     success: float = 1.0

@@ -1,12 +1,16 @@
 """A small application for drills: an HTTP server that says who it is, counts what it does, and keeps what it is given.
 
-    python -m kunren.drills.target --name a --port 80 [--slow-ms N] [--store FILE] [--copy-to URL --copy-every S]
+    python -m kunren.drills.target --name a --port 80 [--slow-ms N] [--store FILE] [--restore-from URL]
+                                   [--copy-to URL --copy-every S --speed N]
 
 GET /         its name                           GET /health    200
 POST /write   keeps the body (one line)          GET /writes    all that it keeps, one a line
 POST /copy    takes another's lines over
-With `--copy-to` it is a primary of a store replicated in the background (asynchronously), every `--copy-every` seconds;
-with 0 a write is acknowledged when the copy is made. It is a program of its own, of the standard library alone.
+
+With `--copy-to` it is a primary of a store replicated in the background (asynchronously), every `--copy-every` seconds
+of a clock that is `--speed` times as fast; with 0 a write is acknowledged when the copy is made, or when the other side
+does not answer: then it goes on alone. `--restore-from` begins with what that URL lists. It is a program of its own, of
+the standard library alone.
 """
 
 from __future__ import annotations
@@ -87,8 +91,7 @@ class Handler(BaseHTTPRequestHandler):
             try:
                 self.server.at_once.copy()
             except OSError:
-                self._answer(500, "not copied")
-                return
+                pass  # alone from here on; what is missing is copied when the other side is there again
         self._answer(200, self.server.who)
 
     def _answer(self, status: int, text: str) -> None:
@@ -125,12 +128,16 @@ def main() -> None:
     parser.add_argument("--store", type=Path)
     parser.add_argument("--copy-to")
     parser.add_argument("--copy-every", type=float, default=1.0)
+    parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--restore-from")
     told = parser.parse_args()
     kept = Kept(told.store)
+    if told.restore_from:
+        kept.add(urllib.request.urlopen(told.restore_from, timeout=10).read().decode().split())
     copier = Copier(kept, told.copy_to) if told.copy_to else None
     server = Server(told.port, told.name, kept, told.slow_ms / 1000, copier if told.copy_every == 0 else None)
     if copier is not None and told.copy_every > 0:
-        threading.Thread(target=copier.run, args=(told.copy_every, threading.Event()), daemon=True).start()
+        threading.Thread(target=copier.run, args=(told.copy_every / told.speed, threading.Event()), daemon=True).start()
     print("ready", flush=True)
     server.serve_forever(0.05)
 

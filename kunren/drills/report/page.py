@@ -12,7 +12,7 @@ import yaml
 
 from kunren.drills.checkers.judge import Result, View
 from kunren.drills.checkers.objectives import FORMULAS, shown
-from kunren.drills.checkers.outages import outages
+from kunren.drills.checkers.outages import Recovery, outages
 from kunren.drills.history import REASON_TEXTS, History, Reason
 from kunren.drills.report.timeline import Scene, Span, timeline
 
@@ -54,11 +54,13 @@ def page(result: Result, history: History) -> str:
 
 
 def _sentence(text: str) -> str:
+    for name in ("rto", "rpo"):
+        text = re.sub(rf"\b{name}\b", name.upper(), text)
     text = text[:1].upper() + text[1:]
     return text if text.endswith(".") else text + "."
 
 
-def _table(columns: list[str], rows: list[list[str]], numbers: tuple[int, ...] = ()) -> str:
+def table(columns: list[str], rows: list[list[str]], numbers: tuple[int, ...] = ()) -> str:
     """Cells are HTML already."""
 
     def cell(tag: str, index: int, text: str) -> str:
@@ -88,7 +90,7 @@ def _objectives(result: Result) -> str:
                 f'<span class="formula">{escape(FORMULAS[each.name])}</span>',
             ]
         )
-    return _table(["Objective", "Target", "Measured", "", "Formula"], rows, (1, 2))
+    return table(["Objective", "Target", "Measured", "", "Formula"], rows, (1, 2))
 
 
 def _figure(view: View, result: Result) -> str:
@@ -100,7 +102,11 @@ def _figure(view: View, result: Result) -> str:
     watched = view.watched("")
     faults = [Span(each.name, since(each.start_s), since(each.healed_s), remedy) for each, remedy in view.faults]
     over = [
-        Span(f"RTO {shown('rto', (each.rto_s or 0.0) * view.speed)}", since(each.fault.start_s), since(each.over_s))
+        Span(
+            f"RTO {shown('rto', round((each.rto_s or 0.0) * view.speed, 3))}",
+            since(each.fault.start_s),
+            since(each.over_s),
+        )
         for each in view.recoveries("")
         if each.rto_s
     ]
@@ -118,6 +124,10 @@ def _figure(view: View, result: Result) -> str:
     return f'<div class="scroll">{drawn}</div>'
 
 
+def _rto(found: Recovery, speed: float) -> str:
+    return f"RTO {shown('rto', round((found.rto_s or 0.0) * speed, 3))}"
+
+
 def _legend() -> str:
     return (
         '<p class="legend"><span class="key ok"></span> ok <span class="key bad"></span> not ok '
@@ -128,7 +138,7 @@ def _legend() -> str:
 
 def _operations(view: View, result: Result) -> str:
     counts = result.operations
-    first = _table(
+    first = table(
         ["Sent", "Ok", "Failed", "Unknown"], [[f"{counts[each]:,}" for each in ("sent", "ok", "failed", "unknown")]],
         (0, 1, 2, 3),
     )  # fmt: skip
@@ -145,8 +155,8 @@ def _operations(view: View, result: Result) -> str:
     ]
     return (
         first
-        + _table(["Latency", "p50", "p99"], rows, (1, 2))
-        + (_table(["Why not ok", "Operations"], reasons, (1,)) if reasons else "")
+        + table(["Latency", "p50", "p99"], rows, (1, 2))
+        + (table(["Why not ok", "Operations"], reasons, (1,)) if reasons else "")
     )
 
 
@@ -159,7 +169,7 @@ def _faults(result: Result) -> str:
         ]
         for each in result.faults
     ]
-    return _table(["What", "Began", "Healed"], rows, (1, 2)) if rows else "<p>Nothing was broken.</p>"
+    return table(["What", "Began", "Healed"], rows, (1, 2)) if rows else "<p>Nothing was broken.</p>"
 
 
 def _health(view: View) -> list[str]:
@@ -175,8 +185,8 @@ def _health(view: View) -> list[str]:
     ]
     if not rows:
         return []
-    table = _table(["When", "What", "Health"], rows, (0,))
-    return [f"<section><details><summary>Health changes ({len(rows)})</summary>{table}</details></section>"]
+    listed = table(["When", "What", "Health"], rows, (0,))
+    return [f"<section><details><summary>Health changes ({len(rows)})</summary>{listed}</details></section>"]
 
 
 def _architecture(history: History) -> list[str]:
@@ -211,7 +221,7 @@ def _method(view: View, result: Result) -> str:
     ]
     document = yaml.safe_dump(header.get("document", {}), sort_keys=False, allow_unicode=True, width=100)
     return (
-        _table(["", ""], rows)
+        table(["", ""], rows)
         + "<p>Operations start at a constant rate, whatever became of those before them; latency counts from the time "
         "at which an operation was meant to start. An outage ends with the first answer after its last error, when no "
         "error follows within the steady time.</p>"

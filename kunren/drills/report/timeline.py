@@ -158,9 +158,10 @@ def _axis(x: Any, end_s: float, axis: float, bottom: float) -> str:
     drawn = [f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{axis}" y2="{axis}"/>']
     at = 0.0
     while at <= end_s:
+        side = "end" if x(at) > WIDTH - 30 else "middle"
         drawn.append(
             f'<line class="axis" x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{base}" y2="{base + 5}"/>'
-            f'<text class="middle" x="{x(at):.1f}" y="{base + 19}">{at:.0f} s</text>'
+            f'<text class="{side}" x="{x(at):.1f}" y="{base + 19}">{at:.0f} s</text>'
         )
         at += step
     return "".join(drawn)

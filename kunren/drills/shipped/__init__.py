@@ -1,4 +1,4 @@
-"""The drills that ship with Kunren: a file each, beside the script that deploys its architecture."""
+"""The drills and suites that ship with Kunren: a file each, beside the script that deploys its architecture."""
 
 from pathlib import Path
 

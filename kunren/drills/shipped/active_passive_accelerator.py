@@ -42,12 +42,17 @@ def deploy(standby: str = "True") -> dict[str, Any]:
 
 
 def remove() -> None:
-    api = boto3.client("globalaccelerator", region_name=HOME)
-    for front in api.list_accelerators()["Accelerators"]:
-        if front["Name"] == NAME:
-            _remove_accelerator(api, front["AcceleratorArn"])
+    remove_accelerators(NAME)
     for each in SITES:
         each.remove()
+
+
+def remove_accelerators(name: str) -> None:
+    """Those of that name, with all that is in them."""
+    api = boto3.client("globalaccelerator", region_name=HOME)
+    for front in api.list_accelerators()["Accelerators"]:
+        if front["Name"] == name:
+            _remove_accelerator(api, front["AcceleratorArn"])
 
 
 def _remove_accelerator(api: Any, arn: str) -> None:

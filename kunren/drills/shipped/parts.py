@@ -87,7 +87,7 @@ class Site:
         made = self.ec2.create_security_group(GroupName=f"{self.name}-{role}", Description="Drill", VpcId=vpc)[
             "GroupId"
         ]
-        allowed = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80}
+        allowed = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 8080}
         permission = {**allowed, "IpRanges": ranges} if not peers else {**allowed, "UserIdGroupPairs": peers}
         if role == "back":  # the drill reads back what was written, and copies go from target to target
             permission = {**allowed, "IpRanges": ranges}
@@ -136,6 +136,7 @@ class Zone:
     def __init__(self, name: str, domain: str) -> None:
         self.name, self.domain = name, domain
         self.route53 = boto3.client("route53")
+        self.id = ""
 
     def create(self, records: list[dict[str, Any]]) -> str:
         """With those record sets, served when it returns; its id."""
@@ -147,7 +148,8 @@ class Zone:
         self.route53.get_waiter("resource_record_sets_changed").wait(
             Id=change["ChangeInfo"]["Id"], WaiterConfig=PATIENCE
         )
-        return str(made)
+        self.id = str(made)
+        return self.id
 
     def health_check(self, **config: Any) -> str:
         """Tagged with the name; its id."""

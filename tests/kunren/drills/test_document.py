@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from kunren.drills.document import SCHEMA, BadDrill, filled, read_drill
+from kunren.drills.report.suite import read_suite
 from kunren.drills.run import speed_problem, steps
 from kunren.drills.shipped import shipped
 
@@ -84,6 +85,8 @@ def test_every_shipped_drill_is_one_and_fits_the_schema():
     jsonschema.Draft202012Validator.check_schema(schema)
     assert {"active-passive-dns", "active-passive-accelerator", "az-lost", "bad-rule-change"} <= set(shipped())
     for name, path in shipped().items():
+        if read_suite(path) is not None:
+            continue
         assert read_drill(path).name == name
         jsonschema.validate(yaml.safe_load(path.read_text()), schema)
 

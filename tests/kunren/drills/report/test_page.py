@@ -35,7 +35,7 @@ def test_the_numbers_are_those_of_the_result(made, tmp_path):
         assert shown in html
     cells = re.findall(r'<td class="number">([^<]*)</td>', html)
     assert [cells[index] for index in range(2, 6)] == ["1,000", "800", "200", "0"]
-    assert "An objective was missed.</strong> Rto is 2 s, not within 1.5 s." in html
+    assert "An objective was missed.</strong> RTO is 2 s, not within 1.5 s." in html
     assert '<svg id="drawn">' in html
     assert "<?xml" not in html
     assert "target a: healthy → unhealthy" in html
