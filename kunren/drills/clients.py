@@ -16,6 +16,7 @@ from kunren.drills.live import Live
 from kunren.drills.model import Drill, Traffic
 
 READY_WITHIN_S = 30.0
+READ_WITHIN_S = 300.0
 STOPPED_GRACE_S = 10.0
 
 
@@ -110,7 +111,7 @@ class Clients:
         for client, (place, url) in self._read_urls.items():
             place.heard["read"].clear()
             place.say({"do": "read", "client": client, "url": url})
-            self._await(place, "read", READY_WITHIN_S)
+            self._await(place, "read", READ_WITHIN_S)
 
     def end(self) -> None:
         """End them, whatever they do."""

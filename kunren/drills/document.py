@@ -13,12 +13,13 @@ import jsonschema
 import yaml
 
 from kunren.drills.checkers.objectives import COUNTED, MEASURED_BY, SHARES, UNITS_MS
+from kunren.drills.load.messages import READ_MARK, sending
 from kunren.drills.model import Architecture, Drill, Fault, Objective, Simulation, Target, Traffic
 
 SCHEMA = Path(__file__).with_name("drill.schema.json")
-KINDS = ("http", "dns", "tcp", "udp")
+KINDS = ("http", "dns", "tcp", "udp", "sqs")
 FAULT_KINDS = ("kill", "start", "break", "experiment", "call")
-NOT_YET = ("kafka", "sql", "sqs", "websocket")
+NOT_YET = ("kafka", "sql", "websocket")
 """Traffic that has a name and no generator yet: refused by that name."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -202,6 +203,12 @@ def _target(name: str, told: dict[str, Any]) -> Target:
 def _traffic(name: str, told: dict[str, Any]) -> Traffic:
     kind = next(each for each in KINDS if each in told)
     timeout_s = seconds(told.get("timeout", "2s"))
+    if kind == "sqs":
+        queue, region = told[kind]["queue_url"], told[kind].get("region", "us-east-1")
+        sent = sending(queue, region, told[kind].get("keep_alive", True))
+        return Traffic(
+            name, kind, sent, tuple(told["from"]), float(told["rate"]), timeout_s, f"{READ_MARK}{region} {queue}"
+        )
     return Traffic(
         name, kind, told[kind], tuple(told["from"]), float(told["rate"]), timeout_s, told.get("read_back", "")
     )

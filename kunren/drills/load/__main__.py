@@ -21,6 +21,7 @@ from kunren.drills.history import Event
 from kunren.drills.load.flows import DnsStream, TcpStream, UdpStream
 from kunren.drills.load.http import HttpStream
 from kunren.drills.load.loop import Loop, Recorder, now_ns
+from kunren.drills.load.messages import READ_MARK, received
 from kunren.drills.load.names import Names, resolver_address
 from kunren.drills.load.stream import FAR, Stream
 
@@ -99,8 +100,12 @@ class Place:
     def _read(self, client: int, url: str) -> None:
         """Note every write of that client that the answer names, in its order."""
         try:
-            with urllib.request.urlopen(url, timeout=READ_TIMEOUT_S) as answer:
-                text = answer.read().decode(errors="replace")
+            if url.startswith(READ_MARK):
+                region, queue = url.removeprefix(READ_MARK).split(" ", 1)
+                text = " ".join(received(queue, region))
+            else:
+                with urllib.request.urlopen(url, timeout=READ_TIMEOUT_S) as answer:
+                    text = answer.read().decode(errors="replace")
         except (OSError, ValueError) as error:
             self._note("read", client=client, error=str(error))
             return
@@ -111,7 +116,7 @@ class Place:
         self._note("read", client=client, error="")
 
 
-STREAMS: dict[str, Any] = {"http": HttpStream, "dns": DnsStream, "tcp": TcpStream, "udp": UdpStream}
+STREAMS: dict[str, Any] = {"http": HttpStream, "sqs": HttpStream, "dns": DnsStream, "tcp": TcpStream, "udp": UdpStream}
 
 
 def main() -> None:

@@ -102,11 +102,7 @@ def _figure(view: View, result: Result) -> str:
     watched = view.watched("")
     faults = [Span(each.name, since(each.start_s), since(each.healed_s), remedy) for each, remedy in view.faults]
     over = [
-        Span(
-            f"RTO {shown('rto', round((each.rto_s or 0.0) * view.speed, 3))}",
-            since(each.fault.start_s),
-            since(each.over_s),
-        )
+        Span(_rto(each, view.speed), since(each.fault.start_s), since(each.over_s))
         for each in view.recoveries("")
         if each.rto_s
     ]

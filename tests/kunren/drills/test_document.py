@@ -70,7 +70,7 @@ def test_a_drill_is_read(tmp_path):
         ("{name: rto, target: 90s}", "{name: rpo, target: 1s}", "17: nothing measures rpo: it takes traffic that writes"),
         ("{name: rto, target: 90s}", "{name: rto, target: 90s, traffic: x}", "17: there is no traffic 'x'; there are users."),
         ('http: {url: "http://${name}/"}', "kafka: {topic: a}", "8: kafka traffic is not there yet; there are http, dns"),
-        ('    http: {url: "http://${name}/"}\n', "", "7: traffic.users needs exactly one of http, dns, tcp, udp."),
+        ('    http: {url: "http://${name}/"}\n', "", "7: traffic.users needs exactly one of http, dns, tcp, udp, sqs."),
         ("script: deploy.py", "script: other.py", "3: there is no "),
         ("drill: mine", "drill: mine\ndrill: yours", "2: 'drill' is there twice; keep one."),
         ("drill: mine", "drill: [", "3: this is no YAML"),
