@@ -1,6 +1,6 @@
 // What a CloudFront Function finds around itself (Developer Guide, "JavaScript runtime 2.0 features for CloudFront
 // Functions"): console, Buffer, and the modules buffer, crypto, querystring and cloudfront. Read by scripts.py, which
-// calls __run, __asked, __answer and __logged. Evaluated once for each function, before its code.
+// calls __run, __asked, __answer, __chosen and __logged. Evaluated once for each function, before its code.
 'use strict';
 globalThis.__logs = [];
 globalThis.console = {
@@ -301,14 +301,18 @@ globalThis.require = (name) => {
   };
 }
 
-// --- cloudfront: questions to key value stores wait here until the host has answered them
+// --- cloudfront: the choice of an origin, and questions to key value stores until the host has answered them
 
 {
   const {Buffer} = __modules.buffer;
   const open = [];
   const ask = (...what) => new Promise((resolve, reject) => open.push({what, resolve, reject}));
   const formats = {string: (text) => text, json: JSON.parse, bytes: (text) => Buffer.from(text)};
+  let choice;
   __modules.cloudfront = {
+    updateRequestOrigin: (update) => { choice = {update}; },
+    selectRequestOriginById: (select, options) => { choice = {select, update: options?.originOverrides}; },
+    createRequestOriginGroup: (group) => { choice = {group}; },
     kvs: (id = '') => ({
       get: async (key, options) => {
         const format = formats[options?.format ?? 'string'];
@@ -319,6 +323,11 @@ globalThis.require = (name) => {
       count: () => ask(id, 'count', ''),
       meta: () => ask(id, 'meta', ''),
     }),
+  };
+  globalThis.__chosen = () => {
+    const made = choice;
+    choice = undefined;
+    return made && JSON.stringify(made);
   };
   globalThis.__asked = () => JSON.stringify(open.map((each) => each.what));
   globalThis.__answer = (text) => {

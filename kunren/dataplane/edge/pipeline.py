@@ -32,6 +32,7 @@ from kunren.dataplane.edge.key_values import KeyValues
 from kunren.dataplane.edge.locations import edge_hash, pop
 from kunren.dataplane.edge.message import Answer, Notes, Request, drop, first, whole, without
 from kunren.dataplane.edge.origin import Origins
+from kunren.dataplane.edge.origin_choice import chosen
 from kunren.dataplane.edge.scripts import ScriptError, Scripts
 from kunren.dataplane.edge.server_timing import server_timing, wanted
 from kunren.dataplane.edge.site import Behaviour, Site, Split
@@ -132,11 +133,12 @@ class Pipeline:
             request.query = signatures.unsigned(request.query)
         if "viewer-request" in behaviour.lambdas:
             return Pending(site, behaviour, request, asks=True)
-        script = behaviour.scripts.get("viewer-request")
+        script, choice = behaviour.scripts.get("viewer-request"), None
         if script is not None:
             try:
                 ran = self.scripts.run(script, js_event.event(site, "viewer-request", request))
                 made = js_event.request_or_answer(ran.output, request)
+                choice = chosen(site, behaviour, ran.choice) if ran.choice is not None else None
             except (ScriptError, InvalidResult) as error:
                 request.note("function", "viewer-request", script.name, error)
                 return self._finished(_script_failed(error, request), request, site)
@@ -145,6 +147,8 @@ class Pipeline:
                 return self._to_viewer(site, behaviour, request, made)
         found = self._look_up(site, behaviour, request)
         if isinstance(found, Pending):
+            if choice is not None:
+                found.site, found.behaviour = choice
             return found
         if "viewer-response" in behaviour.lambdas or found.status in site.errors:
             return Pending(site, behaviour, request, ready=found)

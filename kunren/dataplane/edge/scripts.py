@@ -23,6 +23,8 @@ from kunren.dataplane.edge.site import Script
 MEMORY_BYTES = 2 * 1024 * 1024
 CPU_S = 0.02
 CONTEXTS_MAX = 256
+OLD = "cloudfront-js-1.0"
+_CHOOSES = "RequestOrigin"  # part of the names of what chooses an origin
 _IMPORT = re.compile(r"^\s*import\s+(?:\*\s*as\s+)?(\w+|\{[\w\s,$]*\})\s*from\s*['\"](\w+)['\"]\s*;?", re.MULTILINE)
 _RUNTIME = Path(__file__).with_name("function_runtime.mjs")
 
@@ -34,11 +36,12 @@ class ScriptError(Exception):
 @dataclass(frozen=True, slots=True)
 class Ran:
     """`output` is JSON, None for undefined; `logs` are lines, where they were asked for; `utilization` a percentage of
-    a millisecond."""
+    a millisecond; `choice` says of an origin what `origin_choice.py` reads."""
 
     output: str | None
     logs: tuple[str, ...]
     utilization: int
+    choice: Any = None
 
 
 class Scripts:
@@ -62,13 +65,15 @@ class Scripts:
                 self._settle(context, script, began)
                 failure, output = context.get("__failure"), context.get("__output")
             logged = context.get("__logged")() if logs else ""
+            choice = context.get("__chosen")() if _CHOOSES in script.code and script.runtime != OLD else None
         except (quickjs.JSException, quickjs.StackOverflow) as error:
             self._contexts.pop((script.name, script.revision), None)  # whatever state it was left in
             raise ScriptError(str(error).strip().splitlines()[0]) from error
         if failure is not None:
             raise ScriptError(failure)
         used = (time.thread_time() - began) * 1000
-        return Ran(output, tuple(logged.split("\0")) if logged else (), min(100, max(1, round(used * 100))))
+        return Ran(output, tuple(logged.split("\0")) if logged else (), min(100, max(1, round(used * 100))),
+                   json.loads(choice) if choice is not None else None)  # fmt: skip
 
     def _settle(self, context: Any, script: Script, began: float) -> None:
         """Run what a promise waits for, and answer what it asks key value stores."""
@@ -104,7 +109,7 @@ class Scripts:
         made = quickjs.Context()
         made.set_memory_limit(MEMORY_BYTES)
         made.eval(_runtime())
-        made.eval("__older()" if script.runtime == "cloudfront-js-1.0" else "__newer()")
+        made.eval("__older()" if script.runtime == OLD else "__newer()")
         made.set_time_limit(CPU_S)
         made.eval(_IMPORT.sub(_required, script.code))
         if not made.eval("typeof handler === 'function'"):
