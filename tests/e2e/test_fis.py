@@ -247,6 +247,7 @@ def test_stop_conditions_the_lever_and_what_is_refused(kunren, account, chaos, u
     assert chaos.states(failed) == {"bad": "failed", "wait": "cancelled"}
 
     long = chaos.start(chaos.template({"wait": waiting("PT12H")}))
+    assert list(chaos.states(long)) == ["wait"]
     chaos.wait(long, "running")
     lever = {"status": "engaged", "reason": "an incident"}
     assert chaos.fis.update_safety_lever_state(id="default", state=lever)["safetyLever"]["state"] == lever

@@ -97,7 +97,11 @@ class HealthController:
             self._views[key] = {name: views[name] for name in names if name in views}
         self._prober.set_checks(checks)
         shown = {(key[0], key[1], _health_id(key)) for key in nodes}
+        asking = {key[6] for key in checks}
         with self._store.write() as tx:
+            for cut_off in snapshot.every(NodeCutOff):
+                if cut_off.id not in asking:  # nobody can tell any more
+                    tx.delete(cut_off)
             for each in snapshot.every(TargetHealth):
                 if (each.account, each.region, each.id) not in shown:
                     tx.delete(each)
@@ -129,9 +133,12 @@ class HealthController:
     def _judge_nodes(self, account: str, region: str, nodes: Iterable[str]) -> None:
         """Note which of the nodes are cut off: all they probe is out of their reach, and not out of others'."""
         for node in nodes:
-            own = [views for views in self._views.values() if node in views]
-            dead = all(views[node].state == "unhealthy" for views in own)
-            alive = any(seen.state == "healthy" for views in own for seen in views.values())
+            # Nearly always the first view that is looked at says that the node is well.
+            held = self._views.values()
+            dead = all(views[node].state == "unhealthy" for views in held if node in views)
+            alive = dead and any(seen.state == "healthy" for views in held if node in views for seen in views.values())
+            if not dead and self._store.snapshot().get(NodeCutOff, account, region, node) is None:
+                continue
             with self._store.write() as tx:
                 before = tx.get(NodeCutOff, account, region, node)
                 if dead and alive and before is None:

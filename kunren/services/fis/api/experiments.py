@@ -11,7 +11,7 @@ from kunren.control.store import Snapshot, Tx
 from kunren.core.context import RequestContext
 from kunren.services.fis import errors, views
 from kunren.services.fis.api.base import Base, Params, paged
-from kunren.services.fis.model import ENDED, Described, Experiment, SafetyLever
+from kunren.services.fis.model import ENDED, ActionRun, Described, Experiment, SafetyLever
 
 ACTIVE_MAX = 5
 LEVER = "default"
@@ -43,6 +43,7 @@ class Experiments(Base):
                 "tags": params.get("tags") or {},
                 "client_token": params["clientToken"],
                 "created": self.clock.now(),
+                "runs": {name: ActionRun() for name in template.actions},
             }
             experiment = Experiment(template_id=template.id, **given)
             tx.put(experiment)
