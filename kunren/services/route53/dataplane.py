@@ -59,8 +59,6 @@ def node_of(hosted: HostedZone, owner: OwnerName, positions: Positions, signing:
     """All of one name: by type, one set or those that a routing policy chooses between. In a signed zone no TTL is
     above a week, and the apex has the DNSKEY records."""
     node: dict[int, ServedSet] = {}
-    if signing is not None and owner.id == names.sort_key(names.to_wire(hosted.name)):
-        node[DNSKEY] = Records(DNSKEY_TTL_S, signing.dnskeys)
     served = partial(_served, hosted.id, SIGNED_TTL_MAX_S if signing is not None else TTL_MAX_S)
     routed: dict[int, tuple[str, list[Option]]] = {}
     for each in owner.record_sets:
@@ -71,6 +69,8 @@ def node_of(hosted: HostedZone, owner: OwnerName, positions: Positions, signing:
         else:
             routed.setdefault(rtype, (policy, []))[1].append(_option(served(each), each, positions))
     node.update((rtype, Routed(policy, tuple(options))) for rtype, (policy, options) in routed.items())
+    if signing is not None and owner.id == names.sort_key(names.to_wire(hosted.name)):
+        node[DNSKEY] = Records(DNSKEY_TTL_S, signing.dnskeys)  # the last: a question for ANY gets the first
     return node
 
 

@@ -178,6 +178,7 @@ def test_a_signed_zones_keys_are_proven_by_kms_and_its_records_by_its_own(signin
     assert signing.proves("one")
     assert signing.service.call("get_change", Id=change)["ChangeInfo"]["Status"] == "INSYNC"
     assert signing.status() == ("SIGNING", {"one": "ACTIVE"})
+    assert signing.ask("example.com.", "ANY").answer[0].rdtype == dns.rdatatype.NS
     record = {"Name": "www.example.com", "Type": "A", "TTL": 2_000_000, "ResourceRecords": [{"Value": "192.0.2.1"}]}
     signing.service.change(signing.zone, ("CREATE", record))
     reply = signing.ask("www.example.com.", "A")
