@@ -1,5 +1,5 @@
 # A distribution as teams have it: its own policies, a CloudFront Function that reads a key value store, a Lambda@Edge
-# function, an origin that another one stands in for, signed paths, an error page, its name and certificate.
+# function, an origin that another one stands in for, a private bucket, signed paths, an error page, name and certificate.
 terraform {
   required_providers {
     aws = { source = "hashicorp/aws" }
@@ -7,7 +7,8 @@ terraform {
 }
 
 provider "aws" {
-  region = "us-east-1"
+  region            = "us-east-1"
+  s3_use_path_style = true
 }
 
 variable "domain" { type = string }
@@ -174,6 +175,46 @@ resource "aws_cloudfront_key_group" "signers" {
   items = [aws_cloudfront_public_key.signer.id]
 }
 
+resource "aws_s3_bucket" "files" {
+  bucket        = "files-${var.domain}"
+  force_destroy = true
+}
+
+resource "aws_s3_object" "page" {
+  bucket       = aws_s3_bucket.files.id
+  key          = "files/page.txt"
+  content      = "from the bucket"
+  content_type = "text/plain"
+}
+
+resource "aws_cloudfront_origin_access_control" "files" {
+  name                              = "files"
+  origin_access_control_origin_type = "s3"
+  signing_behavior                  = "always"
+  signing_protocol                  = "sigv4"
+}
+
+data "aws_iam_policy_document" "files" {
+  statement {
+    actions   = ["s3:GetObject"]
+    resources = ["${aws_s3_bucket.files.arn}/*"]
+    principals {
+      type        = "Service"
+      identifiers = ["cloudfront.amazonaws.com"]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "AWS:SourceArn"
+      values   = [aws_cloudfront_distribution.main.arn]
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "files" {
+  bucket = aws_s3_bucket.files.id
+  policy = data.aws_iam_policy_document.files.json
+}
+
 resource "aws_route53_zone" "main" {
   name = var.domain
 }
@@ -229,6 +270,12 @@ resource "aws_cloudfront_distribution" "main" {
         value = "cloudfront"
       }
     }
+  }
+
+  origin {
+    origin_id                = "files"
+    domain_name              = aws_s3_bucket.files.bucket_regional_domain_name
+    origin_access_control_id = aws_cloudfront_origin_access_control.files.id
   }
 
   origin_group {
@@ -290,6 +337,15 @@ resource "aws_cloudfront_distribution" "main" {
       headers      = ["Origin"]
       cookies { forward = "none" }
     }
+  }
+
+  ordered_cache_behavior {
+    path_pattern           = "/files/*"
+    target_origin_id       = "files"
+    viewer_protocol_policy = "allow-all"
+    allowed_methods        = ["GET", "HEAD"]
+    cached_methods         = ["GET", "HEAD"]
+    cache_policy_id        = data.aws_cloudfront_cache_policy.disabled.id
   }
 
   ordered_cache_behavior {

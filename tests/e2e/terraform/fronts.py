@@ -72,6 +72,8 @@ def distribution(case: Case) -> None:
         assert asked("/a?colour=red", "-H", "X-Team: a") == "200  Miss from cloudfront"
         assert asked("/either/a").startswith("200 ")  # the first of the group answers 503
         assert asked("/signed/a").startswith("403 ")
+        assert case.curl(f"https://{domain}/files/page.txt") == "from the bucket"
+        assert case.curl(f"http://files-{domain}.s3.us-east-1.amazonaws.com/files/page.txt").count("AccessDenied") == 1
         assert case.curl(f"https://{domain}/lambda/x") == "not /lambda/x"
         assert case.curl(f"https://www.{domain}/missing/x") == "from the origin"  # its error page
         headers = case.curl("-I", f"https://{domain}/b").lower()
@@ -87,6 +89,7 @@ def distribution(case: Case) -> None:
         "aws_cloudfront_distribution.main", "aws_cloudfront_cache_policy.by_colour",
         "aws_cloudfront_origin_request_policy.all", "aws_cloudfront_response_headers_policy.strict",
         "aws_cloudfront_public_key.signer", "aws_cloudfront_key_group.signers",
+        "aws_cloudfront_origin_access_control.files",
     )  # fmt: skip
     configuration.destroy()
     assert nothing_left(case)
