@@ -71,7 +71,7 @@ def _part(name: str, value: str, selection: Selection | None) -> Considered:
 def note(observed: Observed, notes: Notes) -> None:
     """Write into what was observed what the edge service noted."""
     asked: list[str] = []
-    answered = False
+    answered, looks = False, 0
     functions: list[str] = []
     for what, *details in notes:
         match what:
@@ -81,6 +81,12 @@ def note(observed: Observed, notes: Notes) -> None:
                 observed.distribution = details[0].id
             case "behaviour":
                 observed.behaviour = details[0].pattern
+            case "refused":
+                looks = 1
+            case "cache":
+                looks += 1
+            case "origin" if looks > 1:  # for the error page's sake
+                answered = True
             case "origin":
                 asked.append(details[0])
                 answered = not isinstance(details[1], Exception)

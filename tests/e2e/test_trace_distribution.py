@@ -52,6 +52,8 @@ class Delivered:
         listener = site.listen(site.forward(site.group((self.target, 80))))
         down = [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/down/*"]}}]
         site.rule(listener, 1, down, site.fixed("down", 503))
+        gone = [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/gone/*"]}}]
+        site.rule(listener, 2, gone, site.fixed("gone", 404))
         site.wait_active()
 
     def behaviour(self, pattern=None, policy=CACHING, origin="web", **given):
@@ -131,6 +133,9 @@ class Delivered:
             "Origins": {"Quantity": len(origins), "Items": origins},
             "OriginGroups": {"Quantity": 1, "Items": [group]},
             "DefaultCacheBehavior": self.behaviour(),
+            "CustomErrorResponses": {"Quantity": 1, "Items": [
+                {"ErrorCode": 404, "ResponsePagePath": "/sorry", "ResponseCode": "200", "ErrorCachingMinTTL": 1},
+            ]},
             "CacheBehaviors": {"Quantity": len(behaviours), "Items": behaviours},
             "ViewerCertificate": {
                 "ACMCertificateArn": self.certificate(zone), "SSLSupportMethod": "sni-only",
@@ -242,6 +247,12 @@ def test_every_kind_of_request_through_a_distribution_is_explained_as_it_goes(de
     assert (traced.observed["status"], traced.observed["answered_by"]) == (502, "edge location")
     traced = delivered.trace("/nobody/a", *here)
     assert (traced.steps["cache"]["chosen"], traced.observed["cache"]) == ("hit", "Error from cloudfront")
+
+    # an error page in place of what the origin says
+    traced = delivered.trace("/gone/a", *here)
+    assert traced.because("origin").endswith("; the distribution has a page of its own for 404")
+    assert (traced.expected["statuses"], traced.observed["status"]) == ([404, 200], 200)
+    assert (traced.observed["origins"], traced.observed["cache"]) == (["web"], "Error from cloudfront")
 
     # Lambda@Edge is not invoked to foretell; what it did is told
     traced = delivered.trace("/edge/a", *here)

@@ -43,7 +43,7 @@ def stage(course: Course) -> Step | tuple[Step, ...] | None:
     pending = rehearsal.made
     assert isinstance(pending, Pending)
     if pending.ready is not None:
-        course.expected.origins = () if pending.ready.status not in pending.site.errors else None
+        course.expected.origins = ()
         return _back(course, pending, (pending.ready.status,), "no origin is asked", "the answer is there", ())
     reference = pending.behaviour.lambdas.get("origin-request")
     if reference is not None:
@@ -145,7 +145,7 @@ def _back(
     if statuses is not None and (pages := _pages(site, statuses)):
         told.append(f"the distribution has a page of its own for {' and '.join(map(str, pages))}")
         statuses = tuple(dict.fromkeys((*statuses, *pages.values())))
-        expected.answered_by = expected.origins = None
+        expected.answered_by = None
     later = [
         each for each in ("origin-response", "viewer-response") if each in (*behaviour.lambdas, *behaviour.scripts)
     ]
