@@ -133,7 +133,8 @@ class Delivered:
             "Origins": {"Quantity": len(origins), "Items": origins},
             "OriginGroups": {"Quantity": 1, "Items": [group]},
             "DefaultCacheBehavior": self.behaviour(),
-            "CustomErrorResponses": {"Quantity": 1, "Items": [
+            "CustomErrorResponses": {"Quantity": 2, "Items": [
+                {"ErrorCode": 502, "ErrorCachingMinTTL": 86400},
                 {"ErrorCode": 404, "ResponsePagePath": "/sorry", "ResponseCode": "200", "ErrorCachingMinTTL": 1},
             ]},
             "CacheBehaviors": {"Quantity": len(behaviours), "Items": behaviours},
