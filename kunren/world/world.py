@@ -265,10 +265,11 @@ class World:
         if found is None:
             known = ", ".join(each.name for each in self.spec.places)
             raise UnknownPlace(f"there is no place {place!r} in this world; there are {known}")
-        new = f"place {place}" not in self._there
-        await self._ensure_site(f"place {place}", place, dualstack.place(place, self.spec.places.index(found)))
-        if new:
-            await self._source_came()
+        async with self._lock(f"arrival at {place}"):  # who comes meanwhile waits for the edge location to serve, too
+            new = f"place {place}" not in self._there
+            await self._ensure_site(f"place {place}", place, dualstack.place(place, self.spec.places.index(found)))
+            if new:
+                await self._source_came()
         return place_namespace(place)
 
     async def ensure_edge(self, place: str) -> str:
