@@ -35,7 +35,7 @@ def run_redirect_drill(
             )
     to_stdout = json_file is not None and str(json_file) == "-"
     try:
-        with some_kunren(state_dir, keep) as (state, endpoint, _):
+        with some_kunren(state_dir, keep) as (state, endpoint, told):
             if architecture == ALL or len(chosen) > 1:
                 return _side_by_side(chosen, domains, Access(state, endpoint), json_file, keep, to_stdout)
             outcome = run_redirect(chosen[0], domains, endpoint, state, keep, _progress)
@@ -43,7 +43,7 @@ def run_redirect_drill(
         click.echo(f"kunren: {error}", err=True)
         return 2
     if json_file is not None:
-        _write_json(outcome.as_json(), json_file)
+        _write_json({**outcome.as_json(), "speed": told["clock"]["speed"], "seed": told["seed"]}, json_file)
     if not to_stdout:
         _show(outcome)
     return 0 if outcome.verdict else 1

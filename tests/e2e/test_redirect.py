@@ -26,6 +26,7 @@ def test_every_domain_redirects_over_every_scheme_from_three_places_also_after_a
     own_kunren.up()
     outcome = run_drill(own_kunren, tmp_path, architecture, "--keep")
     assert outcome["architecture"] == architecture
+    assert outcome["operations"]["ok"] == len(outcome["checks"])
     assert outcome["verdict"] is True
     asked = {(check["domain"], check["scheme"], check["place"]) for check in outcome["checks"]}
     schemes = {"http", "https", "http3"} if "cloudfront" in architecture else {"http", "https"}

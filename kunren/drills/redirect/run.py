@@ -40,8 +40,32 @@ class Outcome:
         return bool(self.checks) and all(check.ok for check in self.checks)
 
     def as_json(self) -> dict[str, Any]:
-        checks = [asdict(check) for check in self.checks]
-        return {"architecture": self.architecture, "verdict": self.verdict, "checks": checks}
+        good, count = sum(check.ok for check in self.checks), len(self.checks)
+        why = f"{good} of {count} checks hold"
+        objective = {
+            "name": "checks",
+            "target": count,
+            "measured": good,
+            "met": self.verdict,
+            "why": why,
+            "traffic": "",
+        }
+        return {
+            "drill": "redirect",
+            "verdict": self.verdict,
+            "reason": why,
+            "objectives": [objective],
+            "rto_s": None,
+            "rpo_s": None,
+            "operations": {"sent": count, "ok": good, "failed": count - good, "unknown": 0},
+            "latency_ms": {phase: {"p50": None, "p99": None} for phase in ("before", "during", "after")},
+            "faults": [],
+            "speed": 1.0,
+            "seed": None,
+            "history": "",
+            "architecture": self.architecture,
+            "checks": [asdict(check) for check in self.checks],
+        }
 
 
 def example_folder() -> Path:
