@@ -3,7 +3,3 @@
 
 class DrillFailed(Exception):
     """No verdict about the architecture: the message says why, and what to do."""
-
-
-class Interrupted(DrillFailed):
-    """Somebody stopped it."""

@@ -17,7 +17,7 @@ from kunren.drills.access import Access
 from kunren.drills.clients import Clients
 from kunren.drills.deployment import Deployment
 from kunren.drills.document import BadDrill
-from kunren.drills.failures import DrillFailed, Interrupted
+from kunren.drills.failures import DrillFailed
 from kunren.drills.history import HistoryWriter
 from kunren.drills.injection import Injector, calls_that_heal
 from kunren.drills.live import Live
@@ -243,6 +243,3 @@ def header(drill: Drill, plan: Plan) -> dict[str, Any]:
         "seed": plan.seed,
         "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-
-
-__all__ = ["Interrupted", "Plan", "Run", "speed_problem", "steps"]
