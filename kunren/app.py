@@ -61,6 +61,7 @@ from kunren.services.faults.faults import Faults
 from kunren.services.fis.service import FisService
 from kunren.services.globalaccelerator.api import GlobalAcceleratorApi
 from kunren.services.globalaccelerator.controllers import AcceleratorControllers
+from kunren.services.globalaccelerator.flow_logs import AcceleratorFlowLogs
 from kunren.services.lambda_.policy import may_invoke
 from kunren.services.lambda_.service import LambdaService
 from kunren.services.resiliencehub.service import ResilienceHubService
@@ -193,6 +194,9 @@ class App:
         self.world.on_source.append(self.cloudfront.sources_changed)
         self.accelerators = AcceleratorControllers(store, clock, entropy, self.world, self.dns, spec)
         self.world.on_source.append(self.accelerators.sources_changed)
+        self.accelerator_flow_logs = AcceleratorFlowLogs(
+            store, clock, entropy, self.world, spec, self._call, self.accelerators.led
+        )
         nodes = Nodes(store, self.world, self.dns.resolve)
         self.login = Login(store, clock, entropy, nodes.connect, self.ca.bundle_path)
         tokens = BearerTokens(clock, nodes.connect, self.ca.bundle_path)
@@ -282,6 +286,7 @@ class App:
             ("acme", self.acme.run()),
             ("elbv2", self.balancers.run()),
             ("globalaccelerator", self.accelerators.run()),
+            ("accelerator-flow-logs", self.accelerator_flow_logs.run()),
             ("cloudfront", self.cloudfront.run()),
             ("lambda", self.functions.run()),
             ("fis", self.fis.run()),

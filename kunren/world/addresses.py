@@ -34,9 +34,9 @@ CHECKER_REGIONS = (
 """Where AWS has Route 53's health checkers (HealthCheckRegion)."""
 ENTRANCES = IPv4Network("198.18.32.0/19")
 _PLACES = IPv4Network("198.18.64.0/18")
-_EDGES = IPv4Network("198.18.128.0/18")
+EDGES = IPv4Network("198.18.128.0/18")
 ANYCAST = IPv4Network("198.18.192.0/18")
-_REGIONS = IPv4Network("198.19.0.0/16")
+REGIONS = IPv4Network("198.19.0.0/16")
 _FIRST_CUSTOMER = 16
 
 
@@ -63,7 +63,7 @@ def client_address(index: int) -> str:
 
 def edge_network(index: int) -> IPv4Network:
     """The /24 of the index-th edge location (0 to 63)."""
-    return _nth(_EDGES, 24, index)
+    return _nth(EDGES, 24, index)
 
 
 def edge_address(index: int) -> str:
@@ -86,7 +86,7 @@ def anycast_pair(number: int) -> tuple[str, str]:
 
 def region_network(index: int) -> IPv4Network:
     """The /21 of the index-th region (0 to 31)."""
-    return _nth(_REGIONS, 21, index)
+    return _nth(REGIONS, 21, index)
 
 
 def region_router(index: int) -> str:

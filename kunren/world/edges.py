@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from kunren.world import addresses, addresses6, dualstack
+from kunren.world import addresses, addresses6, backbone, dualstack
 from kunren.world.facts import LOOPBACK, Address, Fact, Namespace, Resolver, RouteFact, RuleFact, Ruleset
 from kunren.world.geography import nearest_place
 from kunren.world.interface import INTERNET, edge_namespace
@@ -37,18 +37,21 @@ TCP_IDLE_S, UDP_IDLE_S = 340.0, 30.0  # "Idle timeout in AWS Global Accelerator"
 def edge(spec: WorldSpec, place: Place, wall_seconds: Callable[[float], float] = float) -> list[Fact]:
     """A place's edge location, and the internet's rules about it. `wall_seconds` turns AWS's seconds into real ones."""
     tcp, udp = (str(max(1, round(wall_seconds(each)))) for each in (TCP_IDLE_S, UDP_IDLE_S))
-    idle = (("tcp_timeout_established", tcp), ("udp_timeout", udp), ("udp_timeout_stream", udp))
+    timers = (("tcp_timeout_established", tcp), ("udp_timeout", udp), ("udp_timeout_stream", udp))
+    idle = tuple((f"net/netfilter/nf_conntrack_{name}", each) for name, each in timers)
+    far = spec.distance is not None
     index = spec.places.index(place)
     namespace, network, device = edge_namespace(place.name), addresses.edge_network(index), edge_device(index)
     address, address6 = addresses.edge_address(index), addresses6.edge_address(index)
     return [
         # Not by `ct timeout`: what exists loses that when its table changes.
-        Namespace(namespace, (*ROUTER_SYSCTLS, *((f"net/netfilter/nf_conntrack_{name}", each) for name, each in idle))),
+        Namespace(namespace, (*ROUTER_SYSCTLS, *idle, *(backbone.RECEIVER_SYSCTLS if far else ()))),
         Resolver(namespace, resolv_conf(addresses.PUBLIC_RESOLVER)),
         *leaf(namespace, device, network, address),
         *dualstack.leaf(namespace, device, addresses6.edge_network(index), address6),
         RouteFact(INTERNET, EVERYWHERE, via=address, device=device, table=_BACK_TABLE + index),
         RouteFact(INTERNET, addresses6.EVERYWHERE, via=address6, device=device, table=_BACK_TABLE + index),
+        *(backbone.edge_end(namespace, str(network[1])) if far else []),
         RuleFact(INTERNET, _ENTRANCE_RULE, interface=device, table=ENTRANCE_TABLE),
         *(
             fact
@@ -95,15 +98,14 @@ def remembering() -> list[Fact]:
     return [Ruleset(INTERNET, text.format(family=family), "edges", family) for family in ("ip", "ip6")]
 
 
-def anycast(spec: WorldSpec, own: Sequence[str], table: str, texts: Mapping[str, str]) -> list[Fact]:
-    """The anycast addresses `own` in the edges of the places that `texts` names, each of which holds that text (where
-    there is one) as its nft table named `table`. Who is next to no such edge reaches the first."""
+def anycast(spec: WorldSpec, own: Sequence[str], tables: Mapping[str, Mapping[str, str]]) -> list[Fact]:
+    """The anycast addresses `own` in the edges of the places that `tables` names, each of which holds these texts as
+    nft tables of these names. Who is next to no such edge reaches the first."""
     facts: list[Fact] = []
-    for number, (name, text) in enumerate(texts.items()):
+    for number, (name, texts) in enumerate(tables.items()):
         index = next(position for position, each in enumerate(spec.places) if each.name == name)
         namespace, device = edge_namespace(name), edge_device(index)
-        if text:
-            facts.append(Ruleset(namespace, text, table))
+        facts += [Ruleset(namespace, text, table) for table, text in texts.items()]
         for address in own:
             via, block = addresses.edge_address(index), f"{address}/32"
             if ":" in address:

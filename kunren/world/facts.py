@@ -133,7 +133,8 @@ class Address(msgspec.Struct, frozen=True, tag_field="kind", tag="address"):
 
 
 class RouteFact(msgspec.Struct, frozen=True, tag_field="kind", tag="route"):
-    """A route; `action` is unicast, local, blackhole, unreachable or throw."""
+    """A route; `action` is unicast, local, blackhole, unreachable or throw. `window`: how many segments a TCP
+    connection over it may have under way from its start (0: as the kernel has it)."""
 
     namespace: str
     destination: str
@@ -141,6 +142,7 @@ class RouteFact(msgspec.Struct, frozen=True, tag_field="kind", tag="route"):
     via: str | None = None
     device: str | None = None
     table: int = MAIN_TABLE
+    window: int = 0
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -64,9 +64,8 @@ from kunren.world.private_link import INWARD, NODES, OUTWARD, endpoint_rules, se
 EVERYWHERE = "0.0.0.0/0"
 _LINK_LOCAL = "169.254.0.0/16"
 _FIRST_SUBNET_TABLE = 1000
-ENTRANCE_TABLE, _FROM_ENTRANCE_TABLE = 2050, 2051
-_ENTRANCE_RULE = 55
-LOCAL_FLOW_TABLE, _ENTERED_TABLE = 900, 901
+ENTRANCE_TABLE, _FROM_ENTRANCE_TABLE, ENTRANCE_RULE = 2050, 2051, 55
+LOCAL_FLOW_TABLE, _ENTERED_TABLE = 900, 899
 LOCAL_FLOW_RULE, _ENTERED_RULE, VPC_RULE, FLOW_RULE, SUBNET_RULE, NO_ROUTE_RULE = 90, 95, 100, 500, 1000, 30000
 
 HOST_SYSCTLS = (
@@ -152,7 +151,7 @@ def region(name: str, index: int) -> list[Fact]:
     """A region: its router, which has the service endpoints' address, and the namespace of functions without a VPC."""
     namespace, functions = region_namespace(name), functions_namespace(name)
     network, router = addresses.region_network(index), addresses.region_router(index)
-    outer, inner = _link(FIRST_REGION_LINK + index)
+    outer, inner = region_link(index)
     device = region_device(index)
     egress = addresses.function_egress(index)
     return [
@@ -167,11 +166,10 @@ def region(name: str, index: int) -> list[Fact]:
         # A public address that nobody has: silence, and no loop back to the internet.
         RouteFact(namespace, str(network), action="blackhole"),
         RouteFact(namespace, EVERYWHERE, via=outer, device=UPLINK),
-        # What comes by an accelerator's entrance goes out by the internet, so that the edge location meets it again;
-        # nobody within the region has a way to one.
+        # What comes by an accelerator's entrance meets its edge location again; nobody in the region has a way to one.
         RouteFact(INTERNET, str(addresses.entrance_network(index)), via=inner, device=device, table=ENTRANCE_TABLE),
-        RuleFact(namespace, _ENTRANCE_RULE, interface=UPLINK, table=ENTRANCE_TABLE),
-        RuleFact(namespace, _ENTRANCE_RULE, source=str(addresses.ENTRANCES), table=_FROM_ENTRANCE_TABLE),
+        RuleFact(namespace, ENTRANCE_RULE, interface=UPLINK, table=ENTRANCE_TABLE),
+        RuleFact(namespace, ENTRANCE_RULE, source=str(addresses.ENTRANCES), table=_FROM_ENTRANCE_TABLE),
         RouteFact(namespace, EVERYWHERE, via=outer, device=UPLINK, table=_FROM_ENTRANCE_TABLE),
         Namespace(functions, HOST_SYSCTLS),
         Resolver(functions, resolv_conf(addresses.PUBLIC_RESOLVER)),
@@ -231,6 +229,8 @@ def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = Mappi
         Address(namespace, LOOPBACK, f"{LINK_LOCAL_RESOLVER}/32"),
         Address(namespace, LOOPBACK, f"{METADATA}/32"),
         RouteFact(namespace, _LINK_LOCAL, action="blackhole"),
+        RuleFact(namespace, _ENTERED_RULE, mark=ENTRANCE_MARK, table=_ENTERED_TABLE),
+        RouteFact(namespace, EVERYWHERE, via=outer, device=UPLINK, table=_ENTERED_TABLE),
         RuleFact(namespace, LOCAL_FLOW_RULE, mark=LOCAL_FLOW_MARK, table=LOCAL_FLOW_TABLE),
         RouteFact(namespace, EVERYWHERE, action="local", device=LOOPBACK, table=LOCAL_FLOW_TABLE),
         RuleFact(namespace, VPC_RULE),
@@ -239,9 +239,6 @@ def vpc(network: VpcNetwork, link: int, peering_links: Mapping[str, int] = Mappi
     facts += [RouteFact(namespace, cidr, action="blackhole") for cidr in network.cidrs]
     facts += [RouteFact(router, f"{address}/32", via=inner, device=device) for address in public]
     entered = sorted(each.address for each in network.entrances)
-    if entered:
-        facts.append(RuleFact(namespace, _ENTERED_RULE, mark=ENTRANCE_MARK, table=_ENTERED_TABLE))
-        facts.append(RouteFact(namespace, EVERYWHERE, via=outer, device=UPLINK, table=_ENTERED_TABLE))
     facts += [RouteFact(router, f"{each}/32", via=inner, device=device, table=ENTRANCE_TABLE) for each in entered]
     facts += [Address(namespace, LOOPBACK, f"{address}/32") for address in _node_addresses(network)]
     cidrs = {subnet.id: IPv4Network(subnet.cidr) for subnet in network.subnets}
@@ -473,6 +470,11 @@ LINKS = IPv4Network("198.18.16.0/20")
 FIRST_REGION_LINK = 64
 FIRST_VPC_LINK = 128
 vpc_link_count = LINKS.num_addresses // 2 - FIRST_VPC_LINK
+
+
+def region_link(index: int) -> tuple[str, str]:
+    """The two addresses of a region's link to the internet: the internet's end first."""
+    return _link(FIRST_REGION_LINK + index)
 
 
 def _link(number: int) -> tuple[str, str]:

@@ -26,7 +26,7 @@ import msgspec
 
 from kunren.core.clock import Clock
 from kunren.settings import Settings
-from kunren.world import addresses, dualstack, edges, facts, layout, trust
+from kunren.world import addresses, backbone, dualstack, edges, facts, layout, trust
 from kunren.world.agent.filesystem import NETNS_DIR, RESOLV_CONF, RESOLV_DIR
 from kunren.world.broken_links import BrokenLink, broken_links, dark_edges
 from kunren.world.channel import Answer, Channel, RulesetRefused
@@ -308,11 +308,16 @@ class World:
         if before != self._dark_edges:
             await self._source_came()
 
-    async def apply_anycast(self, owner: str, own: Sequence[str], table: str, texts: Mapping[str, str]) -> None:
-        """Have the owner's anycast addresses in exactly these edge locations (by place), each with its nft table."""
-        for place in texts:
+    async def apply_anycast(self, owner: str, own: Sequence[str], tables: Mapping[str, Mapping[str, str]]) -> None:
+        """Have the owner's anycast addresses in exactly these edge locations (by place), with nft tables by name."""
+        for place in tables:
             await self.ensure_edge(place)
-        await self._apply(f"anycast {owner}", edges.anycast(self.spec, own, table, texts))
+        await self._apply(f"anycast {owner}", edges.anycast(self.spec, own, tables))
+
+    async def counts(self, namespace: str, table: str, family: str = "ip") -> dict[str, str]:
+        """The sets of an nft table, as nft lists them. Raises NoSuchNamespace, RulesetRefused."""
+        found, _ = await self._agent().ask("counts", namespace=namespace, family=family, table=table)
+        return dict(found)
 
     async def ensure_checkers(self, region: str) -> str:
         """A region's Route 53 health checkers, started if they were not; the name of their namespace. Raises ValueError
@@ -325,7 +330,9 @@ class World:
         if found is None:
             raise UnknownRegion(f"there is no region {region!r} in this world")
         new = f"region {region}" not in self._there
-        await self._ensure_site(f"region {region}", region, dualstack.region(region, self.spec.regions.index(found)))
+        made = dualstack.region(region, index := self.spec.regions.index(found))
+        end = backbone.region_end(region, index) if self._relay is not None else []
+        await self._ensure_site(f"region {region}", region, [*made, *end])
         if new:
             await self._source_came()
         return region_namespace(region)
@@ -376,10 +383,7 @@ class World:
             listed: dict[str, str] = {}
             try:
                 for table in observer.tables:
-                    texts, _ = await self._agent().ask(
-                        "counts", namespace=table.namespace, family=table.family.name, table=observer.table
-                    )
-                    for name, text in texts.items():
+                    for name, text in (await self.counts(table.namespace, observer.table, table.family.name)).items():
                         listed[name] = listed.get(name, "") + text
             except (NoSuchNamespace, RulesetRefused):
                 continue

@@ -499,3 +499,9 @@ def accelerator(until: Any) -> Callable[[Any, str], Accelerated]:
 @pytest.fixture
 def accelerated(kunren: Any, account: str, accelerator: Any) -> Accelerated:
     return accelerator(kunren, account)
+
+
+@pytest.fixture
+def site_of(running: Any, until: Any) -> Callable[[Any], Site]:
+    """Makes a site in another Kunren than the shared one."""
+    return lambda kunren: Site(kunren, "000000000000", running, until)

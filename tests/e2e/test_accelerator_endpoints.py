@@ -225,3 +225,58 @@ def test_a_custom_routing_accelerators_ports_lead_to_addresses_of_subnets(
     api.delete_custom_routing_accelerator(AcceleratorArn=arn)
     kinds = [{"Name": "interface-type", "Values": ["global_accelerator_managed"]}]
     until(lambda: not ec2.describe_network_interfaces(Filters=kinds)["NetworkInterfaces"], "no managed interface left")
+
+
+def test_an_endpoint_of_another_account_needs_an_attachment_and_goes_with_it(kunren, account, site, until, accelerator):
+    site.listen(site.fixed("shared"))
+    site.wait_active()
+    customer = f"2{account[1:]}"
+    accelerated = accelerator(kunren, customer)
+    owner = kunren.client("globalaccelerator", account, "us-west-2")
+    listener = accelerated.listen((80, 80))
+    given = {"EndpointId": site.arn}
+    made = accelerated.group(listener, "us-east-1")
+
+    def refused(call, **wanted):
+        with pytest.raises(ClientError) as caught:
+            call(**wanted)
+        return caught.value.response["Error"]["Code"]
+
+    add = {"EndpointGroupArn": made}
+    assert refused(accelerated.api.add_endpoints, **add, EndpointConfigurations=[given]) == "AccessDeniedException"
+    resources = [{"EndpointId": site.arn, "Region": "us-east-1"}]
+    shared = owner.create_cross_account_attachment(
+        Name="shared", Principals=[accelerated.arn], Resources=[], IdempotencyToken="1"
+    )["CrossAccountAttachment"]
+    given["AttachmentArn"] = shared["AttachmentArn"]
+    assert refused(accelerated.api.add_endpoints, **add, EndpointConfigurations=[given]) == "AccessDeniedException"
+    update = {"AttachmentArn": shared["AttachmentArn"]}
+    owner.update_cross_account_attachment(**update, AddResources=resources)
+    assert accelerated.api.list_cross_account_resource_accounts()["ResourceOwnerAwsAccountIds"] == [account]
+    seen = accelerated.api.list_cross_account_resources(
+        ResourceOwnerAwsAccountId=account, AcceleratorArn=accelerated.arn
+    )["CrossAccountResources"]
+    assert seen == [{"EndpointId": site.arn, "AttachmentArn": shared["AttachmentArn"]}]
+    accelerated.api.add_endpoints(**add, EndpointConfigurations=[given])
+    accelerated.deployed()
+    client = site.client("virginia")
+    until(lambda: client.get(f"http://{accelerated.addresses[0]}/").get("body") == "shared", "the other's endpoint")
+    kinds = [{"Name": "interface-type", "Values": ["global_accelerator_managed"]}]
+    assert len(site.ec2.describe_network_interfaces(Filters=kinds)["NetworkInterfaces"]) == 2, "in its owner's account"
+
+    again = owner.create_cross_account_attachment(
+        Name="whole account", Principals=[customer], Resources=resources, IdempotencyToken="2"
+    )["CrossAccountAttachment"]["AttachmentArn"]
+    owner.update_cross_account_attachment(**update, RemovePrincipals=[accelerated.arn])
+    assert len(accelerated.health(made)) == 1, "another attachment gives access"
+    assert [each["Name"] for each in owner.list_cross_account_attachments()["CrossAccountAttachments"]] == [
+        "shared", "whole account",
+    ]  # fmt: skip
+    owner.delete_cross_account_attachment(AttachmentArn=again)
+    assert accelerated.health(made) == []
+    accelerated.deployed()
+    assert "body" not in client.get(f"http://{accelerated.addresses[0]}/", timeout=0.5)
+    assert refused(owner.describe_cross_account_attachment, AttachmentArn=again) == "AttachmentNotFoundException"
+    owner.tag_resource(ResourceArn=shared["AttachmentArn"], Tags=[{"Key": "team", "Value": "edge"}])
+    tags = owner.list_tags_for_resource(ResourceArn=shared["AttachmentArn"])["Tags"]
+    assert tags == [{"Key": "team", "Value": "edge"}]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import re
 import signal
 from collections import Counter
 from pathlib import Path
@@ -189,7 +191,7 @@ def test_the_api_refuses_what_aws_refuses_and_deletes_in_order(kunren, account, 
     given = {"ListenerArn": listener, "EndpointGroupRegion": "us-east-1", "IdempotencyToken": "4"}
     assert refused(api.create_endpoint_group, **given) == "EndpointGroupAlreadyExistsException"
     with pytest.raises(ClientError, match="is not a valid load balancer ARN"):
-        arn = "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/x/0123456789abcdef"
+        arn = f"arn:aws:elasticloadbalancing:eu-west-1:{account}:loadbalancer/app/x/0123456789abcdef"
         api.add_endpoints(EndpointGroupArn=group, EndpointConfigurations=[{"EndpointId": arn}])
     assert refused(api.delete_listener, ListenerArn=listener) == "AssociatedEndpointGroupFoundException"
     assert refused(api.delete_accelerator, AcceleratorArn=accelerated.arn) == "AcceleratorNotDisabledException"
@@ -231,3 +233,61 @@ def test_a_killed_kunren_comes_back_with_the_same_addresses(own_kunren, until, a
     accelerated.api = own_kunren.client("globalaccelerator", region="us-west-2")
     accelerated.deployed()
     until(lambda: answer() == "here", "the same answer at the same address")
+
+
+def test_flow_logs_are_files_in_s3_with_a_record_for_each_flow_and_direction(own_kunren, until, accelerator):
+    own_kunren.up("--speed", "100")  # five minutes take three seconds
+    balancer = answering(lambda service, region: own_kunren.client(service, region=region), "us-east-1", "here")
+    accelerated = accelerator(own_kunren, "000000000000")
+    made = accelerated.group(accelerated.listen((80, 80)), "us-east-1", balancer)
+    api, s3 = accelerated.api, own_kunren.client("s3")
+    s3.create_bucket(Bucket="flows")
+    with pytest.raises(ClientError, match="are required for flow logs"):
+        api.update_accelerator_attributes(
+            AcceleratorArn=accelerated.arn, FlowLogsEnabled=True, FlowLogsS3Bucket="flows"
+        )
+    wanted = {"FlowLogsEnabled": True, "FlowLogsS3Bucket": "flows", "FlowLogsS3Prefix": "prefix1"}
+    api.update_accelerator_attributes(AcceleratorArn=accelerated.arn, **wanted)
+    shown = api.describe_accelerator_attributes(AcceleratorArn=accelerated.arn)["AcceleratorAttributes"]
+    assert shown == wanted
+    until(lambda: accelerated.health(made) == ["HEALTHY"], "a healthy endpoint")
+    accelerated.deployed()
+    first = accelerated.addresses[0]
+    vpc = own_kunren.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+
+    def asked(preserved):
+        endpoint = {"EndpointId": balancer, "ClientIPPreservationEnabled": preserved}
+        api.update_endpoint_group(EndpointGroupArn=made, EndpointConfigurations=[endpoint])
+        accelerated.deployed()
+        command = ("curl", "-s", "-m", "2", "--local-port", f"{40001 + preserved}", f"http://{first}/")
+        until(lambda: own_kunren.exec(*command, check=False, place="tokyo").stdout == "here", "an answer")
+
+    def records():
+        listed = s3.list_objects_v2(Bucket="flows").get("Contents", ())
+        texts = [gzip.decompress(s3.get_object(Bucket="flows", Key=each["Key"])["Body"].read()) for each in listed]
+        lines = [line.split() for text in texts for line in text.decode().splitlines()]
+        return {(words[4], words[21]): words for words in lines if words[0] != "version"}
+
+    for preserved in (True, False):
+        asked(preserved)
+        both = {(str(40001 + preserved), way) for way in ("INGRESS", "EGRESS")}
+        until(lambda both=both: records().keys() >= both, "records of the flow, both ways")
+    key = s3.list_objects_v2(Bucket="flows")["Contents"][0]["Key"]
+    identity = accelerated.arn.rpartition("/")[2]
+    assert re.fullmatch(
+        rf"prefix1/AWSLogs/000000000000/globalaccelerator/us-west-2/\d{{4}}/\d\d/\d\d/"
+        rf"000000000000_globalaccelerator_{identity}_\d{{8}}T\d{{4}}Z_[0-9a-f]+\.log\.gz",
+        key,
+    )
+    found = records()
+    seen = found["40002", "INGRESS"]
+    assert seen[:3] == ["2.0", "000000000000", identity]
+    assert seen[4:7] == ["40002", first, "80"]
+    assert seen[7].startswith("172.31."), "the private address"
+    assert seen[8:11] == ["80", "TCP", "IPV4"]
+    assert int(seen[11]) >= 4
+    assert int(seen[12]) > 160
+    assert seen[15:] == ["ACCEPT", "OK", "-", "0", "us-east-1", "NRT57-2", "INGRESS", vpc, "-"]
+    hidden = found["40001", "EGRESS"]
+    assert (hidden[0], hidden[7][:7], hidden[22]) == ("1.0", "198.19.", "-")
+    assert hidden[17].startswith("198.18."), "the edge's address"

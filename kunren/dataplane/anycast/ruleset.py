@@ -20,6 +20,8 @@ from kunren.dataplane.anycast.table import AnycastListener, Destination
 from kunren.dataplane.flows.ruleset import jhash, seed_of
 
 SLOTS = 512
+ENDED_PORT = 9340
+"""Where an edge location ends connections."""
 _MARK = 0x1000_0000
 _OF_NO_FLOW = "tcp flags & (fin | syn | rst | ack) != syn"
 _FLOW = {False: "jhash ip saddr . th sport . ip daddr . th dport", True: "jhash ip saddr . ip daddr"}
@@ -96,6 +98,8 @@ def _translations(where: str, own: str, listener: AnycastListener, seed: int) ->
     chosen = slots(listener.destinations)
     if not chosen:
         return []
+    if listener.ended:
+        return [f"{where} redirect to :{ENDED_PORT}"]
     # without a seed the kernel takes another with every change of the table, and sticky clients would be shuffled
     key = f"{_FLOW[listener.sticky]} mod {SLOTS} seed {seed:#x}"
     lines = []

@@ -39,7 +39,7 @@ class EdgeWorld(Protocol):
 
     def netns_path(self, namespace: str) -> str: ...
     def edges_in_use(self) -> list[str]: ...
-    async def apply_anycast(self, owner: str, own: Sequence[str], table: str, texts: Mapping[str, str]) -> None: ...
+    async def apply_anycast(self, owner: str, own: Sequence[str], tables: Mapping[str, Mapping[str, str]]) -> None: ...
 
 
 class EnvoyPublisher(Protocol):
@@ -122,7 +122,7 @@ class DistributionControllers:
         self._pipeline.staging = {each.domain_name: each for each in staging}
         six = {each.id for each in every if self._ipv6 and each.config["IsIPV6Enabled"]}
         addresses = (*CLOUDFRONT, *(addresses6.CLOUDFRONT if six else ()))
-        await self._world.apply_anycast(OWNER, addresses, OWNER, dict.fromkeys(edges, ""))
+        await self._world.apply_anycast(OWNER, addresses, {each: {} for each in edges})
         namespaces = {name: self._world.netns_path(edge_namespace(name)) for name in edges}
         made = resources(snapshot, namespaces, addresses, self._own, certificate_material, self._socket_path)
         await _within(self._envoy.publish(OWNER, made))

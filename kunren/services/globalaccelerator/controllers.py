@@ -14,10 +14,12 @@ from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
-from kunren.dataplane.anycast import port_map
+from kunren.dataplane.anycast import flow_counts, port_map
+from kunren.dataplane.anycast.carrier import Carrier, CarrierWorld
 from kunren.dataplane.anycast.ruleset import ruleset, table_name
+from kunren.dataplane.anycast.table import AnycastListener, Destination
 from kunren.dataplane.dns.zones import NameRecords
-from kunren.dataplane.health.prober import Check, Outcome, Prober, Sockets
+from kunren.dataplane.health.prober import Check, Outcome, Prober
 from kunren.services.arc_zonal_shift.model import AWS
 from kunren.services.ec2.model import Entrance
 from kunren.services.globalaccelerator import endpoints, entrances
@@ -36,19 +38,20 @@ from kunren.world.interface import edge_namespace
 from kunren.world.spec import Place, WorldSpec
 
 NAME_TTL_S = 300
+COUNTS_KEPT_S = 120  # two capture windows of flow logs: each flow is read after its last packet
 PROBE_TIMEOUT_S = 5.0
 SOURCES_WAIT_S = 5.0
 _OWN = frozenset(each.kind for each in (Accelerator, Listener, EndpointGroup, CustomGroup, EndpointHealth))
 _CONCERNING = ("elbv2.", "arc-zonal-shift.", "ec2.elastic-ip", "ec2.interface-status", "ec2.entrance")
 
 
-class AcceleratorWorld(Sockets, Protocol):
+class AcceleratorWorld(CarrierWorld, Protocol):
     """The part of the world that accelerators need."""
 
     def edges_in_use(self) -> list[str]: ...
     async def ensure_edge(self, place: str) -> str: ...
     async def apply_flows(self, owner: str, vpc_id: str, table: str, text: str) -> None: ...
-    async def apply_anycast(self, owner: str, own: Sequence[str], table: str, texts: Mapping[str, str]) -> None: ...
+    async def apply_anycast(self, owner: str, own: Sequence[str], tables: Mapping[str, Mapping[str, str]]) -> None: ...
 
 
 class NamePublisher(Protocol):
@@ -68,6 +71,7 @@ class AcceleratorControllers:
         self._dns = dns
         self._spec = spec
         self._edges: frozenset[str] = frozenset()
+        self._carrier = Carrier(world, clock, spec) if spec.distance is not None else None
         self._led: dict[str, set[str]] = {}  # custom routing accelerator → VPCs that lead its ports on
         self._prober = Prober(world, clock, entropy, self._probed)
         self._controller = Controller(
@@ -85,6 +89,8 @@ class AcceleratorControllers:
             await self._controller.run()
         finally:
             await self._prober.stop()
+            if self._carrier is not None:
+                self._carrier.stop()
 
     async def settled(self) -> None:
         """Return when edges and DNS have everything that was asked for until now."""
@@ -115,12 +121,20 @@ class AcceleratorControllers:
         if accelerator is None:
             self._dns.publish_names(arn, {})
             await self._apply_ports(snapshot, None, arn)
-            await self._world.apply_anycast(arn, (), table_name(arn), {})
+            if self._carrier is not None:
+                await self._carrier.publish(arn, (), {})
+            await self._world.apply_anycast(arn, (), {})
             return
         await self._apply_ports(snapshot, accelerator)
         edges = self._world.edges_in_use()
-        texts = {name: self._text(snapshot, accelerator, name) for name in edges} if accelerator.enabled else {}
-        await self._world.apply_anycast(arn, accelerator.addresses, table_name(arn), texts)
+        made = {name: edge_listeners(snapshot, accelerator, self._spec, self._place(name)) for name in edges}
+        made = made if accelerator.enabled else {}
+        if self._carrier is not None:
+            for name in made:
+                await self._world.ensure_edge(name)
+            await self._carrier.publish(arn, accelerator.addresses, made)
+        tables = {name: self._tables(accelerator, name, listeners) for name, listeners in made.items()}
+        await self._world.apply_anycast(arn, accelerator.addresses, tables)
         self._edges = frozenset(edges)
         self._dns.publish_names(arn, {accelerator.dns_name: NameRecords(a=accelerator.addresses, ttl=NAME_TTL_S)})
         if entrances.are_live(snapshot, arn):
@@ -148,11 +162,18 @@ class AcceleratorControllers:
         if not wanted:
             self._led.pop(arn)
 
-    def _text(self, snapshot: Snapshot, accelerator: Accelerator, name: str) -> str:
-        edge = self._place(name)
-        listeners = edge_listeners(snapshot, accelerator, self._spec, edge)
-        own = edge_address(self._spec.places.index(edge))
-        return ruleset(accelerator.id, accelerator.addresses, own, listeners)
+    def _tables(self, accelerator: Accelerator, name: str, listeners: list[AnycastListener]) -> dict[str, str]:
+        """An edge location's nft tables: the balancing, and the counting where somebody reads it."""
+        arn, own = accelerator.id, edge_address(self._spec.places.index(self._place(name)))
+        found = {table_name(arn): ruleset(arn, accelerator.addresses, own, listeners)}
+        if accelerator.flow_logs:
+            kept_s = round(self._clock.wall_seconds(COUNTS_KEPT_S)) + 10
+            found[flow_counts.table_name(arn)] = flow_counts.table_text(arn, accelerator.addresses, kept_s)
+        return found
+
+    def led(self, client: str, port: int, asked: str, asked_port: int) -> Destination | None:
+        """Where a connection that an edge location ended was led."""
+        return self._carrier.led(client, port, asked, asked_port) if self._carrier is not None else None
 
     def _place(self, name: str) -> Place:
         found = self._spec.place(name)

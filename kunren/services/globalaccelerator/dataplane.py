@@ -31,6 +31,7 @@ def edge_listeners(snapshot: Snapshot, accelerator: Accelerator, spec: WorldSpec
             ranges=tuple((each.first, each.last) for each in listener.port_ranges),
             destinations=tuple(_destinations(snapshot, groups_of(snapshot, listener), spec, edge)),
             sticky=listener.client_affinity == "SOURCE_IP",
+            ended=spec.distance is not None and listener.protocol == "TCP",
         )
         for listener in listeners_of(snapshot, accelerator)
     ]
@@ -96,5 +97,8 @@ def _destinations(snapshot: Snapshot, groups: list[EndpointGroup], spec: WorldSp
         endpoint = next(each for each in group.endpoints if each.id == endpoint_id)
         reached = endpoints.addresses(snapshot, group, endpoint)
         ports = tuple((each.listener_port, each.endpoint_port) for each in group.port_overrides)
-        found += [Destination(each, share / len(reached), endpoint.preserve_client_ip, ports) for each in reached]
+        found += [
+            Destination(each, share / len(reached), endpoint.preserve_client_ip, ports, group.group_region)
+            for each in reached
+        ]
     return found

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+import msgspec
+
 from kunren.control.store import Snapshot, Tx
 from kunren.core.arn import parse_arn
 from kunren.services.ec2 import store as ec2
@@ -18,7 +20,8 @@ from kunren.services.elbv2.dataplane.balancer import is_live, reached_groups
 from kunren.services.elbv2.dataplane.standing import given_out
 from kunren.services.elbv2.model import Listener as BalancerListener
 from kunren.services.elbv2.model import LoadBalancer, LoadBalancerStatus
-from kunren.services.globalaccelerator.errors import InvalidArgumentException, NotHere
+from kunren.services.globalaccelerator import attachments
+from kunren.services.globalaccelerator.errors import AccessDeniedException, InvalidArgumentException
 from kunren.services.globalaccelerator.model import (
     CustomGroup,
     Endpoint,
@@ -34,11 +37,16 @@ _ELB = "(Service: AmazonElasticLoadBalancing; Status Code: 400; Error Code: {})"
 _NO_GATEWAY = "The VPC {} of endpoint {} has no internet gateway attached."
 
 
-def checked(view: View, account: str, region: str, given: dict[str, Any]) -> Endpoint:
-    """The endpoint that an EndpointConfiguration asks for. Raises InvalidArgumentException."""
+def checked(view: View, account: str, accelerator_arn: str, region: str, given: dict[str, Any]) -> Endpoint:
+    """The endpoint that an EndpointConfiguration asks for. Raises InvalidArgumentException, AccessDeniedException,
+    AttachmentNotFoundException."""
+    owner = owner_of(view, account, accelerator_arn, given)
+    found = _checked(view, owner, region, given)
+    return found if owner == account else msgspec.structs.replace(found, owner=owner)
+
+
+def _checked(view: View, account: str, region: str, given: dict[str, Any]) -> Endpoint:
     identity = given.get("EndpointId") or ""
-    if given.get("AttachmentArn"):
-        raise NotHere("Kunren has no cross-account attachments: use an endpoint of the accelerator's own account.")
     weight = given["Weight"] if given.get("Weight") is not None else 128
     preserve = given.get("ClientIPPreservationEnabled")
     if identity.startswith("arn:"):
@@ -67,10 +75,15 @@ def checked(view: View, account: str, region: str, given: dict[str, Any]) -> End
     raise InvalidArgumentException(f"{identity or 'An endpoint without EndpointId'} is not a valid endpoint.")
 
 
-def owner_of(view: View, account: str, accelerator_arn: str, region: str, given: dict[str, Any]) -> str:
-    """The account whose endpoint an EndpointConfiguration asks for."""
+def owner_of(view: View, account: str, accelerator_arn: str, given: dict[str, Any]) -> str:
+    """The account whose endpoint an EndpointConfiguration asks for. Raises AccessDeniedException and
+    AttachmentNotFoundException."""
+    identity = given.get("EndpointId") or ""
     if given.get("AttachmentArn"):
-        raise NotHere("Kunren has no cross-account attachments: use an endpoint of the accelerator's own account.")
+        return attachments.owner(view, account, accelerator_arn, identity, given["AttachmentArn"])
+    parsed = parse_arn(identity)
+    if parsed is not None and parsed.service == "elasticloadbalancing" and parsed.account != account:
+        raise AccessDeniedException
     return account
 
 

@@ -58,6 +58,20 @@ class EndpointAlreadyExistsException(AwsError):
     code = "EndpointAlreadyExistsException"
 
 
+class AccessDeniedException(AwsError):
+    code = "AccessDeniedException"
+
+    def __init__(self) -> None:
+        super().__init__("You don't have access permission.")
+
+
+class AttachmentNotFoundException(AwsError):
+    code = "AttachmentNotFoundException"
+
+    def __init__(self) -> None:
+        super().__init__("No cross-account attachment was found.")
+
+
 class EndpointNotFoundException(AwsError):
     code = "EndpointNotFoundException"
 

@@ -26,6 +26,9 @@ class Accelerator(Resource, frozen=True, kw_only=True):
     custom: bool = False
     revision: int = 1
     idempotency_token: str = ""
+    flow_logs: bool = False
+    flow_logs_bucket: str = ""
+    flow_logs_prefix: str = ""
     tags: dict[str, str] = {}
 
 
@@ -127,6 +130,27 @@ class CustomGroup(Resource, frozen=True, kw_only=True):
     destinations: tuple[Destination, ...]
     endpoints: tuple[SubnetEndpoint, ...] = ()
     idempotency_token: str = ""
+
+
+class SharedResource(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint that other accounts may use; `region` is given where its id says none."""
+
+    endpoint_id: str
+    region: str | None = None
+
+
+class Attachment(Resource, frozen=True, kw_only=True):
+    """A cross-account attachment. Id is the ARN. `principals` are account ids and accelerators' ARNs."""
+
+    kind: ClassVar[str] = "globalaccelerator.attachment"
+
+    name: str
+    principals: tuple[str, ...]
+    resources: tuple[SharedResource, ...]
+    created_time: float
+    modified_time: float
+    idempotency_token: str = ""
+    tags: dict[str, str] = {}
 
 
 class EndpointHealth(Resource, frozen=True, kw_only=True):

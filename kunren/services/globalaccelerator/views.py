@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping as States
 from typing import Any
 
-from kunren.services.globalaccelerator.model import Accelerator, CustomGroup, EndpointGroup, Listener, SubnetEndpoint
+from kunren.services.globalaccelerator.model import (
+    Accelerator,
+    Attachment,
+    CustomGroup,
+    EndpointGroup,
+    Listener,
+    SubnetEndpoint,
+)
 from kunren.services.globalaccelerator.port_mapping import Mapping
 
 
@@ -24,12 +31,31 @@ def accelerator(shown: Accelerator, deployed: int) -> dict[str, Any]:
     }
 
 
+def attributes(shown: Accelerator) -> dict[str, Any]:
+    return {
+        "FlowLogsEnabled": shown.flow_logs,
+        "FlowLogsS3Bucket": shown.flow_logs_bucket or None,
+        "FlowLogsS3Prefix": shown.flow_logs_prefix or None,
+    }
+
+
 def listener(shown: Listener) -> dict[str, Any]:
     return {
         "ListenerArn": shown.id,
         "PortRanges": [{"FromPort": each.first, "ToPort": each.last} for each in shown.port_ranges],
         "Protocol": shown.protocol,
         "ClientAffinity": shown.client_affinity,
+    }
+
+
+def attachment(shown: Attachment) -> dict[str, Any]:
+    return {
+        "AttachmentArn": shown.id,
+        "Name": shown.name,
+        "Principals": list(shown.principals),
+        "Resources": [{"EndpointId": each.endpoint_id, "Region": each.region} for each in shown.resources],
+        "CreatedTime": shown.created_time,
+        "LastModifiedTime": shown.modified_time,
     }
 
 

@@ -104,7 +104,9 @@ def address(device: str, text: str, present: bool) -> None:
         _ask(ifaddrmsg, _DELADDR, 0, fields, attributes, _GONE_ALREADY)
 
 
-def route(kind: str, destination: str, via: str | None, device: str | None, table: int, present: bool) -> None:
+def route(
+    kind: str, destination: str, via: str | None, device: str | None, table: int, present: bool, window: int = 0
+) -> None:
     """Add or remove a route: unicast, local, blackhole, unreachable or throw; only the first two need a device."""
     host, _, prefix = destination.partition("/")
     fields = {
@@ -120,6 +122,8 @@ def route(kind: str, destination: str, via: str | None, device: str | None, tabl
         attributes.append(("RTA_DST", host))
     if via:
         attributes.append(("RTA_GATEWAY", via))
+    if window and present:
+        attributes.append(("RTA_METRICS", {"attrs": [("RTAX_INITCWND", window), ("RTAX_INITRWND", window)]}))
     try:
         if device:
             attributes.append(("RTA_OIF", index(device)))

@@ -203,7 +203,9 @@ class Network:
 
     def _route(self, fact: dict[str, Any], present: bool) -> None:
         self.enter(fact["namespace"])
-        netlink.route(fact["action"], fact["destination"], fact["via"], fact["device"], fact["table"], present)
+        netlink.route(
+            fact["action"], fact["destination"], fact["via"], fact["device"], fact["table"], present, fact["window"]
+        )
 
     def _rule(self, fact: dict[str, Any], present: bool) -> None:
         self.enter(fact["namespace"])

@@ -16,18 +16,18 @@ from kunren.services.globalaccelerator.api.base import Base, Reader, check_regio
 from kunren.services.globalaccelerator.errors import (
     AcceleratorNotDisabledException,
     AssociatedListenerFoundException,
+    AttachmentNotFoundException,
     InvalidArgumentException,
     LimitExceededException,
     NotHere,
 )
-from kunren.services.globalaccelerator.model import Accelerator, AcceleratorStatus, CustomGroup, Listener
+from kunren.services.globalaccelerator.model import Accelerator, AcceleratorStatus, Attachment, CustomGroup, Listener
 from kunren.world.addresses import ANYCAST_PAIRS_MAX, anycast_pair
 
 ACCELERATORS_MAX = 20  # Quotas for AWS Global Accelerator, per account
 TAGS_MAX = 50
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
 _NO_IPV6 = "There is no IPv6 in this world: leave IpAddressType out, or pass IPV4."
-_NO_LOGS = "Kunren has no flow logs of accelerators: leave FlowLogsEnabled at false."
 
 
 class Accelerators(Base):
@@ -137,8 +137,8 @@ class Accelerators(Base):
         return self._attributes(ctx, params, custom=True)
 
     def _attributes(self, ctx: RequestContext, params: dict[str, Any], *, custom: bool = False) -> dict[str, Any]:
-        self._accelerator(self._store.snapshot(), ctx, params["AcceleratorArn"], custom=custom)
-        return {"AcceleratorAttributes": {"FlowLogsEnabled": False}}
+        found = self._accelerator(self._store.snapshot(), ctx, params["AcceleratorArn"], custom=custom)
+        return {"AcceleratorAttributes": views.attributes(found)}
 
     def update_accelerator_attributes(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         return self._update_attributes(ctx, params)
@@ -151,14 +151,23 @@ class Accelerators(Base):
     def _update_attributes(
         self, ctx: RequestContext, params: dict[str, Any], *, custom: bool = False
     ) -> dict[str, Any]:
-        shown = self._attributes(ctx, params, custom=custom)
-        if params.get("FlowLogsEnabled"):
-            if not params.get("FlowLogsS3Bucket") or not params.get("FlowLogsS3Prefix"):
+        with self._store.write() as tx:
+            before = self._accelerator(tx, ctx, params["AcceleratorArn"], custom=custom)
+            asked = params.get("FlowLogsEnabled")
+            bucket, prefix = params.get("FlowLogsS3Bucket"), params.get("FlowLogsS3Prefix")
+            after = msgspec.structs.replace(
+                before,
+                flow_logs=before.flow_logs if asked is None else asked,
+                flow_logs_bucket=before.flow_logs_bucket if bucket is None else bucket,
+                flow_logs_prefix=before.flow_logs_prefix if prefix is None else prefix,
+            )
+            if after.flow_logs and not (after.flow_logs_bucket and after.flow_logs_prefix):
                 raise InvalidArgumentException("FlowLogsS3Bucket and FlowLogsS3Prefix are required for flow logs.")
-            raise NotHere(_NO_LOGS)
-        return shown
+            tx.put(after)
+            self._touch(tx, ctx.account, before.id)
+        return {"AcceleratorAttributes": views.attributes(after)}
 
-    # --- tags: accelerators alone have them
+    # --- tags: accelerators and attachments have them
 
     def tag_resource(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         with self._store.write() as tx:
@@ -184,7 +193,12 @@ class Accelerators(Base):
             return {"Tags": []}
         return {"Tags": tags_to_wire(self._tagged(snapshot, ctx, arn).tags)}
 
-    def _tagged(self, reader: Reader, ctx: RequestContext, arn: str) -> Accelerator:
+    def _tagged(self, reader: Reader, ctx: RequestContext, arn: str) -> Accelerator | Attachment:
+        if ":attachment/" in arn:
+            found = reader.get(Attachment, ctx.account, "", arn)
+            if found is None:
+                raise AttachmentNotFoundException
+            return found
         return self._accelerator(reader, ctx, arn, custom=None)
 
     def _accelerator_shown(self, reader: Reader, accelerator: Accelerator) -> dict[str, Any]:

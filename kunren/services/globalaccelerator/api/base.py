@@ -25,6 +25,7 @@ from kunren.services.globalaccelerator.errors import (
 from kunren.services.globalaccelerator.model import (
     Accelerator,
     AcceleratorStatus,
+    Attachment,
     CustomGroup,
     EndpointGroup,
     EndpointHealth,
@@ -44,7 +45,7 @@ class Base:
         self._store = store
         self._clock = clock
         self._entropy = entropy
-        store.register(Accelerator, AcceleratorStatus, Listener, EndpointGroup, CustomGroup, EndpointHealth)
+        store.register(Accelerator, AcceleratorStatus, Listener, EndpointGroup, CustomGroup, Attachment, EndpointHealth)
 
     def _snapshot(self, ctx: RequestContext) -> Snapshot:
         check_region(ctx)

@@ -44,7 +44,7 @@ class CustomEndpoints(Base):
         identity = given.get("EndpointId") or ""
         if any(each.id == identity for each in group.endpoints):
             raise EndpointAlreadyExistsException(f"The endpoint {identity} is in the endpoint group already.")
-        owner = endpoints.owner_of(tx, group.account, group.accelerator_arn, group.group_region, given)
+        owner = endpoints.owner_of(tx, group.account, group.accelerator_arn, given)
         subnet = tx.get(Subnet, owner, group.group_region, identity)
         if subnet is None:
             text = SubnetNotFound(identity).message

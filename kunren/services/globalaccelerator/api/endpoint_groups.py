@@ -49,7 +49,9 @@ class EndpointGroups(Base):
                 listener_arn=listener.id,
                 accelerator_arn=listener.accelerator_arn,
                 group_region=region,
-                endpoints=self._endpoints(tx, ctx.account, region, params.get("EndpointConfigurations")),
+                endpoints=self._endpoints(
+                    tx, ctx.account, listener.accelerator_arn, region, params.get("EndpointConfigurations")
+                ),
                 idempotency_token=token,
             )
             made = msgspec.structs.replace(made, **_settings(made, listener, params))
@@ -78,7 +80,9 @@ class EndpointGroups(Base):
             changed = _settings(before, listener, params)
             given = params.get("EndpointConfigurations")
             if given is not None:
-                changed["endpoints"] = self._endpoints(tx, ctx.account, before.group_region, given)
+                changed["endpoints"] = self._endpoints(
+                    tx, ctx.account, before.accelerator_arn, before.group_region, given
+                )
             return self._put(tx, msgspec.structs.replace(before, **changed))
 
     def delete_endpoint_group(self, ctx: RequestContext, params: dict[str, Any]) -> None:
@@ -90,7 +94,9 @@ class EndpointGroups(Base):
     def add_endpoints(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         with self._store.write() as tx:
             before = self._group(tx, ctx, params["EndpointGroupArn"])
-            added = self._endpoints(tx, ctx.account, before.group_region, params["EndpointConfigurations"])
+            added = self._endpoints(
+                tx, ctx.account, before.accelerator_arn, before.group_region, params["EndpointConfigurations"]
+            )
             kept = {each.id: each for each in before.endpoints}
             after = (*{**kept, **{each.id: each for each in added}}.values(),)
             _check_count(after)
@@ -110,8 +116,10 @@ class EndpointGroups(Base):
             kept = tuple(each for each in before.endpoints if each.id not in gone)
             self._put(tx, msgspec.structs.replace(before, endpoints=kept))
 
-    def _endpoints(self, tx: Tx, account: str, region: str, given: list[dict[str, Any]] | None) -> tuple[Endpoint, ...]:
-        found = tuple(endpoints.checked(tx, account, region, each) for each in given or ())
+    def _endpoints(
+        self, tx: Tx, account: str, arn: str, region: str, given: list[dict[str, Any]] | None
+    ) -> tuple[Endpoint, ...]:
+        found = tuple(endpoints.checked(tx, account, arn, region, each) for each in given or ())
         if len({each.id for each in found}) < len(found):
             raise InvalidArgumentException("An endpoint is in the list more than once.")
         _check_count(found)

@@ -29,6 +29,13 @@ def test_a_destination_that_goes_moves_few_flows_of_the_others():
     assert moved < SLOTS / 10
 
 
+def test_connections_that_the_edge_ends_are_led_to_its_own_port():
+    listener = AnycastListener("tcp", ((80, 81),), (ONE, TWO), ended=True)
+    text = ruleset("a", ("198.18.192.1",), "198.18.128.10", [listener])
+    assert "tcp dport { 80-81 } redirect to :9340" in text
+    assert "dnat" not in text
+
+
 def test_nobody_with_a_share_means_no_translation():
     assert slots([Destination("198.19.0.16", 0.0)]) == []
     text = ruleset("a", ("198.18.192.1",), "198.18.128.10", [AnycastListener("tcp", ((80, 80),), ())])
