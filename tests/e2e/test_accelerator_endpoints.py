@@ -225,6 +225,8 @@ def test_a_custom_routing_accelerators_ports_lead_to_addresses_of_subnets(
     api.delete_custom_routing_accelerator(AcceleratorArn=arn)
     kinds = [{"Name": "interface-type", "Values": ["global_accelerator_managed"]}]
     until(lambda: not ec2.describe_network_interfaces(Filters=kinds)["NetworkInterfaces"], "no managed interface left")
+    named = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"]
+    assert sorted(each["GroupName"] for each in named) == ["default", "game"]
 
 
 def test_an_endpoint_of_another_account_needs_an_attachment_and_goes_with_it(kunren, account, site, until, accelerator):
