@@ -139,7 +139,9 @@ class App:
             limits=raised(settings.quotas),
             call=self._call,
         )
-        self.globalaccelerator = GlobalAcceleratorApi(store, clock, entropy, lambda name: spec.region(name) is not None)
+        self.globalaccelerator = GlobalAcceleratorApi(
+            store, clock, entropy, lambda name: spec.region(name) is not None, spec.ipv6
+        )
         self.cgroups = Cgroups(f"kunren-{settings.run_dir.name}")
         self.functions = LambdaService(
             settings,

@@ -34,7 +34,14 @@ ANYCAST = IPv6Network("3fff:0:6::/48")
 _REGIONS = IPv6Network("3fff:100::/24")
 VPC_PREFIX, SUBNET_PREFIX = 56, 64
 CLOUDFRONT = (str(ANYCAST[0xCF]),)
+_FIRST_PAIR = 0x1_0000
 """Where every distribution with IPv6 answers, in every edge location."""
+
+
+def anycast_pair(number: int) -> tuple[str, str]:
+    """The two addresses (one from each network zone) of the number-th service that has anycast addresses."""
+    half = ANYCAST.num_addresses // 2
+    return str(ANYCAST[_FIRST_PAIR + number]), str(ANYCAST[half + _FIRST_PAIR + number])
 
 
 def checker_network(region: str) -> IPv6Network:

@@ -105,7 +105,7 @@ def anycast(spec: WorldSpec, own: Sequence[str], tables: Mapping[str, Mapping[st
     for number, (name, texts) in enumerate(tables.items()):
         index = next(position for position, each in enumerate(spec.places) if each.name == name)
         namespace, device = edge_namespace(name), edge_device(index)
-        facts += [Ruleset(namespace, text, table) for table, text in texts.items()]
+        facts += [Ruleset(namespace, text, table, text.split()[1]) for table, text in texts.items()]
         for address in own:
             via, block = addresses.edge_address(index), f"{address}/32"
             if ":" in address:

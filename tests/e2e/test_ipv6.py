@@ -5,6 +5,9 @@ import json
 import subprocess
 import zipfile
 
+import pytest
+from botocore.exceptions import ClientError
+
 HERE = ("exec", "--from", "tokyo", "--")
 
 
@@ -284,3 +287,53 @@ def test_a_function_in_a_vpc_speaks_ipv6_where_it_is_allowed_to(kunren, until):
         server.terminate()
         server.wait(10)
         functions.delete_function(FunctionName="six")
+
+
+def test_a_dual_stack_accelerator_has_ipv6_addresses_that_lead_to_dual_stack_endpoints(
+    kunren, account, until, accelerated
+):
+    six = Six(kunren, account)
+    elb, api = kunren.client("elbv2", account), accelerated.api
+    group = six.ec2.create_security_group(GroupName="web", Description="web", VpcId=six.vpc)["GroupId"]
+    six.allow(group, 80, "::/0", "0.0.0.0/0")
+    made = elb.create_load_balancer(
+        Name="six", Subnets=six.subnets, SecurityGroups=[group], IpAddressType="dualstack"
+    )["LoadBalancers"][0]  # fmt: skip
+    arn = made["LoadBalancerArn"]
+    says = {"StatusCode": "200", "ContentType": "text/plain", "MessageBody": "six"}
+    action = {"Type": "fixed-response", "FixedResponseConfig": says}
+    elb.create_listener(LoadBalancerArn=arn, Port=80, Protocol="HTTP", DefaultActions=[action])
+    listener = accelerated.listen((80, 80))
+    endpoints = accelerated.group(listener, "us-east-1")
+    address = six.ec2.allocate_address(Domain="vpc")["AllocationId"]
+    api.add_endpoints(EndpointGroupArn=endpoints, EndpointConfigurations=[{"EndpointId": address}])
+    change = {"AcceleratorArn": accelerated.arn, "IpAddressType": "DUAL_STACK"}
+    with pytest.raises(ClientError, match="needs dual-stack endpoints"):
+        api.update_accelerator(**change)
+    api.update_endpoint_group(EndpointGroupArn=endpoints, EndpointConfigurations=[{"EndpointId": arn}])
+    shown = api.update_accelerator(**change)["Accelerator"]
+    name = shown["DualStackDnsName"]
+    assert name == accelerated.name.replace(".", ".dualstack.", 1)
+    assert [each["IpFamily"] for each in shown["IpSets"]] == ["IPv4", "IPv6"]
+    until(lambda: accelerated.health(endpoints) == ["HEALTHY"], "a healthy endpoint")
+    accelerated.deployed()
+    addresses = shown["IpSets"][1]["IpAddresses"]
+    asked = kunren.exec("dig", "+short", "AAAA", name, place="tokyo").stdout.split()
+    assert sorted(asked) == sorted(addresses)
+    assert kunren.exec("dig", "+short", "AAAA", accelerated.name, place="tokyo").stdout == ""
+
+    def fetched(*options):
+        return kunren.exec("curl", "-s", "-m", "2", *options, f"http://{name}/", place="london", check=False).stdout
+
+    until(lambda: fetched("-6") == "six", "an answer over IPv6")
+    assert fetched("-4") == "six"
+    six.ec2.revoke_security_group_ingress(
+        GroupId=group,
+        IpPermissions=[
+            {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}
+        ],
+    )  # fmt: skip
+    until(lambda: fetched("-6") == "", "the client's IPv6 address is asked about")
+    api.update_accelerator(AcceleratorArn=accelerated.arn, IpAddressType="IPV4")
+    shown = api.describe_accelerator(AcceleratorArn=accelerated.arn)["Accelerator"]
+    assert (shown["IpAddressType"], len(shown["IpSets"])) == ("IPV4", 1)

@@ -24,36 +24,42 @@ ENDED_PORT = 9340
 """Where an edge location ends connections."""
 _MARK = 0x1000_0000
 _OF_NO_FLOW = "tcp flags & (fin | syn | rst | ack) != syn"
-_FLOW = {False: "jhash ip saddr . th sport . ip daddr . th dport", True: "jhash ip saddr . ip daddr"}
+_FLOW = {
+    False: "jhash {ip} saddr . th sport . {ip} daddr . th dport",
+    True: "jhash {ip} saddr . {ip} daddr",
+}
 
 
-def table_name(owner: str) -> str:
-    """The name of an owner's table."""
-    return f"anycast_{blake2b(owner.encode(), digest_size=8).hexdigest()}"
+def table_name(owner: str, ip: str = "ip") -> str:
+    """The name of an owner's table. `ip` is nft's family, "ip" or "ip6"."""
+    return f"anycast{ip[2:]}_{blake2b(owner.encode(), digest_size=8).hexdigest()}"
 
 
-def ruleset(owner: str, addresses: Sequence[str], edge: str, listeners: Sequence[AnycastListener]) -> str:
-    """The whole table. `addresses` are the owner's anycast addresses, `edge` is the edge location's own."""
+def ruleset(
+    owner: str, addresses: Sequence[str], edge: str, listeners: Sequence[AnycastListener], ip: str = "ip"
+) -> str:
+    """The whole table. `addresses` are the owner's anycast addresses, `edge` is the edge location's own, of that
+    family."""
     own = ", ".join(addresses)
     begin, refused, balance, source = [], [], [], []
     for number, each in enumerate(listeners):
-        where = f"ip daddr {{ {own} }} {each.protocol} dport {{ {_ports(each.ranges)} }}"
+        where = f"{ip} daddr {{ {own} }} {each.protocol} dport {{ {_ports(each.ranges)} }}"
         begin.append(f"ct state new {where} ct mark set {_MARK | number:#x}")
         if each.protocol == "tcp":
             refused.append(f"ct state new,invalid {where} {_OF_NO_FLOW} reject with tcp reset")
-        balance += _translations(where, own, each, seed_of(owner))
+        balance += _translations(where, own, each, seed_of(owner), ip)
         hidden = sorted({to.address for to in each.destinations if not to.preserve})
         if hidden:
-            ours = f"ct mark {_MARK | number:#x} ct original ip daddr {{ {own} }}"  # other owners have the same marks
-            source.append(f"{ours} ip daddr {{ {', '.join(hidden)} }} snat ip to {edge}")
-    refused.append(f"ip daddr {{ {own} }} meta l4proto {{ tcp, udp }} ct state new,invalid drop")
+            ours = f"ct mark {_MARK | number:#x} ct original {ip} daddr {{ {own} }}"  # other owners have the same marks
+            source.append(f"{ours} {ip} daddr {{ {', '.join(hidden)} }} snat {ip} to {edge}")
+    refused.append(f"{ip} daddr {{ {own} }} meta l4proto {{ tcp, udp }} ct state new,invalid drop")
     parts = (
         _base("begin", "filter", "prerouting", -140, begin),
         _base("balance", "nat", "prerouting", -105, balance),
         _base("closed", "filter", "input", -15, refused),
         _base("source", "nat", "postrouting", 95, source),
     )
-    return f"table ip {table_name(owner)} {{\n{''.join(parts)}}}\n"
+    return f"table {ip} {table_name(owner, ip)} {{\n{''.join(parts)}}}\n"
 
 
 def slots(destinations: Iterable[Destination]) -> list[Destination]:
@@ -93,7 +99,7 @@ def sticky_destination(owner: str, listener: AnycastListener, client: str, addre
     return slots(listener.destinations)[jhash(ends, seed_of(owner)) * SLOTS >> 32]
 
 
-def _translations(where: str, own: str, listener: AnycastListener, seed: int) -> list[str]:
+def _translations(where: str, own: str, listener: AnycastListener, seed: int, ip: str) -> list[str]:
     """One line for the ports that stay as they are, and one for each that some destination wants otherwise."""
     chosen = slots(listener.destinations)
     if not chosen:
@@ -101,15 +107,15 @@ def _translations(where: str, own: str, listener: AnycastListener, seed: int) ->
     if listener.ended:
         return [f"{where} redirect to :{ENDED_PORT}"]
     # without a seed the kernel takes another with every change of the table, and sticky clients would be shuffled
-    key = f"{_FLOW[listener.sticky]} mod {SLOTS} seed {seed:#x}"
+    key = f"{_FLOW[listener.sticky].format(ip=ip)} mod {SLOTS} seed {seed:#x}"
     lines = []
     for asked in sorted({asked for each in chosen for asked, _ in each.ports}):
         listed = ", ".join(
             f"{slot} : {each.address} . {dict(each.ports).get(asked, asked)}" for slot, each in enumerate(chosen)
         )
-        lines.append(f"ip daddr {{ {own} }} {listener.protocol} dport {asked} dnat ip to {key} map {{ {listed} }}")
+        lines.append(f"{ip} daddr {{ {own} }} {listener.protocol} dport {asked} dnat {ip} to {key} map {{ {listed} }}")
     listed = ", ".join(f"{slot} : {each.address}" for slot, each in enumerate(chosen))
-    return [*lines, f"{where} dnat ip to {key} map {{ {listed} }}"]
+    return [*lines, f"{where} dnat {ip} to {key} map {{ {listed} }}"]
 
 
 def _ports(ranges: Iterable[tuple[int, int]]) -> str:

@@ -33,6 +33,8 @@ from kunren.services.globalaccelerator.model import (
     Listener,
     health_id,
 )
+from kunren.services.globalaccelerator.views import dual_stack_name
+from kunren.world import addresses6
 from kunren.world.addresses import edge_address
 from kunren.world.interface import edge_namespace
 from kunren.world.spec import Place, WorldSpec
@@ -134,9 +136,17 @@ class AcceleratorControllers:
                 await self._world.ensure_edge(name)
             await self._carrier.publish(arn, accelerator.addresses, made)
         tables = {name: self._tables(accelerator, name, listeners) for name, listeners in made.items()}
-        await self._world.apply_anycast(arn, accelerator.addresses, tables)
+        if accelerator.addresses6:
+            for name in made:
+                tables[name].update(self._table6(snapshot, accelerator, name))
+        own = (*accelerator.addresses, *accelerator.addresses6)
+        await self._world.apply_anycast(arn, own, tables)
         self._edges = frozenset(edges)
-        self._dns.publish_names(arn, {accelerator.dns_name: NameRecords(a=accelerator.addresses, ttl=NAME_TTL_S)})
+        names = {accelerator.dns_name: NameRecords(a=accelerator.addresses, ttl=NAME_TTL_S)}
+        if accelerator.addresses6:
+            both = NameRecords(a=accelerator.addresses, aaaa=accelerator.addresses6, ttl=NAME_TTL_S)
+            names[dual_stack_name(accelerator)] = both
+        self._dns.publish_names(arn, names)
         if entrances.are_live(snapshot, arn):
             self._deployed(accelerator)
 
@@ -170,6 +180,13 @@ class AcceleratorControllers:
             kept_s = round(self._clock.wall_seconds(COUNTS_KEPT_S)) + 10
             found[flow_counts.table_name(arn)] = flow_counts.table_text(arn, accelerator.addresses, kept_s)
         return found
+
+    def _table6(self, snapshot: Snapshot, accelerator: Accelerator, name: str) -> dict[str, str]:
+        place = self._place(name)
+        listeners = edge_listeners(snapshot, accelerator, self._spec, place, six=True)
+        own = addresses6.edge_address(self._spec.places.index(place))
+        text = ruleset(accelerator.id, accelerator.addresses6, own, listeners, "ip6")
+        return {table_name(accelerator.id, "ip6"): text}
 
     def led(self, client: str, port: int, asked: str, asked_port: int) -> Destination | None:
         """Where a connection that an edge location ended was led."""

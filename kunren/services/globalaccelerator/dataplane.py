@@ -21,17 +21,19 @@ def groups_of(snapshot: Snapshot, listener: Listener) -> list[EndpointGroup]:
     return [each for each in snapshot.list(EndpointGroup, listener.account, "") if each.listener_arn == listener.id]
 
 
-def edge_listeners(snapshot: Snapshot, accelerator: Accelerator, spec: WorldSpec, edge: Place) -> list[AnycastListener]:
-    """What the edge location of that place does."""
+def edge_listeners(
+    snapshot: Snapshot, accelerator: Accelerator, spec: WorldSpec, edge: Place, six: bool = False
+) -> list[AnycastListener]:
+    """What the edge location of that place does, `six` with IPv6."""
     if accelerator.custom:
         return _led_on(snapshot, accelerator)
     return [
         AnycastListener(
             protocol=listener.protocol.lower(),
             ranges=tuple((each.first, each.last) for each in listener.port_ranges),
-            destinations=tuple(_destinations(snapshot, groups_of(snapshot, listener), spec, edge)),
+            destinations=tuple(_destinations(snapshot, groups_of(snapshot, listener), spec, edge, six)),
             sticky=listener.client_affinity == "SOURCE_IP",
-            ended=spec.distance is not None and listener.protocol == "TCP",
+            ended=spec.distance is not None and not six and listener.protocol == "TCP",
         )
         for listener in listeners_of(snapshot, accelerator)
     ]
@@ -74,13 +76,15 @@ def ports_in_vpcs(snapshot: Snapshot, accelerator: Accelerator) -> dict[str, dic
     return found
 
 
-def routed(snapshot: Snapshot, groups: list[EndpointGroup], spec: WorldSpec, edge: Place) -> list[Group]:
+def routed(
+    snapshot: Snapshot, groups: list[EndpointGroup], spec: WorldSpec, edge: Place, six: bool = False
+) -> list[Group]:
     """The endpoint groups as routing sees them from an edge location. An endpoint without an address can't be asked."""
     found = []
     for group in groups:
         region = spec.region(group.group_region)
         assert region is not None  # checked when the group was made
-        reachable = [each for each in group.endpoints if endpoints.addresses(snapshot, group, each)]
+        reachable = [each for each in group.endpoints if endpoints.addresses(snapshot, group, each, six)]
         candidates = tuple(
             Candidate(each.id, each.weight, endpoints.state(snapshot, group, each) != endpoints.UNHEALTHY)
             for each in reachable
@@ -89,13 +93,15 @@ def routed(snapshot: Snapshot, groups: list[EndpointGroup], spec: WorldSpec, edg
     return found
 
 
-def _destinations(snapshot: Snapshot, groups: list[EndpointGroup], spec: WorldSpec, edge: Place) -> list[Destination]:
+def _destinations(
+    snapshot: Snapshot, groups: list[EndpointGroup], spec: WorldSpec, edge: Place, six: bool
+) -> list[Destination]:
     by_id = {each.id: each for each in groups}
     found = []
-    for (group_id, endpoint_id), share in shares(routed(snapshot, groups, spec, edge)).items():
+    for (group_id, endpoint_id), share in shares(routed(snapshot, groups, spec, edge, six)).items():
         group = by_id[group_id]
         endpoint = next(each for each in group.endpoints if each.id == endpoint_id)
-        reached = endpoints.addresses(snapshot, group, endpoint)
+        reached = endpoints.addresses(snapshot, group, endpoint, six)
         ports = tuple((each.listener_port, each.endpoint_port) for each in group.port_overrides)
         found += [
             Destination(each, share / len(reached), endpoint.preserve_client_ip, ports, group.group_region)

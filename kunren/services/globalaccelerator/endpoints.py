@@ -21,8 +21,9 @@ from kunren.services.elbv2.dataplane.standing import given_out
 from kunren.services.elbv2.model import Listener as BalancerListener
 from kunren.services.elbv2.model import LoadBalancer, LoadBalancerStatus
 from kunren.services.globalaccelerator import attachments
-from kunren.services.globalaccelerator.errors import AccessDeniedException, InvalidArgumentException
+from kunren.services.globalaccelerator.errors import AccessDeniedException, InvalidArgumentException, NotHere
 from kunren.services.globalaccelerator.model import (
+    Accelerator,
     CustomGroup,
     Endpoint,
     EndpointGroup,
@@ -42,6 +43,9 @@ def checked(view: View, account: str, accelerator_arn: str, region: str, given: 
     AttachmentNotFoundException."""
     owner = owner_of(view, account, accelerator_arn, given)
     found = _checked(view, owner, region, given)
+    accelerator = view.get(Accelerator, account, "", accelerator_arn)
+    if accelerator is not None and accelerator.addresses6:
+        check_dual_stack(view, owner, region, found)
     return found if owner == account else msgspec.structs.replace(found, owner=owner)
 
 
@@ -73,6 +77,15 @@ def _checked(view: View, account: str, region: str, given: dict[str, Any]) -> En
         check_gateway(view, account, region, interface.vpc_id, identity)
         return Endpoint(id=identity, weight=weight, preserve_client_ip=True)
     raise InvalidArgumentException(f"{identity or 'An endpoint without EndpointId'} is not a valid endpoint.")
+
+
+def check_dual_stack(view: View, account: str, region: str, endpoint: Endpoint) -> None:
+    """Those of dual-stack accelerators have to be dual-stack too ("Endpoints for standard accelerators")."""
+    balancer = view.get(LoadBalancer, account, region, endpoint.id)
+    if balancer is None or balancer.ip_address_type != "dualstack":
+        raise InvalidArgumentException(f"A dual-stack accelerator needs dual-stack endpoints: {endpoint.id} is none.")
+    if balancer.scheme == "internal":
+        raise NotHere("Kunren reaches internal load balancers over IPv4 only: use an IPV4 accelerator.")
 
 
 def owner_of(view: View, account: str, accelerator_arn: str, given: dict[str, Any]) -> str:
@@ -166,9 +179,11 @@ def owner(group: EndpointGroup, endpoint: Endpoint) -> str:
     return endpoint.owner or group.account
 
 
-def addresses(snapshot: Snapshot, group: EndpointGroup, endpoint: Endpoint) -> list[str]:
+def addresses(snapshot: Snapshot, group: EndpointGroup, endpoint: Endpoint, six: bool = False) -> list[str]:
     """The addresses that edge locations send the endpoint's flows to; none while it has none (or is no more)."""
     account, region = owner(group, endpoint), group.group_region
+    if six:
+        return _six(snapshot, snapshot.get(LoadBalancer, account, region, endpoint.id))
     if endpoint.id.startswith("eipalloc-"):
         found = snapshot.get(ElasticIp, account, region, endpoint.id)
         return [found.public_ip] if found is not None else []
@@ -180,6 +195,12 @@ def addresses(snapshot: Snapshot, group: EndpointGroup, endpoint: Endpoint) -> l
         return []
     nodes = [node for node in balancer.zones if node.public_ip and is_live(snapshot, balancer, node)]
     return [node.public_ip for node in given_out(snapshot, balancer, nodes) if node.public_ip]
+
+
+def _six(snapshot: Snapshot, balancer: LoadBalancer | None) -> list[str]:
+    """A load balancer's IPv6 addresses, which are its own everywhere: no way is translated."""
+    nodes = balancer.zones if balancer is not None else ()
+    return [each.ipv6 for each in nodes if balancer is not None and each.ipv6 and is_live(snapshot, balancer, each)]
 
 
 def _entrance(snapshot: Snapshot, interface: NetworkInterface) -> list[str]:

@@ -20,6 +20,7 @@ class Accelerator(Resource, frozen=True, kw_only=True):
     enabled: bool
     number: int
     addresses: tuple[str, str]
+    addresses6: tuple[str, ...] = ()  # of dual-stack ones
     dns_name: str
     created_time: float
     modified_time: float

@@ -21,14 +21,23 @@ def accelerator(shown: Accelerator, deployed: int) -> dict[str, Any]:
     return {
         "AcceleratorArn": shown.id,
         "Name": shown.name,
-        "IpAddressType": "IPV4",
+        "IpAddressType": "DUAL_STACK" if shown.addresses6 else "IPV4",
         "Enabled": shown.enabled,
-        "IpSets": [{"IpFamily": "IPv4", "IpAddressFamily": "IPv4", "IpAddresses": list(shown.addresses)}],
+        "IpSets": [
+            {"IpFamily": family, "IpAddressFamily": family, "IpAddresses": list(addresses)}
+            for family, addresses in (("IPv4", shown.addresses), ("IPv6", shown.addresses6))
+            if addresses
+        ],
+        "DualStackDnsName": dual_stack_name(shown) if shown.addresses6 else None,
         "DnsName": shown.dns_name,
         "Status": "DEPLOYED" if deployed >= shown.revision else "IN_PROGRESS",
         "CreatedTime": shown.created_time,
         "LastModifiedTime": shown.modified_time,
     }
+
+
+def dual_stack_name(accelerator: Accelerator) -> str:
+    return accelerator.dns_name.replace(".", ".dualstack.", 1)
 
 
 def attributes(shown: Accelerator) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from kunren.control.store import Tx
 from kunren.core.arn import build_arn
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_from_wire, tags_to_wire
-from kunren.services.globalaccelerator import views
+from kunren.services.globalaccelerator import endpoints, views
 from kunren.services.globalaccelerator.api.base import Base, Reader, check_region, one_page, same_request
 from kunren.services.globalaccelerator.errors import (
     AcceleratorNotDisabledException,
@@ -21,13 +21,22 @@ from kunren.services.globalaccelerator.errors import (
     LimitExceededException,
     NotHere,
 )
-from kunren.services.globalaccelerator.model import Accelerator, AcceleratorStatus, Attachment, CustomGroup, Listener
+from kunren.services.globalaccelerator.model import (
+    Accelerator,
+    AcceleratorStatus,
+    Attachment,
+    CustomGroup,
+    EndpointGroup,
+    Listener,
+)
+from kunren.world import addresses6
 from kunren.world.addresses import ANYCAST_PAIRS_MAX, anycast_pair
 
 ACCELERATORS_MAX = 20  # Quotas for AWS Global Accelerator, per account
 TAGS_MAX = 50
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
 _NO_IPV6 = "There is no IPv6 in this world: leave IpAddressType out, or pass IPV4."
+_NO_SIX_HERE = "A custom routing accelerator can't be dual-stack."
 
 
 class Accelerators(Base):
@@ -40,7 +49,7 @@ class Accelerators(Base):
     def _create(self, ctx: RequestContext, params: dict[str, Any], *, custom: bool = False) -> dict[str, Any]:
         check_region(ctx)
         name = checked_name(params["Name"])
-        check_address_type(params)
+        six = self._address_type(params, custom=custom) == "DUAL_STACK"
         tags = checked_tags({}, params.get("Tags"))
         enabled = params.get("Enabled", True)
         token = params["IdempotencyToken"]
@@ -61,6 +70,7 @@ class Accelerators(Base):
                 enabled=enabled,
                 number=number,
                 addresses=anycast_pair(number),
+                addresses6=addresses6.anycast_pair(number) if six else (),
                 dns_name=f"a{self._entropy.hex(16)}.awsglobalaccelerator.com",
                 created_time=now,
                 modified_time=now,
@@ -101,12 +111,20 @@ class Accelerators(Base):
         return self._update(ctx, params, custom=True)
 
     def _update(self, ctx: RequestContext, params: dict[str, Any], *, custom: bool = False) -> dict[str, Any]:
-        check_address_type(params)
+        wanted = self._address_type(params, custom=custom)
         with self._store.write() as tx:
             before = self._accelerator(tx, ctx, params["AcceleratorArn"], custom=custom)
             name = checked_name(params["Name"]) if params.get("Name") is not None else before.name
             enabled = params["Enabled"] if params.get("Enabled") is not None else before.enabled
-            tx.put(msgspec.structs.replace(before, name=name, enabled=enabled))
+            six = before.addresses6
+            if wanted is not None:
+                six = addresses6.anycast_pair(before.number) if wanted == "DUAL_STACK" else ()
+            after = msgspec.structs.replace(before, name=name, enabled=enabled, addresses6=six)
+            if six and not before.addresses6:
+                for group in tx.list(EndpointGroup, ctx.account, ""):
+                    for each in group.endpoints if group.accelerator_arn == before.id else ():
+                        endpoints.check_dual_stack(tx, endpoints.owner(group, each), group.group_region, each)
+            tx.put(after)
             self._touch(tx, ctx.account, before.id)
             return {"Accelerator": self._accelerator_shown(tx, self._accelerator(tx, ctx, before.id, custom=custom))}
 
@@ -201,6 +219,16 @@ class Accelerators(Base):
             return found
         return self._accelerator(reader, ctx, arn, custom=None)
 
+    def _address_type(self, params: dict[str, Any], *, custom: bool) -> str | None:
+        """The address type that is asked for. Raises InvalidArgumentException, NotHere."""
+        check_addresses(params)
+        wanted: str | None = params.get("IpAddressType")
+        if wanted == "DUAL_STACK" and custom:
+            raise InvalidArgumentException(_NO_SIX_HERE)
+        if wanted == "DUAL_STACK" and not self._ipv6:
+            raise NotHere(_NO_IPV6)
+        return wanted
+
     def _accelerator_shown(self, reader: Reader, accelerator: Accelerator) -> dict[str, Any]:
         status = reader.get(AcceleratorStatus, accelerator.account, "", accelerator.id)
         return views.accelerator(accelerator, status.revision if status is not None else 0)
@@ -223,9 +251,7 @@ def checked_name(name: str) -> str:
     return name
 
 
-def check_address_type(params: dict[str, Any]) -> None:
-    if params.get("IpAddressType") == "DUAL_STACK":
-        raise NotHere(_NO_IPV6)
+def check_addresses(params: dict[str, Any]) -> None:
     if params.get("IpAddresses"):
         addresses = ", ".join(params["IpAddresses"])
         raise InvalidArgumentException(

@@ -41,7 +41,8 @@ Reader = Snapshot | Tx
 
 
 class Base:
-    def __init__(self, store: Store, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, store: Store, clock: Clock, entropy: Entropy, ipv6: bool = False) -> None:
+        self._ipv6 = ipv6
         self._store = store
         self._clock = clock
         self._entropy = entropy

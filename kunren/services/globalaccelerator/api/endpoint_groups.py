@@ -26,8 +26,10 @@ INTERVALS = (10, 30)
 
 
 class EndpointGroups(Base):
-    def __init__(self, store: Store, clock: Clock, entropy: Entropy, is_region: Callable[[str], bool]) -> None:
-        super().__init__(store, clock, entropy)
+    def __init__(
+        self, store: Store, clock: Clock, entropy: Entropy, is_region: Callable[[str], bool], ipv6: bool = False
+    ) -> None:
+        super().__init__(store, clock, entropy, ipv6)
         self._is_region = is_region
 
     def create_endpoint_group(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,15 @@ def test_connections_that_the_edge_ends_are_led_to_its_own_port():
     assert "dnat" not in text
 
 
+def test_the_table_of_ipv6_says_so_everywhere():
+    listener = AnycastListener("udp", ((53, 53),), (Destination("3fff:100::1", 1.0),))
+    text = ruleset("a", ("3fff:0:6::1",), "3fff:0:5::10", [listener], "ip6")
+    assert text.startswith("table ip6 anycast6_")
+    assert "dnat ip6 to jhash ip6 saddr . th sport . ip6 daddr . th dport mod 512" in text
+    assert "snat ip6 to 3fff:0:5::10" in text
+    assert " ip " not in text
+
+
 def test_nobody_with_a_share_means_no_translation():
     assert slots([Destination("198.19.0.16", 0.0)]) == []
     text = ruleset("a", ("198.18.192.1",), "198.18.128.10", [AnycastListener("tcp", ((80, 80),), ())])
