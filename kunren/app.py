@@ -139,9 +139,7 @@ class App:
             limits=raised(settings.quotas),
             call=self._call,
         )
-        self.globalaccelerator = GlobalAcceleratorApi(
-            store, clock, entropy, lambda name: spec.region(name) is not None, spec.ipv6
-        )
+        self.globalaccelerator = GlobalAcceleratorApi(store, clock, entropy, spec)
         self.cgroups = Cgroups(f"kunren-{settings.run_dir.name}")
         self.functions = LambdaService(
             settings,
@@ -196,9 +194,6 @@ class App:
         self.world.on_source.append(self.cloudfront.sources_changed)
         self.accelerators = AcceleratorControllers(store, clock, entropy, self.world, self.dns, spec)
         self.world.on_source.append(self.accelerators.sources_changed)
-        self.accelerator_flow_logs = AcceleratorFlowLogs(
-            store, clock, entropy, self.world, spec, self._call, self.accelerators.led
-        )
         nodes = Nodes(store, self.world, self.dns.resolve)
         self.login = Login(store, clock, entropy, nodes.connect, self.ca.bundle_path)
         tokens = BearerTokens(clock, nodes.connect, self.ca.bundle_path)
@@ -242,6 +237,9 @@ class App:
         self.inside = Inside(self.gateway, self.fallback)
         self.endpoints = EndpointController(self.store, clock, self.world, self.gateway, self.dns)
         self.flow_logs = FlowLogDelivery(self.store, clock, self.entropy, self.world, self.vpcs.network, self._call)
+        self.accelerator_flow_logs = AcceleratorFlowLogs(
+            self.store, clock, self.entropy, self.world, self.spec, self._call, self.accelerators.led
+        )
         self.proxy = HostProxy(self.world, self.dns.resolve, self.spec.default_place, settings.proxy_port)
         self.tracer = Tracer(
             self.store, lambda: self.dns.zones, self.spec, clock, self.world,

@@ -12,6 +12,6 @@ from kunren.services.globalaccelerator.api.listeners import Listeners
 
 
 class GlobalAcceleratorApi(Accelerators, Listeners, CustomRouting, CustomEndpoints, Attachments):
-    """Handlers of globalaccelerator. `is_region` says whether the world has a region."""
+    """Handlers of globalaccelerator, and its kinds in the store."""
 
     service: ClassVar[str] = "globalaccelerator"

@@ -225,7 +225,7 @@ class Accelerators(Base):
         wanted: str | None = params.get("IpAddressType")
         if wanted == "DUAL_STACK" and custom:
             raise InvalidArgumentException(_NO_SIX_HERE)
-        if wanted == "DUAL_STACK" and not self._ipv6:
+        if wanted == "DUAL_STACK" and not self._spec.ipv6:
             raise NotHere(_NO_IPV6)
         return wanted
 

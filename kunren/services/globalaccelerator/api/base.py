@@ -32,6 +32,7 @@ from kunren.services.globalaccelerator.model import (
     Listener,
     PortRange,
 )
+from kunren.world.spec import WorldSpec
 
 HOME_REGION = "us-west-2"
 DEFAULT_PAGE = 10
@@ -41,8 +42,8 @@ Reader = Snapshot | Tx
 
 
 class Base:
-    def __init__(self, store: Store, clock: Clock, entropy: Entropy, ipv6: bool = False) -> None:
-        self._ipv6 = ipv6
+    def __init__(self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec) -> None:
+        self._spec = spec
         self._store = store
         self._clock = clock
         self._entropy = entropy

@@ -89,7 +89,7 @@ class CustomRouting(EndpointGroups):
         with self._store.write() as tx:
             listener = self._listener(tx, ctx, params["ListenerArn"], custom=True)
             region, token = params["EndpointGroupRegion"], params["IdempotencyToken"]
-            if not self._is_region(region):
+            if self._spec.region(region) is None:
                 raise InvalidArgumentException(f"{region} is not a valid region.")
             existing = [each for each in tx.list(CustomGroup, ctx.account, "") if each.listener_arn == listener.id]
             known = same_request(existing, token, lambda each: each.group_region == region)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from kunren.control.store import Store, Tx
-from kunren.core.clock import Clock
+from kunren.control.store import Tx
 from kunren.core.context import RequestContext
-from kunren.core.entropy import Entropy
 from kunren.services.globalaccelerator import endpoints, views
 from kunren.services.globalaccelerator.api.base import Base, Reader, one_page, same_request
 from kunren.services.globalaccelerator.errors import (
@@ -26,17 +23,11 @@ INTERVALS = (10, 30)
 
 
 class EndpointGroups(Base):
-    def __init__(
-        self, store: Store, clock: Clock, entropy: Entropy, is_region: Callable[[str], bool], ipv6: bool = False
-    ) -> None:
-        super().__init__(store, clock, entropy, ipv6)
-        self._is_region = is_region
-
     def create_endpoint_group(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         with self._store.write() as tx:
             listener = self._listener(tx, ctx, params["ListenerArn"])
             region, token = params["EndpointGroupRegion"], params["IdempotencyToken"]
-            if not self._is_region(region):
+            if self._spec.region(region) is None:
                 raise InvalidArgumentException(f"{region} is not a valid region.")
             existing = [each for each in tx.list(EndpointGroup, ctx.account, "") if each.listener_arn == listener.id]
             known = same_request(existing, token, lambda each: each.group_region == region)
