@@ -10,7 +10,7 @@ import asyncio
 import gzip
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from typing import NamedTuple, Protocol
@@ -26,7 +26,9 @@ from kunren.dataplane.anycast.table import Destination
 from kunren.dataplane.edge.locations import pop
 from kunren.services.ec2.model import Entrance
 from kunren.services.globalaccelerator.api.base import HOME_REGION
+from kunren.services.globalaccelerator.dataplane import custom_groups_of
 from kunren.services.globalaccelerator.model import Accelerator
+from kunren.services.globalaccelerator.port_mapping import mappings
 from kunren.world.addresses import EDGES, region_network
 from kunren.world.channel import RulesetRefused
 from kunren.world.interface import NoSuchNamespace, WorldEnded, edge_namespace
@@ -146,6 +148,7 @@ def lines(
 ) -> list[str]:
     """A record for each flow and direction that something came by at an edge location."""
     found = []
+    sockets = _sockets(snapshot, accelerator)
     for (direction, flow), (packets, size) in sorted(counts.items()):
         end = _ended(flow, led)
         entrance = next((each for each in snapshot.every(Entrance) if each.id == end.endpoint), None)
@@ -158,8 +161,7 @@ def lines(
             flow.client_port,
             flow.asked,
             flow.asked_port,
-            entrance.private_ip or end.endpoint if entrance is not None else end.endpoint,
-            end.endpoint_port,
+            *_endpoint(entrance, end, sockets),
             _PROTOCOLS[flow.protocol],
             "IPV4",
             packets,
@@ -178,6 +180,25 @@ def lines(
         )
         found.append(" ".join(map(str, values)))
     return found
+
+
+def _endpoint(entrance: Entrance | None, end: Flow, sockets: Mapping[int, tuple[str, int]]) -> tuple[str, int]:
+    """The address and port of the endpoint as its VPC has them."""
+    if entrance is None:
+        return end.endpoint, end.endpoint_port
+    if entrance.holder:
+        return sockets.get(end.asked_port, (end.endpoint, end.endpoint_port))
+    return entrance.private_ip, end.endpoint_port
+
+
+def _sockets(snapshot: Snapshot, accelerator: Accelerator) -> dict[int, tuple[str, int]]:
+    """Where the ports of a custom routing accelerator lead."""
+    return {
+        each.port: (each.address, each.destination_port)
+        for group in custom_groups_of(snapshot, accelerator)
+        for endpoint in group.endpoints
+        for each in mappings(group.destinations, endpoint)
+    }
 
 
 def _ended(flow: Flow, led: Led) -> Flow:
