@@ -316,8 +316,7 @@ class World:
 
     async def counts(self, namespace: str, table: str, family: str = "ip") -> dict[str, str]:
         """The sets of an nft table, as nft lists them. Raises NoSuchNamespace, RulesetRefused."""
-        found, _ = await self._agent().ask("counts", namespace=namespace, family=family, table=table)
-        return dict(found)
+        return dict((await self._agent().ask("counts", namespace=namespace, family=family, table=table))[0])
 
     async def ensure_checkers(self, region: str) -> str:
         """A region's Route 53 health checkers, started if they were not; the name of their namespace. Raises ValueError
