@@ -89,7 +89,7 @@ def network(case: Case) -> None:
 
 
 def dualstack(case: Case) -> None:
-    """A VPC with IPv6: in by dual-stack load balancers, out by an egress-only internet gateway. (Once alone: what is
+    """A VPC with IPv6: in by a dual-stack load balancer, out by an egress-only internet gateway. (Once alone: what is
     applied a second time is what the others apply.)"""
     configuration = case.configuration("dualstack", domain=case.domain)
     made = configuration.apply()
@@ -106,7 +106,7 @@ def dualstack(case: Case) -> None:
     case.until(lambda: asked("-6") == "second", "the changed answer", 20)
     configuration.adopt(
         "aws_vpc.main", "aws_subnet.public[0]", "aws_egress_only_internet_gateway.main", "aws_route.out", "aws_lb.main",
-        "aws_lb.network", "aws_lb_target_group.six", "aws_network_acl.private", 'aws_route53_record.site["AAAA"]',
+        "aws_lb_target_group.six", "aws_network_acl.private", 'aws_route53_record.site["AAAA"]',
         "aws_vpc_security_group_ingress_rule.again", "aws_network_interface.spare",
         aws_route="{route_table_id}_{destination_ipv6_cidr_block}",
     )  # fmt: skip

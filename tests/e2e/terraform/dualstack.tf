@@ -1,4 +1,4 @@
-# A VPC with IPv6: dual-stack subnets, an egress-only internet gateway for the private ones, load balancers, names.
+# A VPC with IPv6: dual-stack subnets, an egress-only internet gateway for the private one, a load balancer, names.
 terraform {
   required_providers {
     aws = { source = "hashicorp/aws" }
@@ -181,14 +181,6 @@ resource "aws_lb_target_group" "six" {
   vpc_id          = aws_vpc.main.id
   target_type     = "ip"
   ip_address_type = "ipv6"
-}
-
-resource "aws_lb" "network" {
-  name               = "dualstack-network"
-  subnets            = aws_subnet.public[*].id
-  ip_address_type    = "dualstack"
-  load_balancer_type = "network"
-  depends_on         = [aws_internet_gateway.main]
 }
 
 resource "aws_route53_zone" "main" {
