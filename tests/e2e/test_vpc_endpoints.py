@@ -64,7 +64,7 @@ def queues(net, host=None):
 def test_a_gateway_endpoint_leads_a_private_subnet_to_its_service_alone(net, until):
     assert (tables(net), queues(net)) == ("", "")
     id = net.endpoint("dynamodb", "Gateway", RouteTableIds=[net.table])
-    assert tables(net) == "200 198.19.0.5"
+    until(lambda: tables(net) == "200 198.19.0.5", "moto, which answers for DynamoDB", 60)
     assert queues(net) == ""
     assert net.shown(id)["RouteTableIds"] == [net.table]
     route = net.ec2.describe_route_tables(RouteTableIds=[net.table])["RouteTables"][0]["Routes"][1]
@@ -139,7 +139,7 @@ def test_a_gateway_endpoint_leads_to_buckets_and_both_kinds_outlive_a_kill_9(own
     net.endpoint("s3", "Gateway", RouteTableIds=[net.table])
     net.endpoint("sqs", "Interface", SubnetIds=[net.subnet], PrivateDnsEnabled=True)
     assert read(net.inside) == "once upon a time"
-    answered = queues(net)
+    answered = until(lambda: queues(net), "moto, which answers for SQS and begins with the first request", 60)
     assert answered.startswith("200 10.0.1.")
 
     os.kill(own_kunren.pid, signal.SIGKILL)
