@@ -42,8 +42,8 @@ def env(state_dir: Path, unset: bool) -> None:
     bundle = str(state_dir.resolve() / "ca" / BUNDLE_FILE)
     values = {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{listens['api']}",
-        # AWS's tools put the account in front of this service's endpoint: here it becomes the name of a user
-        "AWS_ENDPOINT_URL_CLOUDFRONT_KEYVALUESTORE": f"http://kvs@127.0.0.1:{listens['api']}",
+        # AWS's tools put the account in front of this service's endpoint, so it needs a name: the world's, by the proxy
+        "AWS_ENDPOINT_URL_CLOUDFRONT_KEYVALUESTORE": "https://cloudfront-kvs.global.api.aws",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",

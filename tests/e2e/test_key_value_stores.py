@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
 from botocore.exceptions import ClientError
@@ -31,7 +32,7 @@ def ready(cloudfront, until, name):
 
 @pytest.fixture
 def stores(kunren, account):
-    """Clients of both services. From outside of the world the endpoint is given as `kunren env` gives it."""
+    """Clients of both services. botocore puts the account in front of an endpoint: here it becomes a user's name."""
     client = kunren.client("cloudfront", account)
     import boto3
 
@@ -181,3 +182,16 @@ def test_awss_own_names_lead_to_stores_inside_of_the_world(kunren, stores, until
     etag = kunren.exec("aws", "cloudfront-keyvaluestore", "describe-key-value-store", *told, "ETag").stdout.strip()
     put = ("put-key", "--key", "k", "--value", "v", "--if-match", etag)
     assert kunren.exec("aws", "cloudfront-keyvaluestore", *put, *told, "ItemCount").stdout.strip() == "1"
+
+
+def test_outside_of_the_world_tools_reach_stores_by_what_kunren_env_exports(kunren, until, monkeypatch):
+    import boto3
+
+    kunren.client("cloudfront").create_key_value_store(Name="outside")
+    arn = ready(kunren.client("cloudfront"), until, "outside")
+    for line in kunren.run("env", check=True).stdout.splitlines():
+        name, _, value = line.removeprefix("export ").partition("=")
+        monkeypatch.setenv(name, shlex.split(value)[0])
+    values = boto3.Session().client("cloudfront-keyvaluestore")
+    etag = values.describe_key_value_store(KvsARN=arn)["ETag"]
+    assert values.put_key(KvsARN=arn, Key="k", Value="v", IfMatch=etag)["ItemCount"] == 1

@@ -137,12 +137,16 @@ def deployed(
 def _session(endpoint: str, called: Callable[..., None] | None = None) -> Any:
     """A boto3 session whose every client speaks to this Kunren; `called` hears of each call."""
     import boto3
+    from botocore.config import Config
 
     class KunrenSession(boto3.Session):  # type: ignore[misc]
         def client(self, service: str, *arguments: Any, **options: Any) -> Any:
-            # botocore puts the account in front of this one's endpoint: as a user's name it does no harm
-            where = endpoint.replace("://", "://kvs@") if service == "cloudfront-keyvaluestore" else endpoint
-            made = super().client(service, *arguments, **{"endpoint_url": where, **options})
+            told: dict[str, Any] = {"endpoint_url": endpoint}
+            if service == "cloudfront-keyvaluestore":
+                # botocore puts the account in front of this one's endpoint: as a user's name it does no harm, but
+                # hides from botocore that no proxy leads there
+                told = {"endpoint_url": endpoint.replace("://", "://kvs@"), "config": Config(proxies={})}
+            made = super().client(service, *arguments, **{**told, **options})
             if called is not None:
                 made.meta.events.register("before-call", called)
             return made
