@@ -223,7 +223,7 @@ class App:
             self.cloudfront.logs.vended.groups.before,
         )
         self.fallback.after["logs"] = self.cloudfront.logs.vended.after
-        self.fallback.before["cloudwatch"] = self.health_metrics.before
+        self.fallback.before["cloudwatch"] = all_of(self.health_metrics.before, self.cloudfront.metrics.before)
         contexts = CertificateContexts(self.ca.server_context)
         self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)
         statuses = RevocationStatus(self.store, self.ca, clock)

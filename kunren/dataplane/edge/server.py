@@ -16,6 +16,7 @@ from typing import Any, cast
 import httptools
 
 from kunren.core.clock import Clock
+from kunren.dataplane.edge.counts import Counts
 from kunren.dataplane.edge.fetch import REQUEST_BODY_BYTES_MAX, Pending
 from kunren.dataplane.edge.js_event import phrase
 from kunren.dataplane.edge.message import (
@@ -31,6 +32,7 @@ from kunren.dataplane.edge.message import (
 )
 from kunren.dataplane.edge.pipeline import Pipeline
 from kunren.dataplane.edge.record import Record
+from kunren.dataplane.edge.site import Site
 from kunren.dataplane.edge.told import MADE
 from kunren.dataplane.edge.viewer import error
 
@@ -65,6 +67,7 @@ class EdgeServer:
         self.clock = clock
         self.observe = observe
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._counts: dict[tuple[str, str], Counts] = {}
         self.connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
 
@@ -83,6 +86,17 @@ class EdgeServer:
         if len(self._seen) > _CONNECTIONS_REMEMBERED:
             self._seen.popitem(last=False)
         return False
+
+    def counts_of(self, site: Site) -> Counts:
+        counts = self._counts.get((site.account, site.id))
+        if counts is None:
+            counts = self._counts[site.account, site.id] = Counts()
+        return counts
+
+    def take_counts(self) -> dict[tuple[str, str], Counts]:
+        """What was counted since the last call, by account and distribution."""
+        taken, self._counts = self._counts, {}
+        return taken
 
     async def stop(self) -> None:
         if self._server is not None:
@@ -265,17 +279,19 @@ class _Connection(asyncio.Protocol):
             headers = [*without(headers, _FRAMING), ("Content-Length", str(len(answer.body)))]
         data = _head(answer, headers) + (b"" if empty else answer.body)
         self._send(data)
-        if request.site is not None and request.site.logged:
-            self._served(request, answer, len(data))
+        self._served(request, answer, len(data))
 
     def _served(
         self, request: Request, answer: Answer, sent: int = 0, first_at: float | None = None, broken: str = ""
     ) -> None:
-        """Tell whoever writes logs of it."""
+        """Count it, and tell whoever writes logs of it."""
         site, asked = request.site, request.asked
-        if site is None or not site.logged or asked is None:
+        if site is None or asked is None:
             return
         now = self._server.clock.monotonic()
+        self._server.counts_of(site).add(request, answer, sent, (first_at or now) - asked.at)
+        if not site.logged:
+            return
         self._server.observe(
             Record(
                 site=site,

@@ -344,6 +344,16 @@ class InvalidArgument(AwsError):
     code = "InvalidArgument"
 
 
+class NoSuchMonitoringSubscription(_Fixed):
+    code, status = "NoSuchMonitoringSubscription", 404
+    text = "A monitoring subscription does not exist for the specified distribution."
+
+
+class MonitoringSubscriptionAlreadyExists(_Fixed):
+    code, status = "MonitoringSubscriptionAlreadyExists", 409
+    text = "A monitoring subscription already exists for the specified distribution."
+
+
 class NoSuchContinuousDeploymentPolicy(_Fixed):
     code = "NoSuchContinuousDeploymentPolicy"
     status = 404

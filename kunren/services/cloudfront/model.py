@@ -72,6 +72,14 @@ class ContinuousDeploymentPolicy(Resource, frozen=True, kw_only=True):
     sessions_since: float
 
 
+class MonitoringSubscription(Resource, frozen=True, kw_only=True):
+    """Id is the distribution's."""
+
+    kind: ClassVar[str] = "cloudfront.monitoring-subscription"
+
+    enabled: bool
+
+
 class FunctionStage(msgspec.Struct, frozen=True, kw_only=True):
     """One stage of a CloudFront Function. `etag` tells one text from another."""
 

@@ -24,6 +24,7 @@ from kunren.services.cloudfront.controllers import DistributionControllers
 from kunren.services.cloudfront.key_values.api import KeyValueStoreApi
 from kunren.services.cloudfront.key_values.controllers import KeyValueController
 from kunren.services.cloudfront.logs.delivery import LogDelivery
+from kunren.services.cloudfront.metrics import DistributionMetrics
 from kunren.services.cloudfront.model import OriginAccessIdentity
 from kunren.services.cloudfront.origin_access.principal import principal
 from kunren.services.cloudfront.vpc_origins.controllers import VpcOriginController
@@ -69,6 +70,7 @@ class CloudFrontService:
         self.logs = LogDelivery(store, clock, entropy, call)
         places = whereabouts(world.spec.places)
         self.edge = EdgeServer(settings.run_dir / "edge.sock", pipeline, places, clock, self.logs.observe)
+        self.metrics = DistributionMetrics(store, clock, call, self.edge.take_counts)
         self._controllers = DistributionControllers(
             store,
             clock,
@@ -116,6 +118,7 @@ class CloudFrontService:
             tasks.create_task(self._controllers.run())
             tasks.create_task(self._key_values.run())
             tasks.create_task(self.logs.run())
+            tasks.create_task(self.metrics.run())
             tasks.create_task(self._vpc_origins.controller.run())
 
     async def settled(self) -> None:

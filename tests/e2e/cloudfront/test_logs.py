@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import json
 import re
@@ -28,6 +29,38 @@ def config(function, **given):
         },
         **given,
     }  # fmt: skip
+
+
+def counted_in_cloudwatch(kunren, account, until, identity, curl, name):
+    """Metrics of the same requests, and of more with a monitoring subscription."""
+    api, cloudwatch = kunren.client("cloudfront", account), kunren.client("cloudwatch", account)
+    now = datetime.datetime.now(datetime.UTC)
+    hour, month = datetime.timedelta(hours=1), datetime.timedelta(days=30)
+
+    def total(metric, statistic="Sum"):
+        dimensions = [{"Name": "DistributionId", "Value": identity}, {"Name": "Region", "Value": "Global"}]
+        found = cloudwatch.get_metric_statistics(
+            Namespace="AWS/CloudFront", MetricName=metric, Dimensions=dimensions, StartTime=now - hour,
+            EndTime=now + month, Period=2_592_000, Statistics=[statistic],
+        )["Datapoints"]  # fmt: skip
+        return sum(each[statistic] for each in found)
+
+    until(lambda: total("Requests") == 3, "three requests counted")
+    assert total("BytesUploaded") == 5
+    assert total("BytesDownloaded") > 400
+    assert total("4xxErrorRate", "Maximum") > 0
+    assert total("5xxErrorRate", "Maximum") > 0
+    assert total("502ErrorRate") == 0, "nobody subscribed to it"
+    subscription = {"RealtimeMetricsSubscriptionConfig": {"RealtimeMetricsSubscriptionStatus": "Enabled"}}
+    api.create_monitoring_subscription(DistributionId=identity, MonitoringSubscription=subscription)
+    with pytest.raises(ClientError, match="MonitoringSubscriptionAlreadyExists"):
+        api.create_monitoring_subscription(DistributionId=identity, MonitoringSubscription=subscription)
+    assert api.get_monitoring_subscription(DistributionId=identity)["MonitoringSubscription"] == subscription
+    curl(f"http://{name}/lost/again")
+    until(lambda: total("502ErrorRate", "Maximum") == 100, "the additional metrics")
+    api.delete_monitoring_subscription(DistributionId=identity)
+    with pytest.raises(ClientError, match="NoSuchMonitoringSubscription"):
+        api.get_monitoring_subscription(DistributionId=identity)
 
 
 def vended_to_a_log_group_and_a_bucket(kunren, account, until, distribution, curl):
@@ -139,6 +172,7 @@ def test_requests_are_in_the_bucket_within_the_hour(own_kunren, account, until):
     assert (post["sc-status"], post["x-edge-detailed-result-type"]) == ("403", "InvalidRequestMethod")
     assert int(post["cs-bytes"]) > 100
 
+    counted_in_cloudwatch(own_kunren, account, until, identity, curl, name)
     vended_to_a_log_group_and_a_bucket(own_kunren, account, until, shown, curl)
     etag = api.get_distribution_config(Id=identity)["ETag"]
     off = config(function, Logging={**logging, "Enabled": False})

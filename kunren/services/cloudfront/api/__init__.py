@@ -11,6 +11,7 @@ from kunren.services.cloudfront.api.invalidations import Invalidations
 from kunren.services.cloudfront.api.key_value_stores import KeyValueStores
 from kunren.services.cloudfront.api.keys import Keys
 from kunren.services.cloudfront.api.listings import Listings
+from kunren.services.cloudfront.api.monitoring import Monitoring
 from kunren.services.cloudfront.api.origin_access import OriginAccess
 from kunren.services.cloudfront.api.policies import Policies
 from kunren.services.cloudfront.api.vpc_origins import VpcOrigins
@@ -27,6 +28,7 @@ class CloudFrontApi(
     Policies,
     Functions,
     Invalidations,
+    Monitoring,
 ):
     """Handlers of cloudfront."""
 

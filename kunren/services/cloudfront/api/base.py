@@ -24,6 +24,7 @@ from kunren.services.cloudfront.model import (
     Function,
     Invalidation,
     KeyGroup,
+    MonitoringSubscription,
     OriginAccessControl,
     OriginAccessIdentity,
     OriginRequestPolicy,
@@ -57,6 +58,7 @@ class Base:
             OriginAccessControl,
             OriginAccessIdentity,
             VendedDelivery,
+            MonitoringSubscription,
         )
 
     def _new_id(self) -> str:

@@ -25,7 +25,14 @@ from kunren.services.cloudfront.errors import (
 )
 from kunren.services.cloudfront.key_values.model import KeyValueStore, store_of
 from kunren.services.cloudfront.logs.buckets import open_to_delivery
-from kunren.services.cloudfront.model import Distribution, DistributionStatus, Function, Invalidation, KeyGroup
+from kunren.services.cloudfront.model import (
+    Distribution,
+    DistributionStatus,
+    Function,
+    Invalidation,
+    KeyGroup,
+    MonitoringSubscription,
+)
 from kunren.services.cloudfront.vpc_origins.model import VpcOrigin
 
 Tagged: TypeAlias = Distribution | Function | KeyValueStore | VpcOrigin
@@ -120,9 +127,10 @@ class Distributions(Base):
             for each in tx.list(Invalidation, ctx.account, ""):
                 if each.id.startswith(found.id + "|"):
                     tx.delete(each)
-            status = tx.get(DistributionStatus, ctx.account, "", found.id)
-            if status is not None:
-                tx.delete(status)
+            for kind in (DistributionStatus, MonitoringSubscription):
+                its = tx.get(kind, ctx.account, "", found.id)
+                if its is not None:
+                    tx.delete(its)
 
     # --- tags
 
