@@ -1,9 +1,9 @@
 """The index of objects: which versions, uploads and parts there are, in key order, durable in an SQLite file.
 
 Objects are too many for the store that holds everything else in memory, and are listed in order, so they have a file
-of their own. One thread writes: jobs that come together share a transaction, each with a savepoint, and a job's result
-is given when it is on disk. So jobs follow each other, and a job that decides on what it reads (If-None-Match) decides
-rightly. Reading is done on the event loop's own connection, which sees what is committed.
+of their own. Changes are jobs: those that come together share a transaction, each with a savepoint; a result is
+given when it is on disk. Jobs follow each other, so one that decides on what it reads (If-None-Match) decides rightly.
+Reading is done on a connection of its own, which sees what is committed.
 
 Contents are counted by their references, so that a copy shares them; small ones lie in the file itself.
 """
@@ -13,10 +13,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import queue
 import sqlite3
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -28,7 +27,6 @@ from kunren.services.s3.model import Part, Segment, Upload, Version
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-TOGETHER_MAX = 256
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS versions (bucket TEXT, key TEXT, seq INTEGER, version TEXT, latest INTEGER, marker INTEGER,
     pending INTEGER, record BLOB, PRIMARY KEY (bucket, key, seq DESC)) WITHOUT ROWID;
@@ -242,11 +240,10 @@ class Writing(Reading):
 
 
 Job = Callable[[Writing], Any]
-Told = Callable[[Any, Exception | None, list[str]], None]
 
 
 class Index:
-    """The file, its writer's thread, and a connection for reading. `freed` is told the names of bodies to remove."""
+    """The file, with a connection for writing and one for reading. `freed` is told the names of bodies to remove."""
 
     def __init__(self, path: Path, freed: Callable[[list[str]], None]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -257,75 +254,43 @@ class Index:
         self.read = Reading(_connect(path))
         self._freed = freed
         self.changed: list[Callable[[], None]] = []
-        """Called on the event loop after each job."""
-        self._jobs: queue.SimpleQueue[tuple[Job, Told] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="s3-index", daemon=True)
-        self._thread.start()
+        """Called on the event loop after each transaction."""
+        self._waiting: list[tuple[Job, asyncio.Future[Any]]] = []
+        self._at_work = False
+        self._committer = ThreadPoolExecutor(1, thread_name_prefix="s3-index")
 
     async def write(self, job: Callable[[Writing], T]) -> T:
         """The job's result, once it is on disk. Raises what the job raised, or InternalError where the disk refused."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
-
-        def told(result: T, error: Exception | None, freed: list[str]) -> None:
-            if freed:
-                self._freed(freed)
-            for each in self.changed:
-                each()
-            if done.done():
-                return
-            if error is not None:
-                done.set_exception(error)
-            else:
-                done.set_result(result)
-
-        def tell(result: T, error: Exception | None, freed: list[str]) -> None:
-            loop.call_soon_threadsafe(told, result, error, freed)
-
-        self._jobs.put((job, tell))
+        self._waiting.append((job, done))
+        if not self._at_work:
+            self._at_work = True
+            loop.call_soon(self._together)
         return await done
 
     def close(self) -> None:
-        self._jobs.put(None)
-        self._thread.join()
+        self._committer.shutdown()
         self._writer.close()
         self.read._db.close()  # noqa: SLF001
 
-    def _run(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            batch = [first]
-            ending = False
-            while len(batch) < TOGETHER_MAX:
-                try:
-                    following = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-                if following is None:
-                    ending = True
-                    break
-                batch.append(following)
-            self._together(batch)
-            if ending:
-                return
-
-    def _together(self, batch: list[tuple[Job, Told]]) -> None:
-        db = self._writer
-        outcomes: list[tuple[Told, Any, Exception | None, list[str]]] = []
-        try:
-            db.execute("BEGIN IMMEDIATE")
-            for job, told in batch:
-                outcomes.append((told, *self._one(job)))
-            db.execute("COMMIT")
-        except sqlite3.Error as error:
-            log.error("the index of objects could not be written: %s", error)
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            refused = not_written(str(error))
-            for _, told in batch:
-                told(None, refused, [])
+    def _together(self) -> None:
+        """Run the jobs that wait in one transaction, here: each takes some tens of microseconds. What takes long, the
+        disk, is another thread's; jobs that come meanwhile are the next transaction."""
+        batch, self._waiting = self._waiting, []
+        if not batch:
+            self._at_work = False
             return
-        for told, result, failure, freed in outcomes:
-            told(result, failure, freed)
+        outcomes: list[tuple[asyncio.Future[Any], Any, Exception | None, list[str]]] = []
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            for job, done in batch:
+                outcomes.append((done, *self._one(job)))
+        except sqlite3.Error as error:
+            self._refused(batch, error)
+            return
+        committing = asyncio.get_running_loop().run_in_executor(self._committer, self._writer.execute, "COMMIT")
+        committing.add_done_callback(lambda done: self._committed(done, batch, outcomes))
 
     def _one(self, job: Job) -> tuple[Any, Exception | None, list[str]]:
         writing = Writing(self._writer, self._numbers)
@@ -342,6 +307,41 @@ class Index:
             return None, error, []
         self._writer.execute("RELEASE job")
         return result, None, writing.freed
+
+    def _committed(
+        self,
+        committing: asyncio.Future[Any],
+        batch: list[tuple[Job, asyncio.Future[Any]]],
+        outcomes: list[tuple[asyncio.Future[Any], Any, Exception | None, list[str]]],
+    ) -> None:
+        if committing.cancelled():
+            return
+        error = committing.exception()
+        if error is not None:
+            self._refused(batch, error)
+            return
+        for done, result, failure, freed in outcomes:
+            if freed:
+                self._freed(freed)
+            if done.done():
+                continue
+            if failure is not None:
+                done.set_exception(failure)
+            else:
+                done.set_result(result)
+        for each in self.changed:
+            each()
+        self._together()
+
+    def _refused(self, batch: list[tuple[Job, asyncio.Future[Any]]], error: BaseException) -> None:
+        """Nothing of it is there, and everybody is told so."""
+        log.error("the index of objects could not be written: %s", error)
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK")
+        for _, done in batch:
+            if not done.done():
+                done.set_exception(not_written(str(error)))
+        self._together()
 
 
 def upload_ended(bucket: str, upload: Upload) -> Callable[[Writing], None]:
