@@ -94,13 +94,13 @@ def test_the_recovery_time_is_that_of_an_independent_curl_loop(kunren, changed, 
 
 
 def outage_of_curl(lines: list[str]) -> tuple[float, float]:
-    """How long requests failed between good ones, and the longest time from one request to the next; in seconds."""
+    """How long the longest row of failed requests lasted, up to the next good one, and the longest time from one request
+    to the next; in seconds. (A busy machine may fail one by itself.)"""
     rows = [(float(began), float(ended), status == "200") for began, ended, status in map(str.split, lines)]
     good = [index for index, row in enumerate(rows) if row[2]]
-    rows = rows[good[0] : good[-1] + 1]
-    bad = [index for index, row in enumerate(rows) if not row[2]]
+    _, last, first = max((later - earlier, later, earlier + 1) for earlier, later in itertools.pairwise(good))
     gaps = [later[0] - row[0] for row, later in itertools.pairwise(rows)]
-    return rows[bad[-1] + 1][1] - rows[bad[0]][0], max(gaps)
+    return rows[last][1] - rows[first][0], max(gaps)
 
 
 @pytest.mark.parametrize("settings", [{"health_checks": False}, {"ttl": 3000}], ids=["no health checks", "TTL"])
