@@ -259,6 +259,9 @@ def test_stop_conditions_the_lever_and_what_is_refused(kunren, account, chaos, u
     nobody = {"resourceType": "aws:ec2:subnet", "resourceTags": {"no": "body"}, "selectionMode": "PERCENT(50)"}
     empty = chaos.start(chaos.template({"cut": disrupt()}, {"cut": nobody}))
     assert chaos.wait(empty, "failed")["state"]["error"]["location"] == "cut"
+    theirs = {"resourceType": "aws:ec2:subnet", "resourceArns": [subnet_arn("999999999999", "subnet-1")],
+              "selectionMode": "ALL"}  # fmt: skip
+    chaos.wait(chaos.start(chaos.template({"cut": disrupt()}, {"cut": theirs})), "failed")
     skip = {"emptyTargetResolutionMode": "skip"}
     skipping = chaos.template({"cut": disrupt()}, {"cut": nobody}, experimentOptions=skip)
     skipped = chaos.start(skipping)

@@ -40,14 +40,14 @@ class Resolver:
     async def resolve(
         self, name: str, target: Mapping[str, Any], accounts: Sequence[str], region: str
     ) -> tuple[Found, ...]:
-        """The resources of one target. Raises AwsError where a service does not answer."""
+        """The resources of one target, in these accounts. Raises AwsError where a service does not answer."""
         arns = target.get("resourceArns") or ()
         if target["resourceType"] == "aws:iam:role":
-            candidates = [each for arn in arns if (each := await self._role(arn)) is not None]
+            found = [await self._role(arn) for arn in arns]
+            candidates = [each for each in found if each is not None and each.found.account in accounts]
         else:
             snapshot = self._store.snapshot()
-            among = {*accounts, *(parsed.account for arn in arns if (parsed := parse_arn(arn)) is not None)}
-            candidates = [each for account in sorted(among) for each in self._all(snapshot, target, account, region)]
+            candidates = [each for account in sorted(accounts) for each in self._all(snapshot, target, account, region)]
         if arns:
             candidates = [each for each in candidates if each.found.arn in arns]
         chosen = [each.found for each in candidates if fits(each, target)]
