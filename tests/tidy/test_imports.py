@@ -62,3 +62,8 @@ def test_functions_fit_a_screen():
                 if lines > 80:
                     long[f"{path.relative_to(PACKAGE)}:{node.name}"] = lines
     assert long == {}
+
+
+def test_each_decision_has_a_number_of_its_own():
+    numbers = sorted(path.name[:4] for path in (PACKAGE.parent / "docs" / "decisions").glob("*.md"))
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
