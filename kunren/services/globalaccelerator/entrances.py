@@ -136,7 +136,7 @@ def _interface(tx: Tx, entropy: Entropy, spec: WorldSpec, clock: Clock, subnet: 
 
 
 def _group(tx: Tx, entropy: Entropy, subnet: Subnet) -> SecurityGroup:
-    """The VPC's group of these interfaces; customers name it as a source."""
+    """The VPC's group of these interfaces; customers name it as a source, and it stays when they are gone."""
     for each in tx.list(SecurityGroup, subnet.account, subnet.region):
         if each.vpc_id == subnet.vpc_id and each.name == GROUP_NAME:
             return each
@@ -160,15 +160,3 @@ def _release(tx: Tx, gone: Entrance) -> None:
     interface = tx.get(NetworkInterface, gone.account, gone.region, gone.interface_id)
     if interface is not None:
         delete_interface(tx, interface)
-        _release_group(tx, interface)
-
-
-def _release_group(tx: Tx, gone: NetworkInterface) -> None:
-    """Delete the VPC's group with its last managed interface, unless a rule of another group names it."""
-    if any(each.groups == gone.groups for each in tx.list(NetworkInterface, gone.account, gone.region)):
-        return
-    groups = {each.id: each for each in tx.list(SecurityGroup, gone.account, gone.region)}
-    named = {rule.group_id for each in groups.values() if each.id not in gone.groups for rule in each.rules}
-    for each in gone.groups:
-        if each in groups and each not in named and groups[each].name == GROUP_NAME:
-            tx.delete(groups[each])
