@@ -64,6 +64,7 @@ from kunren.services.globalaccelerator.controllers import AcceleratorControllers
 from kunren.services.globalaccelerator.flow_logs import AcceleratorFlowLogs
 from kunren.services.lambda_.policy import may_invoke
 from kunren.services.lambda_.service import LambdaService
+from kunren.services.recovery_control.service import RecoveryControlService
 from kunren.services.resiliencehub.service import ResilienceHubService
 from kunren.services.route53.api import Route53Api
 from kunren.services.route53.checkers import HealthCheckController
@@ -186,6 +187,7 @@ class App:
             call=self._call,
             observe=self.envoy.access_log.subscribe,
         )
+        self.recovery = RecoveryControlService(store, clock, entropy, spec, self._serve_endpoints)
         self.s3 = S3Service(settings, store, clock, entropy, spec, self._call, dns=self.dns, serve=self._endpoint_asked)
         self.cloudfront = CloudFrontService(
             settings, store, clock, entropy, self.ca, self.world, self.envoy, self.dns, resolve=self.dns.resolve,
@@ -214,6 +216,8 @@ class App:
             "resiliencehub": self.resilience_hub.api,
             "arc-zonal-shift": self.zonal_shifts.api,
             "s3": self.s3.api,
+            "route53-recovery-control-config": self.recovery.config,
+            "route53-recovery-cluster": self.recovery.cluster,
         }
         self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
         self.fallback.before["logs"] = all_of(
@@ -293,6 +297,7 @@ class App:
             ("resiliencehub", self.resilience_hub.run()),
             ("arc-zonal-shift", self.zonal_shifts.run()),
             ("s3", self.s3.run()),
+            ("recovery-control", self.recovery.run()),
         ):
             self._run(name, running)
         self._stopping.push_async_callback(self._end_tasks)

@@ -9,5 +9,7 @@ SERVICES: dict[str, str] = {
     "globalaccelerator": "kunren.services.globalaccelerator.api:GlobalAcceleratorApi",
     "lambda": "kunren.services.lambda_.api:LambdaApi",
     "route53": "kunren.services.route53.api:Route53Api",
+    "route53-recovery-cluster": "kunren.services.recovery_control.cluster_api:ClusterApi",
+    "route53-recovery-control-config": "kunren.services.recovery_control.config_api:ConfigApi",
     "s3": "kunren.services.s3.api:S3Api",
 }

@@ -24,6 +24,7 @@ from kunren.dataplane.health import endpoint
 from kunren.dataplane.health.endpoint import Endpoint, Finding
 from kunren.dataplane.health.prober import Sockets
 from kunren.dataplane.health.rounds import Rounds
+from kunren.services.recovery_control.model import ON, RoutingControl
 from kunren.services.route53 import alarms, health
 from kunren.services.route53.alarms import WatchedAlarm
 from kunren.services.route53.health import Checker, Opinion
@@ -34,6 +35,7 @@ from kunren.services.route53.store import GLOBAL
 log = logging.getLogger(__name__)
 _INTERVAL_MAX_S = 30.0
 _PROBES, _CALCULATED = "probes", "calculated"
+_WANTED = (HealthCheck.kind, HealthCheckStatus.kind, HealthCheckSource.kind, RoutingControl.kind)
 CheckKey = tuple[str, str]
 """Account and health check id."""
 ProbeKey = tuple[str, str, Checker]
@@ -70,7 +72,7 @@ class HealthCheckController:
             keys=self._keys,
             every=lambda _: (_PROBES, _CALCULATED),
             reconcile=self._reconcile,
-            wants=lambda kind: kind in (HealthCheck.kind, HealthCheckStatus.kind, HealthCheckSource.kind),
+            wants=lambda kind: kind in _WANTED,
         )
 
     async def run(self) -> None:
@@ -97,7 +99,7 @@ class HealthCheckController:
 
     def _keys(self, snapshot: Snapshot, key: Key) -> Iterable[str]:
         del snapshot
-        return (_CALCULATED,) if key.kind == HealthCheckStatus.kind else (_PROBES, _CALCULATED)
+        return (_CALCULATED,) if key.kind in (HealthCheckStatus.kind, RoutingControl.kind) else (_PROBES, _CALCULATED)
 
     async def _reconcile(self, work: str) -> None:
         if work == _CALCULATED:
@@ -228,10 +230,14 @@ class HealthCheckController:
     # -- calculated --------------------------------------------------------------------------------------------------
 
     def _calculate(self) -> None:
-        """Calculated checks from their children, which are never calculated themselves."""
+        """Calculated checks from their children, which are never calculated themselves; others from their switch."""
         with self._store.write() as tx:
             snapshot = self._store.snapshot()
             for check in snapshot.every(HealthCheck):
+                if check.config.type == "RECOVERY_CONTROL":
+                    switch = snapshot.get(RoutingControl, check.account, GLOBAL, check.config.routing_control or "")
+                    on = switch is not None and switch.state == ON
+                    self._put(tx, check, health.with_switches(check.config, on))
                 if check.config.type == "CALCULATED":
                     children = (
                         health.is_healthy(snapshot, check.account, each) for each in check.config.children or ()

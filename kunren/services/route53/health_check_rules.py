@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from kunren.core.errors import NotImplementedByKunren
 from kunren.dataplane.dns import names
 from kunren.dataplane.health.endpoint import is_public
 from kunren.services.route53.errors import InvalidInput
@@ -21,7 +20,7 @@ CHILDREN_MAX = 255
 _HTTP = frozenset(("HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH"))
 _SEARCHING = frozenset(("HTTP_STR_MATCH", "HTTPS_STR_MATCH"))
 _SECURE = frozenset(("HTTPS", "HTTPS_STR_MATCH"))
-_FAMILY = {"CALCULATED": "Calculated", "CLOUDWATCH_METRIC": "CloudWatch metric"}
+_FAMILY = {"CALCULATED": "Calculated", "CLOUDWATCH_METRIC": "CloudWatch metric", "RECOVERY_CONTROL": "Recovery control"}
 _MEMBERS = {
     "ip_address": "IPAddress",
     "port": "Port",
@@ -35,6 +34,7 @@ _MEMBERS = {
     "enable_sni": "EnableSNI",
     "insufficient_data_status": "InsufficientDataHealthStatus",
     "source_id": "HealthCheckSourceId",
+    "routing_control": "RoutingControlArn",
 }
 # attribute → what AWS calls it in its texts, and the families that must not have it
 _ENDPOINT_ONLY = {
@@ -54,8 +54,6 @@ _ENDPOINT_ONLY = {
 def created(given: Mapping[str, Any]) -> HealthCheckConfig:
     """The configuration of a new health check. Raises InvalidInput, and NotImplemented for what isn't here."""
     kind = given["Type"]
-    if kind == "RECOVERY_CONTROL" or given.get("RoutingControlArn"):
-        raise NotImplementedByKunren("route53", "CreateHealthCheck with Type RECOVERY_CONTROL")
     if (given.get("EndpointType") == "PRIVATE") != bool(given.get("HealthCheckSourceId")):
         raise _refuse("Private health checks, and they alone, must have a health check source specified.")
     config = HealthCheckConfig(
@@ -227,7 +225,18 @@ def _check_alarm(config: HealthCheckConfig) -> None:
         raise _refuse("CloudWatch metric health checks must have an alarm identifier specified.")
 
 
+def _check_switch(config: HealthCheckConfig) -> None:
+    others = {
+        "children": "child health checks", "health_threshold": "a health threshold", "alarm": "a metric region",
+        "insufficient_data_status": "an insufficient data health status",
+    }  # fmt: skip
+    _must_not_have(config, "Recovery control", {**_ENDPOINT_ONLY, **others})
+    if config.routing_control is None:
+        raise _refuse("Recovery control health checks must have a routing control specified.")
+
+
 _RULES: dict[str, Callable[[HealthCheckConfig], None]] = {
     "CALCULATED": _check_calculated,
     "CLOUDWATCH_METRIC": _check_alarm,
+    "RECOVERY_CONTROL": _check_switch,
 }

@@ -325,6 +325,7 @@ class HealthCheckConfig(msgspec.Struct, frozen=True, kw_only=True):
     alarm: AlarmIdentifier | None = None
     insufficient_data_status: str | None = None
     source_id: str | None = None
+    routing_control: str | None = None
 
 
 class SourceSubnet(msgspec.Struct, frozen=True, kw_only=True):

@@ -133,6 +133,7 @@ def health_check_shape(check: HealthCheck) -> dict[str, Any]:
             "InsufficientDataHealthStatus": config.insufficient_data_status,
             "EndpointType": "PRIVATE" if config.source_id is not None else None,
             "HealthCheckSourceId": config.source_id,
+            "RoutingControlArn": config.routing_control,
         },
         "HealthCheckVersion": check.version,
         "CloudWatchAlarmConfiguration": alarm_shape(check.alarm_settings) if check.alarm_settings is not None else None,

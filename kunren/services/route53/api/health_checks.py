@@ -189,7 +189,7 @@ class HealthChecks(Base):
 
     def _views(self, account: str, check_id: str, what: str) -> Sequence[CheckerView]:
         check = self._check(self._store.snapshot(), account, check_id)
-        if check.config.type == "CALCULATED":
+        if check.config.type in ("CALCULATED", "RECOVERY_CONTROL"):
             raise InvalidInput(f"Invalid parameter : The {what} of a calculated health check can't be retrieved.")
         return self.checker_views(account, check_id)
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from kunren.core.errors import NotImplementedByKunren
 from kunren.services.route53.errors import InvalidInput
 from kunren.services.route53.health_check_rules import created, updated
 from kunren.services.route53.model import AlarmIdentifier, HealthCheckConfig
@@ -76,9 +75,11 @@ def test_public_addresses_of_this_world_and_of_others_may_be_checked() -> None:
         assert created({**HTTP, "IPAddress": address}).ip_address == address
 
 
-def test_what_is_not_here_says_so() -> None:
-    with pytest.raises(NotImplementedByKunren):
-        created({"Type": "RECOVERY_CONTROL", "RoutingControlArn": "arn:x"})
+def test_a_switch_is_all_that_a_recovery_control_check_has() -> None:
+    assert created({"Type": "RECOVERY_CONTROL", "RoutingControlArn": "arn:x"}).routing_control == "arn:x"
+    for given in ({}, {"RoutingControlArn": "arn:x", "Port": 80}):
+        with pytest.raises(InvalidInput):
+            created({"Type": "RECOVERY_CONTROL", **given})
     assert created({**HTTP, "EndpointType": "PUBLIC"}) == created(HTTP)
 
 
