@@ -265,7 +265,7 @@ def test_a_world_file_adds_a_place(own_kunren, tmp_path):
 # -- what scripts rely on --------------------------------------------------------------------------------------------
 
 
-def test_status_is_one_json_object_with_parts_resources_and_unanswered_calls(kunren, account):
+def test_status_is_one_json_object_with_parts_resources_and_unanswered_calls(kunren, account, until):
     kunren.client("ec2", account).describe_vpcs()
     gone = kunren.client("comprehend", account, config=no_retries())
     with pytest.raises(Exception, match="comprehend") as refused:
@@ -277,7 +277,12 @@ def test_status_is_one_json_object_with_parts_resources_and_unanswered_calls(kun
     )
     assert status["state"] == str(kunren.state.resolve())
     assert {part["name"] for part in status["parts"]} >= {"world", "envoy", "dns", "moto"}
-    assert [part["name"] for part in status["parts"] if not part["ok"]] == []
+
+    def ill():
+        """Parts that are not well now: what others do with this daemon may be tried again for a while."""
+        return [part for part in kunren.status()["parts"] if not part["ok"]]
+
+    until(lambda: not ill(), lambda: f"all parts well, but {ill()}")
     assert status["resources"]["ec2"]["vpc"] >= 1
     assert {"service": "comprehend", "operation": "ListEndpoints"}.items() <= next(
         each for each in status["not_implemented"] if each["service"] == "comprehend"
