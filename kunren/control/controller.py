@@ -44,6 +44,7 @@ class Controller:
         self._keys = keys
         self._every = every
         self._reconcile = reconcile
+        self._wants = wants
         self._parallel = parallel
         self._queued: dict[str, None] = {}
         self._busy: set[str] = set()
@@ -57,7 +58,7 @@ class Controller:
 
     def _changed(self, changed: frozenset[Key]) -> None:
         snapshot = self._store.snapshot()
-        for key in changed:
+        for key in filter(lambda each: self._wants(each.kind), changed):  # a commit may have changed others too
             for work in self._keys(snapshot, key):
                 self.enqueue(work)
 

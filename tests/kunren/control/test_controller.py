@@ -13,6 +13,10 @@ class Thing(Resource, frozen=True, kw_only=True):
     kind: ClassVar[str] = "test.thing"
 
 
+class Other(Resource, frozen=True, kw_only=True):
+    kind: ClassVar[str] = "test.other"
+
+
 def put(store: Store, *ids: str) -> None:
     with store.write() as tx:
         for id in ids:
@@ -22,7 +26,7 @@ def put(store: Store, *ids: str) -> None:
 def run(reconcile, scenario, existing=()):
     async def main() -> None:
         store = Store(None)
-        store.register(Thing)
+        store.register(Thing, Other)
         put(store, *existing)
         controller = Controller(
             "test",
@@ -31,6 +35,7 @@ def run(reconcile, scenario, existing=()):
             keys=lambda _snapshot, key: [key.id],
             every=lambda snapshot: [each.id for each in snapshot.every(Thing)],
             reconcile=reconcile,
+            wants=lambda kind: kind == Thing.kind,
         )
         task = asyncio.create_task(controller.run())
         try:
@@ -93,3 +98,19 @@ def test_a_failure_is_retried_until_it_holds_and_a_terminal_one_is_not():
         assert controller.last_errors == {"hopeless": "never"}
 
     run(reconcile, scenario)
+
+
+def test_of_a_commit_that_changes_several_kinds_it_sees_its_own():
+    seen = []
+
+    async def reconcile(key):
+        seen.append(key)
+
+    async def scenario(store, controller):
+        with store.write() as tx:
+            tx.put(Thing(account="1", region="r", id="mine"))
+            tx.put(Other(account="1", region="r", id="another's"))
+        await controller.settled()
+
+    run(reconcile, scenario)
+    assert seen == ["mine"]
