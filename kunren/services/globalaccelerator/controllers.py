@@ -7,6 +7,7 @@ reconciled like any other; flows that exist stay where they are, since the kerne
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -72,7 +73,8 @@ class AcceleratorControllers:
         self._world = world
         self._dns = dns
         self._spec = spec
-        self._edges: frozenset[str] = frozenset()
+        self._edges: dict[str, frozenset[str]] = {}  # that have an accelerator, by its ARN
+        self._applied = asyncio.Event()  # a new one whenever an accelerator is everywhere
         self._carrier = Carrier(world, clock, spec) if spec.distance is not None else None
         self._led: dict[str, set[str]] = {}  # custom routing accelerator → VPCs that lead its ports on
         self._prober = Prober(world, clock, entropy, self._probed)
@@ -104,16 +106,18 @@ class AcceleratorControllers:
 
     async def sources_changed(self) -> None:
         """Somebody comes who may be next to an edge location that has nothing yet: return when it has all."""
-        if not self._edges.issuperset(self._world.edges_in_use()):
-            every = list(self._store.snapshot().every(Accelerator))
-            for each in every:
-                self._controller.enqueue(_work(each))
-            if every:
-                try:
-                    async with asyncio.timeout(SOURCES_WAIT_S):
-                        await self._controller.settled()
-                except TimeoutError:
-                    pass  # it enters by another edge until then
+        edges = frozenset(self._world.edges_in_use())
+        for each in self._late(edges):
+            self._controller.enqueue(_work(each))
+        with contextlib.suppress(TimeoutError):  # it enters by another edge until then
+            async with asyncio.timeout(SOURCES_WAIT_S):
+                while self._late(edges):
+                    await self._applied.wait()
+
+    def _late(self, edges: frozenset[str]) -> list[Accelerator]:
+        """The accelerators that some of these edge locations do not have yet."""
+        every = self._store.snapshot().every(Accelerator)
+        return [each for each in every if not edges <= self._edges.get(each.id, frozenset())]
 
     async def _reconcile(self, work: str) -> None:
         account, arn = work.split("|")
@@ -126,6 +130,7 @@ class AcceleratorControllers:
             if self._carrier is not None:
                 await self._carrier.publish(arn, (), {})
             await self._world.apply_anycast(arn, (), {})
+            self._edges.pop(arn, None)
             return
         await self._apply_ports(snapshot, accelerator)
         edges = self._world.edges_in_use()
@@ -141,7 +146,9 @@ class AcceleratorControllers:
                 tables[name].update(self._table6(snapshot, accelerator, name))
         own = (*accelerator.addresses, *accelerator.addresses6)
         await self._world.apply_anycast(arn, own, tables)
-        self._edges = frozenset(edges)
+        self._edges[arn] = frozenset(edges)
+        self._applied.set()
+        self._applied = asyncio.Event()
         names = {accelerator.dns_name: NameRecords(a=accelerator.addresses, ttl=NAME_TTL_S)}
         if accelerator.addresses6:
             both = NameRecords(a=accelerator.addresses, aaaa=accelerator.addresses6, ttl=NAME_TTL_S)
