@@ -248,17 +248,21 @@ def test_an_edge_that_dies_with_connections_open_leaves_clients_to_the_next_one(
         return next((each.split()[1] for each in shown.stdout.splitlines() if each.startswith("X-Amz-Cf-Pop")), "")
 
     until(lambda: pop() == "NRT57-P2", "tokyo's edge location")
+
+    def connected(name):
+        told = tell(open=[name, 80], hears=False)
+        return told if "id" in told else None
+
     opened = {}
     for name in (made["DomainName"], accelerator["DnsName"]):
-        until(lambda name=name: "id" in tell(open=[name, 80], hears=False), "a connection")
-        opened[name] = tell(open=[name, 80], hears=False)["id"]
+        opened[name] = until(lambda name=name: connected(name), "a connection")["id"]
         assert asked(opened[name]) == "200"
     broken("edge", "tokyo")
     for name, connection in opened.items():
         assert asked(connection) in ("ConnectionResetError", "TimeoutError"), name
     until(lambda: pop() not in ("", "NRT57-P2"), "another edge location")
     for name in opened:
-        again = tell(open=[name, 80], hears=False)["id"]
+        again = until(lambda name=name: connected(name), "a new connection")["id"]
         assert asked(again) == "200", "who connects again is served"
     traced = json.loads(kunren.run("trace", "--json", "--from", "tokyo", f"http://{made['DomainName']}/x").stdout)
     assert traced["agrees"] and traced["observed"]["edge"] != "tokyo"

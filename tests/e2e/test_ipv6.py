@@ -1,6 +1,7 @@
 """IPv6 from the command line: cities reach each other, and the world's DNS answers."""
 
 import io
+import ipaddress
 import json
 import subprocess
 import zipfile
@@ -51,6 +52,11 @@ server(("::", int(sys.argv[1])), Handler).serve_forever()
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
+def subnet_of(block: str, number: int) -> str:
+    """The so-maniest /64 of a /56."""
+    return str(list(ipaddress.ip_network(block).subnets(new_prefix=64))[number])
+
+
 class Six:
     """An account with a VPC that has IPv6: two subnets in two zones with a route to an internet gateway."""
 
@@ -71,7 +77,7 @@ class Six:
         self.subnets = [
             ec2.create_subnet(
                 VpcId=self.vpc, CidrBlock=f"10.6.{number}.0/24", AvailabilityZone=f"us-east-1{zone}",
-                Ipv6CidrBlock=block.replace("00::/56", f"0{number}::/64"),
+                Ipv6CidrBlock=subnet_of(block, number),
             )["Subnet"]["SubnetId"]
             for number, zone in enumerate("ab")
         ]  # fmt: skip
@@ -231,7 +237,7 @@ def test_a_dual_stack_network_load_balancer_leads_either_version_to_targets_of_e
         dns = until(lambda: kunren.run(*HERE, "dig", "+short", name, "AAAA").stdout.split(), "IPv6 addresses")
         assert len(dns) == 2
         for version in ("-4", "-6"):
-            for port, peer in ((80, "::ffff:10.6."), (81, six.block.removesuffix("00::/56"))):
+            for port, peer in ((80, "::ffff:10.6."), (81, six.block.removesuffix("00::/56").removesuffix(":/56"))):
                 url = f"http://{name}:{port}/"
                 told = until(lambda url=url, version=version: curl(kunren, url, version), f"an answer of {port}")
                 assert json.loads(told)["peer"].startswith(peer), (version, port, told)
@@ -282,7 +288,9 @@ def test_a_function_in_a_vpc_speaks_ipv6_where_it_is_allowed_to(kunren, until):
         functions.get_waiter("function_active_v2").wait(FunctionName="six", WaiterConfig={"Delay": 1})
         url = {"url": f"http://[{target['Ipv6Addresses'][0]['Ipv6Address']}]:8080/"}
         answer = functions.invoke(FunctionName="six", Payload=json.dumps(url))["Payload"].read()
-        assert json.loads(json.loads(answer))["peer"].startswith(six.block.removesuffix("00::/56")), answer
+        assert json.loads(json.loads(answer))["peer"].startswith(
+            six.block.removesuffix("00::/56").removesuffix(":/56")
+        ), answer
     finally:
         server.terminate()
         server.wait(10)
