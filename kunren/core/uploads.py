@@ -7,8 +7,9 @@ from typing import Protocol
 
 
 class Upload(Protocol):
-    """One body on its way in. `feed` and `end` are called by the connection, in order; `abandon` instead of `end`
-    where the client goes away first. What comes of it is between the upload and its service."""
+    """One body on its way in. `feed` and `end` are called by the connection, in order; `abandon` where nobody is going
+    to ask for it (the client went away, or the request was refused before its operation); it does nothing once
+    somebody has. What comes of the body is between the upload and its service."""
 
     def feed(self, piece: bytes, resume: Callable[[], None]) -> bool:
         """Take the next piece. True where no more should be read until `resume` is called."""

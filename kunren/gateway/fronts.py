@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+import msgspec
+
 from kunren.core.context import account_of
 from kunren.core.errors import AwsError
 from kunren.core.fronts import Front, FrontRequest, Signed
@@ -31,6 +33,8 @@ def with_fronts(handle: Handle, fronts: Sequence[Front]) -> Handle:
 
 async def _ask(front: Front, request: HttpRequest, host: str) -> HttpResponse:
     try:
+        if request.upload is not None:
+            request = msgspec.structs.replace(request, body=await request.upload.read(), upload=None)
         answer = await front.answer(front_request(request, host))
     except Exception:
         log.exception("a request for %s could not be answered", host)

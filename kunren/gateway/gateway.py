@@ -368,6 +368,8 @@ class Gateway:
 
     def _fail(self, call: Call, error: Exception) -> HttpResponse:
         """Any error as an answer in the protocol that the caller reads."""
+        if call.request.upload is not None:
+            call.request.upload.abandon()
         if isinstance(error, Unroutable):
             call.protocol = error.protocol
             call.service = call.service or self._model(error.service)

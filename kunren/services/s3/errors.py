@@ -47,7 +47,6 @@ _KNOWN: dict[str, tuple[int, str]] = {
     "InvalidObjectState": (403, "The operation is not valid for the object's storage class"),
     "InvalidRequest": (400, "Invalid Request"),
     "InvalidStorageClass": (400, "The storage class you specified is not valid"),
-    "InvalidTargetBucketForLogging": (400, "The target bucket for logging does not exist"),
     "InvalidTag": (400, "The TagValue you have provided is invalid"),
     "KeyTooLongError": (400, "Your key is too long"),
     "MalformedACLError": (
@@ -62,7 +61,6 @@ _KNOWN: dict[str, tuple[int, str]] = {
     "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
     "NoSuchBucket": (404, "The specified bucket does not exist"),
     "NoSuchBucketPolicy": (404, "The bucket policy does not exist"),
-    "NoSuchConfiguration": (404, "The specified configuration does not exist."),
     "NoSuchCORSConfiguration": (404, "The CORS configuration does not exist"),
     "NoSuchKey": (404, "The specified key does not exist."),
     "NoSuchLifecycleConfiguration": (404, "The lifecycle configuration does not exist"),
@@ -78,6 +76,9 @@ _KNOWN: dict[str, tuple[int, str]] = {
     "NoSuchWebsiteConfiguration": (404, "The specified bucket does not have a website configuration"),
     "NotModified": (304, "Not Modified"),
     "ObjectLockConfigurationNotFoundError": (404, "Object Lock configuration does not exist for this bucket"),
+    "OperationAborted": (
+        409, "A conflicting conditional operation is currently in progress against this resource. Please try again.",
+    ),
     "OwnershipControlsNotFoundError": (404, "The bucket ownership controls were not found"),
     "PermanentRedirect": (
         301,

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from kunren.core.errors import AwsError, WireError
+from kunren.services.s3.errors import refusal
 from kunren.services.s3.events import Happening
 from kunren.services.s3.model import Part, Segment, Upload, Version
 
@@ -155,7 +156,8 @@ class Writing(Reading):
         self._numbers = numbers
 
     def add(self, bucket: str, version: Version, new: Iterable[Content] = ()) -> None:
-        """A version becomes the latest of its key; one of the same version id gives way."""
+        """A version becomes the latest of its key; one of the same version id gives way. Raises OperationAborted where
+        a content that it refers to is there no more."""
         self._bodies(new, version.segments)
         replaced = self.version(bucket, version.key, version.version)
         if replaced is not None:
@@ -228,7 +230,9 @@ class Writing(Reading):
         for each in new:
             self._db.execute("INSERT INTO bodies VALUES (?, 0, ?)", (each.id, each.data))
         for segment in segments:
-            self._db.execute("UPDATE bodies SET refs = refs + 1 WHERE id = ?", (segment.body,))
+            done = self._db.execute("UPDATE bodies SET refs = refs + 1 WHERE id = ?", (segment.body,))
+            if not done.rowcount:  # of an object that was replaced since it was read
+                raise refusal("OperationAborted")
 
     def _release(self, segments: Sequence[Segment]) -> None:
         for each in segments:

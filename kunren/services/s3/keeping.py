@@ -11,7 +11,7 @@ from kunren.control.store import Store
 from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
 from kunren.services.s3.api.objects import ObjectOperations
-from kunren.services.s3.index import Index, upload_ended
+from kunren.services.s3.index import Index, Writing, upload_ended
 from kunren.services.s3.lifecycle import DAY_S, Due, abort_due, due
 from kunren.services.s3.model import Bucket, Version
 
@@ -70,13 +70,19 @@ class Keeping:
     async def _act(self, bucket: Bucket, version: Version, found: Due) -> None:
         ctx = RequestContext(bucket.owner, bucket.home, "s3", "Lifecycle", f"lifecycle-{self.acted:x}")
         if found.action == "transition":
-            changed = msgspec.structs.replace(version, storage_class=found.storage_class)
-            await self._index.write(lambda writing: writing.change(bucket.id, changed))
+            await self._index.write(lambda writing: _moved(writing, bucket.id, version, found.storage_class))
             return
-        named = {"Key": version.key}
+        # what was put in its place meanwhile is not due
+        named = {"Key": version.key, **({"IfMatch": version.etag} if found.action == "expire" else {})}
         if found.action == "remove":
             named["VersionId"] = version.version
         try:
             await self._objects.delete(ctx, bucket, named)
         except Exception as error:
             log.info("lifecycle left %s/%s: %s", bucket.id, version.key, error)
+
+
+def _moved(writing: Writing, bucket: str, version: Version, storage_class: str) -> None:
+    """To another storage class, unless it is another object by now."""
+    if writing.version(bucket, version.key, version.version) == version:
+        writing.change(bucket, msgspec.structs.replace(version, storage_class=storage_class))

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from kunren.core.policies import many
 from kunren.services.s3.errors import refusal
+from kunren.services.s3.model import Bucket
 
 SIZE_MAX = 20 * 1024
 
@@ -35,6 +37,18 @@ def parse(text: str, bucket: str) -> dict[str, Any]:
         _check(each, bucket)
     found: dict[str, Any] = document
     return found
+
+
+@lru_cache(maxsize=256)
+def _document(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def of(bucket: Bucket) -> dict[str, Any] | None:
+    """The document of a bucket's policy; None where it has none."""
+    text = bucket.settings.get("policy")
+    return _document(text) if text is not None else None
 
 
 def _check(statement: Any, bucket: str) -> None:

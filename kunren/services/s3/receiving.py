@@ -55,7 +55,7 @@ class Arriving:
         self.size = 0
         self._descriptor: int | None = None
         self._working = False
-        self._ended = self._abandoned = False
+        self._ended = self._abandoned = self._given = False
         self._failure: Exception | None = None
         self._resume: Callable[[], None] | None = None
         self._complete = asyncio.Event()
@@ -91,6 +91,8 @@ class Arriving:
             self._complete.set()
 
     def abandon(self) -> None:
+        if self._given:
+            return
         self._abandoned = True
         if not self._working:
             self._discard()
@@ -110,7 +112,8 @@ class Arriving:
 
     async def received(self) -> Received:
         """What arrived, on disk, and as the client said it would be. Raises BadDigest and its like; then nothing is
-        left of it. A body that no object then refers to is to be removed with `discard`."""
+        left of it. From here on the body is the caller's: it removes what no object comes to refer to."""
+        self._given = True
         await self._complete.wait()
         try:
             if self._failure is not None:
@@ -246,7 +249,7 @@ class Receiving:
         self._name = name
 
     def begin(self, method: str, target: str, headers: Mapping[str, str]) -> Arriving | None:
-        if method != "PUT" or "x-amz-copy-source" in headers:
+        if method != "PUT" or "x-amz-copy-source" in headers or ".s3-website" in headers.get("host", ""):
             return None
         path, _, query = target.partition("?")
         length = headers.get("content-length", "")

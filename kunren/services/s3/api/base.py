@@ -77,7 +77,7 @@ class S3Base:
         """Whether the caller may do that. Who signed may; a service of AWS, and who did not sign, by the policy."""
         if ctx.acting is None and (ctx.access_key or not ctx.host):
             return True
-        document = bucket.settings.get("policyDocument")
+        document = policy.of(bucket)
         resource = bucket.arn if key is None else f"{bucket.arn}/{key}"
         blocked = bucket.settings.get("publicAccessBlock") or {}
         asker = ctx.acting.asker if ctx.acting is not None else Asker()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kunren.core.context import RequestContext
-from kunren.core.errors import AwsError
+from kunren.core.errors import AwsError, NotImplementedByKunren
 from kunren.services.s3 import cors, events, lifecycle, notifying, policy, replication, website
 from kunren.services.s3.api.base import ENCRYPTED, ENFORCED, S3Base
 from kunren.services.s3.errors import invalid_argument, refusal
@@ -32,16 +32,13 @@ def _put(setting: str, member: str, action: str, check: Check = _unchecked) -> A
     return put
 
 
-def _get(setting: str, member: str, action: str, missing: str | None) -> Any:
-    """`missing` is the error where there is none; None answers with nothing. Without a member the setting is the
-    answer itself."""
+def _get(setting: str, member: str, action: str, missing: str) -> Any:
+    """`missing` is the error where there is none. Without a member the setting is the answer itself."""
 
     def get(self: S3Base, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         bucket = self._bucket(ctx, params, f"s3:Get{action}")
         found = bucket.settings.get(setting)
         if found is None:
-            if missing is None:
-                return {}
             raise refusal(missing, BucketName=bucket.id)
         return {member: found} if member else dict(found)
 
@@ -53,36 +50,6 @@ def _delete(setting: str, action: str) -> Any:
         self._set(self._bucket(ctx, params, f"s3:Put{action}"), setting, None)
 
     return delete
-
-
-def _by_id(group: str, member: str, action: str) -> tuple[Any, Any, Any, Any]:
-    """Put, get, delete and list of configurations of which a bucket has several, by id."""
-
-    def put(self: S3Base, ctx: RequestContext, params: dict[str, Any]) -> None:
-        bucket = self._bucket(ctx, params, f"s3:Put{action}")
-        given = params[member]
-        if given.get("Id") != params["Id"]:
-            raise invalid_argument("The Id in the request and in the configuration differ", "Id", params["Id"])
-        self._set(bucket, group, {**(bucket.settings.get(group) or {}), params["Id"]: given})
-
-    def get(self: S3Base, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        found = (self._bucket(ctx, params, f"s3:Get{action}").settings.get(group) or {}).get(params["Id"])
-        if found is None:
-            raise refusal("NoSuchConfiguration")
-        return {member: found}
-
-    def delete(self: S3Base, ctx: RequestContext, params: dict[str, Any]) -> None:
-        bucket = self._bucket(ctx, params, f"s3:Put{action}")
-        found = dict(bucket.settings.get(group) or {})
-        if found.pop(params["Id"], None) is None:
-            raise refusal("NoSuchConfiguration")
-        self._set(bucket, group, found or None)
-
-    def listed(self: S3Base, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        found = self._bucket(ctx, params, f"s3:Get{action}").settings.get(group) or {}
-        return {f"{member}List": [found[each] for each in sorted(found)], "IsTruncated": False}
-
-    return put, get, delete, listed
 
 
 def _cors(bucket: Bucket, given: Any) -> Any:
@@ -118,21 +85,6 @@ def _encryption(bucket: Bucket, given: Any) -> Any:
     return {"Rules": [{"BucketKeyEnabled": False, **rules[0]}]}
 
 
-def _accelerate(bucket: Bucket, given: Any) -> Any:
-    if "." in bucket.id:
-        raise refusal("InvalidRequest", "S3 Transfer Acceleration is not supported for buckets with periods (.) in"
-                      " their names")  # fmt: skip
-    if given.get("Status") not in ("Enabled", "Suspended"):
-        raise refusal("MalformedXML")
-    return given
-
-
-def _payment(bucket: Bucket, given: Any) -> Any:
-    if given.get("Payer") not in ("Requester", "BucketOwner"):
-        raise refusal("MalformedXML")
-    return given
-
-
 def _blocked(bucket: Bucket, given: Any) -> Any:
     names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
     return {name: bool(given.get(name)) for name in names}
@@ -160,11 +112,6 @@ class ConfigurationOperations(S3Base):
         "encryption", "ServerSideEncryptionConfiguration", "EncryptionConfiguration",
         "ServerSideEncryptionConfigurationNotFoundError",
     )  # fmt: skip
-    put_bucket_accelerate_configuration = _put(
-        "accelerate", "AccelerateConfiguration", "AccelerateConfiguration", _accelerate
-    )
-    get_bucket_accelerate_configuration = _get("accelerate", "", "AccelerateConfiguration", None)
-    put_bucket_request_payment = _put("requestPayment", "RequestPaymentConfiguration", "BucketRequestPayment", _payment)
     put_public_access_block = _put(
         "publicAccessBlock", "PublicAccessBlockConfiguration", "BucketPublicAccessBlock", _blocked
     )
@@ -179,31 +126,6 @@ class ConfigurationOperations(S3Base):
     )  # fmt: skip
     delete_bucket_replication = _delete("replication", "ReplicationConfiguration")
     delete_bucket_tagging = _delete("tagging", "BucketTagging")
-    get_bucket_logging = _get("logging", "LoggingEnabled", "BucketLogging", None)
-    (
-        put_bucket_inventory_configuration,
-        get_bucket_inventory_configuration,
-        delete_bucket_inventory_configuration,
-        list_bucket_inventory_configurations,
-    ) = _by_id("inventory", "InventoryConfiguration", "InventoryConfiguration")
-    (
-        put_bucket_analytics_configuration,
-        get_bucket_analytics_configuration,
-        delete_bucket_analytics_configuration,
-        list_bucket_analytics_configurations,
-    ) = _by_id("analytics", "AnalyticsConfiguration", "AnalyticsConfiguration")
-    (
-        put_bucket_metrics_configuration,
-        get_bucket_metrics_configuration,
-        delete_bucket_metrics_configuration,
-        list_bucket_metrics_configurations,
-    ) = _by_id("metrics", "MetricsConfiguration", "MetricsConfiguration")
-    (
-        put_bucket_intelligent_tiering_configuration,
-        get_bucket_intelligent_tiering_configuration,
-        delete_bucket_intelligent_tiering_configuration,
-        list_bucket_intelligent_tiering_configurations,
-    ) = _by_id("intelligent-tiering", "IntelligentTieringConfiguration", "IntelligentTieringConfiguration")
 
     def put_bucket_lifecycle_configuration(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         bucket = self._bucket(ctx, params, "s3:PutLifecycleConfiguration")
@@ -222,9 +144,14 @@ class ConfigurationOperations(S3Base):
         self._set(bucket, "website", params["WebsiteConfiguration"])
         self.has_website(bucket.home)
 
+    def get_bucket_accelerate_configuration(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        """No bucket's transfers are accelerated, nor ever were: then AWS gives no Status."""
+        self._bucket(ctx, params, "s3:GetAccelerateConfiguration")
+        return {}
+
     def get_bucket_request_payment(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        found = self._bucket(ctx, params, "s3:GetBucketRequestPayment").settings.get("requestPayment")
-        return dict(found or {"Payer": "BucketOwner"})
+        self._bucket(ctx, params, "s3:GetBucketRequestPayment")
+        return {"Payer": "BucketOwner"}
 
     # --- tags -----------------------------------------------------------------------------------------------------
 
@@ -247,9 +174,7 @@ class ConfigurationOperations(S3Base):
         blocked = bucket.settings.get("publicAccessBlock") or {}
         if blocked.get("BlockPublicPolicy") and policy.is_public(document):
             raise refusal("AccessDenied")
-        with self._store.write():
-            self._set(bucket, "policy", params["Policy"])
-            self._set(bucket, "policyDocument", document)
+        self._set(bucket, "policy", params["Policy"])
 
     def get_bucket_policy(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         bucket = self._bucket(ctx, params, "s3:GetBucketPolicy")
@@ -258,14 +183,11 @@ class ConfigurationOperations(S3Base):
         return {"Policy": bucket.settings["policy"]}
 
     def delete_bucket_policy(self, ctx: RequestContext, params: dict[str, Any]) -> None:
-        bucket = self._bucket(ctx, params, "s3:DeleteBucketPolicy")
-        with self._store.write():
-            self._set(bucket, "policy", None)
-            self._set(bucket, "policyDocument", None)
+        self._set(self._bucket(ctx, params, "s3:DeleteBucketPolicy"), "policy", None)
 
     def get_bucket_policy_status(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         bucket = self._bucket(ctx, params, "s3:GetBucketPolicyStatus")
-        document = bucket.settings.get("policyDocument")
+        document = policy.of(bucket)
         if document is None:
             raise refusal("NoSuchBucketPolicy", BucketName=bucket.id)
         return {"PolicyStatus": {"IsPublic": policy.is_public(document)}}
@@ -291,14 +213,14 @@ class ConfigurationOperations(S3Base):
         self._set(bucket, "notification", given or None)
 
     def put_bucket_logging(self, ctx: RequestContext, params: dict[str, Any]) -> None:
-        bucket = self._bucket(ctx, params, "s3:PutBucketLogging")
-        given = params["BucketLoggingStatus"].get("LoggingEnabled")
-        if given is not None:
-            target = self._store.snapshot().get(Bucket, "", "", given.get("TargetBucket") or "")
-            if target is None:
-                raise refusal("InvalidTargetBucketForLogging",
-                              "The target bucket for logging does not exist")  # fmt: skip
-        self._set(bucket, "logging", given)
+        self._bucket(ctx, params, "s3:PutBucketLogging")
+        if params["BucketLoggingStatus"].get("LoggingEnabled") is not None:
+            raise NotImplementedByKunren("s3", "PutBucketLogging with LoggingEnabled")
+
+    def get_bucket_logging(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        """No bucket's requests are logged."""
+        self._bucket(ctx, params, "s3:GetBucketLogging")
+        return {}
 
     def put_bucket_replication(self, ctx: RequestContext, params: dict[str, Any]) -> None:
         bucket = self._bucket(ctx, params, "s3:PutReplicationConfiguration")

@@ -11,7 +11,7 @@ import msgspec
 from kunren.core.context import RequestContext
 from kunren.services.s3 import checksums, conditions
 from kunren.services.s3.api.base import quoted, segments_of, shown_version, with_checksums
-from kunren.services.s3.api.multipart import PARTS_MAX, MultipartOperations
+from kunren.services.s3.api.multipart import MultipartOperations, check_number
 from kunren.services.s3.bodies import Stored
 from kunren.services.s3.errors import invalid_argument, refusal
 from kunren.services.s3.index import Writing
@@ -88,8 +88,6 @@ class CopyOperations(MultipartOperations):
         )
 
         def job(writing: Writing) -> Version:
-            if writing.version(origin.id, source.key, source.version) is None:
-                raise refusal("NoSuchKey", Key=source.key)
             conditions.check_write(writing.current(bucket.id, copy.key), params, copy.key)
             made = self.replicated(bucket, copy)
             writing.add(bucket.id, made)
@@ -109,39 +107,28 @@ class CopyOperations(MultipartOperations):
         bucket = self._bucket(ctx, params, "s3:PutObject", params["Key"])
         upload = self._upload(bucket, params)
         number = params["PartNumber"]
-        if not 1 <= number <= PARTS_MAX:
-            raise invalid_argument(
-                f"Part number must be an integer between 1 and {PARTS_MAX}, inclusive", "partNumber", number
-            )
+        check_number(number)
         origin, source = self._source(ctx, params)
         start, size = self._copied_range(params.get("CopySourceRange"), source)
         algorithm = upload.algorithm or checksums.DEFAULT
         whole = (start, size) == (0, source.size) and not source.multipart and algorithm in source.checksums
         segments = segments_of(source, start, size)
-        new = []
         if whole and segments is not None:
-            etag, sums = source.etag, {algorithm: source.checksums[algorithm]}
+            part = Part(
+                number=number, size=size, etag=source.etag, modified=self._now(), segments=segments,
+                checksums={algorithm: source.checksums[algorithm]},
+            )  # fmt: skip
+            await self._index.write(lambda writing: self._add_part(writing, bucket, upload, part, ()))
         else:
             arriving = Arriving(self._bodies, self._entropy.hex(32), {"x-amz-sdk-checksum-algorithm": algorithm})
             async for piece in Stored(self._bodies, self._index.read.data, source.segments, start, size):
                 arriving.feed(piece, lambda: None)
             arriving.end()
-            received = await arriving.received()
-            etag, sums = received.md5, received.checksums
-            segments, new = (received.content.segment,) if size else (), [received.content] if size else []
-        part = Part(
-            number=number, size=size, etag=etag, modified=self._now(), segments=segments, checksums=sums
-        )  # fmt: skip
-
-        def job(writing: Writing) -> None:
-            if not new and writing.version(origin.id, source.key, source.version) is None:
-                raise refusal("NoSuchKey", Key=source.key)
-            self._add_part(writing, bucket, upload, part, new)
-
-        await self._index.write(job)
+            async with self._taken_in({"Body": arriving}) as received:
+                part = await self._keep_part(bucket, upload, number, received)
         return {
             "CopyPartResult": {
-                "ETag": quoted(etag), "LastModified": part.modified,
+                "ETag": quoted(part.etag), "LastModified": part.modified,
                 **(with_checksums(part) if upload.algorithm else {}),
             },
             **({"CopySourceVersionId": source.version} if origin.versioning else {}),

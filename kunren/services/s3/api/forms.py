@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape
 from kunren.core.context import RequestContext, account_of
 from kunren.core.fronts import FrontAnswer
 from kunren.services.s3 import cors
+from kunren.services.s3.api.base import quoted
 from kunren.services.s3.api.objects import ObjectOperations
 from kunren.services.s3.errors import invalid_argument, refusal
 from kunren.services.s3.model import Bucket
@@ -80,10 +81,10 @@ class FormOperations(ObjectOperations):
         params.update(Bucket=bucket.id, Key=key, Body=content)
         as_signed = RequestContext(account_of(signed), ctx.region, "s3", "PostObject", ctx.request_id, signed)
         template = self._template(as_signed, bucket, params)
-        received = await self._arriving({"Body": content}).received()
-        made = await self.store(as_signed, bucket, template, received, {}, "ObjectCreated:Post")
+        async with self._taken_in({"Body": content}) as received:
+            made = await self._keep(as_signed, bucket, template, received, {}, "ObjectCreated:Post")
         location = f"https://{bucket.id}.s3.{bucket.home}.amazonaws.com/{key}"
-        return _after(fields, bucket.id, key, made["ETag"], location)
+        return _after(fields, bucket.id, key, quoted(made.etag), location)
 
 
 def _after(fields: Mapping[str, str], bucket: str, key: str, etag: str, location: str) -> FrontAnswer:

@@ -17,6 +17,7 @@ from kunren.services.s3.errors import invalid_argument, refusal
 from kunren.services.s3.index import Writing
 from kunren.services.s3.listing import LAST, encoded
 from kunren.services.s3.model import Bucket, Part, PartOfObject, Upload, Version
+from kunren.services.s3.receiving import Received
 
 PARTS_MAX = 10_000
 PAGE_MAX = 1000
@@ -59,33 +60,28 @@ class MultipartOperations(ObjectOperations):
         return found
 
     async def upload_part(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        arriving = self._arriving(params)
-        number = params["PartNumber"]
-        received = await arriving.received()
-        try:
+        async with self._taken_in(params) as received:
             bucket = self._bucket(ctx, params, "s3:PutObject", params["Key"])
             upload = self._upload(bucket, params)
-            if not 1 <= number <= PARTS_MAX:
-                raise invalid_argument(
-                    f"Part number must be an integer between 1 and {PARTS_MAX}, inclusive", "partNumber", number
-                )
+            check_number(params["PartNumber"])
             if upload.algorithm and upload.algorithm not in received.checksums:
                 raise refusal(
                     "InvalidRequest",
                     f"Checksum Type mismatch occurred, expected checksum Type: {upload.algorithm.lower()}, actual"
                     f" checksum Type: {', '.join(received.checksums).lower()}",
                 )
-            part = Part(
-                number=number, size=received.content.size, etag=received.md5, modified=self._now(),
-                segments=(received.content.segment,) if received.content.size else (), checksums=received.checksums,
-            )  # fmt: skip
-            new = [received.content] if received.content.size else []
-            await self._index.write(lambda writing: self._add_part(writing, bucket, upload, part, new))
-        except BaseException:
-            if received.content.data is None:
-                self._bodies.remove([received.content.id])
-            raise
+            part = await self._keep_part(bucket, upload, params["PartNumber"], received)
         return {"ETag": quoted(part.etag), **with_checksums(part), **upload.template.encryption}
+
+    async def _keep_part(self, bucket: Bucket, upload: Upload, number: int, received: Received) -> Part:
+        """A received body becomes a part. Raises NoSuchUpload."""
+        part = Part(
+            number=number, size=received.content.size, etag=received.md5, modified=self._now(),
+            segments=(received.content.segment,) if received.content.size else (), checksums=received.checksums,
+        )  # fmt: skip
+        new = [received.content] if received.content.size else []
+        await self._index.write(lambda writing: self._add_part(writing, bucket, upload, part, new))
+        return part
 
     def _add_part(self, writing: Writing, bucket: Bucket, upload: Upload, part: Part, new: Sequence[Any]) -> None:
         if writing.upload(bucket.id, upload.key, upload.id) is None:  # completed or aborted meanwhile
@@ -99,9 +95,7 @@ class MultipartOperations(ObjectOperations):
 
     async def complete_multipart_upload(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         bucket = self._bucket(ctx, params, "s3:PutObject", params["Key"])
-        upload = self._index.read.upload(bucket.id, params["Key"], params["UploadId"])
-        if upload is None:
-            raise refusal("NoSuchUpload", UploadId=params["UploadId"])
+        upload = self._upload(bucket, params)
         listed = (params.get("MultipartUpload") or {}).get("Parts") or []
 
         def job(writing: Writing) -> Version:
@@ -188,6 +182,14 @@ class MultipartOperations(ObjectOperations):
         if truncated and uploads:
             out.update(NextKeyMarker=encoded(uploads[-1].key, encoding), NextUploadIdMarker=uploads[-1].id)
         return out
+
+
+def check_number(number: int) -> None:
+    """Raises InvalidArgument."""
+    if not 1 <= number <= PARTS_MAX:
+        raise invalid_argument(
+            f"Part number must be an integer between 1 and {PARTS_MAX}, inclusive", "partNumber", number
+        )
 
 
 def _most(given: int | None) -> int:

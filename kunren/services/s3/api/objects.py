@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -22,6 +23,11 @@ from kunren.services.s3.receiving import Arriving, Received
 _STORED_HEADERS = (
     "CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "Expires",
 )  # fmt: skip
+_OF_ANY_VERSION = frozenset(
+    f"s3:{each}" for each in ("GetObjectRetention", "PutObjectRetention", "GetObjectLegalHold", "PutObjectLegalHold",
+                              "RestoreObject")
+)  # fmt: skip
+"""Actions that have no name of their own for a version that is not the latest ("Actions defined by Amazon S3")."""
 DELETE_MAX = 1000
 DEFAULT_TYPE = "binary/octet-stream"
 
@@ -30,21 +36,35 @@ class ObjectOperations(S3Base):
     # --- put ------------------------------------------------------------------------------------------------------
 
     async def put_object(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        arriving = self._arriving(params)
-        try:
+        async with self._taken_in(params) as received:
             bucket = self._bucket(ctx, params, "s3:PutObject", params["Key"])
-            template = self._template(ctx, bucket, params)
             _check_algorithm(params)
-        except BaseException:
-            await _forget(arriving, self._bodies)
-            raise
-        received = await arriving.received()
-        return await self.store(ctx, bucket, template, received, params, "ObjectCreated:Put")
+            template = self._template(ctx, bucket, params)
+            made = await self._keep(ctx, bucket, template, received, params, "ObjectCreated:Put")
+        return {
+            "ETag": quoted(made.etag), **with_checksums(made), **shown_version(bucket, made), **made.encryption,
+            **self._expiration(bucket, made),
+        }  # fmt: skip
 
-    async def store(
+    @asynccontextmanager
+    async def _taken_in(self, params: Mapping[str, Any]) -> AsyncIterator[Received]:
+        """The body, for a block that has something refer to it; where the block is refused, nothing is left of it.
+
+        A block that is cancelled may all the same have come to its end on disk, so its body stays; the next start
+        removes it if nothing refers to it.
+        """
+        received = await self._arriving(params).received()
+        try:
+            yield received
+        except Exception:
+            if received.content.data is None:
+                self._bodies.remove([received.content.id])
+            raise
+
+    async def _keep(
         self, ctx: RequestContext, bucket: Bucket, template: Version, received: Received, params: Mapping[str, Any],
         event: str,
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> Version:  # fmt: skip
         """A received body becomes an object. Raises PreconditionFailed."""
         version = msgspec.structs.replace(
             template, size=received.content.size, etag=received.md5, checksums=received.checksums,
@@ -59,17 +79,7 @@ class ObjectOperations(S3Base):
             self._happened(writing, bucket, event, made, ctx)
             return made
 
-        self._find(self._store.snapshot(), bucket.id)  # it may have gone while the body came
-        try:
-            made = await self._index.write(job)
-        except BaseException:
-            if received.content.data is None:
-                self._bodies.remove([received.content.id])
-            raise
-        return {
-            "ETag": quoted(made.etag), **with_checksums(made), **shown_version(bucket, made), **made.encryption,
-            **self._expiration(bucket, made),
-        }  # fmt: skip
+        return await self._index.write(job)
 
     def replicated(self, bucket: Bucket, version: Version) -> Version:
         """The version with the replication status that a new one has."""
@@ -180,7 +190,9 @@ class ObjectOperations(S3Base):
     ) -> tuple[Bucket, Version]:
         """The version that a request names. Raises NoSuchKey, NoSuchVersion, MethodNotAllowed."""
         key, wanted = params["Key"], params.get("VersionId")
-        bucket = self._bucket(ctx, params, f"{action}Version" if wanted else action, key)
+        if wanted and action not in _OF_ANY_VERSION:
+            action = action.replace("Object", "ObjectVersion")
+        bucket = self._bucket(ctx, params, action, key)
         try:
             return bucket, self._version_of(bucket, key, wanted)
         except WireError as error:
@@ -390,13 +402,3 @@ def _described(bucket: Bucket, version: Version, params: Mapping[str, Any], now:
         if override is not None:
             out[name] = http_date(int(override.timestamp())) if hasattr(override, "timestamp") else override
     return out
-
-
-async def _forget(arriving: Arriving, bodies: Any) -> None:
-    """A body that nothing comes of: wait for the rest of it, and drop it."""
-    try:
-        received = await arriving.received()
-    except Exception:
-        return
-    if received.content.data is None:
-        bodies.remove([received.content.id])

@@ -75,8 +75,6 @@ def test_subresources_come_back_as_they_were_given(front, s3, bucket, refused):
     s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
     website = {"IndexDocument": {"Suffix": "index.html"}, "ErrorDocument": {"Key": "error.html"}}
     s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration=website)
-    s3.put_bucket_accelerate_configuration(Bucket=bucket, AccelerateConfiguration={"Status": "Enabled"})
-    s3.put_bucket_metrics_configuration(Bucket=bucket, Id="all", MetricsConfiguration={"Id": "all"})
     front.restart()
     s3 = front.client()
     assert s3.get_bucket_cors(Bucket=bucket)["CORSRules"] == cors
@@ -84,8 +82,6 @@ def test_subresources_come_back_as_they_were_given(front, s3, bucket, refused):
     assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == [{"Key": "a", "Value": "b"}]
     got = s3.get_bucket_website(Bucket=bucket)
     assert {name: got[name] for name in website} == website
-    assert s3.get_bucket_accelerate_configuration(Bucket=bucket)["Status"] == "Enabled"
-    assert s3.list_bucket_metrics_configurations(Bucket=bucket)["MetricsConfigurationList"] == [{"Id": "all"}]
     s3.delete_bucket_cors(Bucket=bucket)
     assert refused(s3.get_bucket_cors, Bucket=bucket) == (404, "NoSuchCORSConfiguration")
     twice = {"TagSet": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]}
@@ -94,6 +90,16 @@ def test_subresources_come_back_as_they_were_given(front, s3, bucket, refused):
     assert refused(s3.put_bucket_lifecycle_configuration, Bucket=bucket, LifecycleConfiguration=wrong) == (
         400, "InvalidRequest",
     )  # fmt: skip
+
+
+def test_what_nothing_would_come_of_is_refused(s3, bucket, refused):
+    logging = {"LoggingEnabled": {"TargetBucket": bucket, "TargetPrefix": ""}}
+    assert refused(s3.put_bucket_logging, Bucket=bucket, BucketLoggingStatus=logging) == (501, "NotImplemented")
+    s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={})
+    accelerate = {"Status": "Enabled"}
+    wanted = {"Bucket": bucket, "AccelerateConfiguration": accelerate}
+    assert refused(s3.put_bucket_accelerate_configuration, **wanted) == (501, "NotImplemented")
+    assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=bucket)
 
 
 def test_versions(s3, bucket, refused):

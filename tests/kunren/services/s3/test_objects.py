@@ -137,6 +137,15 @@ def test_a_wrong_md5_is_refused_and_leaves_nothing(front, s3, bucket, refused):
     assert front.files() == before
 
 
+def test_a_large_body_that_is_refused_before_its_operation_leaves_nothing(front, s3, bucket, refused):
+    before = front.files()
+    assert refused(s3.put_object, Bucket=bucket, Key="k", Body=BIG, StorageClass="ICE") == (400, "InvalidStorageClass")
+    assert refused(s3.put_object, Bucket="no-such-bucket-here", Key="k", Body=BIG) == (404, "NoSuchBucket")
+    gone = {"Bucket": bucket, "Key": "k", "UploadId": "none", "PartNumber": 1}
+    assert refused(s3.upload_part, **gone, Body=BIG) == (404, "NoSuchUpload")
+    assert front.files() == before
+
+
 def request(front, method, path, body=b"", **headers):
     connection = HTTPConnection("127.0.0.1", front.port, timeout=30)
     scope = "Credential=111122223333/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
