@@ -206,6 +206,7 @@ def _run_once(read: Drill, state: Path, endpoint: str, told: dict[str, Any], his
     from kunren.drills.history import read_history
     from kunren.drills.live import Live
     from kunren.drills.run import Plan, Run
+    from kunren.drills.telling import measurement
     from kunren.drills.view import view_of
 
     with tempfile.TemporaryDirectory(prefix="kunren-drill-") as folder:
@@ -221,7 +222,11 @@ def _run_once(read: Drill, state: Path, endpoint: str, told: dict[str, Any], his
             except DrillFailed as error:
                 click.echo(f"kunren: {error}", err=True)
                 sys.exit(2)
-    return judge(read_history(history))
+    read_back = read_history(history)
+    result = judge(read_back)
+    if (told_of := measurement(result, read_back.header)) is not None and plan.access.management.running():
+        plan.access.management.post("/drill-results", told_of)
+    return result
 
 
 def _verdict(result: Result) -> str:

@@ -23,6 +23,7 @@ from kunren.drills.injection import Injector, calls_that_heal
 from kunren.drills.live import Live
 from kunren.drills.model import Drill
 from kunren.drills.programs import Programs
+from kunren.drills.telling import resources_in
 from kunren.drills.unfinished import Unfinished
 from kunren.drills.watch import HealthWatch
 from kunren.management.client import NotRunning, Refused
@@ -116,7 +117,7 @@ class Run:
         self._progress(f"Deploying {self._drill.name}")
         values = {"speed": self._speed, **self._deployment.deploy()}
         writer = HistoryWriter(plan.history)
-        writer.note("drill", 0, **header(self._drill, plan))
+        writer.note("drill", 0, **header(self._drill, plan), resources=resources_in(values))
         clients = Clients(plan.access, self._drill, values, writer, self._live)
         heals = calls_that_heal(self._drill.faults, values)
         unfinished = Unfinished.begun(plan.access, self._drill.name, plan.history, heals)

@@ -11,6 +11,7 @@
 | GET /faults | what is broken in the world now: [{"id", "what", "name", "other", "loss", "owner", ...}] |
 | POST /faults | break something: "what", "name" and a `Fault`'s other members; the fault, once packets feel it |
 | POST /faults/heal | heal one ("id"), an owner's ("owner") or all ({}): those healed, once packets pass again |
+| GET /drill-results | all that drills measured, in no order |
 | POST /drill-results | what a drill measured (`MeasuredDrill`), for Resilience Hub's assessments; as it is kept |
 | POST /workloads | a network interface with a namespace of its own, kept until the caller's process ends |
 
@@ -32,6 +33,7 @@ from kunren.graph.reach import UnknownName, reachable
 from kunren.management.status import identity, status
 from kunren.services.faults.faults import FaultRefused, shown
 from kunren.services.faults.model import WantedFault
+from kunren.services.resiliencehub.model import DrillResult
 from kunren.services.resiliencehub.service import MeasuredDrill
 from kunren.services.resiliencehub.service import shown as measured
 from kunren.trace.request import BadRequest
@@ -86,6 +88,8 @@ class ManagementApi:
             case "POST", ["faults", "heal"] if isinstance(body, dict):
                 healed = self._app.faults.heal(id=body.get("id"), owner=body.get("owner"))
                 return 200, [shown(each) for each in await self._felt(healed)]
+            case "GET", ["drill-results"]:
+                return 200, [measured(each) for each in self._app.store.snapshot().every(DrillResult)]
             case "POST", ["drill-results"] if isinstance(body, dict):
                 kept = self._app.resilience_hub.measured(convert(body, MeasuredDrill))
                 await self._app.store.durable()

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from kunren.drills.shipped import shipped
+from kunren.management.client import Management
 
 LOOP = """
 while [ ! -e "$2" ]; do
@@ -91,6 +92,9 @@ def test_the_recovery_time_is_that_of_an_independent_curl_loop(kunren, changed, 
     assert kunren.run("drill", "check", "--json", str(again), told["history"]).returncode == 1
     assert json.loads(again.read_text()) == told
     assert balancers(kunren) == []
+    (kept,) = (each for each in Management(kunren.state).get("/drill-results") if each["drill"] == "bad-rule-change")
+    assert (kept["disruption"], kept["verdict"], kept["rto_s"]) == ("Software", False, told["rto_s"])
+    assert any(each.endswith(".elb.amazonaws.com") for each in kept["resources"])
 
 
 def outage_of_curl(lines: list[str]) -> tuple[float, float]:
