@@ -18,6 +18,7 @@ LATE_S = 0.25
 LATE_SHARE = 0.01
 Verdict = bool | str
 UNKNOWN = "unknown"
+NO_OPERATION = "no operation began after the fault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +218,16 @@ def _rto_measured(view: View, target: float, traffic: str) -> Measured:
     if not found:
         return Measured("rto", target, None, UNKNOWN, "rto is unknown: no fault was injected", traffic)
     for each in found:
+        if each.idle:
+            continue
         if each.rto_s is None:
             watched = each.watched_s * view.speed
             why = f"no steady recovery from {each.fault.name!r} in the {watched:.1f} s that were watched"
             late = watched > target
             text = f"rto is over {shown('rto', target)}: {why}" if late else f"rto is unknown: {why}"
             return Measured("rto", target, None, False if late else UNKNOWN, text, traffic)
+    if any(each.idle for each in found):
+        return Measured("rto", target, None, UNKNOWN, f"rto is unknown: {NO_OPERATION}", traffic)
     value = _rounded(max(each.rto_s or 0.0 for each in found) * view.speed)
     holds = met("rto", value, target)
     text = f"rto is {shown('rto', value)}, {'within' if holds else 'not within'} {shown('rto', target)}"
@@ -234,11 +239,12 @@ def _value(view: View, name: str, traffic: str) -> tuple[float | None, str]:
     if name in SHARES:
         chosen = view.faulted(traffic)
         if not len(chosen):
-            return None, "no operation began after the fault"
+            return None, NO_OPERATION
         share = float(chosen.ok.mean())
         return (share if name == "availability" else 1.0 - share), ""
     if name == "cut_off":
-        return float((view.faulted(traffic).reason == Reason.CUT).sum()), ""
+        chosen = view.faulted(traffic)
+        return (float((chosen.reason == Reason.CUT).sum()), "") if len(chosen) else (None, NO_OPERATION)
     if name == "rpo" or name in COUNTED:
         found = view.fate(traffic)
         if found is None:

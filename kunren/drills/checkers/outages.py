@@ -5,7 +5,8 @@ operations less than the steady time apart are one *outage*. It ends when an ope
 last bad one is answered, and only if no bad one follows within the steady time.
 
 **RTO** = end of the last outage that a fault caused − start of the fault. A fault caused the outages that began before
-it was healed, also by operations that were under way when it came. Where no operation was bad it is 0.
+it was healed, also by operations that were under way when it came. Where no operation was bad it is 0, and unknown
+where none began after the fault.
 """
 
 from __future__ import annotations
@@ -79,6 +80,8 @@ class Recovery:
     watched_s: float
     over_s: float
     """When the service was well again, or the end of what was watched."""
+    idle: bool = False
+    """Nobody asked: no operation began after the fault, and none that was under way was bad."""
 
 
 def recovery(operations: Operations, fault: Standing, steady_s: float, success: float, until_s: float) -> Recovery:
@@ -92,4 +95,6 @@ def recovery(operations: Operations, fault: Standing, steady_s: float, success: 
         if outage.end_s is None:
             return Recovery(fault, None, watched_s, until_s)
         over_s, hurt = outage.end_s, True
+    if not hurt and not (under_way.start >= fault.start_s).any():
+        return Recovery(fault, None, watched_s, over_s, idle=True)
     return Recovery(fault, max(over_s - fault.start_s, 0.0) if hurt else 0.0, watched_s, over_s)

@@ -77,6 +77,16 @@ def test_requests_cut_off_and_the_phases(made):
     assert [(each.measured, each.met) for each in found.objectives] == [(1.0, False), (1.0, True), (1.0, True)]
 
 
+def test_traffic_that_stops_before_the_fault_tells_nothing(made):
+    history = made(objectives={"rto": 3.0, "cut_off": 0, "availability": 0.5}, faults=["fault"])
+    found = judge(history.every(10, 2000, lambda at: False).fault(3000, 4000).ended(10_000))
+    assert (found.verdict, found.rto_s) == ("unknown", None)
+    assert [(each.measured, each.met) for each in found.objectives] == [(None, "unknown")] * 3
+    assert [each.why for each in found.objectives] == [
+        f"{name} is unknown: no operation began after the fault" for name in ("rto", "cut_off", "availability")
+    ]
+
+
 def test_writes_that_were_not_read_back_are_unknown(made):
     history = made(objectives={"rpo": 0.0, "lost": 0}, faults=["fault"]).client(1, writes=True)
     history.every(10, 1000, lambda at: False).fault(500)

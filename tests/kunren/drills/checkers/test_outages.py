@@ -51,6 +51,16 @@ def test_no_error_is_no_outage_and_one_that_lasts_has_no_end():
     assert lasting.watched_s == 8.0
 
 
+def test_where_nobody_asks_after_the_fault_nothing_is_known():
+    chosen = operations([0.0, 1.0, 2.0], [True] * 3, took=0.5)
+    for fault_s in (2.2, 5.0):
+        found = recovery(chosen, Standing("fault", fault_s), 1.0, 1.0, 10.0)
+        assert (found.rto_s, found.idle) == (None, True)
+    hung = operations([0.0, 1.0, 2.0], [True, True, False], took=0.5)
+    found = recovery(hung, Standing("fault", 2.2), 1.0, 1.0, 10.0)
+    assert (found.rto_s, found.idle) == (None, False)
+
+
 def test_the_end_needs_a_steady_time_that_was_watched():
     starts = [each / 10 for each in range(100)]
     chosen = operations(starts, [each != 9.5 for each in starts])
@@ -71,7 +81,7 @@ def naive(starts, good, fault_s, steady_s, until_s):
     """The definition, word by word, for healed never and 100 %."""
     bad = [start for start, fine in zip(starts, good, strict=True) if not fine and start + 0.01 >= fault_s]
     if not bad:
-        return 0.0
+        return 0.0 if max(starts) >= fault_s else None
     after = [start + 0.01 for start, fine in zip(starts, good, strict=True) if fine and start > bad[-1]]
     if until_s - bad[-1] < steady_s or not after:
         return None
