@@ -61,6 +61,11 @@ def rrsig_head(rrset: RRset, signer: bytes, tag: int, inception: int, expiration
     return numbers + signer
 
 
+def expiration(rrsig: bytes) -> int:
+    """When an RRSIG record's signature expires, in wall time (RFC 4034 section 3.1.5)."""
+    return int(_header.unpack_from(rrsig)[4])
+
+
 def to_sign(head: bytes, rrset: RRset) -> bytes:
     """The bytes that a signature is over (RFC 4034 section 3.1.8.1)."""
     owner = rrset.name

@@ -52,23 +52,26 @@ async def signed_by(
     zone = names.to_wire(hosted.name)
     records = present.dnskeys[:1] + tuple(map(dnskey_of, used))
     rrset = RRset(zone, DNSKEY, signing.DNSKEY_TTL_S, records)
-    expires = int(wall) + KEYS_VALID_S
     signatures, seen = {}, []
     for key in keys:
         if key.status == INACTIVE:
             seen.append(key)
             continue
-        head = signing.rrsig_head(rrset, zone, key_tag(key), int(wall) - signing.BEFORE_S, expires)
+        head = signing.rrsig_head(rrset, zone, key_tag(key), int(wall) - signing.BEFORE_S, int(wall) + KEYS_VALID_S)
         try:
             signatures[key.id] = head + await _sign(call, hosted, key.kms_arn, signing.to_sign(head, rrset))
             seen.append(_become(key, ACTIVE, None, now))
         except InvalidKMSArn as error:
             seen.append(_become(key, ACTION_NEEDED, error.message, now))
-            if records == present.dnskeys and wall < present.expires and key.id in present.signatures:
-                signatures[key.id] = present.signatures[key.id]
-    fresh = any(each.status == ACTIVE for each in seen)
-    made = msgspec.structs.replace(present, dnskeys=records, signatures=signatures, signed_at=now)
-    return msgspec.structs.replace(made, expires=float(expires)) if fresh else made, seen
+            kept = present.signatures.get(key.id)
+            if records == present.dnskeys and kept is not None and wall < signing.expiration(kept):
+                signatures[key.id] = kept
+    return msgspec.structs.replace(present, dnskeys=records, signatures=signatures, signed_at=now), seen
+
+
+def signed_until(present: ZoneSigning) -> float:
+    """When the latest signature of the DNSKEY records expires, in wall time; 0 where nothing is signed."""
+    return max(map(signing.expiration, present.signatures.values()), default=0)
 
 
 def _become(key: KeySigningKey, status: str, message: str | None, now: float) -> KeySigningKey:

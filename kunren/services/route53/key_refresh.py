@@ -46,7 +46,7 @@ class KeyRefresh:
                     log.exception("the keys of %s could not be signed anew", signing.id)
 
     def _is_due(self, signing: ZoneSigning) -> bool:
-        latest = signing.expires - dnssec.KEYS_VALID_S + SIGN_EVERY_S
+        latest = dnssec.signed_until(signing) - dnssec.KEYS_VALID_S + SIGN_EVERY_S
         return self._clock.now() >= signing.signed_at + SIGN_EVERY_S or self._clock.wall() >= latest
 
     async def _refresh(self, signing: ZoneSigning) -> None:

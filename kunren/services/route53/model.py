@@ -260,8 +260,7 @@ class KeySigningKey(Resource, frozen=True, kw_only=True):
 
 class ZoneSigning(Resource, frozen=True, kw_only=True):
     """A zone is signed while this is there. `id` is the zone's. `dnskeys` are the data of its DNSKEY records,
-    `signatures` those of the RRSIG records over them, by key-signing key. `signed_at` is AWS time, `expires` wall
-    time."""
+    `signatures` those of the RRSIG records over them, by key-signing key. `signed_at` is AWS time."""
 
     kind: ClassVar[str] = "route53.zone-signing"
 
@@ -269,7 +268,6 @@ class ZoneSigning(Resource, frozen=True, kw_only=True):
     dnskeys: tuple[bytes, ...] = ()
     signatures: dict[str, bytes] = {}
     signed_at: float = 0.0
-    expires: float = 0.0
 
 
 class ServedZone(Resource, frozen=True, kw_only=True):

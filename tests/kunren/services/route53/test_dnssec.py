@@ -313,6 +313,24 @@ def test_keys_sign_anew_each_day_and_a_disabled_one_needs_action(signing: Signed
     assert signing.proves("one") and signing.status() == ("SIGNING", {"one": "ACTIVE"})
 
 
+def test_what_a_refused_key_has_signed_goes_when_it_expires_though_another_key_still_signs(
+    signing: Signed, kms: Kms
+) -> None:
+    signing.create("one")
+    signing.create("two")
+    signing.call("enable_hosted_zone_dnssec")
+    kms.disable("one")
+    for _ in range(14):
+        signing.service.clock.advance(DAY_S)
+        signing.look()
+    assert signing.status() == ("ACTION_NEEDED", {"one": "ACTION_NEEDED", "two": "ACTIVE"})
+    assert signing.proves("one", "two")
+    signing.service.clock.advance(DAY_S)
+    signing.look()
+    (signature,) = signing.ask("example.com.", "DNSKEY").answer[1]
+    assert signature.expiration == signing.service.clock.wall() + 15 * DAY_S
+
+
 def test_a_signed_zone_comes_back_from_disk_as_it_was(new_service: Any, kms: Kms, tmp_path: Path) -> None:
     first = Signed(new_service(Store(tmp_path / "state.db")), kms)
     first.create()
