@@ -121,7 +121,7 @@ class AcceleratorControllers:
 
     async def _reconcile(self, work: str) -> None:
         account, arn = work.split("|")
-        snapshot = self._admitted(self._store.snapshot())
+        snapshot, refused = self._admitted(self._store.snapshot())
         accelerator = snapshot.get(Accelerator, account, "", arn)
         await self._probe(snapshot)
         if accelerator is None:
@@ -156,14 +156,17 @@ class AcceleratorControllers:
         self._dns.publish_names(arn, names)
         if entrances.are_live(snapshot, arn):
             self._deployed(accelerator)
+        ways = entrances.wanted(snapshot, arn)
+        if reasons := sorted({why for way, why in refused.items() if way in ways}):
+            raise entrances.NoEntrance("; ".join(reasons))
 
-    def _admitted(self, snapshot: Snapshot) -> Snapshot:
-        """The state with every entrance that the accelerators need."""
+    def _admitted(self, snapshot: Snapshot) -> tuple[Snapshot, dict[entrances.Way, str]]:
+        """The state with the entrances that the accelerators need, and why there are not all of them."""
         if entrances.wanted(snapshot) == {entrances.of(each) for each in snapshot.every(Entrance)}:
-            return snapshot
+            return snapshot, {}
         with self._store.write() as tx:
-            entrances.synchronise(tx, self._entropy, self._spec, self._clock)
-        return self._store.snapshot()
+            refused = entrances.synchronise(tx, self._entropy, self._spec, self._clock)
+        return self._store.snapshot(), refused
 
     async def _apply_ports(self, snapshot: Snapshot, accelerator: Accelerator | None, arn: str = "") -> None:
         """Have the VPCs of a custom routing accelerator's subnets lead its ports on, and no others."""

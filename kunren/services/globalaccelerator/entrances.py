@@ -8,7 +8,6 @@ the subnet's interface stands for its entrances. Functions inside the caller's t
 
 from __future__ import annotations
 
-import logging
 from typing import NamedTuple
 
 from kunren.control.store import Snapshot, Tx
@@ -25,10 +24,13 @@ from kunren.services.globalaccelerator.model import CustomGroup, EndpointGroup
 from kunren.world.addresses import entrance_network
 from kunren.world.spec import WorldSpec
 
-log = logging.getLogger(__name__)
 REQUESTER = "globalaccelerator"
 GROUP_NAME, GROUP_TEXT = "GlobalAccelerator", "GlobalAccelerator configured SecurityGroup"
 INTERFACE_TYPE = "global_accelerator_managed"
+
+
+class NoEntrance(Exception):
+    """Flows have no way into a VPC, for want of what EC2 has none left of; it is tried again."""
 
 
 class Way(NamedTuple):
@@ -63,10 +65,16 @@ def of(entrance: Entrance) -> Way:
 
 
 def are_live(snapshot: Snapshot, accelerator: str) -> bool:
-    """Whether the kernel has every entrance of the accelerator that it can have: those of VPCs with an internet
-    gateway. (Others' are no matter: nobody would tell this accelerator when they are there.)"""
-    own = wanted(snapshot, accelerator)
-    for each in (one for one in snapshot.every(Entrance) if of(one) in own):
+    """Whether every entrance of the accelerator is there, and the kernel has those that it can have: the ones of VPCs
+    with an internet gateway. (Others' are no matter: nobody would tell this accelerator when they are there.) A subnet
+    that is gone needs none."""
+    there = {of(each): each for each in snapshot.every(Entrance)}
+    for way in wanted(snapshot, accelerator):
+        each = there.get(way)
+        if each is None:
+            if snapshot.get(Subnet, way.account, way.region, way.subnet_id) is not None:
+                return False
+            continue
         vpc = snapshot.get(Vpc, each.account, each.region, each.vpc_id)
         gateway = ec2.gateway_of(snapshot, vpc) if vpc is not None else None
         if gateway is not None and snapshot.get(InterfaceStatus, each.account, each.region, each.id) is None:
@@ -74,8 +82,10 @@ def are_live(snapshot: Snapshot, accelerator: str) -> bool:
     return True
 
 
-def synchronise(tx: Tx, entropy: Entropy, spec: WorldSpec, clock: Clock) -> None:
-    """Make entrances, their interfaces and groups exactly those that are wanted."""
+def synchronise(tx: Tx, entropy: Entropy, spec: WorldSpec, clock: Clock) -> dict[Way, str]:
+    """Make entrances, their interfaces and groups exactly those that are wanted. Returns why some could not be made;
+    a way into a subnet that is gone is none of them."""
+    refused: dict[Way, str] = {}
     there = {of(each): each for each in tx.every(Entrance)}
     needed = wanted(tx)
     for way in sorted(there.keys() - needed):
@@ -83,14 +93,16 @@ def synchronise(tx: Tx, entropy: Entropy, spec: WorldSpec, clock: Clock) -> None
         _release(tx, there[way])
     for way in sorted(needed - there.keys()):
         subnet = tx.get(Subnet, way.account, way.region, way.subnet_id)
+        if subnet is None:
+            continue
         address = _free(tx, spec, way.region)
-        if subnet is None or address is None:
-            log.warning("no entrance for accelerators to %s", way)
+        if address is None:
+            refused[way] = f"{way.region} has no address for one more entrance"
             continue
         try:
             interface = _interface(tx, entropy, spec, clock, subnet)
         except AwsError as error:
-            log.warning("no interface for accelerators on %s: %s", subnet.id, error)
+            refused[way] = f"no interface on {subnet.id}: {error.message}"
             continue
         tx.put(
             Entrance(
@@ -104,6 +116,7 @@ def synchronise(tx: Tx, entropy: Entropy, spec: WorldSpec, clock: Clock) -> None
                 holder=way.holder,
             )
         )
+    return refused
 
 
 def _free(tx: Tx, spec: WorldSpec, region: str) -> str | None:
