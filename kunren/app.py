@@ -226,6 +226,7 @@ class App:
             self.fis.records.before,
             self.cloudfront.logs.vended.groups.before,
         )
+        self.fallback.judges["logs"] = self.cloudfront.logs.vended.judge
         self.fallback.after["logs"] = self.cloudfront.logs.vended.after
         self.fallback.before["cloudwatch"] = all_of(self.health_metrics.before, self.cloudfront.metrics.before)
         contexts = CertificateContexts(self.ca.server_context)

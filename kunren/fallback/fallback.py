@@ -26,6 +26,9 @@ from kunren.world.interface import TRANSIT, ProcessSpec
 POLL_S = 0.1
 _NOT_FORWARDED = frozenset({"date", "content-length", "transfer-encoding", "connection"})
 
+Judge = Callable[[str, str, str, bytes], Awaitable[None]]
+"""Of an operation, account, region ("" where the request names none) and body. Raises AwsError to refuse it."""
+
 
 def all_of(*waits: Callable[[str], Awaitable[None]]) -> Callable[[str], Awaitable[None]]:
     """Several that want to be awaited before an operation, as one."""
@@ -48,6 +51,8 @@ class Fallback:
         self._numbers = 0
         self._sqs_changed = asyncio.Event()
         self.not_implemented: dict[str, int] = {}
+        self.judges: dict[str, Judge] = {}
+        """By service: what may refuse an operation before moto is asked."""
         self.before: dict[str, Callable[[str], Awaitable[None]]] = {}
         """By service: what is awaited before an operation, named to it, is asked for."""
         self.after: dict[str, Callable[[str], Awaitable[None]]] = {}
@@ -57,7 +62,12 @@ class Fallback:
         )
 
     async def handle(self, service: str, operation: str, request: HttpRequest) -> HttpResponse:
-        """moto's answer. Raises AwsError: 501 for what moto does not have, 503 where it cannot run."""
+        """moto's answer. Raises AwsError: 501 for what moto does not have, 503 where it cannot run, what judges say."""
+        if service in self.judges:
+            credential = parse_credential(request.headers, request.query)
+            account = account_of(credential.access_key if credential is not None else "")
+            region = credential.region if credential is not None else ""
+            await self.judges[service](operation, account, region, request.body)
         if service in self.before:
             await self.before[service](operation)
         answer = await self._ask(service, operation, request)

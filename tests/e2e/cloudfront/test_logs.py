@@ -85,6 +85,17 @@ def vended_to_a_log_group_and_a_bucket(kunren, account, until, distribution, cur
         deliverySourceName="cf", deliveryDestinationArn=ends["bucket"], recordFields=["cs-uri-stem", "sc-status"],
         s3DeliveryConfiguration=kept,
     )["delivery"]["id"]  # fmt: skip
+    for end, target, form, lacking in (
+        ("stream", f"arn:aws:firehose:us-east-1:{account}:deliverystream/edge", "json", "to a destination of type FH"),
+        ("columns", "arn:aws:s3:::logs/columns", "parquet", "as parquet"),
+    ):
+        made = logs.put_delivery_destination(
+            name=end, outputFormat=form, deliveryDestinationConfiguration={"destinationResourceArn": target}
+        )
+        with pytest.raises(ClientError, match=f"CreateDelivery of a distribution's logs {lacking}") as caught:
+            logs.create_delivery(deliverySourceName="cf", deliveryDestinationArn=made["deliveryDestination"]["arn"])
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+    assert len(logs.describe_deliveries()["deliveries"]) == 2
 
     def told():
         curl(f"http://{name}/made/v2")

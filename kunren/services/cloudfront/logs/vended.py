@@ -1,8 +1,9 @@
 """Standard logs (v2): CloudWatch Logs' deliveries whose sources are distributions.
 
 moto answers for the delivery API (PutDeliverySource, PutDeliveryDestination, CreateDelivery); when somebody has changed
-something there, `after` reads it anew into the store. Records go to log groups, where they are when somebody asks
-CloudWatch Logs anything, and to buckets with the files of every five minutes (`delivery.py`).
+something there, `after` reads it anew into the store; `judge` refuses what nobody here would deliver. Records go to log
+groups, where they are when somebody asks CloudWatch Logs anything, and to buckets with the files of every five minutes
+(`delivery.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from kunren.control.store import Store
 from kunren.core.arn import parse_arn
 from kunren.core.calling import CallService
+from kunren.core.errors import NotImplementedByKunren
 from kunren.dataplane.edge.record import Record
 from kunren.services.cloudfront.logs.lines import FIELDS, MORE_FIELDS
 from kunren.services.cloudfront.logs.model import VendedDelivery
@@ -42,6 +44,24 @@ class VendedLogs:
         self._store = store
         self._call = call
         self.groups = LogDelivery(call, line_end="", makes_group=False)
+
+    async def judge(self, operation: str, account: str, region: str, body: bytes) -> None:
+        """Raises NotImplementedByKunren for a delivery of a distribution's logs that nobody here would make."""
+        if operation != "CreateDelivery":
+            return
+        given = _object(body)
+
+        async def listed(of: str, members: str) -> Sequence[Mapping[str, Any]]:
+            made = await self._call(account, region or REGION, "logs", of, {})
+            return made.get(members) or ()
+
+        sources = await listed("DescribeDeliverySources", "deliverySources")
+        if not any(each["name"] == given.get("deliverySourceName") and _distribution(each) for each in sources):
+            return
+        for end in await listed("DescribeDeliveryDestinations", "deliveryDestinations"):
+            lacking = what_lacks(end["deliveryDestinationType"], end.get("outputFormat") or "")
+            if end["arn"] == given.get("deliveryDestinationArn") and lacking:
+                raise NotImplementedByKunren("logs", f"CreateDelivery of a distribution's logs {lacking}")
 
     async def after(self, operation: str) -> None:
         if operation not in _CHANGES:
@@ -80,6 +100,21 @@ class VendedLogs:
             stream = f"CloudFront_{delivery.distribution_id}"
             told = [(int(record.at * 1000), line(delivery, record))]
             self.groups.take(delivery.account, parsed.region or REGION, group, stream, told)
+
+
+def what_lacks(to: str, form: str) -> str:
+    """What no delivery to such a destination has here; empty where there is nothing amiss."""
+    if to not in ("S3", "CWL"):
+        return f"to a destination of type {to}"
+    return "as parquet" if form == "parquet" else ""
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        made = json.loads(body)
+    except ValueError:
+        return {}
+    return made if isinstance(made, dict) else {}
 
 
 def _distribution(source: Mapping[str, Any]) -> str | None:

@@ -10,7 +10,7 @@ from kunren.dataplane.edge.message import Answer, Asked, Request, Viewer, Wherea
 from kunren.dataplane.edge.record import Record
 from kunren.dataplane.edge.site import Site
 from kunren.services.cloudfront.logs.model import VendedDelivery
-from kunren.services.cloudfront.logs.vended import bucket_and_key, file, line
+from kunren.services.cloudfront.logs.vended import bucket_and_key, file, line, what_lacks
 
 HOUR = 1575490862 // 3600
 DELIVERY = VendedDelivery(
@@ -46,3 +46,10 @@ def test_keys_follow_the_suffix_path():
     assert bucket_and_key(by_hour, HOUR, "x")[1] == "E1/2019/12/20/E1.2019-12-04-20.x.gz"
     hive = msgspec.structs.replace(by_hour, hive=True)
     assert bucket_and_key(hive, HOUR, "x")[1] == "distributionid=E1/year=2019/month=12/hour=20/E1.2019-12-04-20.x.gz"
+
+
+def test_what_nobody_delivers_is_named():
+    assert {what_lacks("S3", form) for form in ("", "json", "plain", "w3c", "raw")} == {""}
+    assert what_lacks("CWL", "json") == ""
+    assert what_lacks("S3", "parquet") == "as parquet"
+    assert what_lacks("FH", "json") == "to a destination of type FH"
