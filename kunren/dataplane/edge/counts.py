@@ -15,7 +15,7 @@ _DOWNLOADS = frozenset({"GET", "HEAD"})
 @dataclass(slots=True)
 class Counts:
     """Since they were last taken. `errors` counts answers by status, from 400 on; `origin_s` sums the seconds to the
-    first byte of what origins answered (`from_origin` requests)."""
+    first byte of what origins answered (`from_origin` requests). Only GET and HEAD can be hits."""
 
     requests: int = 0
     downloaded: int = 0
@@ -35,10 +35,9 @@ class Counts:
         if answer.status >= 400:
             self.errors[answer.status] += 1
         if answer.outcome in _CACHEABLE:
-            self.cacheable += 1
-            if answer.outcome == "Hit":
-                self.hits += 1
-            else:
+            if request.method in _DOWNLOADS:
+                self.cacheable += 1
+                self.hits += answer.outcome != "Miss"
+            if answer.outcome != "Hit":
                 self.from_origin += 1
                 self.origin_s += first_byte_s
-                self.hits += answer.outcome == "RefreshHit"

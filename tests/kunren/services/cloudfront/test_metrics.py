@@ -31,13 +31,14 @@ def test_every_distribution_has_sums_and_rates():
 
 def test_a_subscription_adds_hits_latency_and_statuses():
     hits = [("GET", 200, "Hit")] * 2 + [("GET", 200, "RefreshHit"), ("GET", 200, "Miss"), ("GET", 404, "Error")]
+    hits.append(("POST", 200, "Miss"))  # no cache is asked about it
     more = {name: (round(value, 6), unit) for name, value, unit in on_request(counted(*hits))}
     assert more == {
         "CacheHitRate": (75.0, "Percent"),
         "OriginLatency": (20.0, "Milliseconds"),
         "401ErrorRate": (0.0, "Percent"),
         "403ErrorRate": (0.0, "Percent"),
-        "404ErrorRate": (20.0, "Percent"),
+        "404ErrorRate": (16.666667, "Percent"),
         "502ErrorRate": (0.0, "Percent"),
         "503ErrorRate": (0.0, "Percent"),
         "504ErrorRate": (0.0, "Percent"),
