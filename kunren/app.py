@@ -187,6 +187,7 @@ class App:
             call=self._call,
             observe=self.envoy.access_log.subscribe,
         )
+        self.faults.felt_by.append(self.balancers.settled)
         self.recovery = RecoveryControlService(store, clock, entropy, spec, self._serve_endpoints)
         self.s3 = S3Service(settings, store, clock, entropy, spec, self._call, dns=self.dns, serve=self._endpoint_asked)
         self.cloudfront = CloudFrontService(

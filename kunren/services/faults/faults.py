@@ -63,9 +63,9 @@ class Faults:
     async def run(self) -> None:
         await self._controller.run()
 
-    async def settled(self) -> None:
+    async def settled(self) -> bool:
         """Return when every packet meets the faults there are, and none that were healed; after a while anyway, where a
-        part of the world that may have nothing to do with them is not as it shall be."""
+        part of the world that may have nothing to do with them is not as it shall be: False then."""
         try:
             async with asyncio.timeout(SETTLED_WITHIN_S):
                 await self._controller.settled()
@@ -73,6 +73,8 @@ class Faults:
                     await settled()
         except TimeoutError:
             log.warning("the world is not yet as the state says; `kunren status` shows why")
+            return False
+        return True
 
     def inject(
         self,

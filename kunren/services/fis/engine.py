@@ -29,13 +29,15 @@ from kunren.services.fis.targets import Resolver
 
 log = logging.getLogger(__name__)
 ALARMS_EVERY_S = 5.0
+FELT_AGAIN_S = 1.0
+_NOT_FELT = "Waiting until the network has what the action changed."
 _ASSERT = "aws:cloudwatch:assert-alarm-state"
 Change = Callable[[Experiment], Experiment]
 
 
 class Engine:
     """`run` lives until it is cancelled. `effects` are those of actions that change something, by action id; `felt`
-    returns when the world has what the store says."""
+    returns whether the world has what the store says, once it has or after a while."""
 
     def __init__(
         self,
@@ -44,7 +46,7 @@ class Engine:
         call: CallService,
         resolver: Resolver,
         effects: Mapping[str, Effect],
-        felt: Callable[[], Awaitable[None]],
+        felt: Callable[[], Awaitable[bool]],
         records: Records,
     ) -> None:
         self._store, self._clock, self._call, self._resolver = store, clock, call, resolver
@@ -100,6 +102,8 @@ class Engine:
             self._end(experiment, "stopped", f"Experiment halted by stop condition: {alarm}.")
         else:
             for step in plan.next_steps(experiment, self._clock.now()):
+                if self._now(experiment).ending:  # by an action before, or by somebody meanwhile
+                    return
                 await self._take(experiment, step)
 
     async def _take(self, experiment: Experiment, step: plan.Step) -> None:
@@ -109,9 +113,10 @@ class Engine:
             case "skip":
                 self._ran(experiment, step.action, status="skipped", reason="No targets were found.")
             case "finish":
-                await self._undo(experiment, step.action)
-                self._ran(experiment, step.action, status="completed", ended=self._clock.now())
-                self._note_action(experiment, step.action, "action-end")
+                self._take_back(experiment, step.action)
+                if await self._is_felt(experiment, step.action):
+                    self._ran(experiment, step.action, status="completed", reason="", ended=self._clock.now())
+                    self._note_action(experiment, step.action, "action-end")
             case "complete":
                 self._finish(experiment, "completed", "Experiment completed.")
             case _:
@@ -157,7 +162,8 @@ class Engine:
             return
         skips = experiment.options.get("actionsMode") == "skip-all"
         runs = {name: ActionRun(status="skipped" if skips else "pending") for name in experiment.actions}
-        self._change(experiment, lambda each: replace(each, status="running", found=found, runs=runs))
+        begun = {"status": "running", "found": found, "runs": runs}
+        self._change(experiment, lambda each: each if each.ending else replace(each, **begun))
 
     async def _begin(self, experiment: Experiment, name: str) -> None:
         action, run = experiment.actions[name], experiment.runs[name]
@@ -169,9 +175,10 @@ class Engine:
         except (ActionFailed, AwsError) as error:
             self._fail(experiment, name, str(error))
             return
-        await self._felt()
+        if not await self._is_felt(experiment, name):
+            return
         now, lasts = self._clock.now(), plan.duration_s(experiment, name)
-        self._ran(experiment, name, status="running", started=now, ends_at=now + lasts)
+        self._ran(experiment, name, status="running", reason="", started=now, ends_at=now + lasts)
         self._note_action(experiment, name, "action-start")
 
     def _act(self, experiment: Experiment, name: str) -> None:
@@ -181,25 +188,40 @@ class Engine:
             undo = effect.begin(doing(experiment, name)) if effect is not None else {}
             self._ran(experiment, name, status="initiating", undo=undo)
 
-    async def _undo(self, experiment: Experiment, name: str) -> None:
+    def _take_back(self, experiment: Experiment, name: str) -> None:
         run = experiment.runs[name]
         effect = self._effects.get(experiment.actions[name]["actionId"])
         if effect is not None and run.undo:
             with self._store.write():
                 effect.end(run.undo)
                 self._ran(experiment, name, undo={})
-            await self._felt()
+
+    async def _is_felt(self, experiment: Experiment, name: str) -> bool:
+        """Whether packets meet what the action changed or took back; if not, its reason says so, and it is asked again.
+        Actions that change nothing in the world wait for nobody."""
+        if experiment.actions[name]["actionId"] not in self._effects or await self._felt():
+            return True
+        if self._now(experiment).runs[name].reason != _NOT_FELT:
+            self._ran(experiment, name, reason=_NOT_FELT)
+        self._again(experiment, FELT_AGAIN_S)
+        return False
 
     async def _end_early(self, experiment: Experiment) -> None:
-        """Take back what runs, leave what has not begun."""
+        """Take back all that runs, leave what has not begun; it is over when packets feel nothing of it."""
+        left = []
         for name, run in experiment.runs.items():
             if run.status == "pending":
                 self._ran(experiment, name, status="cancelled", reason="Action was cancelled.")
             elif run.status not in OVER:
-                self._ran(experiment, name, status="stopping")
-                await self._undo(experiment, name)
-                self._ran(experiment, name, status="stopped", reason="Action was stopped.", ended=self._clock.now())
-                self._note_action(experiment, name, "action-end")
+                if run.status != "stopping":
+                    self._ran(experiment, name, status="stopping")
+                self._take_back(experiment, name)
+                left.append(name)
+        for name in left:
+            if not await self._is_felt(experiment, name):
+                return
+            self._ran(experiment, name, status="stopped", reason="Action was stopped.", ended=self._clock.now())
+            self._note_action(experiment, name, "action-end")
         self._finish(experiment, experiment.ending, experiment.reason)
 
     def _fail(self, experiment: Experiment, name: str, reason: str) -> None:
@@ -213,6 +235,11 @@ class Engine:
         )
         error = {"accountId": experiment.account, "code": "ActionFailed", "location": name}
         self._end(experiment, "failed", f"Action {name} failed: {reason}"[:512], error)
+
+    def _now(self, experiment: Experiment) -> Experiment:
+        found = self._store.snapshot().get(Experiment, experiment.account, experiment.region, experiment.id)
+        assert found is not None  # experiments are never deleted while they run
+        return found
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -257,8 +284,7 @@ class Engine:
         )
 
     def _note_action(self, experiment: Experiment, name: str, log_type: str) -> None:
-        now = self._store.snapshot().get(Experiment, experiment.account, experiment.region, experiment.id)
-        assert now is not None
+        now = self._now(experiment)
         run, action = now.runs[name], now.actions[name]
         self._records.note(
             now,

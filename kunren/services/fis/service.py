@@ -33,7 +33,7 @@ class FisService:
         *,
         ec2: Any,
         call: CallService,
-        felt: Callable[[], Awaitable[None]],
+        felt: Callable[[], Awaitable[bool]],
     ) -> None:
         store.register(*RESOURCES)
         self.api = FisApi(store, clock, entropy, call)

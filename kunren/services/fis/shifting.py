@@ -62,4 +62,5 @@ class ZonalAutoshift:
             for account, region, id in undo.get("shifts", ()):
                 shift = tx.get(ZonalShift, account, region, id)
                 if shift is not None and shift.status == "ACTIVE":
-                    shifts.end(tx, shift, "CANCELED", self._clock.now())
+                    now = self._clock.now()
+                    shifts.end(tx, shift, "EXPIRED" if shift.expires <= now else "CANCELED", now)
