@@ -114,20 +114,29 @@ def test_traffic_leaves_a_zone_and_comes_back(kunren, account, site, until, zone
 
 def test_a_dark_zone_leaves_dns_and_aws_shifts_away_from_it(kunren, account, site, until, zones):
     cloudwatch = kunren.client("cloudwatch", account)
-    cloudwatch.put_metric_alarm(AlarmName="bad", Namespace="n", MetricName="m", Statistic="Sum", Period=60,
-                                EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold")  # fmt: skip
-    cloudwatch.set_alarm_state(AlarmName="bad", StateValue="OK", StateReason="-")
+
+    def set_up_alarm():
+        cloudwatch.put_metric_alarm(AlarmName="bad", Namespace="n", MetricName="m", Statistic="Sum", Period=60,
+                                    EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold")  # fmt: skip
+        cloudwatch.set_alarm_state(AlarmName="bad", StateValue="OK", StateReason="-")
+
+    set_up_alarm()
     alarm = {"type": "CLOUDWATCH", "alarmIdentifier": cloudwatch.describe_alarms()["MetricAlarms"][0]["AlarmArn"]}
     them = {"resourceIdentifier": site.arn}
     refused("ConflictException", "PracticeConfigurationDoesNotExist", zones.arc.update_zonal_autoshift_configuration,
             zonalAutoshiftStatus="ENABLED", **them)  # fmt: skip
     made = zones.arc.create_practice_run_configuration(outcomeAlarms=[alarm], blockedDates=["2001-01-01"], **them)
     assert made["zonalAutoshiftStatus"] == "DISABLED"
+    zones.arc.start_practice_run(awayFrom=zones.ids[0], comment="blind", **them)
+    cloudwatch.delete_alarms(AlarmNames=["bad"])
+    until(lambda: zones.arc.list_zonal_shifts(status="CANCELED")["items"], "the end of a run that nobody can judge")
+    assert [each["practiceRunOutcome"] for each in zones.arc.list_zonal_shifts()["items"]] == ["INTERRUPTED"]
+    set_up_alarm()
     practice = zones.arc.start_practice_run(awayFrom=zones.ids[0], comment="try", **them)
     assert [each["practiceRunOutcome"] for each in zones.get()["zonalShifts"]] == ["PENDING"]
     cloudwatch.set_alarm_state(AlarmName="bad", StateValue="ALARM", StateReason="-")
     until(lambda: zones.arc.list_zonal_shifts(status="EXPIRED")["items"], "the end of the practice run")
-    (ended,) = zones.arc.list_zonal_shifts()["items"]
+    (ended,) = zones.arc.list_zonal_shifts(status="EXPIRED")["items"]
     assert (ended["zonalShiftId"], ended["practiceRunOutcome"]) == (practice["zonalShiftId"], "FAILED")
     refused(
         "ConflictException",

@@ -219,15 +219,18 @@ class ArcZonalShiftApi:
     async def alarms(self, conditions: Sequence[Mapping[str, str]]) -> bool:
         """Whether an alarm of these is in ALARM."""
         for each in conditions:
-            parsed = parse_arn(each["alarmIdentifier"])
-            assert parsed is not None  # checked when it was configured
-            name = parsed.resource.removeprefix("alarm:")
-            asked = {"AlarmNames": [name]}
-            found = await self.call(parsed.account, parsed.region, "cloudwatch", "DescribeAlarms", asked)
-            listed = [*(found.get("MetricAlarms") or ()), *(found.get("CompositeAlarms") or ())]
-            if any(one["StateValue"] == "ALARM" for one in listed):
+            if await self.state(each) == "ALARM":
                 return True
         return False
+
+    async def state(self, condition: Mapping[str, str]) -> str | None:
+        """The state of a condition's alarm, None where the alarm is gone."""
+        parsed = parse_arn(condition["alarmIdentifier"])
+        assert parsed is not None  # checked when it was configured
+        asked = {"AlarmNames": [parsed.resource.removeprefix("alarm:")]}
+        found = await self.call(parsed.account, parsed.region, "cloudwatch", "DescribeAlarms", asked)
+        listed = [*(found.get("MetricAlarms") or ()), *(found.get("CompositeAlarms") or ())]
+        return next((str(each["StateValue"]) for each in listed), None)
 
     async def _check_practice(self, practice: Params) -> None:
         """Raises ValidationException."""

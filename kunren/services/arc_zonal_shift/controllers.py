@@ -20,7 +20,15 @@ from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.arc_zonal_shift import shifts
 from kunren.services.arc_zonal_shift.api import WEEK_S, ArcZonalShiftApi
-from kunren.services.arc_zonal_shift.model import AWS, PRACTICE_RUN, RESOURCES, Autoshift, Configuration, ZonalShift
+from kunren.services.arc_zonal_shift.model import (
+    AWS,
+    FIS_EXPERIMENT,
+    PRACTICE_RUN,
+    RESOURCES,
+    Autoshift,
+    Configuration,
+    ZonalShift,
+)
 from kunren.services.ec2.zones import zones_of
 from kunren.services.elbv2.model import LoadBalancer
 from kunren.services.faults.effects import faults
@@ -85,15 +93,12 @@ class ZonalShiftService:
             await self._practise(work, settings)
 
     async def _watch(self, work: str, shift: ZonalShift) -> None:
-        """End a shift whose time is over, or a practice run that does harm."""
+        """End a shift whose time is over, or a practice run that does harm. An experiment ends its own."""
+        if shift.type == FIS_EXPERIMENT:
+            return
         now = self._clock.now()
-        outcome = "SUCCEEDED" if shift.type == PRACTICE_RUN else None
-        over = shift.expires <= now
-        if shift.type == PRACTICE_RUN and not over:
-            settings = self._store.snapshot().get(Configuration, shift.account, shift.region, shift.resource)
-            practice = settings.practice if settings is not None else None
-            if practice is not None and await self.api.alarms(practice["outcomeAlarms"]):
-                over, outcome = True, "FAILED"
+        outcome = await self._outcome(shift) if shift.type == PRACTICE_RUN else None
+        over = shift.expires <= now or outcome in ("FAILED", "INTERRUPTED")
         if not over:
             left = shift.expires - now
             self._again(work, min(left, ALARMS_EVERY_S) if shift.type == PRACTICE_RUN else left)
@@ -101,7 +106,19 @@ class ZonalShiftService:
         with self._store.write() as tx:
             held = tx.get(ZonalShift, shift.account, shift.region, shift.id)
             if held is not None and held.status == "ACTIVE" and held.expires == shift.expires:
-                shifts.end(tx, held, "EXPIRED", now, outcome)
+                early = outcome == "INTERRUPTED" and held.expires > now
+                shifts.end(tx, held, "CANCELED" if early else "EXPIRED", now, outcome)
+
+    async def _outcome(self, shift: ZonalShift) -> str:
+        """What a practice run comes to if it ends now: INTERRUPTED where nobody can tell, since its configuration or an
+        alarm of it is gone."""
+        settings = self._store.snapshot().get(Configuration, shift.account, shift.region, shift.resource)
+        if settings is None or settings.practice is None:
+            return "INTERRUPTED"
+        states = [await self.api.state(each) for each in settings.practice["outcomeAlarms"]]
+        if "ALARM" in states:
+            return "FAILED"
+        return "INTERRUPTED" if None in states else "SUCCEEDED"
 
     async def _practise(self, work: str, settings: Configuration) -> None:
         """The weekly practice run, where it is due and can be."""
