@@ -76,3 +76,8 @@ def test_a_switch_moves_dns_and_safety_rules_hold(own_kunren, until):
         config.delete_routing_control(RoutingControlArn=switches[0])
     with pytest.raises(ClientError, match="ConflictException"):
         config.delete_cluster(ClusterArn=arn)
+    (panel,) = config.list_control_panels(ClusterArn=arn)["ControlPanels"]
+    with pytest.raises(ClientError, match="goes with its cluster"):
+        config.delete_control_panel(ControlPanelArn=panel["ControlPanelArn"])
+    with pytest.raises(ClientError, match="NotImplemented.*DUALSTACK"):
+        config.update_cluster(ClusterArn=arn, NetworkType="DUALSTACK")

@@ -12,6 +12,7 @@ from kunren.control.store import Resource, Snapshot, Store, Tx
 from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
+from kunren.core.errors import WireError
 from kunren.core.pagination import InvalidToken, page
 from kunren.services.recovery_control.errors import (
     ConflictException,
@@ -68,6 +69,7 @@ class ConfigApi:
     # --- clusters -------------------------------------------------------------------------------------------------
 
     def create_cluster(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        _check_network(params)
         with self._store.write() as tx:
             made = self._again(tx, Cluster, ctx, params.get("ClientToken"))
             if made is None:
@@ -87,6 +89,7 @@ class ConfigApi:
         return {"Cluster": cluster_shape(self._find(self._store.snapshot(), Cluster, ctx, params["ClusterArn"]))}
 
     def update_cluster(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        _check_network(params)
         with self._store.write() as tx:
             found = self._find(tx, Cluster, ctx, params["ClusterArn"])
             changed = msgspec.structs.replace(found, network_type=params["NetworkType"])
@@ -120,6 +123,9 @@ class ConfigApi:
     def _controls(self, view: Snapshot | Tx, panel: ControlPanel) -> list[RoutingControl]:
         return [each for each in view.list(RoutingControl, panel.account, GLOBAL) if each.panel == panel.id]
 
+    def _rules(self, view: Snapshot | Tx, panel: ControlPanel) -> list[SafetyRule]:
+        return [each for each in view.list(SafetyRule, panel.account, GLOBAL) if each.panel == panel.id]
+
     def create_control_panel(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         with self._store.write() as tx:
             made = self._again(tx, ControlPanel, ctx, params.get("ClientToken"))
@@ -147,8 +153,10 @@ class ConfigApi:
     def delete_control_panel(self, ctx: RequestContext, params: dict[str, Any]) -> None:
         with self._store.write() as tx:
             found = self._find(tx, ControlPanel, ctx, params["ControlPanelArn"])
-            if self._controls(tx, found):
-                raise ConflictException("The control panel still has routing controls")
+            if found.default:
+                raise ConflictException("The default control panel goes with its cluster")
+            if self._controls(tx, found) or self._rules(tx, found):
+                raise ConflictException("The control panel still has routing controls or safety rules")
             tx.delete(found)
 
     def list_control_panels(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
@@ -231,7 +239,7 @@ class ConfigApi:
             made = self._again(tx, SafetyRule, ctx, params.get("ClientToken"))
             if made is None:
                 panel = self._find(tx, ControlPanel, ctx, given["ControlPanelArn"])
-                others = [each for each in tx.list(SafetyRule, ctx.account, GLOBAL) if each.panel == panel.id]
+                others = self._rules(tx, panel)
                 self._room(others, [each.name for each in others], given["Name"], RULES_MAX)
                 controls = tuple(given["GatingControls" if gating else "AssertedControls"])
                 targets = tuple(given["TargetControls"]) if gating else ()
@@ -265,7 +273,7 @@ class ConfigApi:
     def list_safety_rules(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         snapshot = self._store.snapshot()
         panel = self._find(snapshot, ControlPanel, ctx, params["ControlPanelArn"])
-        found = [each for each in snapshot.list(SafetyRule, ctx.account, GLOBAL) if each.panel == panel.id]
+        found = self._rules(snapshot, panel)
         return _page("SafetyRules", found, params, listed_rule)
 
     # --- tags -----------------------------------------------------------------------------------------------------
@@ -327,6 +335,13 @@ def cluster_shape(cluster: Cluster) -> dict[str, Any]:
         "Owner": cluster.account,
         "NetworkType": cluster.network_type,
     }
+
+
+def _check_network(params: Mapping[str, Any]) -> None:
+    """Raises NotImplemented: a cluster's endpoints answer at IPv4 addresses alone."""
+    if params.get("NetworkType", "IPV4") != "IPV4":
+        text = f"Kunren does not give clusters the NetworkType {params['NetworkType']} yet. Use IPV4."
+        raise WireError("NotImplemented", text, 501)
 
 
 def endpoint(cluster: Cluster, region: str) -> str:
