@@ -179,8 +179,8 @@ def check_logs(logs: Mapping[str, Any] | None) -> None:
     """Raises ValidationException."""
     if logs is None:
         return
-    if logs["logSchemaVersion"] not in (1, 2):
-        raise ValidationException(f"{logs['logSchemaVersion']} is not a version of the log schema: 1 or 2.")
+    if logs["logSchemaVersion"] != 2:
+        raise ValidationException(f"{logs['logSchemaVersion']} is not a version of the log schema that is written: 2.")
     if not logs.get("cloudWatchLogsConfiguration") and not logs.get("s3Configuration"):
         raise ValidationException("A log configuration needs a destination.")
     group = (logs.get("cloudWatchLogsConfiguration") or {}).get("logGroupArn")

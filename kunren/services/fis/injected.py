@@ -104,16 +104,20 @@ class ApiErrors:
     async def _ask(self, concerned: list[Running], route: Route) -> None:
         key = route.access_key
         if key not in self._roles:
-            self._roles[key] = await self._assumed(key)
+            role = await self._assumed(key)
+            if role is None:
+                return
+            self._roles[key] = role
         self._meet(concerned, self._roles[key], route.service)
 
-    async def _assumed(self, key: str) -> str:
+    async def _assumed(self, key: str) -> str | None:
+        """The name of the role, "" for none; None where STS does not answer, and is to be asked again."""
         if not key.startswith("ASIA") and not key.startswith("LSIA"):
             return ""
         try:
             arn = str((await self._call(key, "us-east-1", "sts", "GetCallerIdentity", {})).get("Arn", ""))
         except AwsError:
-            return ""
+            return None
         return arn.split("/")[1] if ":assumed-role/" in arn else ""
 
     def _meet(self, concerned: list[Running], role: str, service: str) -> None:

@@ -6,7 +6,7 @@ Resources come as the service that owns them describes them, so filters name att
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kunren.control.store import Snapshot, Store
@@ -148,7 +148,3 @@ def _function(each: Function) -> Candidate:
 def _balancer(each: LoadBalancer) -> Candidate:
     described = {"Type": each.type, "VpcId": each.vpc_id}
     return Candidate(Found(arn=each.id, account=each.account, region=each.region, id=each.id), each.tags, described)
-
-
-def arns_of(found: Iterable[Found]) -> list[str]:
-    return [each.arn for each in found]
