@@ -79,5 +79,5 @@ def test_a_switch_moves_dns_and_safety_rules_hold(own_kunren, until):
     (panel,) = config.list_control_panels(ClusterArn=arn)["ControlPanels"]
     with pytest.raises(ClientError, match="goes with its cluster"):
         config.delete_control_panel(ControlPanelArn=panel["ControlPanelArn"])
-    with pytest.raises(ClientError, match="NotImplemented.*DUALSTACK"):
+    with pytest.raises(ClientError, match=r"NotImplemented.*DUALSTACK"):
         config.update_cluster(ClusterArn=arn, NetworkType="DUALSTACK")
