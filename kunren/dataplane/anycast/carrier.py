@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 READY = 4
 """Connections that stand ready between an edge location and a region."""
 CONNECTED_WITHIN_S = 10.0
+ACCEPT_AGAIN_S = 0.2
+"""Real seconds."""
 NOTED_MAX = 65535
 _AT_ONCE = 1 << 18
 _ORIGINAL_DESTINATION = 80
@@ -80,6 +82,7 @@ class Carrier:
 
     def __init__(self, world: CarrierWorld, clock: Clock, spec: WorldSpec) -> None:
         self._world = world
+        self._clock = clock
         self._spec = spec
         self._idle_s = clock.wall_seconds(TCP_IDLE_S)
         self._served: dict[str, dict[tuple[str, str], list[_Served]]] = {}  # owner → (place, address)
@@ -121,15 +124,23 @@ class Carrier:
         except BaseException:
             self._listening.discard(namespace)
             raise
-        self._start(self._accept(listener, serve, where))
+        self._start(self._accept(namespace, listener, serve, where))
 
-    async def _accept(self, listener: socket.socket, serve: Any, where: str) -> None:
+    async def _accept(self, namespace: str, listener: socket.socket, serve: Any, where: str) -> None:
         loop = asyncio.get_running_loop()
-        with listener:
+        try:
             while True:
-                connection, peer = await loop.sock_accept(listener)
+                try:
+                    connection, peer = await loop.sock_accept(listener)
+                except OSError as error:  # there are no more descriptors, or the client is gone
+                    log.warning("no connection could be taken at %s: %r", where, error)
+                    await self._clock.wall_sleep(ACCEPT_AGAIN_S)
+                    continue
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._start(serve(where, connection, peer))
+        finally:
+            listener.close()
+            self._listening.discard(namespace)
 
     def _start(self, running: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(running)
