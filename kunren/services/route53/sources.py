@@ -133,13 +133,16 @@ class HealthCheckSourceController:
             raise Refused(_CODES.get(error.code, "INTERNAL_ERROR"), error.message) from error
 
     async def _finish(self, source: HealthCheckSource) -> None:
-        """Raises TimeoutError while the world has not all interfaces; it is tried again."""
+        """Raises TimeoutError while the world has not all interfaces; it is tried again. Somebody may delete the source
+        meanwhile."""
         await self._store.durable()
         async with asyncio.timeout(_LIVE_WITHIN_S):
             for each in source.interfaces:
                 await self._applied(each)
         with self._store.write() as tx:
-            tx.put(msgspec.structs.replace(source, status=COMPLETED))
+            present = tx.get(HealthCheckSource, source.account, source.region, source.id)
+            if present is not None and present.status == IN_PROGRESS:
+                tx.put(msgspec.structs.replace(present, status=COMPLETED))
 
 
 def interfaces_of(reader: Snapshot | Tx, source: HealthCheckSource) -> list[NetworkInterface]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
 import pytest
 
+from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.ec2.model import Vpc
 from kunren.services.route53 import sources
 from kunren.services.route53.model import HealthCheckSource
 from kunren.services.route53.store import GLOBAL
+from kunren.world.spec import WorldSpec
 
 ME = "000000000000"
+SPEC = WorldSpec(places=(), regions=())
 
 
 def config(*zones: str, vpc: str = "vpc-1") -> dict[str, Any]:
@@ -126,3 +130,22 @@ def test_private_checks_have_a_source_that_is_ready_and_keep_it(vpc: Any) -> Non
     assert [each["Id"] for each in listed["HealthChecks"]] == [made["Id"]] and listed["IsTruncated"] is False
     told = vpc.call("delete_health_check_source", HealthCheckSourceId=id)
     assert told == {"HealthCheckSourceId": id, "HealthCheckSourceStatus": "DELETE_PENDING"}
+
+
+@pytest.mark.parametrize("meanwhile", [sources.DELETE_PENDING, None])
+def test_a_source_that_is_deleted_while_it_is_made_stays_deleted(vpc: Any, meanwhile: str | None) -> None:
+    id = create(vpc)["HealthCheckSourceId"]
+    with vpc.store.write() as tx:
+        made = tx.get(HealthCheckSource, ME, GLOBAL, id)
+        tx.put(msgspec.structs.replace(made, status=sources.IN_PROGRESS, interfaces=("eni-1",)))
+
+    async def applied(interface: str) -> None:
+        if meanwhile is not None:
+            return become(vpc, id, meanwhile)
+        with vpc.store.write() as tx:
+            tx.delete(tx.get(HealthCheckSource, ME, GLOBAL, id))
+
+    controller = sources.HealthCheckSourceController(vpc.store, vpc.clock, Entropy(7), SPEC, applied)
+    asyncio.run(controller._reconcile(f"{ME}/{GLOBAL}/{id}"))
+    found = vpc.store.snapshot().get(HealthCheckSource, ME, GLOBAL, id)
+    assert (found.status if found is not None else None) == meanwhile
