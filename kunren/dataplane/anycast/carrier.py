@@ -23,9 +23,8 @@ from ipaddress import IPv4Address
 from typing import Any, NamedTuple, Protocol
 
 from kunren.core.clock import Clock
-from kunren.dataplane.anycast.ruleset import ENDED_PORT, SLOTS, slots
+from kunren.dataplane.anycast.ruleset import ENDED_PORT, SLOTS, slots, sticky_slot
 from kunren.dataplane.anycast.table import AnycastListener, Destination
-from kunren.dataplane.flows.ruleset import jhash, seed_of
 from kunren.world.addresses import EDGES, edge_address, region_router
 from kunren.world.edges import TCP_IDLE_S
 from kunren.world.interface import NoSuchNamespace, WorldEnded, edge_namespace
@@ -71,8 +70,7 @@ class _Served(NamedTuple):
     def choice(self, client: tuple[str, int], asked: tuple[str, int]) -> Destination:
         """The destination of a client's connection; with affinity the one that the kernel gives its datagrams."""
         if self.listener.sticky:
-            ends = IPv4Address(client[0]).packed + IPv4Address(asked[0]).packed
-            return self.destinations[jhash(ends, seed_of(self.owner)) * SLOTS >> 32]
+            return self.destinations[sticky_slot(self.owner, client[0], asked[0])]
         drawn = blake2b(f"{client} {asked}".encode(), digest_size=4).digest()
         return self.destinations[int.from_bytes(drawn) % SLOTS]
 

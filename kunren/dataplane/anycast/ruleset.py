@@ -95,8 +95,13 @@ def _bid(slot: int, address: str) -> bytes:
 def sticky_destination(owner: str, listener: AnycastListener, client: str, address: str) -> Destination:
     """Where a sticky listener's flows from that client to one of the owner's addresses go, as the kernel finds it.
     There must be somebody with a share."""
+    return slots(listener.destinations)[sticky_slot(owner, client, address)]
+
+
+def sticky_slot(owner: str, client: str, address: str) -> int:
+    """The slot of a client's flows to one of the owner's addresses, as the kernel finds it."""
     ends = IPv4Address(client).packed + IPv4Address(address).packed
-    return slots(listener.destinations)[jhash(ends, seed_of(owner)) * SLOTS >> 32]
+    return jhash(ends, seed_of(owner)) * SLOTS >> 32
 
 
 def _translations(where: str, own: str, listener: AnycastListener, seed: int, ip: str) -> list[str]:

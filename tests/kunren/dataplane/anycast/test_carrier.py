@@ -8,8 +8,9 @@ import socket
 from collections import deque
 
 from kunren.core.clock import SystemClock
-from kunren.dataplane.anycast.carrier import Carrier
-from kunren.dataplane.anycast.table import AnycastListener
+from kunren.dataplane.anycast.carrier import Carrier, _Served
+from kunren.dataplane.anycast.ruleset import slots, sticky_destination
+from kunren.dataplane.anycast.table import AnycastListener, Destination
 from kunren.world.spec import Place, Region, WorldSpec
 
 SPEC = WorldSpec((Place("tokyo", 35, 139, "JP", "AS"),), (Region("us-east-1", "ab", 39, -77),))
@@ -83,3 +84,15 @@ def test_a_listener_that_has_ended_is_opened_again():
         carrier.stop()
 
     asyncio.run(main())
+
+
+def test_a_sticky_client_is_led_where_the_kernel_leads_its_datagrams():
+    to = tuple(Destination(f"198.18.32.{number}", 1.0) for number in range(1, 8))
+    sticky = AnycastListener("tcp", ((80, 80),), to, sticky=True, ended=True)
+    served = _Served("a", sticky, slots(to))
+    found = [
+        (served.choice((client, port), ("198.18.192.1", 80)), sticky_destination("a", sticky, client, "198.18.192.1"))
+        for client in ("198.18.0.5", "198.18.1.6", "198.18.2.7")
+        for port in (1025, 40000)
+    ]
+    assert all(one == other for one, other in found) and len(set(found)) > 1
