@@ -140,10 +140,11 @@ def test_a_source_that_is_deleted_while_it_is_made_stays_deleted(vpc: Any, meanw
         tx.put(msgspec.structs.replace(made, status=sources.IN_PROGRESS, interfaces=("eni-1",)))
 
     async def applied(interface: str) -> None:
-        if meanwhile is not None:
-            return become(vpc, id, meanwhile)
         with vpc.store.write() as tx:
-            tx.delete(tx.get(HealthCheckSource, ME, GLOBAL, id))
+            found = tx.get(HealthCheckSource, ME, GLOBAL, id)
+            tx.delete(found)
+            if meanwhile is not None:
+                tx.put(msgspec.structs.replace(found, status=meanwhile))
 
     controller = sources.HealthCheckSourceController(vpc.store, vpc.clock, Entropy(7), SPEC, applied)
     asyncio.run(controller._reconcile(f"{ME}/{GLOBAL}/{id}"))
