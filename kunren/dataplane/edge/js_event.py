@@ -85,7 +85,7 @@ def changed_answer(output: str | None, answer: Answer) -> Answer:
         kept = {"content-length", "content-encoding", "transfer-encoding"}
         own = [(key, value) for key, value in answer.headers if key.lower() in kept]
         changed.headers = [*without(changed.headers, kept), *own]
-    changed.outcome = answer.outcome
+    changed.outcome, changed.detail = answer.outcome, answer.detail
     return changed
 
 

@@ -114,7 +114,7 @@ def changed_answer(payload: bytes, kind: str, answer: Answer) -> Answer:
         changed.body = answer.body
         if (length := first(answer.headers, "content-length")) is not None:
             changed.headers = [*without(changed.headers, {"content-length"}), ("Content-Length", length)]
-    changed.outcome = answer.outcome
+    changed.outcome, changed.detail = answer.outcome, answer.detail
     return changed
 
 

@@ -220,7 +220,7 @@ class Pipeline:
             drop(page.body)
             return answer
         drop(answer.body)
-        return Answer(custom.status or answer.status, page.headers, page.body, "Error")
+        return Answer(custom.status or answer.status, page.headers, page.body, "Error", detail=answer.detail)
 
     # --- back to the viewer
 

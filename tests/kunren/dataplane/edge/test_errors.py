@@ -54,4 +54,4 @@ def test_a_viewer_from_a_country_that_is_kept_out_gets_the_error_page():
         return await asked(pipeline)
 
     answer = asyncio.run(once())
-    assert (answer.status, answer.body) == (451, b"page")
+    assert (answer.status, answer.body, answer.detail) == (451, b"page", "ClientGeoBlocked")

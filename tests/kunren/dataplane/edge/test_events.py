@@ -188,3 +188,11 @@ def test_an_origin_that_a_function_chooses_must_be_one():
     ):
         with pytest.raises(InvalidResult):
             lambda_event.chosen_origin({"custom": wrong}, before)
+
+
+def test_a_changed_answer_is_still_the_error_that_it_was():
+    before = Answer(502, [], b"", "Error", detail="OriginDnsError")
+    by_function = js_event.changed_answer(json.dumps({"statusCode": 503}), before)
+    by_lambda = lambda_event.changed_answer(json.dumps({"status": "503"}).encode(), "viewer-response", before)
+    for changed in (by_function, by_lambda):
+        assert (changed.status, changed.outcome, changed.detail) == (503, "Error", "OriginDnsError")
