@@ -24,7 +24,8 @@ from kunren.services.cloudfront.model import Distribution
 log = logging.getLogger(__name__)
 EVERY_S, LEAST_S = 300, 0.1  # AWS seconds between files; real ones, however fast the clock
 LINES_MAX = 50_000
-_File = tuple[str, str, str, int]  # account, distribution, delivery ("": the legacy log), hour
+_Log = tuple[str, str, str]  # account, distribution, delivery ("": the legacy log)
+_File = tuple[str, str, str, int]  # a log, and an hour
 
 
 class LogDelivery:
@@ -38,7 +39,7 @@ class LogDelivery:
         self._files: dict[_File, list[str]] = {}
         self._writing: set[asyncio.Task[None]] = set()
         self.vended = vended.VendedLogs(store, call)
-        self.failures: dict[str, str] = {}
+        self._failed: dict[_Log, str] = {}
 
     async def run(self) -> None:
         while True:
@@ -47,6 +48,15 @@ class LogDelivery:
             turned, self._files = self._files, {}
             for key, told in turned.items():
                 self._write_soon(key, told)
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """By log: why its last file could not be written. Of logs that somebody still wants."""
+        return {
+            f"logs of {log[1]}" + (f" by delivery {log[2]}" if log[2] else ""): why
+            for log, why in self._failed.items()
+            if self._wanted(log) is not None
+        }
 
     def observe(self, record: Record) -> None:
         site = record.site
@@ -75,29 +85,37 @@ class LogDelivery:
         task.add_done_callback(self._writing.discard)
 
     async def _write(self, key: _File, told: list[str]) -> None:
-        account, identity, _, _ = key
+        account, identity, delivery, _ = key
         where = self._where(key, told)
         if where is None:
+            self._failed.pop((account, identity, delivery), None)
             return
         bucket, name, text = where
         body = await asyncio.to_thread(gzip.compress, text, 6, mtime=0)
         try:
             await self._call(account, REGION, "s3", "PutObject", {"Bucket": bucket, "Key": name, "Body": body})
-            self.failures.pop(bucket, None)
+            self._failed.pop((account, identity, delivery), None)
         except AwsError as error:
-            self.failures[bucket] = f"{error.code}: {error.message}"
+            self._failed[account, identity, delivery] = f"{bucket}: {error.code}: {error.message}"
             log.error("%d log lines of %s could not be written to %s: %s", len(told), identity, bucket, error)
 
     def _where(self, key: _File, told: list[str]) -> tuple[str, str, bytes] | None:
         """Bucket, key and content; None where the log is not wanted any more."""
         account, identity, delivery, hour = key
-        snapshot, unique = self._store.snapshot(), self._entropy.hex(8)
-        if delivery:
-            found = snapshot.get(VendedDelivery, account, "", delivery)
-            return (*vended.bucket_and_key(found, hour, unique), vended.file(found, told)) if found else None
-        distribution = snapshot.get(Distribution, account, "", identity)
-        if distribution is None or not distribution.config["Logging"]["Enabled"]:
+        found, unique = self._wanted((account, identity, delivery)), self._entropy.hex(8)
+        if found is None:
             return None
-        wanted = distribution.config["Logging"]
-        name = lines.object_key(identity, wanted["Prefix"], hour, unique)
-        return bucket_of(wanted["Bucket"]) or wanted["Bucket"], name, lines.file(told, distribution.config["Staging"])
+        if isinstance(found, VendedDelivery):
+            return *vended.bucket_and_key(found, hour, unique), vended.file(found, told)
+        to = found.config["Logging"]
+        name = lines.object_key(identity, to["Prefix"], hour, unique)
+        return bucket_of(to["Bucket"]) or to["Bucket"], name, lines.file(told, found.config["Staging"])
+
+    def _wanted(self, log: _Log) -> VendedDelivery | Distribution | None:
+        """What asks for a log; None where nobody does any more."""
+        account, identity, delivery = log
+        snapshot = self._store.snapshot()
+        if delivery:
+            return snapshot.get(VendedDelivery, account, "", delivery)
+        found = snapshot.get(Distribution, account, "", identity)
+        return found if found is not None and found.config["Logging"]["Enabled"] else None
