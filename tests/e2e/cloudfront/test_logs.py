@@ -141,10 +141,23 @@ def test_requests_are_in_the_bucket_within_the_hour(own_kunren, account, until):
     s3.put_bucket_ownership_controls(
         Bucket="logs", OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]}
     )
+
+    def open_to_delivery(bucket):
+        grants = s3.get_bucket_acl(Bucket=bucket)["Grants"]
+        return any(each["Grantee"].get("ID", "").startswith("c4c1ede66af53448b93c283ce9448c4ba") for each in grants)
+
+    with pytest.raises(ClientError, match="NoSuchOrigin"):
+        behaviour = {"TargetOriginId": "none", "ViewerProtocolPolicy": "allow-all", "CachePolicyId": CACHING}
+        api.create_distribution(DistributionConfig=config(function, Logging=logging, DefaultCacheBehavior=behaviour))
+    assert not open_to_delivery("logs"), "a refused request changes nothing"
     shown = api.create_distribution(DistributionConfig=config(function, Logging=logging))["Distribution"]
     assert shown["DistributionConfig"]["Logging"] == logging
-    grants = s3.get_bucket_acl(Bucket="logs")["Grants"]
-    assert any(each["Grantee"].get("ID", "").startswith("c4c1ede66af53448b93c283ce9448c4ba") for each in grants)
+    assert open_to_delivery("logs")
+    s3.create_bucket(Bucket="others", ObjectOwnership="BucketOwnerPreferred")
+    moved = config(function, Logging={**logging, "Bucket": "others.s3.amazonaws.com"})
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        api.update_distribution(Id=shown["Id"], IfMatch="ENONE", DistributionConfig=moved)
+    assert not open_to_delivery("others"), "a refused request changes nothing"
     name, identity = shown["DomainName"], shown["Id"]
     until(lambda: api.get_distribution(Id=identity)["Distribution"]["Status"] == "Deployed", "deployed")
 

@@ -51,18 +51,12 @@ class Distributions(Base):
     async def _create(self, ctx: RequestContext, given: dict[str, Any], tags: dict[str, str]) -> dict[str, Any]:
         config = completed(given)
         _check_tags(tags)
-        await self._open_log_bucket(ctx, config)
+        if self._same(self._store.snapshot(), ctx, config) is None:
+            await self._open_log_bucket(ctx, config)
         with self._store.write() as tx:
-            existing = tx.list(Distribution, ctx.account, "")
-            for each in existing:
-                if each.config["CallerReference"] == config["CallerReference"]:
-                    if each.config == config:
-                        return self._whole(tx, each)
-                    raise DistributionAlreadyExists
-            if len(existing) >= DISTRIBUTIONS_MAX:
-                raise TooManyDistributions
-            check(tx, ctx.account, config, None)
-            check_distribution(tx, ctx.account, config, None)
+            same = self._same(tx, ctx, config)
+            if same is not None:
+                return self._whole(tx, same)
             now = self._clock.now()
             made = Distribution(
                 account=ctx.account,
@@ -77,6 +71,20 @@ class Distributions(Base):
             )
             tx.put(made)
             return {**self._whole(tx, made), "Location": f"{API}/distribution/{made.id}"}
+
+    def _same(self, reader: Reader, ctx: RequestContext, config: dict[str, Any]) -> Distribution | None:
+        """The distribution that was made by the same request before; None where a new one may be. Raises why not."""
+        existing = reader.list(Distribution, ctx.account, "")
+        for each in existing:
+            if each.config["CallerReference"] == config["CallerReference"]:
+                if each.config == config:
+                    return each
+                raise DistributionAlreadyExists
+        if len(existing) >= DISTRIBUTIONS_MAX:
+            raise TooManyDistributions
+        check(reader, ctx.account, config, None)
+        check_distribution(reader, ctx.account, config, None)
+        return None
 
     def get_distribution(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         snapshot = self._store.snapshot()
@@ -95,15 +103,23 @@ class Distributions(Base):
 
     async def update_distribution(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         config = completed(params["DistributionConfig"])
+        self._to_update(self._store.snapshot(), ctx, params, config)
         await self._open_log_bucket(ctx, config)
         with self._store.write() as tx:
-            before = self._distribution(tx, ctx.account, params["Id"])
-            matched(params.get("IfMatch"), before.etag)
-            if config["CallerReference"] != before.config["CallerReference"]:
-                raise IllegalUpdate("The caller reference of a distribution cannot be changed.")
-            check(tx, ctx.account, config, before.id)
-            check_distribution(tx, ctx.account, config, before)
+            before = self._to_update(tx, ctx, params, config)
             return self._whole(tx, self._replaced(tx, before, config))
+
+    def _to_update(
+        self, reader: Reader, ctx: RequestContext, params: dict[str, Any], config: dict[str, Any]
+    ) -> Distribution:
+        """The distribution that may have this configuration. Raises why it may not."""
+        before = self._distribution(reader, ctx.account, params["Id"])
+        matched(params.get("IfMatch"), before.etag)
+        if config["CallerReference"] != before.config["CallerReference"]:
+            raise IllegalUpdate("The caller reference of a distribution cannot be changed.")
+        check(reader, ctx.account, config, before.id)
+        check_distribution(reader, ctx.account, config, before)
+        return before
 
     def _replaced(self, tx: Tx, before: Distribution, config: dict[str, Any]) -> Distribution:
         """The distribution with another configuration, to be deployed."""
