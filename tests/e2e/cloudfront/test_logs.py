@@ -31,6 +31,13 @@ def config(function, **given):
     }  # fmt: skip
 
 
+def texts(s3, prefix):
+    """All that the bucket's files under a prefix say."""
+    found = [each["Key"] for each in s3.list_objects_v2(Bucket="logs", Prefix=prefix).get("Contents", [])]
+    files = [s3.get_object(Bucket="logs", Key=each)["Body"].read() for each in found]
+    return "".join(gzip.decompress(each).decode() for each in files)
+
+
 def counted_in_cloudwatch(kunren, account, until, identity, curl, name):
     """Metrics of the same requests, and of more with a monitoring subscription."""
     api, cloudwatch = kunren.client("cloudfront", account), kunren.client("cloudwatch", account)
@@ -64,7 +71,8 @@ def counted_in_cloudwatch(kunren, account, until, identity, curl, name):
 
 
 def vended_to_a_log_group_and_a_bucket(kunren, account, until, distribution, curl):
-    """Standard logging v2, beside the legacy log: CloudWatch Logs' deliveries of the distribution."""
+    """Standard logging v2, beside the legacy log: CloudWatch Logs' deliveries of the distribution. Returns how to
+    begin the one to the bucket."""
     logs, s3 = kunren.client("logs", account), kunren.client("s3", account)
     name = distribution["DomainName"]
     logs.put_delivery_source(name="cf", resourceArn=distribution["ARN"], logType="ACCESS_LOGS")
@@ -81,10 +89,15 @@ def vended_to_a_log_group_and_a_bucket(kunren, account, until, distribution, cur
     fields = ["timestamp(ms)", "DistributionId", "cs-uri-stem", "sc-status", "c-country", "cache-behavior-path-pattern"]
     kept = {"suffixPath": "{DistributionId}/{yyyy}", "enableHiveCompatiblePath": True}
     logs.create_delivery(deliverySourceName="cf", deliveryDestinationArn=ends["group"], recordFields=fields)
-    to_bucket = logs.create_delivery(
-        deliverySourceName="cf", deliveryDestinationArn=ends["bucket"], recordFields=["cs-uri-stem", "sc-status"],
-        s3DeliveryConfiguration=kept,
-    )["delivery"]["id"]  # fmt: skip
+
+    def to_bucket():
+        made = logs.create_delivery(
+            deliverySourceName="cf", deliveryDestinationArn=ends["bucket"],
+            recordFields=["cs-uri-stem", "sc-status"], s3DeliveryConfiguration=kept,
+        )  # fmt: skip
+        return made["delivery"]["id"]
+
+    first = to_bucket()
     for end, target, form, lacking in (
         ("stream", f"arn:aws:firehose:us-east-1:{account}:deliverystream/edge", "json", "to a destination of type FH"),
         ("columns", "arn:aws:s3:::logs/columns", "parquet", "as parquet"),
@@ -115,7 +128,12 @@ def vended_to_a_log_group_and_a_bucket(kunren, account, until, distribution, cur
     assert re.fullmatch(stem + r"\.[0-9a-f]{8}\.gz", keys()[0])
     text = gzip.decompress(s3.get_object(Bucket="logs", Key=keys()[0])["Body"].read()).decode().splitlines()
     assert text[:3] == ["#Version: 1.0", "#Fields: cs-uri-stem sc-status", "/made/v2\t200"]
-    logs.delete_delivery(id=to_bucket)
+    logs.delete_delivery(id=first)
+    for path in ("/made/without", "/made/one-more-turn"):
+        curl(f"http://{name}{path}")
+        until(lambda path=path: path in texts(s3, "edge/"), "the request in the legacy log")
+    assert "/made/without" not in texts(s3, "v2/"), "a delivery that is deleted delivers nothing"
+    return to_bucket
 
 
 def test_requests_are_in_the_bucket_within_the_hour(own_kunren, account, until):
@@ -197,10 +215,19 @@ def test_requests_are_in_the_bucket_within_the_hour(own_kunren, account, until):
     assert int(post["cs-bytes"]) > 100
 
     counted_in_cloudwatch(own_kunren, account, until, identity, curl, name)
-    vended_to_a_log_group_and_a_bucket(own_kunren, account, until, shown, curl)
+    to_bucket = vended_to_a_log_group_and_a_bucket(own_kunren, account, until, shown, curl)
     etag = api.get_distribution_config(Id=identity)["ETag"]
     off = config(function, Logging={**logging, "Enabled": False})
     changed = api.update_distribution(Id=identity, IfMatch=etag, DistributionConfig=off)["Distribution"]
     assert changed["DistributionConfig"]["Logging"] == {
         "Enabled": False, "IncludeCookies": False, "Bucket": "", "Prefix": "",
     }  # fmt: skip
+    to_bucket()  # the witness of the turns
+
+    def turned(path):
+        curl(f"http://{name}{path}")
+        return path in texts(s3, "v2/")
+
+    for path in ("/made/silent", "/made/another-turn"):
+        until(lambda path=path: turned(path), "the request in the delivery's file")
+    assert "/made/silent" not in texts(s3, "edge/"), "a log that is off gets no file"
