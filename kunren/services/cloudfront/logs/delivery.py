@@ -51,7 +51,7 @@ class LogDelivery:
 
     @property
     def failures(self) -> dict[str, str]:
-        """By log: why its last file could not be written. Of logs that somebody still wants."""
+        """By log: why it, or its last file, could not be delivered. Of logs that somebody still wants."""
         return {
             f"logs of {log[1]}" + (f" by delivery {log[2]}" if log[2] else ""): why
             for log, why in self._failed.items()
@@ -66,9 +66,11 @@ class LogDelivery:
             delivery = self._store.snapshot().get(VendedDelivery, site.account, "", identity)
             if delivery is None:
                 continue
-            if delivery.to == "S3":
+            if lacking := vended.what_lacks(delivery.to, delivery.format):  # made before such were refused
+                self._failed[site.account, site.id, identity] = f"no log can be delivered {lacking}"
+            elif delivery.to == "S3":
                 self._add(record, identity, vended.line(delivery, record))
-            elif delivery.to == "CWL":
+            else:
                 self.vended.to_group(delivery, record)
 
     def _add(self, record: Record, delivery: str, line: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from kunren.control.store import Store
 from kunren.core.clock import SimClock
 from kunren.core.entropy import Entropy
@@ -63,3 +65,35 @@ def test_a_failure_is_of_one_log_and_ends_with_it():
     both, left = asyncio.run(told())
     assert both == {"logs of E1 by delivery one": why, "logs of E2 by delivery two": why}
     assert left == {"logs of E2 by delivery two": why}
+
+
+def test_an_old_delivery_that_nobody_makes_says_so_and_writes_nothing():
+    async def told():
+        store, asked = Store(None), []
+        store.register(VendedDelivery)
+
+        async def call(*arguments):
+            asked.append(arguments)
+
+        clock = SimClock()
+        logs = LogDelivery(store, clock, Entropy(1), call)
+        with store.write() as tx:
+            tx.put(msgspec.structs.replace(delivery("one", "E1"), format="parquet"))
+            tx.put(msgspec.structs.replace(delivery("two", "E2"), to="FH"))
+            tx.put(delivery("three", "E3"))
+        for identity, distribution in (("one", "E1"), ("two", "E2"), ("three", "E3")):
+            logs.observe(record(identity, distribution))
+        running = asyncio.create_task(logs.run())
+        async with asyncio.timeout(60):
+            while not asked:
+                clock.advance(EVERY_S)
+                await asyncio.sleep(0.01)
+        running.cancel()
+        return logs.failures, [each[4]["Key"].partition(".")[0] for each in asked]
+
+    failures, written = asyncio.run(told())
+    assert failures == {
+        "logs of E1 by delivery one": "no log can be delivered as parquet",
+        "logs of E2 by delivery two": "no log can be delivered to a destination of type FH",
+    }
+    assert written == ["E3"]
