@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -53,6 +53,20 @@ class Clock(Protocol):
     def wall_seconds(self, seconds: float) -> float:
         """How many real seconds that many seconds of AWS time last (for timers that others run, as Envoy's)."""
         ...
+
+
+LEAST_S = 0.1
+"""Real seconds between two ticks, however fast the clock."""
+
+
+async def ticks(clock: Clock, every_s: float) -> AsyncIterator[float]:
+    """The whole multiples of `every_s` (AWS time), each once it has come; those that pass in less than `LEAST_S`, or
+    while the last one is worked on, are left out."""
+    while True:
+        now = clock.now()
+        due = (now // every_s + 1) * every_s
+        await clock.sleep(max(due - now, LEAST_S * clock.speed))
+        yield clock.now() // every_s * every_s
 
 
 class SystemClock:

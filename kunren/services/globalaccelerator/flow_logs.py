@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 from kunren.control.store import Snapshot, Store
 from kunren.core.calling import CallService
-from kunren.core.clock import Clock
+from kunren.core.clock import Clock, ticks
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.dataplane.anycast import flow_counts
@@ -36,7 +36,6 @@ from kunren.world.spec import WorldSpec
 
 log = logging.getLogger(__name__)
 TICK_S, FILE_S = 60, 300  # "The capture window is up to 1 minute", "Flow logs files"
-LEAST_S = 0.1  # real seconds between two ticks, however fast the clock
 LINES_MAX = 100_000
 FIELDS = (
     "version aws_account_id accelerator_id client_ip client_port accelerator_ip accelerator_port endpoint_ip"
@@ -80,16 +79,13 @@ class AcceleratorFlowLogs:
         self._files: dict[str, list[str]] = defaultdict(list)  # accelerator → lines of its next file
 
     async def run(self) -> None:
-        while True:
-            now = self._clock.now()
-            due = (now // TICK_S + 1) * TICK_S
-            await self._clock.sleep(max(due - now, LEAST_S * self._clock.speed))
+        async for now in ticks(self._clock, TICK_S):
             try:
-                await self.tick(self._clock.now() // TICK_S * TICK_S)
+                await self.tick(now)
             except WorldEnded:
                 return
             except Exception:
-                log.exception("the flow logs of accelerators of the minute that ended at %d are lost", due)
+                log.exception("the flow logs of accelerators of the minute that ended at %d are lost", now)
 
     async def tick(self, now: float) -> None:
         """Read what has been counted since the last time; write the files that are due."""

@@ -12,7 +12,7 @@ import logging
 
 from kunren.control.store import Store
 from kunren.core.calling import CallService
-from kunren.core.clock import Clock
+from kunren.core.clock import Clock, ticks
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.dataplane.edge.record import Record
@@ -22,7 +22,7 @@ from kunren.services.cloudfront.logs.model import VendedDelivery
 from kunren.services.cloudfront.model import Distribution
 
 log = logging.getLogger(__name__)
-EVERY_S, LEAST_S = 300, 0.1  # AWS seconds between files; real ones, however fast the clock
+EVERY_S = 300  # AWS seconds between files
 LINES_MAX = 50_000
 _Log = tuple[str, str, str]  # account, distribution, delivery ("": the legacy log)
 _File = tuple[str, str, str, int]  # a log, and an hour
@@ -42,9 +42,7 @@ class LogDelivery:
         self._failed: dict[_Log, str] = {}
 
     async def run(self) -> None:
-        while True:
-            now = self._clock.now()
-            await self._clock.sleep(max((now // EVERY_S + 1) * EVERY_S - now, LEAST_S * self._clock.speed))
+        async for _ in ticks(self._clock, EVERY_S):
             turned, self._files = self._files, {}
             for key, told in turned.items():
                 self._write_soon(key, told)

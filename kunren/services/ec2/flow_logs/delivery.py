@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from kunren.control.store import Snapshot, Store
 from kunren.core.calling import CallService
-from kunren.core.clock import Clock
+from kunren.core.clock import Clock, ticks
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.ec2.flow_logs import destinations
@@ -31,7 +31,6 @@ from kunren.world.network import VpcNetwork
 
 log = logging.getLogger(__name__)
 TICK_S, FILE_S = 60, destinations.FILE_S
-LEAST_S = 0.1  # real seconds between two ticks, however fast the clock
 LINES_MAX = 100_000
 EVENTS_AT_ONCE = 2000  # PutLogEvents takes a megabyte
 FAILURES = (AwsError, OSError)
@@ -66,16 +65,13 @@ class FlowLogDelivery:
         self._files: dict[str, list[str]] = defaultdict(list)  # log → lines of its next file
 
     async def run(self) -> None:
-        while True:
-            now = self._clock.now()
-            due = (now // TICK_S + 1) * TICK_S
-            await self._clock.sleep(max(due - now, LEAST_S * self._clock.speed))
+        async for now in ticks(self._clock, TICK_S):
             try:
-                await self.tick(self._clock.now() // TICK_S * TICK_S)
+                await self.tick(now)
             except WorldEnded:
                 return
             except Exception:
-                log.exception("the flow logs of the interval that ended at %d are lost", due)
+                log.exception("the flow logs of the interval that ended at %d are lost", now)
 
     async def tick(self, now: float) -> None:
         """Deliver what has become due since the last time."""
