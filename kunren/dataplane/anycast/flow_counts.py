@@ -12,8 +12,8 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from kunren.world import nft
+from kunren.world.flow_counts import FLOWS_MAX, Count
 
-FLOWS_MAX = 65535
 INGRESS, EGRESS, _AS = "ingress", "egress", "as"
 _AFTER_TRANSLATION = "310"
 _PROTOCOLS = {"tcp": 6, "udp": 17}
@@ -37,7 +37,7 @@ class Flow(NamedTuple):
     protocol: int
 
 
-Counts = dict[tuple[str, Flow], tuple[int, int]]  # direction and flow → packets, bytes
+Counts = dict[tuple[str, Flow], Count]  # by direction and flow
 
 
 def table_name(owner: str) -> str:
@@ -66,33 +66,31 @@ def table_text(owner: str, addresses: Sequence[str], kept_s: int) -> str:
     return f"table ip {table_name(owner)} {{\n{body}}}\n"
 
 
-def parsed(listed: Mapping[str, str], addresses: Sequence[str]) -> Counts:
-    """The counts of an edge location from its sets, as nft lists them."""
+def parsed(listed: Mapping[str, str], addresses: Sequence[str]) -> tuple[Counts, bool]:
+    """The counts of an edge location from its sets, as nft lists them, and whether there was no room for some."""
     found: Counts = {}
+    full = False
     for protocol, code in _PROTOCOLS.items():
         for number, address in enumerate(addresses):
             which = f"{protocol}_{number}"
-            sources = {
-                words[:3]: (words[3], int(words[4])) for words in _ELEMENT.findall(listed.get(f"{_AS}_{which}", ""))
-            }
+            elements = {kind: _ELEMENT.findall(listed.get(f"{kind}_{which}", "")) for kind in (_AS, INGRESS, EGRESS)}
+            full = full or any(len(each) >= FLOWS_MAX for each in elements.values())
+            sources = {words[:3]: (words[3], int(words[4])) for words in elements[_AS]}
             for direction in (INGRESS, EGRESS):
-                for words in _ELEMENT.findall(listed.get(f"{direction}_{which}", "")):
+                for words in elements[direction]:
                     client, port, asked_port, endpoint, endpoint_port, packets, size = words
                     source = sources.get(words[:3], (client, int(port)))
                     flow = Flow(
                         client, int(port), address, int(asked_port), endpoint, int(endpoint_port), *source, code
                     )
-                    found[direction, flow] = int(packets), int(size)
-    return found
+                    found[direction, flow] = Count(int(packets), int(size))
+    return found, full
 
 
 def since(before: Counts, now: Counts) -> Counts:
     """What has come since; a flow that was forgotten meanwhile counts anew."""
     found: Counts = {}
-    for key, (packets, size) in now.items():
-        old_packets, old_size = before.get(key, (0, 0))
-        if packets < old_packets:
-            old_packets, old_size = 0, 0
-        if packets > old_packets:
-            found[key] = packets - old_packets, size - old_size
-    return found
+    for key, count in now.items():
+        old = before.get(key, Count())
+        found[key] = count if count.packets < old.packets else count.minus(old)
+    return {key: count for key, count in found.items() if count.packets}

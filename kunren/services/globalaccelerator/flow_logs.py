@@ -94,24 +94,30 @@ class AcceleratorFlowLogs:
         logging_now = [each for each in snapshot.every(Accelerator) if each.flow_logs]
         for each in logging_now:
             for place in self._world.edges_in_use():
-                news = await self._news(each, place)
+                news, full = await self._news(each, place)
                 told = lines(snapshot, self._spec, each, place, news, window, self._led)
                 file = self._files[each.id]
-                file += told[: LINES_MAX - len(file)]
-        for gone in self._files.keys() - {each.id for each in logging_now}:
+                room = LINES_MAX - len(file)
+                file += told[: max(0, room)]
+                if full or len(told) > room:
+                    file.append(skipped(each, place, window))
+        still = {each.id for each in logging_now}
+        self._read = {key: counted for key, counted in self._read.items() if key[0] in still}
+        for gone in self._files.keys() - still:
             del self._files[gone]
         if now // FILE_S > window.start // FILE_S:
             await asyncio.gather(*(self._write(each, now) for each in logging_now if self._files.get(each.id)))
 
-    async def _news(self, accelerator: Accelerator, place: str) -> Counts:
+    async def _news(self, accelerator: Accelerator, place: str) -> tuple[Counts, bool]:
+        """What has been counted since the last time, and whether there was no room for some."""
         try:
             listed = await self._world.counts(edge_namespace(place), flow_counts.table_name(accelerator.id))
         except (NoSuchNamespace, RulesetRefused):
-            return {}  # it only comes or goes
-        counted = flow_counts.parsed(listed, accelerator.addresses)
+            return {}, False  # it only comes or goes
+        counted, full = flow_counts.parsed(listed, accelerator.addresses)
         before = self._read.get((accelerator.id, place), {})
         self._read[accelerator.id, place] = counted
-        return flow_counts.since(before, counted)
+        return flow_counts.since(before, counted), full
 
     async def _write(self, accelerator: Accelerator, now: float) -> None:
         told = self._files.pop(accelerator.id)
@@ -169,13 +175,31 @@ def lines(
             "-" if preserved else end.source,
             0 if preserved else end.source_port,
             entrance.region if entrance is not None else _region(spec, end.endpoint),
-            pop(place).replace("-P", "-"),
+            _edge(place),
             {INGRESS: "INGRESS", EGRESS: "EGRESS"}[direction],
             entrance.vpc_id if entrance is not None and preserved else "-",
             "-",
         )
         found.append(" ".join(map(str, values)))
     return found
+
+
+def skipped(accelerator: Accelerator, place: str, window: Window) -> str:
+    """The record that says that there are flows at an edge location which the file has no record of."""
+    told: dict[str, object] = {
+        "version": "1.0",
+        "aws_account_id": accelerator.account,
+        "accelerator_id": accelerator.id.rpartition("/")[2],
+        "start_time": int(window.start),
+        "end_time": int(window.end),
+        "log-status": "SKIPDATA",
+        "globalaccelerator_region": _edge(place),
+    }
+    return " ".join(str(told.get(each, "-")) for each in FIELDS.split())
+
+
+def _edge(place: str) -> str:
+    return pop(place).replace("-P", "-")
 
 
 def _endpoint(entrance: Entrance | None, end: Flow, sockets: Mapping[int, tuple[str, int]]) -> tuple[str, int]:
