@@ -13,6 +13,7 @@ from kunren.drills.document import filled
 from kunren.drills.failures import DrillFailed
 from kunren.drills.history import NOTE, RECORDS, FrameReader, HistoryWriter
 from kunren.drills.live import Live
+from kunren.drills.load.messages import READ_MARK
 from kunren.drills.model import Drill, Traffic
 
 READY_WITHIN_S = 30.0
@@ -38,6 +39,19 @@ class _Place:
             raise DrillFailed(f"the clients in {self.name} have ended") from error
 
 
+def readings(wanted: Mapping[str, list[dict[str, Any]]]) -> list[tuple[str, str, list[int]]]:
+    """Which place reads what back, and for which clients; `wanted` are each place's. A place asks a URL once, for all
+    of its own; a queue is asked once, for the clients of all places, because reading empties it."""
+    found: dict[tuple[str, str], list[int]] = {}
+    asking: dict[str, str] = {}
+    for place, clients in wanted.items():
+        for each in clients:
+            if url := each.get("read_back"):
+                asks = asking.setdefault(url, place) if url.startswith(READ_MARK) else place
+                found.setdefault((asks, url), []).append(each["client"])
+    return [(place, url, numbers) for (place, url), numbers in found.items()]
+
+
 class Clients:
     """All of them. Client numbers count from 1, traffic by traffic and place by place."""
 
@@ -48,7 +62,7 @@ class Clients:
         self._drill, self._values = drill, values
         self._lock = threading.Lock()
         self._places: dict[str, _Place] = {}
-        self._read_urls: dict[int, tuple[_Place, str]] = {}
+        self._readings: list[tuple[str, str, list[int]]] = []
         self._ending = False
         self.lost = threading.Event()
         """Set when a load generator has ended by itself."""
@@ -75,9 +89,7 @@ class Clients:
             made.thread.start()
         for place, made in self._places.items():
             made.say({"clients": wanted[place]})
-            for each in wanted[place]:
-                if each.get("read_back"):
-                    self._read_urls[each["client"]] = (made, each["read_back"])
+        self._readings = readings(wanted)
         for made in self._places.values():
             self._await(made, "ready", READY_WITHIN_S)
 
@@ -108,9 +120,10 @@ class Clients:
 
     def read_back(self) -> None:
         """Note which writes are there."""
-        for client, (place, url) in self._read_urls.items():
+        for name, url, clients in self._readings:
+            place = self._places[name]
             place.heard["read"].clear()
-            place.say({"do": "read", "client": client, "url": url})
+            place.say({"do": "read", "clients": clients, "url": url})
             self._await(place, "read", READ_WITHIN_S)
 
     def end(self) -> None:
@@ -154,7 +167,10 @@ class Clients:
                 elif kind == NOTE:
                     told = json.loads(payload)
                     heard = place.heard.get(told["note"])
-                    if told["note"] not in ("ready", "stopped"):
+                    if told["note"] == "read":
+                        for client in told["clients"]:
+                            self.note("read", told["time_ns"], client=client, error=told["error"])
+                    elif told["note"] not in ("ready", "stopped"):
                         self.note(told.pop("note"), told.pop("time_ns"), **told)
                     if heard is not None:
                         heard.set()

@@ -272,11 +272,12 @@ def _objective_problems(drill: Drill) -> Iterator[tuple[Where, str]]:
             continue
         chosen = [by_name[objective.traffic]] if objective.traffic else list(drill.traffic)
         needs = MEASURED_BY.get(objective.name)
-        if needs == "writes" and not any(each.writes and each.read_back for each in chosen):
+        writing = [each for each in chosen if each.writes]
+        if needs == "writes" and not (writing and all(each.read_back for each in writing)):
             yield (
                 where,
-                f"nothing measures {objective.name}: it takes traffic that writes ({{write}} in its body) and is read "
-                "back at the end (`read_back`).",
+                f"nothing measures {objective.name}: it takes traffic that writes ({{write}} in its body), all of "
+                "it read back at the end (`read_back`).",
             )
         if needs == "faults" and not any(not each.remedy for each in drill.faults):
             yield where, f"nothing measures {objective.name}: the drill has no fault."

@@ -1,7 +1,7 @@
 """One place's clients: `python -m kunren.drills.load`, started by the runner with `kunren exec --from PLACE`.
 
 Standard input is lines of JSON: first {"clients": [...]}, then {"do": "start", "origin_ns"}, {"do": "stop"},
-{"do": "read", "url", "times", "every_s"} (what was written, read back), {"do": "end"}. Standard output is frames of a
+{"do": "read", "url", "clients"} (what those wrote, read back), {"do": "end"}. Standard output is frames of a
 history (`kunren.drills.history`); the note "ready" is the answer to the first line, "stopped" and "read" to the others.
 """
 
@@ -69,7 +69,7 @@ class Place:
                     each.stop()
                 self._stopping = True
             case "read":
-                self._read(told["client"], told["url"])
+                self._read(told["clients"], told["url"])
             case "end":
                 self.loop.end()
 
@@ -97,8 +97,8 @@ class Place:
             self._note("stopped")
         return FAR if not self._stopping else now + 20_000_000
 
-    def _read(self, client: int, url: str) -> None:
-        """Note every write of that client that the answer names, in its order."""
+    def _read(self, clients: list[int], url: str) -> None:
+        """Note every write of those clients that the answer names, in its order."""
         try:
             if url.startswith(READ_MARK):
                 region, queue = url.removeprefix(READ_MARK).split(" ", 1)
@@ -107,13 +107,13 @@ class Place:
                 with urllib.request.urlopen(url, timeout=READ_TIMEOUT_S) as answer:
                     text = answer.read().decode(errors="replace")
         except (OSError, ValueError) as error:
-            self._note("read", client=client, error=str(error))
+            self._note("read", clients=clients, error=str(error))
             return
         at = now_ns()
         for found in _WRITE_NAME.finditer(text):
-            if int(found[1]) == client:
-                self.recorder.record(at, int(found[2]), client, Event.SEEN)
-        self._note("read", client=client, error="")
+            if int(found[1]) in clients:
+                self.recorder.record(at, int(found[2]), int(found[1]), Event.SEEN)
+        self._note("read", clients=clients, error="")
 
 
 STREAMS: dict[str, Any] = {"http": HttpStream, "sqs": HttpStream, "dns": DnsStream, "tcp": TcpStream, "udp": UdpStream}

@@ -80,6 +80,23 @@ def test_what_is_wrong_is_said_with_its_line(refused, old, new, said):
     assert refused(old, new).startswith(said)
 
 
+def test_an_objective_about_writes_takes_all_that_write_to_be_read_back(refused):
+    writes = """\
+traffic:
+  kept:
+    http: {url: "http://${name}/{write}", method: POST}
+    read_back: "http://${name}/writes"
+    from: [tokyo]
+    rate: 10
+"""
+    forgotten = 'rate: 10\n  forgotten:\n    http: {url: "http://${name}/{write}", method: POST}\n    from: [tokyo]\n    rate: 10\n'
+    objectives = "faults:\n  - {name: it dies, kill: a, for: 30s}\nobjectives:\n  - {name: rpo, target: 0s}\n"
+    whole = GOOD[GOOD.index("traffic:") :]
+    said = refused(whole, writes.replace("rate: 10\n", forgotten) + objectives)
+    assert "nothing measures rpo" in said
+    assert "all of it read back" in said
+
+
 def test_every_shipped_drill_is_one_and_fits_the_schema():
     schema = json.loads(SCHEMA.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)

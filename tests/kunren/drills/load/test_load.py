@@ -16,8 +16,10 @@ import numpy
 import pytest
 
 from kunren.drills.checkers.operations import operations_of
+from kunren.drills.clients import readings
 from kunren.drills.history import Event, FrameReader, History, Reason, history_of
 from kunren.drills.load.http import answer_end
+from kunren.drills.load.messages import READ_MARK
 from kunren.drills.load.stream import definite
 
 
@@ -164,6 +166,28 @@ def test_what_went_wrong_is_named(server, until):
         server.end()
         until(lambda: (Event.FAIL, Reason.REFUSED) in reasons(made), "a refused connection")
         assert {event for event, _ in reasons(made)} == {Event.FAIL}
+
+
+def test_one_answer_tells_of_the_writes_of_every_client_that_is_asked_for(server, until):
+    server.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n1-0 2-1 3-0 1-2"
+    with generator(until, url=f"http://127.0.0.1:{server.port}/", rate=1) as made:
+        made.start()
+        made.say(do="read", clients=[1, 2], url=f"http://127.0.0.1:{server.port}/writes")
+        until(lambda: "read" in made.notes, "what was read back")
+        history = history_of(list(made.frames))
+    seen = history.records[history.records["event"] == Event.SEEN]
+    assert list(zip(seen["client"], seen["operation"], strict=True)) == [(1, 0), (2, 1), (1, 2)]
+    assert [(each["clients"], each["error"]) for each in history.told("read")] == [([1, 2], "")]
+
+
+def test_a_queue_is_read_once_for_all_and_a_url_once_by_each_place():
+    def client(number, read_back):
+        return {"client": number, "read_back": read_back}
+
+    queue, url = f"{READ_MARK}us-east-1 http://q", "http://a.test/writes"
+    wanted = {"tokyo": [client(1, queue), client(2, url), client(3, "")], "oregon": [client(4, queue), client(5, url)]}
+    wanted["tokyo"].append(client(6, url))
+    assert readings(wanted) == [("tokyo", queue, [1, 4]), ("tokyo", url, [2, 6]), ("oregon", url, [5])]
 
 
 def test_a_write_that_may_have_happened_is_unknown(server, until):
