@@ -58,9 +58,8 @@ class Injector:
             self._undo[fault.name] = undo
 
     def heal(self, name: str) -> None:
-        """Raises DrillFailed."""
-        undo = self._undo.pop(name, None)
-        self._experiments.pop(name, None)
+        """Raises DrillFailed; it still stands then."""
+        undo = self._undo.get(name)
         if undo is None:
             return
         try:
@@ -69,6 +68,8 @@ class Injector:
             raise
         except Exception as error:
             raise DrillFailed(f"{name!r} could not be healed: {error}") from error
+        del self._undo[name]
+        self._experiments.pop(name, None)
 
     def heal_all(self) -> list[str]:
         """Heal what still stands, the last first; what can't be healed does not keep the others from it."""

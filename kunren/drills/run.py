@@ -107,6 +107,8 @@ class Run:
         self._drill, self._speed = plan.drill, plan.speed
         self._origin_ns = time.monotonic_ns()
         self._deployment = Deployment(plan.access, plan.drill.architecture, plan.folder)
+        self._unhealed: list[str] = []
+        """What could not be healed: the next start of Kunren tries again."""
 
     def now_ns(self) -> int:
         return time.monotonic_ns() - self._origin_ns
@@ -116,10 +118,14 @@ class Run:
         plan = self._plan
         self._progress(f"Deploying {self._drill.name}")
         values = {"speed": self._speed, **self._deployment.deploy()}
+        try:
+            heals = calls_that_heal(self._drill.faults, values)
+        except BadDrill as error:
+            self._clean_up()
+            raise DrillFailed(str(error)) from error
         writer = HistoryWriter(plan.history)
         writer.note("drill", 0, **header(self._drill, plan), resources=resources_in(values))
         clients = Clients(plan.access, self._drill, values, writer, self._live)
-        heals = calls_that_heal(self._drill.faults, values)
         unfinished = Unfinished.begun(plan.access, self._drill.name, plan.history, heals)
         gone = False
         try:
@@ -133,7 +139,8 @@ class Run:
             writer.close()
             if not gone:
                 self._clean_up()
-                unfinished.done()
+                if not self._unhealed:
+                    unfinished.done()
 
     def _course(self, clients: Clients, programs: Programs, injector: Injector) -> str:
         """Everything between deploying and cleaning up; why it ended early, or nothing."""
@@ -157,9 +164,9 @@ class Run:
             return str(error)
         finally:
             watch.end()
-            failed = injector.heal_all()
-            if failed:
-                self._progress("Not healed: " + "; ".join(failed))
+            self._unhealed = injector.heal_all()
+            if self._unhealed:
+                self._progress("Not healed: " + "; ".join(self._unhealed))
             clients.end()
             programs.end()
 
