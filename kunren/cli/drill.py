@@ -100,22 +100,25 @@ def run(
     if name == REDIRECT:
         from kunren.cli.redirect import run_redirect_drill
 
-        sys.exit(run_redirect_drill(state_dir, architecture or "alb", domains, json_file, keep))
+        not_of(
+            f"the drill {REDIRECT}", **{"--repeat": repeat != 1, "--set": settings, "--junit": junit_file},
+            **{"--html": html_file, "--history": history_file},
+        )  # fmt: skip
+        sys.exit(run_redirect_drill(state_dir, architecture or "alb", domains, json_file, keep, speed, seed))
     if architecture or domains:
         raise click.UsageError(f"--architecture and --domains belong to {REDIRECT}; others take --set KEY=VALUE.")
     from kunren.drills.checkers.summary import worst
 
     suite = _suite_named(name)
     if suite is not None:
-        if settings:
-            raise click.UsageError("--set belongs to a drill, not to a suite of them.")
+        not_of("a suite of drills", **{"--repeat": repeat != 1, "--set": settings})
         drills = list(suite.drills)
     else:
         drills = [with_settings(read_drill_named(name), settings)] * repeat
     runs: list[Result] = []
     with some_kunren(state_dir, keep, speed, seed) as (state, endpoint, told):
         for each in drills:
-            _check_speed(each, told["clock"]["speed"], speed)
+            _check_speed(each, told["clock"]["speed"])
         for number, each in enumerate(drills):
             history = _history_path(history_file, state_dir, each, number, len(drills))
             runs.append(_run_once(each, state, endpoint, told, history, keep))
@@ -175,14 +178,15 @@ def with_settings(read: Drill, settings: tuple[str, ...]) -> Drill:
     return replace(read, architecture=built)
 
 
-def _check_speed(read: Drill, speed: float, wanted: float | None) -> None:
+def not_of(what: str, **options: Any) -> None:
+    """Raises UsageError where any of these options has been given."""
+    if given := [name for name, value in options.items() if value]:
+        raise click.UsageError(f"{what} takes no {' and no '.join(given)}.")
+
+
+def _check_speed(read: Drill, speed: float) -> None:
     from kunren.drills.run import speed_problem
 
-    if wanted is not None and wanted != speed:
-        raise Unusable(
-            f"the Kunren that runs has speed {speed:g}, not {wanted:g}: end it (`kunren down`), so that the drill "
-            "starts one of its own, or start it with that --speed."
-        )
     text, wrong = speed_problem(read, speed)
     if wrong:
         raise Unusable(text)

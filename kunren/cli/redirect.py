@@ -21,7 +21,13 @@ ALL = "all"
 
 
 def run_redirect_drill(
-    state_dir: Path, architecture: str, domains: Path | None, json_file: Path | None, keep: bool
+    state_dir: Path,
+    architecture: str,
+    domains: Path | None,
+    json_file: Path | None,
+    keep: bool,
+    speed: float | None,
+    seed: int | None,
 ) -> int:
     """Run it and show it; the exit code."""
     from kunren.drills.failures import DrillFailed
@@ -35,7 +41,7 @@ def run_redirect_drill(
             )
     to_stdout = json_file is not None and str(json_file) == "-"
     try:
-        with some_kunren(state_dir, keep) as (state, endpoint, told):
+        with some_kunren(state_dir, keep, speed, seed) as (state, endpoint, told):
             if architecture == ALL or len(chosen) > 1:
                 return _side_by_side(chosen, domains, Access(state, endpoint), json_file, keep, to_stdout)
             outcome = run_redirect(chosen[0], domains, endpoint, state, keep, _progress)

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from kunren.cli.failures import Unusable
 from kunren.management.client import Management
 
 
@@ -21,11 +22,17 @@ def some_kunren(
 ) -> Iterator[tuple[Path, str, dict[str, Any]]]:
     """The running Kunren of that state folder, or one of our own: ended afterwards, unless it is to be kept.
 
-    Gives its state folder, its endpoint and what `kunren status` says of it.
+    Gives its state folder, its endpoint and what `kunren status` says of it. Raises Unusable where the running one has
+    another speed; `seed` is for one of our own.
     """
     management = Management(state_dir)
     if management.running():
         told = management.get("/status")
+        if speed is not None and speed != told["clock"]["speed"]:
+            raise Unusable(
+                f"the Kunren that runs has speed {told['clock']['speed']:g}, not {speed:g}: end it (`kunren down`), so "
+                "that the drill starts one of its own, or start it with that --speed."
+            )
         yield state_dir, f"http://127.0.0.1:{told['ports']['api']}", told
         return
     from kunren.cli.up import start_detached, stop
