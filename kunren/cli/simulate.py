@@ -50,6 +50,7 @@ def simulate(
     from kunren.cli.some_kunren import some_kunren
     from kunren.drills.access import Access
     from kunren.drills.deployment import Deployment
+    from kunren.drills.document import BadDrill
     from kunren.drills.failures import DrillFailed
     from kunren.simulate.predict import predict
     from kunren.simulate.scenario import CannotSimulate
@@ -71,7 +72,7 @@ def simulate(
             click.echo(f"... Asking for {read.simulation.clients:,} clients", err=True)
             began = time.monotonic()
             found = predict(read, values, copy, load_world(None), chosen)
-        except (DrillFailed, CannotSimulate) as error:
+        except (BadDrill, DrillFailed, CannotSimulate) as error:
             raise Unusable(str(error)) from error
     took_s = time.monotonic() - began
     if json_file is not None and str(json_file) == "-":

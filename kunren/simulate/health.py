@@ -100,11 +100,19 @@ class VirtualWorld:
 
     def served(self, snapshot: Snapshot, address: str, at_s: float) -> float:
         """The share of requests to that address that are answered well at that time."""
+        found = self._node_of(address)
+        return self._share(snapshot, *found, at_s) if found else 0.0
+
+    def knows(self, address: str) -> bool:
+        """Whether it is a load balancer's, which alone are followed to targets."""
+        return self._node_of(address) is not None
+
+    def _node_of(self, address: str) -> tuple[LoadBalancer, AvailabilityZone] | None:
         for balancer in self.balancers:
             for node in balancer.zones:
                 if address in (node.public_ip, node.private_ip):
-                    return self._share(snapshot, balancer, node, at_s)
-        return 0.0
+                    return balancer, node
+        return None
 
     # -- what there is ------------------------------------------------------------------------------------------------
 

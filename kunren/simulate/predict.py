@@ -20,7 +20,7 @@ from kunren.drills.model import Drill
 from kunren.services.ec2.model import Subnet
 from kunren.services.elbv2.model import Listener, LoadBalancer, NodeCutOff, Rule, TargetGroup, TargetHealth
 from kunren.services.route53.model import HealthCheck, HostedZone, OwnerName, ZoneSigning
-from kunren.simulate.health import VirtualWorld
+from kunren.simulate.health import Epoch, VirtualWorld
 from kunren.simulate.population import Curve, recovery_curve
 from kunren.simulate.scenario import CannotSimulate, Dark, dark_times
 from kunren.world.addresses import client_address
@@ -71,6 +71,7 @@ def predict(drill: Drill, values: Mapping[str, Any], database: Path, spec: World
     sources = {place: client_address(index_of(spec, place)) for place in places}
     world = VirtualWorld(in_memory(database), spec, dark, Entropy(seed))
     epochs = world.epochs(name, sources, end_s)
+    followed(world, name, epochs[0])
     curve = recovery_curve(
         drill.simulation, places, epochs,
         lambda epoch, address, at_s: world.served(epoch.snapshot, address, at_s), end_s, seed, WARM_S,
@@ -82,6 +83,21 @@ def predict(drill: Drill, values: Mapping[str, Any], database: Path, spec: World
         _rto(drill, curve, dark), float(curve.ok[after].sum() / max(curve.sent[after].sum(), 1)), curve,
         tuple(dark), seed,
     )  # fmt: skip
+
+
+def followed(world: VirtualWorld, name: str, steady: Epoch) -> None:
+    """Raises CannotSimulate where somebody is led to what is simulated by nobody, an accelerator or a distribution."""
+    for place, told in steady.told.items():
+        if not told:
+            raise CannotSimulate(
+                f"{name} has no address for {place}: the simulator knows names of Route 53 and of load balancers."
+            )
+        for each in told:
+            if not world.knows(each.address):
+                raise CannotSimulate(
+                    f"{name} leads {place} to {each.address}, which is no load balancer's: the simulator follows "
+                    "names to load balancers and their targets."
+                )
 
 
 def in_memory(database: Path) -> Store:
