@@ -329,23 +329,23 @@ def test_invocations_are_delayed_fail_and_answer_otherwise(kunren, account, chao
     functions = kunren.client("lambda", account)
     made = functions.create_function(
         FunctionName="f", Runtime="python3.12", Handler="index.go", Role=chaos.role, Timeout=2,
-        Code={"ZipFile": zipped("def go(event, context):\n    return 'ran'\n")},
+        Code={"ZipFile": zipped("def go(event, context):\n    print('trace', event['of'])\n    return 'ran'\n")},
     )  # fmt: skip
     functions.get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig={"Delay": 1})
     them = {
         "them": {"resourceType": "aws:lambda:function", "resourceArns": [made["FunctionArn"]], "selectionMode": "ALL"}
     }
 
-    def invoked():
-        answer = functions.invoke(FunctionName="f")
+    def invoked(of="-"):
+        answer = functions.invoke(FunctionName="f", Payload=json.dumps({"of": of}))
         return answer.get("FunctionError"), json.loads(answer["Payload"].read())
 
-    def met(kind, **parameters):
+    def met(kind, of="-", **parameters):
         action = {"actionId": f"aws:lambda:invocation-{kind}", "targets": {"Functions": "them"},
                   "parameters": {"duration": "PT12H", **parameters}}  # fmt: skip
         experiment = chaos.start(chaos.template({"it": action}, them))
         until(lambda: chaos.states(experiment).get("it") == "running", "the fault")
-        answer = invoked()
+        answer = invoked(of)
         chaos.fis.stop_experiment(id=experiment)
         chaos.wait(experiment, "stopped")
         return answer
@@ -354,11 +354,23 @@ def test_invocations_are_delayed_fail_and_answer_otherwise(kunren, account, chao
     assert met("add-delay", startupDelayMilliseconds="50") == (None, "ran")
     late = met("add-delay", startupDelayMilliseconds="60000")
     assert late[0] == "Unhandled" and "timed out" in late[1]["errorMessage"]
-    assert met("error", preventExecution="true")[0] == "Unhandled"
-    shown = met("http-integration-response", preventExecution="false", statusCode="503", contentTypeHeader="text/plain")
+    assert met("error", "error-alone", preventExecution="true")[0] == "Unhandled"
+    assert met("error", "run-and-error", preventExecution="false")[0] == "Unhandled"
+    response = {"statusCode": "503", "contentTypeHeader": "text/plain"}
+    shown = met("http-integration-response", "response-alone", preventExecution="true", **response)
+    assert shown == (None, {"statusCode": 503, "headers": {"Content-Type": "text/plain"}, "body": ""})
+    shown = met("http-integration-response", "run-and-response", preventExecution="false", **response)
     assert shown == (None, {"statusCode": 503, "headers": {"Content-Type": "text/plain"}, "body": ""})
     assert met("error", preventExecution="true", invocationPercentage="0") == (None, "ran")
-    assert invoked() == (None, "ran")
+    assert invoked("last") == (None, "ran")
+    logs = kunren.client("logs", account)
+
+    def traces():
+        lines = logs.filter_log_events(logGroupName="/aws/lambda/f")["events"]
+        return {each["message"].split()[1] for each in lines if each["message"].startswith("trace")} - {"-"}
+
+    until(lambda: {"run-and-error", "run-and-response", "last"} <= traces(), "the traces of what ran")
+    assert traces() == {"run-and-error", "run-and-response", "last"}
 
 
 def test_a_killed_kunren_goes_on_with_its_experiments_and_heals(own_kunren, until):

@@ -8,7 +8,7 @@ from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.ec2.model import AclEntry
 from kunren.services.fis import acls, report
-from kunren.services.fis.checks import check_template
+from kunren.services.fis.checks import check_logs, check_template
 from kunren.services.fis.durations import seconds
 from kunren.services.fis.model import OVER, ActionRun, Experiment, Found
 from kunren.services.fis.plan import Step, next_steps
@@ -116,3 +116,10 @@ def test_an_acl_denies_its_scope_first():
 def test_a_report_is_a_pdf_of_as_many_pages_as_it_needs():
     made = report.pdf([f"line {n} (of many)" for n in range(130)])
     assert made.startswith(b"%PDF-1.4") and made.count(b"/Type /Page ") == 3 and b"\\(of many\\)" in made
+
+
+def test_logs_are_of_the_schema_that_is_written():
+    where = {"s3Configuration": {"bucketName": "logs"}}
+    check_logs({"logSchemaVersion": 2, **where})
+    with pytest.raises(AwsError, match="1 is not a version"):
+        check_logs({"logSchemaVersion": 1, **where})
