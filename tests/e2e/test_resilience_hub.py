@@ -99,7 +99,11 @@ def test_terraforms_state_is_an_input(kunren, account, until):
     hub, s3 = kunren.client("resiliencehub", account), kunren.client("s3", account)
     bucket = f"state-{account}"
     s3.create_bucket(Bucket=bucket)
-    arn = f"arn:aws:dynamodb:us-east-1:{account}:table/orders"
+    made = kunren.client("dynamodb", account).create_table(
+        TableName="orders", KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}], BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+    )  # fmt: skip
+    arn = made["TableDescription"]["TableArn"]
     state = {
         "version": 4,
         "resources": [
@@ -127,6 +131,14 @@ def test_terraforms_state_is_an_input(kunren, account, until):
     assert shown["complianceStatus"] == "MissingPolicy"
     (advice,) = hub.list_app_component_recommendations(assessmentArn=arn)["componentRecommendations"]
     assert [each["name"] for each in advice["configRecommendations"]] == ["Keep-a-copy", "Add-a-Region"]
+    lost = f"arn:aws:s3:::lost-{account}"
+    instances = [{"attributes": {"arn": lost}}, {"attributes": {"arn": f"arn:aws:s3:::{bucket}"}}]
+    state["resources"].append({"mode": "managed", "type": "aws_s3_bucket", "name": "lost", "instances": instances})
+    s3.put_object(Bucket=bucket, Key="shop/terraform.tfstate", Body=json.dumps(state))
+    arn = hub.start_app_assessment(appArn=app, appVersion="1", assessmentName="lost")["assessment"]["assessmentArn"]
+    until(lambda: hub.describe_app_assessment(assessmentArn=arn)["assessment"]["assessmentStatus"] == "Failed", "it")
+    told = hub.describe_app_assessment(assessmentArn=arn)["assessment"]["message"]
+    assert told == f"These resources of the app do not exist: {lost}."
     told = hub.import_resources_to_draft_app_version(
         appArn=app, terraformSources=[{"s3StateFileUrl": f"s3://{bucket}/none"}]
     )

@@ -62,16 +62,17 @@ def _data(component: Component, disruption: Disruption) -> Recovery:
         return known(0, 0, "The service keeps data in several Availability Zones.")
     if component.kind == QUEUE:
         return known(DEPLOY_S, 0, "The consumer is deployed anew; messages wait.")
-    named = {TABLE: "no-backup", BUCKET: "no-backup"}
-    return never(named.get(component.kind, "no-backup"), "No copy is known from which data could be restored.")
+    if component.versions:
+        return known(RESTORE_S, 0, "The versions before are put back.")
+    return never("no-backup", "No copy is known from which data could be restored.")
 
 
 def _region(component: Component, facts: Facts) -> Recovery:
-    others = [each for each in facts.components if each.kind == component.kind and each.region != component.region]
     if component.kind in (TABLE, BUCKET, QUEUE):
-        if not others:
-            return never("no-replica", "There is no replica in another Region.")
-        return known(RESTORE_S, RESTORE_S, "The copy in another Region is put into service.")
+        if not component.replicas:
+            return never("no-replica", "No replica in another Region is known.")
+        return known(RESTORE_S, RESTORE_S, f"The replica in {component.replicas[0]} is put into service.")
+    others = [each for each in facts.components if each.kind == component.kind and each.region != component.region]
     if not others:
         return never("no-replica", "There is nothing of the kind in another Region.")
     if not facts.ways:

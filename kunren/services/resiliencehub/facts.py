@@ -19,6 +19,8 @@ from kunren.services.globalaccelerator.model import EndpointGroup
 from kunren.services.lambda_.model import Alias, Function
 from kunren.services.resiliencehub.model import AppResource
 from kunren.services.route53.model import HealthCheck, OwnerName, RecordSet
+from kunren.services.s3.model import Bucket
+from kunren.services.s3.replication import destination
 
 BALANCER, FUNCTION = "AWS::ElasticLoadBalancingV2::LoadBalancer", "AWS::Lambda::Function"
 TABLE, BUCKET, QUEUE = "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue"
@@ -53,7 +55,8 @@ class Way(NamedTuple):
 
 
 class Component(NamedTuple):
-    """`behind` is a load balancer's alone; `versions` whether a function can go back to an earlier one."""
+    """`behind` is a load balancer's alone; `versions` whether a function, or what is in a bucket, can go back to an
+    earlier one; `replicas` the other Regions to which a bucket is replicated."""
 
     name: str
     type: str
@@ -63,11 +66,15 @@ class Component(NamedTuple):
     zones: int = 0
     behind: tuple[Behind, ...] = ()
     versions: bool = False
+    replicas: tuple[str, ...] = ()
 
 
 class Facts(NamedTuple):
+    """`gone` are the identifiers of resources that do not exist. Whether tables and queues do, no snapshot tells."""
+
     components: tuple[Component, ...]
     ways: tuple[Way, ...]
+    gone: tuple[str, ...] = ()
 
 
 def facts_of(snapshot: Snapshot, resources: Sequence[AppResource]) -> Facts:
@@ -75,11 +82,25 @@ def facts_of(snapshot: Snapshot, resources: Sequence[AppResource]) -> Facts:
     balancers = [each for each in (_balancer(snapshot, one) for one in resources) if each is not None]
     components = [_of_balancer(snapshot, each) for each in balancers]
     components += [each for each in (_other(snapshot, one) for one in resources) if each is not None]
-    return Facts(tuple(sorted(components)), tuple(_ways(snapshot, balancers)))
+    gone = tuple(each.identifier for each in resources if not _exists(snapshot, each))
+    return Facts(tuple(sorted(components)), tuple(_ways(snapshot, balancers)), gone)
 
 
 def component_type(resource_type: str) -> str | None:
     return _COMPONENTS.get(resource_type)
+
+
+def _exists(snapshot: Snapshot, resource: AppResource) -> bool:
+    match resource.type:
+        case kind if kind == BALANCER:
+            return _balancer(snapshot, resource) is not None
+        case kind if kind == GROUP:
+            return snapshot.get(TargetGroup, resource.account, resource.region, resource.identifier) is not None
+        case kind if kind == FUNCTION:
+            return _function(snapshot, resource) is not None
+        case kind if kind == BUCKET:
+            return snapshot.get(Bucket, "", "", _name(resource)) is not None
+    return True
 
 
 def _balancer(snapshot: Snapshot, resource: AppResource) -> LoadBalancer | None:
@@ -102,13 +123,14 @@ def _of_balancer(snapshot: Snapshot, balancer: LoadBalancer) -> Component:
 
 
 def _behind(snapshot: Snapshot, group: TargetGroup) -> Behind:
+    check = group.health_check
     serving = [
         each
         for each in group.targets
-        if each.draining_since is None and _state(snapshot, group, target_health_id(group.id, each)) != "unhealthy"
+        if each.draining_since is None
+        and (not check.enabled or _state(snapshot, group, target_health_id(group.id, each)) == "healthy")
     ]
-    zones = {targets.zone_of(snapshot, group, each) for each in serving}
-    check = group.health_check
+    zones = {targets.zone_of(snapshot, group, each) for each in serving} - {None}
     detection = check.interval * check.unhealthy_threshold + check.timeout if check.enabled else None
     return Behind(len(serving), 9 if "all" in zones else len(zones), detection)
 
@@ -121,22 +143,45 @@ def _state(snapshot: Snapshot, group: TargetGroup, id: str) -> str:
 def _other(snapshot: Snapshot, resource: AppResource) -> Component | None:
     if resource.type in (BALANCER, GROUP) or resource.type not in _COMPONENTS:
         return None
-    name = resource.identifier.rpartition(":")[2].rpartition("/")[2]
-    versions = False
+    name, region, versions = _name(resource), resource.region, False
+    replicas: tuple[str, ...] = ()
     if resource.type == FUNCTION:
-        function = snapshot.get(Function, resource.account, resource.region, name)
+        function = _function(snapshot, resource)
         if function is None:
             return None
+        name = function.name
         held = snapshot.list(Alias, resource.account, resource.region)
         versions = any(each.function == function.name for each in held)
+    elif resource.type == BUCKET:
+        bucket = snapshot.get(Bucket, "", "", name)
+        if bucket is None:
+            return None
+        region, versions, replicas = bucket.home, bucket.versioning == "Enabled", _replicas(snapshot, bucket)
     return Component(
-        name=f"{name}-{resource.region}",
+        name=f"{name}-{region}",
         type=_COMPONENTS[resource.type],
         resources=(resource.identifier,),
         kind=resource.type,
-        region=resource.region,
+        region=region,
         versions=versions,
+        replicas=replicas,
     )
+
+
+def _name(resource: AppResource) -> str:
+    return resource.identifier.rpartition(":")[2].rpartition("/")[2]
+
+
+def _function(snapshot: Snapshot, resource: AppResource) -> Function | None:
+    """By its name or ARN, which may name a version or an alias too."""
+    name = resource.identifier.partition(":function:")[2].partition(":")[0] or resource.identifier
+    return snapshot.get(Function, resource.account, resource.region, name)
+
+
+def _replicas(snapshot: Snapshot, bucket: Bucket) -> tuple[str, ...]:
+    rules = (bucket.settings.get("replication") or {}).get("Rules") or ()
+    copies = [snapshot.get(Bucket, "", "", destination(each)) for each in rules if each.get("Status") == "Enabled"]
+    return tuple(sorted({each.home for each in copies if each is not None} - {bucket.home}))
 
 
 def _ways(snapshot: Snapshot, balancers: Iterable[LoadBalancer]) -> Iterator[Way]:

@@ -151,6 +151,8 @@ class ResilienceHubService:
             resources = resolved.resources
         snapshot = self._store.snapshot()
         facts = facts_of(snapshot, resources)
+        if facts.gone:
+            raise Unresolved(f"These resources of the app do not exist: {', '.join(facts.gone)}.")
         results = snapshot.list(DrillResult, "", "")
         return [
             verdict.measured(
