@@ -148,7 +148,8 @@ def test_one_zone_alone_is_caught_and_a_fault_that_never_heals_is_taken_back_all
     assert balancers(kunren) == []
     experiments = kunren.client("fis").list_experiments()["experiments"]
     assert {each["state"]["status"] for each in experiments} <= {"stopped", "completed"}
-    assert kunren.client("fis").list_experiment_templates()["experimentTemplates"] == []
+    templates = kunren.client("fis").list_experiment_templates()["experimentTemplates"]
+    assert "A zone's subnets are cut off" not in [each["description"] for each in templates]  # others' tests have some
 
 
 def running(kunren: Any, file: Path, *options: str) -> subprocess.Popen[str]:
