@@ -1,11 +1,22 @@
 """What an app consists of, from the services' state: buckets with versions and replicas, and what does not exist."""
 
+import pytest
+
 from kunren.control.store import Store
-from kunren.services.elbv2.model import LoadBalancer, TargetGroup
+from kunren.services.ec2.model import Subnet
+from kunren.services.elbv2.model import (
+    HealthCheck,
+    LoadBalancer,
+    Matcher,
+    Target,
+    TargetGroup,
+    TargetHealth,
+    target_health_id,
+)
 from kunren.services.globalaccelerator.model import EndpointGroup
 from kunren.services.lambda_.model import Alias, Function
 from kunren.services.resiliencehub.estimate import recoveries
-from kunren.services.resiliencehub.facts import BALANCER, BUCKET, FUNCTION, TABLE, facts_of
+from kunren.services.resiliencehub.facts import BALANCER, BUCKET, FUNCTION, TABLE, _behind, facts_of
 from kunren.services.resiliencehub.model import NEVER_S, AppResource
 from kunren.services.route53.model import OwnerName
 from kunren.services.s3.model import Bucket
@@ -55,3 +66,20 @@ def test_what_does_not_exist_is_named():
     found = facts([resource(*each) for each in wanted])
     assert found.gone == (balancer, function, bucket)
     assert [each.name for each in found.components] == ["orders-us-east-1"]
+
+
+@pytest.mark.parametrize(("checked", "serving"), [(True, 1), (False, 4)])
+def test_targets_that_are_healthy_count_or_all_where_nobody_checks(checked, serving):
+    store = Store(None)
+    store.register(TargetGroup, TargetHealth, Subnet)
+    check = HealthCheck(enabled=checked, protocol="HTTP", port="80", path="/", interval=5, timeout=2,
+                        healthy_threshold=2, unhealthy_threshold=2, matcher=Matcher(http_code="200"))  # fmt: skip
+    held = tuple(Target(id=f"10.0.0.{n}", port=80, availability_zone="us-east-1a") for n in range(4))
+    group = TargetGroup(account="1", region="us-east-1", id="arn", name="g", target_type="ip", health_check=check,
+                        targets=held)  # fmt: skip
+    with store.write() as tx:
+        tx.put(group)
+        for target, state in zip(held, ("healthy", "initial", "unhealthy"), strict=False):
+            tx.put(TargetHealth(account="1", region="us-east-1", id=target_health_id("arn", target), state=state))
+    behind = _behind(store.snapshot(), group)
+    assert (behind.targets, behind.zones, behind.detection_s) == (serving, 1, 12 if checked else None)
