@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,13 @@ class Front:
     def files(self) -> int:
         """How many contents lie in files."""
         return sum(1 for _ in (self._folder / "data" / "s3" / "bodies").glob("??/*"))
+
+    def settles_at(self, files: int) -> None:
+        """Wait until so many contents lie there: some go a moment after the answer."""
+        deadline = time.monotonic() + 30
+        while (lying := self.files()) != files:
+            assert time.monotonic() < deadline, f"{lying} files, not {files}"
+            time.sleep(0.02)
 
     def client(self, account: str = "111122223333", region: str = "us-east-1", **config: Any) -> Any:
         return boto3.client(
