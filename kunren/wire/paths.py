@@ -27,7 +27,8 @@ class _Template(NamedTuple):
     operation: str
     labels: tuple[str, ...]
     literals: tuple[tuple[str, str | None], ...]
-    wanted_queries: tuple[str, ...]
+    needed: frozenset[str]
+    """Names in the query: of literals, and of members that are required there."""
     wanted_headers: tuple[str, ...]
     rank: tuple[int, ...]
 
@@ -62,8 +63,10 @@ class PathTable:
         if root is None:
             return None
 
+        names = query.keys()
+
         def fits(template: _Template) -> bool:
-            return _query_fits(template, query, headers)
+            return template.needed <= names and _query_fits(template, query, headers)
 
         segments = path.lstrip("/").split("/")
         found = _walk(root, segments, 0, [], fits)
@@ -108,7 +111,7 @@ def _walk(
     if node.greedy:
         rest = "/".join(segments[at:])
         for pattern, template in node.greedy:
-            if (match := pattern.fullmatch(rest)) and fits(template):
+            if fits(template) and (match := pattern.fullmatch(rest)):
                 return template, [*values, *match.groups()]
     return None
 
@@ -146,12 +149,11 @@ def _regex(text: str) -> re.Pattern[str]:
 
 
 def _query_fits(template: _Template, query: Mapping[str, list[str]], headers: Mapping[str, str]) -> bool:
+    """Whether literals have their values, and the headers are there; all names of `needed` are."""
     for name, value in template.literals:
-        if name not in query or (value is not None and value not in query[name]):
+        if value is not None and value not in query[name]:
             return False
-    return all(name in query for name in template.wanted_queries) and all(
-        name in headers for name in template.wanted_headers
-    )
+    return not template.wanted_headers or all(name in headers for name in template.wanted_headers)
 
 
 def _template(service: Service, operation: Operation) -> _Template:
@@ -159,10 +161,10 @@ def _template(service: Service, operation: Operation) -> _Template:
     labels = tuple(label.removesuffix("+") for label in _LABEL.findall(path))
     literals = tuple(_literal(part) for part in query.split("&") if part)
     queries, headers = _wanted(service, operation)
-    told = len(queries) + len(headers)
+    needed = frozenset(queries).union(name for name, _ in literals)
     told = len(queries) + len(headers)
     rank = (len(literals), told, not operation.deprecated, -path.count("+}"), len(_LABEL.sub("", path)))
-    return _Template(operation.name, labels, literals, queries, headers, rank)
+    return _Template(operation.name, labels, literals, needed, headers, rank)
 
 
 def _literal(part: str) -> tuple[str, str | None]:

@@ -287,13 +287,11 @@ class Router:
         index = self._catalog.index
         rest = self._rest_of(candidates)
         for name in rest:
+            if name == "s3":
+                return self._s3(request, "", who)
             found = self.table(name).match(request.method, request.path, query, request.headers)
             if found is not None:
-                if name == "s3":
-                    return self._s3(request, "", who)
                 return Route(name, found.operation, index[name].protocol, *who, found.labels)
-        if "s3" in rest:
-            return self._s3(request, "", who)
         service = rest[0] if rest else (candidates[0] if candidates else "")
         protocol = index[service].protocol if service in index else guess(request)
         if not rest:

@@ -4,7 +4,7 @@ PutObject, CopyObject)."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kunren.services.s3.errors import no_such_key, refusal
@@ -34,8 +34,12 @@ def check_read(version: Version, given: Mapping[str, Any], prefix: str = "") -> 
         raise unchanged
 
 
-def check_write(current: Version | None, given: Mapping[str, Any], key: str) -> None:
-    """For PutObject, CompleteMultipartUpload and DeleteObject. Raises PreconditionFailed, NoSuchKey."""
+def check_write(current_of: Callable[[str], Version | None], given: Mapping[str, Any], key: str) -> None:
+    """For PutObject, CompleteMultipartUpload and DeleteObject; `current_of` gives a key's latest version, and is asked
+    only where a condition is set. Raises PreconditionFailed, NoSuchKey."""
+    if given.get("IfNoneMatch") is None and given.get("IfMatch") is None:
+        return
+    current = current_of(key)
     there = current if current is not None and not current.marker else None
     if given.get("IfNoneMatch") is not None:
         if given["IfNoneMatch"] != "*":

@@ -14,7 +14,7 @@ import asyncio
 import itertools
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -155,28 +155,33 @@ class Writing(Reading):
         self.freed: list[str] = []
         self._numbers = numbers
 
-    def add(self, bucket: str, version: Version, new: Iterable[Content] = ()) -> None:
+    def add(self, bucket: str, version: Version, new: Sequence[Content] = ()) -> None:
         """A version becomes the latest of its key; one of the same version id gives way. Raises OperationAborted where
         a content that it refers to is there no more."""
         self._bodies(new, version.segments)
-        replaced = self.version(bucket, version.key, version.version)
+        named = (bucket, version.key, version.version)
+        replaced = self._db.execute(
+            "SELECT record, latest FROM versions WHERE bucket = ? AND key = ? AND version = ?", named
+        ).fetchone()
         if replaced is not None:
-            self._delete(bucket, replaced)
-        self._db.execute(
-            "UPDATE versions SET latest = 0 WHERE bucket = ? AND key = ? AND latest = 1", (bucket, version.key)
-        )
-        self._db.execute(
-            "INSERT INTO versions VALUES (?, ?, ?, ?, 1, ?, ?, ?)",
-            (
-                bucket,
-                version.key,
-                next(self._numbers),
-                version.version,
-                int(version.marker),
-                int(version.replication == "PENDING"),
-                _encode(version),
-            ),
-        )
+            self._release(_version(replaced[0]).segments)
+        if replaced is None or not replaced[1]:
+            self._db.execute(
+                "UPDATE versions SET latest = 0 WHERE bucket = ? AND key = ? AND latest = 1", (bucket, version.key)
+            )
+        facts = (
+            next(self._numbers), int(version.marker), int(version.replication == "PENDING"), _encode(version)
+        )  # fmt: skip
+        if replaced is not None:
+            self._db.execute(
+                "UPDATE versions SET latest = 1, seq = ?, marker = ?, pending = ?, record = ?"
+                " WHERE bucket = ? AND key = ? AND version = ?", (*facts, *named),
+            )  # fmt: skip
+        else:
+            self._db.execute(
+                "INSERT INTO versions (seq, marker, pending, record, bucket, key, version, latest)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, 1)", (*facts, *named),
+            )  # fmt: skip
 
     def change(self, bucket: str, version: Version) -> None:
         """The same version with other tags, another storage class and so on; never with another content."""
@@ -205,7 +210,7 @@ class Writing(Reading):
     def begin_upload(self, bucket: str, upload: Upload) -> None:
         self._db.execute("INSERT INTO uploads VALUES (?, ?, ?, ?)", (bucket, upload.key, upload.id, _encode(upload)))
 
-    def add_part(self, upload: str, part: Part, new: Iterable[Content] = ()) -> None:
+    def add_part(self, upload: str, part: Part, new: Sequence[Content] = ()) -> None:
         self._bodies(new, part.segments)
         for row in self._db.execute(
             "SELECT record FROM parts WHERE upload = ? AND number = ?", (upload, part.number)
@@ -226,20 +231,25 @@ class Writing(Reading):
             "DELETE FROM versions WHERE bucket = ? AND key = ? AND version = ?", (bucket, version.key, version.version)
         )
 
-    def _bodies(self, new: Iterable[Content], segments: Sequence[Segment]) -> None:
+    def _bodies(self, new: Sequence[Content], segments: Sequence[Segment]) -> None:
+        referred = [each.body for each in segments]
+        fresh = {each.id for each in new}
         for each in new:
-            self._db.execute("INSERT INTO bodies VALUES (?, 0, ?)", (each.id, each.data))
-        for segment in segments:
-            done = self._db.execute("UPDATE bodies SET refs = refs + 1 WHERE id = ?", (segment.body,))
+            self._db.execute("INSERT INTO bodies VALUES (?, ?, ?)", (each.id, referred.count(each.id), each.data))
+        for body in referred:
+            if body in fresh:
+                continue
+            done = self._db.execute("UPDATE bodies SET refs = refs + 1 WHERE id = ?", (body,))
             if not done.rowcount:  # of an object that was replaced since it was read
                 raise refusal("OperationAborted")
 
     def _release(self, segments: Sequence[Segment]) -> None:
         for each in segments:
-            self._db.execute("UPDATE bodies SET refs = refs - 1 WHERE id = ?", (each.body,))
-            row = self._db.execute("DELETE FROM bodies WHERE id = ? AND refs <= 0 RETURNING data", (each.body,))
+            row = self._db.execute("DELETE FROM bodies WHERE id = ? AND refs <= 1 RETURNING data IS NULL", (each.body,))
             gone = row.fetchone()
-            if gone is not None and gone[0] is None:
+            if gone is None:
+                self._db.execute("UPDATE bodies SET refs = refs - 1 WHERE id = ?", (each.body,))
+            elif gone[0]:
                 self.freed.append(each.body)
 
 

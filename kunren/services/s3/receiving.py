@@ -226,17 +226,19 @@ class Arriving:
                 )
 
 
+_BY_HEADER = {f"x-amz-checksum-{each.lower()}": each for each in checksums.ALGORITHMS}
+
+
 def asked_for(headers: Mapping[str, str]) -> tuple[str, ...]:
     """The checksum algorithms that a request names: by value, in its trailer, or as the SDK's choice."""
-    lowered = {each.lower(): each for each in checksums.ALGORITHMS}
-    found = [lowered[each] for each in lowered if f"x-amz-checksum-{each}" in headers]
+    found = [name for header, name in _BY_HEADER.items() if header in headers]
     for name in headers.get("x-amz-trailer", "").split(","):
-        algorithm = lowered.get(name.strip().lower().removeprefix("x-amz-checksum-"))
+        algorithm = _BY_HEADER.get(name.strip().lower())
         if algorithm is not None and algorithm not in found:
             found.append(algorithm)
-    chosen = headers.get("x-amz-sdk-checksum-algorithm", "").lower()
-    if not found and chosen in lowered:
-        found.append(lowered[chosen])
+    chosen = headers.get("x-amz-sdk-checksum-algorithm", "").upper()
+    if not found and chosen in checksums.ALGORITHMS:
+        found.append(chosen)
     return tuple(found)
 
 

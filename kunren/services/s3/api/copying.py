@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -88,7 +89,7 @@ class CopyOperations(MultipartOperations):
         )
 
         def job(writing: Writing) -> Version:
-            conditions.check_write(writing.current(bucket.id, copy.key), params, copy.key)
+            conditions.check_write(partial(writing.current, bucket.id), params, copy.key)
             made = self.replicated(bucket, copy)
             writing.add(bucket.id, made)
             self._happened(writing, bucket, "ObjectCreated:Copy", made, ctx)

@@ -4,6 +4,7 @@ object's content is its parts' contents, in order."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -101,7 +102,7 @@ class MultipartOperations(ObjectOperations):
         def job(writing: Writing) -> Version:
             if writing.upload(bucket.id, upload.key, upload.id) is None:
                 raise refusal("NoSuchUpload", UploadId=upload.id)
-            conditions.check_write(writing.current(bucket.id, upload.key), params, upload.key)
+            conditions.check_write(partial(writing.current, bucket.id), params, upload.key)
             parts = chosen(listed, {each.number: each for each in writing.parts(upload.id)})
             made = self.replicated(bucket, completed(upload, parts, params, self._now()))
             writing.add(bucket.id, made)

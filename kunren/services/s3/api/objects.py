@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -73,7 +74,7 @@ class ObjectOperations(S3Base):
         new = [received.content] if received.content.size else []
 
         def job(writing: Writing) -> Version:
-            conditions.check_write(writing.current(bucket.id, version.key), params, version.key)
+            conditions.check_write(partial(writing.current, bucket.id), params, version.key)
             made = self.replicated(bucket, version)
             writing.add(bucket.id, made, new)
             self._happened(writing, bucket, event, made, ctx)
@@ -264,7 +265,7 @@ class ObjectOperations(S3Base):
 
         def job(writing: Writing) -> dict[str, Any]:
             current = writing.current(bucket.id, key)
-            conditions.check_write(current, params, key)
+            conditions.check_write(lambda _: current, params, key)
             if wanted is not None:
                 return self._remove(ctx, writing, bucket, writing.version(bucket.id, key, wanted), params)
             if not bucket.versioning:
