@@ -29,6 +29,7 @@ SERVICES: dict[str, Owner] = {
     "events": Owner("events", "buses and rules, for now; delivery reaches moto's own services only"),
     "iam": Owner("iam", "users, roles and policies"),
     "identitystore": Owner("identitystore", "users and groups"),
+    "kinesis": Owner("kinesis", "data streams that programs put records in and read, for now"),
     "kms": Owner("kms", "keys, encryption and signatures"),
     "logs": Owner("logs", "log groups that programs write and read"),
     "organizations": Owner("organizations", "accounts and policies"),

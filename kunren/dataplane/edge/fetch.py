@@ -121,9 +121,11 @@ class Fetcher:
                 answer = viewer.error(error.status, _UNREACHABLE[error.status], request, detail=error.detail)
                 if last or group is None or error.status not in group.statuses:
                     return self._kept_error(pending, answer)
+                request.failed_over = str(error.status)
                 continue
             if last or group is None or answer.status not in group.statuses:
                 break
+            request.failed_over = str(answer.status)
             drop(answer.body)
         assert answer is not None
         return answer
@@ -166,6 +168,7 @@ class Fetcher:
         secure = asks_securely(origin, viewers)
         target = origin.path + _target(request)
         body = await whole(request.body, REQUEST_BODY_BYTES_MAX)
+        viewers.origin_asked = origin.domain
         answer = await self._origins.ask(
             viewers.viewer.edge, origin, secure, request.method, target, request.headers, body or b""
         )

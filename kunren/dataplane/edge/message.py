@@ -91,6 +91,8 @@ class Request:
     pattern: str = ""  # of the behaviour
     session: str = ""  # a cookie that the viewer gets
     upstream: Upstream | None = None
+    origin_asked: str = ""  # the last origin's domain name
+    failed_over: str = ""  # for which status of an origin another one was asked
     notes: Notes | None = None
 
     def note(self, what: str, *details: Any) -> None:

@@ -193,6 +193,7 @@ class Site:
     legacy_log: bool = False
     logs_cookies: bool = False
     deliveries: tuple[str, ...] = ()  # ids of what else is told of its requests
+    realtime_logs: Mapping[str, str] = field(default_factory=dict)  # names of configurations, by a behaviour's pattern
     split: Split | None = None
     primary: tuple[str, str] | None = None  # id and domain name of a staging distribution's primary
     geo_allows: Selection = Selection("all")
@@ -200,4 +201,4 @@ class Site:
 
     @property
     def logged(self) -> bool:
-        return self.legacy_log or bool(self.deliveries)
+        return self.legacy_log or bool(self.deliveries) or bool(self.realtime_logs)

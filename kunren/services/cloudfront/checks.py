@@ -38,6 +38,7 @@ from kunren.services.cloudfront.errors import (
 from kunren.services.cloudfront.model import Distribution, Function, KeyGroup
 from kunren.services.cloudfront.origin_access.rules import check_access
 from kunren.services.cloudfront.policies import cache_policy, origin_request_policy, response_headers_policy
+from kunren.services.cloudfront.realtime_logs.rules import attached as realtime_log_config
 from kunren.services.cloudfront.vpc_origins.model import VpcOrigin
 from kunren.services.lambda_.model import PublishedVersion
 
@@ -173,8 +174,10 @@ def _check_behaviour(view: View, account: str, behaviour: dict[str, Any]) -> Non
     _check_signers(view, account, behaviour)
     if behaviour["SmoothStreaming"] or behaviour["GrpcConfig"].get("Enabled"):
         raise NotHere("Kunren has no Smooth Streaming and no gRPC at the edge: leave them disabled.")
-    if behaviour.get("RealtimeLogConfigArn") or behaviour.get("FieldLevelEncryptionId"):
-        raise NotHere("Kunren has no real-time logs and no field-level encryption: leave them out.")
+    if behaviour.get("FieldLevelEncryptionId"):
+        raise NotHere("Kunren has no field-level encryption: leave FieldLevelEncryptionId out.")
+    if behaviour.get("RealtimeLogConfigArn"):
+        realtime_log_config(view, account, behaviour["RealtimeLogConfigArn"])
     policy, legacy = behaviour.get("CachePolicyId"), behaviour.get("ForwardedValues")
     if policy and legacy:
         raise InvalidArgument(

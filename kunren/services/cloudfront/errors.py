@@ -377,6 +377,31 @@ class TooManyContinuousDeploymentPolicies(_Fixed):
     text = "You have reached the maximum number of continuous deployment policies for this AWS account."
 
 
+class NoSuchRealtimeLogConfig(_Fixed):
+    code, status = "NoSuchRealtimeLogConfig", 404
+    text = "The real-time log configuration does not exist."
+
+
+class RealtimeLogConfigAlreadyExists(_Fixed):
+    code, status = "RealtimeLogConfigAlreadyExists", 409
+    text = "A real-time log configuration with this name already exists. You must provide a unique name."
+
+
+class RealtimeLogConfigInUse(_Fixed):
+    code = "RealtimeLogConfigInUse"
+    text = "Cannot delete the real-time log configuration because it is attached to one or more cache behaviors."
+
+
+class RealtimeLogConfigOwnerMismatch(_Fixed):
+    code, status = "RealtimeLogConfigOwnerMismatch", 401
+    text = "The specified real-time log configuration belongs to a different Amazon Web Services account."
+
+
+class TooManyRealtimeLogConfigs(_Fixed):
+    code = "TooManyRealtimeLogConfigs"
+    text = "You have reached the maximum number of real-time log configurations for this Amazon Web Services account."
+
+
 class InvalidOrigin(AwsError):
     code = "InvalidOrigin"
 

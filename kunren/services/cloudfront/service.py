@@ -17,6 +17,7 @@ from kunren.core.policies import Acting
 from kunren.core.sigv4 import BadSignature, Credential
 from kunren.dataplane.edge.origin import Origins
 from kunren.dataplane.edge.pipeline import Pipeline
+from kunren.dataplane.edge.record import Record
 from kunren.dataplane.edge.server import EdgeServer
 from kunren.dataplane.edge.site import Site
 from kunren.services.cloudfront.api import CloudFrontApi
@@ -27,6 +28,7 @@ from kunren.services.cloudfront.logs.delivery import LogDelivery
 from kunren.services.cloudfront.metrics import DistributionMetrics
 from kunren.services.cloudfront.model import OriginAccessIdentity
 from kunren.services.cloudfront.origin_access.principal import principal
+from kunren.services.cloudfront.realtime_logs.delivery import RealtimeDelivery
 from kunren.services.cloudfront.vpc_origins.controllers import VpcOriginController
 from kunren.services.cloudfront.whereabouts import whereabouts
 from kunren.settings import Settings
@@ -68,8 +70,9 @@ class CloudFrontService:
         pipeline = Pipeline(clock, entropy, origins, self._invoke, self._key_values.stores)
         self._vpc_origins = VpcOriginController(store, clock, entropy, world.spec)
         self.logs = LogDelivery(store, clock, entropy, call)
+        self.realtime_logs = RealtimeDelivery(store, clock, entropy, call)
         places = whereabouts(world.spec.places)
-        self.edge = EdgeServer(settings.run_dir / "edge.sock", pipeline, places, clock, self.logs.observe)
+        self.edge = EdgeServer(settings.run_dir / "edge.sock", pipeline, places, clock, self._observe)
         self.metrics = DistributionMetrics(store, clock, call, self.edge.take_counts)
         self._controllers = DistributionControllers(
             store,
@@ -112,6 +115,7 @@ class CloudFrontService:
 
     async def stop(self) -> None:
         await self.edge.stop()
+        await self.realtime_logs.stop()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -133,13 +137,19 @@ class CloudFrontService:
         status = self._controllers.status()
         return {
             **status,
+            "realtime_logs": self.realtime_logs.status(),
             "errors": {
                 **status["errors"],
                 **self._key_values.errors(),
                 **self.logs.failures,
+                **self.realtime_logs.failures,
                 **self._vpc_origins.controller.last_errors,
             },
         }
+
+    def _observe(self, record: Record) -> None:
+        self.logs.observe(record)
+        self.realtime_logs.observe(record)
 
     async def _issue(self, names: Sequence[str]) -> IssuedCertificate:
         return await asyncio.to_thread(self._ca.issue, names)

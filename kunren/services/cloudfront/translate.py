@@ -65,6 +65,11 @@ def site(snapshot: Snapshot, distribution: Distribution) -> Site:
             if each.distribution_id == distribution.id
         ),
         logs_cookies=config["Logging"]["IncludeCookies"],
+        realtime_logs={
+            each["PathPattern"]: each["RealtimeLogConfigArn"].rpartition("/")[2]
+            for each in behaviours
+            if each.get("RealtimeLogConfigArn")
+        },
         split=split(snapshot, distribution),
         primary=(primary.id, primary.domain_name) if primary is not None else None,
         geo_allows=_geography(config["Restrictions"]["GeoRestriction"]),

@@ -14,6 +14,7 @@ from kunren.services.cloudfront.api.listings import Listings
 from kunren.services.cloudfront.api.monitoring import Monitoring
 from kunren.services.cloudfront.api.origin_access import OriginAccess
 from kunren.services.cloudfront.api.policies import Policies
+from kunren.services.cloudfront.api.realtime_logs import RealtimeLogs
 from kunren.services.cloudfront.api.vpc_origins import VpcOrigins
 
 
@@ -29,6 +30,7 @@ class CloudFrontApi(
     Functions,
     Invalidations,
     Monitoring,
+    RealtimeLogs,
 ):
     """Handlers of cloudfront."""
 

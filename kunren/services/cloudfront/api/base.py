@@ -31,6 +31,7 @@ from kunren.services.cloudfront.model import (
     PublicKey,
     ResponseHeadersPolicy,
 )
+from kunren.services.cloudfront.realtime_logs.model import RealtimeLogConfig
 
 T = TypeVar("T")
 Reader = Snapshot | Tx
@@ -59,6 +60,7 @@ class Base:
             OriginAccessIdentity,
             VendedDelivery,
             MonitoringSubscription,
+            RealtimeLogConfig,
         )
 
     def _new_id(self) -> str:

@@ -13,6 +13,7 @@ from kunren.services.cloudfront.checks import behaviours_of, items
 from kunren.services.cloudfront.errors import NoSuchResource
 from kunren.services.cloudfront.model import Distribution, KeyGroup
 from kunren.services.cloudfront.policies import cache_policy, origin_request_policy, response_headers_policy
+from kunren.services.cloudfront.realtime_logs.rules import found as realtime_log_config
 from kunren.services.cloudfront.vpc_origins import rules
 
 
@@ -52,7 +53,17 @@ class Listings(Distributions):
     def list_distributions_by_web_acl_id(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         """`null` names those without one."""
         wanted = "" if params["WebACLId"] == "null" else params["WebACLId"]
-        shown, listed = self._listed(ctx, params, lambda each: each.config["WebACLId"] == wanted)
+        return self._summaries(ctx, params, lambda each: each.config["WebACLId"] == wanted)
+
+    def list_distributions_by_realtime_log_config(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        name, arn = params.get("RealtimeLogConfigName"), params.get("RealtimeLogConfigArn")
+        wanted = realtime_log_config(self._store.snapshot(), ctx.account, name, arn).arn
+        return self._summaries(ctx, params, _with_policy("RealtimeLogConfigArn", wanted))
+
+    def _summaries(
+        self, ctx: RequestContext, params: dict[str, Any], takes: Callable[[Distribution], bool]
+    ) -> dict[str, Any]:
+        shown, listed = self._listed(ctx, params, takes)
         snapshot = self._store.snapshot()
         found = [views.summary(each, self._status(snapshot, each)) for each in shown]
         return {"DistributionList": {**listed, **({"Items": found} if found else {})}}

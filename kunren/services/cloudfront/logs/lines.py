@@ -65,6 +65,12 @@ def _detail(record: Record) -> str:
     return record.broken or record.answer.detail or record.answer.outcome
 
 
+def _first_byte_latency(record: Record) -> str:
+    """Seconds between the edge and the origin."""
+    upstream = record.request.upstream
+    return f"{upstream.first_byte_ms / 1000:.3f}" if upstream is not None else "-"
+
+
 def _moment(form: str) -> Callable[[Record], str]:
     return lambda record: datetime.fromtimestamp(record.at, UTC).strftime(form)
 
@@ -113,6 +119,9 @@ MORE_FIELDS: dict[str, Callable[[Record], str]] = {
     "DistributionId": lambda record: record.site.id,
     "c-country": lambda record: record.request.viewer.where.country or "-",
     "cache-behavior-path-pattern": lambda record: record.request.pattern or "-",
+    "origin-fbl": _first_byte_latency,
+    "r-host": lambda record: record.request.origin_asked or "-",
+    "sr-reason": lambda record: f"Failover:{record.request.failed_over}" if record.request.failed_over else "-",
     "primary-distribution-id": lambda record: record.site.primary[0] if record.site.primary else "-",
     "primary-distribution-dns-name": lambda record: record.site.primary[1] if record.site.primary else "-",
 }
