@@ -399,9 +399,15 @@ class App:
         index = next(i for i, each in enumerate(self.spec.regions) if each.name == region)
         namespace = await self.world.ensure_region(region)
         for address in endpoints(index):
-            for port, tls in ((80, False),) if address == website_endpoint(index) else ((443, True), (80, False)):
+            for port, tls in ((443, True), (80, False)):
+                websites = address == website_endpoint(index)
+                if websites and tls:
+                    continue  # over HTTP alone
                 listener = await self.world.open_socket(namespace, bind=(address, port), listen=1024)
-                self.gateway.accept(listener, tls)
+                if websites:
+                    self.gateway.accept_for_front(self.s3.website, listener)
+                else:
+                    self.gateway.accept(listener, tls)
 
     # -- what the management API asks --------------------------------------------------------------------------------
 

@@ -172,7 +172,8 @@ def wait_active(session: boto3.Session, balancer: dict[str, Any]) -> None:
 
 def remove(session: boto3.Session, name: str) -> None:
     """Take away whatever a deployment of that name left, also one that stopped half-way."""
-    from distribution import remove_distributions  # which needs `upsert`
+    from deploy_s3_website import remove_buckets
+    from distribution import remove_distributions  # both need this module
 
     remove_distributions(session, name)
     elbv2, ec2 = session.client("elbv2"), session.client("ec2")
@@ -194,7 +195,9 @@ def remove(session: boto3.Session, name: str) -> None:
     for group in ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": [name]}])["SecurityGroups"]:
         ec2.delete_security_group(GroupId=group["GroupId"])
     _remove_certificates(session, name)
-    _remove_zones(session, name)
+    zones = _zones(session, name)
+    remove_buckets(session, name, [zone["Name"].rstrip(".") for zone in zones])
+    _remove_zones(session, zones)
 
 
 def _remove_certificates(session: boto3.Session, name: str) -> None:
@@ -207,13 +210,15 @@ def _remove_certificates(session: boto3.Session, name: str) -> None:
             acm.delete_certificate(CertificateArn=arn)
 
 
-def _remove_zones(session: boto3.Session, name: str) -> None:
-    route53 = session.client("route53")
-    pages = route53.get_paginator("list_hosted_zones").paginate()
+def _zones(session: boto3.Session, name: str) -> list[dict[str, Any]]:
+    pages = session.client("route53").get_paginator("list_hosted_zones").paginate()
     zones = [zone for page in pages for zone in page["HostedZones"]]
+    return [zone for zone in zones if zone.get("Config", {}).get("Comment") == name]
+
+
+def _remove_zones(session: boto3.Session, zones: list[dict[str, Any]]) -> None:
+    route53 = session.client("route53")
     for zone in zones:
-        if zone.get("Config", {}).get("Comment") != name:
-            continue
         records = [
             record
             for page in route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone["Id"])

@@ -82,6 +82,7 @@ def rows_of(found: Sequence[Measured]) -> list[list[str]]:
     rows = [
         ["architecture", *(each.architecture for each in found)],
         ["checks that hold", *(f"{sum(c.ok for c in each.checks)} of {len(each.checks)}" for each in found)],
+        ["entries it can't do all of", *(str(len(each.limits)) for each in found)],
         ["steps to deploy", *(f"{each.steps} (of {each.calls} calls)" for each in found)],
         ["seconds to deploy", *(f"{each.deployed_s:.1f}" for each in found)],
     ]
@@ -126,5 +127,7 @@ def _show(outcome: Outcome) -> None:
     ]
     columns = ["domain", "scheme", "from", "address", "status", "location", "certificate", "verdict"]
     print_table(f"redirect, architecture {outcome.architecture}", columns, rows)
+    for domain, limit in outcome.limits.items():
+        click.echo(f"{outcome.architecture} can't do all of {domain}: {limit}.")
     good = sum(check.ok for check in outcome.checks)
     click.echo(f"{outcome.architecture}: {good} of {len(outcome.checks)} checks hold.")

@@ -31,6 +31,11 @@ def with_fronts(handle: Handle, fronts: Sequence[Front]) -> Handle:
     return handled
 
 
+def by_front(front: Front) -> Handle:
+    """The front for every request."""
+    return lambda request: _ask(front, request, request.headers.get("host", ""))
+
+
 async def _ask(front: Front, request: HttpRequest, host: str) -> HttpResponse:
     try:
         if request.upload is not None:

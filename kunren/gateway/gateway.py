@@ -24,7 +24,7 @@ from kunren.core.errors import AwsError, NotImplementedByKunren, WireError
 from kunren.core.fronts import ActingFor, Front, FrontAnswer
 from kunren.core.uploads import Upload, Uploads
 from kunren.gateway.chain import FALLBACK, NOBODY, OURS, Call, Chain, Told
-from kunren.gateway.fronts import front_request, with_fronts
+from kunren.gateway.fronts import by_front, front_request, with_fronts
 from kunren.gateway.http import HttpRequest, HttpResponse
 from kunren.gateway.links.dispatch import DispatchTable
 from kunren.gateway.server import HttpServer
@@ -115,6 +115,7 @@ class Gateway:
         self.server = HttpServer(clock, with_fronts(self.chain.handle, self.fronts), self.refuse, contexts)
         self._uploads: Uploads | None = None
         self._endpoint_servers: dict[str, HttpServer] = {}  # those that answer for one service only
+        self._front_servers: dict[Front, HttpServer] = {}
 
     def take_in(self, uploads: Uploads) -> None:
         """Have bodies taken in while they arrive, on every socket served so far or later."""
@@ -153,6 +154,14 @@ class Gateway:
             self._endpoint_servers[endpoint] = server
         server.accept(listener, tls)
 
+    def accept_for_front(self, front: Front, listener: socket.socket) -> None:
+        """Serve a listening socket over HTTP, every request by this front."""
+        server = self._front_servers.get(front)
+        if server is None:
+            server = HttpServer(self._clock, by_front(front), self.refuse)
+            self._front_servers[front] = server
+        server.accept(listener, tls=False)
+
     def withdraw(self, listener: socket.socket) -> None:
         """Stop serving a socket given to `accept` or `accept_for`, and close it."""
         for each in (*self._endpoint_servers.values(), self.server):
@@ -174,7 +183,7 @@ class Gateway:
         return handle
 
     async def stop(self) -> None:
-        for each in (*self._endpoint_servers.values(), self.server):
+        for each in (*self._front_servers.values(), *self._endpoint_servers.values(), self.server):
             await each.stop()
         self._host_sockets.clear()
 

@@ -7,6 +7,13 @@ from pathlib import Path
 
 import pytest
 
+SCHEMES = {
+    "alb": {"http", "https"},
+    "alb-lambda": {"http", "https"},
+    "cloudfront-function": {"http", "https", "http3"},
+    "cloudfront-lambda-edge": {"http", "https", "http3"},
+    "s3-website": {"http"},
+}
 DOMAINS = json.loads((Path(__file__).parents[2] / "examples" / "redirect" / "domains.json").read_text())
 
 
@@ -19,7 +26,7 @@ def run_drill(kunren, tmp_path, architecture, *options):
     return json.loads(result.read_text())
 
 
-@pytest.mark.parametrize("architecture", ["alb", "alb-lambda", "cloudfront-function", "cloudfront-lambda-edge"])
+@pytest.mark.parametrize("architecture", SCHEMES)
 def test_every_domain_redirects_over_every_scheme_from_three_places_also_after_a_kill(
     own_kunren, tmp_path, architecture
 ):
@@ -29,15 +36,18 @@ def test_every_domain_redirects_over_every_scheme_from_three_places_also_after_a
     assert outcome["operations"]["ok"] == len(outcome["checks"])
     assert outcome["verdict"] is True
     asked = {(check["domain"], check["scheme"], check["place"]) for check in outcome["checks"]}
-    schemes = {"http", "https", "http3"} if "cloudfront" in architecture else {"http", "https"}
+    schemes = SCHEMES[architecture]
+    scheme = "https" if "https" in schemes else "http"
     assert {scheme for _, scheme, _ in asked} == schemes
     assert len(asked) == len(outcome["checks"]) == 10 * len(schemes) * 3
     assert {domain for domain, _, _ in asked} == set(DOMAINS)
-    assert {check["tls_verified"] for check in outcome["checks"]} == {True, None}
+    assert {check["tls_verified"] for check in outcome["checks"]} == ({True, None} if scheme == "https" else {None})
+    # a bucket's website carries the query string only where it carries all
+    assert list(outcome["limits"]) == (["example-five.test"] if architecture == "s3-website" else [])
 
     os.kill(own_kunren.pid, signal.SIGKILL)
     own_kunren.up()
-    head = own_kunren.exec("curl", "-sSI", "https://example-one.test/", place="tokyo").stdout.lower()
+    head = own_kunren.exec("curl", "-sSI", f"{scheme}://example-one.test/", place="tokyo").stdout.lower()
     assert head.splitlines()[0].split()[1] == "301"
     assert "location: https://www.example.com" in head
     unknown = own_kunren.exec(
@@ -49,3 +59,4 @@ def test_every_domain_redirects_over_every_scheme_from_three_places_also_after_a
     assert own_kunren.client("elbv2").describe_load_balancers()["LoadBalancers"] == []
     assert own_kunren.client("cloudfront").list_distributions()["DistributionList"]["Quantity"] == 0
     assert own_kunren.client("route53").list_hosted_zones()["HostedZones"] == []
+    assert own_kunren.client("s3").list_buckets()["Buckets"] == []

@@ -73,6 +73,7 @@ def _made(
     return Measured(
         architecture=architecture, checks=checks, steps=deployment.steps, calls=deployment.calls,
         deployed_s=round(deployment.seconds, 1), speeds=speeds, darkness=darkness,
+        limits=deployment.limits,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import ceil
 from typing import Any
@@ -60,6 +60,8 @@ class Measured:
     deployed_s: float
     speeds: tuple[Speed, ...]
     darkness: tuple[Darkness, ...] = field(default=())
+    limits: Mapping[str, str] = field(default_factory=dict)
+    """By domain: what the architecture can't do of the document's entry."""
 
     @property
     def verdict(self) -> bool:

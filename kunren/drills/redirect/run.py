@@ -7,9 +7,9 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ ARCHITECTURES = {
     "alb-lambda": ("deploy_alb_lambda", ("http", "https")),
     "cloudfront-function": ("deploy_cloudfront_function", ("http", "https", "http3")),
     "cloudfront-lambda-edge": ("deploy_cloudfront_lambda_edge", ("http", "https", "http3")),
+    "s3-website": ("deploy_s3_website", ("http",)),
 }
 Progress = Callable[[str], None]
 _READS = ("Describe", "Get", "List")
@@ -34,6 +35,8 @@ class Outcome:
 
     architecture: str
     checks: tuple[Check, ...]
+    limits: Mapping[str, str] = field(default_factory=dict)
+    """By domain: what the architecture can't do of its entry, so that less was deployed and looked for."""
 
     @property
     def verdict(self) -> bool:
@@ -64,6 +67,7 @@ class Outcome:
             "seed": None,
             "history": "",
             "architecture": self.architecture,
+            "limits": dict(self.limits),
             "checks": [asdict(check) for check in self.checks],
         }
 
@@ -79,10 +83,12 @@ def example_folder() -> Path:
 
 @dataclass(slots=True)
 class Deployment:
-    """What is deployed: the document's entries, the schemes that are served, and what it took."""
+    """What is deployed: the document's entries as far as the architecture can do them (and in words what it can't, by
+    domain), the schemes that are served, and what it took."""
 
     redirects: list[Any]
     schemes: tuple[str, ...]
+    limits: dict[str, str] = field(default_factory=dict)
     steps: int = 0
     """API calls that changed something."""
     calls: int = 0
@@ -99,7 +105,7 @@ def run_redirect(
 ) -> Outcome:
     """Run the whole drill against a running Kunren. Raises DrillFailed."""
     with deployed(architecture, domains, endpoint, keep, progress) as deployment:
-        return Outcome(architecture, tuple(visit_all(deployment, state_dir, progress)))
+        return Outcome(architecture, tuple(visit_all(deployment, state_dir, progress)), deployment.limits)
 
 
 @contextmanager
@@ -120,6 +126,10 @@ def deployed(
         raise DrillFailed(str(error)) from error
     name, made = example.NAME, Deployment(redirects, schemes)
     try:
+        if hasattr(example, "served"):
+            made = _as_served(redirects, schemes, example.served)
+        for domain, limit in made.limits.items():
+            progress(f"{architecture} can't do all of {domain}: {limit}")
         progress(f"Deploying {architecture}: {len(redirects)} domains, {', '.join(schemes)}")
         shared.remove(_session(endpoint), name)
         began = time.monotonic()
@@ -132,6 +142,14 @@ def deployed(
         if not keep:
             progress("Taking it away")
             shared.remove(_session(endpoint), name)
+
+
+def _as_served(
+    redirects: list[Any], schemes: tuple[str, ...], served: Callable[[Any], tuple[Any, str]]
+) -> Deployment:  # fmt: skip
+    """Raises the document module's BadDocument."""
+    told = [served(each) for each in redirects]
+    return Deployment([each for each, _ in told], schemes, {each.domain: limit for each, limit in told if limit})
 
 
 def _session(endpoint: str, called: Callable[..., None] | None = None) -> Any:

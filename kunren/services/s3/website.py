@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from kunren.services.s3.errors import invalid_argument, refusal
 
@@ -98,14 +99,19 @@ def by_rules(
         if to.get("ReplaceKeyWith") is not None:
             target = to["ReplaceKeyWith"]
         elif to.get("ReplaceKeyPrefixWith") is not None:
-            target = to["ReplaceKeyPrefixWith"] + key[len(prefix or "") :]
+            target = to["ReplaceKeyPrefixWith"] + as_sent(key[len(prefix or "") :])
         else:
-            target = key
+            target = as_sent(key)
         return Redirect(
             int(to.get("HttpRedirectCode") or 301),
             f"{to.get('Protocol') or scheme}://{to.get('HostName') or host}/{target}",
         )
     return None
+
+
+def as_sent(key: str) -> str:
+    """A key as a path in a Location: nothing of it ends the header."""
+    return quote(key, safe="/~!$&'()*+,;=:@")
 
 
 def document(configuration: Mapping[str, Any], key: str) -> str:

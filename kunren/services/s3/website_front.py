@@ -87,7 +87,7 @@ class WebsiteFront:
             except AwsError:
                 pass
             else:
-                return FrontAnswer(302, [("Location", f"/{key}/")])
+                return FrontAnswer(302, [("Location", f"/{website.as_sent(key)}/")])
         rules = configuration.get("RoutingRules") or []
         assert isinstance(rules, list)
         redirect = website.by_rules(rules, key, error.status, request.host, "http")

@@ -114,6 +114,13 @@ def test_routing_rules_of_a_website():
     )  # fmt: skip
 
 
+def test_a_key_that_a_website_sends_on_ends_no_header():
+    to = {"HostName": "host.example", "ReplaceKeyPrefixWith": "old/"}
+    assert website.by_rules([{"Redirect": to}], "a b\r\nSet-Cookie: x=1", None, "site.example", "http") == (
+        301, "http://host.example/old/a%20b%0D%0ASet-Cookie:%20x=1",
+    )  # fmt: skip
+
+
 def test_the_first_cors_rule_that_fits_counts():
     rules = [
         {"AllowedOrigins": ["https://*.example"], "AllowedMethods": ["PUT"], "AllowedHeaders": ["x-amz-*"]},
