@@ -71,7 +71,8 @@ def edge_address(index: int) -> str:
     return str(edge_network(index)[10])
 
 
-ANYCAST_PAIRS_MAX = ANYCAST.num_addresses // 2 - 16
+ANYCAST_LISTS_MAX, _LIST_ADDRESSES = 24, 21
+ANYCAST_PAIRS_MAX = ANYCAST.num_addresses // 2 - 16 - ANYCAST_LISTS_MAX * _LIST_ADDRESSES
 CLOUDFRONT = (str(ANYCAST[ANYCAST.num_addresses // 2 - 2]), str(ANYCAST[-2]))
 """Where every distribution answers, in every edge location."""
 
@@ -82,6 +83,12 @@ def anycast_pair(number: int) -> tuple[str, str]:
         raise ValueError(f"the address plan has room for {ANYCAST_PAIRS_MAX} pairs of anycast addresses")
     half = ANYCAST.num_addresses // 2
     return str(ANYCAST[1 + number]), str(ANYCAST[half + 1 + number])
+
+
+def anycast_list(number: int, count: int) -> tuple[str, ...]:
+    """So many addresses (up to 21) of the number-th list of anycast addresses (0 to 23)."""
+    first = 1 + ANYCAST_PAIRS_MAX + number * _LIST_ADDRESSES
+    return tuple(str(ANYCAST[first + each]) for each in range(count))
 
 
 def region_network(index: int) -> IPv4Network:

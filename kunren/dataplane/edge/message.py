@@ -39,8 +39,8 @@ class Whereabouts:
 
 @dataclass(slots=True)
 class Viewer:
-    """Who asks, and how. `edge` is the place whose edge location was reached; `reused` tells of a connection that has
-    had a request before."""
+    """Who asks, and how. `edge` is the place whose edge location was reached, `reached` at which address; `reused`
+    tells of a connection that has had a request before."""
 
     address: str
     port: int
@@ -53,6 +53,7 @@ class Viewer:
     ja3: str = ""
     ja4: str = ""
     reused: bool = False
+    reached: str = ""
 
 
 class Asked(NamedTuple):

@@ -45,7 +45,8 @@ _FROM_ORIGIN = frozenset({"Hit", "Miss", "RefreshHit"})
 
 class Pipeline:
     """All edge locations. `sites` are by host name, in lower case; a wildcard name is `*.example.com`. `staging` are
-    those that no host name leads to, by domain name. `key_values` are the stores that functions read, by id."""
+    those that no host name leads to, by domain name. `listed` has the list of each address that is on one, `key_values`
+    the stores that functions read, by id."""
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class Pipeline:
     ) -> None:
         self.sites: Mapping[str, Site] = {}
         self.staging: Mapping[str, Site] = {}
+        self.listed: Mapping[str, str] = {}
         self.scripts = Scripts(key_values)
         self.requests = 0
         self._followers: list[tuple[str, dict[str, Notes]]] = []
@@ -116,6 +118,9 @@ class Pipeline:
             reason = "Bad request. We can't connect to the server for this app or website at this time."
             return self._finished(viewer.error(403, reason, request), request)
         request.site = site
+        if site.anycast_list != self.listed.get(request.viewer.reached, "") and not site.primary:
+            reason = "The request landed on IP not associated with its distribution."
+            return self._finished(viewer.error(403, reason, request), request, site)
         behaviour = viewer.behaviour_of(site, request.uri)
         request.pattern = behaviour.pattern
         request.note("behaviour", behaviour)

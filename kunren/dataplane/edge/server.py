@@ -37,10 +37,10 @@ from kunren.dataplane.edge.told import MADE
 from kunren.dataplane.edge.viewer import error
 
 log = logging.getLogger(__name__)
-EDGE, CLIENT, SCHEME, PROTOCOL, TLS = (
-    "x-kunren-edge", "x-kunren-client", "x-kunren-scheme", "x-kunren-protocol", "x-kunren-tls",
+EDGE, CLIENT, REACHED, SCHEME, PROTOCOL, TLS = (
+    "x-kunren-edge", "x-kunren-client", "x-kunren-reached", "x-kunren-scheme", "x-kunren-protocol", "x-kunren-tls",
 )  # fmt: skip
-_OURS = frozenset({EDGE, CLIENT, SCHEME, PROTOCOL, TLS, "x-forwarded-proto", "x-request-id"})
+_OURS = frozenset({EDGE, CLIENT, REACHED, SCHEME, PROTOCOL, TLS, "x-forwarded-proto", "x-request-id"})
 _HIDDEN = _OURS | MADE.keys()
 _NOWHERE = Whereabouts()
 _CONNECTIONS_REMEMBERED = 10_000
@@ -191,6 +191,7 @@ class _Connection(asyncio.Protocol):
             where=self._server.places.get(edge, _NOWHERE),
             secure=told.get(SCHEME) == "https",
             http_version=_VERSIONS.get(told.get(PROTOCOL, ""), "1.1"),
+            reached=told.get(REACHED, ""),
         )
         if viewer.secure:
             version, cipher, ja3, ja4, connection = told[TLS].split(" ")

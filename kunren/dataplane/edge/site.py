@@ -196,6 +196,7 @@ class Site:
     realtime_logs: Mapping[str, str] = field(default_factory=dict)  # names of configurations, by a behaviour's pattern
     split: Split | None = None
     primary: tuple[str, str] | None = None  # id and domain name of a staging distribution's primary
+    anycast_list: str = ""  # id of the list on whose addresses alone it answers
     geo_allows: Selection = Selection("all")
     invalidated: tuple[tuple[str, float], ...] = ()  # path pattern, since when (AWS time)
 

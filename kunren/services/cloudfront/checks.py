@@ -14,6 +14,7 @@ from kunren.control.store import Snapshot, Tx
 from kunren.core.arn import build_arn, parse_arn
 from kunren.services.acm.material import find_certificate
 from kunren.services.acm.model import ISSUED
+from kunren.services.cloudfront.anycast_ip_lists.model import AnycastIpList
 from kunren.services.cloudfront.errors import (
     CNAMEAlreadyExists,
     EntityNotFound,
@@ -77,6 +78,8 @@ def check(view: View, account: str, config: dict[str, Any], own_id: str | None) 
     """Raises what is wrong with a completed configuration; `own_id` is that of the distribution that changes."""
     _check_what_is_not_here(config)
     targets = _check_origins(view, account, config)
+    if config.get("AnycastIpListId") and view.get(AnycastIpList, account, "", config["AnycastIpListId"]) is None:
+        raise EntityNotFound
     for each in items(config["Origins"]):
         check_access(view, account, each)
     behaviours = behaviours_of(config)
@@ -112,7 +115,6 @@ def _check_countries(given: dict[str, Any]) -> None:
 def _check_what_is_not_here(config: dict[str, Any]) -> None:
     for member, what in (
         ("WebACLId", "web ACLs"),
-        ("AnycastIpListId", "anycast IP lists"),
         ("TenantConfig", "distribution tenants"),
         ("ViewerMtlsConfig", "mutual TLS of viewers"),
         ("ConnectionFunctionAssociation", "connection functions"),

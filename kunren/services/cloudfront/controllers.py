@@ -20,6 +20,8 @@ from kunren.dataplane.edge.site import Site
 from kunren.dataplane.envoy.resources import EnvoyResources
 from kunren.services.acm.material import certificate_material
 from kunren.services.acm.model import Certificate
+from kunren.services.cloudfront.anycast_ip_lists import rules as anycast
+from kunren.services.cloudfront.anycast_ip_lists.model import AnycastIpList, AnycastIpListStatus
 from kunren.services.cloudfront.dataplane import resources
 from kunren.services.cloudfront.model import Distribution, DistributionStatus
 from kunren.services.cloudfront.translate import site
@@ -83,7 +85,9 @@ class DistributionControllers:
             store,
             clock,
             keys=_concerned,
-            every=lambda snapshot: [_WORK] if any(True for _ in snapshot.every(Distribution)) else [],
+            every=lambda snapshot: (
+                [_WORK] if any(True for kind in (Distribution, AnycastIpList) for _ in snapshot.every(kind)) else []
+            ),
             reconcile=self._reconcile,
             wants=lambda kind: _ours(kind) or kind == Certificate.kind,
         )
@@ -120,8 +124,10 @@ class DistributionControllers:
         self._pipeline.sites = sites_by_name(site(snapshot, each) for each in enabled if not each.config["Staging"])
         staging = [site(snapshot, each) for each in enabled if each.config["Staging"]]
         self._pipeline.staging = {each.domain_name: each for each in staging}
-        six = {each.id for each in every if self._ipv6 and each.config["IsIPV6Enabled"]}
-        addresses = (*CLOUDFRONT, *(addresses6.CLOUDFRONT if six else ()))
+        lists = {each.id: found for each in every if (found := anycast.list_of(snapshot, each)) is not None}
+        six = {each.id for each in every if self._ipv6 and each.config["IsIPV6Enabled"] and each.id not in lists}
+        self._pipeline.listed = listed = anycast.listed_addresses(snapshot)
+        addresses = (*CLOUDFRONT, *(addresses6.CLOUDFRONT if six else ()), *listed)
         await self._world.apply_anycast(OWNER, addresses, {each: {} for each in edges})
         namespaces = {name: self._world.netns_path(edge_namespace(name)) for name in edges}
         made = resources(snapshot, namespaces, addresses, self._own, certificate_material, self._socket_path)
@@ -131,16 +137,21 @@ class DistributionControllers:
             OWNER,
             {
                 each.domain_name: NameRecords(
-                    a=CLOUDFRONT, aaaa=addresses6.CLOUDFRONT if each.id in six else (), ttl=NAME_TTL_S
+                    a=lists[each.id].addresses if each.id in lists else CLOUDFRONT,
+                    aaaa=addresses6.CLOUDFRONT if each.id in six else (),
+                    ttl=NAME_TTL_S,
                 )
                 for each in every
                 if not each.config["Staging"]
             },
         )
-        self._observe(every, now)
+        self._observe(every, list(snapshot.every(AnycastIpList)), now)
 
-    def _observe(self, every: Iterable[Distribution], now: float) -> None:
+    def _observe(self, every: Iterable[Distribution], lists: Iterable[AnycastIpList], now: float) -> None:
         with self._store.write() as tx:
+            for one in lists:
+                if tx.get(AnycastIpList, one.account, "", one.id) is not None:
+                    tx.put(AnycastIpListStatus(account=one.account, region="", id=one.id))
             for each in every:
                 if tx.get(Distribution, each.account, "", each.id) is not None:
                     status = DistributionStatus(
@@ -159,7 +170,7 @@ def _ours(kind: str) -> bool:
 
 
 def _concerned(snapshot: Snapshot, key: Key) -> Iterable[str]:
-    if key.kind == DistributionStatus.kind:
+    if key.kind in (DistributionStatus.kind, AnycastIpListStatus.kind):
         return []
     if key.kind == Certificate.kind:
         used = any(

@@ -1,7 +1,7 @@
 """Envoy at the edge locations: it ends TLS, QUIC and HTTP, and hands every request to the edge service. Pure.
 
-One pair of addresses serves all distributions, as any of CloudFront's edges serves any; the client's SNI chooses the
-certificate and the versions of HTTP, its Host header the distribution.
+One pair of addresses serves all distributions, as any of CloudFront's edges serves any (but those that have a list of
+addresses); the client's SNI chooses the certificate and the versions of HTTP, its Host header the distribution.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from kunren.control.store import Snapshot
 from kunren.core.ca import IssuedCertificate
-from kunren.dataplane.edge.server import CLIENT, EDGE, PROTOCOL, SCHEME, TLS
+from kunren.dataplane.edge.server import CLIENT, EDGE, PROTOCOL, REACHED, SCHEME, TLS
 from kunren.dataplane.envoy.resources import (
     HTTP_OPTIONS,
     TYPE,
@@ -183,6 +183,7 @@ def _connection_manager(place: str, scheme: str, codec: str) -> Fragment:
     told = {
         EDGE: place,
         CLIENT: "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
+        REACHED: "%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%",
         SCHEME: scheme,
         PROTOCOL: "%PROTOCOL%",
     }

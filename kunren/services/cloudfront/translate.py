@@ -72,6 +72,7 @@ def site(snapshot: Snapshot, distribution: Distribution) -> Site:
         },
         split=split(snapshot, distribution),
         primary=(primary.id, primary.domain_name) if primary is not None else None,
+        anycast_list=distribution.config.get("AnycastIpListId") or "",
         geo_allows=_geography(config["Restrictions"]["GeoRestriction"]),
         invalidated=_invalidated(snapshot, distribution),
     )

@@ -49,6 +49,7 @@ def summary(shown: Distribution, status: str) -> dict[str, Any]:
         "DomainName": shown.domain_name,
         "AliasICPRecordals": _recordals(shown),
         **{member: shown.config[member] for member in _SUMMARISED},
+        **({"AnycastIpListId": anycast} if (anycast := shown.config.get("AnycastIpListId")) else {}),
     }
 
 

@@ -10,6 +10,7 @@ from kunren.dataplane.edge import viewer
 from kunren.dataplane.edge.message import Answer, Viewer
 from kunren.dataplane.edge.message import Request as EdgeRequest
 from kunren.services.acm.model import AMAZON_ISSUED, Certificate
+from kunren.services.cloudfront.anycast_ip_lists.rules import listed_addresses
 from kunren.services.cloudfront.checks import items
 from kunren.services.cloudfront.continuous import HEADER_PREFIX
 from kunren.services.cloudfront.model import Distribution
@@ -27,8 +28,13 @@ _OWN_NAME = "*.cloudfront.net"
 _HOP_BY_HOP = ("connection",)
 
 
+def _reached(course: Course) -> bool:
+    """Whether the address is one that distributions answer on."""
+    return course.address in CLOUDFRONT or course.address in listed_addresses(course.snapshot)
+
+
 def edge(course: Course) -> Step | None:
-    if course.address not in CLOUDFRONT:
+    if not _reached(course):
         return None
     if not any(each.config["Enabled"] for each in course.snapshot.every(Distribution)):
         why = "no distribution is enabled, so no edge location has the address"
@@ -40,7 +46,7 @@ def edge(course: Course) -> Step | None:
 
 
 def entrance(course: Course) -> Step | None:
-    if course.address not in CLOUDFRONT:
+    if not _reached(course):
         return None
     request = course.request
     if request.transport == "udp":
@@ -60,7 +66,7 @@ def entrance(course: Course) -> Step | None:
 
 
 def certificate(course: Course) -> Step | None:
-    if course.address not in CLOUDFRONT or course.request.scheme != "https":
+    if not _reached(course) or course.request.scheme != "https":
         return None
     host = course.request.server_name or course.request.host
     name = sni(host)
@@ -90,13 +96,13 @@ def _shown(course: Course, found: Certificate, distribution: str, name: str) -> 
 
 def chosen(course: Course) -> Step | None:
     """Has the edge service rehearse the request."""
-    if course.address not in CLOUDFRONT or course.edge is None:
+    if not _reached(course) or course.edge is None:
         return None
     asked = course.request
     if course.state.consider is None:
         return course.ended("distribution", "unknown", "no edge service is asked", unsure="no edge service is asked")
     where = whereabouts(course.state.spec.places)[course.edge.name]
-    seen = Viewer(asked.source, 0, course.edge.name, where, asked.scheme == "https")
+    seen = Viewer(asked.source, 0, course.edge.name, where, asked.scheme == "https", reached=course.address or "")
     headers = [each for each in sent_headers(asked) if each[0].lower() not in _HOP_BY_HOP]
     request = EdgeRequest(asked.method, asked.path, asked.query or "", headers, seen, "foretold", notes=[])
     made = course.state.consider(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from kunren.services.cloudfront.api.aliases import Aliases
+from kunren.services.cloudfront.api.anycast_ip_lists import AnycastIpLists
 from kunren.services.cloudfront.api.continuous_deployment import ContinuousDeployment
 from kunren.services.cloudfront.api.functions import Functions
 from kunren.services.cloudfront.api.invalidations import Invalidations
@@ -21,6 +22,7 @@ from kunren.services.cloudfront.api.vpc_origins import VpcOrigins
 class CloudFrontApi(
     KeyValueStores,
     VpcOrigins,
+    AnycastIpLists,
     Keys,
     OriginAccess,
     ContinuousDeployment,

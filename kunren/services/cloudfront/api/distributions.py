@@ -11,6 +11,7 @@ from kunren.core.arn import parse_arn
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_from_wire, tags_to_wire
 from kunren.services.cloudfront import views
+from kunren.services.cloudfront.anycast_ip_lists.model import AnycastIpList
 from kunren.services.cloudfront.api.base import API, Base, Reader, matched, page
 from kunren.services.cloudfront.checks import behaviours_of, check, items
 from kunren.services.cloudfront.continuous import check_distribution
@@ -35,7 +36,7 @@ from kunren.services.cloudfront.model import (
 )
 from kunren.services.cloudfront.vpc_origins.model import VpcOrigin
 
-Tagged: TypeAlias = Distribution | Function | KeyValueStore | VpcOrigin
+Tagged: TypeAlias = Distribution | Function | KeyValueStore | VpcOrigin | AnycastIpList
 DISTRIBUTIONS_MAX = 500  # Quotas, per account
 TAGS_MAX = 50
 
@@ -178,6 +179,8 @@ class Distributions(Base):
             found = reader.get(Function, ctx.account, "", identity)
         elif kind == "vpcorigin":
             found = reader.get(VpcOrigin, ctx.account, "", identity)
+        elif kind == "anycast-ip-list":
+            found = reader.get(AnycastIpList, ctx.account, "", identity)
         elif kind == "key-value-store":
             found = store_of(reader, ctx.account, arn)
         if parts is None or parts.service != "cloudfront" or found is None:

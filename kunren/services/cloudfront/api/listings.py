@@ -7,6 +7,7 @@ from typing import Any
 
 from kunren.core.context import RequestContext
 from kunren.services.cloudfront import views
+from kunren.services.cloudfront.anycast_ip_lists.rules import find as anycast_ip_list
 from kunren.services.cloudfront.api.base import page
 from kunren.services.cloudfront.api.distributions import Distributions
 from kunren.services.cloudfront.checks import behaviours_of, items
@@ -54,6 +55,10 @@ class Listings(Distributions):
         """`null` names those without one."""
         wanted = "" if params["WebACLId"] == "null" else params["WebACLId"]
         return self._summaries(ctx, params, lambda each: each.config["WebACLId"] == wanted)
+
+    def list_distributions_by_anycast_ip_list_id(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        wanted = anycast_ip_list(self._store.snapshot(), ctx.account, params["AnycastIpListId"]).id
+        return self._summaries(ctx, params, lambda each: each.config.get("AnycastIpListId") == wanted)
 
     def list_distributions_by_realtime_log_config(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         name, arn = params.get("RealtimeLogConfigName"), params.get("RealtimeLogConfigArn")

@@ -81,7 +81,7 @@ def _media(key: str) -> Tell:
 FIELDS: dict[str, Tell] = {
     "timestamp": lambda record: f"{record.at:.3f}",
     "c-ip": STANDARD["c-ip"],
-    "s-ip": _unknown,
+    "s-ip": lambda record: record.request.viewer.reached or "-",
     "time-to-first-byte": STANDARD["time-to-first-byte"],
     "sc-status": STANDARD["sc-status"],
     "sc-bytes": STANDARD["sc-bytes"],
