@@ -7,6 +7,7 @@ the same) and published together. A distribution is Deployed when Envoy and the 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -29,6 +30,7 @@ from kunren.world import addresses6
 from kunren.world.addresses import CLOUDFRONT
 from kunren.world.interface import edge_namespace
 
+log = logging.getLogger(__name__)
 OWNER = "cloudfront"
 NAME_TTL_S = 60
 ACKNOWLEDGE_WITHIN_S = 15.0
@@ -121,8 +123,9 @@ class DistributionControllers:
             self._own = await self._issue(["*.cloudfront.net", "cloudfront.net"])
         edges = self._world.edges_in_use() if every else []
         enabled = [each for each in every if each.config["Enabled"]]
-        self._pipeline.sites = sites_by_name(site(snapshot, each) for each in enabled if not each.config["Staging"])
-        staging = [site(snapshot, each) for each in enabled if each.config["Staging"]]
+        sites, failed = translated(snapshot, enabled)
+        self._pipeline.sites = sites_by_name(sites[each.id] for each in enabled if _serves(each, sites, staging=False))
+        staging = [sites[each.id] for each in enabled if _serves(each, sites, staging=True)]
         self._pipeline.staging = {each.domain_name: each for each in staging}
         lists = {each.id: found for each in every if (found := anycast.list_of(snapshot, each)) is not None}
         six = {each.id for each in every if self._ipv6 and each.config["IsIPV6Enabled"] and each.id not in lists}
@@ -145,7 +148,9 @@ class DistributionControllers:
                 if not each.config["Staging"]
             },
         )
-        self._observe(every, list(snapshot.every(AnycastIpList)), now)
+        self._observe((each for each in every if each.id not in failed), list(snapshot.every(AnycastIpList)), now)
+        if failed:
+            raise Untranslatable("; ".join(f"distribution {identity}: {why}" for identity, why in failed.items()))
 
     def _observe(self, every: Iterable[Distribution], lists: Iterable[AnycastIpList], now: float) -> None:
         with self._store.write() as tx:
@@ -158,6 +163,26 @@ class DistributionControllers:
                         account=each.account, region="", id=each.id, revision=each.revision, invalidated_at=now
                     )
                     tx.put(status)
+
+
+class Untranslatable(Exception):
+    """Distributions that the edge can't be told of; the others are served."""
+
+
+def translated(snapshot: Snapshot, distributions: Iterable[Distribution]) -> tuple[dict[str, Site], dict[str, str]]:
+    """Sites by distribution, and why there is none. One that can't be translated takes no other down with it."""
+    sites, failed = {}, {}
+    for each in distributions:
+        try:
+            sites[each.id] = site(snapshot, each)
+        except Exception as error:  # whatever is wrong with it, it is wrong with it alone
+            log.exception("distribution %s can't be translated", each.id)
+            failed[each.id] = f"{type(error).__name__}: {error}"
+    return sites, failed
+
+
+def _serves(distribution: Distribution, sites: Mapping[str, Site], *, staging: bool) -> bool:
+    return distribution.id in sites and distribution.config["Staging"] is staging
 
 
 def sites_by_name(sites: Iterable[Site]) -> dict[str, Site]:

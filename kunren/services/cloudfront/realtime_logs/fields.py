@@ -64,7 +64,7 @@ _CMCD = {
 
 def cmcd(asked: Asked) -> dict[str, str]:
     """What a media player says of itself, by key: in the query argument CMCD, or in the headers CMCD-..."""
-    told = parse_qs(asked.query).get("CMCD", [])
+    told = parse_qs(asked.query).get("CMCD", []) if "CMCD" in asked.query else []
     told += [value for name, value in asked.headers if name.lower().startswith("cmcd-")]
     found = {}
     for pair in (each.strip() for text in told for each in text.split(",")):
