@@ -40,7 +40,9 @@ log = logging.getLogger(__name__)
 EDGE, CLIENT, REACHED, SCHEME, PROTOCOL, TLS = (
     "x-kunren-edge", "x-kunren-client", "x-kunren-reached", "x-kunren-scheme", "x-kunren-protocol", "x-kunren-tls",
 )  # fmt: skip
-_OURS = frozenset({EDGE, CLIENT, REACHED, SCHEME, PROTOCOL, TLS, "x-forwarded-proto", "x-request-id"})
+_OURS = frozenset(
+    {EDGE, CLIENT, REACHED, SCHEME, PROTOCOL, TLS, "x-forwarded-proto", "x-request-id", "x-envoy-external-address"}
+)
 _HIDDEN = _OURS | MADE.keys()
 _NOWHERE = Whereabouts()
 _CONNECTIONS_REMEMBERED = 10_000

@@ -9,16 +9,14 @@ from botocore.exceptions import ClientError
 
 CACHING = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 CODE = b"function handler(event) { return {statusCode: 200, headers: {'content-type': {value: 'text/plain'}}}; }"
-FIELDS = ["cs-headers-count", "timestamp", "cs-uri-stem", "c-ip", "sc-status", "cs-host", "cache-behavior-path-pattern"]
-ORDERED = [
-    "timestamp",
-    "c-ip",
-    "sc-status",
-    "cs-host",
-    "cs-uri-stem",
+FIELDS = [
+    "cs-headers-count", "cs-header-names", "timestamp", "cs-uri-stem", "c-ip", "sc-status", "cs-host",
     "cache-behavior-path-pattern",
+]  # fmt: skip
+ORDERED = [
+    "timestamp", "c-ip", "sc-status", "cs-host", "cs-uri-stem", "cache-behavior-path-pattern", "cs-header-names",
     "cs-headers-count",
-]
+]  # fmt: skip
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -103,6 +101,7 @@ def test_requests_are_in_the_stream_within_seconds(kunren, account, until):
     first, second = (dict(zip(ORDERED, each.removesuffix("\n").split("\t"), strict=True)) for each in lines)
     assert (first["cs-uri-stem"], second["cs-uri-stem"]) == ("/told/a?x=1", "/told/b")
     assert (first["c-ip"], first["sc-status"], first["cs-host"]) == (address, "200", name)
+    assert first["cs-header-names"] == "Host%0AUser-Agent%0AAccept%0A"
     assert (first["cache-behavior-path-pattern"], first["cs-headers-count"]) == ("/told/*", "3")
     assert 0 <= float(second["timestamp"]) - float(first["timestamp"]) < 3600
 
