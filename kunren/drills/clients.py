@@ -52,6 +52,12 @@ def readings(wanted: Mapping[str, list[dict[str, Any]]]) -> list[tuple[str, str,
     return [(place, url, numbers) for (place, url), numbers in found.items()]
 
 
+def asked(wanted: Mapping[str, Any]) -> str:
+    """What a client asks, in a word: a URL, a name, or host and port."""
+    server = f"{wanted['host']}:{wanted['port']}" if "host" in wanted else ""
+    return str(wanted.get("url") or wanted.get("name") or server)
+
+
 class Clients:
     """All of them. Client numbers count from 1, traffic by traffic and place by place."""
 
@@ -74,10 +80,11 @@ class Clients:
         for traffic in self._drill.traffic:
             for index, place in enumerate(traffic.places):
                 number += 1
-                wanted.setdefault(place, []).append(self._wanted(traffic, number, index))
+                told = self._wanted(traffic, number, index)
+                wanted.setdefault(place, []).append(told)
                 self.note(
                     "client", 0, client=number, traffic=traffic.name, place=place, kind=traffic.kind,
-                    rate=traffic.rate, writes=traffic.writes,
+                    rate=traffic.rate, writes=traffic.writes, asks=asked(told), timeout_s=traffic.timeout_s,
                 )  # fmt: skip
         for place in wanted:
             process = self._access.inside(

@@ -17,9 +17,9 @@ from kunren.drills.load.messages import READ_MARK, sending
 from kunren.drills.model import Architecture, Drill, Fault, Objective, Simulation, Target, Traffic
 
 SCHEMA = Path(__file__).with_name("drill.schema.json")
-KINDS = ("http", "dns", "tcp", "udp", "sqs")
+KINDS = ("http", "dns", "tcp", "udp", "websocket", "sqs", "sql")
 FAULT_KINDS = ("kill", "start", "break", "experiment", "call")
-NOT_YET = ("kafka", "sql", "websocket")
+NOT_YET = {"kafka": "it comes with MSK, which is not there yet"}
 """Traffic that has a name and no generator yet: refused by that name."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -92,10 +92,10 @@ def _hold_against_schema(source: _Source) -> None:
             (), "a drill is a mapping, `drill: NAME` first; `kunren drill list` names some to begin with."
         )
     for name, traffic in (source.value.get("traffic") or {}).items() if isinstance(source.value, dict) else ():
-        for kind in NOT_YET:
+        for kind, why in NOT_YET.items():
             if isinstance(traffic, dict) and kind in traffic:
                 raise source.wrong(
-                    ("traffic", name, kind), f"{kind} traffic is not there yet; there are {', '.join(KINDS)}."
+                    ("traffic", name, kind), f"there is no {kind} traffic: {why}; there are {', '.join(KINDS)}."
                 )
     error = jsonschema.exceptions.best_match(
         jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).iter_errors(source.value),
@@ -210,9 +210,10 @@ def _traffic(name: str, told: dict[str, Any]) -> Traffic:
         return Traffic(
             name, kind, sent, tuple(told["from"]), float(told["rate"]), timeout_s, f"{READ_MARK}{region} {queue}"
         )
-    return Traffic(
-        name, kind, told[kind], tuple(told["from"]), float(told["rate"]), timeout_s, told.get("read_back", "")
-    )
+    read_back = told.get("read_back", "")
+    if kind == "sql" and read_back:
+        read_back = f"{told[kind]['url']} {read_back}"
+    return Traffic(name, kind, told[kind], tuple(told["from"]), float(told["rate"]), timeout_s, read_back)
 
 
 def _fault(told: dict[str, Any]) -> Fault:

@@ -58,6 +58,7 @@ class Reason(IntEnum):
     UNEXPECTED = 8
     TLS = 9
     NO_FREE_CONNECTION = 10
+    ERROR = 11
 
 
 REASON_TEXTS = {
@@ -72,6 +73,7 @@ REASON_TEXTS = {
     Reason.UNEXPECTED: "another answer than expected",
     Reason.TLS: "TLS failed",
     Reason.NO_FREE_CONNECTION: "no connection of the client was free",
+    Reason.ERROR: "the server said that it failed",
 }
 
 

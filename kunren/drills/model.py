@@ -47,7 +47,7 @@ class Traffic:
 
     @property
     def writes(self) -> bool:
-        return any(WRITE_MARK in str(self.wanted.get(key, "")) for key in ("url", "body", "send"))
+        return any(WRITE_MARK in str(self.wanted.get(key, "")) for key in ("url", "body", "send", "statement"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,7 @@ class Run:
         """Raises DrillFailed where the drill could not even begin; else the history says what happened."""
         plan = self._plan
         self._progress(f"Deploying {self._drill.name}")
-        values = {"speed": self._speed, **self._deployment.deploy()}
+        values = {"speed": self._speed, "folder": str(plan.folder), **self._deployment.deploy()}
         try:
             heals = calls_that_heal(self._drill.faults, values)
         except BadDrill as error:

@@ -5,7 +5,7 @@
 
 GET /         its name                           GET /health    200
 POST /write   keeps the body (one line)          GET /writes    all that it keeps, one a line
-POST /copy    takes another's lines over
+POST /copy    takes another's lines over              WebSocket     every message comes back
 
 With `--copy-to` it is a primary of a store replicated in the background (asynchronously), every `--copy-every` seconds
 of a clock that is `--speed` times as fast; with 0 a write is acknowledged when the copy is made, or when the other side
@@ -16,12 +16,15 @@ the standard library alone.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import socket
 import sys
 import threading
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from kunren.drills.load import frames
 
 
 class Kept:
@@ -75,6 +78,9 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
+        if self.headers.get("upgrade", "").lower() == "websocket":
+            self._echo()
+            return
         if self.path == "/writes":
             self._answer(200, "\n".join(self.server.kept.lines))
             return
@@ -83,6 +89,28 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(200, self.server.who)
 
     do_HEAD = do_GET
+
+    def _echo(self) -> None:
+        """Every message comes back, until the client closes."""
+        self.send_response(101)
+        self.send_header("upgrade", "websocket")
+        self.send_header("connection", "Upgrade")
+        self.send_header("sec-websocket-accept", frames.accept_of(self.headers.get("sec-websocket-key", "")))
+        self.end_headers()
+        self.wfile.flush()
+        self.close_connection = True
+        raw = b""
+        with contextlib.suppress(ConnectionError):
+            while data := self.rfile.read1(65536):
+                raw += data
+                while (found := frames.taken(raw)) is not None:
+                    frame, end = found
+                    raw = raw[end:]
+                    opcode = frames.PONG if frame.opcode == frames.PING else frame.opcode
+                    self.wfile.write(frames.framed(opcode, frame.payload))
+                    self.wfile.flush()
+                    if frame.opcode == frames.CLOSE:
+                        return
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode(errors="replace")

@@ -14,20 +14,20 @@ import re
 import select
 import signal
 import sys
-import urllib.request
 from typing import Any
 
 from kunren.drills.history import Event
 from kunren.drills.load.flows import DnsStream, TcpStream, UdpStream
 from kunren.drills.load.http import HttpStream
 from kunren.drills.load.loop import Loop, Recorder, now_ns
-from kunren.drills.load.messages import READ_MARK, received
 from kunren.drills.load.names import Names, resolver_address
+from kunren.drills.load.reading import read_back
+from kunren.drills.load.sql import SqlStream
 from kunren.drills.load.stream import FAR, Stream
+from kunren.drills.load.websocket import WebSocketStream
 
 PIPE_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031
-READ_TIMEOUT_S = 10.0
 _WRITE_NAME = re.compile(r"\b(\d+)-(\d+)\b")
 
 
@@ -100,12 +100,7 @@ class Place:
     def _read(self, clients: list[int], url: str) -> None:
         """Note every write of those clients that the answer names, in its order."""
         try:
-            if url.startswith(READ_MARK):
-                region, queue = url.removeprefix(READ_MARK).split(" ", 1)
-                text = " ".join(received(queue, region))
-            else:
-                with urllib.request.urlopen(url, timeout=READ_TIMEOUT_S) as answer:
-                    text = answer.read().decode(errors="replace")
+            text = read_back(url)
         except (OSError, ValueError) as error:
             self._note("read", clients=clients, error=str(error))
             return
@@ -116,7 +111,10 @@ class Place:
         self._note("read", clients=clients, error="")
 
 
-STREAMS: dict[str, Any] = {"http": HttpStream, "sqs": HttpStream, "dns": DnsStream, "tcp": TcpStream, "udp": UdpStream}
+STREAMS: dict[str, Any] = {
+    "http": HttpStream, "sqs": HttpStream, "websocket": WebSocketStream, "sql": SqlStream,
+    "dns": DnsStream, "tcp": TcpStream, "udp": UdpStream,
+}  # fmt: skip
 
 
 def main() -> None:

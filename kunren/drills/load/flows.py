@@ -11,7 +11,7 @@ import dns.message
 import dns.rcode
 
 from kunren.drills.history import Reason
-from kunren.drills.load.http import reason_of
+from kunren.drills.load.connections import reason_of
 from kunren.drills.load.loop import Loop, Recorder
 from kunren.drills.load.names import PORT, Names, is_address
 from kunren.drills.load.stream import Operation, Stream

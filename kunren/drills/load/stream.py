@@ -93,7 +93,7 @@ class Stream:
         operation.done = True
         if not reason:
             event = Event.OK
-        elif self.writes and operation.sent and not (reason == Reason.STATUS and definite(status)):
+        elif self.writes and operation.sent and not refused(reason, status):
             event = Event.UNKNOWN
         else:
             event = Event.FAIL
@@ -106,6 +106,11 @@ class Stream:
             index = self._addresses[address] = len(self._addresses) + 1
             self.told_address(self.client, index, address)
         return index
+
+
+def refused(reason: int, status: int) -> bool:
+    """Whether the server has said that nothing was done."""
+    return reason == Reason.ERROR or (reason == Reason.STATUS and definite(status))
 
 
 def definite(status: int) -> bool:

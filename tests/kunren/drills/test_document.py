@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -9,6 +10,7 @@ from kunren.drills.report.suite import read_suite
 from kunren.drills.run import speed_problem, steps
 from kunren.drills.shipped import shipped
 
+EXAMPLES = Path(__file__).parents[3] / "examples" / "drills"
 GOOD = """\
 drill: mine
 architecture:
@@ -69,8 +71,8 @@ def test_a_drill_is_read(tmp_path):
         ("kill: a", "call: {service: elbv2, operation: modify_rule}", "12: say how it is healed"),
         ("{name: rto, target: 90s}", "{name: rpo, target: 1s}", "17: nothing measures rpo: it takes traffic that writes"),
         ("{name: rto, target: 90s}", "{name: rto, target: 90s, traffic: x}", "17: there is no traffic 'x'; there are users."),
-        ('http: {url: "http://${name}/"}', "kafka: {topic: a}", "8: kafka traffic is not there yet; there are http, dns"),
-        ('    http: {url: "http://${name}/"}\n', "", "7: traffic.users needs exactly one of http, dns, tcp, udp, sqs."),
+        ('http: {url: "http://${name}/"}', "kafka: {topic: a}", "8: there is no kafka traffic: it comes with MSK, which"),
+        ('    http: {url: "http://${name}/"}\n', "", "7: traffic.users needs exactly one of http, dns, tcp, udp, websocket, sqs, sql."),
         ("script: deploy.py", "script: other.py", "3: there is no "),
         ("drill: mine", "drill: mine\ndrill: yours", "2: 'drill' is there twice; keep one."),
         ("drill: mine", "drill: [", "3: this is no YAML"),
@@ -97,11 +99,23 @@ traffic:
     assert "all of it read back" in said
 
 
+def test_a_query_reads_back_where_the_statements_went(tmp_path):
+    (tmp_path / "deploy.py").touch()
+    path = tmp_path / "mine.yaml"
+    sql = 'sql: {url: "${db}", statement: "insert into t values (\'{write}\')"}\n    read_back: select name from t'
+    path.write_text(GOOD.replace('http: {url: "http://${name}/"}', sql))
+    (traffic,) = read_drill(path).traffic
+    assert traffic.writes
+    assert traffic.read_back == "${db} select name from t"
+
+
 def test_every_shipped_drill_is_one_and_fits_the_schema():
     schema = json.loads(SCHEMA.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     assert {"active-passive-dns", "active-passive-accelerator", "az-lost", "bad-rule-change"} <= set(shipped())
-    for name, path in shipped().items():
+    examples = {each.stem: each for each in EXAMPLES.glob("*.yaml")}
+    assert examples
+    for name, path in {**shipped(), **examples}.items():
         if read_suite(path) is not None:
             continue
         assert read_drill(path).name == name

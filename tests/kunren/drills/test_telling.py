@@ -11,6 +11,12 @@ RESULT = Result("az-lost", True, "", (), 7.5, None, {}, {}, (), 1.0, None, "")
 HEADER = {"document": {"faults": [{"break": {"what": "zone", "name": "us-east-1a"}}]}, "resources": ["arn:aws:x"]}
 
 
+def experiment(*actions):
+    """One with actions of these ids and scopes."""
+    made = {str(number): {"actionId": id, "parameters": {"scope": scope}} for number, (id, scope) in enumerate(actions)}
+    return {"experiment": {"actions": made}}
+
+
 @pytest.mark.parametrize(
     ("faults", "kind"),
     [
@@ -20,6 +26,15 @@ HEADER = {"document": {"faults": [{"break": {"what": "zone", "name": "us-east-1a
         ([{"call": {"service": "elbv2"}}], "Software"),
         ([{"kill": "a"}, {"call": {"service": "arc-zonal-shift"}, "remedy": True}], "Hardware"),
         ([{"break": {"what": "place"}}], None),
+        ([experiment(("aws:network:disrupt-connectivity", "all"), ("aws:fis:wait", ""))], "AZ"),
+        ([experiment(("aws:network:disrupt-connectivity", "s3"))], None),
+        ([experiment(("aws:lambda:invocation-error", "")), {"kill": "a"}], "Hardware"),
+        (
+            [experiment(("aws:network:disrupt-connectivity", "all"))]
+            + [experiment(("aws:network:route-table-disrupt-cross-region-connectivity", ""))],
+            "Region",
+        ),
+        ([experiment(("aws:arc:start-zonal-autoshift", ""))], None),
         ([], None),
     ],
 )

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
 
 import numpy
 import pytest
 
 from kunren.drills.checkers.operations import operations_of
 from kunren.drills.clients import readings
-from kunren.drills.history import Event, FrameReader, History, Reason, history_of
+from kunren.drills.history import Event, Reason, history_of
 from kunren.drills.load.http import answer_end
 from kunren.drills.load.messages import READ_MARK
-from kunren.drills.load.stream import definite
+from kunren.drills.load.stream import definite, refused
 
 
 @pytest.mark.parametrize(
@@ -42,6 +40,9 @@ def test_where_an_answer_ends(raw, found):
 
 def test_which_statuses_say_that_nothing_was_done():
     assert [each for each in (200, 400, 404, 429, 500, 502, 503, 504) if definite(each)] == [400, 404, 429, 503]
+    assert [refused(*each) for each in ((Reason.ERROR, 0), (Reason.STATUS, 503), (Reason.STATUS, 500), (Reason.CUT, 0))] == [
+        True, True, False, False,
+    ]  # fmt: skip
 
 
 class Server:
@@ -84,55 +85,10 @@ def server() -> Iterator[Server]:
     made.socket.close()
 
 
-class Generator:
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.process, self.frames, self.notes = process, [], []
-        self.thread = threading.Thread(target=self._read)
-        self.thread.start()
-
-    def _read(self) -> None:
-        reader = FrameReader()
-        while data := self.process.stdout.read1(65536):
-            for kind, payload in reader.fed(data):
-                self.frames.append((kind, payload))
-                if kind == b"J":
-                    self.notes.append(json.loads(payload)["note"])
-
-    def say(self, **told: Any) -> None:
-        self.process.stdin.write(json.dumps(told).encode() + b"\n")
-        self.process.stdin.flush()
-
-    def start(self) -> None:
-        self.say(do="start", origin_ns=time.monotonic_ns())
-
-    def stop(self, until: Any) -> History:
-        self.say(do="stop")
-        until(lambda: "stopped" in self.notes, "the generator stopped")
-        self.say(do="end")
-        self.thread.join(30)
-        return history_of(self.frames)
-
-
-@contextmanager
-def generator(until: Any, **client: Any) -> Iterator[Generator]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kunren.drills.load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    made = Generator(process)
-    try:
-        made.say(clients=[{"client": 1, "kind": "http", "timeout_s": 20.0, **client}])
-        until(lambda: "ready" in made.notes, "the generator ready")
-        yield made
-    finally:
-        process.kill()
-        process.wait()
-        made.thread.join(30)
-
-
 @pytest.mark.parametrize("keep_alive", [True, False])
-def test_a_server_that_stalls_does_not_slow_the_clients_down(server, until, keep_alive):
+def test_a_server_that_stalls_does_not_slow_the_clients_down(server, generator, keep_alive):
     """No coordinated omission: what was meant to be sent during the stall counts from when it was meant to be."""
-    with generator(until, url=f"http://127.0.0.1:{server.port}/", rate=200, keep_alive=keep_alive) as made:
+    with generator(url=f"http://127.0.0.1:{server.port}/", rate=200, keep_alive=keep_alive) as made:
         made.start()
         time.sleep(0.5)
         server.going.clear()
@@ -141,7 +97,7 @@ def test_a_server_that_stalls_does_not_slow_the_clients_down(server, until, keep
         server.going.set()
         stalled = time.monotonic() - stalled
         time.sleep(0.5)
-        found = operations_of(made.stop(until))
+        found = operations_of(made.stop())
     assert found.ok.all()
     gaps = numpy.diff(found.start)
     assert gaps.min() == pytest.approx(0.005, abs=1e-6)
@@ -150,27 +106,21 @@ def test_a_server_that_stalls_does_not_slow_the_clients_down(server, until, keep
     assert (took > stalled / 2).sum() >= 200 * stalled / 2 * 0.9, "half of those during the stall waited half of it"
 
 
-def reasons(made):
-    """Those of the operations so far, with how they ended."""
-    found = history_of(list(made.frames)).records
-    return {(Event(each["event"]), Reason(each["reason"])) for each in found if each["event"] != Event.INVOKE}
-
-
-def test_what_went_wrong_is_named(server, until):
+def test_what_went_wrong_is_named(server, generator, until):
     server.answer = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
-    with generator(until, url=f"http://127.0.0.1:{server.port}/", rate=50) as made:
+    with generator(url=f"http://127.0.0.1:{server.port}/", rate=50) as made:
         made.start()
-        until(lambda: (Event.FAIL, Reason.STATUS) in reasons(made), "an error status")
+        until(lambda: (Event.FAIL, Reason.STATUS) in made.reasons(), "an error status")
         server.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut"
-        until(lambda: (Event.FAIL, Reason.CUT) in reasons(made), "an answer that is cut off")
+        until(lambda: (Event.FAIL, Reason.CUT) in made.reasons(), "an answer that is cut off")
         server.end()
-        until(lambda: (Event.FAIL, Reason.REFUSED) in reasons(made), "a refused connection")
-        assert {event for event, _ in reasons(made)} == {Event.FAIL}
+        until(lambda: (Event.FAIL, Reason.REFUSED) in made.reasons(), "a refused connection")
+        assert {event for event, _ in made.reasons()} == {Event.FAIL}
 
 
-def test_one_answer_tells_of_the_writes_of_every_client_that_is_asked_for(server, until):
+def test_one_answer_tells_of_the_writes_of_every_client_that_is_asked_for(server, generator, until):
     server.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n1-0 2-1 3-0 1-2"
-    with generator(until, url=f"http://127.0.0.1:{server.port}/", rate=1) as made:
+    with generator(url=f"http://127.0.0.1:{server.port}/", rate=1) as made:
         made.start()
         made.say(do="read", clients=[1, 2], url=f"http://127.0.0.1:{server.port}/writes")
         until(lambda: "read" in made.notes, "what was read back")
@@ -190,11 +140,45 @@ def test_a_queue_is_read_once_for_all_and_a_url_once_by_each_place():
     assert readings(wanted) == [("tokyo", queue, [1, 4]), ("tokyo", url, [2, 6]), ("oregon", url, [5])]
 
 
-def test_a_write_that_may_have_happened_is_unknown(server, until):
+def test_a_write_that_may_have_happened_is_unknown(server, generator, until):
     server.going.clear()
     wanted = {"method": "POST", "body": "{write}", "write": True, "timeout_s": 1.0}
-    with generator(until, url=f"http://127.0.0.1:{server.port}/", rate=20, **wanted) as made:
+    with generator(url=f"http://127.0.0.1:{server.port}/", rate=20, **wanted) as made:
         made.start()
-        until(lambda: (Event.UNKNOWN, Reason.NO_ANSWER) in reasons(made), "a write without an answer")
-        assert Event.OK not in {event for event, _ in reasons(made)}
+        until(lambda: (Event.UNKNOWN, Reason.NO_ANSWER) in made.reasons(), "a write without an answer")
+        assert Event.OK not in {event for event, _ in made.reasons()}
     server.going.set()
+
+
+def test_messages_go_over_connections_that_stay_open_and_come_back(generator, free_port, until):
+    port = free_port()
+    command = [sys.executable, "-m", "kunren.drills.target", "--name", "a", "--port", str(port)]
+    target = subprocess.Popen(command)
+    try:
+        with generator(kind="websocket", url=f"ws://127.0.0.1:{port}/", rate=50, timeout_s=5.0, connections=3) as made:
+            made.start()
+            until(lambda: len(made.numbers("OK")) >= 20, "messages that came back")
+            assert len(clients_of(port)) == 3
+            target.kill()
+            target.wait()
+            until(lambda: (Event.FAIL, Reason.REFUSED) in made.reasons(), "a refused connection")
+            before = len(made.numbers("OK"))
+            target = subprocess.Popen(command)
+            until(lambda: len(made.numbers("OK")) >= before + 20, "messages again")
+            made.stop()
+    finally:
+        target.kill()
+        target.wait()
+
+
+def clients_of(port: int) -> set[str]:
+    """The client's ends of the connections to that port of the loopback."""
+    rows = [each.split() for each in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {each[1] for each in rows if each[2] == f"0100007F:{port:04X}" and each[3] == "01"}
+
+
+def test_a_server_that_speaks_no_websocket_is_an_error_status(server, generator, until):
+    server.answer = b"HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n"
+    with generator(kind="websocket", url=f"ws://127.0.0.1:{server.port}/", rate=20, timeout_s=5.0) as made:
+        made.start()
+        until(lambda: (Event.FAIL, Reason.STATUS) in made.reasons(), "an error status")
