@@ -8,6 +8,7 @@ from kunren.drills.checkers.judge import Result
 from kunren.drills.telling import disruption, measurement, resources_in
 
 RESULT = Result("az-lost", True, "", (), 7.5, None, {}, {}, (), 1.0, None, "")
+ACROSS = ("aws:network:route-table-disrupt-cross-region-connectivity", "")
 HEADER = {"document": {"faults": [{"break": {"what": "zone", "name": "us-east-1a"}}]}, "resources": ["arn:aws:x"]}
 
 
@@ -29,11 +30,7 @@ def experiment(*actions):
         ([experiment(("aws:network:disrupt-connectivity", "all"), ("aws:fis:wait", ""))], "AZ"),
         ([experiment(("aws:network:disrupt-connectivity", "s3"))], None),
         ([experiment(("aws:lambda:invocation-error", "")), {"kill": "a"}], "Hardware"),
-        (
-            [experiment(("aws:network:disrupt-connectivity", "all"))]
-            + [experiment(("aws:network:route-table-disrupt-cross-region-connectivity", ""))],
-            "Region",
-        ),
+        ([experiment(("aws:network:disrupt-connectivity", "all"), ACROSS)], "Region"),
         ([experiment(("aws:arc:start-zonal-autoshift", ""))], None),
         ([], None),
     ],
