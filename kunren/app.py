@@ -190,6 +190,8 @@ class App:
         self.faults.felt_by.append(self.balancers.settled)
         self.recovery = RecoveryControlService(store, clock, entropy, spec, self._serve_endpoints)
         self.s3 = S3Service(settings, store, clock, entropy, spec, self._call, dns=self.dns, serve=self._endpoint_asked)
+        self.s3.replicating.paused = self.fis.replication.paused
+        self.fis.replication.changed = self.s3.replicating.woken.set
         self.cloudfront = CloudFrontService(
             settings, store, clock, entropy, self.ca, self.world, self.envoy, self.dns, resolve=self.dns.resolve,
             call=self._call,

@@ -414,3 +414,77 @@ def test_the_scenario_of_a_zone_without_power_cuts_its_subnets(kunren, account, 
     assert site.ec2.describe_network_acls(Filters=managed)["NetworkAcls"] == []
     chaos.fis.stop_experiment(id=experiment)
     chaos.wait(experiment, "stopped")
+
+
+def test_replication_of_buckets_is_paused_and_goes_on(kunren, account, chaos, until):
+    s3 = kunren.client("s3", account)
+    source, paused, free = (f"{name}-{account}" for name in ("source", "paused", "free"))
+    for name in (source, paused, free):
+        s3.create_bucket(Bucket=name)
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_tagging(Bucket=source, Tagging={"TagSet": [{"Key": "drill", "Value": "yes"}]})
+    rules = [
+        {"Status": "Enabled", "Priority": number, "Filter": {"Prefix": ""}, "Destination": {"Bucket": f"arn:aws:s3:::{name}"},
+         "DeleteMarkerReplication": {"Status": "Disabled"}}
+        for number, name in enumerate((paused, free))
+    ]  # fmt: skip
+    configuration = {"Role": chaos.role, "Rules": rules}
+    s3.put_bucket_replication(Bucket=source, ReplicationConfiguration=configuration)
+    pause = {
+        "actionId": "aws:s3:bucket-pause-replication", "targets": {"Buckets": "them"},
+        "parameters": {"duration": "PT12H", "region": "us-east-1", "destinationBuckets": paused},
+    }  # fmt: skip
+    target = {"resourceType": "aws:s3:bucket", "selectionMode": "ALL"}
+    by_arn = {**target, "resourceArns": [f"arn:aws:s3:::{source}"]}
+    chaos.refused(
+        "ValidationException", "does not support resourceArns", actions={"p": pause}, targets={"them": by_arn}
+    )
+    experiment = chaos.start(chaos.template({"p": pause}, {"them": {**target, "resourceTags": {"drill": "yes"}}}))
+    until(lambda: chaos.states(experiment) == {"p": "running"}, "the action")
+    s3.put_object(Bucket=source, Key="a", Body=b"1")
+
+    def keys(name):
+        return [each["Key"] for each in s3.list_objects_v2(Bucket=name).get("Contents", [])]
+
+    until(lambda: keys(free) == ["a"], "the copy that goes on")
+    assert keys(paused) == []
+    assert s3.head_object(Bucket=source, Key="a")["ReplicationStatus"] == "PENDING"
+    chaos.fis.stop_experiment(id=experiment)
+    until(lambda: keys(paused) == ["a"], "the copy that was held up")
+    assert s3.head_object(Bucket=source, Key="a")["ReplicationStatus"] == "COMPLETED"
+    assert len(s3.list_object_versions(Bucket=free)["Versions"]) == 1
+
+
+def test_target_accounts_are_configured_and_experiments_act_in_them(kunren, account, chaos, until):
+    other = f"2{account[1:]}"
+    theirs = kunren.client("ec2", other)
+    subnet = theirs.describe_subnets()["Subnets"][0]
+    theirs.create_tags(Resources=[subnet["SubnetId"]], Tags=[{"Key": "drill", "Value": account}])
+    role = kunren.client("iam", other).create_role(RoleName="fis", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    target = {"resourceType": "aws:ec2:subnet", "resourceTags": {"drill": account}, "selectionMode": "ALL"}
+    across = {"accountTargeting": "multi-account"}
+    template = chaos.template({"cut": disrupt()}, {"cut": target}, experimentOptions=across)["id"]
+    with pytest.raises(ClientError, match="needs target account configurations"):
+        chaos.start({"id": template})
+    given = {"experimentTemplateId": template, "accountId": other}
+    with pytest.raises(ClientError, match="does not exist"):
+        chaos.fis.create_target_account_configuration(**given, roleArn=role + "x")
+    chaos.fis.create_target_account_configuration(**given, roleArn=role, description="theirs")
+    with pytest.raises(ClientError) as caught:
+        chaos.fis.create_target_account_configuration(**given, roleArn=role)
+    assert caught.value.response["Error"]["Code"] == "ConflictException"
+    assert chaos.fis.get_experiment_template(id=template)["experimentTemplate"]["targetAccountConfigurationsCount"] == 1
+    experiment = chaos.start({"id": template})
+    until(lambda: chaos.states(experiment) == {"cut": "running"}, "the cut")
+    managed = [{"Name": "tag:managedByFIS", "Values": ["true"]}]
+    (acl,) = theirs.describe_network_acls(Filters=managed)["NetworkAcls"]
+    assert [each["SubnetId"] for each in acl["Associations"]] == [subnet["SubnetId"]]
+    shown = chaos.fis.list_experiment_target_account_configurations(experimentId=experiment)
+    assert shown["targetAccountConfigurations"] == [{"roleArn": role, "accountId": other, "description": "theirs"}]
+    chaos.fis.stop_experiment(id=experiment)
+    chaos.wait(experiment, "stopped")
+    assert theirs.describe_network_acls(Filters=managed)["NetworkAcls"] == []
+    chaos.fis.delete_target_account_configuration(**given)
+    assert (
+        chaos.fis.list_target_account_configurations(experimentTemplateId=template)["targetAccountConfigurations"] == []
+    )

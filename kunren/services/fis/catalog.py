@@ -158,6 +158,17 @@ ACTIONS: Mapping[str, Action] = {
             {"duration": _DURATION, "region": Parameter("The code of the Region to isolate.", True)},
             _SUBNETS,
         ),
+        Action(
+            "aws:s3:bucket-pause-replication",
+            "Pause replication from the target buckets.",
+            {
+                "duration": _DURATION,
+                "region": Parameter("The code of the Region that destination buckets are in.", True),
+                "destinationBuckets": Parameter("Names of destination buckets, separated by commas (all)."),
+                "prefixes": Parameter("Prefixes of the filters of rules that are paused, separated by commas (all)."),
+            },
+            {"Buckets": "aws:s3:bucket"},
+        ),
     )
 }
 
@@ -172,6 +183,7 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
         ResourceType("aws:iam:role", "An IAM role", by_tag=False),
         ResourceType("aws:lambda:function", "A Lambda function",
                      {"functionQualifier": Parameter("The version or alias whose invocations are changed.")}),
+        ResourceType("aws:s3:bucket", "An S3 bucket", by_arn=False),
     )
 }  # fmt: skip
 
@@ -198,7 +210,6 @@ _ABSENT = {
     "memorydb": "multi-region-cluster-pause-replication",
     "network": "transit-gateway-disrupt-cross-region-connectivity",
     "rds": "failover-db-cluster reboot-db-instances",
-    "s3": "bucket-pause-replication",
     "ssm": "send-command start-automation-execution",
 }
 ABSENT = frozenset(f"aws:{service}:{each}" for service, named in _ABSENT.items() for each in named.split())

@@ -54,6 +54,8 @@ def _check_target(name: str, target: Mapping[str, Any]) -> None:
         raise ValidationException(f"You cannot specify both resource ARNs and resource tags for target {name}.")
     if not arns and not tags and not (parameters and kind.parameters):
         raise ValidationException(f"You must specify resource ARNs or resource tags for target {name}.")
+    if arns and not kind.by_arn:
+        raise ValidationException(f"TargetResourceType {kind.id} does not support resourceArns.")
     if tags and not kind.by_tag:
         raise ValidationException(f"TargetResourceType {kind.id} does not support resourceTags.")
     for arn in arns or ():

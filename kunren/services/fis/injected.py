@@ -7,7 +7,7 @@ them, also after a crash. `ApiErrors.hook` stands in the gateway's chain, `Invoc
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from kunren.control.store import Key, Store
@@ -33,14 +33,16 @@ class Running(NamedTuple):
 class Injected:
     """The running actions of one family, kept as the store says."""
 
-    def __init__(self, store: Store, prefix: str) -> None:
-        self._store, self._prefix = store, prefix
+    def __init__(self, store: Store, prefix: str, changed: Callable[[], None] = lambda: None) -> None:
+        self._store, self._prefix, self._changed = store, prefix, changed
         self.running: tuple[Running, ...] = ()
         store.subscribe(self._read, wants=lambda kind: kind == Experiment.kind)
         self._read()
 
     def _read(self, _: frozenset[Key] = frozenset()) -> None:
-        self.running = tuple(self._found())
+        before, self.running = self.running, tuple(self._found())
+        if before != self.running:
+            self._changed()
 
     def _found(self) -> Iterator[Running]:
         for experiment in self._store.snapshot().every(Experiment):

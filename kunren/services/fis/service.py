@@ -15,6 +15,7 @@ from kunren.services.fis.injected import ApiErrors, InvocationFaults
 from kunren.services.fis.model import RESOURCES
 from kunren.services.fis.network import Connectivity, Effect, Endpoints, Routes
 from kunren.services.fis.records import Records
+from kunren.services.fis.replication import PausedReplication
 from kunren.services.fis.shifting import ZonalAutoshift
 from kunren.services.fis.targets import Resolver
 from kunren.world.spec import WorldSpec
@@ -22,7 +23,8 @@ from kunren.world.spec import WorldSpec
 
 class FisService:
     """`api` answers calls, `run` runs experiments. `api_errors` stands in the gateway's chain, `invocations` before
-    each invocation of a function. The ec2, elbv2 and lambda kinds are registered before this is built."""
+    each invocation of a function, `replication` before S3 copies. The ec2, elbv2 and lambda kinds are registered
+    before this is built."""
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class FisService:
         self.api = FisApi(store, clock, entropy, call)
         self.api_errors = ApiErrors(store, entropy, call)
         self.invocations = InvocationFaults(store, entropy)
+        self.replication = PausedReplication(store)
         self.records = Records(clock, call)
         effects: dict[str, Effect] = {
             "aws:arc:start-zonal-autoshift": ZonalAutoshift(store, clock, entropy),

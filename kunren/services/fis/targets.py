@@ -20,6 +20,7 @@ from kunren.services.elbv2.model import LoadBalancer
 from kunren.services.fis.checks import selection_of
 from kunren.services.fis.model import Found
 from kunren.services.lambda_.model import Function
+from kunren.services.s3.model import Bucket
 from kunren.world.spec import WorldSpec
 
 
@@ -68,6 +69,9 @@ class Resolver:
                 return [_endpoint(each) for each in snapshot.list(VpcEndpoint, account, region) if not each.deleting]
             case "aws:lambda:function":
                 return [_function(each) for each in snapshot.list(Function, account, region)]
+            case "aws:s3:bucket":
+                buckets = snapshot.every(Bucket)
+                return [_bucket(each) for each in buckets if (each.owner, each.home) == (account, region)]
             case "aws:arc:zonal-shift-managed-resource":
                 return [_balancer(each) for each in snapshot.list(LoadBalancer, account, region)]
         return []
@@ -148,3 +152,9 @@ def _function(each: Function) -> Candidate:
 def _balancer(each: LoadBalancer) -> Candidate:
     described = {"Type": each.type, "VpcId": each.vpc_id}
     return Candidate(Found(arn=each.id, account=each.account, region=each.region, id=each.id), each.tags, described)
+
+
+def _bucket(each: Bucket) -> Candidate:
+    tags = {tag["Key"]: tag["Value"] for tag in each.settings.get("tagging") or ()}
+    described = {"Name": each.id, "BucketRegion": each.home}
+    return Candidate(Found(arn=each.arn, account=each.owner, region=each.home, id=each.id), tags, described)

@@ -102,10 +102,13 @@ class Reading:
         )
         return [_version(row[0]) for row in rows]
 
-    def pending(self, limit: int) -> list[tuple[str, Version]]:
-        """The oldest versions that are to be replicated, each with its bucket."""
-        rows = self._db.execute("SELECT bucket, record FROM versions WHERE pending = 1 ORDER BY seq LIMIT ?", (limit,))
-        return [(row[0], _version(row[1])) for row in rows]
+    def pending(self, limit: int, after: int = -1) -> list[tuple[int, str, Version]]:
+        """The oldest versions that are to be replicated, each with its place in the order and its bucket."""
+        rows = self._db.execute(
+            "SELECT seq, bucket, record FROM versions WHERE pending = 1 AND seq > ? ORDER BY seq LIMIT ?",
+            (after, limit),
+        )
+        return [(row[0], row[1], _version(row[2])) for row in rows]
 
     def is_empty(self, bucket: str) -> bool:
         return self._db.execute("SELECT 1 FROM versions WHERE bucket = ? LIMIT 1", (bucket,)).fetchone() is None

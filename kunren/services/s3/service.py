@@ -54,16 +54,16 @@ class S3Service:
         self.website = WebsiteFront(store, self.api)
         self.receiving = Receiving(self._bodies, lambda: entropy.hex(32))
         self._notifying = Notifying(store, self._index, clock, call)
-        self._replicating = Replicating(store, self._index, clock)
+        self.replicating = Replicating(store, self._index, clock)
         self._keeping = Keeping(store, self._index, clock, self.api)
-        self._index.changed += [self._notifying.woken.set, self._replicating.woken.set]
+        self._index.changed += [self._notifying.woken.set, self.replicating.woken.set]
 
     async def run(self) -> None:
         """Notifications, replication, lifecycle. Never returns."""
         for bucket in self._store.snapshot().every(Bucket):
             if "website" in bucket.settings:
                 self._serve(bucket.home)
-        await asyncio.gather(self._notifying.run(), self._replicating.run(), self._keeping.run())
+        await asyncio.gather(self._notifying.run(), self.replicating.run(), self._keeping.run())
 
     def close(self) -> None:
         self._index.close()
@@ -73,7 +73,7 @@ class S3Service:
         return {
             "buckets": buckets,
             "notifications": self._notifying.delivered,
-            "replicated": self._replicating.copied,
+            "replicated": self.replicating.copied,
             "lifecycle_actions": self._keeping.acted,
         }
 
