@@ -27,13 +27,26 @@ REDIRECT = "redirect"
 
 @click.group()
 def drill() -> None:
-    """Deploy an architecture, send it traffic, break it on purpose, and judge what came back."""
+    """Deploy an architecture, send it traffic, break it on purpose, and judge what came back.
+
+    \b
+    Examples:
+      kunren drill list
+      kunren drill run az-lost --html report.html
+      kunren drill check ~/.local/state/kunren/histories/az-lost-20260101-120000-1a2b.history
+    """
 
 
 @drill.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def list_drills(as_json: bool) -> None:
-    """List the drills that ship with Kunren; docs/drills/ has a page about each."""
+    """List the drills that ship with Kunren; docs/drills/ has a page about each.
+
+    \b
+    Examples:
+      kunren drill list
+      kunren drill list --json
+    """
     from kunren.drills.document import read_drill
     from kunren.drills.redirect.run import ARCHITECTURES
     from kunren.drills.report.suite import read_suite
@@ -91,7 +104,8 @@ def run(
     \b
     Examples:
       kunren drill run az-lost --html report.html
-      kunren drill run my-drill.yaml --speed 10 --json result.json --junit junit.xml
+      kunren drill run active-passive-dns --set ttl=300
+      kunren drill run my-drill.yaml --speed 10 --repeat 3 --json result.json --junit junit.xml
       kunren drill run redirect --architecture alb-lambda --domains my-domains.json
 
     The exit code is 0 when every objective holds, 1 when one does not, 2 when nothing is known: the drill could not be
@@ -100,21 +114,20 @@ def run(
     if name == REDIRECT:
         from kunren.cli.redirect import run_redirect_drill
 
-        not_of(
-            f"the drill {REDIRECT}", **{"--repeat": repeat != 1, "--set": settings, "--junit": junit_file},
-            **{"--html": html_file, "--history": history_file},
-        )  # fmt: skip
-        sys.exit(run_redirect_drill(state_dir, architecture or "alb", domains, json_file, keep, speed, seed))
+        not_of(f"the drill {REDIRECT}", **{"--set": settings, "--html": html_file, "--history": history_file})
+        outputs = (json_file, junit_file)
+        sys.exit(run_redirect_drill(state_dir, architecture or "alb", domains, outputs, keep, speed, seed, repeat))
     if architecture or domains:
         raise click.UsageError(f"--architecture and --domains belong to {REDIRECT}; others take --set KEY=VALUE.")
     from kunren.drills.checkers.summary import worst
 
     suite = _suite_named(name)
     if suite is not None:
-        not_of("a suite of drills", **{"--repeat": repeat != 1, "--set": settings})
-        drills = list(suite.drills)
+        not_of("a suite of drills", **{"--set": settings})
+        members = list(suite.drills)
     else:
-        drills = [with_settings(read_drill_named(name), settings)] * repeat
+        members = [with_settings(read_drill_named(name), settings)]
+    drills = members * repeat
     runs: list[Result] = []
     with some_kunren(state_dir, keep, speed, seed) as (state, endpoint, told):
         for each in drills:
@@ -137,7 +150,13 @@ def run(
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path), help="Write a JUnit report there, for CI.")
 @click.option("--html", "html_file", type=click.Path(path_type=Path), help="Write a page about it there.")
 def check(history: Path, json_file: Path | None, junit_file: Path | None, html_file: Path | None) -> None:
-    """Judge a saved HISTORY again, from nothing but the file. Exit codes as of `run`."""
+    """Judge a saved HISTORY again, from nothing but the file. Exit codes as of `run`.
+
+    \b
+    Examples:
+      kunren drill check az-lost.history
+      kunren drill check az-lost.history --json - --html report.html
+    """
     from kunren.drills.checkers.judge import judge
     from kunren.drills.history import BadHistory, read_history
 
@@ -268,15 +287,17 @@ def _write_suite(
     from kunren.drills.report.page import page
     from kunren.drills.report.suite import as_json, suite_page
 
-    told = as_json(suite, runs, worst(runs))
+    by_drill = [runs[index :: len(suite.drills)] for index in range(len(suite.drills))]
+    chosen = [worst(each) for each in by_drill]
+    told = as_json(suite, by_drill)
     with _files():
         if json_file is not None and str(json_file) != "-":
             json_file.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
         if junit_file is not None:
             junit_file.write_text(junit(runs))
         if html_file is not None:
-            html_file.write_text(suite_page(suite, runs))
-            for each in runs:
+            html_file.write_text(suite_page(suite, chosen))
+            for each in chosen:
                 own = html_file.with_name(f"{html_file.stem}-{each.drill}{html_file.suffix}")
                 own.write_text(page(each, read_history(Path(each.history))))
     if json_file is not None and str(json_file) == "-":
@@ -284,7 +305,7 @@ def _write_suite(
         return
     rows = [
         [each.drill, shown("rto", each.rto_s), shown("rpo", each.rpo_s), f"{drill.cost:g}", _verdict(each)]
-        for drill, each in zip(suite.drills, runs, strict=True)
+        for drill, each in zip(suite.drills, chosen, strict=True)
     ]
     print_table(suite.name, ["drill", "RTO", "RPO", "cost", "verdict"], rows)
 

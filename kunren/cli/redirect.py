@@ -12,6 +12,7 @@ from kunren.cli.failures import Unusable
 from kunren.cli.options import print_table
 from kunren.cli.some_kunren import some_kunren
 from kunren.drills.access import Access
+from kunren.drills.junit import junit_of_checks
 
 if TYPE_CHECKING:
     from kunren.drills.redirect.compared import Measured
@@ -24,12 +25,13 @@ def run_redirect_drill(
     state_dir: Path,
     architecture: str,
     domains: Path | None,
-    json_file: Path | None,
+    outputs: tuple[Path | None, Path | None],
     keep: bool,
     speed: float | None,
     seed: int | None,
+    repeat: int = 1,
 ) -> int:
-    """Run it and show it; the exit code."""
+    """Run it and show it; the exit code. `outputs` are where the result goes as JSON, and as JUnit's XML."""
     from kunren.drills.failures import DrillFailed
     from kunren.drills.redirect.run import ARCHITECTURES, run_redirect
 
@@ -39,17 +41,28 @@ def run_redirect_drill(
             raise click.UsageError(
                 f"{each!r} is no architecture of redirect. There are: {', '.join(ARCHITECTURES)}, and {ALL}."
             )
+    json_file, junit_file = outputs
+    several = architecture == ALL or len(chosen) > 1
+    if several and (repeat != 1 or junit_file is not None):
+        raise click.UsageError("--repeat and --junit are of one architecture, not of several side by side.")
     to_stdout = json_file is not None and str(json_file) == "-"
     try:
         with some_kunren(state_dir, keep, speed, seed) as (state, endpoint, told):
-            if architecture == ALL or len(chosen) > 1:
+            if several:
                 return _side_by_side(chosen, domains, Access(state, endpoint), json_file, keep, to_stdout)
-            outcome = run_redirect(chosen[0], domains, endpoint, state, keep, _progress)
+            runs = [run_redirect(chosen[0], domains, endpoint, state, keep, _progress) for _ in range(repeat)]
     except DrillFailed as error:
         click.echo(f"kunren: {error}", err=True)
         return 2
+    outcome = next((each for each in runs if not each.verdict), runs[0])
     if json_file is not None:
-        _write_json({**outcome.as_json(), "speed": told["clock"]["speed"], "seed": told["seed"]}, json_file)
+        documents = [
+            {**each.as_json(), "speed": told["clock"]["speed"], "seed": told["seed"]} for each in (outcome, *runs)
+        ]
+        _write_json({**documents[0], **({"runs": documents[1:]} if repeat > 1 else {})}, json_file)
+    if junit_file is not None:
+        cases = [[(f"{c.scheme} {c.domain} from {c.place}", c.problem) for c in each.checks] for each in runs]
+        _write_text(junit_of_checks("redirect", cases), junit_file)
     if not to_stdout:
         _show(outcome)
     return 0 if outcome.verdict else 1
@@ -105,6 +118,10 @@ def _write_json(value: Any, path: Path) -> None:
     if str(path) == "-":
         click.echo(text, nl=False)
         return
+    _write_text(text, path)
+
+
+def _write_text(text: str, path: Path) -> None:
     try:
         path.write_text(text)
     except OSError as error:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -55,7 +56,11 @@ def test_every_domain_redirects_over_every_scheme_from_three_places_also_after_a
     )
     assert unknown.stdout == ("403" if "cloudfront" in architecture else "404")
     # a rerun replaces what was kept, and takes it away at the end
-    assert run_drill(own_kunren, tmp_path, architecture)["verdict"] is True
+    junit = tmp_path / "junit.xml"
+    again = run_drill(own_kunren, tmp_path, architecture, "--junit", str(junit))
+    assert again["verdict"] is True
+    suite = ElementTree.parse(junit).find("testsuite")
+    assert [suite.get(key) for key in ("tests", "failures", "errors")] == [str(len(again["checks"])), "0", "0"]
     assert own_kunren.client("elbv2").describe_load_balancers()["LoadBalancers"] == []
     assert own_kunren.client("cloudfront").list_distributions()["DistributionList"]["Quantity"] == 0
     assert own_kunren.client("route53").list_hosted_zones()["HostedZones"] == []

@@ -13,6 +13,7 @@ import yaml
 
 from kunren.drills.checkers.judge import Result
 from kunren.drills.checkers.objectives import shown
+from kunren.drills.checkers.summary import worst
 from kunren.drills.document import BadDrill, read_drill
 from kunren.drills.model import Drill
 from kunren.drills.report.page import STYLE, table
@@ -136,7 +137,11 @@ def _y(seconds: float) -> float:
     return HEIGHT - EDGE - 20 - (HEIGHT - EDGE - 60) * _part(seconds)
 
 
-def as_json(suite: Suite, results: Sequence[Result], worst: Result) -> dict[str, Any]:
-    """The worst result, and each drill's with its cost."""
-    runs = [{**each.as_json(), "cost": drill.cost} for drill, each in zip(suite.drills, results, strict=True)]
-    return {**worst.as_json(), "drill": suite.name, "runs": runs}
+def as_json(suite: Suite, by_drill: Sequence[Sequence[Result]]) -> dict[str, Any]:
+    """The worst result of all; of each drill the worst with its cost, and all of its runs where there are more."""
+    told = []
+    for drill, runs in zip(suite.drills, by_drill, strict=True):
+        told.append({**worst(runs).as_json(), "cost": drill.cost})
+        if len(runs) > 1:
+            told[-1]["runs"] = [each.as_json() for each in runs]
+    return {**worst([each for runs in by_drill for each in runs]).as_json(), "drill": suite.name, "runs": told}

@@ -5,15 +5,15 @@ from click.testing import CliRunner
 
 from kunren.cli.drill import run
 
-FILES = ["--junit", "a.xml", "--html", "a.html", "--history", "a.history"]
+FILES = ["--html", "a.html", "--history", "a.history"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["redirect", "--repeat", "2", "--set", "a=b"], "the drill redirect takes no --repeat and no --set."),
-        (["redirect", *FILES], "the drill redirect takes no --junit and no --html and no --history."),
-        (["four-strategies", "--repeat", "2"], "a suite of drills takes no --repeat."),
+        (["redirect", "--set", "a=b"], "the drill redirect takes no --set."),
+        (["redirect", *FILES], "the drill redirect takes no --html and no --history."),
+        (["redirect", "--architecture", "all", "--repeat", "2"], "--repeat and --junit are of one architecture"),
         (["four-strategies", "--set", "a=b"], "a suite of drills takes no --set."),
     ],
 )

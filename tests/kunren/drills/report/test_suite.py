@@ -49,5 +49,9 @@ def test_every_strategy_is_drawn_with_its_numbers(suite, made):
         assert text in html
     across = [float(each) for each in re.findall(r'class="strategy" cx="([\d.]+)"', html)]
     assert across == sorted(across, reverse=True)
-    told = as_json(suite, results, results[0])
+    told = as_json(suite, [[each] for each in results])
     assert (told["drill"], [each["cost"] for each in told["runs"]]) == ("four-strategies", [1.05, 1.25, 1.5, 2.0])
+    assert told["rto_s"] == 600
+    twice = as_json(suite, [[each, replace(each, rto_s=each.rto_s + 1)] for each in results])
+    assert [each["rto_s"] for each in twice["runs"]] == [601, 61, 21, 1]
+    assert [each["rto_s"] for each in twice["runs"][0]["runs"]] == [600, 601]
