@@ -8,7 +8,7 @@ import sys
 
 from benchmarks.machine import described
 
-NAMES = ("start", "gateway", "alb", "nlb", "scale", "propagation", "functions", "dns", "edge", "s3", "load")
+NAMES = ("start", "gateway", "alb", "nlb", "scale", "propagation", "functions", "dns", "edge", "s3", "load", "judging")
 ALONE = ("drills",)
 """Takes hours: only when it is named."""
 
