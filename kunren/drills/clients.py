@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import threading
 from collections.abc import Mapping
@@ -53,9 +54,9 @@ def readings(wanted: Mapping[str, list[dict[str, Any]]]) -> list[tuple[str, str,
 
 
 def asked(wanted: Mapping[str, Any]) -> str:
-    """What a client asks, in a word: a URL, a name, or host and port."""
+    """What a client asks, in a word: a URL without a password, a name, or host and port."""
     server = f"{wanted['host']}:{wanted['port']}" if "host" in wanted else ""
-    return str(wanted.get("url") or wanted.get("name") or server)
+    return re.sub(r"(?<=//)[^/@]*@", "", str(wanted.get("url") or wanted.get("name") or server))
 
 
 class Clients:

@@ -209,7 +209,8 @@ def _method(view: View, result: Result) -> str:
         *(
             [
                 f"Traffic {escape(each['traffic'])}",
-                f"{escape(each['kind'])} from {escape(each['place'])}, {each['rate']:g}/s",
+                f"{escape(each['kind'])} from {escape(each['place'])}, {each['rate']:g}/s"
+                + (f": <code>{escape(each['asks'])}</code>" if each.get("asks") else ""),
             ]
             for each in view.clients
             if "rate" in each

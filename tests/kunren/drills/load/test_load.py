@@ -14,7 +14,7 @@ import numpy
 import pytest
 
 from kunren.drills.checkers.operations import operations_of
-from kunren.drills.clients import readings
+from kunren.drills.clients import asked, readings
 from kunren.drills.history import Event, Reason, history_of
 from kunren.drills.load.http import answer_end
 from kunren.drills.load.messages import READ_MARK
@@ -128,6 +128,12 @@ def test_one_answer_tells_of_the_writes_of_every_client_that_is_asked_for(server
     seen = history.records[history.records["event"] == Event.SEEN]
     assert list(zip(seen["client"], seen["operation"], strict=True)) == [(1, 0), (2, 1), (1, 2)]
     assert [(each["clients"], each["error"]) for each in history.told("read")] == [([1, 2], "")]
+
+
+def test_what_a_client_asks_is_told_without_passwords():
+    assert asked({"url": "postgresql://me:word@db.test:5432/shop"}) == "postgresql://db.test:5432/shop"
+    assert asked({"url": "http://a.test/x@y"}) == "http://a.test/x@y"
+    assert [asked({"name": "a.test"}), asked({"host": "a.test", "port": 80})] == ["a.test", "a.test:80"]
 
 
 def test_a_queue_is_read_once_for_all_and_a_url_once_by_each_place():
