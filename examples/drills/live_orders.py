@@ -17,7 +17,7 @@ def deploy() -> dict[str, Any]:
     balancer = SITE.elb.create_load_balancer(Name=NAME, Type="network", Subnets=made["subnets"])["LoadBalancers"][0]
     group = SITE.elb.create_target_group(
         Name=NAME, Protocol="TCP", Port=PORT, VpcId=made["vpc"], TargetType="ip",
-        HealthCheckIntervalSeconds=10, HealthyThresholdCount=2, UnhealthyThresholdCount=2,
+        HealthCheckIntervalSeconds=10, HealthCheckTimeoutSeconds=5, HealthyThresholdCount=2, UnhealthyThresholdCount=2,
     )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
     SITE.elb.register_targets(TargetGroupArn=group, Targets=[{"Id": address, "Port": PORT}])
     forward = [{"Type": "forward", "TargetGroupArn": group}]
