@@ -132,7 +132,7 @@ def test_a_fault_that_never_heals_is_caught_and_taken_away_all_the_same(kunren, 
 
     code, result = drilled(changed("bad-rule-change", for_ever))
     assert (code, result["verdict"], result["rto_s"]) == (1, False, None), result["reason"]
-    assert result["reason"].startswith('rto is over 30 s: no steady recovery from "the rule answers 503"')
+    assert result["reason"].startswith("rto is over 30 s: no steady recovery from 'the rule answers 503'")
     assert result["faults"][0]["healed_s"] is None
     assert balancers(kunren) == []
 
