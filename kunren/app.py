@@ -190,8 +190,6 @@ class App:
         self.faults.felt_by.append(self.balancers.settled)
         self.recovery = RecoveryControlService(store, clock, entropy, spec, self._serve_endpoints)
         self.s3 = S3Service(settings, store, clock, entropy, spec, self._call, dns=self.dns, serve=self._endpoint_asked)
-        self.s3.replicating.paused = self.fis.replication.paused
-        self.fis.replication.changed = self.s3.replicating.woken.set
         self.cloudfront = CloudFrontService(
             settings, store, clock, entropy, self.ca, self.world, self.envoy, self.dns, resolve=self.dns.resolve,
             call=self._call,
@@ -237,6 +235,8 @@ class App:
         statuses = RevocationStatus(self.store, self.ca, clock)
         acme = AcmeServer(self.store, clock, self.entropy)
         self.gateway.fault_hook = self.fis.api_errors.hook
+        self.s3.replicating.paused = self.fis.replication.paused
+        self.fis.replication.changed = self.s3.replicating.woken.set
         self.gateway.fronts += [self.functions.urls, self.functions.downloads, PublicKeys(self.login), statuses, acme]
         self.functions.urls.distribution_asking = self.cloudfront.distribution_asking
         self.gateway.acting[self.cloudfront.access_key] = self.cloudfront.acting
