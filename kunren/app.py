@@ -11,13 +11,14 @@ import contextlib
 import logging
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from kunren.control.store import Snapshot, Store, Tx
+from kunren.control.store import Store
 from kunren.core.ca import CertificateAuthority
 from kunren.core.clock import SystemClock
 from kunren.core.entropy import Entropy
-from kunren.core.errors import Unusable
+from kunren.core.timekeeping import ahead_at_start, keep_time
 from kunren.dataplane.dns.server import DnsServer
 from kunren.dataplane.dns.vpc_names import VpcNames
 from kunren.dataplane.envoy.admin import counted
@@ -27,6 +28,7 @@ from kunren.fallback.fallback import Fallback, all_of, spawn_in_world
 from kunren.gateway.certificates import CertificateContexts
 from kunren.gateway.gateway import Gateway
 from kunren.gateway.inside import Inside
+from kunren.joints import Entrances, Names, certificate_users, listening, trust_variables
 from kunren.management.api import ManagementApi
 from kunren.management.leases import Leases
 from kunren.management.server import ManagementServer
@@ -37,7 +39,6 @@ from kunren.services.acm.controllers import CertificateController
 from kunren.services.acm.material import certificate_state
 from kunren.services.acm.revocation import RevocationStatus
 from kunren.services.arc_zonal_shift.controllers import ZonalShiftService
-from kunren.services.cloudfront.checks import distributions_with
 from kunren.services.cloudfront.service import CloudFrontService
 from kunren.services.ec2.api import Ec2Api
 from kunren.services.ec2.controllers import VpcController
@@ -49,7 +50,6 @@ from kunren.services.ec2.private_names import PrivateNames
 from kunren.services.ec2.reverse_names import ReverseNames
 from kunren.services.ec2.workloads import Workloads
 from kunren.services.elbv2.api import Elbv2Api
-from kunren.services.elbv2.associations import certificates_in_use
 from kunren.services.elbv2.controllers import Elbv2Controllers
 from kunren.services.elbv2.limits import raised
 from kunren.services.elbv2.login.bearer import BearerTokens
@@ -77,7 +77,6 @@ from kunren.services.route53.store import Route53Store
 from kunren.services.s3.service import S3Service
 from kunren.settings import Settings
 from kunren.trace.tracer import Tracer
-from kunren.world.addresses import endpoints, website_endpoint
 from kunren.world.cgroups import Cgroups
 from kunren.world.launcher import Launched
 from kunren.world.machine import offers_ipv6
@@ -97,7 +96,7 @@ class App:
         self.settings = settings
         self.arguments = arguments
         self.ending = asyncio.Event()
-        self.clock = SystemClock(settings.speed)
+        self.clock = SystemClock(settings.speed, ahead_at_start(settings.time_file))
         self.entropy = Entropy(settings.seed)
         self.spec = load_world(settings.world_file)
         if settings.distance and self.spec.distance is None:
@@ -105,7 +104,6 @@ class App:
         self.spec = replace(self.spec, ipv6=self.spec.ipv6 and offers_ipv6())
         self.started_at = self.clock.monotonic()
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._opening: set[asyncio.Task[None]] = set()
         self._stopping = contextlib.AsyncExitStack()
         self._build_world(launched)
         self._build_services()
@@ -119,7 +117,9 @@ class App:
         self.world = World(settings, spec, clock, on_end=self.ending.set, launched=launched)
         self.world.set_trust(self.ca.bundle_path)
         self.envoy = EnvoyControl(settings, self.world, clock)
-        self.dns = DnsServer(self.world, clock, entropy, spec, endpoint_asked=self._endpoint_asked)
+        self.entrances = Entrances(self.world, spec)
+        self.dns = DnsServer(self.world, clock, entropy, spec, endpoint_asked=self.entrances.asked)
+        self.names = Names(self.dns)
 
     def _build_services(self) -> None:
         settings, clock, entropy, spec = self.settings, self.clock, self.entropy, self.spec
@@ -156,7 +156,7 @@ class App:
         self.vpcs = VpcController(store, clock, self.world, spec, self._serve_dns)
         self.faults.felt_by.append(self.vpcs.settled)
         self.workloads = Workloads(store, clock, entropy, spec, self.vpcs.applied)
-        self.private_names = PrivateNames(store, clock, self._texts)
+        self.private_names = PrivateNames(store, clock, self.names.texts)
         self.endpoint_events = EndpointEvents(store, clock, self._call)
         self.reverse_names = ReverseNames(store, clock, self.dns.resolve, self.dns)
         self.nat_addresses = NatAddressSweeper(store, clock)
@@ -167,9 +167,11 @@ class App:
         self.key_refresh = KeyRefresh(store, clock, self._call)
         self.check_sources = HealthCheckSourceController(store, clock, entropy, spec, self.vpcs.applied)
         self.certificates = CertificateController(
-            store, clock, self.ca, self._cnames, in_use_by=certificate_users, caa=self._caa_records
+            store, clock, self.ca, self.names.cnames, in_use_by=certificate_users, caa=self.names.caa_records
         )
-        self.acme = AcmeController(store, clock, entropy, self.ca, self._cnames, call=self._call, caa=self._caa_records)
+        self.acme = AcmeController(
+            store, clock, entropy, self.ca, self.names.cnames, call=self._call, caa=self.names.caa_records
+        )
         self.zonal_shifts = ZonalShiftService(store, clock, entropy, spec, self._call)
         self.resilience_hub = ResilienceHubService(store, clock, entropy, self._call)
         self.fis = FisService(
@@ -188,8 +190,8 @@ class App:
             observe=self.envoy.access_log.subscribe,
         )
         self.faults.felt_by.append(self.balancers.settled)
-        self.recovery = RecoveryControlService(store, clock, entropy, spec, self._serve_endpoints)
-        self.s3 = S3Service(settings, store, clock, entropy, spec, self._call, dns=self.dns, serve=self._endpoint_asked)
+        self.recovery = RecoveryControlService(store, clock, entropy, spec, self.entrances.serve)
+        self.s3 = S3Service(settings, store, clock, entropy, spec, self._call, dns=self.dns, serve=self.entrances.asked)
         self.cloudfront = CloudFrontService(
             settings, store, clock, entropy, self.ca, self.world, self.envoy, self.dns, resolve=self.dns.resolve,
             call=self._call,
@@ -232,6 +234,8 @@ class App:
         self.fallback.before["cloudwatch"] = all_of(self.health_metrics.before, self.cloudfront.metrics.before)
         contexts = CertificateContexts(self.ca.server_context)
         self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)
+        self.entrances.accept = self.gateway.accept
+        self.entrances.accept_website = partial(self.gateway.accept_for_front, self.s3.website)
         statuses = RevocationStatus(self.store, self.ca, clock)
         acme = AcmeServer(self.store, clock, self.entropy)
         self.gateway.fault_hook = self.fis.api_errors.hook
@@ -255,7 +259,6 @@ class App:
         )  # fmt: skip
         self.leases = Leases(self.workloads, self.world)
         self.management = ManagementServer(ManagementApi(self), settings.run_dir / "management.sock")
-        self._endpoints: set[str] = set()
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -277,6 +280,7 @@ class App:
         self._stopping.push_async_callback(self.cloudfront.stop)
         self.workloads.sweep()
         for name, running in (
+            ("time", keep_time(self.clock, self.settings.time_file)),
             ("faults", self.faults.run()),
             ("vpcs", self.vpcs.run()),
             ("private-names", self.private_names.run()),
@@ -305,10 +309,10 @@ class App:
         ):
             self._run(name, running)
         self._stopping.push_async_callback(self._end_tasks)
-        await self._serve_endpoints(self.spec.regions[0].name)
-        await _listening(self.gateway.serve_host(), "--port", self.settings.port)
+        await self.entrances.serve(self.spec.regions[0].name)
+        await listening(self.gateway.serve_host(), "--port", self.settings.port)
         self._stopping.push_async_callback(self.gateway.stop)
-        await _listening(self.proxy.start(), "--proxy-port", self.settings.proxy_port)
+        await listening(self.proxy.start(), "--proxy-port", self.settings.proxy_port)
         self._stopping.push_async_callback(self.proxy.stop)
         await self.envoy.ready()
         await self._come_back()
@@ -327,8 +331,7 @@ class App:
     async def stop(self) -> None:
         """The reverse of `start`."""
         self.leases.end()
-        for opening in self._opening:
-            opening.cancel()
+        self.entrances.close()
         await self._stopping.aclose()
 
     def _run(self, name: str, running: Coroutine[Any, Any, None]) -> None:
@@ -360,21 +363,6 @@ class App:
 
     # -- joints between parts ----------------------------------------------------------------------------------------
 
-    async def _cnames(self, name: str) -> list[str]:
-        """The targets of a name's CNAME as the world's DNS gives them to anyone who asks."""
-        return list((await self.dns.query(name, "CNAME")).values)
-
-    async def _caa_records(self, name: str) -> list[str]:
-        """A name's CAA records as the world's DNS has them now. Raises OSError where it does not answer."""
-        reply = await self.dns.query(name, "CAA")
-        if reply.rcode not in ("NOERROR", "NXDOMAIN"):
-            raise OSError(f"the CAA records of {name} could not be looked up: {reply.rcode}")
-        return list(reply.values)
-
-    async def _texts(self, name: str) -> list[str]:
-        """The texts of a name's TXT records as the world's DNS has them now, without their quotes."""
-        return [each.strip('"') for each in (await self.dns.query(name, "TXT")).values]
-
     async def _call(
         self, account: str, region: str, service: str, operation: str, params: Mapping[str, Any]
     ) -> Mapping[str, Any]:
@@ -386,30 +374,6 @@ class App:
             await self.dns.serve_vpc(vpc, addresses)
         else:
             await self.dns.stop_vpc(vpc.id)
-
-    def _endpoint_asked(self, region: str) -> None:
-        """Somebody in the world looked up a service endpoint of this region: have it answer there."""
-        if region not in self._endpoints and not self.ending.is_set():
-            task = asyncio.get_running_loop().create_task(self._serve_endpoints(region))
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
-
-    async def _serve_endpoints(self, region: str) -> None:
-        if region in self._endpoints:
-            return
-        self._endpoints.add(region)
-        index = next(i for i, each in enumerate(self.spec.regions) if each.name == region)
-        namespace = await self.world.ensure_region(region)
-        for address in endpoints(index):
-            for port, tls in ((443, True), (80, False)):
-                websites = address == website_endpoint(index)
-                if websites and tls:
-                    continue  # over HTTP alone
-                listener = await self.world.open_socket(namespace, bind=(address, port), listen=1024)
-                if websites:
-                    self.gateway.accept_for_front(self.s3.website, listener)
-                else:
-                    self.gateway.accept(listener, tls)
 
     # -- what the management API asks --------------------------------------------------------------------------------
 
@@ -445,26 +409,3 @@ class App:
             "s3": self.s3.status(),
             "moto": self.fallback.status(),
         }
-
-
-async def _listening(starting: Coroutine[Any, Any, None], option: str, port: int) -> None:
-    """Raises Unusable where the port is taken."""
-    try:
-        await starting
-    except OSError as error:
-        raise Unusable(
-            f"port {port} on 127.0.0.1 can't be used: {error.strerror or error}. Another program has it, perhaps "
-            f"another Kunren; choose a free one with {option}, or end the other (`ss -ltnp` names it)."
-        ) from error
-
-
-def certificate_users(snapshot: Snapshot | Tx, arn: str) -> list[str]:
-    """The ARNs of the load balancers and distributions that serve with a certificate."""
-    return [*certificates_in_use(snapshot, arn), *distributions_with(snapshot, arn)]
-
-
-def trust_variables(ca: CertificateAuthority) -> dict[str, str]:
-    """The environment variables by which tools find the world's roots."""
-    bundle = str(ca.bundle_path)
-    names = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
-    return dict.fromkeys(names, bundle)

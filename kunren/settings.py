@@ -32,6 +32,11 @@ class Settings:
         return self.state_dir / "kunren.db"
 
     @property
+    def time_file(self) -> Path:
+        """How far AWS time is ahead of real time (`kunren.core.timekeeping`)."""
+        return self.state_dir / "time.json"
+
+    @property
     def ca_dir(self) -> Path:
         return self.state_dir / "ca"
 

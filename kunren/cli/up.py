@@ -149,7 +149,7 @@ def reset(state_dir: Path, yes: bool) -> None:
         arguments = list(stop(state_dir)["arguments"])
     except NotRunning:
         arguments = []
-    for name in ("kunren.db", "kunren.db-wal", "kunren.db-shm"):
+    for name in ("kunren.db", "kunren.db-wal", "kunren.db-shm", "time.json"):
         (state_dir / name).unlink(missing_ok=True)
     shutil.rmtree(state_dir / "data", ignore_errors=True)
     shutil.rmtree(run_dir(state_dir), ignore_errors=True)

@@ -70,13 +70,13 @@ async def ticks(clock: Clock, every_s: float) -> AsyncIterator[float]:
 
 
 class SystemClock:
-    """The running system's clock; AWS time starts at real time and passes `speed` times as fast."""
+    """The running system's clock; AWS time starts `ahead` seconds after real time and passes `speed` times as fast."""
 
-    def __init__(self, speed: float = 1.0) -> None:
+    def __init__(self, speed: float = 1.0, ahead: float = 0.0) -> None:
         if not 0 < speed <= 10_000:
             raise ValueError(f"speed must be above 0 and at most 10000, not {speed}")
         self._speed = speed
-        self._origin_wall = time.time()
+        self._origin = time.time() + ahead
         self._origin_monotonic = time.monotonic()
 
     @property
@@ -84,7 +84,7 @@ class SystemClock:
         return self._speed
 
     def now(self) -> float:
-        return self._origin_wall + (time.monotonic() - self._origin_monotonic) * self._speed
+        return self._origin + (time.monotonic() - self._origin_monotonic) * self._speed
 
     def wall(self) -> float:
         return time.time()

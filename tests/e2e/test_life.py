@@ -170,11 +170,15 @@ def test_a_killed_daemon_leaves_no_process_and_the_next_one_has_everything(own_k
 
 
 def test_an_acknowledged_write_survives_the_kill_that_follows_it(own_kunren):
-    own_kunren.up()
+    own_kunren.up("--speed", "1000")
+    own_kunren.client("s3").create_bucket(Bucket="before")
     zone = own_kunren.client("route53").create_hosted_zone(Name="kept.test", CallerReference="1")["HostedZone"]["Id"]
     os.kill(own_kunren.pid, signal.SIGKILL)
     own_kunren.up()
     assert own_kunren.client("route53").get_hosted_zone(Id=zone)["HostedZone"]["Name"] == "kept.test."
+    own_kunren.client("s3").create_bucket(Bucket="later")  # AWS time did not go back, though it is as fast as any now
+    made = {each["Name"]: each["CreationDate"] for each in own_kunren.client("s3").list_buckets()["Buckets"]}
+    assert made["before"] < made["later"]
 
 
 def test_down_and_up_come_back_to_the_same_world(own_kunren):
