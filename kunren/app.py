@@ -131,15 +131,9 @@ class App:
         self.dns.listener = self.query_logs = QueryLogs(store, clock, self._call)
         self.acm = AcmApi(store, clock, entropy, in_use_by=certificate_users)
         self.elbv2 = Elbv2Api(
-            store,
-            clock,
-            entropy,
-            spec,
-            may_invoke=may_invoke,
-            certificate_state=certificate_state,
-            limits=raised(settings.quotas),
-            call=self._call,
-        )
+            store, clock, entropy, spec, may_invoke=may_invoke, certificate_state=certificate_state,
+            limits=raised(settings.quotas), call=self._call,
+        )  # fmt: skip
         self.globalaccelerator = GlobalAcceleratorApi(store, clock, entropy, spec)
         self.cgroups = Cgroups(f"kunren-{settings.run_dir.name}")
         self.functions = LambdaService(
@@ -179,16 +173,9 @@ class App:
         )  # fmt: skip
         self.functions.invoker.faults = self.fis.invocations.of
         self.balancers = Elbv2Controllers(
-            store,
-            clock,
-            entropy,
-            self.world,
-            self.envoy,
-            self.dns,
-            bridge_socket=self.functions.bridge.socket_path,
-            call=self._call,
-            observe=self.envoy.access_log.subscribe,
-        )
+            store, clock, entropy, self.world, self.envoy, self.dns, bridge_socket=self.functions.bridge.socket_path,
+            call=self._call, observe=self.envoy.access_log.subscribe,
+        )  # fmt: skip
         self.faults.felt_by.append(self.balancers.settled)
         self.recovery = RecoveryControlService(store, clock, entropy, spec, self.entrances.serve)
         self.s3 = S3Service(settings, store, clock, entropy, spec, self._call, dns=self.dns, serve=self.entrances.asked)
