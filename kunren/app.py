@@ -27,7 +27,7 @@ from kunren.dataplane.runtime.host import WorldHost
 from kunren.fallback.fallback import Fallback, all_of, spawn_in_world
 from kunren.gateway.certificates import CertificateContexts
 from kunren.gateway.gateway import Gateway
-from kunren.gateway.inside import Inside
+from kunren.gateway.inside import Inside, InsideNoting
 from kunren.joints import Entrances, Names, certificate_users, listening, trust_variables
 from kunren.management.api import ManagementApi
 from kunren.management.leases import Leases
@@ -39,6 +39,7 @@ from kunren.services.acm.controllers import CertificateController
 from kunren.services.acm.material import certificate_state
 from kunren.services.acm.revocation import RevocationStatus
 from kunren.services.arc_zonal_shift.controllers import ZonalShiftService
+from kunren.services.cloudformation.service import CloudFormationService
 from kunren.services.cloudfront.service import CloudFrontService
 from kunren.services.ec2.api import Ec2Api
 from kunren.services.ec2.controllers import VpcController
@@ -193,7 +194,11 @@ class App:
 
     def _build_fronts(self) -> None:
         settings, clock = self.settings, self.clock
+        self.stacks = CloudFormationService(
+            self.store, clock, self.entropy, self.spec, self._call, InsideNoting(lambda: self.inside)
+        )
         services = {
+            "cloudformation": self.stacks.api,
             "cloudfront": self.cloudfront.api,
             "cloudfront-keyvaluestore": self.cloudfront.key_values_api,
             "ec2": self.ec2,
@@ -229,6 +234,7 @@ class App:
         self.s3.replicating.paused = self.fis.replication.paused
         self.fis.replication.changed = self.s3.replicating.woken.set
         self.gateway.fronts += [self.functions.urls, self.functions.downloads, PublicKeys(self.login), statuses, acme]
+        self.gateway.fronts.append(self.stacks.responses)
         self.functions.urls.distribution_asking = self.cloudfront.distribution_asking
         self.gateway.acting[self.cloudfront.access_key] = self.cloudfront.acting
         self.gateway.fronts.append(self.s3.website)
@@ -293,6 +299,7 @@ class App:
             ("arc-zonal-shift", self.zonal_shifts.run()),
             ("s3", self.s3.run()),
             ("recovery-control", self.recovery.run()),
+            ("cloudformation", self.stacks.run()),
         ):
             self._run(name, running)
         self._stopping.push_async_callback(self._end_tasks)
@@ -394,5 +401,6 @@ class App:
             "resiliencehub": self.resilience_hub.status(),
             "arc-zonal-shift": self.zonal_shifts.status(),
             "s3": self.s3.status(),
+            "cloudformation": self.stacks.status(),
             "moto": self.fallback.status(),
         }

@@ -17,6 +17,7 @@ import msgspec
 
 from kunren.control.store import NotDurable, Store
 from kunren.core import aws_chunked
+from kunren.core.calling import Noted
 from kunren.core.clock import Clock
 from kunren.core.context import DEFAULT_ACCOUNT, DEFAULT_REGION, RequestContext
 from kunren.core.entropy import Entropy
@@ -212,17 +213,37 @@ class Gateway:
             return OURS
         return FALLBACK if service in self._fallback_services else NOBODY
 
+    def answers_at_once(self, service: str, operation: str) -> bool:
+        """Whether an operation is ours, and its handler waits for nobody."""
+        method = self.table.method(service, operation) if service in self.table else None
+        return method is not None and not inspect.iscoroutinefunction(method)
+
     async def dispatch(
-        self, context: RequestContext, service: str, operation: str, params: dict[str, Any]
+        self,
+        context: RequestContext,
+        service: str,
+        operation: str,
+        params: dict[str, Any],
+        noted: Noted | None = None,
     ) -> Mapping[str, Any]:
-        """Call an operation of ours; returns when what it wrote is on disk. Raises AwsError."""
+        """Call an operation of ours; returns when what it wrote is on disk. Raises AwsError. `noted` is called with the
+        result, in the transaction of a handler that answers at once."""
         method = self.table.method(service, operation) if service in self.table else None
         if method is None:
             raise NotImplementedByKunren(service, operation)
         generation = self._store.generation
-        result = method(context, params)
+        if noted is None:
+            result = method(context, params)
+        else:
+            with self._store.write():
+                result = method(context, params)
+                if not inspect.isawaitable(result):
+                    noted(result or {})
+                    noted = None
         if inspect.isawaitable(result):
             result = await result
+        if noted is not None:
+            noted(result or {})
         if self._store.generation != generation:
             await self._store.durable()
         return result if result is not None else {}
@@ -234,6 +255,7 @@ class Gateway:
         params: dict[str, Any],
         account: str = DEFAULT_ACCOUNT,
         region: str = DEFAULT_REGION,
+        noted: Noted | None = None,
     ) -> Mapping[str, Any]:
         """An operation called from inside, through the same checks as from the wire. Raises AwsError."""
         model = self.catalog.service(service)
@@ -244,7 +266,7 @@ class Gateway:
         if violations:
             raise self.codecs.refusal(model, described, model.metadata.protocol, violations)
         context = RequestContext(account, region, service, operation, self._entropy.uuid())
-        return await self.dispatch(context, service, operation, params)
+        return await self.dispatch(context, service, operation, params, noted)
 
     # --- links, in the order of the chain -------------------------------------------------------------------------
 

@@ -7,11 +7,12 @@ which are imported when they are first needed. The caller's account becomes the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
+from kunren.core.calling import Noted
 from kunren.core.errors import NotImplementedByKunren, WireError
 from kunren.gateway.chain import FALLBACK, OURS
 from kunren.gateway.gateway import Fallback, Gateway
@@ -25,22 +26,43 @@ class Inside:
     """`call` is what `kunren.core.calling.CallService` promises."""
 
     def __init__(self, gateway: Gateway, fallback: Fallback | None) -> None:
-        self._gateway = gateway
+        self.gateway = gateway
         self._fallback = fallback
 
     async def call(
         self, account: str, region: str, service: str, operation: str, params: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Raises AwsError: the service's own, or NotImplemented where nobody answers."""
-        owner = self._gateway.owner(service)
+        owner = self.gateway.owner(service)
         if owner == OURS:
-            return await self._gateway.invoke(service, operation, dict(params), account, region)
+            return await self.gateway.invoke(service, operation, dict(params), account, region)
         if owner != FALLBACK or self._fallback is None:
             raise NotImplementedByKunren(service, operation)
         client = await asyncio.to_thread(_client, service)
         request = client.request(operation, params, account, region)
         answer = await self._fallback.handle(service, operation, request)
         return client.read(operation, answer)
+
+
+class InsideNoting:
+    """`kunren.core.calling.CallAndNote`; `inside` gives the one there is once all is built."""
+
+    def __init__(self, inside: Callable[[], Inside]) -> None:
+        self._inside = inside
+
+    def together(self, service: str, operation: str) -> bool:
+        return self._inside().gateway.answers_at_once(service, operation)
+
+    async def call(
+        self, account: str, region: str, service: str, operation: str, params: Mapping[str, Any], noted: Noted
+    ) -> Mapping[str, Any]:
+        """Raises AwsError, and has noted nothing then."""
+        inside = self._inside()
+        if inside.gateway.owner(service) == OURS:
+            return await inside.gateway.invoke(service, operation, dict(params), account, region, noted)
+        result = await inside.call(account, region, service, operation, params)
+        noted(result)
+        return result
 
 
 class _Client(NamedTuple):

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from kunren.fallback.operations import handled, moto_handlers
 from kunren.fallback.services import SERVICES as MOTO_SERVICES
 from kunren.services import SERVICES as OWN_SERVICES
+from kunren.services.cloudformation.resources import TYPES
 from kunren.wire.catalog import Catalog
 from kunren.wire.names import xform_name
 
@@ -83,6 +84,8 @@ def page(services: Iterable[Coverage]) -> str:
     lines += [f"| **all** | | **{real}** | **{moto}** | **{sum(each.count(NOT_YET) for each in services)}** |"]
     for each in services:
         lines += ["", *_section(each)]
+        if each.service == "cloudformation":
+            lines += ["", *_resource_types()]
     return "\n".join(lines) + "\n"
 
 
@@ -95,6 +98,11 @@ def _section(each: Coverage) -> list[str]:
         if names:
             lines += [f"**{state}** ({len(names)}): {', '.join(names)}", ""]
     return lines[:-1]
+
+
+def _resource_types() -> list[str]:
+    """What stacks can be made of; any other type is refused by name before anything is made."""
+    return [f"**resource types** ({len(TYPES)}, and `Custom::…`): {', '.join(sorted(TYPES))}"]
 
 
 def own_lines(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 SERVICES: dict[str, str] = {
     "acm": "kunren.services.acm.api:AcmApi",
+    "cloudformation": "kunren.services.cloudformation.api:CloudFormationApi",
     "cloudfront": "kunren.services.cloudfront.api:CloudFrontApi",
     "cloudfront-keyvaluestore": "kunren.services.cloudfront.key_values.api:KeyValueStoreApi",
     "ec2": "kunren.services.ec2.api:Ec2Api",

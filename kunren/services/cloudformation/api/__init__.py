@@ -1,0 +1,11 @@
+"""AWS CloudFormation's operations."""
+
+from __future__ import annotations
+
+from kunren.services.cloudformation.api.change_sets import ChangeSets
+from kunren.services.cloudformation.api.describe import Describe
+from kunren.services.cloudformation.api.templates import Templates
+
+
+class CloudFormationApi(ChangeSets, Describe, Templates):
+    """Handlers of cloudformation."""

@@ -1,0 +1,192 @@
+"""Change sets: what an operation would change, shown before it is carried out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from kunren.control.store import Snapshot, Tx
+from kunren.core.context import RequestContext
+from kunren.core.tags import tags_to_wire
+from kunren.services.cloudformation import parameters
+from kunren.services.cloudformation.api.base import Params, Result
+from kunren.services.cloudformation.api.stacks import Stacks, same
+from kunren.services.cloudformation.changes import changes
+from kunren.services.cloudformation.engine import rows_of
+from kunren.services.cloudformation.errors import (
+    AlreadyExistsException,
+    ChangeSetNotFoundException,
+    InvalidChangeSetStatusException,
+    ValidationError,
+    not_implemented,
+)
+from kunren.services.cloudformation.model import CREATE_IN_PROGRESS, UPDATABLE, ChangeSet, Revision, Stack
+from kunren.services.cloudformation.transforms import transforms_of
+
+NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
+REVIEW = "REVIEW_IN_PROGRESS"
+_PAGE = 100
+
+
+class ChangeSets(Stacks):
+    async def create_change_set(self, ctx: RequestContext, params: Params) -> Result:
+        kind, name = params.get("ChangeSetType", "UPDATE"), params["ChangeSetName"]
+        if kind == "IMPORT" or params.get("ResourcesToImport") or params.get("ImportExistingResources"):
+            raise not_implemented("change sets that import resources in CloudFormation")
+        stack = self._stack_for(ctx, params, kind)
+        held = self._held(self.store.snapshot(), stack)
+        if any(each.name == name for each in held):
+            raise AlreadyExistsException(
+                f"ChangeSet {name} cannot be created due to a mismatch with existing attribute Template"
+                if not params.get("ClientToken")
+                else f"ChangeSet {name} already exists"
+            )
+        previous = self.revision_of(self.store.snapshot(), stack) if kind != "CREATE" else None
+        revision, plan = await self.revision(ctx, stack, 0, params, previous, in_change_set=True)
+        self.check_types_stay(stack, plan)
+        rows = rows_of(self.store.snapshot(), stack) if kind != "CREATE" else {}
+        shown = changes(plan, rows, revision.tags)
+        nothing = previous is not None and not shown and same(previous, revision)
+        why = (
+            ("No updates are to be performed." if transforms_of(json.loads(revision.processed)) else NO_CHANGES)
+            if nothing
+            else ""
+        )
+        made = ChangeSet(
+            account=ctx.account,
+            region=ctx.region,
+            id=self.entropy.uuid(),
+            name=name,
+            stack=stack.id,
+            type=kind,
+            status="FAILED" if nothing else "CREATE_COMPLETE",
+            reason=why,
+            execution="UNAVAILABLE" if nothing else "AVAILABLE",
+            description=params.get("Description", ""),
+            revision=msgspec.json.encode(revision).decode(),
+            changes=tuple(shown),
+            created=self.clock.now(),
+            on_failure=params.get("OnStackFailure", ""),
+            token=params.get("ClientToken", ""),
+            include_nested=bool(params.get("IncludeNestedStacks")),
+        )
+        with self.store.write() as tx:
+            if tx.get(Stack, stack.account, stack.region, stack.id) is None:
+                self.records.stack(stack, REVIEW, "User Initiated")
+            tx.put(made)
+        return {"Id": made.arn, "StackId": stack.arn}
+
+    def _stack_for(self, ctx: RequestContext, params: Params, kind: str) -> Stack:
+        found = self.find(self.store.snapshot(), ctx, params["StackName"])
+        if kind == "CREATE":
+            if found is None:
+                return self.new_stack(ctx, self.checked_name(params["StackName"]), {})
+            if found.status != REVIEW:
+                raise ValidationError(
+                    f"Stack [{found.name}] already exists and cannot be created again with the "
+                    f"changeSet [{params['ChangeSetName']}]."
+                )
+            return found
+        if found is None:
+            raise ValidationError(f"Stack [{params['StackName']}] does not exist")
+        return self.updatable(ctx, found.arn)
+
+    def _held(self, snapshot: Snapshot | Tx, stack: Stack) -> list[ChangeSet]:
+        return [each for each in snapshot.list(ChangeSet, stack.account, stack.region) if each.stack == stack.id]
+
+    def _change_set(self, snapshot: Snapshot | Tx, ctx: RequestContext, params: Params) -> tuple[ChangeSet, Stack]:
+        name, stack_name = params["ChangeSetName"], params.get("StackName")
+        if not name.startswith("arn:") and not stack_name:
+            raise ValidationError("StackName must be specified if ChangeSetName is not specified as an ARN.")
+        stack = self.find(snapshot, ctx, stack_name) if stack_name else None
+        if stack_name and stack is None:
+            raise ValidationError(f"Stack [{stack_name}] does not exist")
+        for each in snapshot.list(ChangeSet, ctx.account, ctx.region):
+            if name in (each.arn, each.name) and (stack is None or each.stack == stack.id):
+                owner = snapshot.get(Stack, ctx.account, ctx.region, each.stack)
+                assert owner is not None
+                return each, owner
+        raise ChangeSetNotFoundException(f"ChangeSet [{name}] does not exist")
+
+    def describe_change_set(self, ctx: RequestContext, params: Params) -> Result:
+        found, stack = self._change_set(self.store.snapshot(), ctx, params)
+        revision = msgspec.json.decode(found.revision, type=Revision)
+        declared = json.loads(revision.processed).get("Parameters", {})
+        chosen, token = self.paged([*enumerate(found.changes)], params, _PAGE, lambda each: f"{each[0]:06d}")
+        shown: Result = {
+            **self._summary_of(found, stack),
+            "Parameters": parameters.shown(declared, revision.texts, revision.looked_up),
+            "NotificationARNs": list(revision.notification_arns),
+            "RollbackConfiguration": {},
+            "Capabilities": list(revision.capabilities),
+            "Tags": tags_to_wire(revision.tags),
+            "Changes": [each for _, each in chosen],
+            **token,
+        }
+        return {**shown, **({"OnStackFailure": found.on_failure} if found.on_failure else {})}
+
+    def _summary_of(self, found: ChangeSet, stack: Stack) -> Result:
+        shown = {
+            "ChangeSetName": found.name,
+            "ChangeSetId": found.arn,
+            "StackId": stack.arn,
+            "StackName": stack.name,
+            "CreationTime": found.created,
+            "ExecutionStatus": found.execution,
+            "Status": found.status,
+            "IncludeNestedStacks": found.include_nested,
+        }
+        optional = {"StatusReason": found.reason, "Description": found.description}
+        return {**shown, **{key: value for key, value in optional.items() if value}}
+
+    def list_change_sets(self, ctx: RequestContext, params: Params) -> Result:
+        stack = self.stack(self.store.snapshot(), ctx, params["StackName"], "Stack [{}] does not exist")
+        chosen, token = self.paged(
+            sorted(self._held(self.store.snapshot(), stack), key=lambda each: each.id),
+            params,
+            _PAGE,
+            lambda each: each.id,
+        )
+        return {"Summaries": [self._summary_of(each, stack) for each in chosen], **token}
+
+    def delete_change_set(self, ctx: RequestContext, params: Params) -> Result:
+        with self.store.write() as tx:
+            try:
+                found, _stack = self._change_set(tx, ctx, params)
+            except ChangeSetNotFoundException:
+                return {}
+            if found.execution == "EXECUTE_IN_PROGRESS":
+                raise InvalidChangeSetStatusException(f"The ChangeSet {found.arn} is being executed.")
+            tx.delete(found)
+        return {}
+
+    def execute_change_set(self, ctx: RequestContext, params: Params) -> Result:
+        with self.store.write() as tx:
+            found, stack = self._change_set(tx, ctx, params)
+            if found.status != "CREATE_COMPLETE" or found.execution != "AVAILABLE":
+                raise InvalidChangeSetStatusException(
+                    f"ChangeSet [{found.arn}] cannot be executed in its current status of "
+                    f"[{found.status if found.status != 'CREATE_COMPLETE' else found.execution}]"
+                )
+            revision = msgspec.json.decode(found.revision, type=Revision)
+            changed: dict[str, Any] = {
+                "change_set": found.arn,
+                "token": params.get("ClientRequestToken", ""),
+                "disable_rollback": bool(params.get("DisableRollback")) or found.on_failure == "DO_NOTHING",
+                "retain_except_on_create": bool(params.get("RetainExceptOnCreate")),
+            }
+            if stack.status == REVIEW:
+                changed["on_failure"] = found.on_failure or "ROLLBACK"
+                tx.put(replace(revision, id=f"{stack.id}/1"))
+                self.records.stack(stack, CREATE_IN_PROGRESS, "User Initiated", target=1, number=1, **changed)
+            else:
+                if stack.status not in UPDATABLE and stack.status not in ("CREATE_FAILED", "UPDATE_FAILED"):
+                    raise ValidationError(f"Stack:{stack.arn} is in {stack.status} state and can not be updated.")
+                self.begin_update(stack, revision, changed)
+            for each in self._held(tx, stack):
+                tx.delete(each)
+            tx.put(replace(found, execution="EXECUTE_COMPLETE"))
+        return {}

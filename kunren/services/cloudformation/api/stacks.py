@@ -1,0 +1,244 @@
+"""Stacks: create, update, delete, and what steers a running operation."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from msgspec.structs import replace
+
+from kunren.core.context import RequestContext
+from kunren.services.cloudformation.api.base import Base, Params, Result
+from kunren.services.cloudformation.engine import rows_of
+from kunren.services.cloudformation.errors import AlreadyExistsException, TokenAlreadyExistsException, ValidationError
+from kunren.services.cloudformation.model import (
+    CREATE_IN_PROGRESS,
+    DELETE_IN_PROGRESS,
+    UPDATABLE,
+    UPDATE_IN_PROGRESS,
+    UPDATE_ROLLBACK,
+    ChangeSet,
+    Export,
+    Import,
+    Revision,
+    Stack,
+)
+from kunren.services.cloudformation.structure import Plan
+
+STACKS_MAX = 2000
+NO_UPDATES = "No updates are to be performed."
+
+
+def same(before: Revision, after: Revision, plan: Plan | None = None) -> bool:
+    """Whether a revision changes nothing that CloudFormation takes for an update."""
+
+    def seen(each: Revision) -> Any:
+        template = json.loads(each.processed)
+        resources = {
+            logical: {
+                key: value
+                for key, value in one.items()
+                if key not in ("DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy")
+            }
+            for logical, one in template["Resources"].items()
+        }
+        kept = ("Mappings", "Conditions", "Outputs")
+        return (
+            resources,
+            {key: template.get(key) for key in kept},
+            each.texts,
+            each.looked_up,
+            each.tags,
+            each.notification_arns,
+        )
+
+    return bool(seen(before) == seen(after))
+
+
+class Stacks(Base):
+    async def create_stack(self, ctx: RequestContext, params: Params) -> Result:
+        name = self.checked_name(params["StackName"])
+        self._none_of_that_name(ctx, name, params)
+        if (found := self._by_token(ctx, name, params)) is not None:
+            return {"StackId": found.arn}
+        if "DisableRollback" in params and "OnFailure" in params:
+            raise ValidationError("Either DisableRollback or OnFailure can be specified, not both.")
+        stack = self.new_stack(ctx, name, params)
+        revision, _ = await self.revision(ctx, stack, 1, params, None)
+        self._none_of_that_name(ctx, name, params)  # meanwhile
+        with self.store.write() as tx:
+            tx.put(revision)
+            self.records.stack(stack, CREATE_IN_PROGRESS, "User Initiated", target=1, number=1)
+        return {"StackId": stack.arn}
+
+    def new_stack(self, ctx: RequestContext, name: str, params: Params) -> Stack:
+        minutes = params.get("TimeoutInMinutes")
+        return Stack(
+            account=ctx.account,
+            region=ctx.region,
+            id=self.entropy.uuid(),
+            name=name,
+            status="",
+            created=self.clock.now(),
+            timeout_minutes=minutes,
+            deadline=self.clock.now() + minutes * 60 if minutes else None,
+            on_failure=params.get("OnFailure", "ROLLBACK"),
+            disable_rollback=bool(params.get("DisableRollback")),
+            protected=bool(params.get("EnableTerminationProtection")),
+            retain_except_on_create=bool(params.get("RetainExceptOnCreate")),
+            policy=params.get("StackPolicyBody", ""),
+            token=params.get("ClientRequestToken", ""),
+        )
+
+    def _none_of_that_name(self, ctx: RequestContext, name: str, params: Params) -> None:
+        found = self.find(self.store.snapshot(), ctx, name)
+        if found is not None and not (params.get("ClientRequestToken") and found.token == params["ClientRequestToken"]):
+            raise AlreadyExistsException(f"Stack [{name}] already exists")
+        if self.store.snapshot().count(Stack, ctx.account, ctx.region) >= STACKS_MAX:
+            alive = [
+                each
+                for each in self.store.snapshot().list(Stack, ctx.account, ctx.region)
+                if each.status != "DELETE_COMPLETE"
+            ]
+            if len(alive) >= STACKS_MAX:
+                raise ValidationError(f"Limit for stack has been exceeded: {STACKS_MAX}")
+
+    def _by_token(self, ctx: RequestContext, name: str, params: Params) -> Stack | None:
+        found = self.find(self.store.snapshot(), ctx, name)
+        if found is not None and found.number != 1:
+            raise TokenAlreadyExistsException(
+                f"Token {params['ClientRequestToken']} has already been used for another operation."
+            )
+        return found
+
+    async def update_stack(self, ctx: RequestContext, params: Params) -> Result:
+        stack = self.updatable(ctx, params["StackName"])
+        previous = self.revision_of(self.store.snapshot(), stack)
+        revision, plan = await self.revision(ctx, stack, stack.number + 1, params, previous)
+        stack = self.updatable(ctx, stack.arn)
+        self.check_types_stay(stack, plan)
+        if previous is not None and same(previous, revision) and stack.status in UPDATABLE:
+            raise ValidationError(NO_UPDATES)
+        changed: dict[str, Any] = {
+            "disable_rollback": bool(params.get("DisableRollback")),
+            "retain_except_on_create": bool(params.get("RetainExceptOnCreate")),
+            "token": params.get("ClientRequestToken", ""),
+        }
+        if "StackPolicyBody" in params:
+            changed["policy"] = params["StackPolicyBody"]
+        self.begin_update(stack, revision, changed)
+        return {"StackId": stack.arn}
+
+    def updatable(self, ctx: RequestContext, name: str) -> Stack:
+        stack = self.stack(self.store.snapshot(), ctx, name, "Stack [{}] does not exist")
+        failed_kept = stack.status in ("CREATE_FAILED", "UPDATE_FAILED")
+        if stack.status not in UPDATABLE and not failed_kept:
+            raise ValidationError(f"Stack:{stack.arn} is in {stack.status} state and can not be updated.")
+        return stack
+
+    def check_types_stay(self, stack: Stack, plan: Plan) -> None:
+        rows = rows_of(self.store.snapshot(), stack)
+        wrong = [
+            logical
+            for logical, each in plan.resources.items()
+            if logical in rows and rows[logical].type != each["Type"] and rows[logical].physical
+        ]
+        if wrong:
+            raise ValidationError(
+                "Update of resource type is not permitted. The new template modifies resource type "
+                f"of the following resources: [{', '.join(wrong)}]"
+            )
+
+    def begin_update(self, stack: Stack, revision: Revision, changed: dict[str, Any]) -> None:
+        number = stack.number + 1
+        with self.store.write() as tx:
+            tx.put(replace(revision, id=f"{stack.id}/{number}"))
+            now = self.clock.now()
+            self.records.stack(
+                stack, UPDATE_IN_PROGRESS, "User Initiated", number=number, target=number, updated=now, **changed
+            )
+            for old in tx.list(Revision, stack.account, stack.region):
+                if old.id.startswith(f"{stack.id}/") and int(old.id.rpartition("/")[2]) < stack.deployed:
+                    tx.delete(old)
+
+    def delete_stack(self, ctx: RequestContext, params: Params) -> None:
+        with self.store.write() as tx:
+            stack = self.find(tx, ctx, params["StackName"])
+            if stack is None or stack.status == "DELETE_COMPLETE":
+                return
+            root = self.find(tx, ctx, stack.root) if stack.root else None
+            if stack.protected or (root is not None and root.protected):
+                raise ValidationError(f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
+            keep = tuple(params.get("RetainResources") or ())
+            if keep and stack.status != "DELETE_FAILED":
+                raise ValidationError(
+                    f"Invalid operation on stack [{stack.arn}]. RetainResources is only supported for "
+                    "stacks in the DELETE_FAILED state."
+                )
+            force = params.get("DeletionMode") == "FORCE_DELETE_STACK"
+            if force and stack.status != "DELETE_FAILED":
+                raise ValidationError(
+                    f"Invalid operation on stack [{stack.arn}]. FORCE_DELETE_STACK is only supported "
+                    "for stacks in the DELETE_FAILED state."
+                )
+            unknown = [each for each in keep if each not in rows_of(self.store.snapshot(), stack)]
+            if unknown:
+                raise ValidationError(
+                    f"The specified resources to retain [{', '.join(unknown)}] do not exist in the stack"
+                )
+            if stack.status == DELETE_IN_PROGRESS:
+                return
+            self._check_exports(tx, stack)
+            for each in tx.list(ChangeSet, stack.account, stack.region):
+                if each.stack == stack.id:
+                    tx.delete(each)
+            if stack.status == "REVIEW_IN_PROGRESS":
+                self.records.stack(stack, DELETE_IN_PROGRESS, "User Initiated", number=stack.number + 1)
+                return
+            self.records.stack(
+                stack,
+                DELETE_IN_PROGRESS,
+                "User Initiated",
+                number=stack.number + 1,
+                keep=keep,
+                force=force,
+                token=params.get("ClientRequestToken", ""),
+                deadline=None,
+            )
+
+    def _check_exports(self, tx: Any, stack: Stack) -> None:
+        own = {each.id for each in tx.list(Export, stack.account, stack.region) if each.stack == stack.id}
+        for each in tx.list(Import, stack.account, stack.region):
+            if each.export in own and each.stack != stack.id:
+                raise ValidationError(f"Export {each.export} cannot be deleted as it is in use by {each.stack_name}")
+
+    # -- steering ----------------------------------------------------------------------------------------------------
+
+    def cancel_update_stack(self, ctx: RequestContext, params: Params) -> None:
+        stack = self.stack(self.store.snapshot(), ctx, params["StackName"], "Stack [{}] does not exist")
+        if stack.status != UPDATE_IN_PROGRESS:
+            raise ValidationError("CancelUpdateStack cannot be called from current stack status")
+        self.records.stack(stack, UPDATE_ROLLBACK, "User Initiated")
+
+    def continue_update_rollback(self, ctx: RequestContext, params: Params) -> Result:
+        stack = self.stack(self.store.snapshot(), ctx, params["StackName"], "Stack [{}] does not exist")
+        if stack.status != "UPDATE_ROLLBACK_FAILED":
+            raise ValidationError(f"Stack:{stack.arn} is in {stack.status} state and can not continue update rollback.")
+        self.records.stack(stack, UPDATE_ROLLBACK, "User Initiated", skip=tuple(params.get("ResourcesToSkip") or ()))
+        return {}
+
+    def rollback_stack(self, ctx: RequestContext, params: Params) -> Result:
+        stack = self.stack(self.store.snapshot(), ctx, params["StackName"], "Stack [{}] does not exist")
+        into = {"CREATE_FAILED": "ROLLBACK_IN_PROGRESS", "UPDATE_FAILED": UPDATE_ROLLBACK}.get(stack.status)
+        if into is None:
+            raise ValidationError(f"Stack:{stack.arn} is in {stack.status} state and can not be rolled back.")
+        self.records.stack(stack, into, "User Initiated")
+        return {"StackId": stack.arn}
+
+    def update_termination_protection(self, ctx: RequestContext, params: Params) -> Result:
+        with self.store.write() as tx:
+            stack = self.stack(tx, ctx, params["StackName"], "Stack [{}] does not exist")
+            if stack.parent:
+                raise ValidationError(f"Termination protection can only be changed on the root stack: {stack.root}")
+            tx.put(replace(stack, protected=params["EnableTerminationProtection"]))
+        return {"StackId": stack.arn}

@@ -1,0 +1,92 @@
+"""Templates: what stacks were made from, and what can be said of a template before."""
+
+from __future__ import annotations
+
+import json
+
+from kunren.core.context import RequestContext
+from kunren.services.cloudformation import parameters, structure
+from kunren.services.cloudformation.api.base import Base, Params, Result
+from kunren.services.cloudformation.errors import ChangeSetNotFoundException, ValidationError
+from kunren.services.cloudformation.model import ChangeSet
+from kunren.services.cloudformation.schemas import schema
+from kunren.services.cloudformation.template import parse
+from kunren.services.cloudformation.transforms import transforms_of
+
+
+class Templates(Base):
+    def get_template(self, ctx: RequestContext, params: Params) -> Result:
+        snapshot = self.store.snapshot()
+        if name := params.get("ChangeSetName"):
+            held = [each for each in snapshot.list(ChangeSet, ctx.account, ctx.region) if name in (each.arn, each.name)]
+            if not held:
+                raise ChangeSetNotFoundException(f"ChangeSet [{name}] does not exist")
+            revision = json.loads(held[0].revision)
+            text, processed = revision["template"], revision["processed"]
+        else:
+            if not params.get("StackName"):
+                raise ValidationError("StackName is required if ChangeSetName is not specified.")
+            stack = self.stack(snapshot, ctx, params["StackName"])
+            found = self.revision_of(snapshot, stack, stack.target)
+            if found is None:
+                return {"TemplateBody": "", "StagesAvailable": ["Original", "Processed"]}
+            text, processed = found.template, found.processed
+        if params.get("TemplateStage", "Original") == "Processed" and transforms_of(parse(text)):
+            text = processed
+        return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}
+
+    async def validate_template(self, ctx: RequestContext, params: Params) -> Result:
+        parsed = parse(await self.template_text(ctx, params))
+        if not transforms_of(parsed):
+            structure.check_sections(parsed)
+        shown = [parameters.summary(name, each) for name, each in (parsed.get("Parameters") or {}).items()]
+        keys = ("ParameterKey", "DefaultValue", "NoEcho", "Description")
+        found: Result = {
+            "Parameters": [{key: each[key] for key in keys if key in each} for each in shown],
+            "DeclaredTransforms": transforms_of(parsed),
+        }
+        needed, types = structure.capabilities(parsed)
+        if transforms_of(parsed):
+            needed = [*needed, "CAPABILITY_AUTO_EXPAND"]
+        found["Capabilities"] = needed
+        if types:
+            found["CapabilitiesReason"] = f"The following resource(s) require capabilities: [{', '.join(types)}]"
+        return {**found, **({"Description": parsed["Description"]} if "Description" in parsed else {})}
+
+    async def get_template_summary(self, ctx: RequestContext, params: Params) -> Result:
+        if name := params.get("StackName"):
+            stack = self.stack(self.store.snapshot(), ctx, name)
+            revision = self.revision_of(self.store.snapshot(), stack, stack.target)
+            text = revision.template if revision is not None else "{}"
+        else:
+            text = await self.template_text(ctx, params)
+        parsed = parse(text)
+        if not transforms_of(parsed):
+            structure.check_sections(parsed)
+        needed, types = structure.capabilities(parsed) if "Resources" in parsed else ([], [])
+        found: Result = {
+            "Parameters": [parameters.summary(name, each) for name, each in (parsed.get("Parameters") or {}).items()],
+            "ResourceTypes": sorted({each["Type"] for each in parsed.get("Resources", {}).values()}),
+            "DeclaredTransforms": transforms_of(parsed),
+            "Capabilities": needed,
+            "ResourceIdentifierSummaries": _identifiers(parsed.get("Resources", {})),
+        }
+        if types:
+            found["CapabilitiesReason"] = f"The following resource(s) require capabilities: [{', '.join(types)}]"
+        if "Metadata" in parsed:
+            found["Metadata"] = json.dumps(parsed["Metadata"])
+        if "AWSTemplateFormatVersion" in parsed:
+            found["Version"] = str(parsed["AWSTemplateFormatVersion"])
+        return {**found, **({"Description": parsed["Description"]} if "Description" in parsed else {})}
+
+
+def _identifiers(resources: dict[str, dict[str, str]]) -> list[Result]:
+    by_type: dict[str, list[str]] = {}
+    for logical, each in resources.items():
+        by_type.setdefault(each["Type"], []).append(logical)
+    found = ((type, names, schema(type)) for type, names in sorted(by_type.items()))
+    return [
+        {"ResourceType": type, "LogicalResourceIds": names, "ResourceIdentifiers": list(published.primary)}
+        for type, names, published in found
+        if published is not None
+    ]

@@ -1,0 +1,231 @@
+"""What CloudFormation keeps. Times are AWS time; `properties` and `attributes` are plain JSON values.
+
+A stack's row is small and changes with each step; what it is made from stands in revisions, one per operation.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from kunren.control.store import Resource
+
+
+class Revision(Resource, frozen=True, kw_only=True):
+    """A template with the values it was given. The id is `<stack's unique part>/<operation's number>`."""
+
+    kind: ClassVar[str] = "cloudformation.revision"
+
+    template: str  # as it was given
+    processed: str  # JSON, behind its transforms
+    texts: dict[str, str] = {}  # parameters as given or by default
+    looked_up: dict[str, str] = {}  # those of Systems Manager
+    tags: dict[str, str] = {}
+    capabilities: tuple[str, ...] = ()
+    notification_arns: tuple[str, ...] = ()
+    role_arn: str = ""
+
+
+class Stack(Resource, frozen=True, kw_only=True):
+    """The id is its unique part (a UUID). `number` counts operations; `deployed` and `target` are numbers of revisions:
+    what is in force, and what the running operation makes of it."""
+
+    kind: ClassVar[str] = "cloudformation.stack"
+
+    name: str
+    status: str
+    reason: str = ""
+    number: int = 0
+    deployed: int = 0
+    target: int = 0
+    created: float = 0.0
+    updated: float | None = None
+    deleted: float | None = None
+    deadline: float | None = None  # of the creation
+    timeout_minutes: int | None = None
+    on_failure: str = "ROLLBACK"  # DO_NOTHING, DELETE
+    disable_rollback: bool = False
+    protected: bool = False
+    retain_except_on_create: bool = False
+    policy: str = ""
+    parent: str = ""
+    root: str = ""
+    token: str = ""
+    keep: tuple[str, ...] = ()  # RetainResources
+    skip: tuple[str, ...] = ()  # ResourcesToSkip
+    force: bool = False
+    change_set: str = ""
+    outputs: tuple[dict[str, Any], ...] = ()
+    drift: str = "NOT_CHECKED"
+    drift_checked: float | None = None
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:cloudformation:{self.region}:{self.account}:stack/{self.name}/{self.id}"
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """A resource's operation on its way. `journal` holds what its calls gave, so that a restart repeats none;
+    `asked` counts calls begun whose effect can't be written together with the note of it."""
+
+    action: str  # create, update, delete
+    token: str
+    properties: dict[str, Any] = {}
+    journal: tuple[Any, ...] = ()
+    asked: int = -1
+    began: float = 0.0
+    replacing: bool = False
+    tags: dict[str, str] = {}
+
+
+class Former(msgspec.Struct, frozen=True, kw_only=True):
+    """A physical resource that a replacement took the place of, until the cleanup. `tries` have failed so far."""
+
+    physical: str
+    type: str
+    properties: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
+    policy: str = "Delete"
+    born: int = 0
+    tries: int = 0
+
+
+class Before(msgspec.Struct, frozen=True, kw_only=True):
+    """A resource as it was when the operation began, for the way back."""
+
+    number: int
+    physical: str
+    type: str
+    properties: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
+    metadata: Any = None
+    deletion_policy: str = ""
+    replace_policy: str = ""
+    depends_on: tuple[str, ...] = ()
+    born: int = 0
+    tags: dict[str, str] = {}
+
+
+class StackResource(Resource, frozen=True, kw_only=True):
+    """A resource of a stack. The id is `<stack's id>/<logical id>`. `done` is the operation that last saw to it, `born`
+    the one that made the physical resource."""
+
+    kind: ClassVar[str] = "cloudformation.resource"
+
+    stack: str
+    logical: str
+    type: str
+    physical: str = ""
+    properties: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
+    metadata: Any = None
+    status: str = ""
+    reason: str = ""
+    at: float = 0.0
+    done: int = 0
+    born: int = 0
+    deletion_policy: str = ""
+    replace_policy: str = ""
+    depends_on: tuple[str, ...] = ()
+    attempt: Attempt | None = None
+    before: Before | None = None
+    old: tuple[Former, ...] = ()
+    tags: dict[str, str] = {}
+    drift: str = "NOT_CHECKED"
+    drift_checked: float | None = None
+    drift_actual: dict[str, Any] | None = None
+
+
+class Event(Resource, frozen=True, kw_only=True):
+    """The id is `<stack's id>/<number>`."""
+
+    kind: ClassVar[str] = "cloudformation.event"
+
+    event_id: str
+    stack: str
+    logical: str
+    physical: str
+    type: str
+    status: str
+    reason: str = ""
+    properties: str = ""
+    token: str = ""
+    at: float = 0.0
+
+
+class Export(Resource, frozen=True, kw_only=True):
+    """The id is the export's name."""
+
+    kind: ClassVar[str] = "cloudformation.export"
+
+    value: str
+    stack: str  # its id
+    stack_arn: str
+
+
+class Import(Resource, frozen=True, kw_only=True):
+    """A stack uses an export. The id is `<export>|<stack's id>`."""
+
+    kind: ClassVar[str] = "cloudformation.import"
+
+    export: str
+    stack: str
+    stack_name: str
+
+
+class ChangeSet(Resource, frozen=True, kw_only=True):
+    """The id is its unique part. `revision` is what it would deploy."""
+
+    kind: ClassVar[str] = "cloudformation.change_set"
+
+    name: str
+    stack: str
+    type: str  # CREATE, UPDATE, IMPORT
+    status: str
+    reason: str = ""
+    execution: str = "UNAVAILABLE"
+    description: str = ""
+    revision: str = ""  # JSON of a Revision
+    changes: tuple[dict[str, Any], ...] = ()
+    imports: dict[str, dict[str, Any]] = {}
+    created: float = 0.0
+    on_failure: str = ""
+    include_nested: bool = False
+    token: str = ""
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:cloudformation:{self.region}:{self.account}:changeSet/{self.name}/{self.id}"
+
+
+class Response(Resource, frozen=True, kw_only=True):
+    """What somebody sent to a response URL (custom resources, wait conditions). The id is the URL's token; those of one
+    wait condition's handle have `/<unique id>` behind it."""
+
+    kind: ClassVar[str] = "cloudformation.response"
+
+    body: str
+    at: float = 0.0
+
+
+RESOURCES = (Revision, Stack, StackResource, Event, Export, Import, ChangeSet, Response)
+
+CREATE_IN_PROGRESS = "CREATE_IN_PROGRESS"
+ROLLBACK_IN_PROGRESS = "ROLLBACK_IN_PROGRESS"
+DELETE_IN_PROGRESS = "DELETE_IN_PROGRESS"
+UPDATE_IN_PROGRESS = "UPDATE_IN_PROGRESS"
+UPDATE_CLEANUP = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+UPDATE_ROLLBACK = "UPDATE_ROLLBACK_IN_PROGRESS"
+UPDATE_ROLLBACK_CLEANUP = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"
+IMPORT_IN_PROGRESS = "IMPORT_IN_PROGRESS"
+IMPORT_ROLLBACK = "IMPORT_ROLLBACK_IN_PROGRESS"
+UPDATABLE = frozenset(
+    {
+        "CREATE_COMPLETE",
+        "UPDATE_COMPLETE",
+        "UPDATE_ROLLBACK_COMPLETE",
+        "IMPORT_COMPLETE",
+        "IMPORT_ROLLBACK_COMPLETE",
+    }
+)

@@ -1,0 +1,80 @@
+"""Writes stacks' and resources' states, each with its event, in one transaction."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from msgspec.structs import replace
+
+from kunren.control.store import Store, Tx
+from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
+from kunren.services.cloudformation.model import Event, Stack, StackResource
+
+STACK_TYPE = "AWS::CloudFormation::Stack"
+
+
+class Records:
+    """`status` texts of both go through here, so that no state changes without an event."""
+
+    def __init__(self, store: Store, clock: Clock, entropy: Entropy) -> None:
+        self._store, self._clock, self._entropy = store, clock, entropy
+        self._numbers: dict[str, int] = {}
+
+    def stack(self, stack: Stack, status: str, reason: str = "", **changed: Any) -> Stack:
+        """The stack's row as it is now, with a new status."""
+        with self._store.write() as tx:
+            now = tx.get(Stack, stack.account, stack.region, stack.id) or stack
+            made = replace(now, status=status, reason=reason, **changed)
+            tx.put(made)
+            self._event(tx, made, made.name, made.arn, STACK_TYPE, status, reason, "")
+        return made
+
+    def resource(
+        self, stack: Stack, row: StackResource, status: str, reason: str = "", **changed: Any
+    ) -> StackResource:
+        row = replace(row, status=status, reason=reason, at=self._clock.now(), **changed)
+        with self._store.write() as tx:
+            tx.put(row)
+            self.resource_event(tx, stack, row, status, reason)
+        return row
+
+    def resource_event(
+        self, tx: Tx, stack: Stack, row: StackResource, status: str, reason: str = "", physical: str | None = None
+    ) -> None:
+        properties = row.attempt.properties if row.attempt is not None else row.properties
+        shown = json.dumps(properties, separators=(",", ":"), default=str) if properties else ""
+        at = row.physical if physical is None else physical
+        self._event(tx, stack, row.logical, at, row.type, status, reason, shown)
+
+    def _event(
+        self, tx: Tx, stack: Stack, logical: str, physical: str, type: str, status: str, reason: str, properties: str
+    ) -> None:
+        number = self._numbers.get(stack.id)
+        if number is None:
+            held = self._store.snapshot().by_id(Event, stack.account, stack.region)
+            number = max((int(id.rpartition("/")[2]) for id in held if id.startswith(f"{stack.id}/")), default=0)
+        self._numbers[stack.id] = number = number + 1
+        event_id = (
+            self._entropy.uuid()
+            if logical == stack.name
+            else f"{logical}-{status}-{int(self._clock.now() * 1000)}-{number}"
+        )
+        tx.put(
+            Event(
+                account=stack.account,
+                region=stack.region,
+                id=f"{stack.id}/{number:08d}",
+                event_id=event_id,
+                stack=stack.id,
+                logical=logical,
+                physical=physical,
+                type=type,
+                status=status,
+                reason=reason,
+                properties=properties,
+                token=stack.token,
+                at=self._clock.now(),
+            )
+        )

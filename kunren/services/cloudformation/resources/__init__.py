@@ -1,0 +1,46 @@
+"""The resource types that stacks can have: one table, by type."""
+
+from __future__ import annotations
+
+from kunren.services.cloudformation.resources import (
+    acm,
+    ec2,
+    elbv2,
+    iam,
+    lambda_,
+    messaging,
+    own,
+    route53,
+    s3,
+    stores,
+    watching,
+)
+from kunren.services.cloudformation.resources.kind import Kind
+
+TYPES: dict[str, Kind] = {
+    each.type: each
+    for module in (
+        acm,
+        ec2,
+        elbv2,
+        iam,
+        lambda_,
+        messaging,
+        own,
+        route53,
+        s3,
+        stores,
+        watching,
+    )
+    for each in module.KINDS
+}
+CUSTOM = "AWS::CloudFormation::CustomResource"
+
+
+def custom_type(type: str) -> bool:
+    """Whether a type is one that its template makes up."""
+    return type.startswith("Custom::")
+
+
+def kind_of(type: str) -> Kind:
+    return TYPES[CUSTOM if custom_type(type) else type]

@@ -1,0 +1,282 @@
+"""What a resource type is: how it is made, changed and deleted by its service's operations, and what Ref and Fn::GetAtt
+give. Most types are a `Declared`: a row of names, no code. What a row can't say is a method of a class of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jmespath
+
+from kunren.core.errors import AwsError
+from kunren.services.cloudformation.work import Failed, Work, is_missing
+
+Params = Callable[[Work], Mapping[str, Any]]
+IN_USE = frozenset({"DependencyViolation", "InvalidIPAddress.InUse", "ResourceInUse", "ResourceInUseException"})
+FREE_WITHIN_S = 300.0
+"""AWS time that a deletion waits for what still uses the resource."""
+
+
+class Kind:
+    """Base of all. `properties` are those that it understands; None where any will do."""
+
+    type: str = ""
+    properties: frozenset[str] | None = frozenset()
+    attributes: frozenset[str] = frozenset()
+
+    def has_attribute(self, name: str) -> bool:
+        return name in self.attributes
+
+    def must_replace(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+        """Whether a change needs a new resource though the schema leaves it open."""
+        return False
+
+    async def create(self, work: Work) -> None:
+        raise NotImplementedError
+
+    async def update(self, work: Work) -> None:
+        raise NotImplementedError
+
+    async def delete(self, work: Work) -> None:
+        raise NotImplementedError
+
+    async def read(self, work: Work) -> dict[str, Any] | None:
+        """The properties as they are now; None where it is gone. For drift and import."""
+        raise NotImplementedError
+
+
+class Setting:
+    """Properties that an operation of its own sets, behind creation and on update: when one of them is stated, or
+    changes. `on_create` False: the creation takes them itself."""
+
+    def __init__(self, operation: str, properties: str, params: Params, on_create: bool = True) -> None:
+        self.operation, self.properties, self.params, self.on_create = (
+            operation,
+            tuple(properties.split()),
+            params,
+            on_create,
+        )
+
+
+class Tagging:
+    """How a service takes tags: with the creation (`given`), and later (`change`)."""
+
+    def __init__(
+        self,
+        given: Callable[[Work], Mapping[str, Any]] | None,
+        change: Callable[[Work, dict[str, str], list[str]], Sequence[tuple[str, Mapping[str, Any]]]],
+    ) -> None:
+        self.given, self.change = given, change
+
+    async def apply(self, service: str, work: Work) -> None:
+        added = {key: value for key, value in work.tags.items() if work.old_tags.get(key) != value}
+        removed = [key for key in work.old_tags if key not in work.tags]
+        if added or removed:
+            for operation, params in self.change(work, added, removed):
+                await work.write(service, operation, params)
+
+
+def pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def tagging(
+    named: str,
+    by: str = "",
+    add: str = "TagResource",
+    remove: str = "UntagResource",
+    *,
+    tags: str = "Tags",
+    keys: str = "TagKeys",
+    as_map: bool = False,
+    many: bool = False,
+    created: str | None = "",
+) -> Tagging:
+    """The usual way: two operations, by the resource's id or an attribute of it (`by`). `created` names the parameter
+    of the creation ("": as `tags`; None: it takes none)."""
+
+    def shape(given: Mapping[str, str]) -> Any:
+        return dict(given) if as_map else pairs(given)
+
+    def change(work: Work, added: dict[str, str], removed: list[str]) -> list[tuple[str, Mapping[str, Any]]]:
+        id = work.attributes[by] if by else work.physical
+        to = {named: [id] if many else id}
+        calls: list[tuple[str, Mapping[str, Any]]] = []
+        if removed:
+            calls.append((remove, {**to, keys: removed}))
+        if added:
+            calls.append((add, {**to, tags: shape(added)}))
+        return calls
+
+    given = None if created is None else lambda work: {created or tags: shape(work.tags)} if work.tags else {}
+    return Tagging(given, change)
+
+
+class Declared(Kind):
+    """A type as a row.
+
+    - `create` with what it `takes` ("Name", or "Name=Parameter") and `extra`; `made` is the path of the id in its
+      answer. Where the resource has a name, `name` is the property, `longest` its most characters, and the id.
+    - `describe` asks for it by `by` (in a list where that ends in "[]"); `item` is the path to it in the answer;
+      `gives` are its attributes, as paths in the item. `ready` is a path that is true when it is stable, `broken` one
+      that gives a reason why it never will be.
+    - `settings` and `tags` can change, and `updates`, which a subclass sees to; `delete` by `key` and `delete_extra`;
+      `await_end` waits until Describe has nothing of it, or `ended` is true of it.
+    """
+
+    def __init__(
+        self,
+        type: str,
+        service: str,
+        *,
+        create: str,
+        takes: str = "",
+        extra: Params | None = None,
+        made: str = "",
+        name: str = "",
+        longest: int = 64,
+        lower: bool = False,
+        key: str = "",
+        describe: str = "",
+        by: str = "",
+        item: str = "@",
+        gives: Mapping[str, str | Callable[[Any], Any]] | None = None,
+        ready: str = "",
+        broken: str = "",
+        settings: Sequence[Setting] = (),
+        tags: Tagging | None = None,
+        delete: str = "",
+        delete_extra: Params | None = None,
+        also: str = "",
+        await_end: bool = False,
+        ended: str = "",
+        region: str = "",
+        updates: str = "",
+        tag_property: str = "Tags",
+    ) -> None:
+        self.type, self.service = type, service
+        self.create_operation, self.takes, self.extra, self.made = create, tuple(takes.split()), extra, made
+        self.name, self.longest, self.lower, self.key = name, longest, lower, key
+        self.describe, self.by, self.item = describe, by or key, item
+        self.gives = dict(gives or {})
+        self.ready, self.broken, self.ended = ready, broken, ended
+        self.settings, self.tags, self.delete_operation, self.delete_extra = tuple(settings), tags, delete, delete_extra
+        self.await_end, self.region = await_end, region
+        self.tag_property, self.updates = tag_property, frozenset(updates.split())
+        own = {each.partition("=")[0] for each in self.takes} | set(also.split()) | ({name} if name else set())
+        for each in self.settings:
+            own |= set(each.properties)
+        self.properties = frozenset(own | ({tag_property} if tags else set()))
+        self.attributes = frozenset(self.gives)
+
+    # -- parts -------------------------------------------------------------------------------------------------------
+
+    def id_params(self, work: Work) -> dict[str, Any]:
+        return {self.key: work.physical}
+
+    def chosen_name(self, work: Work) -> str:
+        found: str = work.get(self.name) or work.name(self.longest, self.lower)
+        return found
+
+    async def item_of(self, work: Work) -> Any:
+        """What Describe shows of it; None where it is gone."""
+        by, in_list = self.by.removesuffix("[]"), self.by.endswith("[]")
+        try:
+            answer = await work.read(
+                self.service, self.describe, {by: [work.physical] if in_list else work.physical}, self.region
+            )
+        except AwsError as error:
+            if is_missing(error):
+                return None
+            raise
+        return jmespath.search(self.item, answer)
+
+    async def settle(self, work: Work) -> None:
+        """Wait until it is stable, and keep its attributes."""
+        if not self.describe:
+            work.attributes = dict.fromkeys(self.gives, work.physical)
+            return
+
+        async def stable() -> Any:
+            item = await self.item_of(work)
+            if item is None:
+                return None
+            if self.broken and (why := jmespath.search(self.broken, item)):
+                raise Failed(
+                    f'Resource handler returned message: "{why}" (RequestToken: {work.token}, '
+                    "HandlerErrorCode: NotStabilized)"
+                )
+            return item if not self.ready or jmespath.search(self.ready, item) else None
+
+        item = await work.until(stable)
+        found = (
+            (name, path(item) if callable(path) else jmespath.search(path, item)) for name, path in self.gives.items()
+        )
+        work.attributes = {name: value for name, value in found if value is not None}
+
+    # -- operations --------------------------------------------------------------------------------------------------
+
+    async def create(self, work: Work) -> None:
+        params = work.pick(*self.takes)
+        if self.name:
+            name = self.chosen_name(work)
+            params[self.key if not self.made else self.name] = name
+            if not self.made:
+                work.known(name)
+        if self.extra is not None:
+            params.update(self.extra(work))
+        if self.tags is not None and self.tags.given is not None:
+            params.update(self.tags.given(work))
+        await work.write(
+            self.service, self.create_operation, params, self.made, physical=bool(self.made), region=self.region
+        )
+        for each in self.settings:
+            if each.on_create and any(name in work.properties for name in each.properties):
+                await work.write(self.service, each.operation, each.params(work), region=self.region)
+        await self.settle(work)
+        if self.tags is not None and self.tags.given is None:
+            await self.tags.apply(self.service, work)
+
+    async def update(self, work: Work) -> None:
+        settable = {name for each in self.settings for name in each.properties} | {self.tag_property} | self.updates
+        wanting = [name for name in sorted(self.properties or ()) if name not in settable and work.changed(name)]
+        if wanting:
+            raise Failed(f"Kunren does not implement changes of {', '.join(wanting)} of {self.type} yet.")
+        for each in self.settings:
+            if work.changed(*each.properties):
+                await work.write(self.service, each.operation, each.params(work), region=self.region)
+        if self.tags is not None:
+            await self.tags.apply(self.service, work)
+        await self.settle(work)
+
+    async def delete(self, work: Work) -> None:
+        params = {**self.id_params(work), **(self.delete_extra(work) if self.delete_extra else {})}
+        began = work.clock.now()
+
+        async def asked() -> bool | None:
+            try:
+                await work.write(self.service, self.delete_operation, params, region=self.region, missing_ok=True)
+            except AwsError as error:
+                if error.code not in IN_USE or work.clock.now() - began > FREE_WITHIN_S:
+                    raise
+                return None  # what used it is on its way out
+            return True
+
+        await work.until(asked)
+        if self.await_end:
+
+            async def gone() -> bool | None:
+                item = await self.item_of(work)
+                return True if item is None or (self.ended and jmespath.search(self.ended, item)) else None
+
+            await work.until(gone)
+
+    async def read(self, work: Work) -> dict[str, Any] | None:
+        if not self.describe:
+            raise Failed(f"{self.type} can't be read")
+        item = await self.item_of(work)
+        if item is None:
+            return None
+        await self.settle(work)
+        return {name: item[name] for name in self.properties or () if isinstance(item, dict) and name in item}

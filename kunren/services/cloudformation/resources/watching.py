@@ -1,0 +1,106 @@
+"""Logs, metrics and alarms: AWS::Logs::…, AWS::CloudWatch::Alarm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, tagging
+from kunren.services.cloudformation.work import Work
+
+_ALARM = (
+    "ActionsEnabled AlarmActions AlarmDescription ComparisonOperator DatapointsToAlarm Dimensions "
+    "EvaluateLowSampleCountPercentile EvaluationPeriods ExtendedStatistic InsufficientDataActions "
+    "MetricName Metrics Namespace "
+    "OKActions Period Statistic Threshold ThresholdMetricId TreatMissingData Unit"
+)
+
+
+class Alarm(Declared):
+    async def settle(self, work: Work) -> None:
+        work.attributes = {"Arn": f"arn:aws:cloudwatch:{work.region}:{work.account}:alarm:{work.physical}"}
+
+    def id_params(self, work: Work) -> dict[str, Any]:
+        return {"AlarmNames": [work.physical]}
+
+
+class LogGroup(Declared):
+    async def settle(self, work: Work) -> None:
+        work.attributes = {"Arn": f"arn:aws:logs:{work.region}:{work.account}:log-group:{work.physical}:*"}
+
+    async def update(self, work: Work) -> None:
+        if work.changed("RetentionInDays") and "RetentionInDays" not in work.properties:
+            await work.write("logs", "DeleteRetentionPolicy", {"logGroupName": work.physical})
+            work.before = {key: each for key, each in work.before.items() if key != "RetentionInDays"}
+        await super().update(work)
+
+
+class SubscriptionFilter(Declared):
+    def id_params(self, work: Work) -> dict[str, Any]:
+        return {"filterName": work.physical, "logGroupName": work.properties["LogGroupName"]}
+
+
+def _retention(work: Work) -> Mapping[str, Any]:
+    return {"logGroupName": work.physical, "retentionInDays": work.properties["RetentionInDays"]}
+
+
+def _group_tags(work: Work, added: dict[str, str], removed: list[str]) -> list[tuple[str, Mapping[str, Any]]]:
+    arn = work.attributes["Arn"].removesuffix(":*")
+    calls: list[tuple[str, Mapping[str, Any]]] = []
+    if removed:
+        calls.append(("UntagResource", {"resourceArn": arn, "tagKeys": removed}))
+    if added:
+        calls.append(("TagResource", {"resourceArn": arn, "tags": added}))
+    return calls
+
+
+_GROUP_TAGS = tagging("resourceArn", tags="tags", as_map=True)
+_GROUP_TAGS.change = _group_tags
+KINDS: tuple[Kind, ...] = (
+    LogGroup(
+        "AWS::Logs::LogGroup",
+        "logs",
+        create="CreateLogGroup",
+        takes="KmsKeyId=kmsKeyId LogGroupClass=logGroupClass",
+        name="LogGroupName",
+        longest=512,
+        key="logGroupName",
+        gives={"Arn": ""},
+        settings=[Setting("PutRetentionPolicy", "RetentionInDays", _retention)],
+        tags=_GROUP_TAGS,
+        delete="DeleteLogGroup",
+    ),
+    SubscriptionFilter(
+        "AWS::Logs::SubscriptionFilter",
+        "logs",
+        create="PutSubscriptionFilter",
+        takes=(
+            "DestinationArn=destinationArn Distribution=distribution FilterPattern=filterPattern "
+            "LogGroupName=logGroupName RoleArn=roleArn"
+        ),
+        name="FilterName",
+        longest=512,
+        key="filterName",
+        delete="DeleteSubscriptionFilter",
+    ),
+    Alarm(
+        "AWS::CloudWatch::Alarm",
+        "cloudwatch",
+        create="PutMetricAlarm",
+        takes=_ALARM,
+        name="AlarmName",
+        longest=255,
+        key="AlarmName",
+        settings=[
+            Setting(
+                "PutMetricAlarm",
+                _ALARM,
+                lambda work: {"AlarmName": work.physical, **work.pick(*_ALARM.split())},
+                on_create=False,
+            )
+        ],
+        gives={"Arn": ""},
+        tags=tagging("ResourceARN", by="Arn"),
+        delete="DeleteAlarms",
+    ),
+)

@@ -1,0 +1,452 @@
+"""One pass over a stack's resources: bring them to what a revision says, or take them away.
+
+What is done is in the rows, so a pass that a crash ended is simply made again: it goes on where the rows say.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from kunren.control.store import Store
+from kunren.core.calling import CallAndNote, CallService
+from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
+from kunren.core.errors import AwsError
+from kunren.services.cloudformation import intrinsics
+from kunren.services.cloudformation.errors import ValidationError
+from kunren.services.cloudformation.intrinsics import NotYet, Scope
+from kunren.services.cloudformation.model import Attempt, Before, Former, Stack, StackResource
+from kunren.services.cloudformation.records import Records
+from kunren.services.cloudformation.resources import TYPES, kind_of
+from kunren.services.cloudformation.resources.kind import Kind
+from kunren.services.cloudformation.schemas import coerced, differing, replaces, schema, violations
+from kunren.services.cloudformation.scopes import with_dynamic
+from kunren.services.cloudformation.structure import Plan
+from kunren.services.cloudformation.work import Cancelled, Failed, Work, told
+
+log = logging.getLogger(__name__)
+Decision = str  # "create", "update", "replace", "none"
+
+
+def decide(kind: Kind, type: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Decision, list[str]]:
+    """What a change of properties asks for, and the paths that changed. Pure."""
+    paths = sorted(differing(dict(before), dict(after)))
+    if not paths:
+        return "none", []
+    published = schema(type)
+    if (published is not None and replaces(published, paths)) or kind.must_replace(before, after):
+        return "replace", paths
+    if type.startswith("Custom::") and before.get("ServiceToken") != after.get("ServiceToken"):
+        return "replace", paths
+    return "update", paths
+
+
+def tags_of(kind: Kind, type: str, properties: Mapping[str, Any], stack_tags: Mapping[str, str]) -> dict[str, str]:
+    """A resource's tags: the stack's, and its own over them."""
+    published = schema(type)
+    name = published.tag_property if published is not None else "Tags"
+    if kind.properties is None or name not in kind.properties:
+        return {}
+    own = properties.get(name) or []
+    stated = {each["Key"]: str(each.get("Value", "")) for each in own} if isinstance(own, list) else dict(own)
+    return {**stack_tags, **stated}
+
+
+class Parts:
+    """What all passes share."""
+
+    def __init__(
+        self, store: Store, clock: Clock, entropy: Entropy, call: CallService, noting: CallAndNote, records: Records
+    ) -> None:
+        self.store, self.clock, self.entropy = store, clock, entropy
+        self.call, self.noting, self.records = call, noting, records
+
+
+class Run:
+    """`cancelled` says that the pass is given up."""
+
+    def __init__(
+        self, parts: Parts, stack: Stack, rows: dict[str, StackResource], cancelled: Callable[[], bool]
+    ) -> None:
+        self.parts, self.stack, self.rows = parts, stack, rows
+        self._cancelled, self._stopped = cancelled, False
+
+    def stop(self) -> None:
+        self._stopped = True
+
+    def _given_up(self) -> bool:
+        return self._stopped or self._cancelled()
+
+    # -- forward -----------------------------------------------------------------------------------------------------
+
+    async def apply(self, plan: Plan, logical: str, scope: Scope, stack_tags: Mapping[str, str]) -> bool:
+        """Bring one resource to what the plan says; whether it is."""
+        row = self.rows.get(logical)
+        if row is not None and row.done == self.stack.number:
+            return True
+        stated = plan.resources[logical]
+        if row is None:
+            row = StackResource(
+                account=self.stack.account,
+                region=self.stack.region,
+                id=f"{self.stack.id}/{logical}",
+                stack=self.stack.id,
+                logical=logical,
+                type=stated["Type"],
+            )
+        row = replace(row, **_stated(plan, logical, scope))
+        if (
+            row.attempt is None
+            or row.attempt.action not in ("create", "update")
+            or not row.status.endswith("_IN_PROGRESS")
+        ):
+            if self._given_up():
+                return False
+            prepared = await self._prepare(row, stated, scope, stack_tags)
+            if prepared is None:
+                return False
+            row = prepared
+            if row.done == self.stack.number:
+                self._put(row)
+                return True
+        return await self._carry_out(row)
+
+    async def _prepare(
+        self, row: StackResource, stated: Mapping[str, Any], scope: Scope, stack_tags: Mapping[str, str]
+    ) -> StackResource | None:
+        """The row with its attempt begun, or done where there is nothing to do; None where it failed."""
+        kind, exists = kind_of(row.type), bool(row.physical) and row.status not in ("DELETE_COMPLETE", "CREATE_FAILED")
+        try:
+            properties = await self._resolved(row, stated, scope)
+        except (Failed, ValidationError, NotYet) as error:
+            begun = "UPDATE" if exists else "CREATE"
+            row = self.parts.records.resource(self.stack, row, f"{begun}_IN_PROGRESS", properties=row.properties)
+            self._ended(row, f"{begun}_FAILED", str(error))
+            return None
+        tags = tags_of(kind, row.type, properties, stack_tags)
+        decision = decide(kind, row.type, row.properties, properties)[0] if exists else "create"
+        if decision == "none" and tags != row.tags:
+            decision = "update"
+        if decision == "none":
+            return replace(row, done=self.stack.number)
+        before = self._before(row) if exists else None
+        attempt = Attempt(
+            action="update" if decision == "update" else "create",
+            token=self.parts.entropy.uuid(),
+            properties=properties,
+            began=self.parts.clock.now(),
+            replacing=decision == "replace",
+            tags=tags,
+        )
+        changed: dict[str, Any] = {"attempt": attempt, "before": before}
+        if decision != "update":
+            if row.physical:
+                changed["old"] = (*row.old, self._former(row))
+            changed |= {
+                "physical": "",
+                "attributes": {},
+                "properties": properties,
+                "tags": tags,
+                "born": self.stack.number,
+            }
+        reason = (
+            "Requested update requires the creation of a new physical resource; hence creating one."
+            if decision == "replace"
+            else ""
+        )
+        status = "UPDATE_IN_PROGRESS" if exists else "CREATE_IN_PROGRESS"
+        row = self.parts.records.resource(self.stack, row, status, reason, **changed)
+        self.rows[row.logical] = row
+        return row
+
+    async def _resolved(self, row: StackResource, stated: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
+        """The properties as plain values of the right kinds. Raises Failed, ValidationError, NotYet."""
+        found = intrinsics.resolve(stated.get("Properties") or {}, scope)
+        if found is intrinsics.NO_VALUE:
+            found = {}
+        properties: dict[str, Any] = await with_dynamic(found, self.parts.call, self.stack.account, self.stack.region)
+        published = schema(row.type)
+        if published is not None and row.type in TYPES and kind_of(row.type).properties is not None:
+            properties = coerced(published, properties)
+            if wrong := violations(published, properties):
+                raise Failed(
+                    f"Properties validation failed for resource {row.logical} with message:\n" + "\n".join(wrong)
+                )
+        return properties
+
+    def _before(self, row: StackResource) -> Before:
+        if row.before is not None and row.before.number == self.stack.number:
+            return row.before
+        return Before(
+            number=self.stack.number,
+            physical=row.physical,
+            type=row.type,
+            properties=row.properties,
+            attributes=row.attributes,
+            metadata=row.metadata,
+            deletion_policy=row.deletion_policy,
+            replace_policy=row.replace_policy,
+            depends_on=row.depends_on,
+            born=row.born,
+            tags=row.tags,
+        )
+
+    def _former(self, row: StackResource) -> Former:
+        return Former(
+            physical=row.physical,
+            type=row.type,
+            properties=row.properties,
+            attributes=row.attributes,
+            policy=row.replace_policy or "Delete",
+            born=row.born,
+        )
+
+    async def _carry_out(self, row: StackResource) -> bool:
+        """Have the kind do what the attempt says; note how it went."""
+        attempt = row.attempt
+        assert attempt is not None
+        kind, words = kind_of(row.type), row.status.removesuffix("_IN_PROGRESS")
+        work = self._work(row, self._noting(row))
+        try:
+            await (kind.create(work) if attempt.action == "create" else kind.update(work))
+        except Cancelled:
+            reason = f"Resource {'creation' if words == 'CREATE' else 'update'} cancelled"
+            self._ended(work.row, f"{words}_FAILED", reason)
+            return False
+        except (Failed, AwsError) as error:
+            self._ended(work.row, f"{words}_FAILED", self._reason(error, row.type, attempt.token))
+            return False
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            log.exception("%s %s of stack %s", attempt.action, row.logical, self.stack.name)
+            self._ended(work.row, f"{words}_FAILED", f"Internal failure: {error!r}")
+            return False
+        done = replace(
+            work.row,
+            physical=work.physical or row.logical,
+            attributes=work.attributes,
+            properties=attempt.properties,
+            tags=attempt.tags,
+            attempt=None,
+            done=self.stack.number,
+        )
+        if attempt.action == "update" and row.physical and done.physical != row.physical:
+            done = replace(
+                done, old=(*done.old, replace(self._former(row), properties=work.before)), born=self.stack.number
+            )
+        self.rows[row.logical] = self.parts.records.resource(self.stack, done, f"{words}_COMPLETE")
+        return True
+
+    def _reason(self, error: Exception, type: str, token: str) -> str:
+        if isinstance(error, AwsError):
+            return told(error, type.split("::")[1] if "::" in type else type, token)
+        return str(error)
+
+    def _ended(self, row: StackResource, status: str, reason: str) -> None:
+        self.rows[row.logical] = self.parts.records.resource(self.stack, row, status, reason)
+
+    def _noting(self, row: StackResource) -> Callable[[StackResource], None]:
+        announced = bool(row.physical) and row.attempt is not None and row.attempt.action == "create"
+
+        def noted(now: StackResource) -> None:
+            nonlocal announced
+            self.rows[now.logical] = now
+            with self.parts.store.write() as tx:
+                tx.put(now)
+                if not announced and now.physical and now.attempt is not None and now.attempt.action == "create":
+                    announced = True
+                    self.parts.records.resource_event(tx, self.stack, now, now.status, "Resource creation Initiated")
+
+        return noted
+
+    def _work(self, row: StackResource, noted: Callable[[StackResource], None]) -> Work:
+        work = Work(
+            self.parts.store,
+            self.parts.clock,
+            self.parts.call,
+            self.parts.noting,
+            self.stack,
+            row,
+            cancelled=self._given_up,
+            noted=noted,
+        )
+        assert row.attempt is not None
+        work.tags, work.before = row.attempt.tags, row.properties
+        if row.attempt.action == "update":
+            work.old_tags = row.tags
+        return work
+
+    def _put(self, row: StackResource) -> None:
+        self.rows[row.logical] = row
+        with self.parts.store.write() as tx:
+            tx.put(row)
+
+    # -- back --------------------------------------------------------------------------------------------------------
+
+    async def restore(self, logical: str) -> bool:
+        """Bring one resource back to what it was before the operation; whether it is."""
+        row = self.rows[logical]
+        before = row.before
+        if before is None or before.number != self.stack.number:
+            return True
+        if logical in self.stack.skip:
+            self._restored(row, before)
+            return True
+        if before.physical != row.physical:
+            old = tuple(each for each in row.old if each.physical != before.physical)
+            if row.physical:
+                old = (*old, replace(self._former(row), policy=row.deletion_policy or "Delete"))
+            self._restored(replace(row, old=old), before, "UPDATE_COMPLETE")
+            return True
+        untouched = (
+            row.status == "UPDATE_FAILED"
+            and row.attempt is not None
+            and row.attempt.action == "update"
+            and not row.attempt.journal
+            and row.attempt.asked < 0
+        )
+        if untouched or (row.properties == before.properties and row.tags == before.tags and row.attempt is None):
+            self._restored(row, before, "UPDATE_COMPLETE")
+            return True
+        if row.attempt is None or not row.status.endswith("IN_PROGRESS") or row.attempt.properties != before.properties:
+            reached, tags = (
+                (row.attempt.properties, row.attempt.tags) if row.attempt is not None else (row.properties, row.tags)
+            )
+            attempt = Attempt(
+                action="update",
+                token=self.parts.entropy.uuid(),
+                properties=before.properties,
+                began=self.parts.clock.now(),
+                tags=before.tags,
+            )
+            row = self.parts.records.resource(
+                self.stack, row, "UPDATE_IN_PROGRESS", attempt=attempt, properties=reached, tags=tags
+            )
+        if not await self._carry_out(row):
+            return False
+        self._restored(self.rows[logical], before)
+        return True
+
+    def _restored(self, row: StackResource, before: Before, status: str = "") -> None:
+        row = replace(
+            row,
+            physical=before.physical,
+            properties=before.properties,
+            attributes=row.attributes if row.physical == before.physical and row.attributes else before.attributes,
+            metadata=before.metadata,
+            deletion_policy=before.deletion_policy,
+            replace_policy=before.replace_policy,
+            depends_on=before.depends_on,
+            born=before.born,
+            tags=before.tags,
+            before=None,
+            attempt=None,
+        )
+        if status:
+            self.rows[row.logical] = self.parts.records.resource(self.stack, row, status)
+        else:
+            self._put(row)
+
+    # -- away --------------------------------------------------------------------------------------------------------
+
+    async def remove(self, logical: str, keep: bool) -> bool:
+        """Delete a resource, or let it be where `keep`; whether it is out of the stack's hands."""
+        row = self.rows[logical]
+        if row.status in ("DELETE_COMPLETE", "DELETE_SKIPPED"):
+            return True
+        if not row.physical:
+            self._put(replace(row, status="DELETE_COMPLETE", attempt=None, at=self.parts.clock.now()))
+            return True
+        if keep:
+            self.rows[logical] = self.parts.records.resource(self.stack, row, "DELETE_SKIPPED", attempt=None)
+            return True
+        if row.attempt is None or row.attempt.action != "delete" or row.status != "DELETE_IN_PROGRESS":
+            row = self.parts.records.resource(
+                self.stack, row, "DELETE_IN_PROGRESS", attempt=self._deletion(row.properties)
+            )
+            self.rows[logical] = row
+        work = self._work(row, self._noting(row))
+        why = await self._deleted(row.type, work)
+        if why is not None:
+            self._ended(work.row, "DELETE_FAILED", why)
+            return False
+        self.rows[logical] = self.parts.records.resource(self.stack, replace(work.row, attempt=None), "DELETE_COMPLETE")
+        return True
+
+    def _deletion(self, properties: Mapping[str, Any]) -> Attempt:
+        return Attempt(
+            action="delete", token=self.parts.entropy.uuid(), properties=dict(properties), began=self.parts.clock.now()
+        )
+
+    async def _deleted(self, type: str, work: Work) -> str | None:
+        """Why it could not be deleted."""
+        try:
+            await kind_of(type).delete(work)
+        except Cancelled:
+            return "Resource deletion cancelled"
+        except (Failed, AwsError) as error:
+            return self._reason(error, type, work.token)
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            log.exception("delete %s of stack %s", work.logical, self.stack.name)
+            return f"Internal failure: {error!r}"
+        return None
+
+    async def clear_old(self, logical: str, tries: int) -> bool:
+        """Delete what replacements left behind; what can't be deleted is let go after so many tries. Whether all is."""
+        for former in self.rows[logical].old:
+            row = self.rows[logical]
+            if former.policy in ("Retain",) or not former.physical:
+                with self.parts.store.write() as tx:
+                    self.parts.records.resource_event(tx, self.stack, row, "DELETE_SKIPPED", physical=former.physical)
+                    self._forget(row, former)
+                continue
+            shown = replace(
+                row,
+                physical=former.physical,
+                type=former.type,
+                properties=former.properties,
+                attributes=former.attributes,
+                attempt=row.attempt if row.attempt is not None else self._deletion(former.properties),
+            )
+            self._put(replace(row, attempt=shown.attempt))
+            row = self.rows[logical]
+            for left in range(tries - 1, -1, -1):
+                with self.parts.store.write() as tx:
+                    self.parts.records.resource_event(tx, self.stack, shown, "DELETE_IN_PROGRESS")
+                why = await self._deleted(former.type, self._work(shown, lambda now: None))
+                if self._given_up():
+                    return False
+                with self.parts.store.write() as tx:
+                    self.parts.records.resource_event(
+                        tx, self.stack, shown, "DELETE_FAILED" if why else "DELETE_COMPLETE", why or ""
+                    )
+                if why is None:
+                    break
+                if left:
+                    await self.parts.clock.sleep(5)
+            self._forget(row, former)
+        return True
+
+    def _forget(self, row: StackResource, former: Former) -> None:
+        now = self.rows[row.logical]
+        self._put(replace(now, old=tuple(each for each in now.old if each != former), attempt=None))
+
+
+def _stated(plan: Plan, logical: str, scope: Scope) -> dict[str, Any]:
+    """What the template says of a resource beside its properties."""
+    stated = plan.resources[logical]
+    metadata = stated.get("Metadata")
+    try:
+        metadata = intrinsics.resolve(metadata, scope) if metadata is not None else None
+    except (NotYet, ValidationError):
+        metadata = json.loads(json.dumps(metadata))
+    return {
+        "metadata": metadata,
+        "deletion_policy": str(intrinsics.resolve(stated.get("DeletionPolicy", ""), scope)),
+        "replace_policy": str(intrinsics.resolve(stated.get("UpdateReplacePolicy", ""), scope)),
+        "depends_on": tuple(sorted(plan.waits_for[logical])),
+    }

@@ -1,0 +1,36 @@
+"""All of CloudFormation together: operations, the engine that carries them out, the URLs that answers come in by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kunren.control.store import Store
+from kunren.core.calling import CallAndNote, CallService
+from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
+from kunren.services.cloudformation.api import CloudFormationApi
+from kunren.services.cloudformation.engine import Engine
+from kunren.services.cloudformation.model import RESOURCES
+from kunren.services.cloudformation.records import Records
+from kunren.services.cloudformation.responses import ResponseUrls
+from kunren.services.cloudformation.run import Parts
+from kunren.world.spec import WorldSpec
+
+
+class CloudFormationService:
+    """`api` answers calls, `run` carries out what they asked for, `responses` is a front of the gateway."""
+
+    def __init__(
+        self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec, call: CallService, noting: CallAndNote
+    ) -> None:
+        store.register(*RESOURCES)
+        records = Records(store, clock, entropy)
+        self.api = CloudFormationApi(store, clock, entropy, spec, call, records)
+        self.responses = ResponseUrls(store, clock)
+        self._engine = Engine(Parts(store, clock, entropy, call, noting, records), spec)
+
+    async def run(self) -> None:
+        await self._engine.run()
+
+    def status(self) -> dict[str, Any]:
+        return self._engine.status()

@@ -1,0 +1,129 @@
+"""Reading a template: JSON or YAML with its short forms, into plain dictionaries, lists, strings and numbers.
+
+What it refuses, as AWS does: text that is neither, YAML aliases (so that no few lines become gigabytes), anything that
+is no mapping, and more than the limits. "AWS CloudFormation template formats", "CloudFormation quotas".
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+from kunren.services.cloudformation.errors import ValidationError
+
+BODY_BYTES_MAX = 51_200
+FILE_BYTES_MAX = 1_000_000
+_SHORT = (
+    "And",
+    "Base64",
+    "Cidr",
+    "Equals",
+    "FindInMap",
+    "GetAZs",
+    "If",
+    "ImportValue",
+    "Join",
+    "Length",
+    "Not",
+    "Or",
+    "Select",
+    "Split",
+    "Sub",
+    "ToJsonString",
+    "Transform",
+    "Contains",
+    "EachMemberEquals",
+    "EachMemberIn",
+    "RefAll",
+    "ValueOf",
+    "ValueOfAll",
+)
+_YAML_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_YAML_BASE):  # type: ignore[misc]
+    """SafeLoader that knows the short forms, and leaves dates as texts."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [each for each in resolvers if each[0] not in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge")]
+    for first, resolvers in _YAML_BASE.yaml_implicit_resolvers.items()
+}
+
+
+def _plain(loader: Any, node: Any) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return loader.construct_mapping(node, deep=True)
+
+
+def _named(name: str) -> Any:
+    return lambda loader, node: {name: _plain(loader, node)}
+
+
+def _get_att(loader: Any, node: Any) -> Any:
+    value = _plain(loader, node)
+    return {"Fn::GetAtt": value.split(".", 1) if isinstance(value, str) else value}
+
+
+for _name in _SHORT:
+    _Loader.add_constructor(f"!{_name}", _named(f"Fn::{_name}"))
+_Loader.add_constructor("!Ref", _named("Ref"))
+_Loader.add_constructor("!Condition", _named("Condition"))
+_Loader.add_constructor("!GetAtt", _get_att)
+
+
+def parse(text: str) -> dict[str, Any]:
+    """The template as plain values. Raises ValidationError."""
+    if len(text.encode()) > FILE_BYTES_MAX:
+        raise ValidationError(f"Template may not exceed {FILE_BYTES_MAX} bytes in size.")
+    try:
+        found = _json(text) if text.lstrip().startswith("{") else _yaml(text)
+    except RecursionError:
+        raise ValidationError("Template format error: the template is nested too deeply.") from None
+    if not isinstance(found, dict):
+        raise ValidationError("Template format error: unsupported structure.")
+    return found
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        try:
+            return _yaml(text)  # flow style is YAML too
+        except ValidationError:
+            where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+            raise ValidationError(f"Template format error: JSON not well-formed.{where}") from None
+
+
+def _yaml(text: str) -> Any:
+    try:
+        if "*" in text and any(isinstance(each, yaml.AliasEvent) for each in yaml.parse(text, Loader=_Loader)):
+            raise ValidationError("Template format error: YAML aliases are not allowed in CloudFormation templates")
+        return _texts(yaml.load(text, Loader=_Loader))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else ""
+        raise ValidationError(f"Template format error: YAML not well-formed.{where}") from None
+    except (yaml.YAMLError, ValueError, TypeError):
+        raise ValidationError("Template format error: YAML not well-formed.") from None
+
+
+def _texts(value: Any) -> Any:
+    """Keys that YAML took for numbers or truth values, as the texts they are in JSON."""
+    if isinstance(value, dict):
+        return {_key(key): _texts(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_texts(each) for each in value]
+    return value
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    return key if isinstance(key, str) else str(key)

@@ -1,0 +1,119 @@
+"""Transforms: what turns a template into one without them. "Transform section", "AWS::LanguageExtensions transform"."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from kunren.core.calling import CallService
+from kunren.services.cloudformation.errors import ValidationError, not_implemented
+from kunren.services.cloudformation.intrinsics import Scope, resolve, text
+from kunren.services.cloudformation.template import parse
+
+LANGUAGE, SERVERLESS, INCLUDE = "AWS::LanguageExtensions", "AWS::Serverless-2016-10-31", "AWS::Include"
+ITEMS_MAX = 100
+Fetch = Callable[[str], Awaitable[str]]
+
+
+def transforms_of(template: Mapping[str, Any]) -> list[str]:
+    """The transforms that a template declares at its top, in their order."""
+    given = template.get("Transform") or []
+    found = given if isinstance(given, list) else [given]
+    return [each["Name"] if isinstance(each, dict) else str(each) for each in found]
+
+
+async def expanded(
+    template: Mapping[str, Any], values: Mapping[str, Any], account: str, region: str, call: CallService, fetch: Fetch
+) -> dict[str, Any]:
+    """The template behind its transforms. Raises ValidationError, NotImplemented for macros."""
+    found = {key: each for key, each in template.items() if key != "Transform"}
+    declared = template.get("Transform") or []
+    stated = declared if isinstance(declared, list) else [declared]
+    unknown = [name for name in transforms_of(template) if name not in (LANGUAGE, SERVERLESS, INCLUDE)]
+    if unknown:
+        raise not_implemented(f"the transforms {unknown} of CloudFormation")
+    found = await _included(found, values, fetch)
+    for each in stated:
+        name = each["Name"] if isinstance(each, dict) else each
+        if name == INCLUDE and isinstance(each, dict):
+            found |= parse(await fetch(text(resolve(each["Parameters"]["Location"], Scope(values)))))
+        elif name == LANGUAGE:
+            found = with_loops(found, values)
+        elif name == SERVERLESS:
+            from kunren.services.cloudformation.serverless import translated
+
+            found = translated(found, values, region)
+    return found
+
+
+async def _included(value: Any, values: Mapping[str, Any], fetch: Fetch) -> Any:
+    """Fn::Transform with AWS::Include, wherever it stands."""
+    if isinstance(value, list):
+        return [await _included(each, values, fetch) for each in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: await _included(each, values, fetch) for key, each in value.items() if key != "Fn::Transform"}
+    if "Fn::Transform" in value:
+        for each in value["Fn::Transform"] if isinstance(value["Fn::Transform"], list) else [value["Fn::Transform"]]:
+            if not isinstance(each, dict) or each.get("Name") != INCLUDE:
+                raise not_implemented(
+                    f"the transform {each.get('Name') if isinstance(each, dict) else each} of CloudFormation"
+                )
+            location = text(resolve(each["Parameters"]["Location"], Scope(values)))
+            found |= parse(await fetch(location))
+    return found
+
+
+def with_loops(template: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Each Fn::ForEach written out. Raises ValidationError."""
+    scope = Scope(values, template.get("Mappings") or {})
+    found = {key: _loops(each, scope, {}) for key, each in template.items()}
+    assert isinstance(found, dict)
+    return found
+
+
+def _loops(value: Any, scope: Scope, known: Mapping[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_loops(each, scope, known) for each in value]
+    if isinstance(value, str):
+        return _filled(value, known)
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1 and "Ref" in value and value["Ref"] in known:
+        return known[value["Ref"]]
+    found: dict[str, Any] = {}
+    for key, each in value.items():
+        if key.startswith("Fn::ForEach"):
+            for name, made in _rounds(key, each, scope, known):
+                if name in found:
+                    raise ValidationError(f"Fn::ForEach layout is incorrect: {name} is made twice")
+                found[name] = made
+        else:
+            found[_filled(key, known)] = _loops(each, scope, known)
+    return found
+
+
+def _rounds(key: str, loop: Any, scope: Scope, known: Mapping[str, str]) -> list[tuple[str, Any]]:
+    if (
+        not key.startswith("Fn::ForEach::")
+        or not isinstance(loop, list)
+        or len(loop) != 3
+        or not isinstance(loop[2], dict)
+    ):
+        raise ValidationError("Template format error: Fn::ForEach layout is incorrect")
+    name, collection, body = loop
+    items = resolve(_loops(collection, scope, known), scope)
+    if not isinstance(items, list) or len(items) > ITEMS_MAX:
+        raise ValidationError("Template format error: Fn::ForEach needs a list of at most 100 items")
+    found: list[tuple[str, Any]] = []
+    for item in items:
+        inner = {**known, name: text(item)}
+        found += list(_loops(body, scope, inner).items())
+    return found
+
+
+def _filled(value: str, known: Mapping[str, str]) -> str:
+    for name, item in known.items():
+        value = value.replace("${" + name + "}", item)
+        value = value.replace("&{" + name + "}", "".join(each for each in item if each.isalnum()))
+    return value

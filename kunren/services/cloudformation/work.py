@@ -1,0 +1,198 @@
+"""One resource's operation, as its handler sees it: what is wanted, how to call AWS, how to wait.
+
+A handler is run again from its start after a restart. So calls that change something are journaled: `write` gives what
+the same call gave before, without making it twice. Where an operation of ours answers at once, the call and the note of
+it are one transaction; otherwise the row says first that it is about to be asked, and an answer "exists already" to a
+call that was begun before means that it had been made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+import jmespath
+from msgspec.structs import replace
+
+from kunren.control.store import Store
+from kunren.core.calling import CallAndNote, CallService
+from kunren.core.clock import Clock
+from kunren.core.errors import AwsError
+from kunren.services.cloudformation.model import Stack, StackResource
+
+T = TypeVar("T")
+POLL_FIRST_S, POLL_LAST_S = 0.02, 0.5
+STABLE_WITHIN_S = 10_800.0
+_EXISTS = re.compile(
+    r"AlreadyExist|AlreadyOwned|ResourceConflict|ResourceInUse|ResourceExists|QueueNameExists|Duplicate"
+)
+_MISSING = re.compile(r"NotFound|^NoSuch|NonExistent|DoesNotExist|UnknownResource")
+
+
+class Failed(Exception):
+    """The resource can't be as it is wanted; the text becomes its status reason."""
+
+
+class Cancelled(Exception):
+    """The stack's operation has been given up meanwhile."""
+
+
+class Work:
+    """`properties` are what is wanted, `before` what was (updates), `old_tags`/`tags` the tags with the stack's own.
+    `physical` and `attributes` are kept when the handler is through."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        call: CallService,
+        noting: CallAndNote,
+        stack: Stack,
+        row: StackResource,
+        *,
+        cancelled: Callable[[], bool],
+        noted: Callable[[StackResource], None],
+    ) -> None:
+        assert row.attempt is not None
+        self.store, self.clock = store, clock
+        self.account, self.region = stack.account, stack.region
+        self.stack, self.row = stack, row
+        self.logical, self.type, self.token = row.logical, row.type, row.attempt.token
+        self.properties: dict[str, Any] = row.attempt.properties
+        self.before: dict[str, Any] = {}
+        self.tags: dict[str, str] = {}
+        self.old_tags: dict[str, str] = {}
+        self.physical = row.physical
+        self.attributes: dict[str, Any] = dict(row.attributes)
+        self._call, self._noting = call, noting
+        self._cancelled, self._noted = cancelled, noted
+        self._position = 0
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self.properties.get(name, default)
+
+    def pick(self, *names: str) -> dict[str, Any]:
+        """Those of the properties that are stated; "Name=LoadBalancerName" gives one under another name."""
+        pairs = [each.partition("=") for each in names]
+        return {new or name: self.properties[name] for name, _, new in pairs if name in self.properties}
+
+    def changed(self, *names: str) -> bool:
+        return any(self.properties.get(name) != self.before.get(name) for name in names)
+
+    def name(self, longest: int = 64, lower: bool = False, suffix: str = "") -> str:
+        """A name of the stack's own making: stack, logical id, twelve characters that are the attempt's."""
+        tail = re.sub(r"[^0-9A-Za-z]", "", self.token)[:12].upper()
+        room = longest - len(tail) - len(suffix) - 2
+        stack, logical = self.stack.name, self.logical
+        if len(stack) + len(logical) > room:
+            stack = stack[: max(room - len(logical), room // 2)]
+            logical = logical[: room - len(stack)]
+        found = f"{stack}-{logical}-{tail}{suffix}"
+        return found.lower() if lower else found
+
+    # -- calls -------------------------------------------------------------------------------------------------------
+
+    async def write(
+        self,
+        service: str,
+        operation: str,
+        params: Mapping[str, Any],
+        keep: str | Callable[[Mapping[str, Any]], Any] = "",
+        *,
+        physical: bool = False,
+        region: str = "",
+        missing_ok: bool = False,
+    ) -> Any:
+        """Change something; returns what `keep` (a path, or a function) finds in the answer, also after a restart.
+        With `physical` that is the resource's physical id. Raises AwsError, Cancelled."""
+        attempt = self.row.attempt
+        assert attempt is not None
+        position, self._position = self._position, self._position + 1
+        if position < len(attempt.journal):
+            kept = attempt.journal[position]
+            if physical and kept:
+                self.physical = kept
+            return kept
+        if self._cancelled():
+            raise Cancelled
+        begun = attempt.asked == position
+        if not begun and not self._noting.together(service, operation):
+            self._keep(asked=position)
+            await self.store.durable()
+        kept = None
+
+        def noted(result: Mapping[str, Any]) -> None:
+            nonlocal kept
+            kept = keep(result) if callable(keep) else jmespath.search(keep, result) if keep else None
+            if physical and kept:
+                self.physical = kept
+            self._keep(journal=kept)
+
+        try:
+            await self._noting.call(self.account, region or self.region, service, operation, dict(params), noted)
+        except AwsError as error:
+            if (begun and _EXISTS.search(error.code)) or (missing_ok and is_missing(error)):
+                self._keep(journal=None)
+                return None
+            self._position = position  # it may be tried again
+            raise
+        return kept
+
+    async def read(self, service: str, operation: str, params: Mapping[str, Any], region: str = "") -> Any:
+        return await self._call(self.account, region or self.region, service, operation, dict(params))
+
+    def known(self, physical: str) -> None:
+        """The physical id is decided before anything is made."""
+        self.physical = physical
+        if self.row.physical != physical:
+            self._keep()
+
+    _NOTHING: Any = object()
+
+    def _keep(self, asked: int | None = None, journal: Any = _NOTHING) -> None:
+        attempt = self.row.attempt
+        assert attempt is not None
+        if asked is not None:
+            attempt = replace(attempt, asked=asked)
+        if journal is not Work._NOTHING:
+            attempt = replace(attempt, journal=(*attempt.journal, journal))
+        self.row = replace(self.row, attempt=attempt, physical=self.physical)
+        self._noted(self.row)
+
+    async def until(self, check: Callable[[], Awaitable[T | None]], what: str = "") -> T:
+        """Ask until there is an answer. Raises Failed when it takes longer than AWS gives a resource, Cancelled."""
+        began, pause = self.clock.now(), POLL_FIRST_S
+        while True:
+            if (found := await check()) is not None:
+                return found
+            if self._cancelled():
+                raise Cancelled
+            if self.clock.now() - began > STABLE_WITHIN_S:
+                raise Failed(f"Resource of type '{self.type}' with identifier '{self.physical}' did not stabilize.")
+            await self.clock.wall_sleep(pause)
+            pause = min(pause * 1.5, POLL_LAST_S)
+
+
+def is_missing(error: AwsError) -> bool:
+    """Whether an error says that what was asked for does not exist."""
+    return _MISSING.search(error.code) is not None or (
+        error.code == "ValidationError" and "does not exist" in error.message
+    )
+
+
+def told(error: AwsError, service: str, token: str) -> str:
+    """An operation's error as a resource's status reason, as AWS words it."""
+    code = (
+        "AlreadyExists"
+        if _EXISTS.search(error.code)
+        else "NotFound"
+        if is_missing(error)
+        else "AccessDenied"
+        if "AccessDenied" in error.code
+        else "InvalidRequest"
+        if error.status < 500
+        else "GeneralServiceException"
+    )
+    words = f"{error.message} (Service: {service}, Status Code: {error.status})"
+    return f'Resource handler returned message: "{words}" (RequestToken: {token}, HandlerErrorCode: {code})'
