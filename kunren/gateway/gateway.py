@@ -11,6 +11,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, Protocol, TypedDict
 
 import msgspec
@@ -219,12 +220,7 @@ class Gateway:
         return method is not None and not inspect.iscoroutinefunction(method)
 
     async def dispatch(
-        self,
-        context: RequestContext,
-        service: str,
-        operation: str,
-        params: dict[str, Any],
-        noted: Noted | None = None,
+        self, context: RequestContext, service: str, operation: str, params: dict[str, Any], noted: Noted | None = None
     ) -> Mapping[str, Any]:
         """Call an operation of ours; returns when what it wrote is on disk. Raises AwsError. `noted` is called with the
         result, in the transaction of a handler that answers at once."""
@@ -232,14 +228,11 @@ class Gateway:
         if method is None:
             raise NotImplementedByKunren(service, operation)
         generation = self._store.generation
-        if noted is None:
+        with self._store.write() if noted is not None else nullcontext():
             result = method(context, params)
-        else:
-            with self._store.write():
-                result = method(context, params)
-                if not inspect.isawaitable(result):
-                    noted(result or {})
-                    noted = None
+            if noted is not None and not inspect.isawaitable(result):
+                noted(result or {})
+                noted = None
         if inspect.isawaitable(result):
             result = await result
         if noted is not None:
