@@ -304,7 +304,13 @@ def _write_suite(
         print_json(told)
         return
     rows = [
-        [each.drill, shown("rto", each.rto_s), shown("rpo", each.rpo_s), f"{drill.cost:g}", _verdict(each)]
+        [
+            each.drill,
+            shown("rto", each.rto_s),
+            shown("rpo", each.rpo_s),
+            f"{drill.cost:g}" if drill.cost is not None else "–",
+            _verdict(each),
+        ]
         for drill, each in zip(suite.drills, chosen, strict=True)
     ]
     print_table(suite.name, ["drill", "RTO", "RPO", "cost", "verdict"], rows)

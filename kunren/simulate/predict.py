@@ -27,6 +27,8 @@ from kunren.world.addresses import client_address
 from kunren.world.spec import WorldSpec
 
 WARM_S = 300.0
+URLS = ("http", "websocket", "sql")
+"""Traffic that goes to a URL; a queue's leads to AWS itself."""
 KINDS: tuple[type[Resource], ...] = (
     LoadBalancer, Listener, Rule, TargetGroup, TargetHealth, NodeCutOff, Subnet, HostedZone, OwnerName, ZoneSigning,
     HealthCheck,
@@ -122,10 +124,10 @@ def index_of(spec: WorldSpec, place: str) -> int:
 
 
 def asked(drill: Drill, values: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """The name that the clients ask for, and where they are: of the first traffic over HTTP, TCP or UDP."""
+    """The name that the clients ask for, and where they are: of the first traffic that goes to a host or a URL."""
     for traffic in drill.traffic:
         told = filled(dict(traffic.wanted), values)
-        host = urlsplit(told["url"]).hostname if traffic.kind == "http" else told.get("host")
+        host = urlsplit(told["url"]).hostname if traffic.kind in URLS else told.get("host")
         if host:
             return str(host), list(traffic.places)
     raise CannotSimulate("no traffic of this drill goes to a name: the simulator follows names through DNS to targets.")

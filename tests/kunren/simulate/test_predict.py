@@ -1,12 +1,15 @@
 """What the simulator does not know is refused, not foretold as an outage."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from kunren.control.store import Store
 from kunren.drills.document import read_drill
 from kunren.drills.shipped import shipped
 from kunren.simulate.health import Epoch, Told
-from kunren.simulate.predict import KINDS, followed, predict
+from kunren.simulate.predict import KINDS, asked, followed, predict
 from kunren.simulate.scenario import CannotSimulate
 from kunren.world.worldfile import load_world
 
@@ -38,3 +41,14 @@ def test_an_address_that_is_no_load_balancers_is_refused():
     followed(Nothing(), "a.test", steady("198.18.0.1"))
     with pytest.raises(CannotSimulate, match=r"a\.test leads tokyo to 198\.18\.0\.2, which is no load balancer's"):
         followed(Nothing(), "a.test", steady("198.18.0.2"))
+
+
+def test_what_is_followed_is_the_name_of_the_first_traffic_that_goes_to_one():
+    example = read_drill(Path(__file__).parents[3] / "examples" / "drills" / "live-orders.yaml")
+    values = {"name": "web.test", "database": "postgresql://drill:drill@db.test:5432/postgres"}
+    assert asked(example, values) == ("web.test", ["virginia", "tokyo"])
+    orders = replace(example, traffic=example.traffic[1:])
+    assert asked(orders, values) == ("db.test", ["virginia"])
+    names = replace(example, traffic=())
+    with pytest.raises(CannotSimulate, match="no traffic of this drill goes to a name"):
+        asked(names, values)
