@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -23,8 +24,11 @@ def some_kunren(
     """The running Kunren of that state folder, or one of our own: ended afterwards, unless it is to be kept.
 
     Gives its state folder, its endpoint and what `kunren status` says of it. Raises Unusable where the running one has
-    another speed; `seed` is for one of our own.
+    another speed; `seed` is for one of our own. From here on a closed terminal and a CI that gives up are Ctrl-C.
     """
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(each) is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(each, signal.default_int_handler)
     management = Management(state_dir)
     if management.running():
         told = management.get("/status")

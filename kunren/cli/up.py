@@ -63,7 +63,8 @@ def up(
 
 
 def start_detached(state_dir: Path, arguments: list[str]) -> dict[str, Any]:
-    """Start a daemon with these arguments in a session of its own; return what it reports once everything answers."""
+    """Start a daemon with these arguments in a session of its own; return what it reports once everything answers.
+    Interrupted before that, it leaves none behind."""
     import msgspec
 
     log_dir = state_dir / "logs"
@@ -82,8 +83,13 @@ def start_detached(state_dir: Path, arguments: list[str]) -> dict[str, Any]:
             start_new_session=True,
         )
     os.close(writer)
-    with os.fdopen(reader, "rb") as ready:
-        raw = ready.read()
+    try:
+        with os.fdopen(reader, "rb") as ready:
+            raw = ready.read()
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
     if not raw:
         code = process.wait()
         raise Unusable(f"the daemon ended with status {code} before it was ready; see {log_dir / 'daemon.log'}.")

@@ -26,10 +26,14 @@ class Deployment:
         """Where Terraform keeps its state."""
 
     def deploy(self) -> dict[str, Any]:
-        """What the architecture gives. Raises DrillFailed; what was deployed half is removed then."""
+        """What the architecture gives. Raises DrillFailed, also where it is interrupted; what was deployed half is
+        removed then."""
         try:
             return self._by_script("deploy") if self._architecture.script else self._by_terraform()
-        except DrillFailed as error:
+        except (DrillFailed, KeyboardInterrupt) as cause:
+            error = (
+                cause if isinstance(cause, DrillFailed) else DrillFailed("It was interrupted while it was deployed.")
+            )
             try:
                 self.remove()
             except DrillFailed as left:

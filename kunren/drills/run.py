@@ -6,6 +6,7 @@ was broken is healed first.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -103,12 +104,16 @@ class Run:
     """One run. `carry_out` writes the history and raises nothing but what the caller must know."""
 
     def __init__(self, plan: Plan, live: Live, progress: Progress) -> None:
-        self._plan, self._live, self._progress = plan, live, progress
+        self._plan, self._live, self._told = plan, live, progress
         self._drill, self._speed = plan.drill, plan.speed
         self._origin_ns = time.monotonic_ns()
         self._deployment = Deployment(plan.access, plan.drill.architecture, plan.folder)
         self._unhealed: list[str] = []
         """What could not be healed: the next start of Kunren tries again."""
+
+    def _progress(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # a terminal that is gone keeps nobody from healing
+            self._told(text)
 
     def now_ns(self) -> int:
         return time.monotonic_ns() - self._origin_ns

@@ -206,13 +206,14 @@ def running(kunren: Any, file: Path, *options: str) -> subprocess.Popen[str]:
     raise AssertionError(process.communicate())
 
 
-def test_whoever_interrupts_a_drill_leaves_nothing_behind(kunren, changed, tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_interrupts_a_drill_leaves_nothing_behind(kunren, changed, tmp_path, how):
     def long(told):
         told["faults"][0]["for"] = "1h"
 
     result = tmp_path / "result.json"
     process = running(kunren, changed("bad-rule-change", long), "--json", str(result))
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     process.communicate(timeout=60)
     assert process.returncode == 2
     told = json.loads(result.read_text())

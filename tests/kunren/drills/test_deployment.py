@@ -1,6 +1,7 @@
 """Architectures are deployed by what their users have: a script, or Terraform."""
 
 import shutil
+import subprocess
 
 import pytest
 
@@ -57,6 +58,22 @@ def test_what_fails_is_taken_back_and_says_where(deployment, tmp_path, settings,
         deployment(**settings).deploy()
     assert text in str(told.value)
     assert said(tmp_path)[-1] == "remove"
+
+
+def test_what_is_interrupted_is_taken_back(deployment, tmp_path, monkeypatch):
+    run = subprocess.run
+
+    def interrupted(command, **options):
+        if "deploy" in command:
+            raise KeyboardInterrupt
+        return run(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", interrupted)
+    with pytest.raises(
+        DrillFailed, match=r"interrupted while it was deployed\.\nWhat had been deployed was taken back"
+    ):
+        deployment().deploy()
+    assert said(tmp_path) == ["remove"]
 
 
 @pytest.mark.skipif(shutil.which("terraform") is None, reason="there is no Terraform")
