@@ -8,7 +8,9 @@ import sys
 
 from benchmarks.machine import described
 
-NAMES = ("start", "gateway", "alb", "nlb", "scale", "propagation", "functions", "dns", "edge", "s3", "load", "judging")
+NAMES = (
+    "start", "gateway", "alb", "nlb", "scale", "propagation", "functions", "apis", "dns", "edge", "s3", "load", "judging",
+)  # fmt: skip
 ALONE = ("drills",)
 """Takes hours: only when it is named."""
 

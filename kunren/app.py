@@ -19,6 +19,7 @@ from kunren.core.ca import CertificateAuthority
 from kunren.core.clock import SystemClock
 from kunren.core.entropy import Entropy
 from kunren.core.timekeeping import ahead_at_start, keep_time
+from kunren.dataplane.apis.front import HEAD_BYTES_MAX, PAYLOAD_BYTES_MAX
 from kunren.dataplane.dns.server import DnsServer
 from kunren.dataplane.dns.vpc_names import VpcNames
 from kunren.dataplane.envoy.admin import counted
@@ -26,8 +27,10 @@ from kunren.dataplane.envoy.control import EnvoyControl
 from kunren.dataplane.runtime.host import WorldHost
 from kunren.fallback.fallback import Fallback, all_of, spawn_in_world
 from kunren.gateway.certificates import CertificateContexts
+from kunren.gateway.connection import Limits
 from kunren.gateway.gateway import Gateway
 from kunren.gateway.inside import Inside, InsideNoting
+from kunren.gateway.public import RegionServers
 from kunren.joints import Entrances, Names, certificate_users, listening, trust_variables
 from kunren.management.api import ManagementApi
 from kunren.management.leases import Leases
@@ -38,6 +41,7 @@ from kunren.services.acm.api import AcmApi
 from kunren.services.acm.controllers import CertificateController
 from kunren.services.acm.material import certificate_state
 from kunren.services.acm.revocation import RevocationStatus
+from kunren.services.apigatewayv2.service import ApiGatewayV2Service
 from kunren.services.arc_zonal_shift.controllers import ZonalShiftService
 from kunren.services.cloudformation.service import CloudFormationService
 from kunren.services.cloudfront.service import CloudFrontService
@@ -108,6 +112,7 @@ class App:
         self._stopping = contextlib.AsyncExitStack()
         self._build_world(launched)
         self._build_services()
+        self._build_public_services()
         self._build_fronts()
 
     # -- building ----------------------------------------------------------------------------------------------------
@@ -178,8 +183,18 @@ class App:
             call=self._call, observe=self.envoy.access_log.subscribe,
         )  # fmt: skip
         self.faults.felt_by.append(self.balancers.settled)
+
+    def _build_public_services(self) -> None:
+        """Those that answer under names of AWS's own, by which others are reached."""
+        settings, clock, entropy, spec, store = self.settings, self.clock, self.entropy, self.spec, self.store
         self.recovery = RecoveryControlService(store, clock, entropy, spec, self.entrances.serve)
         self.s3 = S3Service(settings, store, clock, entropy, spec, self._call, dns=self.dns, serve=self.entrances.asked)
+        self.certificate_contexts = CertificateContexts(self.ca.server_context)
+        self.apis = ApiGatewayV2Service(
+            store, clock, entropy, spec, self._call, invoker=self.functions.invoker, world=self.world, dns=self.dns,
+            resolve=self.dns.resolve, trust=self.ca.bundle_path, contexts=self.certificate_contexts.context_for,
+            serve=self.entrances.asked,
+        )  # fmt: skip
         self.cloudfront = CloudFrontService(
             settings, store, clock, entropy, self.ca, self.world, self.envoy, self.dns, resolve=self.dns.resolve,
             call=self._call,
@@ -198,6 +213,7 @@ class App:
             self.store, clock, self.entropy, self.spec, self._call, InsideNoting(lambda: self.inside)
         )
         services = {
+            "apigatewayv2": self.apis.api,
             "cloudformation": self.stacks.api,
             "cloudfront": self.cloudfront.api,
             "cloudfront-keyvaluestore": self.cloudfront.key_values_api,
@@ -220,11 +236,14 @@ class App:
             self.query_logs.before,
             self.fis.records.before,
             self.cloudfront.logs.vended.groups.before,
+            self.apis.observing.logs,
         )
         self.fallback.judges["logs"] = self.cloudfront.logs.vended.judge
         self.fallback.after["logs"] = self.cloudfront.logs.vended.after
-        self.fallback.before["cloudwatch"] = all_of(self.health_metrics.before, self.cloudfront.metrics.before)
-        contexts = CertificateContexts(self.ca.server_context)
+        self.fallback.before["cloudwatch"] = all_of(
+            self.health_metrics.before, self.cloudfront.metrics.before, self.apis.observing.metrics
+        )
+        contexts = self.certificate_contexts
         self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)
         self.entrances.accept = self.gateway.accept
         self.entrances.accept_website = partial(self.gateway.accept_for_front, self.s3.website)
@@ -237,7 +256,10 @@ class App:
         self.gateway.fronts.append(self.stacks.responses)
         self.functions.urls.distribution_asking = self.cloudfront.distribution_asking
         self.gateway.acting[self.cloudfront.access_key] = self.cloudfront.acting
-        self.gateway.fronts.append(self.s3.website)
+        self.gateway.fronts += [self.apis.front, self.s3.website]
+        limits = Limits(head_bytes=HEAD_BYTES_MAX, body_bytes=PAYLOAD_BYTES_MAX)
+        self.api_servers = RegionServers(clock, self.apis.front.for_region, self.apis.served.contexts, limits)
+        self.entrances.accept_api = self.api_servers.accept
         self.gateway.take_in(self.s3.receiving)
         self.inside = Inside(self.gateway, self.fallback)
         self.endpoints = EndpointController(self.store, clock, self.world, self.gateway, self.dns)
@@ -298,12 +320,16 @@ class App:
             ("resiliencehub", self.resilience_hub.run()),
             ("arc-zonal-shift", self.zonal_shifts.run()),
             ("s3", self.s3.run()),
+            ("apis", self.apis.run()),
             ("recovery-control", self.recovery.run()),
             ("cloudformation", self.stacks.run()),
         ):
             self._run(name, running)
         self._stopping.push_async_callback(self._end_tasks)
         await self.entrances.serve(self.spec.regions[0].name)
+        self._stopping.callback(self.apis.upstream.close)
+        self._stopping.push_async_callback(self.api_servers.stop)
+        self.apis.start()
         await listening(self.gateway.serve_host(), "--port", self.settings.port)
         self._stopping.push_async_callback(self.gateway.stop)
         await listening(self.proxy.start(), "--proxy-port", self.settings.proxy_port)
@@ -343,6 +369,7 @@ class App:
             self.accelerators,
             self.cloudfront,
             self.functions,
+            self.apis,
         ):
             try:
                 async with asyncio.timeout(COME_BACK_WITHIN_S):
@@ -401,6 +428,7 @@ class App:
             "resiliencehub": self.resilience_hub.status(),
             "arc-zonal-shift": self.zonal_shifts.status(),
             "s3": self.s3.status(),
+            "apis": self.apis.status(),
             "cloudformation": self.stacks.status(),
             "moto": self.fallback.status(),
         }

@@ -12,9 +12,10 @@ from kunren.control.store import Snapshot, Tx
 from kunren.core.ca import CertificateAuthority
 from kunren.core.errors import Unusable
 from kunren.dataplane.dns.server import DnsServer
+from kunren.services.apigatewayv2.domains.state import domains_with
 from kunren.services.cloudfront.checks import distributions_with
 from kunren.services.elbv2.associations import certificates_in_use
-from kunren.world.addresses import endpoints, website_endpoint
+from kunren.world.addresses import api_endpoint, gateway_endpoints, website_endpoint
 from kunren.world.spec import WorldSpec
 from kunren.world.world import World
 
@@ -54,6 +55,8 @@ class Entrances:
         """Serves a listening socket, over TLS or not; set before the first is opened."""
         self.accept_website: Callable[[socket.socket], None] | None = None
         """The same for the addresses of buckets' websites, which answer over HTTP alone."""
+        self.accept_api: Callable[[str, socket.socket], None] | None = None
+        """The same for those of API Gateway's APIs in a region, which answer over HTTPS alone."""
 
     def asked(self, region: str) -> None:
         """Somebody in the world looked up a service endpoint of this region: have it answer there."""
@@ -67,10 +70,12 @@ class Entrances:
         if region in self._regions:
             return
         self._regions.add(region)
-        assert self.accept is not None and self.accept_website is not None
+        assert self.accept is not None and self.accept_website is not None and self.accept_api is not None
         index = next(i for i, each in enumerate(self._spec.regions) if each.name == region)
         namespace = await self._world.ensure_region(region)
-        for address in endpoints(index):
+        apis = await self._world.open_socket(namespace, bind=(api_endpoint(index), 443), listen=1024)
+        self.accept_api(region, apis)
+        for address in gateway_endpoints(index):
             for port, tls in ((443, True), (80, False)):
                 websites = address == website_endpoint(index)
                 if websites and tls:
@@ -100,8 +105,8 @@ async def listening(starting: Coroutine[Any, Any, None], option: str, port: int)
 
 
 def certificate_users(snapshot: Snapshot | Tx, arn: str) -> list[str]:
-    """The ARNs of the load balancers and distributions that serve with a certificate."""
-    return [*certificates_in_use(snapshot, arn), *distributions_with(snapshot, arn)]
+    """The ARNs of the load balancers, distributions and domain names that serve with a certificate."""
+    return [*certificates_in_use(snapshot, arn), *distributions_with(snapshot, arn), *domains_with(snapshot, arn)]
 
 
 def trust_variables(ca: CertificateAuthority) -> dict[str, str]:

@@ -69,8 +69,8 @@ def create_function_target(session: boto3.Session, name: str, redirects: list[Re
     return str(group)
 
 
-def bundle(redirects: list[Redirect]) -> bytes:
-    """The function's zip: its code and the document."""
+def bundle(redirects: list[Redirect], code: Path = Path(__file__).with_name("redirect_function.py")) -> bytes:
+    """A function's zip: its code and the document."""
     document = {
         redirect.domain: {
             "url": redirect.url,
@@ -82,7 +82,7 @@ def bundle(redirects: list[Redirect]) -> bytes:
     }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("redirect_function.py", Path(__file__).with_name("redirect_function.py").read_text())
+        archive.writestr(code.name, code.read_text())
         archive.writestr("domains.json", json.dumps(document))
     return buffer.getvalue()
 

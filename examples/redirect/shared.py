@@ -187,6 +187,7 @@ def remove(session: boto3.Session, name: str) -> None:
             elbv2.delete_target_group(TargetGroupArn=group["TargetGroupArn"])
     except elbv2.exceptions.TargetGroupNotFoundException:
         pass
+    _remove_apis(session, name)
     lambda_ = session.client("lambda")
     try:
         lambda_.delete_function(FunctionName=name)
@@ -198,6 +199,26 @@ def remove(session: boto3.Session, name: str) -> None:
     zones = _zones(session, name)
     remove_buckets(session, name, [zone["Name"].rstrip(".") for zone in zones])
     _remove_zones(session, zones)
+
+
+def _remove_apis(session: boto3.Session, name: str) -> None:
+    apigateway = session.client("apigatewayv2")
+    for domain in _every(apigateway.get_domain_names):
+        if domain.get("Tags", {}).get("deployment") == name:
+            apigateway.delete_domain_name(DomainName=domain["DomainName"])
+    for api in _every(apigateway.get_apis):
+        if api["Name"] == name:
+            apigateway.delete_api(ApiId=api["ApiId"])
+
+
+def _every(list_items: Callable[..., dict[str, Any]]) -> list[dict[str, Any]]:
+    """The items of all pages."""
+    page = list_items(MaxResults="100")
+    items = list(page["Items"])
+    while page.get("NextToken"):
+        page = list_items(MaxResults="100", NextToken=page["NextToken"])
+        items += page["Items"]
+    return items
 
 
 def _remove_certificates(session: boto3.Session, name: str) -> None:

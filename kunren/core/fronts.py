@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import NamedTuple, Protocol
 
@@ -17,8 +18,17 @@ class Signed(NamedTuple):
     service: str
 
 
+class Tls(NamedTuple):
+    """How a request came over TLS: the context that the name asked for has chosen, and the client's certificate (DER)
+    where that context asks for one, verified by it."""
+
+    context: ssl.SSLContext
+    certificate: bytes
+
+
 class FrontRequest(NamedTuple):
-    """A request. Header names are lower case; `host` is without port; `signed` is None where it has no signature."""
+    """A request. Header names are lower case, repeated ones joined by ", "; `repeated` has the values of those that
+    came more than once. `host` is without port; `signed` is None where it has no signature."""
 
     method: str
     host: str
@@ -29,6 +39,8 @@ class FrontRequest(NamedTuple):
     source_ip: str
     signed: Signed | None
     secure: bool = False
+    repeated: Mapping[str, tuple[str, ...]] = {}
+    tls: Tls | None = None
 
 
 class FrontAnswer(NamedTuple):

@@ -1,8 +1,8 @@
 """The hosted zones of AWS's own names: what an alias record gives as its target's hosted zone id.
 
-From the AWS general reference, "Elastic Load Balancing endpoints and quotas" and "Amazon S3 website endpoints". AWS
-publishes no list for VPC endpoints, whose ids DescribeVpcEndpoints shows in each region: those here are as the tables
-of Kubernetes' external-dns have them, which users have read off there.
+From the AWS general reference, "Elastic Load Balancing endpoints and quotas", "Amazon S3 website endpoints" and "Amazon
+API Gateway endpoints and quotas". AWS publishes no list for VPC endpoints, whose ids DescribeVpcEndpoints shows in each
+region: those here are as the tables of Kubernetes' external-dns have them, which users have read off there.
 """
 
 from __future__ import annotations
@@ -97,6 +97,29 @@ VPC_ENDPOINT = {
     "af-south-1": "Z09302161J80N9A7UTP7U",
     "me-south-1": "Z3B95P3VBGEQGY",
 }
+EXECUTE_API = {
+    "us-east-1": "Z1UJRXOUMOOFQ8",
+    "us-east-2": "ZOJJZC49E0EPZ",
+    "us-west-1": "Z2MUQ32089INYE",
+    "us-west-2": "Z2OJLYMUO9EFXC",
+    "ca-central-1": "Z19DQILCV0OWEC",
+    "sa-east-1": "ZCMLWB8V5SYIT",
+    "eu-west-1": "ZLY8HYME6SFDD",
+    "eu-west-2": "ZJ5UAJN8Y3Z2Q",
+    "eu-west-3": "Z3KY65QIEKYHQQ",
+    "eu-central-1": "Z1U9ULNL0V5AJ3",
+    "eu-north-1": "Z3UWIKFBOOGXPP",
+    "eu-south-1": "Z3BT4WSQ9TDYZV",
+    "ap-northeast-1": "Z1YSHQZHG15GKL",
+    "ap-northeast-2": "Z20JF4UZKIW1U8",
+    "ap-northeast-3": "Z22ILHG95FLSZ2",
+    "ap-southeast-1": "ZL327KTPIQFUL",
+    "ap-southeast-2": "Z2RPCDW04V8134",
+    "ap-south-1": "Z3VO1THU9YC4UR",
+    "ap-east-1": "Z3FD1VL90ND7K5",
+    "af-south-1": "Z2DHW2332DAMTN",
+    "me-south-1": "Z20ZBPC0SS8806",
+}
 CLOUDFRONT = "Z2FDTNDATAQYW2"
 GLOBAL_ACCELERATOR = "Z2BJ6XQ5FK7U4H"
 
@@ -112,6 +135,8 @@ def _patterns() -> dict[str, re.Pattern[str]]:
         found[zone_id] = rf"(?:[^.]+\.)?[^.]+\.elb\.{region}\.amazonaws\.com\."
     for region, zone_id in VPC_ENDPOINT.items():
         found[zone_id] = rf"vpce-[^.]+\.[^.]+\.{region}\.vpce\.amazonaws\.com\."
+    for region, zone_id in EXECUTE_API.items():
+        found[zone_id] = rf"[^.]+\.execute-api\.{region}\.amazonaws\.com\."
     for region, zone_id in S3_WEBSITE.items():
         found[zone_id] = rf"s3-website[-.]{region}\.amazonaws\.com\."
     return {zone_id: re.compile(pattern) for zone_id, pattern in found.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import httptools
 
+from kunren.core.fronts import Tls
 from kunren.core.uploads import Upload
 from kunren.gateway.chain import Promise
 from kunren.gateway.http import HttpRequest, HttpResponse, response_head
@@ -59,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._limits = server.limits
         self._source = source
         self._secure = secure
+        self._tls: Tls | None = None
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._parser: Any = httptools.HttpRequestParser(self)
         self._waiting: deque[tuple[HttpRequest, bool]] = deque()
@@ -76,6 +79,7 @@ class Connection(asyncio.Protocol):
     def _begin(self) -> None:
         self._url = b""
         self._headers: dict[str, str] = {}
+        self._repeated: dict[str, tuple[str, ...]] = {}
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._head_bytes = 0
@@ -87,6 +91,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._server.connections.add(self)
+        if self._secure and (channel := transport.get_extra_info("ssl_object")) is not None:
+            asks = channel.context.verify_mode != ssl.CERT_NONE
+            self._tls = Tls(channel.context, (channel.getpeercert(True) or b"") if asks else b"")
 
     def connection_lost(self, error: Exception | None) -> None:
         self._ended = True
@@ -148,7 +155,11 @@ class Connection(asyncio.Protocol):
             text = value.decode("utf-8", "surrogateescape").strip()
         self._head_bytes += len(name) + len(value)
         headers = self._headers
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        if key in headers:
+            self._repeated[key] = (*self._repeated.get(key, (headers[key],)), text)
+            headers[key] = f"{headers[key]}, {text}"
+        else:
+            headers[key] = text
 
     def on_headers_complete(self) -> None:
         self._head_done = True
@@ -218,6 +229,8 @@ class Connection(asyncio.Protocol):
             self._source[0],
             self._source[1],
             self._upload,
+            self._repeated,
+            self._tls,
         )
 
     # --- answers --------------------------------------------------------------------------------------------------

@@ -67,4 +67,6 @@ def front_request(request: HttpRequest, host: str) -> FrontRequest:
         request.source_ip,
         signed,
         request.secure,
+        request.repeated,
+        request.tls,
     )

@@ -7,13 +7,15 @@ from http import HTTPStatus
 
 import msgspec
 
+from kunren.core.fronts import Tls
 from kunren.core.uploads import Upload
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
     """A whole request. Header names are lower case, repeated headers joined by ", "; `path` and `query` are as
     received (percent-encoded, without the question mark). `source_ip` and `source_port` are the peer's. Where a
-    service took the body in while it arrived, `upload` is what it made of it, and `body` is empty."""
+    service took the body in while it arrived, `upload` is what it made of it, and `body` is empty. `repeated` has the
+    values of the headers that came more than once."""
 
     method: str
     path: str
@@ -24,6 +26,8 @@ class HttpRequest(msgspec.Struct, frozen=True):
     source_ip: str = ""
     source_port: int = 0
     upload: Upload | None = None
+    repeated: Mapping[str, tuple[str, ...]] = {}
+    tls: Tls | None = None
 
     @property
     def target(self) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from kunren.core.clock import Clock, http_date
 from kunren.core.uploads import Uploads
+from kunren.gateway.client_hello import HELLO_BYTES_MAX, Incomplete, server_name
 from kunren.gateway.connection import Connection, Handler, Limits
 from kunren.gateway.http import HttpRequest, HttpResponse
 
@@ -24,6 +25,7 @@ TICK_S = 5.0
 ACCEPT_BATCH = 64
 PENDING_MAX = 1024
 HANDSHAKE_TIMEOUT_S = 15.0
+HELLO_LOOK_S = 0.005
 TLS_HANDSHAKE = 0x16
 ContextFor = Callable[[str | None], ssl.SSLContext]
 Refuse = Callable[[HttpRequest, int, str, str], HttpResponse]
@@ -39,7 +41,10 @@ class HttpServer:
         refuse: Refuse,
         contexts: ContextFor | None = None,
         limits: Limits | None = None,
+        *,
+        by_hello: bool = False,
     ) -> None:
+        """With `by_hello` the context is chosen before the handshake begins, so that it may ask for certificates."""
         self.handler = handler
         self.refuse = refuse
         self.limits = limits or Limits()
@@ -49,6 +54,7 @@ class HttpServer:
         self.tick = 0
         self._clock = clock
         self._contexts = contexts
+        self._by_hello = by_hello
         self._context: ssl.SSLContext | None = None
         self._listeners: dict[socket.socket, bool | None] = {}
         self._resting: list[socket.socket] = []
@@ -162,12 +168,24 @@ class HttpServer:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: Connection(self, source, secure),
                 connection,
-                ssl=self._tls() if secure else None,
+                ssl=await self._chosen(connection) if secure else None,
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S if secure else None,
             )
-        except (OSError, ssl.SSLError, EOFError) as error:
+        except (OSError, ssl.SSLError, EOFError) as error:  # a timeout too
             log.debug("a connection from %s ended while being made: %s", source[0], error)
             connection.close()
+
+    async def _chosen(self, connection: socket.socket) -> ssl.SSLContext:
+        """The context for a handshake. Raises TimeoutError where no whole hello comes, OSError."""
+        if not self._by_hello:
+            return self._tls()
+        assert self._contexts is not None
+        async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+            while True:
+                try:
+                    return self._contexts(server_name(connection.recv(HELLO_BYTES_MAX, socket.MSG_PEEK)))
+                except (BlockingIOError, InterruptedError, Incomplete):
+                    await self._clock.wall_sleep(HELLO_LOOK_S)
 
     def _tls(self) -> ssl.SSLContext:
         """The context that every handshake begins with; the client's name then chooses another."""

@@ -1,4 +1,4 @@
-"""What accelerators and distributions look like: areas around endpoint groups and behaviours."""
+"""What accelerators, distributions and APIs look like: areas around endpoint groups, behaviours and routes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ BEHAVIOURS_MAX = 12
 
 
 def front(index: Index, node: Node) -> Area:
-    return accelerator(index, node) if node.kind == "accelerator" else distribution(index, node)
+    kinds = {"accelerator": accelerator, "distribution": distribution, "api": api}
+    return kinds[node.kind](index, node)
 
 
 def accelerator(index: Index, node: Node) -> Area:
@@ -47,6 +48,26 @@ def distribution(index: Index, node: Node) -> Area:
         asked = f"{each.details['domain name']}{each.details.get('path', '')}"
         boxes.append(box(each, "origin", WIDTH, [(f"origin {each.name}", "plain"), (asked, "faint")]))
     return _area(node, node.name, "distribution · " + (node.details["aliases"] or node.details["domain name"]), boxes)
+
+
+def api(index: Index, node: Node) -> Area:
+    """With the domain names that lead to it, which have no place of their own."""
+    routes = index.inside(node.id, "api-route")
+    shown = routes if len(routes) <= BEHAVIOURS_MAX else routes[: BEHAVIOURS_MAX - 1]
+    boxes: list[Box | Area] = [_route(index, each) for each in shown]
+    if hidden := routes[len(shown) :]:
+        boxes.append(folded(hidden, "behaviour", WIDTH, "routes"))
+    domains = [each for _, each in index.backward(node.id, "api-domain")]
+    names = ", ".join(dict.fromkeys(each.name for each in domains)) or node.details["domain name"]
+    area = _area(node, node.name, f"API · {names}", boxes)
+    area.ids = (node.id, *dict.fromkeys(each.id for each in domains))
+    return area
+
+
+def _route(index: Index, node: Node) -> Box:
+    onward = [each.name for _, each in index.onward(node.id)]
+    to = onward[0] if onward else node.details["asks"] or "nothing"
+    return box(node, "behaviour", WIDTH, [(node.name, "plain"), (f"→ {to}", "faint")])
 
 
 def _behaviour(index: Index, node: Node) -> Box:

@@ -1,4 +1,4 @@
-"""What stands before regions, as trees in text: accelerators and distributions."""
+"""What stands before regions and beside VPCs, as trees in text: accelerators, distributions, APIs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from kunren.graph.model import Edge, Node
 _KINDS = {
     "load-balancer": "load balancer ", "workload": "workload ", "record": "record ", "accelerator": "accelerator ",
     "distribution": "distribution ", "edge-function": "CloudFront Function ", "function-version": "Lambda function ",
+    "function": "Lambda function ", "function-alias": "Lambda function ", "api": "API ", "api-domain": "domain name ",
+    "listener": "listener ",
 }  # fmt: skip
 
 
@@ -107,3 +109,36 @@ def _origin(index: Index, node: Node) -> Branch:
     shown = f"  {details['protocol']} {details['domain name']}{details.get('path', '')}"
     line: Line = [("origin ", "faint"), (node.name, "strong"), (shown, "faint")]
     return Branch(line + ([("  ", ""), *_onward(index, node)] if index.onward(node.id) else []))
+
+
+def apis(index: Index) -> list[Branch]:
+    """APIs with their routes, and the domain names that lead to them."""
+    return [_api(index, each) for each in index.kind("api")] + [
+        _domain(index, each) for each in index.kind("api-domain")
+    ]
+
+
+def _api(index: Index, node: Node) -> Branch:
+    line: Line = [("API ", "faint"), (node.name, "strong"), (f"  {node.details['domain name']}", "faint"), *state(node)]
+    return Branch(line, [_route(index, each) for each in index.inside(node.id, "api-route")])
+
+
+def _route(index: Index, node: Node) -> Branch:
+    told = "" if node.details["authorization"] == "NONE" else f"  {node.details['authorization']}"
+    onward = index.onward(node.id)
+    line: Line = [(node.name, "strong"), (told, "faint"), ("  ", "")]
+    if not onward:
+        return Branch([*line, ("→ ", "faint"), (node.details["asks"] or "nothing", "")])
+    return Branch([*line, *_onward(index, node), *state(onward[0][1])])
+
+
+def _domain(index: Index, node: Node) -> Branch:
+    line: Line = [("domain name ", "faint"), (node.name, "strong"), (f"  {node.details['domain name']}", "faint")]
+    branch = Branch([*line, *state(node)])
+    for edge, onward in index.onward(node.id):
+        if onward.kind == "certificate":
+            names = onward.details["names"] or onward.id
+            branch.below.append(Branch([("certificate  ", "faint"), (names, ""), *state(onward)]))
+        else:
+            branch.below.append(Branch([(f"{edge.label}  → ", "faint"), (called(onward), "")]))
+    return branch

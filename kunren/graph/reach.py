@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from kunren.graph.model import Graph, Node
 
-_NAMED = ("record", "load-balancer", "accelerator", "distribution")
+_NAMED = ("record", "load-balancer", "accelerator", "distribution", "api", "api-domain")
 
 
 class UnknownName(Exception):
@@ -49,6 +49,8 @@ def _has(node: Node, wanted: str) -> bool:
     match node.kind:
         case "load-balancer" | "accelerator":
             return node.details["dns name"].lower() == wanted.removeprefix("dualstack.")
+        case "api" | "api-domain":
+            return wanted in (node.details["domain name"], node.name)
         case "distribution":
             return wanted in (node.details["domain name"].lower(), *node.details["aliases"].split(", "))
     return node.name == wanted

@@ -33,7 +33,7 @@ COLOURS = {
     "vpc": ("#fcfdff", "#64748b"),
 }
 _LEGEND = (
-    ("hosted-zone", "DNS"), ("front", "accelerator, distribution"), ("load-balancer", "load balancer"),
+    ("hosted-zone", "DNS"), ("front", "accelerator, distribution, API"), ("load-balancer", "load balancer"),
     ("listener", "listener"),
     ("certificate", "certificate"), ("target-group", "target group"), ("target", "target"), ("function", "function"),
     ("subnet", "subnet"),

@@ -4,7 +4,7 @@ what stands outside of VPCs."""
 from __future__ import annotations
 
 from kunren.graph.branch import Branch, Line, Span, drawn, state
-from kunren.graph.front_text import accelerators, called, distributions
+from kunren.graph.front_text import accelerators, apis, called, distributions
 from kunren.graph.index import Index, counted
 from kunren.graph.model import Graph, Node
 
@@ -21,6 +21,7 @@ def lines(graph: Graph) -> list[Line]:
         ("DNS", _dns(index)),
         ("Accelerators", accelerators(index)),
         ("Distributions", distributions(index)),
+        ("APIs", apis(index)),
         ("Health checks", _checks(index)),
         *_vpcs(index),
         ("Outside of VPCs", _outside(index)),

@@ -13,8 +13,8 @@
 | 198.19.0.0/16 | regions, a /21 each |
 
 In a region's block, .1 is its router, .2 its service endpoints, .3 functions without a VPC, .4 and .5 the endpoints of
-S3 and DynamoDB (of their own, so that a gateway endpoint leads there alone), .6 the websites of buckets; from .16 on
-they are the customers' public addresses.
+S3 and DynamoDB (of their own, so that a gateway endpoint leads there alone), .6 the websites of buckets, .7 API
+Gateway's APIs; from .16 on they are the customers' public addresses.
 """
 
 from __future__ import annotations
@@ -123,8 +123,18 @@ def website_endpoint(index: int) -> str:
     return str(region_network(index)[6])
 
 
+def api_endpoint(index: int) -> str:
+    """Where API Gateway's APIs and their custom domains answer, over HTTPS alone."""
+    return str(region_network(index)[7])
+
+
 def endpoints(index: int) -> tuple[str, ...]:
-    """Every address at which service endpoints of the region answer."""
+    """Every address at which something of AWS answers in the region."""
+    return (*gateway_endpoints(index), api_endpoint(index))
+
+
+def gateway_endpoints(index: int) -> tuple[str, ...]:
+    """Those of them at which the gateway itself answers."""
     return service_endpoint(index), s3_endpoint(index), dynamodb_endpoint(index), website_endpoint(index)
 
 

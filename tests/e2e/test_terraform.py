@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 import pytest
-from fronts import accelerator, distribution
+from fronts import accelerator, distribution, http_api
 from terraforming import Case, nothing_left, packed, provider_mirror
 
 
@@ -416,7 +416,7 @@ def test_configurations_are_applied_changed_and_destroyed_twice(terraform_cases)
     """All of them at once: nearly all the time are pauses that the provider makes before it looks at all."""
     terraform_cases([
         site, names, failover, policies, network, dualstack, pieces, streams, estate, functions, surroundings,
-        experiments, accelerator, distribution,
+        experiments, accelerator, distribution, http_api,
     ])  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from kunren.dataplane.dns.zones import AAAA, ANY, NS, PTR, SOA, A, Node, Records
 from kunren.world import addresses6
 from kunren.world.addresses import (
     NAME_SERVERS,
+    api_endpoint,
     customer_addresses,
     dynamodb_endpoint,
     endpoints,
@@ -152,8 +153,10 @@ def _endpoint(spec: WorldSpec, region: str, name: bytes, rtype: int) -> Answer:
 
 
 def _service_address(name: bytes, index: int) -> str:
-    """S3, its websites and DynamoDB have addresses of their own."""
+    """S3, its websites, DynamoDB and API Gateway's APIs have addresses of their own."""
     labels = names.labels_of(name)
+    if b"execute-api" in labels:
+        return api_endpoint(index)
     if any(label.startswith(b"s3-website") for label in labels):
         return website_endpoint(index)
     if any(label == b"s3" or label.startswith(b"s3-") for label in labels):

@@ -85,7 +85,8 @@ class Origins:
             headers = signed(self._credential, origin.access, method, target, headers, self._clock.wall())
         port = origin.https_port if secure else origin.http_port
         host = next((value for name, value in headers if name.lower() == "host"), origin.domain)
-        line = _Line(edge, origin.domain, port, host.partition(":")[0] if secure else None, origin.way)
+        server_name = origin.server_name or host.partition(":")[0]
+        line = _Line(edge, origin.domain, port, server_name if secure else None, origin.way)
         wall = self._clock.wall_seconds
         request, began = _encode(method, target, headers, body), self._clock.monotonic()
         # a kept connection may be closed while we ask: what must not happen twice is asked over a new one

@@ -144,6 +144,7 @@ class Origin:
     is_s3: bool = False
     access: OriginAccess | None = None
     way: Way | None = None
+    server_name: str = ""  # of its certificate, where it is not what the Host header says
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def _measured(
 ) -> Measured:
     with deployed(architecture, domains, access.endpoint, keep, progress) as deployment:
         checks = tuple(visit_all(deployment, access.state_dir, progress))
-        asked = url("http", deployment.redirects[0].domain)
+        asked = url(deployment.schemes[0], deployment.redirects[0].domain)
         progress(f"Measuring {architecture} from {NEAR} and {FAR}")
         speeds = tuple(_speed(access, place, asked, extent.load_s) for place in (NEAR, FAR))
         names = {"zone": _zone(access), "region": REGION, "edge": FAR}

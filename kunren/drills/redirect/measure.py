@@ -6,7 +6,8 @@
 `load` keeps that many connections busy for so long and prints {"requests", "failed", "seconds", "latencies_ms"}.
 `watch` prints "ready", then asks on a new connection every EVERY_S, whatever became of those before, until its
 standard input ends, and prints a list of {"at", "seconds", "problem"}: when it was asked (the kernel's monotonic
-clock), how long it took, and what was wrong ("" where nothing was). Standard library only; plain HTTP.
+clock), how long it took, and what was wrong ("" where nothing was). Standard library only; HTTP, or HTTPS with a
+certificate that verifies.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import asyncio
 import json
 import re
 import socket
+import ssl
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,12 +28,14 @@ CONNECTS_WITHIN_S, ANSWERS_WITHIN_S = 1.0, 3.0
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length:[ \t]*(\d+)")
 
 
-def request(url: str) -> tuple[str, int, bytes]:
-    """Host, port, and the bytes to ask with."""
+def request(url: str) -> tuple[str, int, bytes, ssl.SSLContext | None]:
+    """Host, port, the bytes to ask with, and the TLS context of an https URL."""
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or 80
+    secure = parts.scheme == "https"
+    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return host, port, f"GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: kunren-drill\r\n\r\n".encode()
+    asked = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: kunren-drill\r\n\r\n".encode()
+    return host, port, asked, ssl.create_default_context() if secure else None
 
 
 class _Kept(asyncio.Protocol):
@@ -76,7 +81,7 @@ class _Kept(asyncio.Protocol):
 
 async def load(url: str, connections: int, seconds: float) -> dict[str, Any]:
     """Ask as fast as these connections can."""
-    host, port, asked = request(url)
+    host, port, asked, tls = request(url)
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     latencies: list[float] = []
@@ -85,7 +90,8 @@ async def load(url: str, connections: int, seconds: float) -> dict[str, Any]:
     for _ in range(connections):
         kept = _Kept(asked, began + seconds, latencies, asyncio.Event())
         try:
-            await asyncio.wait_for(loop.create_connection(lambda kept=kept: kept, host, port), ANSWERS_WITHIN_S)  # type: ignore[misc]
+            connecting = loop.create_connection(lambda kept=kept: kept, host, port, ssl=tls)
+            await asyncio.wait_for(connecting, ANSWERS_WITHIN_S)
             made.append(kept)
         except OSError:
             failed += 1
@@ -102,7 +108,7 @@ async def load(url: str, connections: int, seconds: float) -> dict[str, Any]:
 
 def ask(url: str) -> str:
     """One request on a connection of its own, to the first address that takes one; what was wrong."""
-    host, port, asked = request(url)
+    host, port, asked, tls = request(url)
     try:
         found = [each[4][0] for each in socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)]
     except OSError:
@@ -110,8 +116,11 @@ def ask(url: str) -> str:
     problem = "no address"
     for address in dict.fromkeys(found):
         try:
-            with socket.create_connection((str(address), port), CONNECTS_WITHIN_S) as connection:
+            with ExitStack() as stack:
+                connection = stack.enter_context(socket.create_connection((str(address), port), CONNECTS_WITHIN_S))
                 connection.settimeout(ANSWERS_WITHIN_S)
+                if tls is not None:
+                    connection = stack.enter_context(tls.wrap_socket(connection, server_hostname=host))
                 connection.sendall(asked)
                 status = connection.recv(4096)[9:12].decode()
                 return "" if status.startswith("3") else f"status {status or 'none'}"

@@ -21,6 +21,7 @@ PLACES = ("virginia", "tokyo", "frankfurt")
 ARCHITECTURES = {
     "alb": ("deploy_alb", ("http", "https")),
     "alb-lambda": ("deploy_alb_lambda", ("http", "https")),
+    "api-gateway": ("deploy_api_gateway", ("https",)),
     "cloudfront-function": ("deploy_cloudfront_function", ("http", "https", "http3")),
     "cloudfront-lambda-edge": ("deploy_cloudfront_lambda_edge", ("http", "https", "http3")),
     "s3-website": ("deploy_s3_website", ("http",)),

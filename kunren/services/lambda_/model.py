@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from kunren.control.store import Resource
+from kunren.dataplane.apis.cors import Cors
 from kunren.dataplane.runtime.version import FunctionVersion
 from kunren.services.lambda_.capacity.model import Capacity
 
@@ -160,17 +161,6 @@ class EventInvokeConfig(Resource, frozen=True, kw_only=True):
     age_max_s: int | None = None
     on_success: str = ""
     on_failure: str = ""
-
-
-class Cors(msgspec.Struct, frozen=True, kw_only=True):
-    """What a function URL answers to browsers that ask across origins."""
-
-    credentials: bool | None = None
-    headers: tuple[str, ...] | None = None
-    methods: tuple[str, ...] | None = None
-    origins: tuple[str, ...] | None = None
-    expose: tuple[str, ...] | None = None
-    max_age_s: int | None = None
 
 
 class FunctionUrl(Resource, frozen=True, kw_only=True):

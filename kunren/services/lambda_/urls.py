@@ -18,22 +18,15 @@ from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.core.fronts import FrontAnswer, FrontRequest
 from kunren.core.sigv4 import BadSignature
+from kunren.dataplane.apis.cors import is_preflight, preflight_headers, response_headers
+from kunren.dataplane.apis.lambda_event import Answer, InvalidAnswer, read_answer, read_head, split_prelude
 from kunren.dataplane.runtime.streams import HTTP_INTEGRATION, ResponseStream
 from kunren.services.lambda_.invoker import Invoker
 from kunren.services.lambda_.lookup import find_function
 from kunren.services.lambda_.model import FunctionUrl
 from kunren.services.lambda_.names import FunctionName
 from kunren.services.lambda_.policy import distribution_may_ask, url_may_be_invoked
-from kunren.services.lambda_.url_cors import is_preflight, preflight_headers, response_headers
-from kunren.services.lambda_.url_event import (
-    Answer,
-    InvalidAnswer,
-    UrlRequest,
-    build_event,
-    read_answer,
-    read_head,
-    split_prelude,
-)
+from kunren.services.lambda_.url_event import UrlRequest, build_event
 
 log = logging.getLogger(__name__)
 REQUEST_BYTES_MAX = 6_291_456

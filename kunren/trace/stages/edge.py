@@ -11,7 +11,8 @@ from kunren.services.ec2.model import Entrance, InterfaceStatus, NetworkInterfac
 from kunren.services.elbv2.model import LoadBalancer
 from kunren.trace.course import Course
 from kunren.trace.model import TIMEOUT, UNREACHABLE, Considered, Step
-from kunren.world.addresses import PUBLIC
+from kunren.trace.stages import api
+from kunren.world.addresses import PUBLIC, api_endpoint
 
 STAGE = "edge"
 
@@ -20,6 +21,8 @@ def stage(course: Course) -> Step | None:
     address = course.address
     assert address is not None
     region = endpoint_region(course.state.spec, address)
+    if region is not None and address in map(api_endpoint, range(len(course.state.spec.regions))):
+        return api.of_region(course, region)
     if region is not None:
         return course.ended(
             STAGE, f"service endpoint of {region}", f"{address} is where AWS's API answers",

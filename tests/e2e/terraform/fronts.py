@@ -98,3 +98,39 @@ def distribution(case: Case) -> None:
     serves("https://newer.test/")
     configuration.destroy()
     assert nothing_left(case)
+
+
+GREETS = """
+def handler(event, context):
+    if event.get("type") == "REQUEST":
+        return {"isAuthorized": event["identitySource"] == ["open"]}
+    return event["stageVariables"]["greeting"] + " " + event.get("pathParameters", {}).get("name", "guest")
+"""
+
+
+def http_api(case: Case) -> None:
+    """An HTTP API with a function, an authorizer, a private load balancer, access logs and a custom domain."""
+    configuration, site = case.configuration("http_api", domain=case.domain), f"https://api.{case.domain}/v1"
+    packed(configuration, "api.zip", "app.py", GREETS)
+
+    def check(made: dict[str, str], greeting: str) -> None:
+        def greeted() -> bool:
+            return case.curl(f"{made['url']}greet/kim", check=False) == f'"{greeting} kim"'
+
+        case.until(greeted, "the greeting", 20)
+        assert case.curl(f"{site}/greet/ada", place="london") == f'"{greeting} ada"'
+        case.until(lambda: case.curl(f"{site}/private") == f"private {greeting}", "the private answer", 30)
+        assert case.curl(f"{site}/guarded", "-H", "X-Key: open") == f'"{greeting} guest"'
+        assert case.curl(f"{site}/guarded") == '{"message":"Unauthorized"}'
+
+    check(configuration.apply(), "hello")
+    check(configuration.apply(greeting="good-day"), "good-day")
+    configuration.adopt(
+        "aws_apigatewayv2_api.main", "aws_apigatewayv2_domain_name.main", "aws_apigatewayv2_vpc_link.main",
+    )  # fmt: skip
+    configuration.destroy()
+    assert nothing_left(case)
+    assert case.client("apigatewayv2").get_apis()["Items"] == []
+    check(configuration.apply(planned=False, greeting="hello"), "hello")
+    configuration.destroy()
+    assert nothing_left(case)

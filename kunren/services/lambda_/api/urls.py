@@ -9,10 +9,11 @@ import msgspec
 
 from kunren.core.clock import iso_utc
 from kunren.core.context import RequestContext
+from kunren.dataplane.apis.cors import Cors
 from kunren.services.lambda_.api.base import ApiBase
 from kunren.services.lambda_.errors import ResourceConflictException, ResourceNotFoundException
 from kunren.services.lambda_.lookup import Source, find_alias
-from kunren.services.lambda_.model import Cors, FunctionUrl
+from kunren.services.lambda_.model import FunctionUrl
 from kunren.services.lambda_.names import FunctionName, function_arn
 
 _CORS = {

@@ -5,17 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kunren.services.lambda_.model import Cors
+from kunren.dataplane.apis.cors import Cors, allowed_origin, is_preflight, preflight_headers, response_headers
+from kunren.dataplane.apis.lambda_event import InvalidAnswer, query_parameters, read_answer, split_prelude
 from kunren.services.lambda_.policy import build_statement, url_may_be_invoked
-from kunren.services.lambda_.url_cors import allowed_origin, is_preflight, preflight_headers, response_headers
-from kunren.services.lambda_.url_event import (
-    InvalidAnswer,
-    UrlRequest,
-    build_event,
-    query_parameters,
-    read_answer,
-    split_prelude,
-)
+from kunren.services.lambda_.url_event import UrlRequest, build_event
 
 HOST = "a" * 32 + ".lambda-url.us-east-1.on.aws"
 OWNER = "123456789012"

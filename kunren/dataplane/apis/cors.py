@@ -1,10 +1,21 @@
-"""Cross-origin rules of function URLs: what a browser is told. Pure. (Fetch standard, "CORS protocol".)"""
+"""Cross-origin rules of APIs and function URLs: what a browser is told. Pure. (Fetch standard, "CORS protocol".)"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kunren.services.lambda_.model import Cors
+import msgspec
+
+
+class Cors(msgspec.Struct, frozen=True, kw_only=True):
+    """What is answered to browsers that ask across origins."""
+
+    credentials: bool | None = None
+    headers: tuple[str, ...] | None = None
+    methods: tuple[str, ...] | None = None
+    origins: tuple[str, ...] | None = None
+    expose: tuple[str, ...] | None = None
+    max_age_s: int | None = None
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:

@@ -1,0 +1,144 @@
+"""Custom domain names and API mappings, as version 2 of the API has them (state: `domains`)."""
+
+from __future__ import annotations
+
+import inspect
+import ssl
+from typing import Any
+
+from kunren.core.context import RequestContext
+from kunren.core.errors import AwsError
+from kunren.services.apigatewayv2 import checks, views
+from kunren.services.apigatewayv2.api.base import ApiBase
+from kunren.services.apigatewayv2.domains.model import DomainName, TrustStore
+from kunren.services.apigatewayv2.domains.state import find_domain, find_mapping, mappings_of
+from kunren.services.apigatewayv2.errors import BadRequestException, NotHere
+
+_FIELDS = {
+    "CertificateArn": "certificate_arn",
+    "CertificateName": "certificate_name",
+    "SecurityPolicy": "security_policy",
+    "IpAddressType": "ip_address_type",
+    "OwnershipVerificationCertificateArn": "ownership_certificate",
+}
+TRUST_BYTES_MAX, TRUST_CERTIFICATES_MAX = 1_048_576, 1_000
+"""Quotas: a trust store's size, and the certificates in it."""
+
+
+class DomainNameOperations(ApiBase):
+    async def create_domain_name(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        checks.check_tags(params.get("Tags"))
+        _refuse_routing_rules(params)
+        fields = _fields(params)
+        trust = await self._trust(ctx, params.get("MutualTlsAuthentication"))
+        made = self._domains.create(
+            ctx.account, ctx.region, params["DomainName"].lower(), fields.pop("certificate_arn", ""), trust=trust,
+            tags=params.get("Tags"), **fields,
+        )  # fmt: skip
+        return views.domain_name(made)
+
+    async def update_domain_name(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        found = self._domain(ctx, params)
+        _refuse_routing_rules(params)
+        changes = _fields(params)
+        if params.get("MutualTlsAuthentication") is not None:
+            changes["trust"] = await self._trust(ctx, params["MutualTlsAuthentication"])
+        return views.domain_name(self._domains.update(found, **changes))
+
+    async def _trust(self, ctx: RequestContext, told: dict[str, Any] | None) -> TrustStore | None:
+        """The trust store, read from S3 as it is now; None where the URI is empty. Raises BadRequestException."""
+        uri = (told or {}).get("TruststoreUri", "")
+        if told is None or not uri:
+            return None
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        if not uri.startswith("s3://") or not bucket or not key:
+            raise BadRequestException("Truststore URI must be of the form s3://bucket-name/key")
+        asked = {"Bucket": bucket, "Key": key}
+        if version := told.get("TruststoreVersion", ""):
+            asked["VersionId"] = version
+        try:
+            body = (await self._call(ctx.account, ctx.region, "s3", "GetObject", asked))["Body"]
+            content = body if isinstance(body, bytes) else await _read(body)
+        except AwsError as error:
+            raise BadRequestException(f"Could not read the truststore {uri}: {error.message}") from None
+        pem = content.decode("utf-8", "replace")
+        if len(content) > TRUST_BYTES_MAX or pem.count("BEGIN CERTIFICATE") > TRUST_CERTIFICATES_MAX:
+            raise BadRequestException("The truststore is too large.")
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=pem)
+        except (ssl.SSLError, ValueError):
+            raise BadRequestException(f"The truststore {uri} contains no valid certificates.") from None
+        return TrustStore(uri=uri, version=version, pem=pem)
+
+    def _domain(self, ctx: RequestContext, params: dict[str, Any]) -> DomainName:
+        return find_domain(self._store.snapshot(), ctx.account, ctx.region, params["DomainName"].lower())
+
+    def get_domain_name(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        return views.domain_name(self._domain(ctx, params))
+
+    def get_domain_names(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        every = self._store.snapshot().list(DomainName, ctx.account, ctx.region)
+        found = self._page(every, params, lambda each: each.id)
+        return {**found, "Items": [views.domain_name(each) for each in found["Items"]]}
+
+    def delete_domain_name(self, ctx: RequestContext, params: dict[str, Any]) -> None:
+        self._domains.delete(self._domain(ctx, params))
+
+    # --- API mappings
+
+    def create_api_mapping(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        key = _key(params)
+        return views.api_mapping(
+            self._domains.map(self._domain(ctx, params), key, params["ApiId"], params["Stage"])
+        )  # fmt: skip
+
+    def update_api_mapping(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        domain = self._domain(ctx, params)
+        found = find_mapping(self._store.snapshot(), domain, params["ApiMappingId"])
+        key = _key(params) if params.get("ApiMappingKey") is not None else found.key_path
+        return views.api_mapping(
+            self._domains.remap(domain, found, key, params["ApiId"], params.get("Stage") or found.stage)
+        )
+
+    def get_api_mapping(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        domain = self._domain(ctx, params)
+        return views.api_mapping(find_mapping(self._store.snapshot(), domain, params["ApiMappingId"]))
+
+    def get_api_mappings(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        every = mappings_of(self._store.snapshot(), self._domain(ctx, params))
+        found = self._page(every, params, lambda each: each.own_id)
+        return {**found, "Items": [views.api_mapping(each) for each in found["Items"]]}
+
+    def delete_api_mapping(self, ctx: RequestContext, params: dict[str, Any]) -> None:
+        domain = self._domain(ctx, params)
+        self._domains.unmap(find_mapping(self._store.snapshot(), domain, params["ApiMappingId"]))
+
+
+def _key(params: dict[str, Any]) -> str:
+    key = params.get("ApiMappingKey") or ""
+    return "" if key == "(none)" else str(key)
+
+
+def _fields(params: dict[str, Any]) -> dict[str, Any]:
+    """The one configuration that a domain name has, as fields. Raises BadRequestException, NotHere."""
+    told = params.get("DomainNameConfigurations") or [{}]
+    if len(told) > 1:
+        raise BadRequestException("Only one DomainNameConfiguration is supported")
+    if told[0].get("EndpointType", "REGIONAL") != "REGIONAL":
+        raise BadRequestException("Only REGIONAL endpoints are supported for domain names of this API")
+    if told[0].get("SecurityPolicy", "TLS_1_2") != "TLS_1_2":
+        raise BadRequestException("TLS_1_2 is the only security policy for regional domain names of HTTP APIs")
+    return {field: told[0][member] for member, field in _FIELDS.items() if told[0].get(member)}
+
+
+def _refuse_routing_rules(params: dict[str, Any]) -> None:
+    if params.get("RoutingMode", "API_MAPPING_ONLY") != "API_MAPPING_ONLY":
+        raise NotHere("routing rules of custom domain names (apigatewayv2:CreateRoutingRule)")
+
+
+async def _read(body: Any) -> bytes:
+    """An object's content, however S3 gives it."""
+    if hasattr(body, "__aiter__"):
+        return b"".join([piece async for piece in body])
+    read = body.read()
+    return bytes(await read if inspect.isawaitable(read) else read)
