@@ -158,6 +158,7 @@ class ApiFront:
             claimed=request.signed,
             certificate=target.certificate,
             secure=request.secure,
+            asked=request,
         )
 
 

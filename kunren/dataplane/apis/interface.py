@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from kunren.core.fronts import Signed
+from kunren.core.fronts import FrontRequest, Signed
 
 
 class ApiIdentity(NamedTuple):
@@ -40,7 +40,7 @@ class ApiRequest(msgspec.Struct, frozen=True):
     path names none that there is. `domain` is the custom domain's name (for a wildcard the name in full), empty on the
     default endpoint; `base_path` the mapping's key. Header names are lower case, repeated ones joined by ", ";
     `repeated` has the values of those alone that came more than once. `time` is AWS time. `claimed` says whose
-    signature it carries, unverified.
+    signature it carries, unverified; `asked` is the request as the front had it, for whoever verifies.
     """
 
     api: ApiIdentity
@@ -61,6 +61,7 @@ class ApiRequest(msgspec.Struct, frozen=True):
     claimed: Signed | None = None
     certificate: ClientCertificate | None = None
     secure: bool = True
+    asked: FrontRequest | None = None
 
     def values(self, name: str) -> tuple[str, ...]:
         """Each value of a header (named in lower case) as it came."""

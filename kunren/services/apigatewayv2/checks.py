@@ -37,6 +37,12 @@ def function_arn(uri: str) -> str | None:
     return arn if _FUNCTION.fullmatch(plain) else None
 
 
+def check_address_type(config: Mapping[str, Any]) -> None:
+    """Raises NotHere: APIs answer over IPv4."""
+    if config.get("IpAddressType", "ipv4") != "ipv4":
+        raise NotHere("IpAddressType dualstack of APIs and custom domain names")
+
+
 def check_cors(cors: Mapping[str, Any] | None) -> None:
     if not cors:
         return

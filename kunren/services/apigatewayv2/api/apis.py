@@ -53,6 +53,7 @@ class ApiOperations(ApiBase):
 
     def _make(self, tx: Tx, ctx: RequestContext, config: dict[str, Any], tags: dict[str, str], **more: Any) -> Api:
         checks.check_cors(config.get("CorsConfiguration"))
+        checks.check_address_type(config)
         checks.check_tags(tags)
         if len(tx.list(Api, ctx.account, ctx.region)) >= APIS_MAX:
             raise TooManyRequestsException("Maximum number of APIs has been reached.")
@@ -108,6 +109,7 @@ class ApiOperations(ApiBase):
             api = self._api(tx, ctx, params["ApiId"])
             config = changed_config(api.config, params, MEMBERS)
             checks.check_cors(config.get("CorsConfiguration"))
+            checks.check_address_type(config)
             self._update_quick(tx, api, params)
             api = msgspec.structs.replace(api, config=config)
             tx.put(api)

@@ -128,6 +128,7 @@ def _fields(params: dict[str, Any]) -> dict[str, Any]:
         raise BadRequestException("Only REGIONAL endpoints are supported for domain names of this API")
     if told[0].get("SecurityPolicy", "TLS_1_2") != "TLS_1_2":
         raise BadRequestException("TLS_1_2 is the only security policy for regional domain names of HTTP APIs")
+    checks.check_address_type(told[0])
     return {field: told[0][member] for member, field in _FIELDS.items() if told[0].get(member)}
 
 
