@@ -107,6 +107,7 @@ def run(
       kunren drill run active-passive-dns --set ttl=300
       kunren drill run my-drill.yaml --speed 10 --repeat 3 --json result.json --junit junit.xml
       kunren drill run redirect --architecture alb-lambda --domains my-domains.json
+      kunren drill run redirect --architecture all --json compared.json
 
     The exit code is 0 when every objective holds, 1 when one does not, 2 when nothing is known: the drill could not be
     carried out, or its history does not tell.

