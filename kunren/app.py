@@ -26,6 +26,7 @@ from kunren.dataplane.envoy.admin import counted
 from kunren.dataplane.envoy.control import EnvoyControl
 from kunren.dataplane.runtime.host import WorldHost
 from kunren.fallback.fallback import Fallback, all_of, spawn_in_world
+from kunren.gateway.as_client import AsClient
 from kunren.gateway.certificates import CertificateContexts
 from kunren.gateway.connection import Limits
 from kunren.gateway.gateway import Gateway
@@ -41,6 +42,7 @@ from kunren.services.acm.api import AcmApi
 from kunren.services.acm.controllers import CertificateController
 from kunren.services.acm.material import certificate_state
 from kunren.services.acm.revocation import RevocationStatus
+from kunren.services.apigateway.service import RestApiService
 from kunren.services.apigatewayv2.service import ApiGatewayV2Service
 from kunren.services.arc_zonal_shift.controllers import ZonalShiftService
 from kunren.services.cloudformation.service import CloudFormationService
@@ -195,6 +197,10 @@ class App:
             resolve=self.dns.resolve, trust=self.ca.bundle_path, contexts=self.certificate_contexts.context_for,
             serve=self.entrances.asked,
         )  # fmt: skip
+        self.rest_apis = RestApiService(
+            store, clock, entropy, spec, self.functions.invoker, self._call, self._ask_service, self.apis,
+            serve=self.entrances.asked,
+        )  # fmt: skip
         self.cloudfront = CloudFrontService(
             settings, store, clock, entropy, self.ca, self.world, self.envoy, self.dns, resolve=self.dns.resolve,
             call=self._call,
@@ -213,6 +219,7 @@ class App:
             self.store, clock, self.entropy, self.spec, self._call, InsideNoting(lambda: self.inside)
         )
         services = {
+            "apigateway": self.rest_apis.api,
             "apigatewayv2": self.apis.api,
             "cloudformation": self.stacks.api,
             "cloudfront": self.cloudfront.api,
@@ -237,12 +244,14 @@ class App:
             self.fis.records.before,
             self.cloudfront.logs.vended.groups.before,
             self.apis.observing.logs,
+            self.rest_apis.records.before_logs,
         )
         self.fallback.judges["logs"] = self.cloudfront.logs.vended.judge
         self.fallback.after["logs"] = self.cloudfront.logs.vended.after
         self.fallback.before["cloudwatch"] = all_of(
-            self.health_metrics.before, self.cloudfront.metrics.before, self.apis.observing.metrics
-        )
+            self.health_metrics.before, self.cloudfront.metrics.before, self.apis.observing.metrics,
+            self.rest_apis.records.before_metrics,
+        )  # fmt: skip
         contexts = self.certificate_contexts
         self.gateway = Gateway(settings, self.store, clock, self.entropy, services, self.fallback, contexts)
         self.entrances.accept = self.gateway.accept
@@ -262,6 +271,7 @@ class App:
         self.entrances.accept_api = self.api_servers.accept
         self.gateway.take_in(self.s3.receiving)
         self.inside = Inside(self.gateway, self.fallback)
+        self.as_client = AsClient(self.gateway)
         self.endpoints = EndpointController(self.store, clock, self.world, self.gateway, self.dns)
         self.flow_logs = FlowLogDelivery(self.store, clock, self.entropy, self.world, self.vpcs.network, self._call)
         self.accelerator_flow_logs = AcceleratorFlowLogs(
@@ -321,6 +331,7 @@ class App:
             ("arc-zonal-shift", self.zonal_shifts.run()),
             ("s3", self.s3.run()),
             ("apis", self.apis.run()),
+            ("rest-apis", self.rest_apis.run()),
             ("recovery-control", self.recovery.run()),
             ("cloudformation", self.stacks.run()),
         ):
@@ -330,6 +341,7 @@ class App:
         self._stopping.callback(self.apis.upstream.close)
         self._stopping.push_async_callback(self.api_servers.stop)
         self.apis.start()
+        self.rest_apis.start()
         await listening(self.gateway.serve_host(), "--port", self.settings.port)
         self._stopping.push_async_callback(self.gateway.stop)
         await listening(self.proxy.start(), "--proxy-port", self.settings.proxy_port)
@@ -370,6 +382,7 @@ class App:
             self.cloudfront,
             self.functions,
             self.apis,
+            self.rest_apis,
         ):
             try:
                 async with asyncio.timeout(COME_BACK_WITHIN_S):
@@ -389,6 +402,10 @@ class App:
     ) -> Mapping[str, Any]:
         """An operation of any service, for another service (`kunren.core.calling`)."""
         return await self.inside.call(account, region, service, operation, params)
+
+    async def _ask_service(self, *request: Any) -> tuple[int, list[tuple[str, str]], bytes]:
+        """A request of AWS's API for another service (`kunren.gateway.as_client`)."""
+        return await self.as_client.ask(*request)
 
     async def _serve_dns(self, vpc: VpcNames, addresses: tuple[str, ...]) -> None:
         if addresses:
@@ -429,6 +446,7 @@ class App:
             "arc-zonal-shift": self.zonal_shifts.status(),
             "s3": self.s3.status(),
             "apis": self.apis.status(),
+            "rest-apis": self.rest_apis.status(),
             "cloudformation": self.stacks.status(),
             "moto": self.fallback.status(),
         }

@@ -112,6 +112,8 @@ class Gateway:
             self._fail,
             self._until_durable,
         )
+        self.own_chain = Chain(self.chain.links, self._fail, self._until_durable)
+        """For requests that Kunren makes itself: whatever is asked of clients on top is not asked of them."""
         contexts = certificates.context_for if certificates is not None else None
         self._contexts = contexts
         self.server = HttpServer(clock, with_fronts(self.chain.handle, self.fronts), self.refuse, contexts)

@@ -343,6 +343,14 @@ def surroundings(case: Case) -> None:
     assert nothing_left(case)
 
 
+PETS = """
+def handler(event, context):
+    if "authorizationToken" not in event:
+        return {"statusCode": 200, "body": event["path"].removeprefix("/zoo")}
+    effect = "Allow" if event["authorizationToken"] == "ok" else "Deny"
+    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": event["methodArn"]}
+    return {"principalId": "x", "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
+"""
 GREETER = """
 import os, words
 def handler(event, context):
@@ -376,6 +384,37 @@ def functions(case: Case) -> None:
     assert case.curl(configuration.apply(planned=False, greeting="hello")["url"]) == "hello!"
     configuration.destroy()
     assert case.client("lambda").list_functions()["Functions"] == []
+
+
+def rest_api(case: Case) -> None:
+    """A REST API with functions, mocks, an authorizer, keys and a custom domain; another one from a definition."""
+    domain, configuration = case.domain, case.configuration("rest_api", domain=case.domain)
+    packed(configuration, "app.zip", "app.py", PETS)
+    json_body = ("-X", "POST", "-H", "Content-Type: application/json", "-d")
+
+    def check(made: dict, greeting: str) -> None:
+        key = ("-H", f"x-api-key: {made['key']}")
+        case.until(lambda: case.curl(*key, *json_body, '{"name": "a"}', f"{made['url']}/pets") == f"{greeting} rex",
+                   "the greeting", 20)  # fmt: skip
+        assert case.curl(*json_body, '{"name": "a"}', f"{made['url']}/pets") == '{"why": "Forbidden"}'
+        assert "Invalid request body" in case.curl(*key, *json_body, "{}", f"{made['url']}/pets")
+        site = f"https://api.{domain}/zoo/pets/1"
+        assert case.curl("-H", "Authorization: ok", site, place="london") == "/pets/1"
+        assert "not authorized" in case.curl("-H", "Authorization: no", site, place="london")
+        case.until(lambda: case.curl(f"{made['defined']}/hello") == f"defined {greeting}", "the definition", 20)
+
+    check(configuration.apply(), "hello")
+    check(configuration.apply(greeting="good day"), "good day")
+    configuration.adopt(
+        "aws_api_gateway_rest_api.main", "aws_api_gateway_usage_plan.few", "aws_api_gateway_domain_name.main",
+    )  # fmt: skip
+    configuration.destroy()
+    assert nothing_left(case)
+    assert case.client("apigateway").get_rest_apis()["items"] == []
+    check(configuration.apply(planned=False, greeting="hello"), "hello")
+    configuration.destroy()
+    assert case.client("apigateway").get_usage_plans()["items"] == []
+    assert nothing_left(case)
 
 
 def experiments(case: Case) -> None:
@@ -416,7 +455,7 @@ def test_configurations_are_applied_changed_and_destroyed_twice(terraform_cases)
     """All of them at once: nearly all the time are pauses that the provider makes before it looks at all."""
     terraform_cases([
         site, names, failover, policies, network, dualstack, pieces, streams, estate, functions, surroundings,
-        experiments, accelerator, distribution, http_api,
+        experiments, accelerator, distribution, http_api, rest_api,
     ])  # fmt: skip
 
 

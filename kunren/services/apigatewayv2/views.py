@@ -92,7 +92,7 @@ def domain_name(found: DomainName) -> dict[str, Any]:
         "CertificateArn": found.certificate_arn,
         "CertificateUploadDate": found.uploaded,
         "DomainNameStatus": "AVAILABLE",
-        "EndpointType": "REGIONAL",
+        "EndpointType": "EDGE" if found.edge else "REGIONAL",
         "HostedZoneId": found.hosted_zone_id,
         "IpAddressType": found.ip_address_type,
         "SecurityPolicy": found.security_policy,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-import ssl
 from typing import Any
 
 from kunren.core.context import RequestContext
-from kunren.core.errors import AwsError
 from kunren.services.apigatewayv2 import checks, views
 from kunren.services.apigatewayv2.api.base import ApiBase
 from kunren.services.apigatewayv2.domains.model import DomainName, TrustStore
 from kunren.services.apigatewayv2.domains.state import find_domain, find_mapping, mappings_of
+from kunren.services.apigatewayv2.domains.trust import read_trust
 from kunren.services.apigatewayv2.errors import BadRequestException, NotHere
 
 _FIELDS = {
@@ -21,8 +19,6 @@ _FIELDS = {
     "IpAddressType": "ip_address_type",
     "OwnershipVerificationCertificateArn": "ownership_certificate",
 }
-TRUST_BYTES_MAX, TRUST_CERTIFICATES_MAX = 1_048_576, 1_000
-"""Quotas: a trust store's size, and the certificates in it."""
 
 
 class DomainNameOperations(ApiBase):
@@ -46,29 +42,10 @@ class DomainNameOperations(ApiBase):
         return views.domain_name(self._domains.update(found, **changes))
 
     async def _trust(self, ctx: RequestContext, told: dict[str, Any] | None) -> TrustStore | None:
-        """The trust store, read from S3 as it is now; None where the URI is empty. Raises BadRequestException."""
-        uri = (told or {}).get("TruststoreUri", "")
-        if told is None or not uri:
-            return None
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
-        if not uri.startswith("s3://") or not bucket or not key:
-            raise BadRequestException("Truststore URI must be of the form s3://bucket-name/key")
-        asked = {"Bucket": bucket, "Key": key}
-        if version := told.get("TruststoreVersion", ""):
-            asked["VersionId"] = version
-        try:
-            body = (await self._call(ctx.account, ctx.region, "s3", "GetObject", asked))["Body"]
-            content = body if isinstance(body, bytes) else await _read(body)
-        except AwsError as error:
-            raise BadRequestException(f"Could not read the truststore {uri}: {error.message}") from None
-        pem = content.decode("utf-8", "replace")
-        if len(content) > TRUST_BYTES_MAX or pem.count("BEGIN CERTIFICATE") > TRUST_CERTIFICATES_MAX:
-            raise BadRequestException("The truststore is too large.")
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=pem)
-        except (ssl.SSLError, ValueError):
-            raise BadRequestException(f"The truststore {uri} contains no valid certificates.") from None
-        return TrustStore(uri=uri, version=version, pem=pem)
+        """The trust store; None where the URI is empty. Raises BadRequestException."""
+        given = told or {}
+        uri, version = given.get("TruststoreUri", ""), given.get("TruststoreVersion", "")
+        return await read_trust(self._call, ctx.account, ctx.region, uri, version)
 
     def _domain(self, ctx: RequestContext, params: dict[str, Any]) -> DomainName:
         return find_domain(self._store.snapshot(), ctx.account, ctx.region, params["DomainName"].lower())
@@ -135,11 +112,3 @@ def _fields(params: dict[str, Any]) -> dict[str, Any]:
 def _refuse_routing_rules(params: dict[str, Any]) -> None:
     if params.get("RoutingMode", "API_MAPPING_ONLY") != "API_MAPPING_ONLY":
         raise NotHere("routing rules of custom domain names (apigatewayv2:CreateRoutingRule)")
-
-
-async def _read(body: Any) -> bytes:
-    """An object's content, however S3 gives it."""
-    if hasattr(body, "__aiter__"):
-        return b"".join([piece async for piece in body])
-    read = body.read()
-    return bytes(await read if inspect.isawaitable(read) else read)

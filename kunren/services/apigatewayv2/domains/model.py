@@ -7,7 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from kunren.control.store import Resource
-from kunren.core.hosted_zone_ids import EXECUTE_API
+from kunren.core.hosted_zone_ids import CLOUDFRONT, EXECUTE_API
 
 
 class TrustStore(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +19,8 @@ class TrustStore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DomainName(Resource, frozen=True, kw_only=True):
-    """A regional custom domain; its id is the name. `label` is the first part of the name that AWS gives it.
+    """A custom domain; its id is the name. `label` is the first part of the name that AWS gives it. An edge-optimized
+    one (`edge`, of REST APIs alone) has a name like a distribution's and is answered in its region.
 
     `trust` is set where clients must show a certificate, `ownership_certificate` where another certificate proves who
     owns the name."""
@@ -27,6 +28,7 @@ class DomainName(Resource, frozen=True, kw_only=True):
     kind: ClassVar[str] = "apigatewayv2.domain-name"
 
     label: str
+    edge: bool = False
     certificate_arn: str
     certificate_name: str = ""
     uploaded: float
@@ -38,12 +40,14 @@ class DomainName(Resource, frozen=True, kw_only=True):
 
     @property
     def target(self) -> str:
-        """Where DNS is to point: `d-abcdefghij.execute-api.us-east-1.amazonaws.com`."""
+        """Where DNS is to point: `d-abcdefghij.execute-api.us-east-1.amazonaws.com`, or `d….cloudfront.net`."""
+        if self.edge:
+            return f"{self.label}.cloudfront.net"
         return f"{self.label}.execute-api.{self.region}.amazonaws.com"
 
     @property
     def hosted_zone_id(self) -> str:
-        return EXECUTE_API.get(self.region, "")
+        return CLOUDFRONT if self.edge else EXECUTE_API.get(self.region, "")
 
     @property
     def arn(self) -> str:

@@ -20,6 +20,8 @@ from kunren.services.apigatewayv2.errors import BadRequestException, ConflictExc
 
 MAPPINGS_MAX, DOMAINS_MAX, KEY_MAX = 200, 120, 300
 """Quotas: mappings of a domain name, custom domain names of an account and region, characters of a mapping's key."""
+EDGE_REGION = "us-east-1"
+"""Where the certificates of edge-optimized domain names are."""
 NO_DOMAIN = "The domain name resource specified in the request was not found."
 NO_MAPPING = "The api mapping resource specified in the request was not found."
 _NAME = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -52,12 +54,13 @@ class DomainState:
                 raise ConflictException("The domain name you provided already exists.")
             if len(tx.list(DomainName, account, region)) >= DOMAINS_MAX:
                 raise BadRequestException("Maximum number of domain names reached.")
-            check_certificate(tx, account, region, certificate_arn)
+            edge = bool(more.get("edge"))
+            check_certificate(tx, account, EDGE_REGION if edge else region, certificate_arn)
             made = DomainName(
                 account=account,
                 region=region,
                 id=name,
-                label=f"d-{self._entropy.lower(10)}",
+                label=self._label(edge),
                 certificate_arn=certificate_arn,
                 uploaded=self._clock.now(),
                 trust=trust,
@@ -70,12 +73,19 @@ class DomainState:
     def update(self, found: DomainName, **changes: Any) -> DomainName:
         """The domain name with changed fields. Raises BadRequestException for a certificate that won't do."""
         with self._store.write() as tx:
+            edge = changes.get("edge", found.edge)
+            if edge != found.edge:
+                changes["label"] = self._label(edge)
             if "certificate_arn" in changes:
-                check_certificate(tx, found.account, found.region, changes["certificate_arn"])
+                region = EDGE_REGION if edge else found.region
+                check_certificate(tx, found.account, region, changes["certificate_arn"])
                 changes["uploaded"] = self._clock.now()
             changed = msgspec.structs.replace(find_domain(tx, found.account, found.region, found.id), **changes)
             tx.put(changed)
         return changed
+
+    def _label(self, edge: bool) -> str:
+        return f"d{self._entropy.lower(13)}" if edge else f"d-{self._entropy.lower(10)}"
 
     def delete(self, found: DomainName) -> None:
         """With its mappings."""
@@ -159,9 +169,9 @@ def domains_with(view: View, certificate_arn: str) -> list[str]:
 
 
 def check_certificate(view: View, account: str, region: str, arn: str) -> None:
-    """Raises BadRequestException for a certificate that a regional domain name can't have."""
+    """Raises BadRequestException for a certificate that a domain name can't have; `region` is where it must be."""
     if not arn:
-        raise BadRequestException("A certificate ARN is required for a regional domain name.")
+        raise BadRequestException("A certificate ARN is required for a domain name.")
     parts = arn.split(":")
     if len(parts) < 6 or parts[2] != "acm":
         raise BadRequestException("Invalid certificate ARN.")

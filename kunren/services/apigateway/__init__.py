@@ -1,0 +1,1 @@
+"""REST APIs (Amazon API Gateway REST API Reference); see the README."""
