@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from kunren.services.cloudformation.resources import (
     acm,
+    cloudfront,
     ec2,
     elbv2,
+    globalaccelerator,
     iam,
     lambda_,
     messaging,
@@ -21,8 +23,10 @@ TYPES: dict[str, Kind] = {
     each.type: each
     for module in (
         acm,
+        cloudfront,
         ec2,
         elbv2,
+        globalaccelerator,
         iam,
         lambda_,
         messaging,

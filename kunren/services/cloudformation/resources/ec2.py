@@ -206,6 +206,7 @@ KINDS: tuple[Kind, ...] = (
         },
         tags=tags("vpc-endpoint"),
         delete="DeleteVpcEndpoints",
+        delete_by="VpcEndpointIds[]",
         await_end=True,
         ended="State == 'deleted'",
     ),

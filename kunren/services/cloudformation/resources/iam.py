@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from kunren.core.errors import AwsError
 from kunren.services.cloudformation.resources.kind import Kind, pairs
-from kunren.services.cloudformation.work import Work
+from kunren.services.cloudformation.work import Work, is_missing
 
 
 def text(document: Any) -> str:
@@ -201,7 +202,13 @@ class InstanceProfile(Kind):
         await self._roles(work, work.before["Roles"], work.properties["Roles"])
 
     async def delete(self, work: Work) -> None:
-        await self._roles(work, work.properties["Roles"], [])
+        try:
+            shown = await work.read("iam", "GetInstanceProfile", {"InstanceProfileName": work.physical})
+        except AwsError as error:
+            if is_missing(error):
+                return
+            raise
+        await self._roles(work, [each["RoleName"] for each in shown["InstanceProfile"]["Roles"]], [])
         await work.write("iam", "DeleteInstanceProfile", {"InstanceProfileName": work.physical}, missing_ok=True)
 
     async def _roles(self, work: Work, old: list[str], new: list[str]) -> None:

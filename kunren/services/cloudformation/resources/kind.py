@@ -121,8 +121,8 @@ class Declared(Kind):
     - `describe` asks for it by `by` (in a list where that ends in "[]"); `item` is the path to it in the answer;
       `gives` are its attributes, as paths in the item. `ready` is a path that is true when it is stable, `broken` one
       that gives a reason why it never will be.
-    - `settings` and `tags` can change, and `updates`, which a subclass sees to; `delete` by `key` and `delete_extra`;
-      `await_end` waits until Describe has nothing of it, or `ended` is true of it.
+    - `settings` and `tags` can change, and `updates`, which a subclass sees to. `delete` takes `delete_by` or `key`, and
+      `delete_extra`; `await_end` waits until Describe has nothing of it, or `ended` is true of it.
     """
 
     def __init__(
@@ -153,6 +153,7 @@ class Declared(Kind):
         ended: str = "",
         region: str = "",
         updates: str = "",
+        delete_by: str = "",
         tag_property: str = "Tags",
     ) -> None:
         self.type, self.service = type, service
@@ -163,6 +164,7 @@ class Declared(Kind):
         self.ready, self.broken, self.ended = ready, broken, ended
         self.settings, self.tags, self.delete_operation, self.delete_extra = tuple(settings), tags, delete, delete_extra
         self.await_end, self.region = await_end, region
+        self.delete_by = delete_by
         self.tag_property, self.updates = tag_property, frozenset(updates.split())
         own = {each.partition("=")[0] for each in self.takes} | set(also.split()) | ({name} if name else set())
         for each in self.settings:
@@ -173,7 +175,8 @@ class Declared(Kind):
     # -- parts -------------------------------------------------------------------------------------------------------
 
     def id_params(self, work: Work) -> dict[str, Any]:
-        return {self.key: work.physical}
+        name = self.delete_by or self.key
+        return {name.removesuffix("[]"): [work.physical] if name.endswith("[]") else work.physical}
 
     def chosen_name(self, work: Work) -> str:
         found: str = work.get(self.name) or work.name(self.longest, self.lower)

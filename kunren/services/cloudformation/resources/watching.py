@@ -20,9 +20,6 @@ class Alarm(Declared):
     async def settle(self, work: Work) -> None:
         work.attributes = {"Arn": f"arn:aws:cloudwatch:{work.region}:{work.account}:alarm:{work.physical}"}
 
-    def id_params(self, work: Work) -> dict[str, Any]:
-        return {"AlarmNames": [work.physical]}
-
 
 class LogGroup(Declared):
     async def settle(self, work: Work) -> None:
@@ -102,5 +99,6 @@ KINDS: tuple[Kind, ...] = (
         gives={"Arn": ""},
         tags=tagging("ResourceARN", by="Arn"),
         delete="DeleteAlarms",
+        delete_by="AlarmNames[]",
     ),
 )
