@@ -73,7 +73,7 @@ class Kunren:
         state = ["--state", str(self.state)]
         if command == "drill" and arguments[0] != "run":
             return list(arguments)
-        if command in ("drill", "image"):
+        if command in ("drill", "image", "stack"):
             return [*arguments[:1], *state, *arguments[1:]]
         return [*state, *arguments]
 

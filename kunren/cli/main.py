@@ -25,6 +25,7 @@ COMMANDS = {
     "image": "kunren.cli.images:image",
     "graph": "kunren.cli.graph:graph",
     "trace": "kunren.cli.trace:trace",
+    "stack": "kunren.cli.stacks:stack",
 }
 
 

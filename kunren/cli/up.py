@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,12 @@ STOP_TIMEOUT_S = 30.0
 @click.option("--speed", default=1.0, show_default=True, help="How much faster AWS's own waits pass.")
 @click.option("--world", "world_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
 @click.option("--distance", is_flag=True, help="Packets between cities and regions take as long as on the real globe.")
+@click.option(
+    "--deploy",
+    "template",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CloudFormation template to deploy once it is up, as the stack of the file's name.",
+)
 @click.option("--seed", type=int, help="Seed of all chance (ids, weights), to replay a run.")
 def up(
     state_dir: Path,
@@ -38,6 +45,7 @@ def up(
     speed: float,
     world_file: Path | None,
     distance: bool,
+    template: Path | None,
     seed: int | None,
 ) -> None:
     """Start a Kunren; an earlier one's state folder comes back to the same world.
@@ -47,6 +55,7 @@ def up(
       kunren up
       kunren up --detach --state ./state --port 4666 --proxy-port 4680
       kunren up --distance          tokyo is 155 ms from us-east-1, as far as light makes it
+      kunren up --detach --deploy shop.yaml
       kunren up --speed 20          health checks, draining and bake times pass 20 times faster
     """
     arguments = ["--state", str(state_dir.resolve()), "--port", str(port), "--proxy-port", str(proxy_port)]
@@ -55,11 +64,25 @@ def up(
     arguments += ["--distance"] if distance else []
     arguments += ["--seed", str(seed)] if seed is not None else []
     if detach:
-        show_banner(start_detached(state_dir, arguments))
+        report = start_detached(state_dir, arguments)
+        show_banner(report)
+        if template is not None and not _deployed(state_dir, template):
+            sys.exit(1)
         return
     from kunren.daemon import run
 
-    sys.exit(run(arguments, on_ready=show_banner))
+    def ready(report: dict[str, Any]) -> None:
+        show_banner(report)
+        if template is not None:
+            threading.Thread(target=_deployed, args=(state_dir, template), daemon=True).start()
+
+    sys.exit(run(arguments, on_ready=ready))
+
+
+def _deployed(state_dir: Path, template: Path) -> bool:
+    from kunren.cli.stacks import deploy
+
+    return deploy(Management(state_dir).get("/status")["ports"]["api"], template)
 
 
 def start_detached(state_dir: Path, arguments: list[str]) -> dict[str, Any]:

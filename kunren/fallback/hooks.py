@@ -32,6 +32,8 @@ def install_service(package: str, chance: Chance) -> None:
         _receive_without_waiting(chance)
         _redrive_policies_without_spaces()
         _queue_policies_stay()
+    elif package == "iam":
+        _inline_policies_may_be_older()
     elif package == "kms":
         _default_keys_are_changes(chance)
 
@@ -149,6 +151,34 @@ def _redrive_policies_without_spaces() -> None:
         return found
 
     queue.attributes = property(attributes)
+
+
+def _inline_policies_may_be_older() -> None:
+    """A policy without a version is of 2008-10-17, and so may be an inline one ("IAM JSON policy elements: Version")."""
+    from moto.iam import models, policy_validation
+
+    validator: Any = policy_validation.IAMPolicyDocumentValidator
+    backend: Any = models.IAMBackend
+    real, inline = validator._validate_version, False
+
+    def validate(self: Any) -> None:
+        if not inline or self._policy_json.get("Version", "2008-10-17") not in policy_validation.VALID_VERSIONS:
+            real(self)
+
+    def put(method: Callable[..., Any]) -> Callable[..., Any]:
+        def called(self: Any, *given: Any, **named: Any) -> Any:
+            nonlocal inline
+            inline = True
+            try:
+                return method(self, *given, **named)
+            finally:
+                inline = False
+
+        return called
+
+    validator._validate_version = validate
+    for name in ("put_role_policy", "put_user_policy", "put_group_policy"):
+        setattr(backend, name, put(getattr(backend, name)))
 
 
 def _queue_policies_stay() -> None:

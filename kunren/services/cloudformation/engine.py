@@ -18,6 +18,7 @@ from kunren.services.cloudformation.model import (
     CREATE_IN_PROGRESS,
     DELETE_IN_PROGRESS,
     IMPORT_IN_PROGRESS,
+    IMPORT_ROLLBACK,
     ROLLBACK_IN_PROGRESS,
     UPDATE_CLEANUP,
     UPDATE_IN_PROGRESS,
@@ -55,6 +56,7 @@ class Engine:
             UPDATE_ROLLBACK_CLEANUP: self._clean,
             ROLLBACK_IN_PROGRESS: self._away,
             DELETE_IN_PROGRESS: self._away,
+            IMPORT_ROLLBACK: self._let_go,
         }
         self._controller = Controller(
             "cloudformation",
@@ -194,7 +196,9 @@ class Engine:
                 else "update"
             )
             why = f"{why} The following resource(s) failed to {verb}: [{', '.join(failed)}].".strip()
-        if not creating:
+        if stack.status == IMPORT_IN_PROGRESS:
+            self._records.stack(stack, IMPORT_ROLLBACK, why.replace("failed to update", "failed to import"))
+        elif not creating:
             kept = now.disable_rollback
             self._records.stack(stack, "UPDATE_FAILED" if kept else UPDATE_ROLLBACK, why)
         elif now.on_failure == "DO_NOTHING" or now.disable_rollback:
@@ -263,6 +267,14 @@ class Engine:
         if self._moved_on(stack):
             return
         self._records.stack(stack, "UPDATE_ROLLBACK_COMPLETE" if back else "UPDATE_COMPLETE", target=stack.deployed)
+
+    async def _let_go(self, stack: Stack) -> None:
+        """Behind an import that failed: what it was to take in is nobody's again."""
+        with self._store.write() as tx:
+            for row in self._rows(stack).values():
+                if row.status.startswith("IMPORT_") and row.born == stack.number:
+                    tx.delete(row)
+            self._records.stack(stack, "IMPORT_ROLLBACK_COMPLETE", target=stack.deployed)
 
     async def _away(self, stack: Stack) -> None:
         """All goes: the stack is deleted, or its creation rolled back."""

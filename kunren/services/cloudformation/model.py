@@ -199,6 +199,17 @@ class ChangeSet(Resource, frozen=True, kw_only=True):
         return f"arn:aws:cloudformation:{self.region}:{self.account}:changeSet/{self.name}/{self.id}"
 
 
+class Detection(Resource, frozen=True, kw_only=True):
+    """A drift detection of a stack, over when it is written."""
+
+    kind: ClassVar[str] = "cloudformation.detection"
+
+    stack: str
+    status: str
+    drifted: int = 0
+    at: float = 0.0
+
+
 class Response(Resource, frozen=True, kw_only=True):
     """What somebody sent to a response URL (custom resources, wait conditions). The id is the URL's token; those of one
     wait condition's handle have `/<unique id>` behind it."""
@@ -209,7 +220,7 @@ class Response(Resource, frozen=True, kw_only=True):
     at: float = 0.0
 
 
-RESOURCES = (Revision, Stack, StackResource, Event, Export, Import, ChangeSet, Response)
+RESOURCES = (Revision, Stack, StackResource, Event, Export, Import, ChangeSet, Detection, Response)
 
 CREATE_IN_PROGRESS = "CREATE_IN_PROGRESS"
 ROLLBACK_IN_PROGRESS = "ROLLBACK_IN_PROGRESS"

@@ -100,6 +100,8 @@ class Run:
                 type=stated["Type"],
             )
         row = replace(row, **_stated(plan, logical, scope))
+        if row.status == "IMPORT_IN_PROGRESS":
+            return await self._take_in(row, stated, scope, stack_tags)
         if (
             row.attempt is None
             or row.attempt.action not in ("create", "update")
@@ -163,6 +165,26 @@ class Run:
         row = self.parts.records.resource(self.stack, row, status, reason, **changed)
         self.rows[row.logical] = row
         return row
+
+    async def _take_in(
+        self, row: StackResource, stated: Mapping[str, Any], scope: Scope, stack_tags: Mapping[str, str]
+    ) -> bool:
+        """A resource that exists becomes the stack's, as the template describes it."""
+        try:
+            properties = await self._resolved(row, stated, scope)
+            attempt = Attempt(action="import", token=self.parts.entropy.uuid(), properties=properties)
+            work = self._work(replace(row, attempt=attempt), lambda now: None)
+            if await kind_of(row.type).read(work) is None:
+                raise Failed(f"{row.type} {row.physical} does not exist")
+        except (Failed, ValidationError, NotYet, AwsError, Cancelled) as error:
+            self._ended(row, "IMPORT_FAILED", self._reason(error, row.type, ""))
+            return False
+        tags = tags_of(kind_of(row.type), row.type, properties, stack_tags)
+        done = replace(
+            row, properties=properties, attributes=work.attributes, tags=tags, attempt=None, done=self.stack.number
+        )
+        self.rows[row.logical] = self.parts.records.resource(self.stack, done, "IMPORT_COMPLETE")
+        return True
 
     async def _resolved(self, row: StackResource, stated: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
         """The properties as plain values of the right kinds. Raises Failed, ValidationError, NotYet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -42,7 +43,7 @@ async def expanded(
         elif name == SERVERLESS:
             from kunren.services.cloudformation.serverless import translated
 
-            found = translated(found, values, region)
+            found = await asyncio.to_thread(translated, found, values, region)
     return found
 
 

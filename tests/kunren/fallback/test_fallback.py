@@ -268,6 +268,15 @@ def test_a_queues_policy_stays_when_other_attributes_change(front: Front) -> Non
     assert "Policy" not in sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
 
 
+def test_an_inline_policy_needs_no_version_and_a_managed_one_does(front: Front) -> None:
+    iam = front.client("iam", "666666666666")
+    policy = json.dumps({"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
+    iam.create_user(UserName="one")
+    iam.put_user_policy(UserName="one", PolicyName="inline", PolicyDocument=policy)
+    with pytest.raises(ClientError, match="must be version 2012-10-17"):
+        iam.create_policy(PolicyName="managed", PolicyDocument=policy)
+
+
 def test_an_operation_that_moto_lacks_answers_501_in_the_services_own_shape(front: Front) -> None:
     for service, call in (
         ("iam", lambda client: client.list_service_specific_credentials()),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from kunren.services.cloudformation.api.change_sets import ChangeSets
 from kunren.services.cloudformation.api.describe import Describe
+from kunren.services.cloudformation.api.drift import Drift
 from kunren.services.cloudformation.api.templates import Templates
 
 
-class CloudFormationApi(ChangeSets, Describe, Templates):
+class CloudFormationApi(ChangeSets, Describe, Drift, Templates):
     """Handlers of cloudformation."""

@@ -23,19 +23,36 @@ from kunren.services.cloudformation.errors import (
     ValidationError,
     not_implemented,
 )
-from kunren.services.cloudformation.model import CREATE_IN_PROGRESS, UPDATABLE, ChangeSet, Revision, Stack
+from kunren.services.cloudformation.model import (
+    CREATE_IN_PROGRESS,
+    IMPORT_IN_PROGRESS,
+    UPDATABLE,
+    ChangeSet,
+    Revision,
+    Stack,
+    StackResource,
+)
+from kunren.services.cloudformation.resources import kind_of
+from kunren.services.cloudformation.resources.kind import Kind
+from kunren.services.cloudformation.schemas import schema
+from kunren.services.cloudformation.structure import Plan
 from kunren.services.cloudformation.transforms import transforms_of
 
 NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
 REVIEW = "REVIEW_IN_PROGRESS"
 _PAGE = 100
+GONE = ("DELETE_COMPLETE", "DELETE_SKIPPED")
 
 
 class ChangeSets(Stacks):
     async def create_change_set(self, ctx: RequestContext, params: Params) -> Result:
         kind, name = params.get("ChangeSetType", "UPDATE"), params["ChangeSetName"]
-        if kind == "IMPORT" or params.get("ResourcesToImport") or params.get("ImportExistingResources"):
-            raise not_implemented("change sets that import resources in CloudFormation")
+        if params.get("ImportExistingResources"):
+            raise not_implemented("ImportExistingResources of CloudFormation")
+        if (kind == "IMPORT") != bool(params.get("ResourcesToImport")):
+            raise ValidationError(
+                "ResourcesToImport must be specified for change sets of type IMPORT, and only for them."
+            )
         stack = self._stack_for(ctx, params, kind)
         held = self._held(self.store.snapshot(), stack)
         if any(each.name == name for each in held):
@@ -44,11 +61,13 @@ class ChangeSets(Stacks):
                 if not params.get("ClientToken")
                 else f"ChangeSet {name} already exists"
             )
-        previous = self.revision_of(self.store.snapshot(), stack) if kind != "CREATE" else None
+        fresh = stack.status in ("", REVIEW)
+        previous = self.revision_of(self.store.snapshot(), stack) if not fresh else None
         revision, plan = await self.revision(ctx, stack, 0, params, previous, in_change_set=True)
         self.check_types_stay(stack, plan)
-        rows = rows_of(self.store.snapshot(), stack) if kind != "CREATE" else {}
+        rows = rows_of(self.store.snapshot(), stack) if not fresh else {}
         shown = changes(plan, rows, revision.tags)
+        imports = self._imports(ctx, params, plan, shown)
         nothing = previous is not None and not shown and same(previous, revision)
         why = (
             ("No updates are to be performed." if transforms_of(json.loads(revision.processed)) else NO_CHANGES)
@@ -72,6 +91,7 @@ class ChangeSets(Stacks):
             on_failure=params.get("OnStackFailure", ""),
             token=params.get("ClientToken", ""),
             include_nested=bool(params.get("IncludeNestedStacks")),
+            imports=imports,
         )
         with self.store.write() as tx:
             if tx.get(Stack, stack.account, stack.region, stack.id) is None:
@@ -81,7 +101,7 @@ class ChangeSets(Stacks):
 
     def _stack_for(self, ctx: RequestContext, params: Params, kind: str) -> Stack:
         found = self.find(self.store.snapshot(), ctx, params["StackName"])
-        if kind == "CREATE":
+        if kind == "CREATE" or (kind == "IMPORT" and (found is None or found.status == REVIEW)):
             if found is None:
                 return self.new_stack(ctx, self.checked_name(params["StackName"]), {})
             if found.status != REVIEW:
@@ -110,6 +130,56 @@ class ChangeSets(Stacks):
                 assert owner is not None
                 return each, owner
         raise ChangeSetNotFoundException(f"ChangeSet [{name}] does not exist")
+
+    def _imports(self, ctx: RequestContext, params: Params, plan: Plan, shown: list[Result]) -> dict[str, Result]:
+        """Logical id → type and physical id of what is taken in; `shown` says Import then. Raises ValidationError."""
+        found: dict[str, Result] = {}
+        held = {
+            (each.type, each.physical)
+            for each in self.store.snapshot().list(StackResource, ctx.account, ctx.region)
+            if each.status not in GONE
+        }
+        for each in params.get("ResourcesToImport") or ():
+            logical, type, named = each["LogicalResourceId"], each["ResourceType"], each["ResourceIdentifier"]
+            stated, published = plan.resources.get(logical), schema(type)
+            if stated is None or stated["Type"] != type or published is None:
+                raise ValidationError(f"Resource [{logical}] of type {type} is not in the template")
+            if "DeletionPolicy" not in stated:
+                raise ValidationError(f"Resources [{logical}] is missing DeletionPolicy attribute in the template")
+            if set(named) != set(published.primary):
+                raise ValidationError(f"Resource identifiers of {logical} must be [{', '.join(published.primary)}]")
+            if kind_of(type).read.__func__ is Kind.read or len(named) != 1:  # type: ignore[attr-defined]
+                raise not_implemented(f"the import of {type} into stacks of CloudFormation")
+            physical = next(iter(named.values()))
+            if (type, physical) in held:
+                raise ValidationError(f"{physical} of type {type} belongs to a stack already")
+            found[logical] = {"type": type, "physical": physical}
+        for change in shown:
+            one = change["ResourceChange"]
+            if one["LogicalResourceId"] in found and one["Action"] == "Add":
+                one |= {"Action": "Import", "PhysicalResourceId": found[one["LogicalResourceId"]]["physical"]}
+            elif found:
+                raise ValidationError("As part of the import operation, you cannot modify or add [Resources]")
+        return found
+
+    def _begin_import(
+        self, tx: Tx, stack: Stack, revision: Revision, found: ChangeSet, changed: dict[str, Any]
+    ) -> None:
+        number = stack.number + 1
+        tx.put(replace(revision, id=f"{stack.id}/{number}"))
+        stack = self.records.stack(stack, IMPORT_IN_PROGRESS, "User Initiated", number=number, target=number, **changed)
+        for logical, each in found.imports.items():
+            row = StackResource(
+                account=stack.account,
+                region=stack.region,
+                id=f"{stack.id}/{logical}",
+                stack=stack.id,
+                logical=logical,
+                type=each["type"],
+                physical=each["physical"],
+                born=number,
+            )
+            self.records.resource(stack, row, "IMPORT_IN_PROGRESS", "Resource import started.")
 
     def describe_change_set(self, ctx: RequestContext, params: Params) -> Result:
         found, stack = self._change_set(self.store.snapshot(), ctx, params)
@@ -178,7 +248,9 @@ class ChangeSets(Stacks):
                 "disable_rollback": bool(params.get("DisableRollback")) or found.on_failure == "DO_NOTHING",
                 "retain_except_on_create": bool(params.get("RetainExceptOnCreate")),
             }
-            if stack.status == REVIEW:
+            if found.imports:
+                self._begin_import(tx, stack, revision, found, changed)
+            elif stack.status == REVIEW:
                 changed["on_failure"] = found.on_failure or "ROLLBACK"
                 tx.put(replace(revision, id=f"{stack.id}/1"))
                 self.records.stack(stack, CREATE_IN_PROGRESS, "User Initiated", target=1, number=1, **changed)

@@ -18,6 +18,10 @@ FREE_WITHIN_S = 300.0
 """AWS time that a deletion waits for what still uses the resource."""
 
 
+class Unreadable(Exception):
+    """Kunren can't tell what a type's resource is like now."""
+
+
 class Kind:
     """Base of all. `properties` are those that it understands; None where any will do."""
 
@@ -41,9 +45,10 @@ class Kind:
     async def delete(self, work: Work) -> None:
         raise NotImplementedError
 
-    async def read(self, work: Work) -> dict[str, Any] | None:
-        """The properties as they are now; None where it is gone. For drift and import."""
-        raise NotImplementedError
+    async def read(self, work: Work) -> Mapping[str, Any] | None:
+        """The properties as they are now, as far as can be told, with the attributes kept in `work`; None where it is
+        gone. For drift and import. Raises Unreadable."""
+        raise Unreadable
 
 
 class Setting:
@@ -121,7 +126,7 @@ class Declared(Kind):
     - `describe` asks for it by `by` (in a list where that ends in "[]"); `item` is the path to it in the answer;
       `gives` are its attributes, as paths in the item. `ready` is a path that is true when it is stable, `broken` one
       that gives a reason why it never will be.
-    - `settings` and `tags` can change, and `updates`, which a subclass sees to. `delete` takes `delete_by` or `key`, and
+    - `settings` and `tags` can change, and `updates`, that a subclass does. `delete` takes `delete_by` or `key`, and
       `delete_extra`; `await_end` waits until Describe has nothing of it, or `ended` is true of it.
     """
 
@@ -275,11 +280,13 @@ class Declared(Kind):
 
             await work.until(gone)
 
-    async def read(self, work: Work) -> dict[str, Any] | None:
+    async def read(self, work: Work) -> Mapping[str, Any] | None:
         if not self.describe:
-            raise Failed(f"{self.type} can't be read")
+            raise Unreadable
         item = await self.item_of(work)
         if item is None:
             return None
         await self.settle(work)
-        return {name: item[name] for name in self.properties or () if isinstance(item, dict) and name in item}
+        wire = {name: new or name for name, _, new in (each.partition("=") for each in self.takes)}
+        names = {name: wire.get(name, name) for name in self.properties or ()}
+        return {name: item[key] for name, key in names.items() if isinstance(item, dict) and key in item}

@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from kunren.core.errors import AwsError
 from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, pairs, tagging
-from kunren.services.cloudformation.work import Work
+from kunren.services.cloudformation.work import Work, is_missing
 
 
 def attribute_text(value: Any) -> str:
@@ -54,8 +55,29 @@ class Queue(Kind):
         await work.write("sqs", "CreateQueue", params, "QueueUrl", physical=True)
         if not work.physical:
             work.known((await work.read("sqs", "GetQueueUrl", {"QueueName": name}))["QueueUrl"])
+        self._keep_attributes(work)
+
+    def _keep_attributes(self, work: Work) -> None:
+        name = work.physical.rpartition("/")[2]
         arn = f"arn:aws:sqs:{work.region}:{work.account}:{name}"
         work.attributes = {"Arn": arn, "QueueName": name, "QueueUrl": work.physical}
+
+    async def read(self, work: Work) -> Mapping[str, Any] | None:
+        try:
+            shown = await work.read("sqs", "GetQueueAttributes", {"QueueUrl": work.physical, "AttributeNames": ["All"]})
+        except AwsError as error:
+            if is_missing(error):
+                return None
+            raise
+        self._keep_attributes(work)
+        held = shown["Attributes"]
+        documents = ("RedrivePolicy", "RedriveAllowPolicy")
+        found = {
+            key: json.loads(value) if key in documents else value
+            for key, value in held.items()
+            if key in self.properties
+        }
+        return {"QueueName": work.attributes["QueueName"], **found}
 
     async def update(self, work: Work) -> None:
         now = attributes(work, _QUEUE)

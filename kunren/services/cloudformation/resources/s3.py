@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kunren.core.errors import AwsError
 from kunren.services.cloudformation.resources.kind import Kind, pairs
-from kunren.services.cloudformation.work import Failed, Work
+from kunren.services.cloudformation.work import Failed, Work, is_missing
 
 Shape = Callable[[Any], Any]
 
@@ -166,6 +167,10 @@ class Bucket(Kind):
             if key in work.properties:
                 await self._set(work, key)
         await self._tag(work)
+        self._keep_attributes(work)
+
+    def _keep_attributes(self, work: Work) -> None:
+        name = work.physical
         website = "s3-website." if work.region not in _OLD_WEBSITES else "s3-website-"
         work.attributes = {
             "Arn": f"arn:aws:s3:::{name}",
@@ -174,6 +179,18 @@ class Bucket(Kind):
             "RegionalDomainName": f"{name}.s3.{work.region}.amazonaws.com",
             "WebsiteURL": f"http://{name}.{website}{work.region}.amazonaws.com",
         }
+
+    async def read(self, work: Work) -> Mapping[str, Any] | None:
+        try:
+            await work.read("s3", "HeadBucket", {"Bucket": work.physical})
+        except AwsError as error:
+            if is_missing(error) or error.status == 404:
+                return None
+            raise
+        self._keep_attributes(work)
+        shown = await work.read("s3", "GetBucketVersioning", {"Bucket": work.physical})
+        versions = {"VersioningConfiguration": {"Status": shown["Status"]}} if "Status" in shown else {}
+        return {"BucketName": work.physical, **versions}
 
     async def update(self, work: Work) -> None:
         if work.changed("ObjectLockEnabled"):

@@ -1,0 +1,116 @@
+"""`kunren stack watch` and `kunren up --deploy`: stacks from a terminal, each resource as it comes."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kunren.cli.failures import Unusable
+from kunren.cli.options import state_option
+from kunren.management.client import Management
+
+_EVERY_S = 0.2
+_CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+_GOOD = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE", "IMPORT_COMPLETE"})
+
+
+@click.group()
+def stack() -> None:
+    """CloudFormation stacks; they are made by AWS's own tools (`aws cloudformation deploy`)."""
+
+
+@stack.command()
+@state_option
+@click.argument("name")
+@click.option("--account", metavar="ID", default="000000000000", show_default=True)
+@click.option("--region", metavar="REGION", default="us-east-1", show_default=True)
+def watch(state_dir: Path, name: str, account: str, region: str) -> None:
+    """Show a stack's resources as they come, with the reason where one fails, until its operation is over.
+
+    \b
+    Example:
+      aws cloudformation create-stack --stack-name shop --template-body file://shop.yaml
+      kunren stack watch shop
+
+    What has happened in the last operation is shown first. Exits non-zero where it did not end as asked for.
+    """
+    api = client(Management(state_dir).get("/status")["ports"]["api"], account, region)
+    if not followed(api, name):
+        raise SystemExit(1)
+
+
+def client(port: int, account: str = "000000000000", region: str = "us-east-1") -> Any:
+    import boto3
+
+    keys = {"aws_access_key_id": account, "aws_secret_access_key": "test"}
+    return boto3.client("cloudformation", endpoint_url=f"http://127.0.0.1:{port}", region_name=region, **keys)
+
+
+def deploy(port: int, template: Path) -> bool:
+    """Create the stack that is named as the file is, or bring it up to date; whether it is as the file says."""
+    from botocore.exceptions import ClientError
+
+    name = re.sub(r"[^0-9A-Za-z-]", "-", template.stem).strip("-") or "stack"
+    name = name if name[0].isalpha() else f"stack-{name}"
+    api = client(port)
+    params = {"StackName": name, "TemplateBody": template.read_text(), "Capabilities": _CAPABILITIES}
+    try:
+        try:
+            id = api.create_stack(**params)["StackId"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "AlreadyExistsException":
+                raise
+            id = api.update_stack(**params)["StackId"]
+    except ClientError as error:
+        told = error.response["Error"]["Message"]
+        if told == "No updates are to be performed.":
+            click.echo(f"Stack {name} is as {template.name} says.")
+            return True
+        click.echo(f"{template}: {told}", err=True)
+        return False
+    good = followed(api, id)
+    for each in api.describe_stacks(StackName=id)["Stacks"][0].get("Outputs", []):
+        click.echo(f"  {each['OutputKey']}: {each['OutputValue']}")
+    return good
+
+
+def followed(api: Any, name: str, show: Callable[[str], None] = click.echo) -> bool:
+    """Show events until the stack's operation is over; whether it ended well. Raises Unusable for an unknown stack."""
+    from botocore.exceptions import ClientError
+
+    try:
+        id = api.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
+    except ClientError as error:
+        raise Unusable(error.response["Error"]["Message"]) from error
+    seen: set[str] = set()
+    while True:
+        status = api.describe_stacks(StackName=id)["Stacks"][0]["StackStatus"]
+        for event in reversed(list(_new(api, id, seen))):
+            show(line(event))
+        if not status.endswith("_IN_PROGRESS") or status == "REVIEW_IN_PROGRESS":
+            return status in _GOOD
+        time.sleep(_EVERY_S)  # noqa: TID251 - the command waits for another process; no clock of ours runs here
+
+
+def _new(api: Any, id: str, seen: set[str]) -> Iterator[dict[str, Any]]:
+    """Events of the last operation that were not seen yet, newest first."""
+    for page in api.get_paginator("describe_stack_events").paginate(StackName=id):
+        for event in page["StackEvents"]:
+            if event["EventId"] in seen:
+                return
+            seen.add(event["EventId"])
+            yield event
+            if event.get("ResourceStatusReason") == "User Initiated" and event["PhysicalResourceId"] == id:
+                return
+
+
+def line(event: dict[str, Any]) -> str:
+    """An event as a line: when, what became of what, and why."""
+    why = f"  {event['ResourceStatusReason']}" if event.get("ResourceStatusReason") else ""
+    moment = event["Timestamp"].strftime("%H:%M:%S")
+    return f"{moment}  {event['ResourceStatus']:<20} {event['LogicalResourceId']} ({event['ResourceType']}){why}"

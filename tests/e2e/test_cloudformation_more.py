@@ -1,0 +1,216 @@
+"""Stacks of distributions and accelerators, SAM's templates, drift, import, and the commands that watch and deploy."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+SITE = """
+Resources:
+  Zone: {Type: AWS::Route53::HostedZone, Properties: {Name: NAME}}
+  Certificate:
+    Type: AWS::CertificateManager::Certificate
+    Properties:
+      DomainName: NAME
+      ValidationMethod: DNS
+      DomainValidationOptions: [{DomainName: NAME, HostedZoneId: !Ref Zone}]
+  Redirect:
+    Type: AWS::CloudFront::Function
+    Properties:
+      Name: !Sub "${AWS::StackName}-redirect"
+      AutoPublish: true
+      FunctionConfig: {Comment: redirects, Runtime: cloudfront-js-2.0}
+      FunctionCode: "function handler(event) { return {statusCode: 302, headers: {location: {value: 'https://WHERE/'}}}; }"
+  Bucket: {Type: AWS::S3::Bucket}
+  Access:
+    Type: AWS::CloudFront::OriginAccessControl
+    Properties:
+      OriginAccessControlConfig: {Name: access, OriginAccessControlOriginType: s3, SigningBehavior: always, SigningProtocol: sigv4}
+  Site:
+    Type: AWS::CloudFront::Distribution
+    Properties:
+      DistributionConfig:
+        Enabled: true
+        Aliases: [NAME]
+        DefaultCacheBehavior:
+          TargetOriginId: bucket
+          ViewerProtocolPolicy: redirect-to-https
+          CachePolicyId: 658327ea-f89d-4fab-a63d-7e88639e58f6
+          FunctionAssociations: [{EventType: viewer-request, FunctionARN: !GetAtt Redirect.FunctionARN}]
+        Origins: [{Id: bucket, DomainName: !GetAtt Bucket.RegionalDomainName, OriginAccessControlId: !Ref Access, S3OriginConfig: {}}]
+        ViewerCertificate: {AcmCertificateArn: !Ref Certificate, SslSupportMethod: sni-only, MinimumProtocolVersion: TLSv1.2_2021}
+  Names:
+    Type: AWS::Route53::RecordSet
+    Properties:
+      HostedZoneId: !Ref Zone
+      Name: NAME
+      Type: A
+      AliasTarget: {DNSName: !GetAtt Site.DomainName, HostedZoneId: Z2FDTNDATAQYW2}
+  Accelerator: {Type: AWS::GlobalAccelerator::Accelerator, Properties: {Name: front}}
+  Listener:
+    Type: AWS::GlobalAccelerator::Listener
+    Properties: {AcceleratorArn: !Ref Accelerator, Protocol: TCP, PortRanges: [{FromPort: 80, ToPort: 80}]}
+  Endpoints:
+    Type: AWS::GlobalAccelerator::EndpointGroup
+    Properties: {ListenerArn: !Ref Listener, EndpointGroupRegion: !Ref "AWS::Region"}
+"""
+
+
+def settled(api, id, until, wanted):
+    def done():
+        stack = api.describe_stacks(StackName=id)["Stacks"][0]
+        return stack if not stack["StackStatus"].endswith("IN_PROGRESS") else None
+
+    def told():
+        return [
+            each
+            for each in api.describe_stack_events(StackName=id)["StackEvents"]
+            if "FAILED" in each["ResourceStatus"]
+        ]
+
+    stack = until(done, lambda: f"{id} settled: {told()}", 90)
+    assert stack["StackStatus"] == wanted, told()
+    return stack
+
+
+def physical(api, id):
+    shown = api.describe_stack_resources(StackName=id)["StackResources"]
+    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in shown}
+
+
+def test_a_site_with_certificate_and_function_answers_and_changes(kunren, account, until):
+    api, name = kunren.client("cloudformation", account), f"s{account}.test"
+    template = SITE.replace("NAME", name)
+    id = api.create_stack(StackName="site", TemplateBody=template.replace("WHERE", "one.test"))["StackId"]
+    settled(api, id, until, "CREATE_COMPLETE")
+
+    def location():
+        told = kunren.exec("curl", "-s", "-o", "/dev/null", "-w", "%{redirect_url}", f"https://{name}/", check=False)
+        return told.stdout
+
+    assert location() == "https://one.test/"
+    before = physical(api, id)
+    api.update_stack(StackName="site", TemplateBody=template.replace("WHERE", "two.test"))
+    settled(api, id, until, "UPDATE_COMPLETE")
+    until(lambda: location() == "https://two.test/", "the function's new code")
+    assert physical(api, id) == before
+    api.delete_stack(StackName=id)
+    # the records that proved the certificate's domain are not the stack's, as on AWS
+    failed = settled(api, id, until, "DELETE_FAILED")
+    assert failed["StackStatusReason"] == "The following resource(s) failed to delete: [Zone]. "
+    api.delete_stack(StackName=id, RetainResources=["Zone"])
+    settled(api, id, until, "DELETE_COMPLETE")
+    assert kunren.client("cloudfront", account).list_distributions()["DistributionList"]["Quantity"] == 0
+
+
+def test_a_sam_application_deploys(kunren, account, until):
+    pytest.importorskip("samtranslator")
+    api = kunren.client("cloudformation", account)
+    function = {
+        "Handler": "index.handler", "Runtime": "python3.12", "AutoPublishAlias": "live", "FunctionUrlConfig": {"AuthType": "NONE"},
+        "InlineCode": "def handler(event, context):\n    return {'statusCode': 200, 'body': 'from sam'}\n",
+        "Policies": [{"SQSPollerPolicy": {"QueueName": {"Fn::GetAtt": ["Jobs", "QueueName"]}}}],
+        "Events": {"Jobs": {"Type": "SQS", "Properties": {"Queue": {"Fn::GetAtt": ["Jobs", "Arn"]}, "BatchSize": 2}}},
+    }  # fmt: skip
+    template = {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Resources": {
+            "App": {"Type": "AWS::Serverless::Function", "Properties": function},
+            "Jobs": {"Type": "AWS::SQS::Queue"},
+            "Things": {"Type": "AWS::Serverless::SimpleTable"},
+        },
+        "Outputs": {"Url": {"Value": {"Fn::GetAtt": ["AppUrl", "FunctionUrl"]}}},
+    }
+    text = json.dumps(template)
+    with pytest.raises(ClientError, match=r"Requires capabilities : \[CAPABILITY_AUTO_EXPAND\]"):
+        api.create_stack(StackName="sam", TemplateBody=text, Capabilities=["CAPABILITY_IAM"])
+    id = api.create_stack(
+        StackName="sam", TemplateBody=text, Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+    )["StackId"]
+    stack = settled(api, id, until, "CREATE_COMPLETE")
+    url = stack["Outputs"][0]["OutputValue"]
+    assert until(lambda: kunren.exec("curl", "-s", url, check=False).stdout, "an answer") == "from sam"
+    assert "AWS::Lambda::Function" in json.dumps(
+        api.get_template(StackName="sam", TemplateStage="Processed")["TemplateBody"]
+    )
+    api.delete_stack(StackName=id)
+    settled(api, id, until, "DELETE_COMPLETE")
+
+
+def test_what_was_changed_by_hand_is_drift_and_what_is_kept_moves_to_another_stack(kunren, account, until):
+    api, sqs, ec2 = (kunren.client(each, account) for each in ("cloudformation", "sqs", "ec2"))
+    queue = {"Type": "AWS::SQS::Queue", "DeletionPolicy": "Retain", "Properties": {"DelaySeconds": 5}}
+    vpc = {"Type": "AWS::EC2::VPC", "DeletionPolicy": "Retain", "Properties": {"CidrBlock": "10.88.0.0/16"}}
+    topic = {"Type": "AWS::SNS::Topic"}
+    id = api.create_stack(StackName="one", TemplateBody=json.dumps({"Resources": {"Q": queue, "V": vpc, "T": topic}}))[
+        "StackId"
+    ]
+    settled(api, id, until, "CREATE_COMPLETE")
+    made = physical(api, id)
+
+    def drift():
+        detection = api.detect_stack_drift(StackName=id)["StackDriftDetectionId"]
+        shown = api.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
+        found = api.describe_stack_resource_drifts(StackName=id)["StackResourceDrifts"]
+        return shown["StackDriftStatus"], {each["LogicalResourceId"]: each for each in found}
+
+    status, found = drift()
+    shown = {name: each["StackResourceDriftStatus"] for name, each in found.items()}
+    assert (status, shown) == ("IN_SYNC", {"Q": "IN_SYNC", "V": "IN_SYNC", "T": "NOT_CHECKED"})
+    sqs.set_queue_attributes(QueueUrl=made["Q"], Attributes={"DelaySeconds": "9"})
+    status, found = drift()
+    assert (status, found["Q"]["StackResourceDriftStatus"]) == ("DRIFTED", "MODIFIED")
+    assert found["Q"]["PropertyDifferences"] == [
+        {"PropertyPath": "/DelaySeconds", "ExpectedValue": "5", "ActualValue": "9", "DifferenceType": "NOT_EQUAL"}
+    ]
+
+    api.delete_stack(StackName=id)
+    settled(api, id, until, "DELETE_COMPLETE")
+    into = {"Resources": {"Net": vpc, "Jobs": {**queue, "Properties": {"DelaySeconds": 9}}}}
+    moved = [
+        {"ResourceType": "AWS::EC2::VPC", "LogicalResourceId": "Net", "ResourceIdentifier": {"VpcId": made["V"]}},
+        {"ResourceType": "AWS::SQS::Queue", "LogicalResourceId": "Jobs", "ResourceIdentifier": {"QueueUrl": made["Q"]}},
+    ]
+    asked = {"StackName": "two", "ChangeSetType": "IMPORT", "TemplateBody": json.dumps(into)}
+    with pytest.raises(ClientError, match=r"you cannot modify or add \[Resources\]"):
+        api.create_change_set(ChangeSetName="half", ResourcesToImport=moved[:1], **asked)
+    set_id = api.create_change_set(ChangeSetName="all", ResourcesToImport=moved, **asked)["Id"]
+    shown = api.describe_change_set(ChangeSetName=set_id)["Changes"]
+    assert [each["ResourceChange"]["Action"] for each in shown] == ["Import", "Import"]
+    api.execute_change_set(ChangeSetName=set_id)
+    stack = settled(api, "two", until, "IMPORT_COMPLETE")
+    assert physical(api, "two") == {"Net": made["V"], "Jobs": made["Q"]}
+    into["Resources"]["Net"]["DeletionPolicy"] = into["Resources"]["Jobs"]["DeletionPolicy"] = "Delete"
+    into["Resources"]["Jobs"]["Properties"]["DelaySeconds"] = 3
+    api.update_stack(StackName="two", TemplateBody=json.dumps(into))
+    settled(api, stack["StackId"], until, "UPDATE_COMPLETE")
+    shown = sqs.get_queue_attributes(QueueUrl=made["Q"], AttributeNames=["DelaySeconds"])["Attributes"]
+    assert shown == {"DelaySeconds": "3"}
+    api.delete_stack(StackName="two")
+    settled(api, stack["StackId"], until, "DELETE_COMPLETE")
+    assert not [each for each in ec2.describe_vpcs()["Vpcs"] if each["VpcId"] == made["V"]]
+
+
+def test_commands_deploy_a_template_and_watch_a_stack(own_kunren, tmp_path, until):
+    template = {"Resources": {"B": {"Type": "AWS::S3::Bucket"}}, "Outputs": {"Name": {"Value": {"Ref": "B"}}}}
+    file = tmp_path / "my_shop.yaml"
+    file.write_text(json.dumps(template))
+    told = own_kunren.run(
+        "up", "--detach", "--port", "0", "--proxy-port", "0", "--deploy", str(file), check=True
+    ).stdout  # fmt: skip
+    assert "CREATE_COMPLETE      my-shop (AWS::CloudFormation::Stack)" in told
+    own_kunren.port = own_kunren.status()["ports"]["api"]
+    api = own_kunren.client("cloudformation")
+    bucket = physical(api, "my-shop")["B"]
+    assert f"  Name: {bucket}" in told
+    own_kunren.client("s3").put_object(Bucket=bucket, Key="k", Body=b"1")
+    id = api.describe_stacks(StackName="my-shop")["Stacks"][0]["StackId"]
+    api.delete_stack(StackName="my-shop")
+    watched = own_kunren.run("stack", "watch", "my-shop")
+    assert (watched.returncode, "is not empty" in watched.stdout) == (1, True), watched
+    own_kunren.client("s3").delete_object(Bucket=bucket, Key="k")
+    api.delete_stack(StackName=id)
+    settled(api, id, until, "DELETE_COMPLETE")
+    assert own_kunren.run("stack", "watch", "my-shop").returncode != 0
