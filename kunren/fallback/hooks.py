@@ -154,7 +154,7 @@ def _redrive_policies_without_spaces() -> None:
 
 
 def _inline_policies_may_be_older() -> None:
-    """A policy without a version is of 2008-10-17, and so may be an inline one ("IAM JSON policy elements: Version")."""
+    """A policy without a version is of 2008-10-17; an inline one may be so ("IAM JSON policy elements: Version")."""
     from moto.iam import models, policy_validation
 
     validator: Any = policy_validation.IAMPolicyDocumentValidator
