@@ -450,12 +450,41 @@ def experiments(case: Case) -> None:
     assert fis.list_experiment_templates()["experimentTemplates"] == []
 
 
+def websites(case: Case) -> None:
+    """Buckets whose websites redirect, and their names."""
+    domain, configuration = case.domain, case.configuration("websites", domain=case.domain)
+
+    def asked(host: str) -> str:
+        return case.curl("-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", f"http://{host}")
+
+    def serves(moved_to: str) -> None:
+        wanted = f"301 https://{moved_to}/a/b?c=1"
+        case.until(lambda: asked(f"all.{domain}/a/b?c=1") == wanted, "the website", 30)
+        assert asked(f"page.{domain}/docs/x") == f"302 https://{moved_to}/documents/x"
+        assert asked(f"page.{domain}/else") == f"301 https://{moved_to}:8443/two?campaign=spring"
+
+    assert configuration.apply()["endpoint"] == f"all.{domain}.s3-website-us-east-1.amazonaws.com"
+    serves("new.test")
+    configuration.apply(moved_to="newer.test")
+    serves("newer.test")
+    configuration.adopt(
+        "aws_s3_bucket_website_configuration.all", "aws_s3_bucket_website_configuration.page",
+        'aws_s3_bucket.main["all"]', "aws_route53_zone.main",
+    )  # fmt: skip
+    configuration.destroy()
+    assert nothing_left(case) and case.client("s3").list_buckets()["Buckets"] == []
+    configuration.apply(planned=False)
+    serves("newer.test")
+    configuration.destroy()
+    assert nothing_left(case) and case.client("s3").list_buckets()["Buckets"] == []
+
+
 @pytest.mark.timeout(1800)
 def test_configurations_are_applied_changed_and_destroyed_twice(terraform_cases):
     """All of them at once: nearly all the time are pauses that the provider makes before it looks at all."""
     terraform_cases([
         site, names, failover, policies, network, dualstack, pieces, streams, estate, functions, surroundings,
-        experiments, accelerator, distribution, http_api, rest_api,
+        experiments, accelerator, distribution, http_api, rest_api, websites,
     ])  # fmt: skip
 
 

@@ -243,6 +243,37 @@ resource "aws_acm_certificate_validation" "main" {
   validation_record_fqdns = [for each in aws_route53_record.proof : each.fqdn]
 }
 
+resource "aws_kinesis_stream" "told" {
+  name             = "told"
+  shard_count      = 1
+  retention_period = 24
+}
+
+resource "aws_iam_role" "teller" {
+  name = "teller"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "cloudfront.amazonaws.com" }
+    }]
+  })
+}
+
+resource "aws_cloudfront_realtime_log_config" "told" {
+  name          = "told"
+  sampling_rate = 100
+  fields        = ["timestamp", "c-ip", "cs-uri-stem"]
+  endpoint {
+    stream_type = "Kinesis"
+    kinesis_stream_config {
+      role_arn   = aws_iam_role.teller.arn
+      stream_arn = aws_kinesis_stream.told.arn
+    }
+  }
+}
+
 resource "aws_cloudfront_distribution" "main" {
   enabled             = true
   is_ipv6_enabled     = true
@@ -302,6 +333,8 @@ resource "aws_cloudfront_distribution" "main" {
     allowed_methods        = ["GET", "HEAD"]
     cached_methods         = ["GET", "HEAD"]
     cache_policy_id        = data.aws_cloudfront_cache_policy.disabled.id
+
+    realtime_log_config_arn = aws_cloudfront_realtime_log_config.told.arn
     function_association {
       event_type   = "viewer-request"
       function_arn = aws_cloudfront_function.turn.arn

@@ -64,6 +64,15 @@ def distribution(case: Case) -> None:
         show = ("-o", "/dev/null", "-w", "%{http_code} %{redirect_url} %header{x-cache}")
         return case.curl(*show, *options, f"{scheme}://{domain}{path}")
 
+    def told() -> list[str]:
+        """The records of the real-time log."""
+        kinesis = case.client("kinesis")
+        (shard,) = kinesis.list_shards(StreamName="told")["Shards"]
+        start = kinesis.get_shard_iterator(
+            StreamName="told", ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]  # fmt: skip
+        return [each["Data"].decode() for each in kinesis.get_records(ShardIterator=start)["Records"]]
+
     def serves(moved_to: str) -> None:
         case.until(lambda: asked("/old/a").startswith(f"301 {moved_to}"), "the function", 30)
         assert asked("/a", scheme="http") == f"301 https://{domain}/a Redirect from cloudfront"
@@ -71,6 +80,7 @@ def distribution(case: Case) -> None:
         assert asked("/a?colour=red&other=2") == "200  Hit from cloudfront"
         assert asked("/a?colour=red", "-H", "X-Team: a") == "200  Miss from cloudfront"
         assert asked("/either/a").startswith("200 ")  # the first of the group answers 503
+        case.until(lambda: any(each.endswith("\t/old/a\n") for each in told()), "the request in the stream", 30)
         assert asked("/signed/a").startswith("403 ")
         assert case.curl(f"https://{domain}/files/page.txt") == "from the bucket"
         assert case.curl(f"http://files-{domain}.s3.us-east-1.amazonaws.com/files/page.txt").count("AccessDenied") == 1
@@ -89,7 +99,7 @@ def distribution(case: Case) -> None:
         "aws_cloudfront_distribution.main", "aws_cloudfront_cache_policy.by_colour",
         "aws_cloudfront_origin_request_policy.all", "aws_cloudfront_response_headers_policy.strict",
         "aws_cloudfront_public_key.signer", "aws_cloudfront_key_group.signers",
-        "aws_cloudfront_origin_access_control.files",
+        "aws_cloudfront_origin_access_control.files", "aws_cloudfront_realtime_log_config.told",
     )  # fmt: skip
     configuration.destroy()
     assert nothing_left(case)
