@@ -7,11 +7,21 @@ file and a line here. DNS comes last, since its records lead to what the others 
 from __future__ import annotations
 
 from kunren.control.store import Snapshot
-from kunren.graph import accelerators, apis, balancing, distributions, functions, health_checks, network, zones
+from kunren.graph import (
+    accelerators,
+    apis,
+    balancing,
+    distributions,
+    functions,
+    health_checks,
+    network,
+    websites,
+    zones,
+)
 from kunren.graph.draft import Draft, Scope
 from kunren.graph.model import Graph
 
-PARTS = (network, functions, balancing, accelerators, distributions, apis, health_checks, zones)
+PARTS = (network, functions, balancing, accelerators, websites, distributions, apis, health_checks, zones)
 
 
 def architecture(snapshot: Snapshot, account: str | None = None, region: str | None = None) -> Graph:

@@ -1,4 +1,4 @@
-"""What accelerators, distributions and APIs look like: areas around endpoint groups, behaviours and routes."""
+"""What accelerators, distributions, APIs and websites look like: areas around groups, behaviours and routes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ BEHAVIOURS_MAX = 12
 
 
 def front(index: Index, node: Node) -> Area:
-    kinds = {"accelerator": accelerator, "distribution": distribution, "api": api}
+    kinds = {"accelerator": accelerator, "distribution": distribution, "api": api, "website": website}
     return kinds[node.kind](index, node)
+
+
+def website(index: Index, node: Node) -> Area:
+    return _area(node, node.name, "website · " + node.details["does"], [])
 
 
 def accelerator(index: Index, node: Node) -> Area:

@@ -10,7 +10,7 @@ _KINDS = {
     "load-balancer": "load balancer ", "workload": "workload ", "record": "record ", "accelerator": "accelerator ",
     "distribution": "distribution ", "edge-function": "CloudFront Function ", "function-version": "Lambda function ",
     "function": "Lambda function ", "function-alias": "Lambda function ", "api": "API ", "api-domain": "domain name ",
-    "listener": "listener ",
+    "listener": "listener ", "website": "website of bucket ",
 }  # fmt: skip
 
 
@@ -66,6 +66,13 @@ def _onward(index: Index, node: Node) -> Line:
 
 def distributions(index: Index) -> list[Branch]:
     return [_distribution(index, each) for each in index.kind("distribution")]
+
+
+def websites(index: Index) -> list[Branch]:
+    return [
+        Branch([(each.name, "strong"), (f"  {each.details['does']}", ""), (f"  in {each.region}", "faint")])
+        for each in index.kind("website")
+    ]
 
 
 def _distribution(index: Index, node: Node) -> Branch:

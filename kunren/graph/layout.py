@@ -154,9 +154,10 @@ class Layout:
         del top
 
     def _fronts(self) -> None:
-        """Accelerators, distributions and APIs stand beside what they lead to."""
+        """Accelerators, distributions, APIs and websites stand beside what they lead to."""
         made: list[tuple[float, Shape]] = []
-        for node in [*self.index.kind("accelerator"), *self.index.kind("distribution"), *self.index.kind("api")]:
+        fronts = ("accelerator", "distribution", "api", "website")
+        for node in [each for kind in fronts for each in self.index.kind(kind)]:
             area = front(self.index, node)
             ids = {id for box in boxes_of([area]) for id in box.ids}
             leads = [
@@ -272,7 +273,7 @@ def _spread(wanted: Sequence[float], found: Sequence[Shape], gap: float) -> None
 def _summary(index: Index) -> str:
     kinds = (
         ("hosted-zone", "hosted zone"), ("accelerator", "accelerator"), ("distribution", "distribution"),
-        ("api", "API"),
+        ("api", "API"), ("website", "website"),
         ("load-balancer", "load balancer"), ("listener", "listener"), ("rule", "rule"),
         ("target-group", "target group"), ("target", "target"), ("function", "function"),
     )  # fmt: skip

@@ -12,7 +12,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     """A resource. `kind`: hosted-zone, record, health-check, load-balancer, load-balancer-node, listener, rule,
     certificate, target-group, target, function, function-version, function-alias, vpc, subnet, workload, nat-gateway,
     vpc-endpoint, peering, accelerator, accelerator-listener, endpoint-group, endpoint, distribution, behaviour, origin,
-    origin-group, edge-function, api, api-route, api-domain.
+    origin-group, edge-function, api, api-route, api-domain, website.
 
     `state` is what the data plane reported, in AWS's word for that kind; empty where AWS has none. `within` is the id
     of what contains it (a record is within its zone, a load balancer within its VPC, a node within its subnet).

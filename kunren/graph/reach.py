@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from kunren.graph.model import Graph, Node
 
-_NAMED = ("record", "load-balancer", "accelerator", "distribution", "api", "api-domain")
+_NAMED = ("record", "load-balancer", "accelerator", "distribution", "api", "api-domain", "website")
 
 
 class UnknownName(Exception):
@@ -53,6 +53,8 @@ def _has(node: Node, wanted: str) -> bool:
             return wanted in (node.details["domain name"], node.name)
         case "distribution":
             return wanted in (node.details["domain name"].lower(), *node.details["aliases"].split(", "))
+        case "website":
+            return node.details["endpoint"] == wanted
     return node.name == wanted
 
 

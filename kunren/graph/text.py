@@ -4,7 +4,7 @@ what stands outside of VPCs."""
 from __future__ import annotations
 
 from kunren.graph.branch import Branch, Line, Span, drawn, state
-from kunren.graph.front_text import accelerators, apis, called, distributions
+from kunren.graph.front_text import accelerators, apis, called, distributions, websites
 from kunren.graph.index import Index, counted
 from kunren.graph.model import Graph, Node
 
@@ -22,6 +22,7 @@ def lines(graph: Graph) -> list[Line]:
         ("Accelerators", accelerators(index)),
         ("Distributions", distributions(index)),
         ("APIs", apis(index)),
+        ("Websites", websites(index)),
         ("Health checks", _checks(index)),
         *_vpcs(index),
         ("Outside of VPCs", _outside(index)),

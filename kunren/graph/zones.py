@@ -111,6 +111,8 @@ def _join(draft: Draft) -> None:
         if rtype not in _ADDRESS_TYPES:
             continue
         alias = each.details.get("alias")
+        if alias and alias.startswith("s3-website"):
+            alias = f"{each.name}.{alias}"  # the bucket is named as the record
         for text in [alias] if alias else each.details["values"].split(", "):
             label = "alias" if alias else rtype
             for target in _named(draft, by_name, text, rtype if alias else None, each.id):

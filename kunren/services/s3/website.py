@@ -109,6 +109,24 @@ def by_rules(
     return None
 
 
+def redirect_told(to: Mapping[str, Any]) -> str:
+    """RedirectAllRequestsTo in a few words."""
+    return f"everything → {to.get('Protocol') or 'http'}://{to['HostName'].rstrip('/')}"
+
+
+def rule_told(rule: Mapping[str, Any]) -> str:
+    """A routing rule in a few words."""
+    condition, to = rule.get("Condition") or {}, rule["Redirect"]
+    when = [f"{condition['KeyPrefixEquals']}…"] if condition.get("KeyPrefixEquals") is not None else []
+    if condition.get("HttpErrorCodeReturnedEquals") is not None:
+        when.append(f"status {condition['HttpErrorCodeReturnedEquals']}")
+    key = to.get("ReplaceKeyWith")
+    if key is None:
+        key = (to.get("ReplaceKeyPrefixWith") or "") + "…"
+    host = f"{to.get('Protocol') or 'http'}://{to['HostName']}" if to.get("HostName") else ""
+    return f"{' and '.join(when) or 'everything'} → {host}/{key}"
+
+
 def as_sent(key: str) -> str:
     """A key as a path in a Location: nothing of it ends the header."""
     return quote(key, safe="/~!$&'()*+,;=:@")

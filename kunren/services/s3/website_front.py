@@ -41,7 +41,7 @@ class WebsiteFront:
 
     async def answer(self, request: FrontRequest) -> FrontAnswer:
         found = _HOST.fullmatch(request.host)
-        name = (found[1] or "") if found else request.host
+        name = bucket_name(request.host)
         bucket = self._store.snapshot().get(Bucket, "", "", name)
         if bucket is None or (found is not None and found[2] != bucket.home):
             return _page(404, "NoSuchBucket", "The specified bucket does not exist", BucketName=name)
@@ -116,6 +116,13 @@ class WebsiteFront:
         headers += [("Content-Length", str(found["ContentLength"])), ("Server", "AmazonS3")]
         body = found["Body"]
         return FrontAnswer(status, headers, body if isinstance(body, bytes) else aiter(body))
+
+
+def bucket_name(host: str) -> str:
+    """Whose website a Host header asks for."""
+    bare = host.partition(":")[0].lower()
+    found = _HOST.fullmatch(bare)
+    return (found[1] or "") if found else bare
 
 
 def _moved(redirect: website.Redirect) -> FrontAnswer:

@@ -23,6 +23,7 @@ from kunren.trace.stages import (
     rule,
     target,
     target_network,
+    website,
 )
 
 STAGES: tuple[Stage, ...] = (
@@ -39,6 +40,7 @@ STAGES: tuple[Stage, ...] = (
     distribution.function,
     distribution.cache,
     origin.stage,
+    website.stage,
     edge.stage,
     client_network.stage,
     flow_listener.stage,

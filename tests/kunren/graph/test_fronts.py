@@ -2,11 +2,14 @@
 
 import pytest
 
+from kunren.dataplane.dns import names
 from kunren.graph.build import architecture
 from kunren.graph.layout import picture
 from kunren.graph.picture import boxes_of
 from kunren.graph.reach import reachable
 from kunren.graph.text import plain
+from kunren.services.route53.model import AliasTarget, OwnerName, RecordSet
+from kunren.services.s3.model import Bucket
 
 
 @pytest.fixture
@@ -82,3 +85,33 @@ def test_they_are_drawn_between_names_and_load_balancers(graph):
     assert all(wire.source.x + wire.source.width < wire.target.x for wire in drawn.wires)
     for one, other in ((accelerator, distribution), (distribution, accelerator)):
         assert one.y + one.height <= other.y or other.y + other.height <= one.y
+
+
+def test_a_name_leads_to_the_website_of_the_bucket_that_is_named_as_it(shop):
+    store = shop().store
+    store.register(Bucket)
+    everything = {"RedirectAllRequestsTo": {"HostName": "new.test", "Protocol": "https"}}
+    alias = AliasTarget(
+        hosted_zone_id="Z3AQBSTGFYJSTF", dns_name="s3-website-us-east-1.amazonaws.com.", evaluate_target_health=False
+    )  # fmt: skip
+    with store.write() as tx:
+        name = "old.shop.test."
+        row = OwnerName(
+            account="123456789012", region="Z1", id=names.sort_key(names.to_wire(name)),
+            record_sets=(RecordSet(type="A", alias=alias),),
+        )  # fmt: skip
+        tx.put(row)
+        tx.put(
+            Bucket(
+                id="old.shop.test", owner="123456789012", home="us-east-1", created=0.0,
+                settings={"website": everything},
+            )
+        )  # fmt: skip
+        tx.put(Bucket(id="files", owner="123456789012", home="us-east-1", created=0.0))
+    graph = architecture(store.snapshot())
+    assert ways(reachable(graph, "old.shop.test"), "old.shop.test") == {("alias", "website", "old.shop.test")}
+    text = plain(graph)
+    assert "A old.shop.test  alias → website of bucket old.shop.test" in text
+    assert "old.shop.test  everything → https://new.test  in us-east-1" in text
+    drawn = picture(graph)
+    assert "files" not in text and drawn
