@@ -34,9 +34,8 @@ class Trees:
             named = {"Name": f"{name}.{self.name}", "Type": "A", "SetIdentifier": str(number)}
             changes.append({"Action": "UPSERT", "ResourceRecordSet": {**plain, **named, **more}})
         made = self.route53.change_resource_record_sets(HostedZoneId=self.id, ChangeBatch={"Changes": changes})
-        self.route53.get_waiter("resource_record_sets_changed").wait(
-            Id=made["ChangeInfo"]["Id"], WaiterConfig={"Delay": 1, "MaxAttempts": 60}
-        )
+        id = made["ChangeInfo"]["Id"]
+        self.until(lambda: self.route53.get_change(Id=id)["ChangeInfo"]["Status"] == "INSYNC", "INSYNC")
 
     def alias(self, name, evaluate=True):
         target = {"HostedZoneId": self.id, "DNSName": f"{name}.{self.name}", "EvaluateTargetHealth": evaluate}
@@ -53,7 +52,7 @@ class Trees:
         seen = set()
 
         def all_seen():
-            seen.update(self.told(name, subnet, asked=8))
+            seen.update(self.told(name, subnet, asked=6))
             assert seen <= wanted, f"{seen} told, not {wanted}"
             return seen == wanted
 

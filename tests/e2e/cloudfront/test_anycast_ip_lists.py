@@ -44,14 +44,14 @@ def test_a_distribution_answers_on_the_addresses_of_its_list_alone(delivered, ku
         ).stdout  # fmt: skip
         return found[-3:], found[:-3]
 
-    for place in ("tokyo", "london"):
+    for place, own_addresses in (("tokyo", addresses[:2]), ("london", addresses[2:])):
         until(
             lambda place=place: (
                 sorted(kunren.exec("dig", "+short", delivered.name, place=place).stdout.split()) == sorted(addresses)
             ),
             "the list's addresses by DNS",
         )
-        assert {curl(place, each)[0] for each in addresses} == {"200"}
+        assert {curl(place, each)[0] for each in own_addresses} == {"200"}
     status, page = curl("tokyo", plain[0])
     assert (status, "The request landed on IP not associated with its distribution." in page) == ("403", True)
     told = kunren.run("trace", "--from", "tokyo", "--json", f"https://{delivered.name}/")
