@@ -3,6 +3,7 @@
 import base64
 import json
 import subprocess
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
@@ -210,6 +211,13 @@ def test_operations_of_services_and_access_logs(apis):
     lines = [json.loads(each["message"]) for each in logs.filter_log_events(logGroupName="access")["events"]]
     assert lines[0] == {"id": headers["apigw-requestid"], "route": "POST /orders", "status": "200", "who": "-"}
     assert lines[1]["status"] == "400"
+    now = datetime.now(UTC)
+    counted = apis.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/ApiGateway", MetricName="4xx", Dimensions=[{"Name": "ApiId", "Value": api}], Period=86_400 * 30,
+        StartTime=now - timedelta(days=30), EndTime=now + timedelta(days=30), Statistics=["Sum", "SampleCount"],
+    )["Datapoints"]  # fmt: skip
+    assert sum(each["SampleCount"] for each in counted) == 2
+    assert sum(each["Sum"] for each in counted) == 1
 
 
 def test_documents_come_in_and_go_out(apis, tmp_path):

@@ -134,4 +134,7 @@ def test_cors_throttling_payload_and_time(apis):
     assert apis.ask(api, "/much", "POST", body=b"x" * (10 * 1024 * 1024 + 1))[::2] == (
         413, {"message": "Request Entity Too Large"},
     )  # fmt: skip
+    assert (
+        apis.ask(api, "/much", "POST", {"Content-Type": "image/png"}, b"x" * 5_000_000)[0] == 413
+    )  # too much as base64
     assert apis.ask(api, "/slow")[::2] == (503, {"message": "Service Unavailable"})

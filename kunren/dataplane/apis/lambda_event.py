@@ -17,6 +17,8 @@ from urllib.parse import unquote, unquote_plus
 from kunren.dataplane.apis.interface import ApiRequest, ClientCertificate
 from kunren.dataplane.runtime.streams import PRELUDE_END
 
+EVENT_BYTES_MAX = 6_291_456
+"""Lambda's quota: the payload of a synchronous invocation."""
 HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding", "date", "keep-alive", "upgrade"})
 _TEXT = re.compile(r"text/.*|application/(.*\+)?(json|xml)|application/javascript", re.IGNORECASE)
 
@@ -135,6 +137,11 @@ def context_v1(request: ApiRequest, resource: str) -> dict[str, Any]:
         "resourcePath": resource,
         "stage": request.stage,
     }
+
+
+def as_payload(event: Mapping[str, Any]) -> bytes:
+    """An event as a function gets it. What came as no UTF-8 is replaced."""
+    return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def clf_time(now: float) -> str:

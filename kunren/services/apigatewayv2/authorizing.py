@@ -16,7 +16,7 @@ from kunren.core.policies import ALLOW, Asker, decision
 from kunren.dataplane.apis import jwt
 from kunren.dataplane.apis.interface import ApiRequest, ApiResponse
 from kunren.dataplane.apis.issuers import Issuers
-from kunren.dataplane.apis.lambda_event import event_v1, event_v2
+from kunren.dataplane.apis.lambda_event import as_payload, event_v1, event_v2
 from kunren.dataplane.apis.upstream import Failed
 from kunren.services.apigatewayv2.answers import refusal
 from kunren.services.apigatewayv2.checks import function_arn
@@ -168,7 +168,7 @@ class Authorizing:
         event = _event(exchange, config, values)
         payload = await self._functions.invoke(
             arn or "",
-            json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode(),
+            as_payload(event),
             source_arn=f"arn:aws:execute-api:{api.region}:{api.account}:{api.id}/authorizers/{authorizer_id}",
             account=api.account,
             trace_id=exchange.trace_id,

@@ -19,9 +19,11 @@ from kunren.core.clock import Clock
 from kunren.core.errors import AwsError
 from kunren.dataplane.apis.interface import ApiResponse
 from kunren.dataplane.apis.lambda_event import (
+    EVENT_BYTES_MAX,
     HOP_BY_HOP,
     Answer,
     InvalidAnswer,
+    as_payload,
     event_v1,
     event_v2,
     read_answer,
@@ -75,8 +77,9 @@ class Integrating:
 
     async def _function(self, exchange: Exchange, config: Mapping[str, Any]) -> ApiResponse:
         arn = function_arn(_with_variables(config["IntegrationUri"], exchange.variables)) or ""
-        event = build_event(exchange, config["PayloadFormatVersion"])
-        payload = json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+        payload = as_payload(build_event(exchange, config["PayloadFormatVersion"]))
+        if len(payload) > EVENT_BYTES_MAX:
+            return refusal(413)
         try:
             returned = await self._functions.invoke(
                 arn, payload, source_arn=exchange.route_arn, account=exchange.request.api.account,

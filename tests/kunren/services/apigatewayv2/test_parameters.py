@@ -109,3 +109,30 @@ def test_bad_cors_authorizers_and_stages_are_refused():
     ):  # fmt: skip
         with pytest.raises(BadRequestException):
             check_stage(name, config)
+
+
+def test_documents_of_five_megabytes_are_read_and_what_is_none_is_refused():
+    import json
+
+    from kunren.services.apigatewayv2.openapi.read import parse, read
+
+    paths = {f"/p{number}": {"get": {"description": "x" * 5_000}} for number in range(1_000)}
+    found = read(parse(json.dumps({"openapi": "3.0.1", "info": {"title": "large"}, "paths": paths})), "ignore")
+    assert len(found.operations) == len(found.warnings) == 1_000
+    deep = "[" * 100_000
+    for body in (deep, '{"openapi": ' + deep, "x", "a: b: c", "openapi: 3.0.1\ninfo: []", "openapi: 3.1.0"):
+        with pytest.raises(BadRequestException):
+            read(parse(body), "ignore")
+    looped = "openapi: 3.0.1\ninfo: {title: x}\npaths: &p {/a: *p}\n"
+    assert read(parse(looped), "ignore").operations == []
+
+
+def test_the_first_servers_path_goes_before_every_path_as_basepath_says():
+    from kunren.services.apigatewayv2.openapi.read import read
+
+    document = {
+        "openapi": "3.0.1", "info": {"title": "x"}, "paths": {"/p": {"get": {}}},
+        "servers": [{"url": "https://x.test/{base}/v1", "variables": {"base": {"default": "api"}}}],
+    }  # fmt: skip
+    keys = {how: read(document, how).operations[0].route["RouteKey"] for how in ("ignore", "prepend", "split")}
+    assert keys == {"ignore": "GET /p", "prepend": "GET /api/v1/p", "split": "GET /v1/p"}
