@@ -195,6 +195,23 @@ def test_policies_decide_what_stays(stacks):
     assert stacks.queues() == {"kept", "made", "old"}
 
 
+def test_a_stack_policy_lets_through_what_it_allows(stacks):
+    queue = lambda **properties: {"Resources": {"A": {**QUEUE, "Properties": properties}, "B": QUEUE}}  # noqa: E731
+    allow = {"Effect": "Allow", "Action": "Update:Modify", "Principal": "*", "Resource": "*"}
+    policy = json.dumps({"Statement": [allow]})
+    stacks.create("policed", queue(QueueName="one"), StackPolicyBody=policy)
+    assert stacks.api.get_stack_policy(StackName="policed")["StackPolicyBody"] == policy
+    stacks.update("policed", queue(QueueName="one", DelaySeconds=1))
+    stacks.update("policed", queue(QueueName="two"), "UPDATE_ROLLBACK_COMPLETE")
+    without = {"Resources": {"A": queue(QueueName="one", DelaySeconds=1)["Resources"]["A"]}}
+    stacks.update("policed", without, "UPDATE_ROLLBACK_COMPLETE")
+    assert "one" in stacks.queues() and len(stacks.queues()) == 2
+    override = json.dumps({"Statement": [{**allow, "Action": "Update:*"}]})
+    stacks.update("policed", queue(QueueName="two"), StackPolicyDuringUpdateBody=override)
+    stacks.update("policed", queue(QueueName="three"), "UPDATE_ROLLBACK_COMPLETE")
+    assert "two" in stacks.queues()
+
+
 def test_a_full_bucket_stays_and_protection_holds(stacks):
     template = {
         "Resources": {
@@ -344,6 +361,39 @@ def executed(stacks, wanted):
     stacks.api.execute_change_set(**named)
     stacks.settled("app", wanted)
     return found
+
+
+def test_operations_are_steered_while_they_run(stacks, until):
+    handle = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
+    wait = {"Type": "AWS::CloudFormation::WaitCondition", "Properties": {"Handle": {"Ref": "H"}, "Timeout": "43200"}}
+    waiting = {"Resources": {"H": handle, "W": wait, "Q": QUEUE}}
+    late = stacks.create("late", waiting, "ROLLBACK_COMPLETE", TimeoutInMinutes=1)
+    events = stacks.events(late["StackId"])
+    assert ("W", "CREATE_FAILED", "Resource creation cancelled") in events
+    assert any(each[1] == "ROLLBACK_IN_PROGRESS" and "exceeded the specified timeout" in each[2] for each in events)
+
+    id = stacks.api.create_stack(StackName="given-up", TemplateBody=json.dumps(waiting))["StackId"]
+    until(lambda: "Q" in stacks.physical(id), "the queue")
+    with pytest.raises(ClientError, match="is in CREATE_IN_PROGRESS state and can not be updated"):
+        stacks.api.update_stack(StackName=id, TemplateBody=json.dumps(waiting))
+    stacks.delete(id)
+
+    secret = {"Parameters": {"S": {"Type": "String", "NoEcho": True}}}
+    named = {**QUEUE, "Properties": {"QueueName": {"Ref": "S"}}}
+    hush = [{"ParameterKey": "S", "ParameterValue": "hush-hush"}]
+    first = stacks.create("long", {**secret, "Resources": {"Q": named}}, Parameters=hush)
+    told = json.dumps(
+        [first["Parameters"], stacks.api.describe_stack_events(StackName="long")["StackEvents"]], default=str
+    )
+    assert '"ParameterValue": "****"' in told and '"QueueName\\":\\"****' in told
+    grown = json.dumps({**secret, "Resources": {"Q": named, "H": handle, "W": wait}})
+    stacks.api.update_stack(
+        StackName="long", TemplateBody=grown, Parameters=[{"ParameterKey": "S", "UsePreviousValue": True}]
+    )
+    until(lambda: "H" in stacks.physical("long"), "the handle")
+    stacks.api.cancel_update_stack(StackName="long")
+    stacks.settled("long", "UPDATE_ROLLBACK_COMPLETE")
+    assert stacks.queues() == {"hush-hush"} and set(stacks.physical("long")) == {"Q"}
 
 
 def test_the_cli_packages_and_deploys(stacks, kunren, tmp_path):

@@ -30,11 +30,13 @@ from kunren.services.cloudformation.model import (
     Stack,
     StackResource,
 )
+from kunren.services.cloudformation.parameters import secrets
 from kunren.services.cloudformation.policies import Event, outcome
 from kunren.services.cloudformation.run import Parts, Run
 from kunren.services.cloudformation.scheduling import in_order, reversed_waits
 from kunren.services.cloudformation.scopes import scope_of
-from kunren.services.cloudformation.structure import circular, planned
+from kunren.services.cloudformation.stack_policy import refusal
+from kunren.services.cloudformation.structure import Plan, circular, planned
 from kunren.world.spec import WorldSpec
 
 CLEANUP_TRIES = 3
@@ -109,6 +111,10 @@ class Engine:
             )
             return late or (now.status, now.number) != (stack.status, stack.number)
 
+        for number in {stack.deployed, stack.target} - {0}:
+            revision, template = self._revision(stack, number)
+            held = self._records.hidden.get(stack.id, frozenset())
+            self._records.hidden[stack.id] = held | secrets(template.get("Parameters", {}), revision.texts)
         return Run(self._parts, stack, self._rows(stack), cancelled)
 
     def _revision(self, stack: Stack, number: int) -> tuple[Revision, dict[str, Any]]:
@@ -141,6 +147,9 @@ class Engine:
             self._failed(stack, [], str(error))
             return
         base = plan.scope
+        if (denied := self._kept_from_removal(stack, plan, run)) is not None:
+            self._failed(stack, [], denied)
+            return
 
         async def one(logical: str) -> bool:
             scope = Scope(base.parameters, base.mappings, base.conditions, _Made(run.rows), base.zones, base.export)
@@ -169,6 +178,14 @@ class Engine:
             self._complete(stack, outputs, exports)
         except (ValidationError, NotYet) as error:
             self._failed(stack, [], str(error))
+
+    def _kept_from_removal(self, stack: Stack, plan: Plan, run: Run) -> str | None:
+        """Why the stack's policy does not let the update remove what the template has no more."""
+        policy = stack.policy_during or stack.policy
+        if stack.status != UPDATE_IN_PROGRESS or not policy:
+            return None
+        gone = (row for logical, row in run.rows.items() if logical not in plan.resources)
+        return next((why for row in gone if (why := refusal(policy, "remove", row.logical, row.type))), None)
 
     def _complete(self, stack: Stack, outputs: list[dict[str, Any]], used: set[str]) -> None:
         done = {CREATE_IN_PROGRESS: "CREATE_COMPLETE", IMPORT_IN_PROGRESS: "IMPORT_COMPLETE"}.get(

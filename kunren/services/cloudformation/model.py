@@ -49,6 +49,7 @@ class Stack(Resource, frozen=True, kw_only=True):
     protected: bool = False
     retain_except_on_create: bool = False
     policy: str = ""
+    policy_during: str = ""  # in place of it, while this update runs
     parent: str = ""
     root: str = ""
     token: str = ""

@@ -119,6 +119,11 @@ def shown(
     ]
 
 
+def secrets(declared: Mapping[str, Mapping[str, Any]], texts: Mapping[str, str]) -> frozenset[str]:
+    """The values that nobody is to see."""
+    return frozenset(text for name, text in texts.items() if text and _truth(declared.get(name, {}).get("NoEcho")))
+
+
 def summary(name: str, each: Mapping[str, Any]) -> dict[str, Any]:
     """A declared parameter as GetTemplateSummary and ValidateTemplate show it (the latter without type)."""
     found: dict[str, Any] = {"ParameterKey": name, "ParameterType": each["Type"], "NoEcho": _truth(each.get("NoEcho"))}

@@ -11,6 +11,7 @@ from kunren.control.store import Store, Tx
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.services.cloudformation.model import Event, Stack, StackResource
+from kunren.services.cloudformation.parameters import HIDDEN
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 
@@ -21,6 +22,8 @@ class Records:
     def __init__(self, store: Store, clock: Clock, entropy: Entropy) -> None:
         self._store, self._clock, self._entropy = store, clock, entropy
         self._numbers: dict[str, int] = {}
+        self.hidden: dict[str, frozenset[str]] = {}
+        """By stack's id: values that events show as asterisks."""
 
     def stack(self, stack: Stack, status: str, reason: str = "", **changed: Any) -> Stack:
         """The stack's row as it is now, with a new status."""
@@ -44,7 +47,8 @@ class Records:
         self, tx: Tx, stack: Stack, row: StackResource, status: str, reason: str = "", physical: str | None = None
     ) -> None:
         properties = row.attempt.properties if row.attempt is not None else row.properties
-        shown = json.dumps(properties, separators=(",", ":"), default=str) if properties else ""
+        hidden = self.hidden.get(stack.id, frozenset())
+        shown = json.dumps(_masked(properties, hidden), separators=(",", ":"), default=str) if properties else ""
         at = row.physical if physical is None else physical
         self._event(tx, stack, row.logical, at, row.type, status, reason, shown)
 
@@ -78,3 +82,11 @@ class Records:
                 at=self._clock.now(),
             )
         )
+
+
+def _masked(value: Any, hidden: frozenset[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _masked(each, hidden) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_masked(each, hidden) for each in value]
+    return HIDDEN if hidden and str(value) in hidden else value

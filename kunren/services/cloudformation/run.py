@@ -26,6 +26,7 @@ from kunren.services.cloudformation.resources import TYPES, kind_of
 from kunren.services.cloudformation.resources.kind import Kind
 from kunren.services.cloudformation.schemas import coerced, differing, replaces, schema, violations
 from kunren.services.cloudformation.scopes import with_dynamic
+from kunren.services.cloudformation.stack_policy import refusal
 from kunren.services.cloudformation.structure import Plan
 from kunren.services.cloudformation.work import Cancelled, Failed, Work, told
 
@@ -132,10 +133,15 @@ class Run:
             return None
         tags = tags_of(kind, row.type, properties, stack_tags)
         decision = decide(kind, row.type, row.properties, properties)[0] if exists else "create"
-        if decision == "none" and tags != row.tags:
+        if decision == "none" and (tags != row.tags or kind.always_updates):
             decision = "update"
         if decision == "none":
             return replace(row, done=self.stack.number)
+        policy = self.stack.policy_during or self.stack.policy
+        if exists and (why := refusal(policy, decision, row.logical, row.type)):
+            row = self.parts.records.resource(self.stack, row, "UPDATE_IN_PROGRESS")
+            self._ended(row, "UPDATE_FAILED", why)
+            return None
         before = self._before(row) if exists else None
         attempt = Attempt(
             action="update" if decision == "update" else "create",

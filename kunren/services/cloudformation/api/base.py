@@ -17,7 +17,7 @@ from kunren.core.errors import AwsError
 from kunren.core.pagination import InvalidToken, page
 from kunren.core.tags import tags_from_wire
 from kunren.services.cloudformation import parameters, structure, template
-from kunren.services.cloudformation.errors import InsufficientCapabilitiesException, ValidationError
+from kunren.services.cloudformation.errors import InsufficientCapabilitiesException, ValidationError, not_implemented
 from kunren.services.cloudformation.model import Revision, Stack, StackResource
 from kunren.services.cloudformation.records import Records
 from kunren.services.cloudformation.scopes import scope_of
@@ -147,6 +147,8 @@ class Base:
         in_change_set: bool = False,
     ) -> tuple[Revision, Plan]:
         """What a request asks for, checked as far as it can be before anything is made. Raises AwsError."""
+        if (params.get("RollbackConfiguration") or {}).get("RollbackTriggers"):
+            raise not_implemented("rollback triggers of CloudFormation")
         text = await self.template_text(ctx, params, previous)
         parsed = template.parse(text)
         declared = parsed.get("Parameters") or {}

@@ -243,6 +243,7 @@ class ChangeSets(Stacks):
                 )
             revision = msgspec.json.decode(found.revision, type=Revision)
             changed: dict[str, Any] = {
+                "policy_during": "",
                 "change_set": found.arn,
                 "token": params.get("ClientRequestToken", ""),
                 "disable_rollback": bool(params.get("DisableRollback")) or found.on_failure == "DO_NOTHING",

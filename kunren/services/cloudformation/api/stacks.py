@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from kunren.core.context import RequestContext
+from kunren.services.cloudformation import stack_policy
 from kunren.services.cloudformation.api.base import Base, Params, Result
 from kunren.services.cloudformation.engine import rows_of
 from kunren.services.cloudformation.errors import AlreadyExistsException, TokenAlreadyExistsException, ValidationError
@@ -23,6 +24,7 @@ from kunren.services.cloudformation.model import (
     Revision,
     Stack,
 )
+from kunren.services.cloudformation.resources import kind_of
 from kunren.services.cloudformation.structure import Plan
 
 STACKS_MAX = 2000
@@ -63,13 +65,34 @@ class Stacks(Base):
             return {"StackId": found.arn}
         if "DisableRollback" in params and "OnFailure" in params:
             raise ValidationError("Either DisableRollback or OnFailure can be specified, not both.")
-        stack = self.new_stack(ctx, name, params)
+        stack = replace(self.new_stack(ctx, name, params), policy=await self._policy(ctx, params, "StackPolicy") or "")
         revision, _ = await self.revision(ctx, stack, 1, params, None)
         self._none_of_that_name(ctx, name, params)  # meanwhile
         with self.store.write() as tx:
             tx.put(revision)
             self.records.stack(stack, CREATE_IN_PROGRESS, "User Initiated", target=1, number=1)
         return {"StackId": stack.arn}
+
+    async def _policy(self, ctx: RequestContext, params: Params, key: str) -> str | None:
+        """A stack policy from its body or URL, checked; None where none is given."""
+        body, url = params.get(f"{key}Body"), params.get(f"{key}URL")
+        if body and url:
+            raise ValidationError(f"You cannot specify both {key}Body and {key}URL")
+        if url:
+            body = await self.file(ctx, url, f"{key}URL")
+        return stack_policy.checked(body) if body else None
+
+    async def set_stack_policy(self, ctx: RequestContext, params: Params) -> None:
+        policy = await self._policy(ctx, params, "StackPolicy")
+        if policy is None:
+            raise ValidationError("Either StackPolicyBody or StackPolicyURL must be specified.")
+        with self.store.write() as tx:
+            stack = self.stack(tx, ctx, params["StackName"], "Stack [{}] does not exist")
+            tx.put(replace(stack, policy=policy))
+
+    def get_stack_policy(self, ctx: RequestContext, params: Params) -> Result:
+        stack = self.stack(self.store.snapshot(), ctx, params["StackName"], "Stack [{}] does not exist")
+        return {"StackPolicyBody": stack.policy} if stack.policy else {}
 
     def new_stack(self, ctx: RequestContext, name: str, params: Params) -> Stack:
         minutes = params.get("TimeoutInMinutes")
@@ -86,7 +109,6 @@ class Stacks(Base):
             disable_rollback=bool(params.get("DisableRollback")),
             protected=bool(params.get("EnableTerminationProtection")),
             retain_except_on_create=bool(params.get("RetainExceptOnCreate")),
-            policy=params.get("StackPolicyBody", ""),
             token=params.get("ClientRequestToken", ""),
         )
 
@@ -117,15 +139,17 @@ class Stacks(Base):
         revision, plan = await self.revision(ctx, stack, stack.number + 1, params, previous)
         stack = self.updatable(ctx, stack.arn)
         self.check_types_stay(stack, plan)
-        if previous is not None and same(previous, revision) and stack.status in UPDATABLE:
+        nested = any(kind_of(each["Type"]).always_updates for each in plan.resources.values())
+        if previous is not None and same(previous, revision) and stack.status in UPDATABLE and not nested:
             raise ValidationError(NO_UPDATES)
         changed: dict[str, Any] = {
             "disable_rollback": bool(params.get("DisableRollback")),
             "retain_except_on_create": bool(params.get("RetainExceptOnCreate")),
             "token": params.get("ClientRequestToken", ""),
         }
-        if "StackPolicyBody" in params:
-            changed["policy"] = params["StackPolicyBody"]
+        if (policy := await self._policy(ctx, params, "StackPolicy")) is not None:
+            changed["policy"] = policy
+        changed["policy_during"] = await self._policy(ctx, params, "StackPolicyDuringUpdate") or ""
         self.begin_update(stack, revision, changed)
         return {"StackId": stack.arn}
 

@@ -28,6 +28,8 @@ class Kind:
     type: str = ""
     properties: frozenset[str] | None = frozenset()
     attributes: frozenset[str] = frozenset()
+    always_updates: bool = False
+    """Whether what it stands for may have changed though its properties have not."""
 
     def has_attribute(self, name: str) -> bool:
         return name in self.attributes

@@ -191,6 +191,7 @@ class NestedStack(Kind):
 
     type = "AWS::CloudFormation::Stack"
     properties = frozenset({"NotificationARNs", "Parameters", "Tags", "TemplateURL", "TimeoutInMinutes"})
+    always_updates = True  # its template's file
 
     def has_attribute(self, name: str) -> bool:
         return name.startswith("Outputs.")
