@@ -259,3 +259,6 @@ def test_what_the_simulator_foretells_is_what_is_measured(kunren, drilled, chang
     assert 60 <= foretold["rto_s"] <= 110, "two probes ten seconds apart, and an alias's TTL of a minute"
     _, result = drilled(file)
     assert foretold["rto_s"] - 90 <= result["rto_s"] <= 180
+    slow = tmp_path / "slow.json"
+    kunren.run("simulate", str(file), "--seed", "1", "--set", "ttl=300", "--json", str(slow), check=True)
+    assert json.loads(slow.read_text())["rto_s"] >= 119, "a TTL of 300 s outlasts the fault"
