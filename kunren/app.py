@@ -14,10 +14,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from kunren.access.access import Access
+from kunren.access.handed_out import HandedOut
+from kunren.access.identities import Identities
 from kunren.control.store import Store
 from kunren.core.ca import CertificateAuthority
 from kunren.core.clock import SystemClock
 from kunren.core.entropy import Entropy
+from kunren.core.own_credentials import OwnCredentials
 from kunren.core.timekeeping import ahead_at_start, keep_time
 from kunren.dataplane.apis.front import HEAD_BYTES_MAX, PAYLOAD_BYTES_MAX
 from kunren.dataplane.dns.server import DnsServer
@@ -69,7 +73,7 @@ from kunren.services.fis.service import FisService
 from kunren.services.globalaccelerator.api import GlobalAcceleratorApi
 from kunren.services.globalaccelerator.controllers import AcceleratorControllers
 from kunren.services.globalaccelerator.flow_logs import AcceleratorFlowLogs
-from kunren.services.lambda_.policy import may_invoke
+from kunren.services.lambda_.policy import may_invoke, policy_of
 from kunren.services.lambda_.service import LambdaService
 from kunren.services.recovery_control.service import RecoveryControlService
 from kunren.services.resiliencehub.service import ResilienceHubService
@@ -122,6 +126,8 @@ class App:
     def _build_world(self, launched: Launched | None) -> None:
         settings, clock, entropy, spec = self.settings, self.clock, self.entropy, self.spec
         self.ca = CertificateAuthority.open(settings.ca_dir, clock)
+        self.own = OwnCredentials.open(settings.own_credentials) if settings.strict else None
+        self.handed_out = HandedOut(self.own, clock)
         self.world = World(settings, spec, clock, on_end=self.ending.set, launched=launched)
         self.world.set_trust(self.ca.bundle_path)
         self.envoy = EnvoyControl(settings, self.world, clock)
@@ -154,6 +160,7 @@ class App:
             spec=spec,
             call=self._call,
             trust=trust_variables(self.ca),
+            credentials=self.handed_out.of_function,
         )
         self.vpcs = VpcController(store, clock, self.world, spec, self._serve_dns)
         self.faults.felt_by.append(self.vpcs.settled)
@@ -270,6 +277,7 @@ class App:
         self.api_servers = RegionServers(clock, self.apis.front.for_region, self.apis.served.contexts, limits)
         self.entrances.accept_api = self.api_servers.accept
         self.gateway.take_in(self.s3.receiving)
+        self.access = self._enforced(self.own) if self.own is not None else None
         self.inside = Inside(self.gateway, self.fallback)
         self.as_client = AsClient(self.gateway)
         self.endpoints = EndpointController(self.store, clock, self.world, self.gateway, self.dns)
@@ -284,6 +292,18 @@ class App:
         )  # fmt: skip
         self.leases = Leases(self.workloads, self.world)
         self.management = ManagementServer(ManagementApi(self), settings.run_dir / "management.sock")
+
+    def _enforced(self, own: OwnCredentials) -> Access:
+        """Strict mode, from here on."""
+        identities = Identities(self.fallback.identities, own)
+        access = Access(identities, self.clock, self.gateway.codecs)
+        self.handed_out.identities = identities
+        access.policies["lambda"] = lambda arn: policy_of(self.store.snapshot(), arn)
+        self.fallback.behind.update(iam=identities.changed, sts=identities.changed)
+        self.gateway.enforce(access)
+        self.s3.receiving.strict = True
+        self.functions.urls.access = access
+        return access
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -449,4 +469,5 @@ class App:
             "rest-apis": self.rest_apis.status(),
             "cloudformation": self.stacks.status(),
             "moto": self.fallback.status(),
+            **({"strict": self.access.status()} if self.access is not None else {}),
         }

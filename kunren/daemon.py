@@ -36,6 +36,7 @@ def parse(arguments: Sequence[str]) -> tuple[Settings, int | None]:
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--world", type=Path)
     parser.add_argument("--distance", action="store_true")
+    parser.add_argument("--strict", action="store_true")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--ready-fd", type=int)
     told = parser.parse_args(arguments)
@@ -46,6 +47,7 @@ def parse(arguments: Sequence[str]) -> tuple[Settings, int | None]:
         speed=told.speed,
         world_file=told.world,
         distance=told.distance,
+        strict=told.strict,
         seed=told.seed,
         quotas=os.environ.get("KUNREN_QUOTAS", ""),
     )

@@ -22,6 +22,8 @@ class Settings:
     world_file: Path | None = None
     distance: bool = False
     """Packets between sites take as long as the way is, also where the world file does not say so."""
+    strict: bool = False
+    """Signatures are checked, and IAM policies count."""
     seed: int | None = None
     quotas: str = ""
     """Quotas other than AWS's defaults, `rules-per-application-load-balancer=1000,...`: the names are those that
@@ -39,6 +41,11 @@ class Settings:
     @property
     def ca_dir(self) -> Path:
         return self.state_dir / "ca"
+
+    @property
+    def own_credentials(self) -> Path:
+        """The secret that strict mode's own credentials follow from; like the CA, it outlives `kunren reset`."""
+        return self.state_dir / "own-credentials"
 
     @property
     def log_dir(self) -> Path:

@@ -27,9 +27,12 @@ def ca(state_dir: Path) -> None:
 
 @click.command()
 @state_option
+@click.option("--account", metavar="ID", help="The account whose credentials (000000000000 when not given).")
 @click.option("--unset", is_flag=True, help="Print what takes the settings back.")
-def env(state_dir: Path, unset: bool) -> None:
+def env(state_dir: Path, account: str | None, unset: bool) -> None:
     """Print shell exports that point AWS and HTTP tools at this Kunren.
+
+    In strict mode the credentials are the account's root key; elsewhere any will do.
 
     \b
     Example:
@@ -37,15 +40,21 @@ def env(state_dir: Path, unset: bool) -> None:
       aws sts get-caller-identity
       curl https://example-one.test/
     """
-    listens = Management(state_dir).get("/status")["ports"]
+    if account is not None and not (len(account) == 12 and account.isdigit()):
+        raise click.UsageError("--account is twelve digits.")
+    management = Management(state_dir)
+    listens = management.get("/status")["ports"]
+    credentials = management.post("/credentials", {"account": account, "role": None})
+    variables = credentials["variables"]
+    if account is not None and not credentials["strict"]:
+        variables["AWS_ACCESS_KEY_ID"] = account
     proxy = f"http://127.0.0.1:{listens['proxy']}"
     bundle = str(state_dir.resolve() / "ca" / BUNDLE_FILE)
     values = {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{listens['api']}",
         # AWS's tools put the account in front of this service's endpoint, so it needs a name: the world's, by the proxy
         "AWS_ENDPOINT_URL_CLOUDFRONT_KEYVALUESTORE": "https://cloudfront-kvs.global.api.aws",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        **variables,
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_REGION": "us-east-1",
         "AWS_CA_BUNDLE": bundle,

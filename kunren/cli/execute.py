@@ -9,8 +9,12 @@ from typing import Any
 
 import click
 
+from kunren.cli.failures import Unusable
 from kunren.cli.options import state_option
 from kunren.management.client import Management
+
+_ANOTHERS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
+"""What would keep a program from having the role's credentials."""
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -19,6 +23,7 @@ from kunren.management.client import Management
 @click.option("--subnet", "subnet_id", metavar="ID", help="Run in a namespace of its own on this VPC subnet instead.")
 @click.option("--address", metavar="IP", help="With --subnet: the private address (a free one when not given).")
 @click.option("--security-group", "security_groups", multiple=True, metavar="ID", help="With --subnet; repeatable.")
+@click.option("--role", metavar="ROLE", help="Strict mode: with credentials of that IAM role, by name or ARN.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def execute(
     state_dir: Path,
@@ -26,6 +31,7 @@ def execute(
     subnet_id: str | None,
     address: str | None,
     security_groups: tuple[str, ...],
+    role: str | None,
     command: tuple[str, ...],
 ) -> None:
     """Run COMMAND inside the world: its DNS, its trust store, default credentials. The exit code passes through.
@@ -49,9 +55,13 @@ def execute(
         where = _workload(management, subnet_id, address, security_groups, command)
     else:
         where = management.post(f"/places/{place}" if place else "/places")
+    credentials = management.post("/credentials", {"account": None, "role": role})
+    if role is not None and not credentials["strict"]:
+        raise Unusable("--role goes with strict mode: `kunren up --strict`.")
     from kunren.world.exec import enter
 
-    sys.exit(enter(where["world"], where["namespace"], list(command), dict(os.environ), str(Path.cwd())))
+    given = {name: value for name, value in os.environ.items() if role is None or name not in _ANOTHERS}
+    sys.exit(enter(where["world"], where["namespace"], list(command), given, str(Path.cwd()), credentials["variables"]))
 
 
 def _workload(

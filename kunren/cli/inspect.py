@@ -27,6 +27,7 @@ def status(state_dir: Path, as_json: bool) -> None:
     click.echo(
         f"Kunren {report['version']}, pid {report['pid']}, up {report['uptime_s']:.0f} s, "
         f"clock speed {report['clock']['speed']:g}, AWS time {report['clock']['now']}"
+        + (", strict: signatures and IAM policies count" if report["strict"] else "")
     )
     parts = [[part["name"], "ok" if part["ok"] else "FAILED", part["detail"]] for part in report["parts"]]
     print_table("Parts", ["part", "health", "detail"], parts)

@@ -36,6 +36,7 @@ STOP_TIMEOUT_S = 30.0
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="CloudFormation template to deploy once it is up, as the stack of the file's name.",
 )
+@click.option("--strict", is_flag=True, help="Check signatures, and let IAM policies decide, as AWS does.")
 @click.option("--seed", type=int, help="Seed of all chance (ids, weights), to replay a run.")
 def up(
     state_dir: Path,
@@ -46,6 +47,7 @@ def up(
     world_file: Path | None,
     distance: bool,
     template: Path | None,
+    strict: bool,
     seed: int | None,
 ) -> None:
     """Start a Kunren; an earlier one's state folder comes back to the same world.
@@ -56,12 +58,14 @@ def up(
       kunren up --detach --state ./state --port 4666 --proxy-port 4680
       kunren up --distance          tokyo is 155 ms from us-east-1, as far as light makes it
       kunren up --detach --deploy shop.yaml
+      kunren up --strict            wrong signatures and missing permissions are refused in AWS's words
       kunren up --speed 20          health checks, draining and bake times pass 20 times faster
     """
     arguments = ["--state", str(state_dir.resolve()), "--port", str(port), "--proxy-port", str(proxy_port)]
     arguments += ["--speed", str(speed)]
     arguments += ["--world", str(world_file.resolve())] if world_file else []
     arguments += ["--distance"] if distance else []
+    arguments += ["--strict"] if strict else []
     arguments += ["--seed", str(seed)] if seed is not None else []
     if detach:
         report = start_detached(state_dir, arguments)
@@ -129,6 +133,8 @@ def show_banner(report: dict[str, Any]) -> None:
     for line in report["listens"]:
         click.echo(f"  {line['what']:<12} {line['where']}")
     click.echo(f"  {'state':<12} {report['state']}")
+    if report["strict"]:
+        click.echo("  strict       signatures are checked and IAM policies count; `kunren env` has the root key")
     click.echo('Point this shell\'s tools at it with: eval "$(kunren env)"')
 
 

@@ -1,12 +1,15 @@
 """Bodies as SDKs upload them: `aws-chunked` (signed or not, with trailers) and gzip, undone.
 
-`decode_chunked` gives the bytes and the trailing headers. Chunk signatures are not looked at here.
+`decode_chunked` gives the bytes and the trailing headers. Chunk signatures are kept where asked for, and looked at by
+those who know the secret (`kunren.access.chunks`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from kunren.core.errors import WireError
 
@@ -33,10 +36,21 @@ def decode_chunked(body: bytes, expected: int | None = None) -> tuple[bytes, dic
     return data, trailers
 
 
-class Unframing:
-    """Takes the chunk framing off a body that arrives in pieces of any size."""
+class Piece(NamedTuple):
+    """One chunk: the signature that it came with, and the digest of its content."""
 
-    def __init__(self) -> None:
+    signature: str
+    sha256: str
+
+
+class Unframing:
+    """Takes the chunk framing off a body that arrives in pieces of any size. With `keep_signatures`, `pieces` are the
+    chunks so far, the empty last one too."""
+
+    def __init__(self, keep_signatures: bool = False) -> None:
+        self.pieces: list[Piece] = []
+        self._signature = ""
+        self._digest = hashlib.sha256() if keep_signatures else None
         self._rest = b""
         self._left = 0
         self._closing = False
@@ -54,6 +68,10 @@ class Unframing:
                 self._left -= len(taken)
                 position += len(taken)
                 self._closing = not self._left
+                if self._digest is not None:
+                    self._digest.update(taken)
+                    if self._closing:
+                        self._keep()
                 continue
             if self._closing:
                 if len(data) - position < 2:
@@ -70,9 +88,18 @@ class Unframing:
                 break
             self._left = _size(data[position:end])
             self._last = not self._left
+            if self._digest is not None:
+                self._signature = _signature(data[position:end])
+                if self._last:
+                    self._keep()
             position = end + 2
         self._rest = data[position:]
         return out
+
+    def _keep(self) -> None:
+        assert self._digest is not None
+        self.pieces.append(Piece(self._signature, self._digest.hexdigest()))
+        self._digest = hashlib.sha256()
 
     def finish(self) -> dict[str, str]:
         """The trailers, when everything was fed. Raises IncompleteBody where the last chunk did not come."""
@@ -91,6 +118,12 @@ def _size(line: bytes) -> int:
     if size < 0:
         raise _malformed("A chunk of the request body has no valid size")
     return size
+
+
+def _signature(line: bytes) -> str:
+    """The signature in a chunk's first line, "" without one."""
+    _, found, value = line.partition(b"chunk-signature=")
+    return value.partition(b";")[0].strip().decode("latin-1") if found else ""
 
 
 def _trailers(text: bytes) -> dict[str, str]:

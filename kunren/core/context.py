@@ -6,6 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from kunren.core.authorization import Caller
 from kunren.core.policies import Acting
 
 DEFAULT_ACCOUNT = "000000000000"
@@ -28,6 +29,8 @@ class RequestContext:
     source_ip: str = ""
     acting: Acting | None = None
     """Set where a service of AWS asks, for a resource."""
+    caller: Caller | None = None
+    """Who signed, in strict mode; None for nobody, and for calls from inside."""
 
 
 def account_of(access_key: str) -> str:

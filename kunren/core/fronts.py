@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import NamedTuple, Protocol
 
+from kunren.core.authorization import Caller, Statements, Verdict
 from kunren.core.policies import Acting
 
 
@@ -53,6 +54,23 @@ class FrontAnswer(NamedTuple):
 
 ActingFor = Callable[[FrontRequest], Acting]
 """For whom a service of AWS asks, by a request that says that it is signed with the service's key. Raises AwsError."""
+
+
+class FrontAccess(Protocol):
+    """Strict mode, for endpoints of users that ask for signatures (function URLs, APIs with IAM authorization)."""
+
+    async def caller(self, request: FrontRequest, service: str, region: str) -> Caller | None:
+        """Who signed the request, as `service` of that region; None where nobody did. Raises AwsError in the words of
+        JSON services: InvalidSignatureException, UnrecognizedClientException, ExpiredTokenException, ..."""
+        ...
+
+    def may(
+        self, caller: Caller, action: str, resource: str, request: FrontRequest, region: str,
+        policy: Statements | None = None, more: Mapping[str, str] | None = None,
+    ) -> Verdict:  # fmt: skip
+        """Whether policies let the caller do that. `resource` is an ARN, and its account the owner; `policy` are the
+        statements of the resource's own, `more` further condition keys by lower-case name."""
+        ...
 
 
 class Front(Protocol):

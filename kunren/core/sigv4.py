@@ -1,7 +1,8 @@
 """AWS's signature version 4: making one over a request, and checking it. Pure.
 
-IAM user guide, "Create a signed AWS API request". What a request says of itself is read in `wire/sigv4.py`; nobody
-checks the signatures of users, whose secrets nobody knows. This is for AWS's own services, which act for others.
+IAM user guide, "Create a signed AWS API request". What a request says of itself is read in `wire/sigv4.py`; whose
+signatures of users are checked, and how they are refused, is for `kunren.access`. `Credential` is for AWS's own
+services, which act for others.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import quote, unquote
+from functools import lru_cache
+from urllib.parse import quote, quote_from_bytes, unquote, unquote_to_bytes
 
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 UNSIGNED = "UNSIGNED-PAYLOAD"
-_ALGORITHM = "AWS4-HMAC-SHA256"
+ALGORITHM = "AWS4-HMAC-SHA256"
+KEYS_MAX = 2048
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/]+)/(?P<date>\d{8})/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request, ?"
     r"SignedHeaders=(?P<names>[^,]+), ?Signature=(?P<signature>[0-9a-f]{64})"
@@ -44,7 +47,7 @@ class Credential:
         canonical = canonical_request(method, path, query, headers, names, service=service)
         scope = f"{amz_date(now)[:8]}/{region}/{service}/aws4_request"
         signature = self._signature(canonical, headers["x-amz-date"], scope)
-        return f"{_ALGORITHM} Credential={self.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
+        return f"{ALGORITHM} Credential={self.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
 
     def signed(self, headers: Mapping[str, str]) -> bool:
         """Whether a request says that it is signed with this credential."""
@@ -65,21 +68,55 @@ class Credential:
         return hmac.compare_digest(self._signature(canonical, headers["x-amz-date"], scope), found["signature"])
 
     def _signature(self, canonical: str, date: str, scope: str) -> str:
-        key = f"AWS4{self.secret}".encode()
-        for part in scope.split("/"):
-            key = hmac.digest(key, part.encode(), "sha256")
-        signed = "\n".join((_ALGORITHM, date, scope, hashlib.sha256(canonical.encode()).hexdigest()))
-        return hmac.new(key, signed.encode(), "sha256").hexdigest()
+        return signature(self.secret, string_to_sign(canonical, date, scope), scope)
+
+
+@lru_cache(maxsize=KEYS_MAX)
+def signing_key(secret: str, scope: str) -> bytes:
+    """The key of a scope, `DATE/REGION/SERVICE/aws4_request`: clients sign thousands of requests with one."""
+    key = f"AWS4{secret}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
+
+
+def signature(secret: str, text: str, scope: str) -> str:
+    """The signature of a string to sign, in hexadecimal."""
+    return hmac.digest(signing_key(secret, scope), text.encode(), "sha256").hex()
+
+
+def string_to_sign(canonical: str, date: str, scope: str, algorithm: str = ALGORITHM) -> str:
+    return f"{algorithm}\n{date}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
 def canonical_request(
-    method: str, path: str, query: str, headers: Mapping[str, str], names: str, *, service: str
+    method: str, path: str, query: str, headers: Mapping[str, str], names: str, *, service: str, payload: str = ""
 ) -> str:
-    """`names` are those of the signed headers, joined by semicolons. All services but S3 encode the path twice."""
-    uri = path if service == "s3" else quote(path, safe="/-_.~")
-    listed = "".join(f"{name}:{' '.join(headers[name].split())}\n" for name in names.split(";"))
-    payload = headers.get("x-amz-content-sha256", EMPTY_SHA256)
-    return "\n".join((method, uri, _canonical_query(query), listed, names, payload))
+    """`names` are those of the signed headers, joined by semicolons. All services but S3 tidy the path and encode it
+    twice. `payload` is the body's hash; "" takes what the header says."""
+    uri = s3_path(path) if service == "s3" else quote(_tidy(path), safe="/-_.~")
+    listed = "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in names.split(";")])
+    told = payload or headers.get("x-amz-content-sha256", EMPTY_SHA256)
+    return f"{method}\n{uri}\n{_canonical_query(query) if query else ''}\n{listed}\n{names}\n{told}"
+
+
+def s3_path(path: str) -> str:
+    """A path as S3 signs it: encoded once, whatever of it the client had encoded; dots and double slashes stay."""
+    return quote_from_bytes(unquote_to_bytes(path), safe="/-_.~")
+
+
+def _tidy(path: str) -> str:
+    """RFC 3986, section 5.2.4, and no empty segments."""
+    if "//" not in path and "/." not in path:
+        return path or "/"
+    kept: list[str] = []
+    for each in path.split("/"):
+        if each == "..":
+            del kept[-1:]
+        elif each not in ("", "."):
+            kept.append(each)
+    tail = "/" if kept and path.endswith(("/", "/.", "/..")) else ""
+    return "/" + "/".join(kept) + tail
 
 
 def amz_date(now: float) -> str:

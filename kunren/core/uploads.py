@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from kunren.core.aws_chunked import Unframing
+
 
 class Upload(Protocol):
     """One body on its way in. `feed` and `end` are called by the connection, in order; `abandon` where nobody is going
@@ -17,6 +19,10 @@ class Upload(Protocol):
 
     def end(self) -> None: ...
     def abandon(self) -> None: ...
+
+    def framing(self) -> Unframing:
+        """What the body's framing said, once all of it is there. Only asked in strict mode, for signed pieces."""
+        ...
 
     async def read(self) -> bytes:
         """The whole body after all, for an operation that wants it in memory. Raises AwsError."""

@@ -11,10 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from kunren.management.client import Management
+from kunren.management.client import Management, NotRunning
 
-ACCESS_KEY = "test"
 REGION = "us-east-1"
+ANY = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +33,26 @@ class Access:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
         return inherited | {
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
+            **self.credentials,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
+    @property
+    def credentials(self) -> dict[str, str]:
+        """Variables with those of the default account."""
+        try:
+            found: dict[str, str] = self.management.post("/credentials", {})["variables"]
+        except NotRunning:
+            return ANY
+        return found
+
     def client(self, service: str, region: str = "") -> Any:
         """A boto3 client, made once: that takes longer than a call."""
-        return _client(self.endpoint, service, region or REGION)
+        given = self.credentials
+        keys = given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"]
+        return _client(self.endpoint, service, region or REGION, *keys)
 
     def call(self, told: Mapping[str, Any]) -> Any:
         """A call as drills write them: service, operation, region, parameters. Raises botocore's errors."""
@@ -57,10 +67,10 @@ class Access:
 
 
 @lru_cache(64)
-def _client(endpoint: str, service: str, region: str) -> Any:
+def _client(endpoint: str, service: str, region: str, key: str, secret: str) -> Any:
     import boto3
 
-    keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": ACCESS_KEY}
+    keys = {"aws_access_key_id": key, "aws_secret_access_key": secret}
     return boto3.client(service, endpoint_url=endpoint, region_name=region, **keys)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import json
 import logging
 import select
 import socket
@@ -27,7 +28,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from kunren.fallback import chance as chance_module
-from kunren.fallback import hooks
+from kunren.fallback import hooks, identities
 from kunren.fallback.frames import FAILED, LENGTH, NOT_IMPLEMENTED, OK, Answer, Call, Hello, frame
 from kunren.fallback.journal import Journal, JournalTaken
 from kunren.fallback.mutations import READ, WRITE
@@ -68,6 +69,9 @@ class Moto:
     def run(self, call: Call, tape: list[bytes] | None = None) -> Answer:
         """The answer to a call; with a tape it is a replay."""
         try:
+            if call.service == identities.QUESTION:
+                self.chance.begin(call.seed, call.now, tape)
+                return Answer(call.id, OK, 200, [], identities.told(call.now))
             if call.operation and not handled(call.operation, self._handlers_of(call.service)):
                 return Answer(call.id, NOT_IMPLEMENTED, message="moto has no such operation")
             application = self._application(SERVICES[call.service].package)
@@ -146,6 +150,9 @@ def _environ(call: Call) -> dict[str, Any]:
                 continue  # WSGI cannot tell x_a from x-a: the one with the hyphen counts
             environ[PRESERVED_HEADER_NAMES_ENVIRON_KEY][key] = name
         environ[key] = value
+    environ.pop(hooks.CALLER, None)
+    if call.caller:
+        environ[hooks.CALLER] = json.dumps(call.caller)
     return environ
 
 

@@ -10,17 +10,21 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+import msgspec
+
+from kunren.core.authorization import Caller
 from kunren.core.clock import Clock
 from kunren.core.context import account_of
 from kunren.core.entropy import Entropy
 from kunren.core.errors import NotImplementedByKunren, WireError
 from kunren.fallback.frames import NOT_IMPLEMENTED, OK, Answer, Call
-from kunren.fallback.mutations import WRITE, kind
+from kunren.fallback.identities import QUESTION
+from kunren.fallback.mutations import PURE, WRITE, kind
 from kunren.fallback.process import ChildProcess, Lost, Running, Spawn, Unavailable
 from kunren.fallback.services import SERVICES
 from kunren.gateway.http import HttpRequest, HttpResponse
 from kunren.settings import Settings
-from kunren.wire.sigv4 import parse_credential
+from kunren.wire.sigv4 import Credential, parse_credential
 from kunren.world.interface import TRANSIT, ProcessSpec
 
 POLL_S = 0.1
@@ -57,22 +61,32 @@ class Fallback:
         """By service: what is awaited before an operation, named to it, is asked for."""
         self.after: dict[str, Callable[[str], Awaitable[None]]] = {}
         """By service: what is awaited behind an operation that succeeded, before its answer goes out."""
+        self.behind: dict[str, Callable[[str], None]] = {}
+        """By service: what is told of each operation once it is over, however it ended."""
         self.child = ChildProcess(
             settings.run_dir, settings.data_dir / "moto" / "journal", settings.log_dir / "moto.log", clock, spawn
         )
 
-    async def handle(self, service: str, operation: str, request: HttpRequest) -> HttpResponse:
-        """moto's answer. Raises AwsError: 501 for what moto does not have, 503 where it cannot run, what judges say."""
+    async def handle(
+        self, service: str, operation: str, request: HttpRequest, caller: Caller | None = None
+    ) -> HttpResponse:
+        """moto's answer, for whom the key names or for a verified caller. Raises AwsError: 501 for what moto does not
+        have, 503 where it cannot run, what judges say."""
         if service in self.judges:
             credential = parse_credential(request.headers, request.query)
-            account = account_of(credential.access_key if credential is not None else "")
+            account = _account(credential, caller)
             region = credential.region if credential is not None else ""
             await self.judges[service](operation, account, region, request.body)
         if service in self.before:
             await self.before[service](operation)
-        answer = await self._ask(service, operation, request)
-        if answer.wait > 0:
-            answer = await self._ask_until(self._clock.wall_seconds(answer.wait), service, operation, request)
+        try:
+            answer = await self._ask(service, operation, request, caller)
+            if answer.wait > 0:
+                wait_s = self._clock.wall_seconds(answer.wait)
+                answer = await self._ask_until(wait_s, service, operation, request, caller)
+        finally:
+            if service in self.behind:
+                self.behind[service](operation)
         if service in self.after and answer.status < 400:
             await self.after[service](operation)
         return HttpResponse(
@@ -81,6 +95,15 @@ class Fallback:
             + [(name, value) for name, value in answer.headers if name.lower() == "content-length"],
             answer.body,
         )
+
+    async def identities(self) -> bytes:
+        """What moto knows of identities (`kunren.fallback.identities.told`). Raises AwsError."""
+        answer = await self._answer(
+            Call(0, QUESTION, "", "", PURE, 0, self._clock.now(), "GET", "/", "", {}, b"", False),
+            "iam",
+            "its identities",
+        )
+        return answer.body
 
     async def stop(self) -> None:
         await self.child.stop()
@@ -97,12 +120,14 @@ class Fallback:
             "not_implemented": dict(self.not_implemented),
         }
 
-    async def _ask_until(self, wall_s: float, service: str, operation: str, request: HttpRequest) -> Answer:
+    async def _ask_until(
+        self, wall_s: float, service: str, operation: str, request: HttpRequest, caller: Caller | None
+    ) -> Answer:
         """A long poll: ask again whenever something changed in SQS, and often enough to see what time made visible."""
         deadline = self._clock.monotonic() + wall_s
         while True:
             await self._sqs_change(min(POLL_S, max(0.0, deadline - self._clock.monotonic())))
-            answer = await self._ask(service, operation, request)
+            answer = await self._ask(service, operation, request, caller)
             if answer.wait <= 0 or self._clock.monotonic() >= deadline:
                 return answer
 
@@ -115,8 +140,18 @@ class Fallback:
             pause.cancel()
             change.cancel()
 
-    async def _ask(self, service: str, operation: str, request: HttpRequest) -> Answer:
-        call = self._call(service, operation, request)
+    async def _ask(self, service: str, operation: str, request: HttpRequest, caller: Caller | None) -> Answer:
+        call = self._call(service, operation, request, caller)
+        answer = await self._answer(call, service, operation)
+        if service in ("sqs", "sns", "events") and call.kind == WRITE:
+            changed, self._sqs_changed = self._sqs_changed, asyncio.Event()
+            changed.set()
+        return answer
+
+    async def _answer(self, call: Call, service: str, operation: str) -> Answer:
+        """The answer, where it is one of moto's. Raises AwsError."""
+        self._numbers += 1
+        call = msgspec.structs.replace(call, id=self._numbers)
         try:
             answer = await self._ask_twice(call)
         except Unavailable as error:
@@ -136,9 +171,6 @@ class Fallback:
             raise NotImplementedByKunren(service, operation)
         if answer.outcome != OK:
             raise WireError("InternalFailure", answer.message, 500)
-        if service in ("sqs", "sns", "events") and call.kind == WRITE:
-            changed, self._sqs_changed = self._sqs_changed, asyncio.Event()
-            changed.set()
         return answer
 
     async def _ask_twice(self, call: Call) -> Answer:
@@ -150,14 +182,12 @@ class Fallback:
                 raise
         return await self.child.ask(call)
 
-    def _call(self, service: str, operation: str, request: HttpRequest) -> Call:
-        credential = parse_credential(request.headers, request.query)
-        self._numbers += 1
+    def _call(self, service: str, operation: str, request: HttpRequest, caller: Caller | None) -> Call:
         return Call(
-            id=self._numbers,
+            id=0,
             service=service,
             operation=operation,
-            account=account_of(credential.access_key if credential is not None else ""),
+            account=_account(parse_credential(request.headers, request.query), caller),
             kind=kind(service, operation),
             seed=self._entropy.integer(0, 2**63 - 1),
             now=self._clock.now(),
@@ -167,7 +197,14 @@ class Fallback:
             headers=dict(request.headers),
             body=request.body,
             secure=request.secure,
+            caller={"arn": caller.arn, "id": caller.user_id, "account": caller.account} if caller is not None else {},
         )
+
+
+def _account(credential: Credential | None, caller: Caller | None) -> str:
+    if caller is not None:
+        return caller.account
+    return account_of(credential.access_key if credential is not None else "")
 
 
 class _World(Protocol):

@@ -14,7 +14,8 @@ OK, NOT_IMPLEMENTED, FAILED = "ok", "not-implemented", "failed"
 
 class Call(msgspec.Struct, array_like=True, frozen=True):
     """One request for moto. `seed` is where its random numbers come from and `now` its time (AWS time, seconds since
-    1970): the same call with the same two has the same outcome. `kind` is from `mutations`."""
+    1970): the same call with the same two has the same outcome. `kind` is from `mutations`; `caller` says in strict
+    mode who signed ("arn", "id", "account")."""
 
     id: int
     service: str
@@ -29,6 +30,7 @@ class Call(msgspec.Struct, array_like=True, frozen=True):
     headers: dict[str, str]
     body: bytes
     secure: bool
+    caller: dict[str, str] = {}
 
 
 class Answer(msgspec.Struct, array_like=True, frozen=True):

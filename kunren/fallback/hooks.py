@@ -8,8 +8,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from kunren.fallback import identity_hooks
 from kunren.fallback.chance import Chance
+from kunren.fallback.identity_hooks import CALLER
 
+__all__ = ["CALLER", "install_common", "install_service"]
 HTTP_TIMEOUT_S = 3.0
 
 
@@ -34,8 +37,11 @@ def install_service(package: str, chance: Chance) -> None:
         _queue_policies_stay()
     elif package == "iam":
         _inline_policies_may_be_older()
+        identity_hooks.users_have_boundaries()
     elif package == "kms":
         _default_keys_are_changes(chance)
+    elif package == "sts":
+        identity_hooks.sessions_are_kept()
 
 
 def _backends_apart(accounts: Any, chance: Chance) -> None:

@@ -14,6 +14,8 @@ from kunren.wire.names import xform_name
 
 # These handlers of moto are named for parts of paths, not for operations: its backends' methods are named for them.
 _BY_BACKEND = frozenset({"s3control"})
+_ADDED = {"iam": frozenset({"put_user_permissions_boundary", "delete_user_permissions_boundary"})}
+"""What hooks (`identity_hooks.py`) add."""
 _XRAY = frozenset(
     {
         "BatchGetTraces", "GetServiceGraph", "GetTraceGraph", "GetTraceSummaries", "PutTelemetryRecords",
@@ -36,7 +38,7 @@ def moto_handlers(service: str, package: str) -> frozenset[str]:
     for file in files:
         if file.exists():
             names |= {node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)}
-    return frozenset(names)
+    return frozenset(names) | _ADDED.get(service, frozenset())
 
 
 def handled(operation: str, handlers: frozenset[str]) -> bool:

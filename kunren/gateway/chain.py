@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kunren.core.authorization import Caller
 from kunren.core.context import RequestContext
 from kunren.core.fronts import FrontAnswer
 from kunren.core.policies import Acting
@@ -32,10 +33,13 @@ Raw = Callable[[RequestContext, HttpRequest, Mapping[str, str]], Awaitable[Front
 
 
 class Call:
-    """One request on its way through the links. Each attribute is written by the link that knows it."""
+    """One request on its way through the links. Each attribute is written by the link that knows it. `arrived` is the
+    request as it came; `caller` who signed it, where that is verified."""
 
     __slots__ = (
         "acting",
+        "arrived",
+        "caller",
         "codec",
         "context",
         "credential",
@@ -54,10 +58,11 @@ class Call:
     )
 
     def __init__(self, request: HttpRequest) -> None:
-        self.request = request
+        self.request = self.arrived = request
         self.request_id = ""
         self.credential: Credential | None = None
         self.acting: Acting | None = None
+        self.caller: Caller | None = None
         self.route: Route | None = None
         self.protocol = ""
         self.service: Service | None = None

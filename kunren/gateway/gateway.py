@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypedDict
 import msgspec
 
 from kunren.control.store import NotDurable, Store
-from kunren.core import aws_chunked
+from kunren.core.authorization import Caller
 from kunren.core.calling import Noted
 from kunren.core.clock import Clock
 from kunren.core.context import DEFAULT_ACCOUNT, DEFAULT_REGION, RequestContext
@@ -25,10 +25,11 @@ from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError, NotImplementedByKunren, WireError
 from kunren.core.fronts import ActingFor, Front, FrontAnswer
 from kunren.core.uploads import Upload, Uploads
-from kunren.gateway.chain import FALLBACK, NOBODY, OURS, Call, Chain, Told
+from kunren.gateway.chain import FALLBACK, NOBODY, OURS, Call, Chain, Link, Told
 from kunren.gateway.fronts import by_front, front_request, with_fronts
 from kunren.gateway.http import HttpRequest, HttpResponse
 from kunren.gateway.links.dispatch import DispatchTable
+from kunren.gateway.links.unwrap import unwrapped
 from kunren.gateway.server import HttpServer
 from kunren.settings import Settings
 from kunren.wire.catalog import Catalog, UnknownService
@@ -37,7 +38,6 @@ from kunren.wire.message import WireResponse
 from kunren.wire.route import Router, Unroutable, guess
 
 log = logging.getLogger(__name__)
-INFLATED_MAX = 64 * 1024 * 1024
 
 
 class Fallback(Protocol):
@@ -45,7 +45,16 @@ class Fallback(Protocol):
 
     services: frozenset[str]
 
-    async def handle(self, service: str, operation: str, request: HttpRequest) -> HttpResponse: ...
+    async def handle(
+        self, service: str, operation: str, request: HttpRequest, caller: Caller | None = None
+    ) -> HttpResponse: ...
+
+
+class Access(Protocol):
+    """Strict mode: who signed a request, and what policies let them. Both raise AwsError."""
+
+    def verify(self, call: Call) -> Awaitable[None] | None: ...
+    def authorize(self, call: Call) -> Awaitable[None] | None: ...
 
 
 class Certificates(Protocol):
@@ -97,21 +106,7 @@ class Gateway:
         self._request_prefix = entropy.uuid()[:24]
         self._request_count = 0
         self._host_sockets: list[socket.socket] = []
-        self.chain = Chain(
-            [
-                self._request_id,
-                self._authenticate,
-                self._unwrap,
-                self._route,
-                self._collect,
-                self._parse,
-                self._fault,
-                self._dispatch,
-                self._serialize,
-            ],
-            self._fail,
-            self._until_durable,
-        )
+        self.chain = Chain(self._links(None), self._fail, self._until_durable)
         self.own_chain = Chain(self.chain.links, self._fail, self._until_durable)
         """For requests that Kunren makes itself: whatever is asked of clients on top is not asked of them."""
         contexts = certificates.context_for if certificates is not None else None
@@ -120,6 +115,25 @@ class Gateway:
         self._uploads: Uploads | None = None
         self._endpoint_servers: dict[str, HttpServer] = {}  # those that answer for one service only
         self._front_servers: dict[Front, HttpServer] = {}
+
+    def enforce(self, access: Access) -> None:
+        """Strict mode: let nobody in whose signature is wrong, and nothing be done that policies do not allow."""
+        self.chain.links = self._links(access)
+
+    def _links(self, access: Access | None) -> tuple[Link, ...]:
+        return (
+            self._request_id,
+            self._authenticate,
+            self._unwrap,
+            self._route,
+            *((access.verify,) if access is not None else ()),
+            self._collect,
+            self._parse,
+            *((access.authorize,) if access is not None else ()),
+            self._fault,
+            self._dispatch,
+            self._serialize,
+        )
 
     def take_in(self, uploads: Uploads) -> None:
         """Have bodies taken in while they arrive, on every socket served so far or later."""
@@ -346,6 +360,7 @@ class Gateway:
             request.secure,
             request.source_ip,
             call.acting,
+            call.caller,
         )
         call.generation = self._store.generation
         if call.raw is not None:
@@ -369,7 +384,11 @@ class Gateway:
 
     async def _ask_fallback(self, call: Call) -> None:
         assert call.route is not None and self._fallback is not None
-        call.response = await self._fallback.handle(call.route.service, call.route.operation, call.request)
+        told = (call.route.service, call.route.operation, call.request)
+        if call.caller is None:
+            call.response = await self._fallback.handle(*told)
+        else:
+            call.response = await self._fallback.handle(*told, call.caller)
 
     def _serialize(self, call: Call) -> None:
         if call.response is None:
@@ -446,42 +465,6 @@ class Gateway:
 
 def _as_http(response: WireResponse) -> HttpResponse:
     return HttpResponse(response.status, response.headers, response.body)
-
-
-def unwrapped(request: HttpRequest, keep_gzip: bool) -> HttpRequest:
-    """The request with its body in plain form: aws-chunked framing undone, trailers among the headers, gzip inflated
-    (unless `keep_gzip`: in S3 it belongs to the object)."""
-    headers = dict(request.headers)
-    body = request.body
-    encodings = [each.strip() for each in headers.get("content-encoding", "").split(",") if each.strip()]
-    if aws_chunked.is_chunked(headers):
-        expected = headers.get("x-amz-decoded-content-length", "")
-        body, trailers = aws_chunked.decode_chunked(body, int(expected) if expected.isdigit() else None)
-        headers.update(trailers)
-        encodings = [each for each in encodings if each != "aws-chunked"]
-        headers["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD"
-        for name in ("x-amz-trailer", "x-amz-decoded-content-length", "transfer-encoding"):
-            headers.pop(name, None)
-    elif encodings == ["gzip"] and not keep_gzip:
-        body = aws_chunked.decode_gzip(body, INFLATED_MAX)
-        encodings = []
-    else:
-        return request
-    headers["content-length"] = str(len(body))
-    if encodings:
-        headers["content-encoding"] = ", ".join(encodings)
-    else:
-        headers.pop("content-encoding", None)
-    return HttpRequest(
-        request.method,
-        request.path,
-        request.query,
-        headers,
-        body,
-        request.secure,
-        request.source_ip,
-        request.source_port,
-    )
 
 
 def _listening(family: socket.AddressFamily, address: str, port: int) -> socket.socket:

@@ -6,6 +6,7 @@
 | GET /status | parts, resources, ports, clock, calls that nobody implements |
 | POST /shutdown | {"pid", "arguments"}; the daemon ends afterwards |
 | POST /places, /places/NAME | a client place, started if need be: {"namespace", "world"} |
+| POST /credentials | {"account", "role"}, each may be null: {"strict", "variables"} for calls of the API |
 | POST /graph | the deployed architecture: {"account", "region", "name"}, each may be null; nodes and edges |
 | POST /trace | one request explained and sent: "url", "place", "method", "headers", "source", "send"; a report |
 | GET /faults | what is broken in the world now: [{"id", "what", "name", "other", "loss", "owner", ...}] |
@@ -26,7 +27,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from msgspec import ValidationError, convert
 from msgspec.structs import asdict
 
-from kunren.core.errors import AwsError
+from kunren.core.context import DEFAULT_ACCOUNT
+from kunren.core.errors import AwsError, Unusable
 from kunren.graph.build import architecture
 from kunren.graph.model import Graph
 from kunren.graph.reach import UnknownName, reachable
@@ -57,7 +59,7 @@ class ManagementApi:
         """Status and JSON value for one request. Never raises."""
         try:
             return await self._route(method, path.rstrip("/"), body)
-        except (UnknownPlace, UnknownName, BadRequest, AwsError, FaultRefused, ValidationError) as error:
+        except (UnknownPlace, UnknownName, BadRequest, AwsError, FaultRefused, ValidationError, Unusable) as error:
             return 400, {"error": str(error)}
         except Exception as error:
             log.exception("management call %s %s failed", method, path)
@@ -76,6 +78,9 @@ class ManagementApi:
                 return 200, await self._app.place(None)
             case "POST", ["places", name]:
                 return 200, await self._app.place(name)
+            case "POST", ["credentials"] if isinstance(body, dict):
+                account = body.get("account") or DEFAULT_ACCOUNT
+                return 200, await self._app.handed_out.variables(account, body.get("role"))
             case "POST", ["graph"] if isinstance(body, dict):
                 return 200, self._graph(body)
             case "POST", ["trace"] if isinstance(body, dict):

@@ -23,6 +23,7 @@ def readiness(app: App, started_s: float) -> dict[str, Any]:
         "pid": os.getpid(),
         "started_s": started_s,
         "state": str(app.settings.state_dir),
+        "strict": app.settings.strict,
         "listens": [
             {"what": "AWS API", "where": f"http://127.0.0.1:{app.gateway.port} (HTTPS on the same port)"},
             {"what": "proxy", "where": f"127.0.0.1:{app.proxy.port} (HTTP and SOCKS5, into the world)"},
@@ -42,6 +43,7 @@ def status(app: App) -> dict[str, Any]:
         "pid": os.getpid(),
         "uptime_s": app.clock.monotonic() - app.started_at,
         "seed": app.entropy.seed,
+        "strict": app.settings.strict,
         "clock": {
             "speed": app.clock.speed,
             "now": iso_utc(app.clock.now()),

@@ -41,17 +41,15 @@ _BUNDLE_VARIABLES = (
     "HTTPLIB2_CA_CERTS",
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
 )
-_DEFAULTS = {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
+_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 _REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
-def environment(bundle: str | None, given: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a program in the world: its trust store, default credentials and region where none were
-    given, no proxy and no endpoint setting, since names resolve to the right place there."""
+def environment(
+    bundle: str | None, given: Mapping[str, str], credentials: Mapping[str, str] = _CREDENTIALS
+) -> dict[str, str]:
+    """The environment of a program in the world: its trust store, `credentials` and a region where none were given, no
+    proxy and no endpoint setting, since names resolve to the right place there."""
     env = {
         name: value
         for name, value in given.items()
@@ -60,7 +58,7 @@ def environment(bundle: str | None, given: Mapping[str, str]) -> dict[str, str]:
     if bundle is not None:
         env.update(dict.fromkeys(_BUNDLE_VARIABLES, bundle))
     if "AWS_PROFILE" not in env:
-        for name, value in _DEFAULTS.items():
+        for name, value in {**credentials, "AWS_EC2_METADATA_DISABLED": "true"}.items():
             env.setdefault(name, value)
         region = next((env[name] for name in _REGION_VARIABLES if env.get(name)), "us-east-1")
         for name in _REGION_VARIABLES:
@@ -68,7 +66,10 @@ def environment(bundle: str | None, given: Mapping[str, str]) -> dict[str, str]:
     return env
 
 
-def enter(world: Mapping[str, Any], namespace: str, argv: list[str], env: Mapping[str, str], cwd: str) -> int:
+def enter(
+    world: Mapping[str, Any], namespace: str, argv: list[str], env: Mapping[str, str], cwd: str,
+    credentials: Mapping[str, str] = _CREDENTIALS,
+) -> int:  # fmt: skip
     """Run `argv` in that network namespace of the world that `World.handle()` describes; its exit code, or 128 plus
     the signal that ended it (as shells say it). 127: no such program; 126: it can't be run."""
     sys.stdout.flush()
@@ -86,7 +87,7 @@ def enter(world: Mapping[str, Any], namespace: str, argv: list[str], env: Mappin
             if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job stays one
                 signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDED_ON + _OF_TERMINALS)
-        _become(namespace, argv, environment(world["bundle"], env), cwd)
+        _become(namespace, argv, environment(world["bundle"], env, credentials), cwd)
     return _wait(child)
 
 

@@ -13,6 +13,7 @@ ALLOWED = {
     "control": {"control", "core"},
     "world": {"world", "core", "settings"},
     "gateway": {"gateway", "wire", "control", "core", "settings"},
+    "access": {"access", "gateway", "wire", "core"},
     "fallback": {"fallback", "gateway", "wire", "world", "core", "settings"},
     "dataplane": {"dataplane", "world", "core", "settings"},
     "services": {"services", "dataplane", "world", "control", "core", "settings"},

@@ -51,6 +51,14 @@ TOO_LARGE = (
 )
 
 
+Credentials = Callable[[str, str], Mapping[str, str]]
+
+
+def usual_credentials(name: str, token: str) -> Mapping[str, str]:
+    """Those that every function has where nobody checks them."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What all environments of one runtime share."""
@@ -60,6 +68,8 @@ class Surroundings:
     clock: Clock
     logs: FunctionLogs
     trust: Mapping[str, str]
+    credentials: Credentials
+    """Variables with credentials for a function's name and session token, where the usual ones are no good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +177,10 @@ class Environment:
                 runtime_dir=str(Path(self._command.argv[-1]).parent),
                 trust=start.trust,
                 initialization=self.initialization,
-                extra=self._command.environment,
+                extra={
+                    **self._command.environment,
+                    **self._with.credentials(self.version.name, self.version.session_token),
+                },
             ),
             cwd=start.cwd,
             stdout=self._log.writer,

@@ -19,7 +19,7 @@ from typing import Any, cast
 from kunren.core.clock import Clock, Timer
 from kunren.core.entropy import Entropy
 from kunren.dataplane.runtime.api_server import RuntimeApi
-from kunren.dataplane.runtime.environment import Environment, Place, Surroundings
+from kunren.dataplane.runtime.environment import Credentials, Environment, Place, Surroundings, usual_credentials
 from kunren.dataplane.runtime.faults import Reply
 from kunren.dataplane.runtime.fleet import Fleet
 from kunren.dataplane.runtime.host import FunctionHost
@@ -50,6 +50,7 @@ class FunctionRuntime:
         log_folder: Path,
         trust: Mapping[str, str] | None = None,
         log_sink: LogSink | None = None,
+        credentials: Credentials = usual_credentials,
         environment_limit: int = 64,
         idle_timeout_s: float = 600.0,
     ) -> None:
@@ -57,7 +58,7 @@ class FunctionRuntime:
         self._clock = clock
         self._entropy = entropy
         self._api = RuntimeApi()
-        self._with = Surroundings(host, self._api, clock, self.logs, dict(trust or {}))
+        self._with = Surroundings(host, self._api, clock, self.logs, dict(trust or {}), credentials)
         self._host = host
         self.limit = environment_limit
         self._starting_max = 2 * (os.cpu_count() or 1) + 2

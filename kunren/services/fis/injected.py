@@ -14,9 +14,10 @@ from kunren.control.store import Key, Store
 from kunren.core.calling import CallService
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError, WireError
+from kunren.core.own_credentials import role_of_token
 from kunren.services.fis.catalog import listed
 from kunren.services.fis.model import Experiment, Found
-from kunren.services.lambda_.invocation_faults import InvocationFault, role_of_token
+from kunren.services.lambda_.invocation_faults import InvocationFault
 
 _API = "aws:fis:inject-api-"
 _LAMBDA = "aws:lambda:invocation-"

@@ -17,6 +17,7 @@ import msgspec
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store, Tx
 from kunren.core.clock import Clock
+from kunren.core.own_credentials import session_token
 from kunren.dataplane.runtime.faults import Reply
 from kunren.dataplane.runtime.interpreters import RuntimeUnavailable
 from kunren.dataplane.runtime.runtime import FunctionRuntime
@@ -25,7 +26,6 @@ from kunren.services.lambda_.capacity.rules import concurrency_of, scaling_of
 from kunren.services.lambda_.code import CodeStore
 from kunren.services.lambda_.errors import InvalidParameterValueException
 from kunren.services.lambda_.images import ImageStore, NoImage
-from kunren.services.lambda_.invocation_faults import session_token
 from kunren.services.lambda_.model import (
     LATEST,
     Configured,

@@ -94,6 +94,17 @@ def url_may_be_invoked(statements: Iterable[Mapping[str, Any]], auth: str, calle
     return allowed((*statements, *own), Asker(account=caller), INVOKE_URL, known)
 
 
+def policy_of(snapshot: Snapshot, arn: str) -> tuple[dict[str, Any], ...]:
+    """The statements that concern a function's ARN, with or without qualifier; none where there is no such function."""
+    name = split_arn(arn)
+    if name is None:
+        return ()
+    try:
+        return tuple(find_function(snapshot, name).policies.get(name.qualifier, ()))
+    except ResourceNotFoundException:
+        return ()
+
+
 def may_invoke(snapshot: Snapshot, function_arn: str, source_arn_target_group: str) -> bool | None:
     """Whether a load balancer may invoke the function for that target group; None when there is no such function."""
     name = split_arn(function_arn)

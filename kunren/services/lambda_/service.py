@@ -14,6 +14,7 @@ from kunren.core.calling import CallService, nobody_answers
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.runtime.elb_bridge import ElbBridge
+from kunren.dataplane.runtime.environment import Credentials, usual_credentials
 from kunren.dataplane.runtime.host import FunctionHost
 from kunren.dataplane.runtime.runtime import FunctionRuntime
 from kunren.services.lambda_.api import LambdaApi
@@ -57,6 +58,7 @@ class LambdaService:
         spec: WorldSpec = DEFAULT_WORLD,
         call: CallService = nobody_answers,
         trust: Mapping[str, str] | None = None,
+        credentials: Credentials = usual_credentials,
         environment_limit: int = 64,
     ) -> None:
         store.register(*RESOURCES, *DURABLE_RESOURCES, *CAPACITY_RESOURCES)
@@ -69,6 +71,7 @@ class LambdaService:
             log_folder=settings.log_dir / "lambda",
             trust=trust,
             log_sink=self.logs.take,
+            credentials=credentials,
             environment_limit=environment_limit,
         )
         self.logs.flush = self.runtime.logs.flush

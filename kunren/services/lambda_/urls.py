@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from kunren.control.store import Key, Store
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
-from kunren.core.fronts import FrontAnswer, FrontRequest
+from kunren.core.fronts import FrontAccess, FrontAnswer, FrontRequest
 from kunren.core.sigv4 import BadSignature
 from kunren.dataplane.apis.cors import is_preflight, preflight_headers, response_headers
 from kunren.dataplane.apis.lambda_event import Answer, InvalidAnswer, read_answer, read_head, split_prelude
@@ -25,7 +25,7 @@ from kunren.services.lambda_.invoker import Invoker
 from kunren.services.lambda_.lookup import find_function
 from kunren.services.lambda_.model import FunctionUrl
 from kunren.services.lambda_.names import FunctionName
-from kunren.services.lambda_.policy import distribution_may_ask, url_may_be_invoked
+from kunren.services.lambda_.policy import INVOKE_URL, distribution_may_ask, url_may_be_invoked
 from kunren.services.lambda_.url_event import UrlRequest, build_event
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,15 @@ _MISMATCH = (
 _BROKEN = FrontAnswer(502, [_JSON], b"Internal Server Error")
 
 
+class _Identity(NamedTuple):
+    """Who asks, as the function is told."""
+
+    account: str
+    access_key: str
+    arn: str
+    id: str
+
+
 class FunctionUrls:
     """All function URLs of one Kunren."""
 
@@ -49,6 +58,8 @@ class FunctionUrls:
         self._entropy = entropy
         self.distribution_asking: Callable[[FrontRequest], tuple[str, str] | None] = lambda request: None
         """Says of a request whether CloudFront signed it: the distribution's ARN and account. Raises BadSignature."""
+        self.access: FrontAccess | None = None
+        """Set in strict mode: then signatures are checked, and identity policies count."""
         self._keys: dict[str, Key] = {each.host: each.key for each in store.snapshot().every(FunctionUrl)}
         store.subscribe(self._changed, wants=lambda kind: kind == FunctionUrl.kind)
 
@@ -81,12 +92,16 @@ class FunctionUrls:
             statements = find_function(self._store.snapshot(), name).policies.get(name.qualifier, ())
             if (refused := _unsigned(url, request)) is not None:
                 return refused
-            caller = request.signed.account if request.signed is not None and url.auth == "AWS_IAM" else None
+            caller = _claimed(request) if url.auth == "AWS_IAM" else None
             asking = self._distribution(url, request)
             if asking is not None:
                 caller, may = None, distribution_may_ask(statements, url.auth, *asking)
+            elif self.access is not None and caller is not None:
+                caller, may = await self._verified(self.access, url, request, statements)
             else:
-                may = url_may_be_invoked(statements, url.auth, caller, url.account)
+                may = url_may_be_invoked(
+                    statements, url.auth, caller.account if caller is not None else None, url.account
+                )
             if not may:
                 return _refusal(403, "AccessDeniedException", "Forbidden")
             if len(request.body) > REQUEST_BYTES_MAX:
@@ -106,6 +121,18 @@ class FunctionUrls:
                 return _BROKEN
             return _refusal(error.status, error.code, error.message)
 
+    async def _verified(
+        self, access: FrontAccess, url: FunctionUrl, request: FrontRequest, statements: Sequence[Mapping[str, Any]]
+    ) -> tuple[_Identity | None, bool]:
+        """Who really signed, and whether they may (strict mode). Raises AwsError."""
+        caller = await access.caller(request, "lambda", url.region)
+        if caller is None:
+            return None, False
+        arn = FunctionName(url.account, url.region, url.function, url.qualifier).qualified_arn
+        more = {"lambda:functionurlauthtype": url.auth, "lambda:invokedviafunctionurl": "true"}
+        verdict = access.may(caller, INVOKE_URL, arn, request, url.region, tuple(statements), more)
+        return _Identity(caller.account, caller.access_key, caller.arn, caller.user_id), verdict.allowed
+
     def _distribution(self, url: FunctionUrl, request: FrontRequest) -> tuple[str, str] | None:
         """The distribution that CloudFront asks for, where it does. Raises BadSignature."""
         asking = self.distribution_asking(request) if url.auth == "AWS_IAM" else None
@@ -114,17 +141,17 @@ class FunctionUrls:
             raise BadSignature
         return asking
 
-    def _event(self, request: FrontRequest, caller: str | None, request_id: str, trace_id: str) -> bytes:
+    def _event(self, request: FrontRequest, caller: _Identity | None, request_id: str, trace_id: str) -> bytes:
         iam: dict[str, Any] | None = None
-        if caller is not None and request.signed is not None:
+        if caller is not None:
             iam = {
-                "accessKey": request.signed.access_key,
-                "accountId": caller,
-                "callerId": caller,
+                "accessKey": caller.access_key,
+                "accountId": caller.account,
+                "callerId": caller.id,
                 "cognitoIdentity": None,
                 "principalOrgId": None,
-                "userArn": f"arn:aws:iam::{caller}:root",
-                "userId": caller,
+                "userArn": caller.arn,
+                "userId": caller.id,
             }
         asked = UrlRequest(
             request.method,
@@ -137,13 +164,21 @@ class FunctionUrls:
         )
         event = build_event(
             asked,
-            account=caller or "anonymous",
+            account=caller.account if caller is not None else "anonymous",
             iam=iam,
             request_id=request_id,
             trace_id=trace_id,
             now=self._clock.now(),
         )
         return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _claimed(request: FrontRequest) -> _Identity | None:
+    """Who a request says that it comes from: an account as a whole."""
+    if request.signed is None:
+        return None
+    account = request.signed.account
+    return _Identity(account, request.signed.access_key, f"arn:aws:iam::{account}:root", account)
 
 
 def _unsigned(url: FunctionUrl, request: FrontRequest) -> FrontAnswer | None:

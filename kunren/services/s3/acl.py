@@ -11,7 +11,7 @@ from kunren.services.s3.errors import invalid_argument, refusal
 EVERYONE = "http://acs.amazonaws.com/groups/global/AllUsers"
 AUTHENTICATED = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers"
 LOG_DELIVERY = "http://acs.amazonaws.com/groups/s3/LogDelivery"
-_HEADERS = {
+HEADERS = {
     "GrantFullControl": "FULL_CONTROL", "GrantRead": "READ", "GrantReadACP": "READ_ACP", "GrantWrite": "WRITE",
     "GrantWriteACP": "WRITE_ACP",
 }  # fmt: skip
@@ -55,7 +55,7 @@ def grants(given: Mapping[str, Any], account: str, bucket_owner: str) -> Grants 
     Raises InvalidArgument, MalformedACLError.
     """
     canned, document = given.get("ACL"), given.get("AccessControlPolicy")
-    headers = {permission: given[name] for name, permission in _HEADERS.items() if given.get(name)}
+    headers = {permission: given[name] for name, permission in HEADERS.items() if given.get(name)}
     if canned and headers:
         raise refusal("InvalidRequest", "Specifying both Canned ACLs and Header Grants is not allowed")
     if canned:

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from kunren.core.policies import many
+from kunren.core.conditions import is_operator
+from kunren.core.policies import LITERAL, many
 from kunren.services.s3.errors import refusal
 from kunren.services.s3.model import Bucket
 
@@ -42,6 +44,8 @@ def parse(text: str, bucket: str) -> dict[str, Any]:
 @lru_cache(maxsize=256)
 def _document(text: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(text)
+    if found.get("Version") != "2012-10-17":
+        found["Statement"] = [{**each, LITERAL: True} for each in statements(found)]
     return found
 
 
@@ -63,6 +67,11 @@ def _check(statement: Any, bucket: str) -> None:
     principal = statement.get("Principal", statement.get("NotPrincipal"))
     if principal != "*" and not isinstance(principal, dict):
         raise refusal("MalformedPolicy", "Invalid policy syntax.")
+    if isinstance(principal, dict) and not _is_principal(principal):
+        raise refusal("MalformedPolicy", "Invalid principal in policy")
+    for operator in statement.get("Condition") or {}:
+        if not is_operator(operator):
+            raise refusal("MalformedPolicy", f"Invalid Condition type : {operator}")
     for action in many(statement.get("Action", statement.get("NotAction"))):
         if action != "*" and not str(action).lower().startswith("s3:"):
             raise refusal("MalformedPolicy", "Policy has invalid action")
@@ -72,6 +81,15 @@ def _check(statement: Any, bucket: str) -> None:
             wild = str(resource).startswith("arn:aws:s3:::") and "*" in resource.split("/")[0]
             if not wild:
                 raise refusal("MalformedPolicy", "Policy has invalid resource")
+
+
+_PEOPLE = re.compile(r"\*|\d{12}|arn:aws[a-z-]*:(iam|sts)::(\d{12}|cloudfront):.+|A[A-Z0-9]{15,}")
+
+
+def _is_principal(principal: Mapping[str, Any]) -> bool:
+    """Whether everybody in it has the form of somebody whom there may be."""
+    people = [each for each in many(principal.get("AWS")) if not _PEOPLE.fullmatch(str(each))]
+    return not people and bool(principal) and set(principal) <= {"AWS", "Service", "CanonicalUser", "Federated"}
 
 
 def statements(document: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -40,11 +40,11 @@ class Received(NamedTuple):
 class Arriving:
     """One body on its way in (`kunren.core.uploads.Upload`)."""
 
-    def __init__(self, bodies: Bodies, name: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, bodies: Bodies, name: str, headers: Mapping[str, str], keep_signatures: bool = False) -> None:
         self._bodies = bodies
         self._name = name
         self._headers = headers
-        self._unframing = Unframing() if is_chunked(headers) else None
+        self._unframing = Unframing(keep_signatures) if is_chunked(headers) else None
         self._asked = asked_for(headers)
         self._digests = {each: checksums.new(each) for each in self._asked or (checksums.DEFAULT,)}
         self._md5 = hashlib.md5(usedforsecurity=False)
@@ -96,6 +96,11 @@ class Arriving:
         self._abandoned = True
         if not self._working:
             self._discard()
+
+    def framing(self) -> Unframing:
+        if self._failure is not None or self._unframing is None:
+            raise self._failure or refusal("IncompleteBody")
+        return self._unframing
 
     async def read(self) -> bytes:
         received = await self.received()
@@ -249,6 +254,8 @@ class Receiving:
     def __init__(self, bodies: Bodies, name: Callable[[], str]) -> None:
         self._bodies = bodies
         self._name = name
+        self.strict = False
+        """Whether the signatures of pieces are kept, for somebody who looks at them."""
 
     def begin(self, method: str, target: str, headers: Mapping[str, str]) -> Arriving | None:
         if method != "PUT" or "x-amz-copy-source" in headers or ".s3-website" in headers.get("host", ""):
@@ -262,7 +269,8 @@ class Receiving:
         hosted = ".s3." in host or ".s3-" in host or host.startswith(("s3.", "s3-"))
         if not (signed or hosted) or not _for_object(path, query, hosted and not host.startswith(("s3.", "s3-"))):
             return None
-        return Arriving(self._bodies, self._name(), headers)
+        keep = self.strict and headers.get("x-amz-content-sha256", "").startswith("STREAMING-AWS4-")
+        return Arriving(self._bodies, self._name(), headers, keep)
 
 
 def _for_object(path: str, query: str, in_bucket: bool) -> bool:

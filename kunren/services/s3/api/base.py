@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 
 from kunren.control.store import Snapshot, Store, Tx
+from kunren.core.authorization import RESOURCE, Caller, Verdict, denial, judge
 from kunren.core.calling import CallService
-from kunren.core.clock import Clock
+from kunren.core.clock import Clock, iso_utc
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
-from kunren.core.policies import ALLOW, Asker, decision
+from kunren.core.errors import WireError
+from kunren.core.policies import ALLOW, UNKNOWN, Asker, decision
 from kunren.services.s3 import acl, checksums, policy
 from kunren.services.s3.bodies import Bodies, Stored
 from kunren.services.s3.errors import no_such_bucket, refusal
@@ -56,6 +58,12 @@ class S3Base:
 
     def _bucket(self, ctx: RequestContext, params: Mapping[str, Any], action: str, key: str | None = None) -> Bucket:
         """The bucket of a request that is let in. Raises NoSuchBucket, PermanentRedirect, AccessDenied."""
+        bucket = self._reached(ctx, params)
+        self._let(ctx, bucket, action, key, params)
+        return bucket
+
+    def _reached(self, ctx: RequestContext, params: Mapping[str, Any]) -> Bucket:
+        """The bucket that a request names, whatever is to be done with it."""
         bucket = self._find(self._store.snapshot(), params["Bucket"])
         asked = next((each for each in ctx.host.partition(":")[0].split(".") if _REGION.fullmatch(each)), "")
         if asked and asked != bucket.home and ctx.host.partition(":")[0].endswith(".amazonaws.com"):
@@ -67,23 +75,69 @@ class S3Base:
         expected = params.get("ExpectedBucketOwner")
         if expected is not None and expected != bucket.owner:
             raise refusal("AccessDenied")
-        if not self._may(ctx, bucket, action, key, params):
-            raise refusal("AccessDenied")
         return bucket
+
+    def _let(
+        self, ctx: RequestContext, bucket: Bucket, action: str, key: str | None, params: Mapping[str, Any]
+    ) -> None:
+        """Raises AccessDenied where the caller may not do that."""
+        if not self._may(ctx, bucket, action, key, params):
+            raise self._denied(ctx, bucket, action, key, params)
+
+    def _denied(
+        self, ctx: RequestContext, bucket: Bucket, action: str, key: str | None, params: Mapping[str, Any]
+    ) -> WireError:
+        """The error; in the bucket's own account it says whose policy is missing or denies."""
+        if ctx.caller is None or ctx.account != bucket.owner:
+            return refusal("AccessDenied")
+        verdict = self._verdict(ctx, ctx.caller, bucket, action, key, params)
+        return refusal("AccessDenied", denial(ctx.caller.arn, action, arn_of(bucket, key), verdict, quoted=True))
+
+    def _let_account(self, ctx: RequestContext, action: str, resource: str) -> None:
+        """Whether the caller may do what is about no bucket that there is. Raises AccessDenied."""
+        if ctx.caller is None:
+            if ctx.host and not ctx.access_key:
+                raise refusal("AccessDenied")
+            return
+        verdict = judge(ctx.caller, action, resource, lambda: self._facts(ctx, {}))
+        if not verdict.allowed:
+            shown = UNKNOWN if resource == "*" else resource
+            raise refusal("AccessDenied", denial(ctx.caller.arn, action, shown, verdict, quoted=True))
+
+    def _verdict(
+        self, ctx: RequestContext, caller: Caller, bucket: Bucket, action: str, key: str | None,
+        params: Mapping[str, Any],
+    ) -> Verdict:  # fmt: skip
+        """What identity policies and the bucket's say together (strict mode)."""
+        document = policy.of(bucket)
+        blocked = bucket.settings.get("publicAccessBlock") or {}
+        if document is not None and blocked.get("RestrictPublicBuckets") and caller.account != bucket.owner:
+            document = None if policy.is_public(document) else document
+        verdict = judge(
+            caller, action, arn_of(bucket, key), lambda: self._facts(ctx, params),
+            policy=policy.statements(document) if document is not None else None, owner=bucket.owner,
+            canonical=acl.canonical_id(caller.account),
+        )  # fmt: skip
+        if not verdict.allowed and verdict.by == RESOURCE and not verdict.explicit:
+            return Verdict(True) if self._may_by_grants(bucket, action, key) else verdict
+        return verdict
 
     def _may(
         self, ctx: RequestContext, bucket: Bucket, action: str, key: str | None, params: Mapping[str, Any]
     ) -> bool:
-        """Whether the caller may do that. Who signed may; a service of AWS, and who did not sign, by the policy."""
+        """Whether the caller may do that. Who signed may, but in strict mode by policies alone; a service of AWS, and
+        who did not sign, by the bucket's policy."""
+        if ctx.caller is not None:
+            return self._verdict(ctx, ctx.caller, bucket, action, key, params).allowed
         if ctx.acting is None and (ctx.access_key or not ctx.host):
             return True
         document = policy.of(bucket)
-        resource = bucket.arn if key is None else f"{bucket.arn}/{key}"
+        resource = arn_of(bucket, key)
         blocked = bucket.settings.get("publicAccessBlock") or {}
         asker = ctx.acting.asker if ctx.acting is not None else Asker()
         shut = ctx.acting is None and blocked.get("RestrictPublicBuckets")
         if document is not None and not (shut and policy.is_public(document)):
-            decided = decision(policy.statements(document), asker, action, resource, _facts(ctx, params))
+            decided = decision(policy.statements(document), asker, action, resource, self._facts(ctx, params))
             if decided is not None:
                 return decided == ALLOW
         return ctx.acting is None and self._may_by_grants(bucket, action, key)
@@ -101,6 +155,20 @@ class S3Base:
         if action in ("s3:PutObject", "s3:DeleteObject"):
             return acl.lets_everyone(bucket.settings.get("acl") or [], "WRITE")
         return False
+
+    def _facts(self, ctx: RequestContext, params: Mapping[str, Any]) -> dict[str, str]:
+        """Condition keys that have a value."""
+        known = {
+            "aws:sourceip": ctx.source_ip,
+            "aws:securetransport": str(ctx.secure).lower(),
+            "aws:requestedregion": ctx.region,
+            "aws:currenttime": iso_utc(self._now()),
+            "aws:epochtime": str(int(self._now())),
+        }
+        for name, key in _CONDITIONED.items():
+            if params.get(name) is not None:
+                known[key] = str(params[name])
+        return {**known, **(ctx.acting.known if ctx.acting is not None else {})}
 
     def _set(self, bucket: Bucket, name: str, value: Any) -> None:
         """Set a subresource, or take it away with None."""
@@ -149,12 +217,17 @@ class S3Base:
         return self._clock.now()
 
 
-def _facts(ctx: RequestContext, params: Mapping[str, Any]) -> dict[str, str]:
-    """Condition keys that have a value."""
-    known = {"aws:sourceip": ctx.source_ip, "aws:securetransport": str(ctx.secure).lower()}
-    if params.get("Prefix") is not None:
-        known["s3:prefix"] = params["Prefix"]
-    return {**known, **(ctx.acting.known if ctx.acting is not None else {})}
+def arn_of(bucket: Bucket, key: str | None) -> str:
+    return bucket.arn if key is None else f"{bucket.arn}/{key}"
+
+
+_CONDITIONED = {
+    "Prefix": "s3:prefix", "Delimiter": "s3:delimiter", "MaxKeys": "s3:max-keys", "ACL": "s3:x-amz-acl",
+    "VersionId": "s3:versionid", "StorageClass": "s3:x-amz-storage-class",
+    "ServerSideEncryption": "s3:x-amz-server-side-encryption", "CopySource": "s3:x-amz-copy-source",
+    "MetadataDirective": "s3:x-amz-metadata-directive",
+}  # fmt: skip
+"""Condition keys by the parameter that they tell of ("Actions, resources, and condition keys for Amazon S3")."""
 
 
 def ownership(bucket: Bucket) -> str:

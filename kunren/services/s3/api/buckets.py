@@ -20,6 +20,7 @@ BUCKETS_MAX = 10_000
 class BucketOperations(S3Base):
     def create_bucket(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         name = params["Bucket"]
+        self._let_account(ctx, "s3:CreateBucket", f"arn:aws:s3:::{name}")
         check_bucket_name(name)
         home = self._home(ctx, params.get("CreateBucketConfiguration") or {})
         owned = params.get("ObjectOwnership") or ENFORCED
@@ -88,6 +89,7 @@ class BucketOperations(S3Base):
         return {"BucketRegion": bucket.home, "AccessPointAlias": False, "BucketArn": bucket.arn}
 
     def list_buckets(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        self._let_account(ctx, "s3:ListAllMyBuckets", "*")
         prefix, region, after = params.get("Prefix") or "", params.get("BucketRegion"), params.get("ContinuationToken")
         own = sorted(
             (each for each in self._store.snapshot().every(Bucket) if each.owner == ctx.account),

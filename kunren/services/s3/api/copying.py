@@ -38,7 +38,9 @@ class CopyOperations(MultipartOperations):
         given = {"Bucket": name, "Key": key, "VersionId": wanted}
         given["ExpectedBucketOwner"] = params.get("ExpectedSourceBucketOwner")
         bucket = self._find(self._store.snapshot(), name)  # whatever its region: a copy may cross regions
-        if ctx.acting is not None or (ctx.host and not ctx.access_key):
+        if ctx.caller is not None:
+            self._let(ctx, bucket, "s3:GetObjectVersion" if wanted else "s3:GetObject", key, {})
+        elif ctx.acting is not None or (ctx.host and not ctx.access_key):
             self._bucket(ctx, given, "s3:GetObject", key)
         version = self._version_of(bucket, key, wanted)
         conditions.check_read(version, params, "CopySource")

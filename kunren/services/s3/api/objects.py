@@ -101,6 +101,9 @@ class ObjectOperations(S3Base):
 
     def _template(self, ctx: RequestContext, bucket: Bucket, params: Mapping[str, Any]) -> Version:
         """What is known of a new object before its content is. Raises what is wrong with it."""
+        if ctx.caller is not None:
+            for action in _further_actions(params):
+                self._let(ctx, bucket, action, params["Key"], params)
         check_key(params["Key"])
         check_metadata(params.get("Metadata") or {})
         storage_class = params.get("StorageClass") or "STANDARD"
@@ -197,8 +200,8 @@ class ObjectOperations(S3Base):
         try:
             return bucket, self._version_of(bucket, key, wanted)
         except WireError as error:
-            if error.status == 404 and not self._may(ctx, bucket, "s3:ListBucket", None, {}):
-                raise refusal("AccessDenied") from None  # who may not list is not told what there is
+            if error.status == 404:  # who may not list is not told what there is
+                self._let(ctx, bucket, "s3:ListBucket", None, {})
             raise
 
     def _version_of(self, bucket: Bucket, key: str, wanted: str | None) -> Version:
@@ -253,8 +256,7 @@ class ObjectOperations(S3Base):
     # --- delete ---------------------------------------------------------------------------------------------------
 
     async def delete_object(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        action = "s3:DeleteObjectVersion" if params.get("VersionId") else "s3:DeleteObject"
-        bucket = self._bucket(ctx, params, action, params["Key"])
+        bucket = self._bucket(ctx, params, _deleting(params), params["Key"])
         return await self.delete(ctx, bucket, params)
 
     async def delete(self, ctx: RequestContext, bucket: Bucket, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -284,6 +286,8 @@ class ObjectOperations(S3Base):
     ) -> dict[str, Any]:
         if version is None:
             return {"VersionId": params["VersionId"]} if params.get("VersionId") else {}
+        if params.get("BypassGovernanceRetention") and ctx.caller is not None:
+            self._let(ctx, bucket, "s3:BypassGovernanceRetention", version.key, params)
         if self.locked(version, bool(params.get("BypassGovernanceRetention"))):
             raise refusal("AccessDenied", "Access Denied because object protected by object lock.")
         writing.remove(bucket.id, version)
@@ -303,7 +307,9 @@ class ObjectOperations(S3Base):
         return not (bypassed and kept["Mode"] == "GOVERNANCE")
 
     async def delete_objects(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        bucket = self._bucket(ctx, params, "s3:DeleteObject", "*")
+        bucket = self._reached(ctx, params)
+        if ctx.caller is None:
+            self._let(ctx, bucket, "s3:DeleteObject", "*", params)
         wanted = params["Delete"].get("Objects") or []
         if not 1 <= len(wanted) <= DELETE_MAX:
             raise refusal("MalformedXML")
@@ -316,6 +322,8 @@ class ObjectOperations(S3Base):
             }  # fmt: skip
             asked = {"Key": each["Key"], **({"VersionId": each["VersionId"]} if each.get("VersionId") else {})}
             try:
+                if ctx.caller is not None:
+                    self._let(ctx, bucket, _deleting(each), each["Key"], given)
                 done = await self.delete(ctx, bucket, given)
             except Exception as error:
                 code = getattr(error, "code", "InternalError")
@@ -326,6 +334,23 @@ class ObjectOperations(S3Base):
             deleted.append(asked)
         out: dict[str, Any] = {"Errors": errors} if errors else {}
         return out if params["Delete"].get("Quiet") else {"Deleted": deleted, **out}
+
+
+_FURTHER = {
+    "Tagging": "s3:PutObjectTagging", "ObjectLockMode": "s3:PutObjectRetention", "ObjectLockLegalHoldStatus":
+    "s3:PutObjectLegalHold",
+}  # fmt: skip
+
+
+def _further_actions(params: Mapping[str, Any]) -> list[str]:
+    """What a new object asks for besides being put."""
+    found = [action for name, action in _FURTHER.items() if params.get(name)]
+    asks = params.get("ACL") not in (None, "private") or any(params.get(each) for each in acl.HEADERS)
+    return [*found, "s3:PutObjectAcl"] if asks else found
+
+
+def _deleting(params: Mapping[str, Any]) -> str:
+    return "s3:DeleteObjectVersion" if params.get("VersionId") else "s3:DeleteObject"
 
 
 def _headers_of(params: Mapping[str, Any]) -> dict[str, str]:

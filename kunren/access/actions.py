@@ -1,0 +1,211 @@
+"""Which actions on which resources an operation is, as policies name them. Pure.
+
+Service authorization reference, "Actions, resources, and condition keys for ...". The rule is that an action is named
+like its operation, and that a resource is the one whose ARN a parameter has; tables say what is otherwise. Where the
+resource can't be told it is `UNKNOWN`: policies that allow the action on anything then allow it. S3 has a mapping of
+its own, and asks for each (`kunren.services.s3.api.base`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from kunren.access.tables import (
+    ACTIONS,
+    EC2_CREATED,
+    EC2_TYPES,
+    ELSEWHERE,
+    IAM_LISTED,
+    PASSED,
+    PREFIXES,
+    RESOURCES,
+    WITHOUT_RESOURCE,
+)
+from kunren.core.conditions import many
+from kunren.core.policies import UNKNOWN
+
+ALL = "*"
+_EC2_ID = re.compile(r"([a-z]+(?:-[a-z]+)*)-[0-9a-f]{8,17}")
+_READING = ("Describe", "List", "Get", "Search")
+
+
+class Asked(NamedTuple):
+    """What is asked for: by whom is for others. `passed_to` is the service that a role is handed to."""
+
+    action: str
+    resource: str
+    passed_to: str = ""
+
+
+class Target(NamedTuple):
+    """An operation and its parameters, where it is asked for; `path` is the request's."""
+
+    service: str
+    operation: str
+    params: Mapping[str, Any]
+    account: str
+    region: str
+    method: str = "POST"
+    path: str = "/"
+
+    def arn(self, service: str, rest: str, *, region: bool = True, account: bool = True) -> str:
+        return f"arn:aws:{service}:{self.region if region else ''}:{self.account if account else ''}:{rest}"
+
+
+def asked(target: Target, signs_as: str, ours: bool) -> list[Asked]:
+    """Everything that must be allowed for the operation. `ours`: not one of moto's services."""
+    service, operation = target.service, target.operation
+    if service in ("apigateway", "apigatewayv2"):
+        path = target.path.removeprefix("/v2")
+        return [Asked(f"apigateway:{target.method}", f"arn:aws:apigateway:{target.region}::{path}")]
+    action = f"{PREFIXES.get(service, signs_as)}:{ACTIONS.get((service, operation), operation)}"
+    found = [Asked(action, each) for each in _resources(target, ours)]
+    to = f"{ELSEWHERE.get(service, service)}.amazonaws.com"
+    passed = [target.params.get(name) for name in PASSED.get((service, operation), ())]
+    found += [Asked("iam:PassRole", each, to) for each in passed if isinstance(each, str) and each.startswith("arn:")]
+    return found
+
+
+def _resources(target: Target, ours: bool) -> list[str]:
+    own = _OWN.get(target.service)
+    if own is not None:
+        return own(target)
+    if (target.service, target.operation) in WITHOUT_RESOURCE:
+        return [ALL]
+    found = list(_of_table(target))[:1] or list(_arns(target.params))[:1]
+    if found:
+        return found
+    return [ALL] if ours and target.operation.startswith(_READING) else [UNKNOWN]
+
+
+def _of_table(target: Target) -> Iterator[str]:
+    """By the table's rules of the service: the first whose operations and parameter fit."""
+    for rule in RESOURCES.get(target.service, ()):
+        value = target.params.get(rule.member)
+        if not isinstance(value, str) or not value or not re.search(rule.operations, target.operation):
+            continue
+        if value.startswith("arn:"):
+            yield value
+        else:
+            text = rule.rest.replace("{}", value.rpartition("/")[2] if rule.last_part else value)
+            yield target.arn(rule.service or target.service, text, region=rule.region, account=rule.account)
+
+
+def _arns(params: Mapping[str, Any]) -> Iterator[str]:
+    """The parameters that are an ARN, by their names."""
+    for name, value in params.items():
+        lowered = name.lower()
+        named = lowered.endswith(("arn", "resource", "resourceidentifier")) and not lowered.endswith("rolearn")
+        if named and isinstance(value, str) and value.startswith("arn:"):
+            yield value
+
+
+def _ec2(target: Target) -> list[str]:
+    operation, params = target.operation, target.params
+    if operation.startswith(("Describe", "Search", "Get")):
+        return [ALL]
+    found = []
+    created = re.match(r"(?:Create|Allocate)(?:Default)?([A-Z]\w+)", operation)
+    if created is not None and (kind := EC2_CREATED.get(created[1])):
+        found.append(target.arn("ec2", f"{kind}/*"))
+    for value in params.values():
+        for each in many(value):
+            named = _EC2_ID.fullmatch(each) if isinstance(each, str) else None
+            if named is not None and (kind := EC2_TYPES.get(named[1])):
+                found.append(target.arn("ec2", f"{kind}/{each}"))
+    return found or [UNKNOWN]
+
+
+def _lambda(target: Target) -> list[str]:
+    params = target.params
+    name = params.get("FunctionName")
+    if isinstance(name, str) and name:
+        return [_function_arn(target, name, params.get("Qualifier"))]
+    if isinstance(layer := params.get("LayerName"), str):
+        version = f":{params['VersionNumber']}" if params.get("VersionNumber") else ""
+        return [layer if layer.startswith("arn:") else target.arn("lambda", f"layer:{layer}{version}")]
+    if isinstance(uuid := params.get("UUID"), str):
+        return [target.arn("lambda", f"event-source-mapping:{uuid}")]
+    found = list(_arns(params))[:1]
+    return found or [ALL if target.operation.startswith(_READING) else UNKNOWN]
+
+
+def _function_arn(target: Target, name: str, qualifier: Any) -> str:
+    """A function's ARN by any of its names: name, ACCOUNT:function:NAME, ARN, each perhaps with a qualifier."""
+    if not name.startswith("arn:"):
+        account, mark, rest = name.partition(":function:")
+        if mark:
+            name = f"arn:aws:lambda:{target.region}:{account}:function:{rest}"
+        else:
+            name = target.arn("lambda", f"function:{name.removeprefix('function:')}")
+    return f"{name}:{qualifier}" if qualifier and name.count(":") == 6 else name
+
+
+def _iam(target: Target) -> list[str]:
+    params, operation = target.params, target.operation
+    for member, kind in (("GroupName", "group"), ("UserName", "user"), ("RoleName", "role"),
+                         ("InstanceProfileName", "instance-profile")):  # fmt: skip
+        if isinstance(name := params.get(member), str):
+            path = params.get("Path") if operation.startswith("Create") else None
+            return [target.arn("iam", f"{kind}{path or '/'}{name}", region=False)]
+    if isinstance(arn := params.get("PolicyArn"), str):
+        return [arn]
+    if operation == "CreatePolicy":
+        return [target.arn("iam", f"policy{params.get('Path') or '/'}{params.get('PolicyName', '')}", region=False)]
+    if operation in IAM_LISTED:
+        return [target.arn("iam", f"{IAM_LISTED[operation]}/", region=False)]
+    return list(_arns(params))[:1] or [ALL if operation.startswith(("Get", "List", "Generate")) else UNKNOWN]
+
+
+def _queue(target: Target) -> list[str]:
+    url, name = target.params.get("QueueUrl"), target.params.get("QueueName")
+    if isinstance(url, str) and url:
+        account, _, name = url.rstrip("/").rpartition("/")
+        return [f"arn:aws:sqs:{target.region}:{account.rpartition('/')[2]}:{name}"]
+    if isinstance(name, str) and name:
+        owner = target.params.get("QueueOwnerAWSAccountId") or target.account
+        return [f"arn:aws:sqs:{target.region}:{owner}:{name}"]
+    return list(_arns(target.params))[:1] or [ALL]
+
+
+def _parameters(target: Target) -> list[str]:
+    names = [each for member in ("Name", "Names", "Path") for each in many(target.params.get(member))]
+    found = [
+        each if each.startswith("arn:") else target.arn("ssm", f"parameter/{each.removeprefix('/')}")
+        for each in names
+        if isinstance(each, str)
+    ]
+    if "Parameter" not in target.operation:
+        return [UNKNOWN]
+    return [ALL] if target.operation == "DescribeParameters" else found or [UNKNOWN]
+
+
+def _log_group(target: Target) -> list[str]:
+    group, stream = target.params.get("logGroupName"), target.params.get("logStreamName") or ""
+    if isinstance(group, str):
+        return [target.arn("logs", f"log-group:{group}:log-stream:{stream}")]
+    return [UNKNOWN]
+
+
+def _table(target: Target) -> list[str]:
+    name, index = target.params.get("TableName"), target.params.get("IndexName")
+    if isinstance(name, str):
+        table = name if name.startswith("arn:") else target.arn("dynamodb", f"table/{name}")
+        return [f"{table}/index/{index}" if index else table]
+    batch = target.params.get("RequestItems")
+    if isinstance(batch, dict) and batch:
+        return [each if each.startswith("arn:") else target.arn("dynamodb", f"table/{each}") for each in batch]
+    return list(_arns(target.params))[:1] or [UNKNOWN]
+
+
+_OWN: dict[str, Callable[[Target], list[str]]] = {
+    "ec2": _ec2,
+    "lambda": _lambda,
+    "iam": _iam,
+    "sqs": _queue,
+    "ssm": _parameters,
+    "logs": _log_group,
+    "dynamodb": _table,
+}

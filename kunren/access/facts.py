@@ -1,0 +1,63 @@
+"""Condition keys that a request gives values to (IAM user guide, "AWS global condition context keys"). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+Facts = dict[str, str | tuple[str, ...]]
+
+
+def facts_of(
+    headers: Mapping[str, str], *, source_ip: str, secure: bool, region: str, now: float, service: str = "",
+    params: Mapping[str, Any] | None = None,
+) -> Facts:  # fmt: skip
+    """By lower-case name. `now` is AWS time; tags are those that the parameters ask to be set."""
+    found: Facts = {
+        "aws:sourceip": source_ip,
+        "aws:securetransport": str(secure).lower(),
+        "aws:requestedregion": region,
+        "aws:currenttime": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "aws:epochtime": str(int(now)),
+    }
+    for header, key in (("user-agent", "aws:useragent"), ("referer", "aws:referer")):
+        if header in headers:
+            found[key] = headers[header]
+    if service == "ec2":
+        found["ec2:region"] = region
+    if params:
+        found.update(_of_parameters(service, params))
+    return found
+
+
+def _of_parameters(service: str, params: Mapping[str, Any]) -> Facts:
+    found: Facts = {}
+    tags = _tags(params)
+    if tags:
+        found.update({f"aws:requesttag/{name.lower()}": value for name, value in tags.items()})
+        found["aws:tagkeys"] = tuple(tags)
+    elif keys := params.get("TagKeys"):
+        found["aws:tagkeys"] = tuple(str(each) for each in keys)
+    if service == "sts":
+        for member, key in (("ExternalId", "sts:externalid"), ("RoleSessionName", "sts:rolesessionname"),
+                            ("SourceIdentity", "sts:sourceidentity")):  # fmt: skip
+            if params.get(member):
+                found[key] = str(params[member])
+    if service == "iam" and params.get("PolicyArn"):
+        found["iam:policyarn"] = str(params["PolicyArn"])
+    if params.get("PermissionsBoundary"):
+        found["iam:permissionsboundary"] = str(params["PermissionsBoundary"])
+    return found
+
+
+def _tags(params: Mapping[str, Any]) -> dict[str, str]:
+    given = params.get("Tags") or params.get("tags") or {}
+    if isinstance(given, dict):
+        given = given.get("Items", given) if "Items" in given else given
+    if isinstance(given, dict):
+        return {str(name): str(value) for name, value in given.items() if isinstance(value, str)}
+    listed = list(given)
+    for each in params.get("TagSpecifications") or ():
+        listed += each.get("Tags") or ()
+    return {str(each.get("Key")): str(each.get("Value") or "") for each in listed if isinstance(each, dict)}
