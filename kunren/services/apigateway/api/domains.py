@@ -10,7 +10,7 @@ from kunren.control.store import Snapshot, Tx
 from kunren.core.context import RequestContext
 from kunren.core.errors import AwsError, NotImplementedByKunren
 from kunren.services.apigateway.api.base import id_of, paged
-from kunren.services.apigateway.api.rest_apis import RestApiOperations
+from kunren.services.apigateway.api.rest_apis import RestApiOperations, check_address_type
 from kunren.services.apigateway.errors import BadRequestException, ConflictException, NotFoundException
 from kunren.services.apigateway.model import RestApi, Stage
 from kunren.services.apigateway.patching import LIST, Rule, patched
@@ -92,6 +92,7 @@ class DomainOperations(RestApiOperations):
                 raise NotImplementedByKunren("apigateway", what)
         if (params.get("routingMode") or "BASE_PATH_MAPPING_ONLY") != "BASE_PATH_MAPPING_ONLY":
             raise NotImplementedByKunren("apigateway", "routing rules")
+        check_address_type(told.get("ipAddressType"))
         policy = params.get("securityPolicy") or "TLS_1_2"
         _check_security_policy(policy)
         arn, name = _certificate_members(edge)
@@ -131,6 +132,7 @@ class DomainOperations(RestApiOperations):
         shape = domain_shape(found)
         told = patched(shape, params.get("patchOperations"), _DOMAIN)
         edge = _is_edge(told["endpointConfiguration"]["types"])
+        check_address_type(told["endpointConfiguration"]["ipAddressType"])
         _check_security_policy(told["securityPolicy"])
         arn, name = _certificate_members(edge)
         changes: dict[str, Any] = {}

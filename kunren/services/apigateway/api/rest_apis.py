@@ -47,8 +47,15 @@ def check_rest_api(shape: Mapping[str, Any]) -> None:
         raise BadRequestException("Endpoint configuration types must contain exactly one of: [EDGE, REGIONAL, PRIVATE]")
     if types == ["PRIVATE"]:
         raise NotImplementedByKunren("apigateway", "private endpoint types")
+    check_address_type(shape["endpointConfiguration"].get("ipAddressType"))
     if shape["endpointConfiguration"].get("vpcEndpointIds"):
         raise BadRequestException("VPCEndpoints can only be specified with PRIVATE apis")
+
+
+def check_address_type(told: str | None) -> None:
+    """Raises NotImplemented."""
+    if told == "dualstack":
+        raise NotImplementedByKunren("apigateway", "ipAddressType dualstack")
 
 
 class RestApiOperations(Base):
