@@ -197,6 +197,8 @@ def test_a_proxied_function_serves_what_is_deployed(apis):
     assert (context["resourceId"], context["resourcePath"], context["stage"]) == (pet, "/pets/{id}", "dev")
     assert (context["path"], context["domainPrefix"]) == ("/dev/pets/a b", apis.api)
 
+    assert apis.ask("/dev/pets/1", X_Odd="\xff")[2]["headers"]["x-odd"] == "\xff"
+
     # resources and methods are matched as pairs; a greedy part takes what is left
     assert apis.ask("/dev/pets/1", "POST", b"x")[2]["resource"] == "/{proxy+}"
     assert apis.ask("/dev/pets")[2]["pathParameters"] == {"proxy": "pets"}

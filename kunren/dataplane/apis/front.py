@@ -144,17 +144,17 @@ class ApiFront:
             stage=target.stage,
             method=request.method,
             host=request.host,
-            raw_path=request.path or "/",
-            path=target.path,
-            query=request.query,
-            headers=request.headers,
+            raw_path=text(request.path or "/"),
+            path=text(target.path),
+            query=text(request.query),
+            headers={name: text(value) for name, value in request.headers.items()},
             body=request.body,
             source_ip=request.source_ip,
             id=self._entropy.uuid(),
             time=self._clock.now(),
             domain=target.domain,
             base_path=target.base_path,
-            repeated=request.repeated,
+            repeated={name: tuple(text(each) for each in values) for name, values in request.repeated.items()},
             claimed=request.signed,
             certificate=target.certificate,
             secure=request.secure,
@@ -174,6 +174,17 @@ class RegionFront:
 
     async def answer(self, request: FrontRequest) -> FrontAnswer:
         return await self._front.answer_in(self._region, request)
+
+
+def text(value: str) -> str:
+    """What a client sent, as text that can be passed on: bytes that are no UTF-8 are Latin-1's (RFC 9110, 5.5)."""
+    if value.isascii():
+        return value
+    sent = value.encode("utf-8", "surrogateescape")
+    try:
+        return sent.decode()
+    except UnicodeDecodeError:
+        return sent.decode("latin-1")
 
 
 def below(path: str, key: str) -> str | None:

@@ -170,7 +170,7 @@ class FunctionUrls:
             trace_id=trace_id,
             now=self._clock.now(),
         )
-        return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
+        return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _claimed(request: FrontRequest) -> _Identity | None:
