@@ -18,7 +18,7 @@ from kunren.services.apigateway.gateway_responses import Refusal, broken
 from kunren.services.apigateway.serving import media
 from kunren.services.apigateway.serving.exchange import Exchange
 from kunren.services.apigateway.serving.functions import Functions, NotPermitted, service_of
-from kunren.services.apigateway.serving.mapping import rendered, request_values, with_variables
+from kunren.services.apigateway.serving.mapping import rendered, request_values, sendable, with_variables
 
 log = logging.getLogger(__name__)
 _JSON = "application/json"
@@ -246,16 +246,16 @@ def mapped_request(exchange: Exchange, told: Mapping[str, Any]) -> Mapped:
     override = exchange.overrides.get("requestOverride") or {}
     found.headers.update({str(name).lower(): str(value) for name, value in (override.get("header") or {}).items()})
     found.headers = {_line(name): _line(value) for name, value in found.headers.items()}
-    found.path.update({str(name): str(value) for name, value in (override.get("path") or {}).items()})
+    found.path.update({str(name): sendable(str(value)) for name, value in (override.get("path") or {}).items()})
     for name, value in (override.get("querystring") or {}).items():
         found.query = [each for each in found.query if each[0] != name]
-        found.query += [(name, str(each)) for each in (value if isinstance(value, list) else [value])]
+        found.query += [(name, sendable(str(each))) for each in (value if isinstance(value, list) else [value])]
     return found
 
 
 def _line(text: str) -> str:
     """A header's name or value on one line, whatever it was mapped from."""
-    return re.sub(r"[\r\n\0]", "", text)
+    return re.sub(r"[\r\n\0]", "", sendable(text))
 
 
 def content_type(exchange: Exchange) -> str:

@@ -91,6 +91,11 @@ def dumped(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
+def sendable(text: str) -> str:
+    """A text without the halves of characters that JSON's escapes can name."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def escape_javascript(text: Any) -> str:
     """As Apache Commons' escapeEcmaScript, single quotes and slashes included."""
     written = text if isinstance(text, str) else dumped(text) if isinstance(text, dict | list) else str(text)
@@ -125,7 +130,7 @@ def rendered(text: str, exchange: Exchange, body: str, error: Refusal | None = N
         raise broken() from problem
     for name in ("requestOverride", "responseOverride"):
         exchange.overrides[name] = context[name]
-    return made
+    return sendable(made)
 
 
 def error_variables(refusal: Refusal) -> dict[str, Any]:
@@ -163,7 +168,7 @@ def body_values(path: str, body: str) -> list[str]:
         found = find(path if path.startswith("$") else f"$.{path}", _document(body))
     except BadPath:
         return []
-    return [] if found is None else [found if isinstance(found, str) else dumped(found)]
+    return [] if found is None else [sendable(found if isinstance(found, str) else dumped(found))]
 
 
 def common_values(expression: str, exchange: Exchange) -> list[str]:

@@ -75,6 +75,14 @@ def test_a_body_passes_as_the_passthrough_behaviour_says(behavior, templates, wa
         assert request_body(exchange(told), told) == wanted
 
 
+def test_halves_of_characters_are_not_passed_on():
+    made = exchange(body=b'{"name": "a\\ud800b"}')
+    told = {"type": "HTTP", "requestTemplates": {"application/json": "$input.path('$.name')é"}}
+    assert request_body(made, told) == "a?bé".encode()
+    mapped = {"type": "HTTP", "requestParameters": {"integration.request.header.x": "method.request.body.name"}}
+    assert mapped_request(made, mapped).headers == {"x": "a?b"}
+
+
 def test_responses_are_chosen_by_status_or_by_a_functions_error():
     responses = {
         "200": {"statusCode": "200"},
