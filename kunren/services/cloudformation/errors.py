@@ -32,6 +32,41 @@ class TokenAlreadyExistsException(AwsError):
     code = "TokenAlreadyExistsException"
 
 
+class StackSetNotFoundException(AwsError):
+    code = "StackSetNotFoundException"
+    status = 404
+
+
+class StackSetNotEmptyException(AwsError):
+    code = "StackSetNotEmptyException"
+    status = 409
+
+
+class StackInstanceNotFoundException(AwsError):
+    code = "StackInstanceNotFoundException"
+    status = 404
+
+
+class NameAlreadyExistsException(AwsError):
+    code = "NameAlreadyExistsException"
+    status = 409
+
+
+class OperationInProgressException(AwsError):
+    code = "OperationInProgressException"
+    status = 409
+
+
+class OperationIdAlreadyExistsException(AwsError):
+    code = "OperationIdAlreadyExistsException"
+    status = 409
+
+
+class OperationNotFoundException(AwsError):
+    code = "OperationNotFoundException"
+    status = 404
+
+
 def not_implemented(what: str) -> WireError:
     """501 for what AWS has and Kunren lacks; `what` is the start of a sentence."""
     return WireError(

@@ -211,6 +211,60 @@ class Detection(Resource, frozen=True, kw_only=True):
     at: float = 0.0
 
 
+class StackSet(Resource, frozen=True, kw_only=True):
+    """The id is `<name>:<UUID>`. `parameters` are those of all its stacks, `number` counts what was made of it."""
+
+    kind: ClassVar[str] = "cloudformation.stack_set"
+
+    name: str
+    template: str
+    status: str = "ACTIVE"
+    description: str = ""
+    parameters: dict[str, str] = {}
+    capabilities: tuple[str, ...] = ()
+    tags: dict[str, str] = {}
+    admin_role: str = ""
+    execution_role: str = ""
+    token: str = ""
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:cloudformation:{self.region}:{self.account}:stackset/{self.id}"
+
+
+class StackInstance(Resource, frozen=True, kw_only=True):
+    """A stack of a set. The id is `<set's id>/<account>/<region>`."""
+
+    kind: ClassVar[str] = "cloudformation.stack_instance"
+
+    stack_set: str
+    target_account: str
+    target_region: str
+    stack_name: str
+    stack_arn: str = ""
+    overrides: dict[str, str] = {}
+    status: str = "OUTDATED"  # CURRENT, INOPERABLE
+    detail: str = "PENDING"
+    reason: str = ""
+    operation: str = ""
+
+
+class SetOperation(Resource, frozen=True, kw_only=True):
+    """The id is `<set's id>/<operation's id>`; `results` are by `<account>/<region>`."""
+
+    kind: ClassVar[str] = "cloudformation.set_operation"
+
+    stack_set: str
+    action: str  # CREATE, UPDATE, DELETE
+    targets: tuple[tuple[str, str], ...]
+    status: str = "RUNNING"
+    preferences: dict[str, Any] = {}
+    retain: bool = False
+    results: dict[str, tuple[str, str]] = {}  # status, reason
+    created: float = 0.0
+    ended: float | None = None
+
+
 class Response(Resource, frozen=True, kw_only=True):
     """What somebody sent to a response URL (custom resources, wait conditions). The id is the URL's token; those of one
     wait condition's handle have `/<unique id>` behind it."""
@@ -221,7 +275,20 @@ class Response(Resource, frozen=True, kw_only=True):
     at: float = 0.0
 
 
-RESOURCES = (Revision, Stack, StackResource, Event, Export, Import, ChangeSet, Detection, Response)
+RESOURCES = (
+    Revision,
+    Stack,
+    StackResource,
+    Event,
+    Export,
+    Import,
+    ChangeSet,
+    Detection,
+    Response,
+    StackSet,
+    StackInstance,
+    SetOperation,
+)
 
 CREATE_IN_PROGRESS = "CREATE_IN_PROGRESS"
 ROLLBACK_IN_PROGRESS = "ROLLBACK_IN_PROGRESS"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from kunren.control.store import Store
@@ -14,6 +15,7 @@ from kunren.services.cloudformation.model import RESOURCES
 from kunren.services.cloudformation.records import Records
 from kunren.services.cloudformation.responses import ResponseUrls
 from kunren.services.cloudformation.run import Parts
+from kunren.services.cloudformation.set_engine import SetEngine
 from kunren.world.spec import WorldSpec
 
 
@@ -27,10 +29,13 @@ class CloudFormationService:
         records = Records(store, clock, entropy)
         self.api = CloudFormationApi(store, clock, entropy, spec, call, records)
         self.responses = ResponseUrls(store, clock)
+        self._sets = SetEngine(store, clock, call)
         self._engine = Engine(Parts(store, clock, entropy, call, noting, records), spec)
 
     async def run(self) -> None:
-        await self._engine.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._engine.run())
+            group.create_task(self._sets.run())
 
     def status(self) -> dict[str, Any]:
         return self._engine.status()

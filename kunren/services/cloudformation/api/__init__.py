@@ -5,8 +5,9 @@ from __future__ import annotations
 from kunren.services.cloudformation.api.change_sets import ChangeSets
 from kunren.services.cloudformation.api.describe import Describe
 from kunren.services.cloudformation.api.drift import Drift
+from kunren.services.cloudformation.api.stack_sets import StackSets
 from kunren.services.cloudformation.api.templates import Templates
 
 
-class CloudFormationApi(ChangeSets, Describe, Drift, Templates):
+class CloudFormationApi(ChangeSets, Describe, Drift, StackSets, Templates):
     """Handlers of cloudformation."""
