@@ -189,6 +189,23 @@ def test_urls_and_private_load_balancers_are_asked_with_mapped_parameters(apis):
     elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancers"][0]["LoadBalancerArn"])
 
 
+def test_network_load_balancers_are_reached_through_vpc_links(apis, front, running):
+    target = running.target(apis.kunren, "web", (80,), front.subnets[0], front.open)
+    listener = front.listen(front.balancer("inner", Scheme="internal"), front.group(target), 8080)
+    api, groups = apis.api(), [front.open]
+    link = apis.v2.create_vpc_link(Name="link", SubnetIds=front.subnets, SecurityGroupIds=groups)["VpcLinkId"]
+    private = apis.integration(
+        api, listener, IntegrationType="HTTP_PROXY", IntegrationMethod="ANY", PayloadFormatVersion="1.0",
+        ConnectionType="VPC_LINK", ConnectionId=link, RequestParameters={"overwrite:path": "/inner${request.path}"},
+    )  # fmt: skip
+    apis.route(api, "$default", private)
+    apis.stage(api, "dev")
+    apis.until(lambda: apis.ask(api, "/dev/hello?x=1")[0] == 200, "an answer from inside", 60)
+    assert apis.ask(api, "/dev/hello?x=1")[2]["path"] == "/inner/hello?x=1"
+    apis.v2.delete_api(ApiId=api)
+    apis.v2.delete_vpc_link(VpcLinkId=link)
+
+
 def test_operations_of_services_and_access_logs(apis):
     api, queue = apis.api(), apis.client("sqs").create_queue(QueueName="orders")["QueueUrl"]
     role = f"arn:aws:iam::{apis.account}:role/any"

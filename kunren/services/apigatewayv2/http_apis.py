@@ -136,16 +136,15 @@ class HttpApis:
 
 
 def limits_of(exchange: Exchange) -> list[tuple[tuple[str, ...], Limit]]:
-    """The buckets that a request takes from: the account's, and its route's or its stage's."""
+    """The buckets that a request takes from: the account's, and its route's, whose settings are the stage's default ones
+    but for its own."""
     api, config = exchange.request.api, exchange.stage.config
     found: list[tuple[tuple[str, ...], Limit]] = [((api.account, api.region), ACCOUNT_LIMIT)]
-    stage = (api.account, api.region, api.id, exchange.request.stage)
     own = config.get("RouteSettings", {}).get(exchange.route_key, {})
-    default = config.get("DefaultRouteSettings", {})
-    if own.get("ThrottlingRateLimit") is not None or own.get("ThrottlingBurstLimit") is not None:
-        found.append(((*stage, exchange.route_key), _limit(own)))
-    elif default.get("ThrottlingRateLimit") is not None or default.get("ThrottlingBurstLimit") is not None:
-        found.append((stage, _limit(default)))
+    settings = {**config.get("DefaultRouteSettings", {}), **own}
+    if settings.get("ThrottlingRateLimit") is not None or settings.get("ThrottlingBurstLimit") is not None:
+        route = (api.account, api.region, api.id, exchange.request.stage, exchange.route_key)
+        found.append((route, _limit(settings)))
     return found
 
 

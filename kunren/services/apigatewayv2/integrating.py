@@ -89,7 +89,7 @@ class Integrating:
             exchange.integration_status = 200
             answer = read_returned(returned, config["PayloadFormatVersion"])
         except FunctionFailed as error:
-            return self._failed(exchange, str(error), timed_out=error.why == "timeout")
+            return self._failed(exchange, str(error), unavailable=error.why in ("timeout", "throttled"))
         except InvalidAnswer as error:
             return self._failed(exchange, f"the answer of {arn} is no HTTP response: {error}")
         return ApiResponse(answer.status, answer.headers, answer.body)
@@ -110,7 +110,7 @@ class Integrating:
                 server_name,
             )  # fmt: skip
         except Failed as error:
-            return self._failed(exchange, str(error), timed_out=True)
+            return self._failed(exchange, str(error), unavailable=True)
         exchange.integration_status = said.status
         kept = [each for each in said.headers if each[0].lower() not in HOP_BY_HOP]
         return ApiResponse(said.status, kept, said.body)
@@ -153,11 +153,11 @@ class Integrating:
         exchange.integration_status = 200
         return _json(200, _plain(said))
 
-    def _failed(self, exchange: Exchange, reason: str, *, timed_out: bool = False) -> ApiResponse:
+    def _failed(self, exchange: Exchange, reason: str, *, unavailable: bool = False) -> ApiResponse:
         """What the client learns of an integration that failed: little."""
         log.info("%s: %s", exchange.route_arn, reason)
         exchange.integration_error = reason
-        return refusal(503 if timed_out else 500)
+        return refusal(503 if unavailable else 500)
 
 
 def build_event(exchange: Exchange, version: str) -> dict[str, Any]:
