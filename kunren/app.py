@@ -302,7 +302,7 @@ class App:
         self.fallback.behind.update(iam=identities.changed, sts=identities.changed)
         self.gateway.enforce(access)
         self.s3.receiving.strict = True
-        self.functions.urls.access = access
+        self.functions.urls.access = self.apis.authorizing.access = access
         return access
 
     # -- life --------------------------------------------------------------------------------------------------------

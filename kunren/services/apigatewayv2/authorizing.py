@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kunren.core.clock import Clock
+from kunren.core.errors import AwsError
+from kunren.core.fronts import FrontAccess
 from kunren.core.policies import ALLOW, Asker, decision
 from kunren.dataplane.apis import jwt
 from kunren.dataplane.apis.interface import ApiRequest, ApiResponse
@@ -28,8 +30,15 @@ log = logging.getLogger(__name__)
 AUTHORIZER_WITHIN_S = 10.0
 KEPT_MAX = 10_000
 _INVOKE = "execute-api:Invoke"
-Verify = Callable[[ApiRequest, str], Awaitable[str | None]]
-"""Whether a signed request is what it says and its identity may do what an ARN says: None, or why not."""
+
+
+class Signer(NamedTuple):
+    """Who signed a request, or says so: in strict mode an identity, otherwise an account as a whole."""
+
+    account: str
+    access_key: str
+    arn: str
+    id: str
 
 
 class Verdict(NamedTuple):
@@ -42,10 +51,10 @@ class Verdict(NamedTuple):
 
 
 class Authorizing:
-    """`check` for one exchange. `verify` is set where signatures are verified."""
+    """`check` for one exchange. `access` is set in strict mode."""
 
     def __init__(self, clock: Clock, functions: Functions, issuers: Issuers) -> None:
-        self.verify: Verify | None = None
+        self.access: FrontAccess | None = None
         self._clock = clock
         self._functions = functions
         self._issuers = issuers
@@ -75,29 +84,29 @@ class Authorizing:
     # --- IAM
 
     async def _iam(self, exchange: Exchange) -> ApiResponse | None:
-        signed, api = exchange.request.claimed, exchange.request.api
-        if signed is None or signed.service != "execute-api" or signed.region != api.region:
+        try:
+            signer = await signer_of(self.access, exchange.request, exchange.route_arn)
+        except AwsError as error:
+            log.info("%s was refused: %s", exchange.route_arn, error.message)
+            signer = None
+        if signer is None:
             return refusal(403)
-        if self.verify is not None and (why := await self.verify(exchange.request, exchange.route_arn)) is not None:
-            log.info("%s was refused: %s", exchange.route_arn, why)
-            return refusal(403)
-        user = f"arn:aws:iam::{signed.account}:root"
         exchange.authorizer = {
             "iam": {
-                "accessKey": signed.access_key,
-                "accountId": signed.account,
-                "callerId": signed.account,
+                "accessKey": signer.access_key,
+                "accountId": signer.account,
+                "callerId": signer.id,
                 "cognitoIdentity": None,
                 "principalOrgId": None,
-                "userArn": user,
-                "userId": signed.account,
+                "userArn": signer.arn,
+                "userId": signer.id,
             }
         }
         exchange.known |= {
-            "identity.accountId": signed.account,
-            "identity.caller": signed.account,
-            "identity.user": signed.account,
-            "identity.userArn": user,
+            "identity.accountId": signer.account,
+            "identity.caller": signer.id,
+            "identity.user": signer.id,
+            "identity.userArn": signer.arn,
         }
         return None
 
@@ -176,6 +185,21 @@ class Authorizing:
             role=config.get("AuthorizerCredentialsArn", ""),
         )
         return read_verdict(payload, simple=bool(config.get("EnableSimpleResponses")))
+
+
+async def signer_of(access: FrontAccess | None, request: ApiRequest, arn: str) -> Signer | None:
+    """Who signed a request and may invoke what the ARN names; None where nobody did, or may not. Raises AwsError for a
+    signature that is not good (strict mode)."""
+    signed, region = request.claimed, request.api.region
+    if signed is None or signed.service != "execute-api" or signed.region != region:
+        return None
+    if access is None:
+        return Signer(signed.account, signed.access_key, f"arn:aws:iam::{signed.account}:root", signed.account)
+    assert request.asked is not None
+    caller = await access.caller(request.asked, "execute-api", region)
+    if caller is None or not access.may(caller, _INVOKE, arn, request.asked, region).allowed:
+        return None
+    return Signer(caller.account, caller.access_key, caller.arn, caller.user_id)
 
 
 def read_verdict(payload: bytes, *, simple: bool) -> Verdict:
