@@ -516,28 +516,41 @@ def test_functions_and_programs_have_their_roles_credentials(strict, bucket):
     assert (nobody.returncode, "there is no role arn:aws:iam::000000000000:role/nobody" in nobody.stderr) == (1, True)
 
 
-def test_function_urls_ask_for_signatures_and_policies(strict):
+def test_function_urls_and_http_apis_ask_for_signatures_and_policies(strict):
     functions = strict.client("lambda")
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("app.py", "def handler(event, context):\n"
                       "    return event['requestContext']['authorizer']['iam']['userArn']\n")  # fmt: skip
-    functions.create_function(FunctionName="url", Role=f"arn:aws:iam::{ACCOUNT}:role/function", Runtime="python3.11",
-                              Handler="app.handler", Code={"ZipFile": archive.getvalue()})  # fmt: skip
+    function = functions.create_function(
+        FunctionName="url", Role=f"arn:aws:iam::{ACCOUNT}:role/function", Runtime="python3.11", Handler="app.handler",
+        Code={"ZipFile": archive.getvalue()},
+    )["FunctionArn"]  # fmt: skip
     functions.get_waiter("function_active_v2").wait(FunctionName="url")
     url = functions.create_function_url_config(FunctionName="url", AuthType="AWS_IAM")["FunctionUrl"]
-    host = url.removeprefix("https://").rstrip("/")
     name, keys = strict.user()
 
-    def call(keys, secret=""):
-        request = AWSRequest("GET", url)
-        SigV4Auth(Credentials(keys[0], keys[1] + secret), "lambda", "us-east-1").add_auth(request)
+    def call(keys, secret="", url=url, service="lambda"):
+        host, request = url.removeprefix("https://").rstrip("/"), AWSRequest("GET", url)
+        SigV4Auth(Credentials(keys[0], keys[1] + secret), service, "us-east-1").add_auth(request)
         return asked(f"{strict.endpoint}/", headers={**dict(request.headers.items()), "Host": host})
 
     assert call(keys)[0] == 403
     assert "does not match" in call(keys, "x")[1]
     strict.allow(name, statement(["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"]))
     assert call(keys) == (200, json.dumps(f"arn:aws:iam::{ACCOUNT}:user/{name}"))
+
+    apis = strict.client("apigatewayv2")
+    made = apis.create_api(Name="iam", ProtocolType="HTTP", Target=function)
+    api, at = made["ApiId"], {"url": f"{made['ApiEndpoint']}/", "service": "execute-api"}
+    functions.add_permission(FunctionName="url", StatementId="api", Action="lambda:InvokeFunction",
+                             Principal="apigateway.amazonaws.com")  # fmt: skip
+    (route,) = apis.get_routes(ApiId=api)["Items"]
+    apis.update_route(ApiId=api, RouteId=route["RouteId"], AuthorizationType="AWS_IAM")
+    assert call(keys, **at) == (403, '{"message":"Forbidden"}')
+    strict.allow(name, statement("execute-api:Invoke", f"arn:aws:execute-api:us-east-1:{ACCOUNT}:{api}/*"))
+    assert call(keys, **at) == (200, json.dumps(f"arn:aws:iam::{ACCOUNT}:user/{name}"))
+    assert call(keys, "x", **at)[0] == 403
 
 
 # --- what stays ---------------------------------------------------------------------------------------------------

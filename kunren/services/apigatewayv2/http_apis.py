@@ -136,8 +136,8 @@ class HttpApis:
 
 
 def limits_of(exchange: Exchange) -> list[tuple[tuple[str, ...], Limit]]:
-    """The buckets that a request takes from: the account's, and its route's, whose settings are the stage's default ones
-    but for its own."""
+    """The buckets that a request takes from: the account's, and its route's. A route has what the stage says for all
+    routes, but for settings of its own."""
     api, config = exchange.request.api, exchange.stage.config
     found: list[tuple[tuple[str, ...], Limit]] = [((api.account, api.region), ACCOUNT_LIMIT)]
     own = config.get("RouteSettings", {}).get(exchange.route_key, {})
