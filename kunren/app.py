@@ -28,6 +28,7 @@ from kunren.dataplane.dns.server import DnsServer
 from kunren.dataplane.dns.vpc_names import VpcNames
 from kunren.dataplane.envoy.admin import counted
 from kunren.dataplane.envoy.control import EnvoyControl
+from kunren.dataplane.guests.guests import Guests
 from kunren.dataplane.runtime.host import WorldHost
 from kunren.fallback.fallback import Fallback, all_of, spawn_in_world
 from kunren.gateway.as_client import AsClient
@@ -49,6 +50,7 @@ from kunren.services.acm.revocation import RevocationStatus
 from kunren.services.apigateway.service import RestApiService
 from kunren.services.apigatewayv2.service import ApiGatewayV2Service
 from kunren.services.arc_zonal_shift.controllers import ZonalShiftService
+from kunren.services.autoscaling.service import AutoScalingService
 from kunren.services.cloudformation.service import CloudFormationService
 from kunren.services.cloudfront.service import CloudFrontService
 from kunren.services.ec2.api import Ec2Api
@@ -56,6 +58,7 @@ from kunren.services.ec2.controllers import VpcController
 from kunren.services.ec2.endpoint_controller import EndpointController
 from kunren.services.ec2.endpoint_events import EndpointEvents
 from kunren.services.ec2.flow_logs.delivery import FlowLogDelivery
+from kunren.services.ec2.instances.service import InstanceService
 from kunren.services.ec2.nat_addresses import NatAddressSweeper
 from kunren.services.ec2.private_names import PrivateNames
 from kunren.services.ec2.reverse_names import ReverseNames
@@ -138,7 +141,7 @@ class App:
     def _build_services(self) -> None:
         settings, clock, entropy, spec = self.settings, self.clock, self.entropy, self.spec
         self.store = store = Store(settings.database)
-        self.ec2 = Ec2Api(store, clock, entropy, spec)
+        self.ec2 = Ec2Api(store, clock, entropy, spec, call=self._call)
         self.faults = Faults(store, clock, entropy, spec, self.world)
         route53_store = Route53Store(store, clock, entropy)
         self.route53 = Route53Api(route53_store, clock, entropy, self.dns)
@@ -165,6 +168,10 @@ class App:
         self.vpcs = VpcController(store, clock, self.world, spec, self._serve_dns)
         self.faults.felt_by.append(self.vpcs.settled)
         self.workloads = Workloads(store, clock, entropy, spec, self.vpcs.applied)
+        self.instances = InstanceService(
+            store, clock, entropy, spec, self.world, Guests(self.world, self.cgroups, self.ca.bundle_path),
+            settings.data_dir / "disks", self.vpcs.applied, self.ec2, self._call,
+        )  # fmt: skip
         self.private_names = PrivateNames(store, clock, self.names.texts)
         self.endpoint_events = EndpointEvents(store, clock, self._call)
         self.reverse_names = ReverseNames(store, clock, self.dns.resolve, self.dns)
@@ -196,6 +203,7 @@ class App:
     def _build_public_services(self) -> None:
         """Those that answer under names of AWS's own, by which others are reached."""
         settings, clock, entropy, spec, store = self.settings, self.clock, self.entropy, self.spec, self.store
+        self.autoscaling = AutoScalingService(store, clock, entropy, self._call, self.ec2)
         self.recovery = RecoveryControlService(store, clock, entropy, spec, self.entrances.serve)
         self.s3 = S3Service(settings, store, clock, entropy, spec, self._call, dns=self.dns, serve=self.entrances.asked)
         self.certificate_contexts = CertificateContexts(self.ca.server_context)
@@ -231,6 +239,7 @@ class App:
             "cloudformation": self.stacks.api,
             "cloudfront": self.cloudfront.api,
             "cloudfront-keyvaluestore": self.cloudfront.key_values_api,
+            "autoscaling": self.autoscaling.api,
             "ec2": self.ec2,
             "route53": self.route53,
             "acm": self.acm,
@@ -245,6 +254,7 @@ class App:
             "route53-recovery-cluster": self.recovery.cluster,
         }
         self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
+        self.instances.events.heard = lambda: self.fallback.used
         self.fallback.before["logs"] = all_of(
             self.functions.logs.before,
             self.query_logs.before,
@@ -328,6 +338,7 @@ class App:
             ("time", keep_time(self.clock, self.settings.time_file)),
             ("faults", self.faults.run()),
             ("vpcs", self.vpcs.run()),
+            ("instances", self.instances.run()),
             ("private-names", self.private_names.run()),
             ("reverse-names", self.reverse_names.run()),
             ("endpoint-events", self.endpoint_events.run()),
@@ -346,6 +357,7 @@ class App:
             ("accelerator-flow-logs", self.accelerator_flow_logs.run()),
             ("cloudfront", self.cloudfront.run()),
             ("lambda", self.functions.run()),
+            ("autoscaling", self.autoscaling.run()),
             ("fis", self.fis.run()),
             ("resiliencehub", self.resilience_hub.run()),
             ("arc-zonal-shift", self.zonal_shifts.run()),
@@ -403,6 +415,7 @@ class App:
             self.functions,
             self.apis,
             self.rest_apis,
+            self.instances,
         ):
             try:
                 async with asyncio.timeout(COME_BACK_WITHIN_S):
@@ -452,6 +465,7 @@ class App:
             "dns": self.dns.status(),
             "faults": self.faults.status(),
             "vpcs": self.vpcs.status(),
+            "instances": self.instances.status(),
             "vpc-endpoints": self.endpoints.status(),
             "route53": self.zones.status(),
             "health-checks": self.health_checks.status(),
@@ -461,6 +475,7 @@ class App:
             "globalaccelerator": self.accelerators.status(),
             "cloudfront": self.cloudfront.status(),
             "lambda": self.functions.status(),
+            "autoscaling": self.autoscaling.status(),
             "fis": self.fis.status(),
             "resiliencehub": self.resilience_hub.status(),
             "arc-zonal-shift": self.zonal_shifts.status(),

@@ -20,6 +20,8 @@ COMMANDS = {
     "ca": "kunren.cli.environment:ca",
     "env": "kunren.cli.environment:env",
     "exec": "kunren.cli.execute:execute",
+    "ssh": "kunren.cli.ssh:ssh",
+    "spot": "kunren.cli.spot:spot",
     "drill": "kunren.cli.drill:drill",
     "simulate": "kunren.cli.simulate:simulate",
     "image": "kunren.cli.images:image",
@@ -57,6 +59,7 @@ def cli() -> None:
       kunren up --detach                          start one
       kunren exec -- aws ec2 describe-vpcs        use it from inside its world
       kunren exec --from tokyo -- curl https://example-one.test/
+      kunren ssh i-0123456789abcdef0 -- uptime    a command, or a shell, in an instance
       eval "$(kunren env)"                        or point the tools of this shell at it
       kunren drill run redirect                   deploy the showpiece and check it
       kunren simulate active-passive-dns          foretell it for a million clients

@@ -14,6 +14,8 @@
 | POST /faults/heal | heal one ("id"), an owner's ("owner") or all ({}): those healed, once packets pass again |
 | GET /drill-results | all that drills measured, in no order |
 | POST /drill-results | what a drill measured (`MeasuredDrill`), for Resilience Hub's assessments; as it is kept |
+| POST /instances/NAME | how to get into a running instance: {"world", "pid", "namespace", "environment", "instance"} |
+| POST /spot-market | other Spot prices or capacity: "zone", "type", "price", "capacity"; as they are then |
 | POST /workloads | a network interface with a namespace of its own, kept until the caller's process ends |
 
 A refusal is 400 (the caller's mistake) or 404 with {"error": text}; `kunren.management.client` raises it.
@@ -99,6 +101,14 @@ class ManagementApi:
                 kept = self._app.resilience_hub.measured(convert(body, MeasuredDrill))
                 await self._app.store.durable()
                 return 200, measured(kept)
+            case "POST", ["instances", name]:
+                return 200, self._app.instances.inside(name)
+            case "POST", ["spot-market"] if isinstance(body, dict):
+                moved = self._app.instances.move_market(
+                    body["zone"], body["type"], body.get("price"), body.get("capacity")
+                )
+                await self._app.store.durable()
+                return 200, moved
             case "POST", ["workloads"] if isinstance(body, dict):
                 return 200, await self._app.leases.begin(body)
         return 404, {"error": f"there is no management call {method} {path}"}

@@ -3,6 +3,7 @@
 SERVICES: dict[str, str] = {
     "acm": "kunren.services.acm.api:AcmApi",
     "cloudformation": "kunren.services.cloudformation.api:CloudFormationApi",
+    "autoscaling": "kunren.services.autoscaling.api:AutoScalingApi",
     "cloudfront": "kunren.services.cloudfront.api:CloudFrontApi",
     "cloudfront-keyvaluestore": "kunren.services.cloudfront.key_values.api:KeyValueStoreApi",
     "ec2": "kunren.services.ec2.api:Ec2Api",

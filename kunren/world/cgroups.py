@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,7 @@ class Cgroups:
         self.refusal = MISSING
         self.tree: Tree | None = None
         self._name = name
+        self._probing = threading.Lock()
         self._ended: list[Cgroup] = []
 
     def probe(self) -> None:
@@ -84,6 +86,12 @@ class Cgroups:
             else:
                 self.tree, self.refusal = tree, ""
                 return
+
+    def ensure(self) -> None:
+        """`probe`, unless that has found a tree already; for several that ask at once."""
+        with self._probing:
+            if self.tree is None:
+                self.probe()
 
     def _try(self, tree: Tree) -> None:
         if tree.version == 2:

@@ -29,6 +29,13 @@ _NAMESPACES = (
     ("uts", kernel.CLONE_NEWUTS),
     ("pid", kernel.CLONE_NEWPID),
 )
+_OF_GUESTS = (
+    ("pid", kernel.CLONE_NEWPID),
+    ("ipc", kernel.CLONE_NEWIPC),
+    ("mnt", kernel.CLONE_NEWNS),
+    ("uts", kernel.CLONE_NEWUTS),
+    ("user", kernel.CLONE_NEWUSER),
+)
 # every name under which tools look for a bundle of roots
 _BUNDLE_VARIABLES = (
     "AWS_CA_BUNDLE",
@@ -89,6 +96,56 @@ def enter(
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDED_ON + _OF_TERMINALS)
         _become(namespace, argv, environment(world["bundle"], env, credentials), cwd)
     return _wait(child)
+
+
+def enter_guest(world: Mapping[str, Any], guest: Mapping[str, Any], argv: list[str], env: Mapping[str, str]) -> int:
+    """Run `argv` in a guest, by the number of its process 1 in the world (`pid`), its network namespace and the
+    `environment` that its programs have; exit codes as `enter`'s."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        _join(int(world["agent_pid"]), f"{world['netns_dir']}/{guest['namespace']}")
+        _join_guest(int(guest["pid"]))
+    except (FileNotFoundError, PermissionError) as error:
+        sys.stderr.write(f"kunren: the instance has ended, or can't be entered: {error}\n")
+        return 1
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HANDED_ON + _OF_TERMINALS)
+    child = os.fork()
+    if child == 0:
+        for number in _OF_TERMINALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDED_ON + _OF_TERMINALS)
+        _execute(argv, {**guest["environment"], **env}, "the instance")
+    return _wait(child)
+
+
+def _join_guest(pid: int) -> None:
+    """The namespaces of a process of the world that we are in; the user namespace last, since it takes power over the
+    others away."""
+    opened = [(os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), flag) for name, flag in _OF_GUESTS]
+    same = os.stat(f"/proc/{pid}/ns/user").st_ino == os.stat("/proc/1/ns/user").st_ino  # of the agent, as we are
+    for descriptor, flag in opened:
+        if flag != kernel.CLONE_NEWUSER or not same:
+            kernel.setns(descriptor, flag)
+        os.close(descriptor)
+
+
+def _execute(argv: list[str], env: Mapping[str, str], where: str) -> None:
+    code = NOT_EXECUTABLE
+    try:
+        kernel.die_with_parent(signal.SIGKILL)
+        os.chdir(env.get("HOME", "/"))
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.execvpe(argv[0], argv, env)
+    except FileNotFoundError:
+        code = NOT_FOUND
+        sys.stderr.write(f"kunren: {argv[0]}: not found\n")
+    except BaseException as error:
+        sys.stderr.write(f"kunren: {argv[0]} can't be run in {where}: {error}\n")
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _join(agent_pid: int, network: str) -> None:

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from kunren.world.network import VpcNetwork
 
@@ -49,6 +49,24 @@ class Confinement:
 
 
 @dataclass(frozen=True, slots=True)
+class Guest:
+    """What makes a program a guest: a machine as far as it can tell (`agent/guest.py`), whose "/" is the folder `root`.
+
+    It is process 1 there; with a `boot` plan (`agent/init.py`) that is our init, and `argv` of the spec is not used.
+    Paths in `readonly` can only be read: of the spec's binds, or else the machine's own. When process 1 ends, the whole
+    guest has ended. `cgroups` are open cgroup.procs files.
+    """
+
+    root: str
+    hostname: str
+    boot: Sequence[Mapping[str, Any]] | None = None
+    readonly: tuple[str, ...] = ()
+    open_files: int = 65536
+    processes: int = 4096
+    cgroups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessSpec:
     """A program to start inside the world.
 
@@ -68,6 +86,7 @@ class ProcessSpec:
     stderr: int | None = None
     binds: Mapping[str, str] = field(default_factory=dict)
     confined: Confinement | None = None
+    guest: Guest | None = None
 
 
 class Process(Protocol):

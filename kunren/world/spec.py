@@ -53,6 +53,9 @@ class WorldSpec:
     distance: Distance | None = None
     """How links between sites behave; None: they are as short as this machine's."""
 
+    capacity: Mapping[str, Mapping[str, int]] = field(default_factory=dict, hash=False)
+    """Of a zone, how many instances of a type it has room for; where nothing is said, for all there are."""
+
     ipv6: bool = True
     """Whether there is IPv6 in it: not where this machine's kernel has none."""
 

@@ -122,14 +122,8 @@ class World:
         launched, self._launched = self._launched or launch(self._settings.log_dir / "world.log"), None
         self._launcher = launched.process
         self._channel = Channel(launched.connection, self._event, self._ended)
-        self._channel.tell(
-            {
-                "stage": str(folder / "stage"),
-                "binds": self._write_files(folder),
-                "nft": nft.path,
-                "nft_env": nft.env,
-            }
-        )
+        stage, binds = str(folder / "stage"), self._write_files(folder)
+        self._channel.tell({"stage": stage, "binds": binds, "nft": nft.path, "nft_env": nft.env})
         try:
             self._agent_pid = await asyncio.wait_for(self._ready, START_WITHIN_S)
             await self._apply("core", dualstack.core())
@@ -216,17 +210,18 @@ class World:
         opened: list[int] = []
         try:
             streams = standard_streams(spec, opened)
-            confined = spec.confined
+            held = spec.confined or spec.guest
             asked = asyncio.ensure_future(
                 self._agent().ask(
                     "spawn",
-                    [*streams, *(confined.cgroups if confined else ())],
+                    [*streams, *(held.cgroups if held else ())],
                     namespace=spec.namespace,
                     argv=list(spec.argv),
                     env=dict(spec.env),
                     cwd=spec.cwd,
                     binds=dict(spec.binds),
-                    confined=msgspec.to_builtins(confined) if confined else None,
+                    confined=msgspec.to_builtins(spec.confined),
+                    guest=msgspec.to_builtins(spec.guest),
                 )
             )
             try:

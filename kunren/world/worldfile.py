@@ -11,12 +11,14 @@ default ones keep theirs:
     latencies_ms:
       kyoto: {ap-northeast-1: 9.5, us-east-1: 161}
     distance: {jitter: 0.05, loss: 0.001, rate_mbit: 100}
+    capacity:
+      us-east-1a: {t3.micro: 4}
 
 A place may also have a `subdivision` (the two letters of a state of the United States) and `networks` (blocks that DNS
 takes for its addresses when a question names one as its client's subnet). `ipv6: false` makes a world without IPv6.
-`latencies_ms` are round trips between places
-and regions; those not stated follow from the distance. `distance` (true, or how links behave) makes packets take that
-long, as `kunren up --distance` does.
+`latencies_ms` are round trips between places and regions; those not stated follow from the distance. `distance` (true,
+or how links behave) makes packets take that long, as `kunren up --distance` does. `capacity` is how many instances of a
+type a zone has room for.
 """
 
 from __future__ import annotations
@@ -124,7 +126,7 @@ def parse_world(text: str, name: str = "world file") -> WorldSpec:
     if document is None:
         return DEFAULT_WORLD
     top = _mapping(document, name)
-    _only(top, {"places", "regions", "default_place", "latencies_ms", "distance", "ipv6"}, name)
+    _only(top, {"places", "regions", "default_place", "latencies_ms", "distance", "ipv6", "capacity"}, name)
     places = _PLACES + tuple(
         _place(entry, f"{name}: places[{number}]") for number, entry in enumerate(_list(top, "places", name))
     )
@@ -141,6 +143,7 @@ def parse_world(text: str, name: str = "world file") -> WorldSpec:
             top, {each.name for each in places} | {each.name for each in regions}, f"{name}: latencies_ms"
         ),
         distance=_distance(top.get("distance"), f"{name}: distance"),
+        capacity=_capacity(top, {f"{each.name}{zone}" for each in regions for zone in each.zones}, f"{name}: capacity"),
         ipv6=top.get("ipv6", True),
     )
     if not isinstance(spec.ipv6, bool):
@@ -194,6 +197,19 @@ def _latencies(top: dict[str, Any], sites: set[str], where: str) -> dict[str, di
         members = _mapping(given, f"{where}: {site}")
         _only(members, sites, f"{where}: {site}")
         found[site] = {other: _milliseconds(value, f"{where}: {site}: {other}") for other, value in members.items()}
+    return found
+
+
+def _capacity(top: dict[str, Any], zones: set[str], where: str) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for zone, given in _mapping(top.get("capacity") or {}, where).items():
+        if zone not in zones:
+            raise WorldFileError(f"{where}: there is no zone {zone!r}")
+        members = _mapping(given, f"{where}: {zone}")
+        for kind, count in members.items():
+            if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+                raise WorldFileError(f"{where}: {zone}: {kind}: a number of instances is expected, not {count!r}")
+        found[zone] = members
     return found
 
 

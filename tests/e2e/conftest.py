@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent / "terraform"))
 sys.path.append(str(Path(__file__).parent / "programs"))
 
 from conversing import Client, FlowClient, Program, Running, Target
+from ordinary import users_kunren  # noqa: F401 — a fixture
 from terraforming import Case, CaseFunction, at_once, missing, provider_mirror
 
 

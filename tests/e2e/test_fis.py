@@ -270,10 +270,10 @@ def test_stop_conditions_the_lever_and_what_is_refused(kunren, account, chaos, u
     preview = chaos.start(chaos.template({"wait": waiting("PT12H")}), experimentOptions={"actionsMode": "skip-all"})
     chaos.wait(preview, "completed")
 
-    stop = {"actionId": "aws:ec2:stop-instances", "targets": {"Instances": "x"}}
+    stop = {"actionId": "aws:rds:reboot-db-instances", "targets": {"DBInstances": "x"}}
     chaos.refused(
         "ValidationException",
-        "aws:ec2:stop-instances is an action of AWS's that Kunren does not run yet",
+        "aws:rds:reboot-db-instances is an action of AWS's that Kunren does not run yet",
         actions={"a": stop},
     )
     chaos.refused(
@@ -286,7 +286,7 @@ def test_stop_conditions_the_lever_and_what_is_refused(kunren, account, chaos, u
     chaos.refused(
         "ValidationException", "start after each other", actions={"a": waiting("PT1M", "b"), "b": waiting("PT1M", "a")}
     )
-    assert "aws:ec2:stop-instances" not in [each["id"] for each in chaos.fis.list_actions()["actions"]]
+    assert "aws:rds:reboot-db-instances" not in [each["id"] for each in chaos.fis.list_actions()["actions"]]
     assert chaos.fis.get_action(id="aws:fis:wait")["action"]["parameters"]["duration"]["required"] is True
 
 

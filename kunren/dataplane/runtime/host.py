@@ -86,7 +86,7 @@ class WorldHost:
     async def listen(self, network: str) -> socket.socket:
         async with self._probed:
             if self._cgroups.tree is None:
-                await asyncio.to_thread(self._cgroups.probe)
+                await asyncio.to_thread(self._cgroups.ensure)
         namespace = await self._namespace(network)
         return await self._world.open_socket(namespace, bind=("0.0.0.0", RUNTIME_API_PORT), listen=1024)
 

@@ -13,6 +13,16 @@ from kunren.control.store import Resource
 from kunren.core.errors import AwsError
 from kunren.services.ec2 import endpoint_errors, errors
 from kunren.services.ec2.access_model import PublicAccessExclusion
+from kunren.services.ec2.instances import errors as instance_errors
+from kunren.services.ec2.instances.model import (
+    Image,
+    Instance,
+    KeyPair,
+    LaunchTemplate,
+    Snapshot,
+    SpotRequest,
+    Volume,
+)
 from kunren.services.ec2.ipv6_model import EgressOnlyInternetGateway
 from kunren.services.ec2.model import (
     DhcpOptions,
@@ -148,7 +158,24 @@ PREFIX_LIST = IdKind(
     PrefixList, IdForm("pl", "prefix-list", "InvalidPrefixListId.Malformed", errors.PrefixListNotFound)
 )
 FLOW_LOG = IdKind(FlowLog, IdForm("fl", "vpc-flow-log", "InvalidFlowLogId.Malformed", errors.FlowLogNotFound))
-INSTANCE = IdForm("i", "instance", "InvalidInstanceID.Malformed", errors.InstanceNotFound)
+INSTANCE = IdKind(Instance, IdForm("i", "instance", "InvalidInstanceID.Malformed", errors.InstanceNotFound))
+IMAGE = IdKind(Image, IdForm("ami", "image", "InvalidAMIID.Malformed", instance_errors.ImageNotFound))
+VOLUME = IdKind(Volume, IdForm("vol", "volume", "InvalidVolumeID.Malformed", instance_errors.VolumeNotFound))
+SNAPSHOT = IdKind(Snapshot, IdForm("snap", "snapshot", "InvalidSnapshotID.Malformed", instance_errors.SnapshotNotFound))
+KEY_PAIR = IdKind(KeyPair, IdForm("key", "key-pair", "InvalidKeyPair.NotFound", instance_errors.KeyPairNotFound))
+LAUNCH_TEMPLATE = IdKind(
+    LaunchTemplate,
+    IdForm("lt", "launch-template", "InvalidLaunchTemplateId.Malformed", instance_errors.TemplateNotFound),
+)
+SPOT_REQUEST = IdKind(
+    SpotRequest,
+    IdForm(
+        "sir",
+        "spot-instances-request",
+        "InvalidSpotInstanceRequestID.Malformed",
+        instance_errors.SpotRequestNotFound,
+    ),
+)
 ACL_ASSOCIATION = IdForm("aclassoc", "", "InvalidNetworkAclAssociationId.Malformed", errors.AssociationNotFound)
 EIP_ASSOCIATION = IdForm("eipassoc", "", "InvalidAssociationID.Malformed", errors.AssociationNotFound)
 ASSOCIATION = IdForm("rtbassoc", "", "InvalidRouteTableAssociationId.Malformed", errors.AssociationNotFound)
@@ -172,4 +199,11 @@ TAGGABLE: tuple[IdKind[Any], ...] = (
     ENDPOINT_SERVICE,
     PUBLIC_ACCESS_EXCLUSION,
     FLOW_LOG,
+    INSTANCE,
+    IMAGE,
+    VOLUME,
+    SNAPSHOT,
+    KEY_PAIR,
+    LAUNCH_TEMPLATE,
+    SPOT_REQUEST,
 )

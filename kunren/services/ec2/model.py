@@ -128,9 +128,8 @@ class SecondaryAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 class NetworkInterface(Resource, frozen=True, kw_only=True):
     """`attachment` says what answers on the address: "node" (a load balancer node, in the VPC's namespace), "workload",
-    "function", "nat" and "link" (namespaces of their own), "managed" (nothing, it stands for a service), or None
-    (nothing yet). `public_ip` is the Elastic IP
-    `allocation_id`, or where that is None Amazon's own."""
+    "function", "nat" and "link" (namespaces of their own), "managed" (nothing, it stands for a service), "stopped"
+    (nothing, its instance is), or None (nothing yet). `public_ip` is `allocation_id`'s, or else Amazon's own."""
 
     kind: ClassVar[str] = "ec2.network-interface"
 
@@ -148,6 +147,7 @@ class NetworkInterface(Resource, frozen=True, kw_only=True):
     interface_type: str = "interface"
     attachment: str | None = None
     attachment_id: str | None = None
+    instance_id: str | None = None
     requester_id: str | None = None
     requester_managed: bool = False
     source_dest_check: bool = True

@@ -15,6 +15,8 @@ from kunren.control.store import Resource, Snapshot, Store, Tx
 from kunren.core.errors import AwsError
 from kunren.services.ec2 import cidr, errors
 from kunren.services.ec2.access_model import PublicAccess, PublicAccessExclusion
+from kunren.services.ec2.instances.model import KINDS as instance_kinds
+from kunren.services.ec2.instances.model import Instance, LaunchTemplate, SpotRequest
 from kunren.services.ec2.ipv6_model import EgressOnlyInternetGateway
 from kunren.services.ec2.model import (
     AccountRegion,
@@ -62,6 +64,9 @@ Tokened: TypeAlias = (
     | EndpointServiceConfiguration
     | EndpointNotification
     | EgressOnlyInternetGateway
+    | Instance
+    | LaunchTemplate
+    | SpotRequest
 )
 R = TypeVar("R", bound=Resource)
 KINDS: tuple[type[Resource], ...] = (
@@ -97,6 +102,7 @@ KINDS: tuple[type[Resource], ...] = (
     PublicAccessExclusion,
     FlowLog,
     FlowLogStatus,
+    *instance_kinds,
 )
 PUBLIC_POOL = "public"
 
@@ -126,6 +132,9 @@ def register(store: Store) -> None:
             *tx.every(EndpointServiceConfiguration),
             *tx.every(EndpointNotification),
             *tx.every(EgressOnlyInternetGateway),
+            *tx.every(Instance),
+            *tx.every(LaunchTemplate),
+            *tx.every(SpotRequest),
         ):
             remember_token(tx, resource)
 

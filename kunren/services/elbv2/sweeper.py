@@ -1,4 +1,4 @@
-"""Ends draining when its delay is over, and the connections to targets that are gone.
+"""Ends draining when its delay is over, and the connections to targets that are gone; a terminated instance is none.
 
 The delay's begin is stored, so a restart changes nothing. A target that leaves at once (a delay of 0) is cut at once.
 """
@@ -10,8 +10,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from kunren.control.store import Key, Snapshot, Store
+from msgspec.structs import replace
+
+from kunren.control.store import Key, Resource, Snapshot, Store
 from kunren.core.clock import Clock
+from kunren.services.ec2.instances.model import Instance
 from kunren.services.elbv2.associations import group_users
 from kunren.services.elbv2.dataplane import targets
 from kunren.services.elbv2.draining import drained_at, settled
@@ -36,10 +39,11 @@ class DrainingController:
         self._reached: Reached = {}
         self._changed = asyncio.Event()
         self._cuts: set[asyncio.Task[None]] = set()
-        store.subscribe(self._look, wants=lambda kind: kind == TargetGroup.kind)
+        store.subscribe(self._look, wants=lambda kind: kind in (TargetGroup.kind, Instance.kind))
 
     def _look(self, keys: frozenset[Key]) -> None:
-        if any(key.kind == TargetGroup.kind for key in keys):
+        snapshot = self._store.snapshot()
+        if any(key.kind == TargetGroup.kind or _is_terminated(snapshot.by_key(key)) for key in keys):
             self._changed.set()
 
     async def run(self) -> None:
@@ -62,6 +66,8 @@ class DrainingController:
         now = self._clock.now()
         dues: list[float] = []
         for group in self._store.snapshot().every(TargetGroup):
+            if group.target_type == "instance":
+                group = self._without_terminated(group)
             ends = [end for target in group.targets if (end := drained_at(group, target)) is not None]
             if any(end <= now for end in ends):
                 with self._store.write() as tx:
@@ -69,6 +75,21 @@ class DrainingController:
             dues += [end for end in ends if end > now]
         self._end_connections()
         return min(dues, default=None)
+
+    def _without_terminated(self, group: TargetGroup) -> TargetGroup:
+        """The group without targets that are terminated instances ("Target groups", registered targets)."""
+        snapshot = self._store.snapshot()
+        held = [
+            each
+            for each in group.targets
+            if not _is_terminated(snapshot.get(Instance, group.account, group.region, each.id))
+        ]
+        if len(held) == len(group.targets):
+            return group
+        changed = replace(group, targets=tuple(held))
+        with self._store.write() as tx:
+            tx.put(changed)
+        return changed
 
     def _end_connections(self) -> None:
         before, self._reached = self._reached, reached(self._store.snapshot())
@@ -78,6 +99,10 @@ class DrainingController:
                 task = asyncio.get_running_loop().create_task(_quietly(cut), name=f"cut:{address}:{port}")
                 self._cuts.add(task)
                 task.add_done_callback(self._cuts.discard)
+
+
+def _is_terminated(found: Resource | None) -> bool:
+    return isinstance(found, Instance) and found.ended_at is not None
 
 
 def reached(snapshot: Snapshot) -> Reached:

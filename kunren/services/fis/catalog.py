@@ -47,6 +47,11 @@ def _duration(text: str) -> str | None:
     return None if found is not None and 60 <= found <= _LONGEST_S else "a duration from PT1M to PT12H"
 
 
+def _before_interruption(text: str) -> str | None:
+    found = durations.seconds(text)
+    return None if found is not None and 120 <= found <= 900 else "a duration from PT2M to PT15M"
+
+
 def _one_of(*values: str) -> Check:
     return lambda text: None if text in values else f"one of {', '.join(values)}"
 
@@ -73,6 +78,7 @@ _API_ERROR = {
     "operations": Parameter("The operations that fail, separated by commas.", True),
     "percentage": Parameter("The share of calls that fail, in percent.", True, _whole(1, 100)),
 }
+_INSTANCES = {"Instances": "aws:ec2:instance"}
 _ROLES = {"Roles": "aws:iam:role"}
 _FUNCTIONS = {"Functions": "aws:lambda:function"}
 _SHARE = Parameter("The share of invocations that are changed, in percent (100).", False, _whole(0, 100))
@@ -104,6 +110,29 @@ ACTIONS: Mapping[str, Action] = {
                 ),
             },
         ),
+        Action("aws:ec2:reboot-instances", "Reboot the specified EC2 instances.", {}, _INSTANCES),
+        Action(
+            "aws:ec2:send-spot-instance-interruptions",
+            "Send a Spot Instance interruption notice to the specified Spot Instances.",
+            {
+                "durationBeforeInterruption": Parameter(
+                    "How long before the interruption, from two to 15 minutes.", True, _before_interruption
+                )
+            },
+            {"SpotInstances": "aws:ec2:spot-instance"},
+        ),
+        Action(
+            "aws:ec2:stop-instances",
+            "Stop the specified EC2 instances.",
+            {
+                "startInstancesAfterDuration": Parameter("When the instances are started again.", False, _duration),
+                "completeIfInstancesTerminated": Parameter(
+                    "Whether the action completes where instances are gone by then.", False, _one_of("true", "false")
+                ),
+            },
+            _INSTANCES,
+        ),
+        Action("aws:ec2:terminate-instances", "Terminate the specified EC2 instances.", {}, _INSTANCES),
         Action("aws:fis:inject-api-internal-error", "Cause internal errors in an API.", _API_ERROR, _ROLES),
         Action("aws:fis:inject-api-throttle-error", "Throttle calls of an API.", _API_ERROR, _ROLES),
         Action("aws:fis:inject-api-unavailable-error", "Make an API unavailable.", _API_ERROR, _ROLES),
@@ -177,6 +206,8 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
     each.id: each
     for each in (
         ResourceType("aws:arc:zonal-shift-managed-resource", "A resource that ARC zonal shift manages", {}),
+        ResourceType("aws:ec2:instance", "An EC2 instance"),
+        ResourceType("aws:ec2:spot-instance", "A Spot Instance"),
         ResourceType("aws:ec2:subnet", "A VPC subnet", {"availabilityZoneIdentifier": _ZONE,
                                                         "vpc": Parameter("The VPC that subnets are of.")}),
         ResourceType("aws:ec2:vpc-endpoint", "A VPC endpoint"),
@@ -192,10 +223,7 @@ _ABSENT = {
     "dsql": "cluster-connection-failure",
     "dynamodb": "global-table-pause-replication",
     "ebs": "pause-volume-io volume-io-latency",
-    "ec2": (
-        "api-insufficient-instance-capacity-error asg-insufficient-instance-capacity-error "
-        "reboot-instances send-spot-instance-interruptions stop-instances terminate-instances"
-    ),
+    "ec2": "api-insufficient-instance-capacity-error asg-insufficient-instance-capacity-error",
     "ecs": (
         "drain-container-instances stop-task task-cpu-stress task-io-stress task-kill-process "
         "task-network-blackhole-port task-network-latency task-network-packet-loss"

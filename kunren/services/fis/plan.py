@@ -25,7 +25,8 @@ class Step(NamedTuple):
 def duration_s(experiment: Experiment, name: str) -> int:
     """How long an action lasts in AWS seconds; 0 where it has no duration."""
     parameters = experiment.actions[name].get("parameters") or {}
-    return durations.seconds(parameters.get("duration", "")) or 0
+    given = parameters.get("duration") or parameters.get("startInstancesAfterDuration") or ""
+    return durations.seconds(given) or 0
 
 
 def next_steps(experiment: Experiment, now: float) -> list[Step]:

@@ -12,6 +12,7 @@ from kunren.core.entropy import Entropy
 from kunren.services.fis.api import FisApi
 from kunren.services.fis.engine import Engine
 from kunren.services.fis.injected import ApiErrors, InvocationFaults
+from kunren.services.fis.machines import Interruptions, Machines
 from kunren.services.fis.model import RESOURCES
 from kunren.services.fis.network import Connectivity, Effect, Endpoints, Routes
 from kunren.services.fis.records import Records
@@ -45,6 +46,10 @@ class FisService:
         self.records = Records(clock, call)
         effects: dict[str, Effect] = {
             "aws:arc:start-zonal-autoshift": ZonalAutoshift(store, clock, entropy),
+            "aws:ec2:reboot-instances": Machines(store, ec2, spec, "reboot_instances"),
+            "aws:ec2:send-spot-instance-interruptions": Interruptions(store, ec2, spec, clock),
+            "aws:ec2:stop-instances": Machines(store, ec2, spec, "stop_instances"),
+            "aws:ec2:terminate-instances": Machines(store, ec2, spec, "terminate_instances"),
             "aws:network:disrupt-connectivity": Connectivity(store, ec2, spec),
             "aws:network:disrupt-vpc-endpoint": Endpoints(store, ec2, spec),
             "aws:network:route-table-disrupt-cross-region-connectivity": Routes(store, ec2, spec),

@@ -14,6 +14,8 @@ from kunren.core.arn import build_arn, parse_arn
 from kunren.core.calling import CallService
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
+from kunren.services.ec2.instances.model import Instance
+from kunren.services.ec2.instances.states import state, state_to_wire
 from kunren.services.ec2.model import Subnet, VpcEndpoint
 from kunren.services.ec2.zones import zones_of
 from kunren.services.elbv2.model import LoadBalancer
@@ -64,6 +66,11 @@ class Resolver:
                     for each in snapshot.list(Subnet, account, region)
                     if zone in (None, each.availability_zone)
                     and parameters.get("vpc", each.vpc_id).rpartition("/")[2] in ("", each.vpc_id)
+                ]
+            case "aws:ec2:instance" | "aws:ec2:spot-instance" as kind:
+                held = [each for each in snapshot.list(Instance, account, region) if each.ended_at is None]
+                return [
+                    _instance(snapshot, each) for each in held if kind.endswith(":instance") or each.lifecycle == "spot"
                 ]
             case "aws:ec2:vpc-endpoint":
                 return [_endpoint(each) for each in snapshot.list(VpcEndpoint, account, region) if not each.deleting]
@@ -135,6 +142,20 @@ def _subnet(each: Subnet) -> Candidate:
         "SubnetId": each.id, "VpcId": each.vpc_id, "AvailabilityZone": each.availability_zone, "CidrBlock": each.cidr,
         "OwnerId": each.account, "SubnetArn": arn,
     }  # fmt: skip
+    return Candidate(Found(arn=arn, account=each.account, region=each.region, id=each.id), each.tags, described)
+
+
+def _instance(snapshot: Snapshot, each: Instance) -> Candidate:
+    arn = build_arn("ec2", each.region, each.account, f"instance/{each.id}")
+    described = {
+        "State": state_to_wire(state(snapshot, each)),
+        "Placement": {"AvailabilityZone": each.availability_zone, "Tenancy": each.tenancy},
+        "VpcId": each.vpc_id,
+        "SubnetId": each.subnet_id,
+        "InstanceType": each.instance_type,
+        "ImageId": each.image_id,
+        "InstanceLifecycle": each.lifecycle,
+    }
     return Candidate(Found(arn=arn, account=each.account, region=each.region, id=each.id), each.tags, described)
 
 

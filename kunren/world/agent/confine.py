@@ -17,6 +17,7 @@ from kunren.world.agent import kernel
 from kunren.world.agent.filesystem import SCRATCH, STAGE, make_private
 
 TMP = "/tmp"
+_SETTINGS = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs")
 _TMPFS_PAGE = 4096
 _ROUNDS = 50
 
@@ -58,23 +59,35 @@ def change_root(root: str, laid: dict[str, str]) -> None:
     kernel.pivot_root(STAGE)
 
 
+def shield_kernel() -> None:
+    """Have the kernel's settings in /proc to be read only: who is the machine's root outside may write them whatever
+    user namespace he is in."""
+    for path in _SETTINGS:
+        if os.path.exists(path):
+            kernel.mount(path, path, None, kernel.MS_BIND | kernel.MS_REC)
+            kernel.make_readonly(path, recursive=True)
+
+
 def enter(confined: dict[str, Any]) -> None:
     """Give up what the program shall not have."""
+    shield_kernel()
     kernel.make_readonly("/", recursive=True)
     for writable in ("/proc", TMP):
         kernel.make_readonly(writable, on=False)
-    _own_user_namespace()
-    _limit(resource.RLIMIT_NPROC, confined["processes"])
-    _limit(resource.RLIMIT_NOFILE, confined["open_files"])
+    own_user_namespace()
+    limit(resource.RLIMIT_NPROC, confined["processes"])
+    limit(resource.RLIMIT_NOFILE, confined["open_files"])
 
 
-def _limit(what: int, most: int) -> None:
+def limit(what: int, most: int) -> None:
+    """Bound a resource of ours, softly and hard."""
     hard = resource.getrlimit(what)[1]
     least = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(what, (least, least))
 
 
-def _own_user_namespace() -> None:
+def own_user_namespace() -> None:
+    """Go into a user namespace of our own below the one we are in, as the same user."""
     uid, gid = os.geteuid(), os.getegid()
     try:
         kernel.unshare(kernel.CLONE_NEWUSER)

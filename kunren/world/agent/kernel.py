@@ -21,6 +21,7 @@ CLONE_NEWNET = 0x40000000
 MS_BIND = 0x1000
 MS_MOVE = 0x2000
 MS_REC = 0x4000
+MS_RDONLY = 0x1
 MS_NOSUID = 0x2
 MS_NODEV = 0x4
 MS_NOEXEC = 0x8
@@ -96,13 +97,18 @@ def make_readonly(path: str, *, on: bool = True, recursive: bool = False) -> Non
 
 def pivot_root(root: str) -> None:
     """Make the mount at that path the root, and let go of the one before."""
+    swap_root(root)
+    unmount(".")
+    os.chdir("/")
+
+
+def swap_root(root: str) -> None:
+    """Make the mount at that path the root. The one before is still mounted, over it, and is where we are."""
     os.chdir(root)
     number = _SYS_PIVOT_ROOT.get(os.uname().machine)
     if number is None:
         raise OSError(errno.ENOSYS, f"pivot_root on {os.uname().machine}")
     _check(_libc.syscall(ctypes.c_long(number), b".", b"."), "pivot_root")
-    unmount(".")
-    os.chdir("/")
 
 
 def die_with_parent(signal: int) -> None:

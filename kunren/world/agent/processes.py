@@ -13,7 +13,7 @@ import signal
 import sys
 from typing import Any
 
-from kunren.world.agent import confine, kernel
+from kunren.world.agent import confine, guest, kernel
 from kunren.world.agent.filesystem import RESOLV_CONF, SCRATCH, hide_scratch, lay, resolver_file
 from kunren.world.agent.network import Network
 
@@ -43,14 +43,22 @@ class Processes:
         sys.stdout.flush()
         pid = os.fork()
         if pid == 0:
+            if request["guest"]:
+                guest.become(request, fds, tell)
             self._become(request, fds, tell)
         os.close(tell)
-        try:
-            refusal = os.read(told, 4096)
-        finally:
-            os.close(told)
+        with os.fdopen(told, "rb") as pipe:
+            refusal = pipe.read()
+        if request["guest"]:
+            os.waitpid(pid, 0)  # whose child is process 1 of the guest, and ours now
+            first, newline, refusal = refusal.partition(b"\n")
+            if newline:
+                pid = int(first.removeprefix(b"pid "))
+            else:
+                refusal = first
         if refusal:
-            os.waitpid(pid, 0)
+            if not request["guest"]:
+                os.waitpid(pid, 0)
             number, _, text = refusal.decode(errors="replace").partition(" ")
             raise OSError(int(number), text)
         self._running[pid] = confine.namespace_of(pid) if confined else None

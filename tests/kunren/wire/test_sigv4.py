@@ -62,6 +62,8 @@ def test_noise_is_none_or_refused(text: str) -> None:
         ("", "000000000000"),
         ("AKIAIOSFODNN7EXAMPLE", "000000000000"),
         ("ASIAIOSFODNN7EXAMPLE", "000000000000"),
+        ("ASIARZPUZDIKL3HII773", "123456789012"),  # temporary keys hold their account
+        ("ASIAQAAAAAAAABCDEFGH", "000000000000"),
     ],
 )
 def test_keys_have_their_accounts(key: str, account: str) -> None:

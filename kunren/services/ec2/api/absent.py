@@ -1,5 +1,5 @@
-"""Kinds that nothing can make yet, so that the honest answer is an empty list: instances, address ranges of one's own
-(BYOIP), associations of endpoints with VPC Lattice."""
+"""Kinds that nothing can make yet, so that the honest answer is an empty list: address ranges of one's own (BYOIP),
+associations of endpoints with VPC Lattice."""
 
 from __future__ import annotations
 
@@ -8,19 +8,10 @@ from typing import Any
 from kunren.core.context import RequestContext
 from kunren.services.ec2 import errors
 from kunren.services.ec2.api.base import Ec2Base, Params, operation
-from kunren.services.ec2.ids import INSTANCE, VPC_ENDPOINT
+from kunren.services.ec2.ids import VPC_ENDPOINT
 
 
 class AbsentOperations(Ec2Base):
-    @operation
-    def describe_instances(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
-        wanted = params.get("InstanceIds") or ()
-        for each in wanted:
-            INSTANCE.check(each)
-        if wanted:
-            raise INSTANCE.missing(*wanted)
-        return {"Reservations": []}
-
     @operation
     def describe_public_ipv4_pools(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         for each in params.get("PoolIds") or ():

@@ -28,11 +28,15 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[ElasticIp]]:
         found = elastic_ips.interface_of(reader, address)
         return found.account if found is not None else None
 
+    def instance(address: ElasticIp) -> str | None:
+        found = elastic_ips.interface_of(reader, address)
+        return found.instance_id if found is not None else None
+
     return {
         "allocation-id": lambda address: address.id,
         "association-id": lambda address: address.association_id,
         "domain": lambda address: "vpc",
-        "instance-id": lambda address: None,
+        "instance-id": instance,
         "network-border-group": lambda address: address.region,
         "network-interface-id": lambda address: address.interface_id,
         "network-interface-owner-id": owner,
@@ -91,8 +95,10 @@ class ElasticIpOperations(Ec2Base):
     @operation
     def associate_address(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         if params.get("InstanceId"):
-            ids.INSTANCE.check(params["InstanceId"])
-            raise errors.InstanceNotFound(params["InstanceId"])
+            instance = self.get(self.store.snapshot(), ctx, ids.INSTANCE, params["InstanceId"])
+            if instance.wanted == "terminated":
+                raise errors.InstanceNotFound(instance.id)
+            params = {**params, "NetworkInterfaceId": instance.interface_id}
         if not params.get("NetworkInterfaceId"):
             raise errors.MissingParameterText("Either instance ID or network interface id must be specified")
         with self.store.write() as tx:
@@ -242,6 +248,7 @@ def _to_wire(reader: store.Reader, address: ElasticIp) -> dict[str, Any]:
         "Domain": "vpc",
         "AssociationId": address.association_id,
         "NetworkInterfaceId": address.interface_id,
+        "InstanceId": interface.instance_id if interface is not None else None,
         "NetworkInterfaceOwnerId": interface.account if interface is not None else None,
         "SubnetId": interface.subnet_id if interface is not None else None,
         "PrivateIpAddress": address.private_ip,

@@ -47,6 +47,8 @@ def is_live(reader: store.Reader, interface: NetworkInterface) -> bool:
 def status_of(reader: store.Reader, interface: NetworkInterface) -> str:
     if interface.attachment is None:
         return "available"
+    if interface.attachment == "stopped":
+        return "in-use"
     return "in-use" if is_live(reader, interface) else "attaching"
 
 
@@ -57,10 +59,11 @@ def attachment_of(reader: store.Reader, interface: NetworkInterface) -> dict[str
         "AttachmentId": interface.attachment_id,
         "AttachTime": interface.attach_time,
         "DeleteOnTermination": interface.delete_on_termination,
-        "DeviceIndex": 0 if interface.attachment == "workload" else 1,
+        "DeviceIndex": 0 if interface.attachment in ("workload", "stopped") else 1,
         "NetworkCardIndex": 0,
+        "InstanceId": interface.instance_id,
         "InstanceOwnerId": interface.requester_id or interface.account,
-        "Status": "attached" if is_live(reader, interface) else "attaching",
+        "Status": "attached" if status_of(reader, interface) == "in-use" else "attaching",
     }
 
 
@@ -166,7 +169,7 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[NetworkInterface]]:
         "attachment.attachment-id": attachment("AttachmentId"),
         "attachment.delete-on-termination": attachment("DeleteOnTermination"),
         "attachment.device-index": attachment("DeviceIndex"),
-        "attachment.instance-id": lambda each: None,
+        "attachment.instance-id": lambda each: each.instance_id,
         "attachment.instance-owner-id": attachment("InstanceOwnerId"),
         "attachment.nat-gateway-id": nat_gateway,
         "attachment.status": attachment("Status"),

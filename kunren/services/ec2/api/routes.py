@@ -17,7 +17,7 @@ from kunren.services.ec2.model import InternetGateway, NatGateway, RouteEntry, R
 _EGRESS_ONLY = "EgressOnlyInternetGatewayId"
 _TARGETS = ("GatewayId", "NatGatewayId", "NetworkInterfaceId", "VpcPeeringConnectionId", _EGRESS_ONLY)
 _TARGETS_NOT_YET = {
-    "InstanceId": "instances",
+    "InstanceId": "routes to instances by their ids (their network interfaces are targets)",
     "TransitGatewayId": "transit gateways",
     "LocalGatewayId": "local gateways (Outposts)",
     "CarrierGatewayId": "carrier gateways (Wavelength)",

@@ -7,6 +7,8 @@ import msgspec
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.services.ec2 import store as ec2
+from kunren.services.ec2.instances.model import Instance
+from kunren.services.ec2.instances.states import state as instance_state
 from kunren.services.ec2.model import Vpc
 from kunren.services.elbv2 import arns, errors, targets
 from kunren.services.elbv2.api.base import Api, Params, Result, View, find_group
@@ -84,11 +86,26 @@ class TargetsApi(Api):
             region = self._parts.spec.region(ctx.region)
             zones = [f"{ctx.region}{letter}" for letter in region.zones] if region is not None else []
             return [targets.check_ip(target, ec2.vpc_cidrs(vpc), subnets, zones) for target in wanted]
-        # There are no instances in this world yet, so none is running.
-        names = ", ".join(f"'{target.id}'" for target in wanted)
-        raise errors.InvalidTarget(
-            f"The following targets are not in a running state and cannot be registered: {names}"
-        )
+        return self._instances(tx, ctx, group, wanted)
+
+    def _instances(self, tx: Tx, ctx: RequestContext, group: TargetGroup, wanted: list[Target]) -> list[Target]:
+        """Instances of the group's VPC that run. Raises InvalidTarget."""
+        found = [tx.get(Instance, ctx.account, ctx.region, target.id) for target in wanted]
+        stopped = [
+            target.id for target, each in zip(wanted, found, strict=True) if each is None or each.wanted != "running"
+        ]
+        if stopped:
+            names = ", ".join(f"'{each}'" for each in stopped)
+            raise errors.InvalidTarget(
+                f"The following targets are not in a running state and cannot be registered: {names}"
+            )
+        if strangers := [each.id for each in found if each is not None and each.vpc_id != group.vpc_id]:
+            names = ", ".join(f"'{each}'" for each in strangers)
+            raise errors.InvalidTarget(
+                f"The following targets are not in the target group VPC '{group.vpc_id}': {names}"
+            )
+        zones = {each.id: each.availability_zone for each in found if each is not None}
+        return [msgspec.structs.replace(target, availability_zone=zones[target.id]) for target in wanted]
 
     def _function(self, group: TargetGroup, target: Target, given: Params) -> Target:
         if given.get("Port") is not None:
@@ -169,6 +186,8 @@ def _description(view: View, group: TargetGroup, asked: Target, balancers: list[
         of_balancer=own,
         observed=observed,
     )
+    if group.target_type == "instance" and (stopped := _not_running(view, group, asked)):
+        shown = {"State": "unused", "Reason": "Target.InvalidState", "Description": f"Target is in the {stopped} state"}
     if shown["State"] == "unhealthy" and observed is not None and is_network(group):
         until = unhealthy_until(group, observed.since)
         if until is not None and now < until:
@@ -177,6 +196,14 @@ def _description(view: View, group: TargetGroup, asked: Target, balancers: list[
     if "AdministrativeOverride" in described and (found := _override(view, group, target or asked, balancers)):
         described["AdministrativeOverride"] = found
     return described
+
+
+def _not_running(view: View, group: TargetGroup, target: Target) -> str | None:
+    """The state of an instance that is stopped or terminated, or on the way there."""
+    instance = view.get(Instance, group.account, group.region, target.id)
+    if instance is None or instance.wanted == "running":
+        return None
+    return instance_state(view, instance)
 
 
 def _override(view: View, group: TargetGroup, target: Target, balancers: list[LoadBalancer]) -> Result | None:

@@ -156,7 +156,7 @@ def address_of(snapshot: Snapshot, group: TargetGroup, target: Target) -> tuple[
         return target.id, port
     if group.target_type == "instance":
         for interface in snapshot.list(NetworkInterface, group.account, group.region):
-            if interface.attachment_id == target.id:
+            if interface.instance_id == target.id:
                 return interface.private_ip, port
     return None, port
 

@@ -99,6 +99,8 @@ class Caller:
             assert not report.has_errors(), report.generate_report()
             ctx = RequestContext(self.account, self.region, "ec2", model.name, "request-1")
             result = getattr(self.api, name)(ctx, params)
+            if asyncio.iscoroutine(result):
+                result = asyncio.run(result)
             if model.output_shape is None:
                 assert result is None
             else:

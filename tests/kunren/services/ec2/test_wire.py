@@ -114,9 +114,9 @@ def test_errors_have_awss_code_text_and_status(tmp_path):
             "The filter 'x' is invalid",
             400,
         )
-        code, text, status = error_of(ec2.run_instances, MinCount=1, MaxCount=1, ImageId="ami-1")
+        code, text, status = error_of(ec2.create_placement_group, GroupName="near")
         assert (code, status) == ("NotImplemented", 501)
-        assert "RunInstances" in text
+        assert "CreatePlacementGroup" in text
 
     tell(tmp_path, story)
 

@@ -1,0 +1,136 @@
+"""Starts and ends guests: each a process tree of its own on a network interface that is there, in a control group where
+the machine allows any.
+
+It refuses to know what a guest is for. Who starts one keeps it, waits for its end, and decides what that means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from kunren.dataplane.guests.disk import BUNDLE, programs
+from kunren.world.agent.init import GRACE_S
+from kunren.world.cgroups import Cgroup, Cgroups
+from kunren.world.interface import Guest, Process, ProcessSpec
+
+PATH = "/run/kunren/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_OWN_BYTES = 64 << 20  # what a guest may hold besides: init, and what the kernel counts for it
+_CONSOLE = "/var/log/cloud-init-output.log"
+
+
+class GuestsWorld(Protocol):
+    """The part of the world that guests need."""
+
+    async def spawn(self, spec: ProcessSpec) -> Process: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GuestSpec:
+    """`root` is the folder that is its "/". Output goes to the file `console`, appended. With `boot` process 1 is our
+    init with that plan, else `argv`. With `machine` it has the machine's programs; a root of its own kind brings its
+    own."""
+
+    name: str
+    namespace: str
+    root: Path
+    hostname: str
+    console: Path
+    boot: Sequence[Mapping[str, Any]] | None = None
+    argv: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str = "/"
+    binds: Mapping[str, str] = field(default_factory=dict)
+    machine: bool = True
+    memory_bytes: int = 1 << 30
+    processors: float = 1.0
+    processes: int = 4096
+
+
+class RunningGuest:
+    """A guest that was started. `wait` gives process 1's exit code, or minus the signal that ended it."""
+
+    def __init__(self, process: Process, cgroup: Cgroup | None, cgroups: Cgroups) -> None:
+        self._process, self._cgroup, self._cgroups = process, cgroup, cgroups
+
+    @property
+    def pid(self) -> int:
+        """Process 1, as the world's PID namespace numbers it."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.returncode is None
+
+    async def wait(self) -> int:
+        code = await self._process.wait()
+        if self._cgroup is not None:
+            cgroup, self._cgroup = self._cgroup, None
+            self._cgroups.discard(cgroup)
+        return code
+
+    async def signal(self, number: int) -> None:
+        await self._process.signal(number)
+
+    async def stop(self, grace_s: float = GRACE_S + 5.0) -> int:
+        """Have it end by itself, and end it when it has not after so many real seconds."""
+        return await self._process.stop(grace_s)
+
+    async def kill(self) -> int:
+        """End it as a power failure does."""
+        await self._process.signal(signal.SIGKILL)
+        return await self._process.wait()
+
+
+class Guests:
+    """`bundle` is the file of the roots that guests trust."""
+
+    def __init__(self, world: GuestsWorld, cgroups: Cgroups, bundle: Path) -> None:
+        self._world, self._cgroups, self._bundle = world, cgroups, bundle
+
+    async def start(self, spec: GuestSpec) -> RunningGuest:
+        """Raises OSError as mounting or exec did, NoSuchNamespace, WorldEnded."""
+        if self._cgroups.tree is None:
+            await asyncio.to_thread(self._cgroups.ensure)
+        bound, weight = spec.memory_bytes + _OWN_BYTES, round(100 * spec.processors)
+        cgroup = self._cgroups.make(spec.name, bound, spec.processes, max(1, weight))
+        descriptors = cgroup.open() if cgroup is not None else []
+        guest = Guest(
+            root=str(spec.root),
+            hostname=spec.hostname,
+            boot=spec.boot,
+            readonly=(BUNDLE, *(programs() if spec.machine else ())),
+            processes=spec.processes,
+            cgroups=tuple(descriptors),
+        )
+        wanted = ProcessSpec(
+            spec.name,
+            spec.argv,
+            spec.namespace,
+            env=environment(spec.env),
+            cwd=spec.cwd,
+            log=spec.console,
+            binds={BUNDLE: str(self._bundle), _CONSOLE: str(spec.console), **spec.binds},
+            guest=guest,
+        )
+        try:
+            process = await self._world.spawn(wanted)
+        except BaseException:
+            if cgroup is not None:
+                self._cgroups.discard(cgroup)
+            raise
+        finally:
+            for each in descriptors:
+                os.close(each)
+        return RunningGuest(process, cgroup, self._cgroups)
+
+
+def environment(own: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a guest's programs are started with: where programs are, and every name under which tools look for roots."""
+    names = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+    return {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", **dict.fromkeys(names, BUNDLE), **(own or {})}

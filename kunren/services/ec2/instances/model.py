@@ -1,0 +1,250 @@
+"""Instances and what they are made of."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from kunren.control.store import Resource
+
+
+class MetadataOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How the instance metadata service answers an instance, in the API's words."""
+
+    tokens: str = "optional"
+    hop_limit: int = 1
+    endpoint: str = "enabled"
+    tags: str = "disabled"
+
+
+class Instance(Resource, frozen=True, kw_only=True):
+    """`wanted` is "running", "stopped" or "terminated"; what it is, its `InstanceRun` says. Each number of `boots` is
+    one boot that is asked for. `ended_at` (AWS time, as the others) is set once a terminated one is gone."""
+
+    kind: ClassVar[str] = "ec2.instance"
+
+    reservation_id: str
+    launch_index: int
+    image_id: str
+    instance_type: str
+    architecture: str
+    vpc_id: str
+    subnet_id: str
+    availability_zone: str
+    interface_id: str
+    volume_id: str
+    root_device: str
+    launched_at: float
+    wanted: str = "running"
+    boots: int = 1
+    force: bool = False
+    public: bool = False
+    """Whether it gets a public address of Amazon's at each start."""
+    key_name: str | None = None
+    user_data: str | None = None  # base64
+    profile_arn: str | None = None
+    profile_id: str | None = None
+    shutdown_behavior: str = "stop"
+    disable_termination: bool = False
+    disable_stop: bool = False
+    monitoring: bool = False
+    ebs_optimized: bool = False
+    credits: str | None = None
+    metadata: MetadataOptions = MetadataOptions()
+    tenancy: str = "default"
+    lifecycle: str = ""
+    spot_request_id: str | None = None
+    transition: str = ""
+    reason_code: str | None = None
+    reason: str | None = None
+    ended_at: float | None = None
+    client_token: str | None = None
+    client_request: str | None = None
+    tags: dict[str, str] = {}
+
+
+class InstanceRun(Resource, frozen=True, kw_only=True):
+    """Observed: the instance's process 1 runs, as number `pid` in the world, since `boots` was so."""
+
+    kind: ClassVar[str] = "ec2.instance-run"
+    durable: ClassVar[bool] = False
+
+    boots: int
+    pid: int
+
+
+class Volume(Resource, frozen=True, kw_only=True):
+    """An EBS volume: a folder of files. `size_gb` is kept and not enforced."""
+
+    kind: ClassVar[str] = "ec2.volume"
+
+    availability_zone: str
+    size_gb: int
+    volume_type: str
+    created_at: float
+    iops: int | None = None
+    throughput: int | None = None
+    encrypted: bool = False
+    kms_key: str | None = None
+    snapshot_id: str | None = None
+    instance_id: str | None = None
+    device: str | None = None
+    attached_at: float | None = None
+    delete_on_termination: bool = True
+    tags: dict[str, str] = {}
+
+
+class Snapshot(Resource, frozen=True, kw_only=True):
+    """A copy of a volume's files. `completed` once it is there; `failure` says why it never will be."""
+
+    kind: ClassVar[str] = "ec2.snapshot"
+
+    volume_id: str
+    size_gb: int
+    started_at: float
+    description: str = ""
+    encrypted: bool = False
+    completed: bool = False
+    failure: str | None = None
+    tags: dict[str, str] = {}
+
+
+class Image(Resource, frozen=True, kw_only=True):
+    """An image of the account's, whose root is a snapshot."""
+
+    kind: ClassVar[str] = "ec2.image"
+
+    name: str
+    snapshot_id: str
+    size_gb: int
+    volume_type: str
+    architecture: str
+    created_at: float
+    root_device: str
+    description: str | None = None
+    source_instance_id: str | None = None
+    imds_support: str | None = None
+    tags: dict[str, str] = {}
+
+
+class KeyPair(Resource, frozen=True, kw_only=True):
+    """`public_key` is a line as in authorized_keys; the private one is nobody's but the user's."""
+
+    kind: ClassVar[str] = "ec2.key-pair"
+
+    name: str
+    key_type: str
+    fingerprint: str
+    public_key: str
+    created_at: float
+    tags: dict[str, str] = {}
+
+
+class InstanceEvent(Resource, frozen=True, kw_only=True):
+    """Something that EventBridge is to be told, at AWS time `at`."""
+
+    kind: ClassVar[str] = "ec2.instance-event"
+
+    instance_id: str
+    detail_type: str
+    detail: dict[str, str]
+    at: float
+
+
+class InstanceTold(Resource, frozen=True, kw_only=True):
+    """The state of an instance that EventBridge was told last."""
+
+    kind: ClassVar[str] = "ec2.instance-told"
+
+    state: str
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    price: float
+    since: float
+
+
+class SpotMarket(Resource, frozen=True, kw_only=True):
+    """Where capacity and price of a type in a zone are not what they are by themselves. The id is "ZONE|TYPE"; it is
+    nobody's, so the account is "". `capacity` None is all there is need of."""
+
+    kind: ClassVar[str] = "ec2.spot-market"
+
+    prices: tuple[Price, ...] = ()
+    capacity: int | None = None
+
+
+class SpotRequest(Resource, frozen=True, kw_only=True):
+    """`launch` is what RunInstances would be asked. `notice_at` and `interrupt_at` are set once an interruption is
+    decided, `cause` says by what; `noticed` once the notice is given."""
+
+    kind: ClassVar[str] = "ec2.spot-request"
+
+    launch: dict[str, Any]
+    instance_type: str
+    persistent: bool
+    behavior: str
+    price: float
+    created_at: float
+    state: str = "open"
+    code: str = "pending-evaluation"
+    message: str = ""
+    updated_at: float = 0.0
+    instance_id: str | None = None
+    zone: str | None = None
+    valid_until: float | None = None
+    cause: str = ""
+    notice_at: float | None = None
+    interrupt_at: float | None = None
+    noticed: bool = False
+    rebalance_at: float | None = None
+    rebalance_told: bool = False
+    client_token: str | None = None
+    client_request: str | None = None
+    tags: dict[str, str] = {}
+
+
+class TemplateVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """`data` is LaunchTemplateData as the API has it."""
+
+    number: int
+    data: dict[str, Any]
+    created_at: float
+    description: str | None = None
+
+
+class LaunchTemplate(Resource, frozen=True, kw_only=True):
+    kind: ClassVar[str] = "ec2.launch-template"
+
+    name: str
+    versions: tuple[TemplateVersion, ...]
+    default_version: int = 1
+    latest_version: int = 1
+    created_at: float
+    client_token: str | None = None
+    client_request: str | None = None
+    tags: dict[str, str] = {}
+
+    def version(self, named: str | None) -> TemplateVersion | None:
+        """The version of that number, `$Default` (also None) or `$Latest`."""
+        wanted = {None: self.default_version, "": self.default_version, "$Default": self.default_version,
+                  "$Latest": self.latest_version}.get(named)  # fmt: skip
+        if wanted is None and named is not None and named.isdigit():
+            wanted = int(named)
+        return next((each for each in self.versions if each.number == wanted), None)
+
+
+KINDS: tuple[type[Resource], ...] = (
+    Instance,
+    InstanceRun,
+    InstanceEvent,
+    InstanceTold,
+    Volume,
+    Snapshot,
+    Image,
+    KeyPair,
+    LaunchTemplate,
+    SpotMarket,
+    SpotRequest,
+)

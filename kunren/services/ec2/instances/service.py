@@ -1,0 +1,113 @@
+"""Instances as one part: the controller that boots them, and the metadata service that they ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from kunren.control.store import Store
+from kunren.core.calling import CallService
+from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
+from kunren.core.errors import AwsError
+from kunren.dataplane.guests.guests import Guests, environment
+from kunren.services.ec2.api import Ec2Api
+from kunren.services.ec2.instances import spot
+from kunren.services.ec2.instances.controller import InstanceController
+from kunren.services.ec2.instances.events import InstanceEvents
+from kunren.services.ec2.instances.model import Instance, InstanceRun
+from kunren.services.ec2.instances.spot_controller import SpotController
+from kunren.services.ec2.instances.types import all_types
+from kunren.services.ec2.metadata.service import MetadataService
+from kunren.services.ec2.model import NetworkInterface
+from kunren.world.network import workload_namespace
+from kunren.world.spec import WorldSpec
+from kunren.world.world import World
+
+
+class NoSuchMarket(AwsError):
+    code = "InvalidParameterValue"
+
+
+class NotRunning(AwsError):
+    code = "IncorrectInstanceState"
+
+
+class InstanceService:
+    """`run` lives until it is cancelled."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        spec: WorldSpec,
+        world: World,
+        guests: Guests,
+        home: Path,
+        applied: Callable[[str], Awaitable[None]],
+        api: Ec2Api,
+        call: CallService,
+    ) -> None:
+        self._store, self._clock, self._spec, self._world = store, clock, spec, world
+        self.metadata = MetadataService(store, clock, entropy, world, call)
+        self.controller = InstanceController(
+            store, clock, entropy, spec, guests, home, applied, self.metadata.enter, self.metadata.leave
+        )
+        self.controller.ended = lambda: not world.running
+        api.console = self.controller.console
+        self.spot = SpotController(store, clock, entropy, api.launcher)
+        self.metadata.branches.append(spot.told_in_metadata)
+        self.events = InstanceEvents(store, clock, entropy, call)
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as parts:
+                for each in (self.controller, self.spot, self.events):
+                    parts.create_task(each.run())
+        finally:
+            self.metadata.stop()
+
+    async def settled(self) -> None:
+        await self.controller.settled()
+
+    def status(self) -> dict[str, Any]:
+        return {**self.controller.status(), "spot": self.spot.status()}
+
+    def move_market(self, zone: str, instance_type: str, price: float | None, capacity: int | None) -> dict[str, Any]:
+        """Another price or capacity of Spot Instances. Raises NoSuchMarket."""
+        region = next(
+            (each.name for each in self._spec.regions if zone in {f"{each.name}{one}" for one in each.zones}), ""
+        )
+        if not region or instance_type not in all_types():
+            raise NoSuchMarket(f"There is no zone {zone} or no instance type {instance_type}.")
+        try:
+            with self._store.write() as tx:
+                found = spot.moved(spot.market(tx, region, zone, instance_type), self._clock.now(), price, capacity)
+                tx.put(found)
+        except ValueError as error:
+            raise NoSuchMarket(str(error)) from error
+        return {"zone": zone, "type": instance_type, "price": spot.price_now(found), "capacity": found.capacity}
+
+    def inside(self, named: str) -> dict[str, Any]:
+        """What `kunren.world.exec.enter_guest` needs for a running instance, by its id, its Name tag or an address.
+        Raises NotRunning, and InstanceNotFound where nothing is called so."""
+        snapshot = self._store.snapshot()
+        for instance in snapshot.every(Instance):
+            interface = snapshot.get(NetworkInterface, instance.account, instance.region, instance.interface_id)
+            addresses = (interface.private_ip, interface.public_ip) if interface is not None else ()
+            if named not in (instance.id, instance.tags.get("Name"), *addresses) or instance.ended_at is not None:
+                continue
+            run = snapshot.get(InstanceRun, instance.account, instance.region, instance.id)
+            if run is None:
+                raise NotRunning(f"{instance.id} does not run.")
+            return {
+                "world": self._world.handle(),
+                "pid": run.pid,
+                "namespace": workload_namespace(instance.interface_id),
+                "environment": environment(),
+                "instance": instance.id,
+            }
+        raise NotRunning(f"There is no instance {named}: it is named by its id, its Name tag or an address.")

@@ -1,0 +1,239 @@
+"""EC2 instances as their users have them: launched, reached, asked from inside, stopped, started, lost and ended."""
+
+import base64
+import json
+import os
+import re
+import signal
+import tarfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+SERVER = """#!/bin/sh
+echo "user data runs"
+mkdir -p /srv/www /var/lib/cloud/scripts/per-boot
+hostname > /srv/www/index.html
+cat > /var/lib/cloud/scripts/per-boot/web <<'END'
+#!/bin/sh
+cd /srv/www
+exec nohup python3 -m http.server 80 > /var/log/web.log 2>&1 &
+END
+chmod +x /var/lib/cloud/scripts/per-boot/web
+/var/lib/cloud/scripts/per-boot/web
+echo once >> /root/runs
+"""
+
+
+# What root inside can't do to the machine outside, to the world's network, or to its own way there.
+HARM = """
+(echo x > /usr/x) 2> /dev/null || (echo x > /proc/sys/kernel/core_pattern) 2> /dev/null ||
+    mount -t tmpfs none /mnt 2> /dev/null || ip route del default 2> /dev/null || echo nothing
+"""
+
+
+class Machines:
+    """Instances of one account, and the group that lets port 80 in."""
+
+    def __init__(self, kunren, account, until):
+        self.kunren, self.until = kunren, until
+        self.ec2, self.iam = kunren.client("ec2", account), kunren.client("iam", account)
+        images = self.ec2.describe_images(Owners=["amazon"], Filters=[{"Name": "name", "Values": ["kunren-*"]}])
+        self.image = images["Images"][0]
+        self.type = "t3.micro" if self.image["Architecture"] == "x86_64" else "t4g.micro"
+        vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        subnets = sorted(self.ec2.describe_subnets()["Subnets"], key=lambda each: each["AvailabilityZone"])
+        self.subnets = [each["SubnetId"] for each in subnets[:2]]
+        self.group = self.ec2.create_security_group(GroupName="web", Description="web", VpcId=vpc)["GroupId"]
+        self.rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+        self.ec2.authorize_security_group_ingress(GroupId=self.group, IpPermissions=[self.rule])
+
+    def launch(self, **given):
+        asked = {
+            "ImageId": self.image["ImageId"], "InstanceType": self.type, "MinCount": 1, "MaxCount": 1,
+            "SecurityGroupIds": [self.group], "SubnetId": self.subnets[0], **given,
+        }  # fmt: skip
+        return self.ec2.run_instances(**asked)["Instances"][0]["InstanceId"]
+
+    def show(self, id):
+        return self.ec2.describe_instances(InstanceIds=[id])["Reservations"][0]["Instances"][0]
+
+    def wait(self, id, state):
+        return self.until(lambda: (shown := self.show(id))["State"]["Name"] == state and shown, f"{id} {state}", 60)
+
+    def ssh(self, id, *command, **options):
+        return self.kunren.run("ssh", id, "--", *command, **options)
+
+    def fetched(self, address, place="tokyo"):
+        done = self.kunren.exec("curl", "-sS", "--max-time", "2", f"http://{address}/", place=place, check=False)
+        return done.stdout.strip() if done.returncode == 0 else done.returncode
+
+    def console(self, id):
+        return self.ec2.get_console_output(InstanceId=id).get("Output", "")
+
+    def end(self, *ids):
+        self.ec2.terminate_instances(InstanceIds=list(ids))
+        for each in ids:
+            self.wait(each, "terminated")
+
+
+@pytest.fixture
+def machines(kunren, account, until):
+    return Machines(kunren, account, until)
+
+
+def test_an_instance_serves_the_internet_keeps_its_disk_and_ends(machines, until):
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "web-1"}]}]
+    id = machines.launch(UserData=SERVER, TagSpecifications=tags)
+    shown = machines.wait(id, "running")
+    address = shown["PublicIpAddress"]
+    name = "ip-" + shown["PrivateIpAddress"].replace(".", "-")
+    until(lambda: machines.fetched(address) == name, "the page that the user data made")
+    assert "user data runs" in machines.console(id)
+    machines.ec2.revoke_security_group_ingress(GroupId=machines.group, IpPermissions=[machines.rule])
+    until(lambda: machines.fetched(address) == 28, "silence behind the security group")
+    machines.ec2.authorize_security_group_ingress(GroupId=machines.group, IpPermissions=[machines.rule])
+
+    machines.ec2.stop_instances(InstanceIds=[id])
+    stopped = machines.wait(id, "stopped")
+    assert stopped["StateReason"]["Code"] == "Client.UserInitiatedShutdown"
+    assert stopped["PrivateIpAddress"] == shown["PrivateIpAddress"]
+    until(lambda: "PublicIpAddress" not in machines.show(id), "the public address given back")
+    assert machines.fetched(address) == 28
+    assert "does not run" in machines.ssh(id, "true").stderr
+
+    machines.ec2.start_instances(InstanceIds=[id])
+    again = machines.wait(id, "running")
+    until(lambda: machines.fetched(again["PublicIpAddress"]) == name, "the page from the kept disk")
+    assert machines.ssh("web-1", "cat", "/root/runs").stdout == "once\n"
+    assert machines.ssh("web-1", "sh", "-c", HARM).stdout == "nothing\n"
+
+    machines.ssh(id, "poweroff")  # which ends with the instance
+    stopped = machines.wait(id, "stopped")
+    assert stopped["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
+    machines.end(id)
+    assert machines.ec2.describe_volumes()["Volumes"] == []
+    assert machines.ec2.describe_network_interfaces()["NetworkInterfaces"] == []
+
+
+METADATA = """
+B=http://169.254.169.254/latest
+v1=$(curl -sS -o /dev/null -w '%{http_code}' $B/meta-data/instance-id)
+T=$(curl -sS -X PUT -H "X-aws-ec2-metadata-token-ttl-seconds: 60" $B/api/token)
+get() { curl -sS -H "X-aws-ec2-metadata-token: $T" "$B/$1"; }
+long=$(curl -sS -o /dev/null -w '%{http_code}' -X PUT -H "X-aws-ec2-metadata-token-ttl-seconds: 21601" $B/api/token)
+proxied=$(curl -sS -o /dev/null -w '%{http_code}' -X PUT -H "X-Forwarded-For: 10.0.0.1" \
+    -H "X-aws-ec2-metadata-token-ttl-seconds: 60" $B/api/token)
+echo "$v1 $long $proxied"
+mac=$(get meta-data/mac)
+for path in instance-id ami-id local-ipv4 public-ipv4 placement/availability-zone tags/instance/Name \
+    network/interfaces/macs/$mac/interface-id security-groups iam/security-credentials/; do
+    echo "$(get meta-data/$path)"
+done
+get dynamic/instance-identity/document
+"""
+
+
+def test_an_instance_is_told_about_itself_and_has_its_roles_credentials(machines, account, tmp_path):
+    trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    machines.iam.create_role(RoleName="web", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+    machines.iam.create_instance_profile(InstanceProfileName="web-profile")
+    machines.iam.add_role_to_instance_profile(InstanceProfileName="web-profile", RoleName="web")
+    id = machines.launch(
+        IamInstanceProfile={"Name": "web-profile"},
+        MetadataOptions={"HttpTokens": "required", "InstanceMetadataTags": "enabled"},
+        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "told"}]}],
+    )
+    shown = machines.wait(id, "running")
+    first, *told, document = re.split(r"\n(?!  |})", machines.ssh(id, "sh", "-c", METADATA, check=True).stdout)
+    assert first == "401 400 403"
+    assert told == [
+        id, machines.image["ImageId"], shown["PrivateIpAddress"], shown["PublicIpAddress"],
+        shown["Placement"]["AvailabilityZone"], "told", shown["NetworkInterfaces"][0]["NetworkInterfaceId"], "web", "web",
+    ]  # fmt: skip
+    assert json.loads(document)["accountId"] == account
+    asked = machines.ssh(id, "python3", "-c", CALLER, input=_packages(tmp_path), check=True).stdout
+    assert asked.strip() == f"arn:aws:sts::{account}:assumed-role/web/{id}"
+    machines.end(id)
+
+
+CALLER = """
+import base64, io, sys, tarfile
+tarfile.open(fileobj=io.BytesIO(base64.b64decode(sys.stdin.read()))).extractall("/opt/packages")
+sys.path.insert(0, "/opt/packages")
+import boto3
+print(boto3.client("sts", region_name="us-east-1").get_caller_identity()["Arn"])
+"""
+
+
+def _packages(folder: Path) -> str:
+    """boto3 and what it needs, with the models of STS alone, as base64 of an archive."""
+    archive = folder / "packages.tar.gz"
+
+    def wanted(member):
+        name = member.name
+        if "/data/" in name and not re.search(r"/data/(endpoints|partitions|sdk-default|_retry|sts)", name):
+            return None
+        return None if "__pycache__" in name else member
+
+    with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
+        for name in ("boto3", "botocore", "jmespath", "s3transfer", "dateutil", "urllib3", "six"):
+            origin = Path(find_spec(name).origin)
+            source = origin.parent if origin.name == "__init__.py" else origin
+            tar.add(source, source.name, filter=wanted)
+    return base64.b64encode(archive.read_bytes()).decode()
+
+
+def test_instances_of_an_ordinary_user_survive_the_daemons_death(users_kunren, until):
+    daemon = users_kunren
+    machines = Machines(daemon, "000000000000", until)
+    id = machines.launch(UserData=SERVER)
+    shown = machines.wait(id, "running")
+    until(lambda: machines.fetched(shown["PublicIpAddress"]) not in (7, 28), "the page")
+    os.kill(daemon.pid, signal.SIGKILL)
+    until(lambda: not Path(f"/proc/{daemon.pid}").exists(), "the daemon gone")
+    daemon.up()
+    again = machines.wait(id, "running")
+    for name in ("InstanceId", "PrivateIpAddress", "PublicIpAddress", "BlockDeviceMappings", "LaunchTime"):
+        assert again[name] == shown[name]
+    until(lambda: machines.fetched(again["PublicIpAddress"]) not in (7, 28), "the page once more")
+    assert machines.ssh(id, "cat", "/root/runs").stdout == "once\n"
+    machines.end(id)
+    disks = daemon.state / "data" / "disks"
+    until(lambda: not list(disks.iterdir()), "no disk left")
+
+
+def test_an_instance_is_a_target_behind_a_load_balancer_and_an_image_boots_as_its_source(machines, account, until):
+    elb = machines.kunren.client("elbv2", account)
+    id = machines.launch(UserData=SERVER)
+    shown = machines.wait(id, "running")
+    until(lambda: machines.fetched(shown["PublicIpAddress"]) not in (7, 28), "the page")
+    image = machines.ec2.create_image(InstanceId=id, Name="copied")["ImageId"]
+    machines.ec2.get_waiter("image_available").wait(ImageIds=[image], WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    copied = machines.launch(ImageId=image)
+    group = elb.create_target_group(
+        Name="machines", Protocol="HTTP", Port=80, VpcId=shown["VpcId"], TargetType="instance",
+        HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2, HealthyThresholdCount=2,
+    )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
+    machines.wait(copied, "running")
+    elb.register_targets(TargetGroupArn=group, Targets=[{"Id": id}, {"Id": copied}])
+    balancer = elb.create_load_balancer(Name="front", Subnets=machines.subnets, SecurityGroups=[machines.group])[
+        "LoadBalancers"
+    ][0]
+    forward = [{"Type": "forward", "TargetGroupArn": group}]
+    elb.create_listener(LoadBalancerArn=balancer["LoadBalancerArn"], Port=80, Protocol="HTTP", DefaultActions=forward)
+
+    def states():
+        listed = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+        return {each["Target"]["Id"]: each["TargetHealth"]["State"] for each in listed}
+
+    until(lambda: states() == {id: "healthy", copied: "healthy"}, lambda: f"healthy instances: {states()}", 60)
+    page = "ip-" + shown["PrivateIpAddress"].replace(".", "-")
+    until(lambda: machines.fetched(balancer["DNSName"]) == page, "the page through the load balancer")
+    machines.ec2.stop_instances(InstanceIds=[copied])
+    machines.wait(copied, "stopped")
+    assert states() == {id: "healthy", copied: "unused"}
+    machines.end(id, copied)
+    until(lambda: states() == {}, "terminated instances deregistered")
+    elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
