@@ -768,6 +768,101 @@ def test_domain_names_lead_to_stages(apis):
     apis.v1.delete_rest_api(restApiId=apis.api)
 
 
+STACK = """
+Parameters: {Greeting: {Type: String, Default: hello}}
+Resources:
+  Function:
+    Type: AWS::Lambda::Function
+    Properties:
+      Runtime: python3.11
+      Handler: index.handler
+      Role: !Sub "arn:aws:iam::${AWS::AccountId}:role/any"
+      Code: {ZipFile: "def handler(event, context):\\n    return {'statusCode': 200, 'body': event['resource']}\\n"}
+  Permission:
+    Type: AWS::Lambda::Permission
+    Properties:
+      Action: lambda:InvokeFunction
+      FunctionName: !Ref Function
+      Principal: apigateway.amazonaws.com
+      SourceArn: !Sub "arn:aws:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*"
+  Api: {Type: AWS::ApiGateway::RestApi, Properties: {Name: pets, EndpointConfiguration: {Types: [REGIONAL]}}}
+  Pets: {Type: AWS::ApiGateway::Resource, Properties: {RestApiId: !Ref Api, ParentId: !GetAtt Api.RootResourceId, PathPart: pets}}
+  Pet: {Type: AWS::ApiGateway::Resource, Properties: {RestApiId: !Ref Api, ParentId: !Ref Pets, PathPart: "{proxy+}"}}
+  Ask:
+    Type: AWS::ApiGateway::Method
+    Properties:
+      RestApiId: !Ref Api
+      ResourceId: !Ref Pet
+      HttpMethod: ANY
+      AuthorizationType: NONE
+      Integration:
+        Type: AWS_PROXY
+        IntegrationHttpMethod: POST
+        Uri: !Sub "arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Function.Arn}/invocations"
+  Greet:
+    Type: AWS::ApiGateway::Method
+    Properties:
+      RestApiId: !Ref Api
+      ResourceId: !Ref Pets
+      HttpMethod: GET
+      AuthorizationType: NONE
+      ApiKeyRequired: true
+      MethodResponses: [{StatusCode: "200"}]
+      Integration:
+        Type: MOCK
+        RequestTemplates: {application/json: '{"statusCode": 200}'}
+        IntegrationResponses:
+          - {StatusCode: "200", ResponseTemplates: {application/json: !Sub '"${Greeting} $stageVariables.who"'}}
+  DeploymentNUMBER: {Type: AWS::ApiGateway::Deployment, DependsOn: [Ask, Greet], Properties: {RestApiId: !Ref Api}}
+  Stage:
+    Type: AWS::ApiGateway::Stage
+    Properties:
+      RestApiId: !Ref Api
+      StageName: live
+      DeploymentId: !Ref DeploymentNUMBER
+      Variables: {who: !Ref Greeting}
+      MethodSettings: [{ResourcePath: /*, HttpMethod: "*", ThrottlingRateLimit: 100, ThrottlingBurstLimit: 50}]
+  Plan:
+    Type: AWS::ApiGateway::UsagePlan
+    Properties: {ApiStages: [{ApiId: !Ref Api, Stage: !Ref Stage}], Quota: {Limit: 100, Period: MONTH}}
+  Key: {Type: AWS::ApiGateway::ApiKey, Properties: {Enabled: true, Value: key-of-twenty-characters}}
+  Member: {Type: AWS::ApiGateway::UsagePlanKey, Properties: {UsagePlanId: !Ref Plan, KeyId: !Ref Key, KeyType: API_KEY}}
+Outputs: {Api: {Value: !Ref Api}}
+"""
+
+
+def test_a_stack_makes_changes_and_deletes_an_api(apis):
+    stacks, key = apis.client("cloudformation"), "key-of-twenty-characters"
+
+    def settled(wanted):
+        def done():
+            found = stacks.describe_stacks(StackName=id)["Stacks"][0]
+            assert found["StackStatus"] in (wanted, wanted.replace("COMPLETE", "IN_PROGRESS"), "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"), [
+                (each["LogicalResourceId"], each.get("ResourceStatusReason"))
+                for each in stacks.describe_stack_events(StackName=id)["StackEvents"]
+                if "FAILED" in each["ResourceStatus"]
+            ]  # fmt: skip
+            return found["StackStatus"] == wanted and found
+
+        return apis.until(done, wanted, 90)
+
+    id = stacks.create_stack(StackName="pets", TemplateBody=STACK.replace("NUMBER", "1"))["StackId"]
+    apis.api = settled("CREATE_COMPLETE")["Outputs"][0]["OutputValue"]
+    assert apis.ask("/live/pets/1")[::2] == (200, b"/pets/{proxy+}")
+    assert apis.ask("/live/pets", X_Api_Key=key)[2] == "hello hello"
+    assert apis.ask("/live/pets")[0] == 403
+    stacks.update_stack(
+        StackName=id, TemplateBody=STACK.replace("NUMBER", "2"),
+        Parameters=[{"ParameterKey": "Greeting", "ParameterValue": "bye"}],
+    )  # fmt: skip
+    settled("UPDATE_COMPLETE")
+    assert apis.ask("/live/pets", X_Api_Key=key)[2] == "bye bye"
+    stacks.delete_stack(StackName=id)
+    settled("DELETE_COMPLETE")
+    assert apis.v1.get_rest_apis()["items"] == []
+    assert apis.v1.get_usage_plans()["items"] == []
+
+
 def self_signed(name):
     """A certificate for the name and its key, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())

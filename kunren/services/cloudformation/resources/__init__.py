@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kunren.services.cloudformation.resources import (
     acm,
+    apigateway,
     cloudfront,
     ec2,
     elbv2,
@@ -23,6 +24,7 @@ TYPES: dict[str, Kind] = {
     each.type: each
     for module in (
         acm,
+        apigateway,
         cloudfront,
         ec2,
         elbv2,
