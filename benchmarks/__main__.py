@@ -9,7 +9,8 @@ import sys
 from benchmarks.machine import described
 
 NAMES = (
-    "start", "gateway", "alb", "nlb", "scale", "propagation", "functions", "apis", "dns", "edge", "s3", "load", "judging",
+    "start", "gateway", "alb", "nlb", "scale", "propagation", "functions", "apis", "dns", "edge", "s3", "stacks", "load",
+    "judging",
 )  # fmt: skip
 ALONE = ("drills",)
 """Takes hours: only when it is named."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import heapq
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 PARALLEL_MAX = 64
 
@@ -15,20 +16,23 @@ async def in_order(
     failed: Callable[[], None] | None = None,
 ) -> list[str]:
     """Do each once all that it waits for succeeded; returns those that failed, sorted. With `failed`, which is called
-    at the first failure, nothing more is begun behind one; without, what does not wait for a failure goes on."""
+    at the first failure, nothing more is begun behind one; without, what does not wait for a failure goes on. What the
+    longest chain waits for goes first."""
     left = {name: set(needs) & waits_for.keys() for name, needs in waits_for.items()}
     waiting: dict[str, list[str]] = {}
     for name, needs in left.items():
         for each in needs:
             waiting.setdefault(each, []).append(name)
-    ready = [name for name, needs in left.items() if not needs]
+    height = heights(left, waiting)
+    ready = [(-height[name], name) for name, needs in left.items() if not needs]
+    heapq.heapify(ready)
     running: dict[asyncio.Task[bool], str] = {}
     lost: list[str] = []
     stopped = False
     try:
         while ready or running:
             while ready and len(running) < PARALLEL_MAX and not stopped:
-                name = ready.pop(0)
+                _, name = heapq.heappop(ready)
                 running[asyncio.ensure_future(do(name))] = name
             if not running:
                 break
@@ -39,7 +43,7 @@ async def in_order(
                     for each in waiting.get(name, ()):
                         left[each].discard(name)
                         if not left[each]:
-                            ready.append(each)
+                            heapq.heappush(ready, (-height[each], each))
                     continue
                 lost.append(name)
                 if failed is not None and not stopped:
@@ -50,6 +54,21 @@ async def in_order(
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
     return sorted(lost)
+
+
+def heights(needs: Mapping[str, Collection[str]], waiting: Mapping[str, Collection[str]]) -> dict[str, int]:
+    """How long the longest chain of those is that wait for each."""
+    found = dict.fromkeys(needs, 0)
+    open_ends = {name: len(waiting.get(name, ())) for name in needs}
+    done = [name for name, count in open_ends.items() if not count]
+    while done:
+        name = done.pop()
+        for each in needs[name]:
+            found[each] = max(found[each], found[name] + 1)
+            open_ends[each] -= 1
+            if not open_ends[each]:
+                done.append(each)
+    return found
 
 
 def reversed_waits(waits_for: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:

@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kunren.services.cloudformation.scheduling import in_order, reversed_waits
+from kunren.services.cloudformation.scheduling import heights, in_order, reversed_waits
 
 
 @st.composite
@@ -49,6 +49,14 @@ def test_nothing_is_done_behind_a_failure_and_all_else_is(waits, data):
 
     assert set(done) == {name for name in waits if not behind(name)}
     assert failed == sorted(failing & set(done))
+
+
+def test_what_a_long_chain_waits_for_goes_first():
+    waits = {"a": frozenset(), "b": frozenset(), "c": frozenset("b"), "d": frozenset("c"), "e": frozenset("a")}
+    assert heights({name: set(each) for name, each in waits.items()}, {"a": ["e"], "b": ["c"], "c": ["d"]}) == {
+        "a": 1, "b": 2, "c": 1, "d": 0, "e": 0,
+    }  # fmt: skip
+    assert went(waits)[0][0] == "b"
 
 
 def test_the_first_failure_may_stop_the_rest():
