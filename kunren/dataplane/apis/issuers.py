@@ -19,7 +19,7 @@ from kunren.dataplane.apis.upstream import Failed, Upstream
 KEPT_S, AGAIN_S, FAILED_S = 7200.0, 5.0, 1.0
 """Real seconds that keys are used for (the developer guide: two hours), between two questions for a key that was not
 there, and after a failure."""
-WITHIN_S = 5.0
+WITHIN_S = 10.0
 ISSUERS_MAX = 1_000
 _DISCOVERY = "/.well-known/openid-configuration"
 
