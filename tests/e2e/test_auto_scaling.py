@@ -32,8 +32,8 @@ class Scaling:
                 "UserData": base64.b64encode(SERVER.encode()).decode()}  # fmt: skip
         self.ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData=data)
         self.targets = self.elb.create_target_group(
-            Name="web", Protocol="HTTP", Port=80, VpcId=self.vpc, HealthCheckIntervalSeconds=5,
-            HealthCheckTimeoutSeconds=4, HealthyThresholdCount=2, UnhealthyThresholdCount=2,
+            Name="web", Protocol="HTTP", Port=80, VpcId=self.vpc, HealthCheckIntervalSeconds=25,
+            HealthCheckTimeoutSeconds=24, HealthyThresholdCount=2, UnhealthyThresholdCount=2,
         )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
         self.elb.modify_target_group_attributes(
             TargetGroupArn=self.targets,

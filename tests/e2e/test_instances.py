@@ -214,7 +214,7 @@ def test_an_instance_is_a_target_behind_a_load_balancer_and_an_image_boots_as_it
     copied = machines.launch(ImageId=image)
     group = elb.create_target_group(
         Name="machines", Protocol="HTTP", Port=80, VpcId=shown["VpcId"], TargetType="instance",
-        HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2, HealthyThresholdCount=2,
+        HealthCheckIntervalSeconds=25, HealthCheckTimeoutSeconds=24, HealthyThresholdCount=2,
     )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
     machines.wait(copied, "running")
     elb.register_targets(TargetGroupArn=group, Targets=[{"Id": id}, {"Id": copied}])

@@ -153,8 +153,8 @@ resource "aws_lb_target_group" "web" {
   protocol = "HTTP"
   vpc_id   = aws_default_vpc.main.id
   health_check {
-    interval          = 5
-    timeout           = 4
+    interval          = 25
+    timeout           = 24
     healthy_threshold = 2
   }
 }

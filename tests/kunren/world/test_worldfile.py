@@ -21,6 +21,7 @@ def test_a_file_appends_so_that_the_default_places_keep_their_addresses():
     assert spec.places[: len(DEFAULT_WORLD.places)] == DEFAULT_WORLD.places
     assert (spec.places[-1].name, spec.default_place) == ("kyoto", "kyoto")
     assert parse_world("") == DEFAULT_WORLD
+    assert parse_world("capacity: {us-east-1a: {t3.micro: 4}}").capacity == {"us-east-1a": {"t3.micro": 4}}
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,8 @@ def test_a_file_appends_so_that_the_default_places_keep_their_addresses():
         ("places: [{name: oslo, latitude: 1, longitude: .nan, country: FI, continent: EU}]", "longitude: a number"),
         ("places: [{name: tokyo, latitude: 1, longitude: 1, country: JP, continent: AS}]", "tokyo is there twice"),
         ("regions: [{name: us-gov-1, zones: aab, latitude: 1, longitude: 1}]", r"regions\[0\]: zones: 'aab'"),
+        ("capacity: {us-east-1z: {}}", "there is no zone 'us-east-1z'"),
+        ("capacity: {us-east-1a: {t3.micro: -1}}", "t3.micro: a number of instances"),
         ("default_place: atlantis", "there is no place 'atlantis'"),
         ("default_place: [tokyo]", "there is no place"),
     ],

@@ -1,0 +1,52 @@
+"""Disks of guests: made from the machine, copied, deleted."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from kunren.dataplane.guests import disk
+
+
+def test_a_disk_has_what_is_a_guests_own_and_nothing_secret(tmp_path):
+    disk.make(made := tmp_path / "vol-1")
+    assert stat.S_IMODE((made / "tmp").stat().st_mode) == 0o1777
+    assert (made / "etc/passwd").read_text().startswith("root:x:0:0:")
+    assert not (made / "etc/shadow").exists()
+    assert (made / "usr").is_dir()
+    assert list((made / "usr").iterdir()) == []  # the machine's is laid over it
+    assert "/usr" in disk.programs()
+    assert not (tmp_path / "vol-1.new").exists()
+
+
+def test_half_a_disk_is_made_anew(tmp_path):
+    (tmp_path / "vol-1.new" / "etc").mkdir(parents=True)
+    (tmp_path / "vol-1.new" / "etc" / "left").write_text("from a crash")
+    disk.make(tmp_path / "vol-1")
+    assert not (tmp_path / "vol-1" / "etc" / "left").exists()
+
+
+def test_a_copy_has_files_modes_and_links(tmp_path):
+    source = tmp_path / "vol-1"
+    (source / "srv").mkdir(parents=True)
+    (source / "srv" / "page").write_text("hello")
+    (source / "srv" / "page").chmod(0o750)
+    (source / "srv" / "link").symlink_to("/etc/passwd")
+    disk.copy(source, copied := tmp_path / "snap-1")
+    assert (copied / "srv" / "page").read_text() == "hello"
+    assert stat.S_IMODE((copied / "srv" / "page").stat().st_mode) == 0o750
+    assert (copied / "srv" / "link").readlink() == Path("/etc/passwd")
+    with pytest.raises(OSError, match="could not be copied"):
+        disk.copy(tmp_path / "none", tmp_path / "other")
+
+
+def test_a_disk_goes_whatever_its_guest_made_of_it(tmp_path):
+    shut = tmp_path / "vol-1" / "root" / "shut"
+    shut.mkdir(parents=True)
+    (shut / "file").write_text("x")
+    shut.chmod(0)
+    (tmp_path / "vol-1" / "outside").symlink_to(tmp_path)
+    disk.remove(tmp_path / "vol-1")
+    assert not (tmp_path / "vol-1").exists()
+    assert tmp_path.exists()
+    disk.remove(tmp_path / "vol-1")
