@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from kunren.graph import certificates
 from kunren.graph.draft import Draft, grouped, interface_index
 from kunren.graph.model import Node
-from kunren.graph.network import interface_state
+from kunren.graph.network import interface_state, workload_name
 from kunren.services.ec2.model import NetworkInterface, Subnet
 from kunren.services.elbv2 import words
 from kunren.services.elbv2.attributes import TARGET_GROUP, value
@@ -201,8 +201,8 @@ def _add_target(draft: Draft, group: TargetGroup, target: Target, shown: dict[st
     details = {"address": f"{target.id}:{target.port}"}
     if target.availability_zone:
         details["zone"] = target.availability_zone
-    if interface is not None and interface.description:
-        details["workload"] = interface.description
+    if interface is not None and (name := workload_name(draft, interface)):
+        details["workload"] = name
     if "Reason" in shown:
         details["reason"] = f"{shown['Reason']}: {shown.get('Description', '')}".rstrip(": ")
     within = (

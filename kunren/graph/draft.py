@@ -72,5 +72,7 @@ def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
 
 
 def interface_index(interfaces: Iterable[NetworkInterface]) -> dict[tuple[str, str], NetworkInterface]:
-    """Interfaces by VPC and private address."""
-    return {(each.vpc_id, each.private_ip): each for each in interfaces}
+    """Interfaces by VPC and private address, and by the id of the instance that has one."""
+    held = list(interfaces)
+    by_instance = {(each.vpc_id, each.instance_id): each for each in held if each.instance_id is not None}
+    return {(each.vpc_id, each.private_ip): each for each in held} | by_instance

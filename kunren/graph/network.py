@@ -6,6 +6,7 @@ from kunren.graph.draft import Draft, grouped
 from kunren.graph.model import Node
 from kunren.services.ec2 import endpoints, peerings
 from kunren.services.ec2.api.nat_gateways import state_of
+from kunren.services.ec2.instances.model import Instance
 from kunren.services.ec2.model import (
     InterfaceStatus,
     NatGateway,
@@ -97,10 +98,18 @@ def _workload(draft: Draft, interface: NetworkInterface, groups: dict[str, str])
         draft.addresses[interface.public_ip] = interface.id
     details["security groups"] = ", ".join(groups.get(each, each) for each in interface.groups)
     return Node(
-        id=interface.id, kind="workload", name=interface.description or interface.private_ip,
+        id=interface.id, kind="workload", name=workload_name(draft, interface) or interface.private_ip,
         account=interface.account, region=interface.region, within=interface.subnet_id, details=details,
         state=interface_state(draft, interface),
     )  # fmt: skip
+
+
+def workload_name(draft: Draft, interface: NetworkInterface) -> str:
+    """What an instance is called (its Name tag, or its id), or what the interface's description says."""
+    if interface.instance_id is None:
+        return interface.description
+    found = draft.snapshot.get(Instance, interface.account, interface.region, interface.instance_id)
+    return found.tags.get("Name", found.id) if found is not None else interface.instance_id
 
 
 def interface_state(draft: Draft, interface: NetworkInterface) -> str:

@@ -231,6 +231,8 @@ def test_an_instance_is_a_target_behind_a_load_balancer_and_an_image_boots_as_it
     until(lambda: states() == {id: "healthy", copied: "healthy"}, lambda: f"healthy instances: {states()}", 60)
     page = "ip-" + shown["PrivateIpAddress"].replace(".", "-")
     until(lambda: machines.fetched(balancer["DNSName"]) == page, "the page through the load balancer")
+    drawn = machines.kunren.run("graph", "--account", account, check=True).stdout
+    assert drawn.count(id) >= 1
     machines.ec2.stop_instances(InstanceIds=[copied])
     machines.wait(copied, "stopped")
     assert states() == {id: "healthy", copied: "unused"}
