@@ -313,6 +313,7 @@ class App:
         self.gateway.enforce(access)
         self.s3.receiving.strict = True
         self.functions.urls.access = self.apis.authorizing.access = access
+        self.rest_apis.kind.authorizers.access = access
         return access
 
     # -- life --------------------------------------------------------------------------------------------------------

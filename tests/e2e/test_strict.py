@@ -533,7 +533,8 @@ def test_function_urls_and_http_apis_ask_for_signatures_and_policies(strict):
     def call(keys, secret="", url=url, service="lambda"):
         host, request = url.removeprefix("https://").rstrip("/"), AWSRequest("GET", url)
         SigV4Auth(Credentials(keys[0], keys[1] + secret), service, "us-east-1").add_auth(request)
-        return asked(f"{strict.endpoint}/", headers={**dict(request.headers.items()), "Host": host})
+        host, _, path = host.partition("/")
+        return asked(f"{strict.endpoint}/{path}", headers={**dict(request.headers.items()), "Host": host})
 
     assert call(keys)[0] == 403
     assert "does not match" in call(keys, "x")[1]
@@ -550,6 +551,25 @@ def test_function_urls_and_http_apis_ask_for_signatures_and_policies(strict):
     assert call(keys, **at) == (403, '{"message":"Forbidden"}')
     strict.allow(name, statement("execute-api:Invoke", f"arn:aws:execute-api:us-east-1:{ACCOUNT}:{api}/*"))
     assert call(keys, **at) == (200, json.dumps(f"arn:aws:iam::{ACCOUNT}:user/{name}"))
+    assert call(keys, "x", **at)[0] == 403
+
+    rest = strict.client("apigateway")
+    made = rest.create_rest_api(name="iam", endpointConfiguration={"types": ["REGIONAL"]})
+    api, one = made["id"], {"restApiId": made["id"], "resourceId": made["rootResourceId"], "httpMethod": "GET"}
+    rest.put_method(**one, authorizationType="AWS_IAM")
+    rest.put_integration(**one, type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'})
+    rest.put_method_response(**one, statusCode="200")
+    who = {"application/json": "$context.identity.userArn"}
+    rest.put_integration_response(**one, statusCode="200", responseTemplates=who)
+    rest.create_deployment(restApiId=api, stageName="dev")
+    url = f"https://{api}.execute-api.us-east-1.amazonaws.com/dev"
+    at = {"url": url, "service": "execute-api"}
+    status, text = call(keys, **at)
+    assert status == 403
+    assert f"User: arn:aws:iam::{ACCOUNT}:user/{name} is not authorized to perform: execute-api:Invoke" in text
+    assert text.endswith('because no identity-based policy allows the execute-api:Invoke action"}')
+    strict.allow(name, statement("execute-api:Invoke", f"arn:aws:execute-api:us-east-1:{ACCOUNT}:{api}/dev/GET/"))
+    assert call(keys, **at) == (200, f"arn:aws:iam::{ACCOUNT}:user/{name}")
     assert call(keys, "x", **at)[0] == 403
 
 

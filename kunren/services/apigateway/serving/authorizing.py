@@ -8,8 +8,10 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from kunren.core.authorization import denial
 from kunren.core.clock import Clock
 from kunren.core.errors import AwsError
+from kunren.core.fronts import FrontAccess
 from kunren.core.policies import Asker, decision, many
 from kunren.services.apigateway.gateway_responses import Refusal, missing_token
 from kunren.services.apigateway.policies import INVOKE, lets_in
@@ -32,7 +34,10 @@ class Verdict(NamedTuple):
 
 
 class Authorizers:
+    """`access` is set in strict mode."""
+
     def __init__(self, functions: Functions, clock: Clock) -> None:
+        self.access: FrontAccess | None = None
         self._functions = functions
         self._clock = clock
         self._remembered: OrderedDict[tuple[str, ...], tuple[float, Verdict]] = OrderedDict()
@@ -51,7 +56,11 @@ class Authorizers:
             _check_policy(exchange, anonymous=True)
             return verdict.key
         if kind == "AWS_IAM":
-            _check_signature(exchange)
+            _check_scope(exchange)
+            if self.access is not None:
+                await _check_identity(self.access, exchange)
+            else:
+                _check_account(exchange)
         else:
             _check_policy(exchange, anonymous=exchange.request.claimed is None)
         return ""
@@ -180,7 +189,7 @@ def _judge(verdict: Verdict, exchange: Exchange) -> None:
 # --- signatures and resource policies -----------------------------------------------------------------------------
 
 
-def _check_signature(exchange: Exchange) -> None:
+def _check_scope(exchange: Exchange) -> None:
     signed, api = exchange.request.claimed, exchange.request.api
     if signed is None:
         raise missing_token()
@@ -188,6 +197,34 @@ def _check_signature(exchange: Exchange) -> None:
         raise _bad_signature(f"{_SCOPE}correct service: 'execute-api'. ")
     if signed.region != api.region:
         raise _bad_signature(f"{_SCOPE}a valid region. ")
+
+
+async def _check_identity(access: FrontAccess, exchange: Exchange) -> None:
+    """In strict mode: who signed the request, and whether policies let them. Raises Refusal."""
+    asked, region = exchange.request.asked, exchange.request.api.region
+    assert asked is not None
+    try:
+        caller = await access.caller(asked, "execute-api", region)
+    except AwsError as error:
+        kind = "EXPIRED_TOKEN" if error.code == "ExpiredTokenException" else "INVALID_SIGNATURE"
+        raise Refusal(kind, error.message, error.code) from error
+    if caller is None:
+        raise missing_token()
+    told = exchange.deployed.api.get("policy")
+    policy = tuple(many(json.loads(told)["Statement"])) if told else None
+    verdict = access.may(caller, INVOKE, exchange.method_arn(), asked, region, policy)
+    if not verdict.allowed:
+        raise _denied(denial(caller.arn, INVOKE, _masked(exchange), verdict))
+    exchange.identity = {
+        "accessKey": caller.access_key, "accountId": caller.account, "caller": caller.user_id, "user": caller.user_id,
+        "userArn": caller.arn,
+    }  # fmt: skip
+
+
+def _check_account(exchange: Exchange) -> None:
+    """Otherwise a signature says which account asks, and nobody verifies it."""
+    signed, api = exchange.request.claimed, exchange.request.api
+    assert signed is not None
     exchange.identity = {
         "accessKey": signed.access_key, "accountId": signed.account, "caller": signed.account,
         "user": signed.account, "userArn": f"arn:aws:iam::{signed.account}:root",
@@ -219,10 +256,14 @@ def _check_policy(exchange: Exchange, *, anonymous: bool) -> None:
 
 
 def _not_authorized(exchange: Exchange, who: str, *, explicit: bool) -> str:
-    account = exchange.request.api.account
-    arn = exchange.method_arn().replace(account, "*" * 8 + account[-4:], 1)
     deny = " with an explicit deny" if explicit else ""
-    return f"User: {who} is not authorized to perform: {INVOKE} on resource: {arn}{deny}"
+    return f"User: {who} is not authorized to perform: {INVOKE} on resource: {_masked(exchange)}{deny}"
+
+
+def _masked(exchange: Exchange) -> str:
+    """The method's ARN as refusals have it: of the account the last digits alone."""
+    account = exchange.request.api.account
+    return exchange.method_arn().replace(account, "*" * 8 + account[-4:], 1)
 
 
 def _denied(message: str) -> Refusal:
