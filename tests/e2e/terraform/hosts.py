@@ -17,12 +17,15 @@ def machines(case: Case) -> None:
         return case.curl("--max-time", "5", f"http://{name}/", place="london", check=False).strip()
 
     case.until(lambda: asked(made["address"]) == "first", "the page of the instance", 60)
-    for page in ("first", "template"):
+    for page in ("first", "template", "grouped"):
         case.until(lambda page=page: asked(made["balancer"]) == page, f"{page} through the load balancer", 60)
     changed = configuration.apply(body="second")
     assert changed["instances"][0] != made["instances"][0]  # replaced, with its Elastic IP
     case.until(lambda: asked(changed["address"]) == "second", "the changed page", 60)
+    members = case.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"][0]["Instances"]
+    assert [each["LifecycleState"] for each in members] == ["InService"] * 2
     configuration.destroy()
+    assert case.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"] == []
     states = {
         each["State"]["Name"]
         for one in case.client("ec2").describe_instances()["Reservations"]

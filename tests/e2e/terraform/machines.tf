@@ -121,6 +121,7 @@ resource "aws_launch_template" "web" {
   instance_type          = var.instance_type
   vpc_security_group_ids = [aws_security_group.web.id]
   update_default_version = true
+  user_data              = base64encode(replace(local.boot, "echo \"${var.body}\"", "echo grouped"))
   tag_specifications {
     resource_type = "volume"
     tags          = { Name = "of-two" }
@@ -171,6 +172,33 @@ resource "aws_lb_listener" "web" {
   default_action {
     type             = "forward"
     target_group_arn = aws_lb_target_group.web.arn
+  }
+}
+
+resource "aws_autoscaling_group" "web" {
+  name                      = "web"
+  min_size                  = 1
+  max_size                  = 3
+  desired_capacity          = var.body == "first" ? 1 : 2
+  vpc_zone_identifier       = aws_default_subnet.zones[*].id
+  target_group_arns         = [aws_lb_target_group.web.arn]
+  health_check_type         = "ELB"
+  health_check_grace_period = 120
+  force_delete              = true
+  launch_template {
+    id      = aws_launch_template.web.id
+    version = "$Latest"
+  }
+  initial_lifecycle_hook {
+    name                 = "leave"
+    lifecycle_transition = "autoscaling:EC2_INSTANCE_TERMINATING"
+    heartbeat_timeout    = 30
+    default_result       = "CONTINUE"
+  }
+  tag {
+    key                 = "Name"
+    value               = "grouped"
+    propagate_at_launch = true
   }
 }
 
