@@ -79,8 +79,8 @@ def resources(
         ends.append(End(names, secret, version, minimum))
     listeners = {}
     for place, namespace in sorted(edges.items()):
-        for number, address in enumerate(addresses):
-            made = _listeners(place, f"cloudfront/{place}/{number}", address, namespace, ends)
+        for address in addresses:  # which names the listener: one that keeps its name can't go to another's address
+            made = _listeners(place, f"cloudfront/{place}/{address}", address, namespace, ends)
             listeners.update({each["name"]: each for each in made})
     return EnvoyResources(listeners=listeners, clusters={CLUSTER: _cluster(socket_path)}, secrets=secrets)
 

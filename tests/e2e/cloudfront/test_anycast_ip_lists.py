@@ -28,7 +28,7 @@ def test_a_distribution_answers_on_the_addresses_of_its_list_alone(delivered, ku
     until(lambda: api.get_anycast_ip_list(Id=own["Id"])["AnycastIpList"]["Status"] == "Deployed", "the list deployed")
     assert [each["Id"] for each in api.list_anycast_ip_lists()["AnycastIpLists"]["Items"]] == [own["Id"]]
 
-    delivered.create()
+    delivered.create(IsIPV6Enabled=True)
     plain = kunren.exec("dig", "+short", delivered.name, place="tokyo").stdout.split()
     assert not set(plain) & set(addresses)
     refused("EntityNotFound", 404, delivered.change, AnycastIpListId="aip_none")
