@@ -159,21 +159,27 @@ class Tx:
 class _Write:
     """The block of `Store.write`."""
 
-    __slots__ = ("_outermost", "_store")
+    __slots__ = ("_around", "_outermost", "_store")
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, around: bool) -> None:
         self._store = store
+        self._around = around
         self._outermost = store._tx is None  # noqa: SLF001
 
     def __enter__(self) -> Tx:
         store = self._store
         if store._tx is None:  # noqa: SLF001
             store._tx = Tx(store._current)  # noqa: SLF001
+            store._inside = store._current if self._around else None  # noqa: SLF001
         return store._tx  # noqa: SLF001
 
     def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        store = self._store
         if self._outermost:
-            self._store._leave(failed is None)  # noqa: SLF001
+            store._inside = None  # noqa: SLF001
+            store._leave(failed is None)  # noqa: SLF001
+        elif failed is None and store._inside is not None and store._tx is not None:  # noqa: SLF001
+            store._inside = _apply(store._current, store._tx.changes, store._current.generation)  # noqa: SLF001
 
 
 class Store:
@@ -187,6 +193,7 @@ class Store:
         self._by_kind: dict[str, tuple[Listener, ...]] = {}
         self._tx: Tx | None = None
         self._current = Snapshot(immutables.Map(), 0)
+        self._inside: Snapshot | None = None  # what is seen within a transaction around others
         self._on_disk = self._current
         self._committer = _Committer(path) if path is not None else None
         self._waiters: list[tuple[int, Told]] = []
@@ -216,7 +223,7 @@ class Store:
         return self._current.generation
 
     def snapshot(self) -> Snapshot:
-        return self._current
+        return self._current if self._inside is None else self._inside
 
     def subscribe(self, listener: Listener, wants: Wants = lambda kind: True) -> None:
         """Call `listener` with the changed keys after each commit, in the order of commits: with all of them, when the
@@ -224,10 +231,11 @@ class Store:
         self._listeners.append((listener, wants))
         self._by_kind.clear()
 
-    def write(self) -> _Write:
+    def write(self, *, around: bool = False) -> _Write:
         """`with store.write() as tx`: a transaction. A nested one joins the outer one, so that operations of several
-        services commit as one."""
-        return _Write(self)
+        services commit as one. Inside one that is put `around` code which does not know of it, snapshots show what
+        that code's own transactions have written."""
+        return _Write(self, around)
 
     def _leave(self, kept: bool) -> None:
         tx, self._tx = self._tx, None

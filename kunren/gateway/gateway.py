@@ -244,7 +244,7 @@ class Gateway:
         if method is None:
             raise NotImplementedByKunren(service, operation)
         generation = self._store.generation
-        with self._store.write() if noted is not None else nullcontext():
+        with self._store.write(around=True) if noted is not None else nullcontext():
             result = method(context, params)
             if noted is not None and not inspect.isawaitable(result):
                 noted(result or {})

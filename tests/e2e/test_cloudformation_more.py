@@ -64,9 +64,10 @@ def settled(api, id, until, wanted):
         return stack if not stack["StackStatus"].endswith("IN_PROGRESS") else None
 
     def told():
+        events = api.describe_stack_events(StackName=id)["StackEvents"]
         return [
-            each
-            for each in api.describe_stack_events(StackName=id)["StackEvents"]
+            f"{each['LogicalResourceId']}: {each.get('ResourceStatusReason')}"
+            for each in events
             if "FAILED" in each["ResourceStatus"]
         ]
 
@@ -112,7 +113,10 @@ def test_a_sam_application_deploys(kunren, account, until):
         "Handler": "index.handler", "Runtime": "python3.12", "AutoPublishAlias": "live", "FunctionUrlConfig": {"AuthType": "NONE"},
         "InlineCode": "def handler(event, context):\n    return {'statusCode': 200, 'body': 'from sam'}\n",
         "Policies": [{"SQSPollerPolicy": {"QueueName": {"Fn::GetAtt": ["Jobs", "QueueName"]}}}],
-        "Events": {"Jobs": {"Type": "SQS", "Properties": {"Queue": {"Fn::GetAtt": ["Jobs", "Arn"]}, "BatchSize": 2}}},
+        "Events": {
+            "Get": {"Type": "HttpApi", "Properties": {"Path": "/things/{id}", "Method": "GET"}},
+            "Jobs": {"Type": "SQS", "Properties": {"Queue": {"Fn::GetAtt": ["Jobs", "Arn"]}, "BatchSize": 2}},
+        },
     }  # fmt: skip
     template = {
         "Transform": "AWS::Serverless-2016-10-31",
@@ -121,7 +125,10 @@ def test_a_sam_application_deploys(kunren, account, until):
             "Jobs": {"Type": "AWS::SQS::Queue"},
             "Things": {"Type": "AWS::Serverless::SimpleTable"},
         },
-        "Outputs": {"Url": {"Value": {"Fn::GetAtt": ["AppUrl", "FunctionUrl"]}}},
+        "Outputs": {
+            "Url": {"Value": {"Fn::GetAtt": ["AppUrl", "FunctionUrl"]}},
+            "Api": {"Value": {"Fn::Sub": "https://${ServerlessHttpApi}.execute-api.${AWS::Region}.amazonaws.com"}},
+        },
     }
     text = json.dumps(template)
     with pytest.raises(ClientError, match=r"Requires capabilities : \[CAPABILITY_AUTO_EXPAND\]"):
@@ -130,7 +137,12 @@ def test_a_sam_application_deploys(kunren, account, until):
         StackName="sam", TemplateBody=text, Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
     )["StackId"]
     stack = settled(api, id, until, "CREATE_COMPLETE")
-    url = stack["Outputs"][0]["OutputValue"]
+    found = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+    url = found["Url"]
+    through = until(
+        lambda: kunren.exec("curl", "-s", found["Api"] + "/things/7", check=False).stdout, "the API's answer"
+    )
+    assert through == "from sam"
     assert until(lambda: kunren.exec("curl", "-s", url, check=False).stdout, "an answer") == "from sam"
     assert "AWS::Lambda::Function" in json.dumps(
         api.get_template(StackName="sam", TemplateStage="Processed")["TemplateBody"]
@@ -270,3 +282,53 @@ def test_a_stack_set_makes_stacks_in_accounts_and_regions(kunren, account, until
     ended(api.delete_stack_instances(**everywhere, RetainStacks=False)["OperationId"])
     api.delete_stack_set(StackSetName="nets")
     assert [key for key, each in blocks().items() if each] == [(others[0], "eu-west-1")]
+
+
+def test_an_http_api_of_a_template_answers_and_changes(kunren, account, until):
+    api = kunren.client("cloudformation", account)
+
+    def of(path):
+        part = {"ApiId": {"Ref": "Api"}}
+        integration = {
+            **part,
+            "IntegrationType": "HTTP_PROXY",
+            "IntegrationMethod": "GET",
+            "PayloadFormatVersion": "1.0",
+        }
+        target = {"Fn::Sub": "integrations/${Integration}"}
+        return json.dumps(
+            {
+                "Resources": {
+                    "Api": {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Name": "front", "ProtocolType": "HTTP"}},
+                    "Integration": {
+                        "Type": "AWS::ApiGatewayV2::Integration",
+                        "Properties": {**integration, "IntegrationUri": {"Fn::Sub": "${Api.ApiEndpoint}/nothing"}},
+                    },
+                    "Route": {
+                        "Type": "AWS::ApiGatewayV2::Route",
+                        "Properties": {**part, "RouteKey": path, "Target": target},
+                    },
+                    "Stage": {
+                        "Type": "AWS::ApiGatewayV2::Stage",
+                        "Properties": {**part, "StageName": "$default", "AutoDeploy": True},
+                    },
+                },
+                "Outputs": {"Url": {"Value": {"Fn::GetAtt": ["Api", "ApiEndpoint"]}}},
+            }
+        )
+
+    id = api.create_stack(StackName="api", TemplateBody=of("GET /one"), Tags=[{"Key": "team", "Value": "blue"}])[
+        "StackId"
+    ]
+    stack = settled(api, id, until, "CREATE_COMPLETE")
+    http = kunren.client("apigatewayv2", account)
+    held = http.get_apis()["Items"][0]
+    assert (held["ApiEndpoint"], held["Tags"]["team"]) == (stack["Outputs"][0]["OutputValue"], "blue")
+    before = physical(api, id)
+    api.update_stack(StackName="api", TemplateBody=of("GET /two"))
+    settled(api, id, until, "UPDATE_COMPLETE")
+    assert physical(api, id) == before
+    assert [each["RouteKey"] for each in http.get_routes(ApiId=held["ApiId"])["Items"]] == ["GET /two"]
+    api.delete_stack(StackName=id)
+    settled(api, id, until, "DELETE_COMPLETE")
+    assert http.get_apis()["Items"] == []

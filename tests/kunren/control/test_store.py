@@ -67,6 +67,25 @@ def test_a_nested_write_commits_with_the_outer_one():
     assert told == [frozenset({note("a").key, note("b").key})]
 
 
+def test_around_others_a_snapshot_shows_what_their_own_transactions_wrote_and_nobody_else_sees_it():
+    store = opened(None)
+    told = []
+    store.subscribe(told.append)
+    with pytest.raises(ValueError), store.write(around=True):
+        with store.write() as tx:
+            tx.put(note("a", "one"))
+            assert store.snapshot().get(Note, "1", "r", "a") is None
+        assert store.snapshot().get(Note, "1", "r", "a") == note("a", "one")
+        raise ValueError
+    assert (store.snapshot().get(Note, "1", "r", "a"), store.generation, told) == (None, 0, [])
+    with store.write(around=True) as outer:
+        with store.write() as tx:
+            tx.put(note("a", "one"))
+        outer.put(note("b", "two"))
+    assert [each.id for each in store.snapshot().list(Note, "1", "r")] == ["a", "b"]
+    assert (store.generation, len(told)) == (1, 1)
+
+
 def test_what_was_acknowledged_is_there_after_a_restart_and_observed_state_is_not(tmp_path):
     async def first() -> None:
         store = opened(tmp_path / "db")

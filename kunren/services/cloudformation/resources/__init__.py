@@ -5,6 +5,7 @@ from __future__ import annotations
 from kunren.services.cloudformation.resources import (
     acm,
     apigateway,
+    apigatewayv2,
     cloudfront,
     ec2,
     elbv2,
@@ -25,6 +26,7 @@ TYPES: dict[str, Kind] = {
     for module in (
         acm,
         apigateway,
+        apigatewayv2,
         cloudfront,
         ec2,
         elbv2,

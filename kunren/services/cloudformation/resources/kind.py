@@ -189,13 +189,14 @@ class Declared(Kind):
         found: str = work.get(self.name) or work.name(self.longest, self.lower)
         return found
 
+    def describe_params(self, work: Work) -> dict[str, Any]:
+        by, in_list = self.by.removesuffix("[]"), self.by.endswith("[]")
+        return {by: [work.physical] if in_list else work.physical}
+
     async def item_of(self, work: Work) -> Any:
         """What Describe shows of it; None where it is gone."""
-        by, in_list = self.by.removesuffix("[]"), self.by.endswith("[]")
         try:
-            answer = await work.read(
-                self.service, self.describe, {by: [work.physical] if in_list else work.physical}, self.region
-            )
+            answer = await work.read(self.service, self.describe, self.describe_params(work), self.region)
         except AwsError as error:
             if is_missing(error):
                 return None
