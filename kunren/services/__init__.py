@@ -2,6 +2,8 @@
 
 SERVICES: dict[str, str] = {
     "acm": "kunren.services.acm.api:AcmApi",
+    "apigateway": "kunren.services.apigateway.api:ApiGatewayApi",
+    "apigatewayv2": "kunren.services.apigatewayv2.api:ApiGatewayV2Api",
     "cloudformation": "kunren.services.cloudformation.api:CloudFormationApi",
     "autoscaling": "kunren.services.autoscaling.api:AutoScalingApi",
     "cloudfront": "kunren.services.cloudfront.api:CloudFrontApi",

@@ -23,6 +23,7 @@ UNDECLARED = {
     "AccessDeniedException",
     "InvalidParameterValue",
     "MissingParameter",
+    "NotImplemented",
     "ThrottlingException",
     "ValidationError",
     "ValidationException",

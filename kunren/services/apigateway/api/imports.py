@@ -12,7 +12,6 @@ import yaml
 
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
-from kunren.core.errors import NotImplementedByKunren
 from kunren.services.apigateway import policies
 from kunren.services.apigateway.api.deployments import DeploymentOperations
 from kunren.services.apigateway.api.methods import MethodOperations, check_integration, check_method, new_integration
@@ -188,9 +187,6 @@ class ImportOperations(DeploymentOperations, MethodOperations, PartOperations):
         return {
             "contentType": accepts, "contentDisposition": f'attachment; filename="{name}"', "body": text.encode()
         }  # fmt: skip
-
-    def get_sdk(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        raise NotImplementedByKunren("apigateway", "GetSdk")
 
     def import_documentation_parts(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         definition = _read(bytes(params["body"]))
