@@ -10,7 +10,7 @@ from benchmarks.machine import described
 
 NAMES = (
     "start", "gateway", "alb", "nlb", "scale", "propagation", "functions", "apis", "dns", "edge", "s3", "stacks", "load",
-    "judging",
+    "strict", "judging",
 )  # fmt: skip
 ALONE = ("drills",)
 """Takes hours: only when it is named."""
