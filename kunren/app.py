@@ -314,6 +314,7 @@ class App:
         self.s3.receiving.strict = True
         self.functions.urls.access = self.apis.authorizing.access = access
         self.rest_apis.kind.authorizers.access = access
+        self.s3.api.form_caller = access.form_caller
         return access
 
     # -- life --------------------------------------------------------------------------------------------------------

@@ -113,12 +113,16 @@ class Access:
 
     def _good(self, told: Presented, known: KnownKey, message: Message) -> str:
         """The payload's hash that a good signature signs. Raises Refused."""
+        self._current(told, known)
+        signed.check_time(told, self._clock.wall())
+        return signed.check(told, known.secret, message)
+
+    def _current(self, told: Presented, known: KnownKey) -> None:
+        """Whether the token is the key's, and still good. Raises Refused."""
         if known.token != told.token:
             raise Refused(signed.BAD_TOKEN, **{"Token-0": told.token})
         if known.expires is not None and self._clock.now() >= known.expires:
             raise Refused(signed.EXPIRED_TOKEN, **{"Token-0": told.token})
-        signed.check_time(told, self._clock.wall())
-        return signed.check(told, known.secret, message)
 
     # --- what policies say ----------------------------------------------------------------------------------------
 
@@ -238,6 +242,22 @@ class Access:
         except Refused as refused:
             self.refused += 1
             raise refusal(refused, service, "rest-json") from None
+        return known.caller
+
+    async def form_caller(self, fields: Mapping[str, str]) -> Caller:
+        """Who signed the policy of a form for S3 (POST Object), by its fields in lower case. Raises AwsError."""
+        try:
+            told = signed.of_form(fields)
+            if self._at_hand(told) is None:
+                await self.identities.load()
+            known = self._at_hand(told)
+            if known is None:
+                raise Refused(signed.UNKNOWN_KEY, AWSAccessKeyId=told.access_key)
+            self._current(told, known)
+            signed.check_form(told, known.secret, fields["policy"])
+        except Refused as refused:
+            self.refused += 1
+            raise refusal(refused, "s3", "rest-xml") from None
         return known.caller
 
     def may(

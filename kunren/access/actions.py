@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from kunren.access.tables import (
     ACTIONS,
     EC2_CREATED,
+    EC2_STARTED,
     EC2_TYPES,
     ELSEWHERE,
     IAM_LISTED,
@@ -106,7 +107,7 @@ def _ec2(target: Target) -> list[str]:
     operation, params = target.operation, target.params
     if operation.startswith(("Describe", "Search", "Get")):
         return [ALL]
-    found = []
+    found = [target.arn("ec2", f"{kind}/*") for kind in EC2_STARTED if operation == "RunInstances"]
     created = re.match(r"(?:Create|Allocate)(?:Default)?([A-Z]\w+)", operation)
     if created is not None and (kind := EC2_CREATED.get(created[1])):
         found.append(target.arn("ec2", f"{kind}/*"))

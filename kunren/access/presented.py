@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from kunren.core import sigv2, sigv4a
-from kunren.core.sigv4 import EMPTY_SHA256, amz_date, canonical_request, signature, string_to_sign
+from kunren.core.sigv4 import ALGORITHM, EMPTY_SHA256, amz_date, canonical_request, signature, string_to_sign
 
 (MISSING, INCOMPLETE, QUERY, UNSUPPORTED, UNKNOWN_KEY, BAD_TOKEN, EXPIRED_TOKEN, MISMATCH, WRONG_SCOPE, SKEWED, EXPIRED,
  UNSIGNED_HEADERS, NO_DATE, PAYLOAD, BODY) = (
@@ -193,6 +193,25 @@ def _split(credential: str) -> tuple[str, str]:
             f" '{credential[:256]}'",
         )
     return "/".join(parts[:-scope_parts]), "/".join(parts[-scope_parts:])
+
+
+def of_form(fields: Mapping[str, str]) -> Presented:
+    """The signature of a form's policy, of version 4 or 2. Raises Refused."""
+    token = fields.get("x-amz-security-token", "")
+    if "x-amz-credential" in fields:
+        key, scope = _split(fields["x-amz-credential"])
+        given = fields.get("x-amz-signature", "").lower()
+        return Presented(ALGORITHM, key, scope, "", given, fields.get("x-amz-date", ""), token)
+    if not fields.get("awsaccesskeyid"):
+        raise Refused(MISSING)
+    return Presented(VERSION_2, fields["awsaccesskeyid"], _OLD_SCOPE, "", fields.get("signature", ""), "", token)
+
+
+def check_form(told: Presented, secret: str, policy: str) -> None:
+    """Whether a form's policy (as it stands there, in base64) is what was signed. Raises Refused."""
+    right = sigv2.signature(secret, policy) if told.algorithm == VERSION_2 else signature(secret, policy, told.scope)
+    if not hmac.compare_digest(right.encode(), told.signature.encode("utf-8", "replace")):
+        raise Refused(MISMATCH, AWSAccessKeyId=told.access_key, StringToSign=policy, SignatureProvided=told.signature)
 
 
 def check_time(told: Presented, wall: float) -> None:

@@ -33,6 +33,9 @@ PASSED = {
     ("fis", "UpdateExperimentTemplate"): ("roleArn",),
     ("ec2", "CreateFlowLogs"): ("DeliverLogsPermissionArn",),
     ("events", "PutRule"): ("RoleArn",),
+    ("cloudformation", "CreateStack"): ("RoleARN",),
+    ("cloudformation", "UpdateStack"): ("RoleARN",),
+    ("cloudformation", "CreateChangeSet"): ("RoleARN",),
 }
 """Parameters by which a role is handed to a service."""
 
@@ -106,6 +109,13 @@ RESOURCES: dict[str, tuple[Rule, ...]] = {
         Rule("experimentTemplateId", "experiment-template/{}"),
         Rule("experimentId", "experiment/{}"), Rule("id", "experiment/{}", "Experiment$"),
     ),
+    "cloudformation": (
+        Rule("StackName", "stack/{}/*"), Rule("StackSetName", "stackset/{}:*"), Rule("ChangeSetName", "changeSet/{}:*"),
+    ),
+    "autoscaling": (
+        Rule("AutoScalingGroupName", "autoScalingGroup:*:autoScalingGroupName/{}"),
+        Rule("LaunchConfigurationName", "launchConfiguration:*:launchConfigurationName/{}"),
+    ),
     "sts": (Rule("RoleArn", "{}"),),
     "sns": (
         Rule("TopicArn", "{}"), Rule("TargetArn", "{}"), Rule("SubscriptionArn", "{}"),
@@ -134,5 +144,7 @@ EC2_CREATED = {
     "VpcEndpointServiceConfiguration": "vpc-endpoint-service",
 }  # fmt: skip
 """What operations that create something are about, besides what they name."""
+EC2_STARTED = ("instance", "network-interface", "volume")
+"""What RunInstances is about, besides what it names."""
 IAM_LISTED = {"ListUsers": "user", "ListRoles": "role", "ListGroups": "group", "ListPolicies": "policy",
               "ListInstanceProfiles": "instance-profile"}  # fmt: skip

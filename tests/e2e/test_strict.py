@@ -240,6 +240,8 @@ def test_each_service_denies_in_its_own_words(strict):
         ("route53", "get_hosted_zone", {"Id": "Z1"},
          ("AccessDenied", text("route53:GetHostedZone", "arn:aws:route53:::hostedzone/Z1"), 403)),
         ("acm", "list_certificates", {}, ("AccessDeniedException", text("acm:ListCertificates", "*"), 400)),
+        ("apigateway", "get_rest_apis", {},
+         ("AccessDeniedException", text("apigateway:GET", "arn:aws:apigateway:us-east-1::/restapis"), 403)),
         ("iam", "delete_user", {"UserName": "x"},
          ("AccessDenied", text("iam:DeleteUser", f"arn:aws:iam::{ACCOUNT}:user/x"), 403)),
         ("sqs", "send_message", {"QueueUrl": queue, "MessageBody": "x"},
@@ -329,6 +331,30 @@ def test_presigned_urls_end_and_cannot_be_altered(strict, bucket, until):
     assert "<Code>SignatureDoesNotMatch</Code>" in asked(old.replace("a/key", "put"))[1]
     elsewhere = {"Host": "s3.eu-central-1.amazonaws.com"}
     assert "Please use AWS4-HMAC-SHA256" in asked(old, headers=elsewhere)[1]
+
+
+@pytest.mark.parametrize("version", ["v4", "s3"])
+def test_a_forms_policy_must_be_signed_by_somebody_who_may(strict, bucket, version):
+    name, keys = strict.user()
+    s3 = boto3.client("s3", endpoint_url=strict.endpoint, region_name="us-east-1", aws_access_key_id=keys[0],
+                      aws_secret_access_key=keys[1], config=Config(signature_version=version))  # fmt: skip
+    form = s3.generate_presigned_post(bucket, f"form-{version}")
+
+    def posted(fields):
+        parts = "".join(f'--x\r\nContent-Disposition: form-data; name="{each}"\r\n\r\n{value}\r\n'
+                        for each, value in fields.items())  # fmt: skip
+        file = '--x\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nfrom a form\r\n--x--\r\n'
+        headers = {"Content-Type": "multipart/form-data; boundary=x", "Host": "s3.us-east-1.amazonaws.com"}
+        return asked(f"{strict.endpoint}/{bucket}", "POST", headers, (parts + file).encode())
+
+    status, body = posted(form["fields"])
+    assert (status, f"user/{name} is not authorized to perform: s3:PutObject" in body) == (403, True)
+    strict.allow(name, statement("s3:PutObject"))
+    signature = next(each for each in form["fields"] if each.lower().endswith("signature"))
+    wrong = {**form["fields"], signature: "0" * 64}
+    assert "<Code>SignatureDoesNotMatch</Code>" in posted(wrong)[1]
+    assert posted(form["fields"])[0] == 204
+    assert strict.client("s3").get_object(Bucket=bucket, Key=f"form-{version}")["Body"].read() == b"from a form"
 
 
 def signed_at(strict, auth, service, url, minutes, method="GET", body=b""):

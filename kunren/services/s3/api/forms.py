@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any, Protocol
 from xml.sax.saxutils import escape
 
+from kunren.core.authorization import Caller
 from kunren.core.context import RequestContext, account_of
 from kunren.core.fronts import FrontAnswer
 from kunren.services.s3 import cors
@@ -38,7 +39,13 @@ class Request(Protocol):
     def body(self) -> bytes: ...
 
 
+FormCaller = Callable[[Mapping[str, str]], Awaitable[Caller]]
+
+
 class FormOperations(ObjectOperations):
+    form_caller: FormCaller | None = None
+    """Who signed a form's policy, by its fields, in strict mode. Raises SignatureDoesNotMatch and its like."""
+
     async def preflight(self, ctx: RequestContext, request: Request, labels: Mapping[str, str]) -> FrontAnswer:
         """OPTIONS. Raises AccessDenied where no rule allows what is asked for."""
         bucket = self._find(self._store.snapshot(), labels["Bucket"])
@@ -72,6 +79,13 @@ class FormOperations(ObjectOperations):
             check_policy(
                 fields["policy"], {**fields, "bucket": bucket.id, "key": key}, len(content), self._clock.wall()
             )
+            if self.form_caller is not None:
+                caller = await self.form_caller(fields)
+                ctx = RequestContext(
+                    caller.account, ctx.region, "s3", "PostObject", ctx.request_id, caller.access_key, ctx.host,
+                    ctx.secure, ctx.source_ip, None, caller,
+                )  # fmt: skip
+                self._let(ctx, bucket, "s3:PutObject", key, {})
         elif not self._may(ctx, bucket, "s3:PutObject", key, {}):
             raise refusal("AccessDenied")
         params: dict[str, Any] = {_FIELDS[each]: value for each, value in fields.items() if each in _FIELDS}
@@ -79,7 +93,9 @@ class FormOperations(ObjectOperations):
             each.removeprefix("x-amz-meta-"): value for each, value in fields.items() if each.startswith("x-amz-meta-")
         }
         params.update(Bucket=bucket.id, Key=key, Body=content)
-        as_signed = RequestContext(account_of(signed), ctx.region, "s3", "PostObject", ctx.request_id, signed)
+        as_signed = ctx
+        if ctx.caller is None:
+            as_signed = RequestContext(account_of(signed), ctx.region, "s3", "PostObject", ctx.request_id, signed)
         template = self._template(as_signed, bucket, params)
         async with self._taken_in({"Body": content}) as received:
             made = await self._keep(as_signed, bucket, template, received, {}, "ObjectCreated:Post")
