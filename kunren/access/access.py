@@ -90,9 +90,8 @@ class Access:
         return refusal(refused, call.route.service, call.protocol)
 
     def _at_hand(self, told: Presented) -> KnownKey | None:
-        return self.identities.root(told.access_key) or (
-            self.identities.key(told.access_key, told.token) if self.identities.fresh else None
-        )
+        known = self.identities.key(told.access_key, told.token) if self.identities.fresh else None
+        return known if known is not None else self.identities.root(told.access_key)
 
     def _check(self, call: Call, told: Presented, known: KnownKey) -> None:
         """Raises Refused."""

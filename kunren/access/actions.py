@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from kunren.access.tables import (
@@ -23,6 +24,7 @@ from kunren.access.tables import (
     PREFIXES,
     RESOURCES,
     WITHOUT_RESOURCE,
+    Rule,
 )
 from kunren.core.conditions import many
 from kunren.core.policies import UNKNOWN
@@ -63,8 +65,10 @@ def asked(target: Target, signs_as: str, ours: bool) -> list[Asked]:
         return [Asked(f"apigateway:{target.method}", f"arn:aws:apigateway:{target.region}::{path}")]
     action = f"{PREFIXES.get(service, signs_as)}:{ACTIONS.get((service, operation), operation)}"
     found = [Asked(action, each) for each in _resources(target, ours)]
+    if (service, operation) not in PASSED:
+        return found
     to = f"{ELSEWHERE.get(service, service)}.amazonaws.com"
-    passed = [target.params.get(name) for name in PASSED.get((service, operation), ())]
+    passed = [target.params.get(name) for name in PASSED[service, operation]]
     found += [Asked("iam:PassRole", each, to) for each in passed if isinstance(each, str) and each.startswith("arn:")]
     return found
 
@@ -75,23 +79,28 @@ def _resources(target: Target, ours: bool) -> list[str]:
         return own(target)
     if (target.service, target.operation) in WITHOUT_RESOURCE:
         return [ALL]
-    found = list(_of_table(target))[:1] or list(_arns(target.params))[:1]
-    if found:
-        return found
+    found = next(_of_table(target), None) or next(_arns(target.params), None)
+    if found is not None:
+        return [found]
     return [ALL] if ours and target.operation.startswith(_READING) else [UNKNOWN]
 
 
 def _of_table(target: Target) -> Iterator[str]:
     """By the table's rules of the service: the first whose operations and parameter fit."""
-    for rule in RESOURCES.get(target.service, ()):
+    for rule in _rules(target.service, target.operation):
         value = target.params.get(rule.member)
-        if not isinstance(value, str) or not value or not re.search(rule.operations, target.operation):
+        if not isinstance(value, str) or not value:
             continue
         if value.startswith("arn:"):
             yield value
         else:
             text = rule.rest.replace("{}", value.rpartition("/")[2] if rule.last_part else value)
             yield target.arn(rule.service or target.service, text, region=rule.region, account=rule.account)
+
+
+@lru_cache(maxsize=4096)
+def _rules(service: str, operation: str) -> tuple[Rule, ...]:
+    return tuple(each for each in RESOURCES.get(service, ()) if re.search(each.operations, operation))
 
 
 def _arns(params: Mapping[str, Any]) -> Iterator[str]:

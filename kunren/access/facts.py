@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 Facts = dict[str, str | tuple[str, ...]]
@@ -18,7 +19,7 @@ def facts_of(
         "aws:sourceip": source_ip,
         "aws:securetransport": str(secure).lower(),
         "aws:requestedregion": region,
-        "aws:currenttime": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "aws:currenttime": _in_words(int(now)),
         "aws:epochtime": str(int(now)),
     }
     for header, key in (("user-agent", "aws:useragent"), ("referer", "aws:referer")):
@@ -29,6 +30,11 @@ def facts_of(
     if params:
         found.update(_of_parameters(service, params))
     return found
+
+
+@lru_cache(maxsize=16)
+def _in_words(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _of_parameters(service: str, params: Mapping[str, Any]) -> Facts:

@@ -12,6 +12,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -182,6 +183,7 @@ def _expires(text: str | None, service: str) -> int | None:
     return seconds
 
 
+@lru_cache(maxsize=1024)
 def _split(credential: str) -> tuple[str, str]:
     """The key and the scope. Raises Refused."""
     parts = credential.split("/")
@@ -232,17 +234,17 @@ def check_time(told: Presented, wall: float) -> None:
             f" '{day}' != '{told.date[:8]}', from '{told.date}'.",
         )
     lasts = told.expires if told.presigned and told.expires is not None else SKEW_S
+    if moment - SKEW_S <= wall <= moment + lasts:
+        return
     now = amz_date(wall)
     if moment > wall + SKEW_S:
         text = f"Signature not yet current: {told.date} is still later than {amz_date(wall + SKEW_S)} ({now} + 15 min.)"
         raise Refused(SKEWED, text, **_clock(told, wall))
-    if told.presigned and told.expires is not None and wall > moment + lasts:
-        raise Refused(EXPIRED, f"Signature expired: {told.date} is now earlier than {amz_date(wall - lasts)} ({now} - "
-                      f"{lasts} sec.)", **{"X-Amz-Expires": told.expires, "Expires": _z(moment + lasts),
-                                           "ServerTime": _z(wall)})  # fmt: skip
-    if wall > moment + lasts:
-        text = f"Signature expired: {told.date} is now earlier than {amz_date(wall - SKEW_S)} ({now} - 15 min.)"
-        raise Refused(SKEWED, text, **_clock(told, wall))
+    ended = f"Signature expired: {told.date} is now earlier than {amz_date(wall - lasts)} ({now} - "
+    if told.presigned and told.expires is not None:
+        raise Refused(EXPIRED, f"{ended}{lasts} sec.)", **{"X-Amz-Expires": told.expires, "Expires": _z(moment + lasts),
+                                                           "ServerTime": _z(wall)})  # fmt: skip
+    raise Refused(SKEWED, f"{ended}15 min.)", **_clock(told, wall))
 
 
 def _clock(told: Presented, wall: float) -> dict[str, Any]:
@@ -261,9 +263,8 @@ def check(told: Presented, secret: str, message: Message) -> str:
         unsigned = [each for each in headers if each.startswith("x-amz-") and each not in names]
         if unsigned:
             raise Refused(UNSIGNED_HEADERS, HeadersNotSigned=", ".join(unsigned))
-    missing = [each for each in names if each not in headers]
-    if missing:
-        headers = {**headers, **dict.fromkeys(missing, "")}
+    if not headers.keys() >= set(names):
+        headers = {**dict.fromkeys(names, ""), **headers}
     payload = _payload(told, message)
     query = _without_signature(message.query) if told.presigned else message.query
     canonical = canonical_request(
@@ -327,6 +328,7 @@ def _without_signature(query: str) -> str:
     return "&".join(each for each in query.split("&") if not each.startswith("X-Amz-Signature="))
 
 
+@lru_cache(maxsize=256)
 def seconds_of(date: str) -> float | None:
     """An X-Amz-Date in seconds since 1970; None where it is none."""
     if len(date) != 16 or date[8] != "T" or date[15] != "Z" or not (date[:8] + date[9:15]).isdigit():

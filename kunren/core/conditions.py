@@ -176,8 +176,13 @@ def _arn_like(wanted: str, have: str, known: Known | None) -> bool:
 
 
 def _in_network(wanted: str, have: str, known: Known | None) -> bool:
+    return _is_in(have, wanted)
+
+
+@lru_cache(maxsize=8192)
+def _is_in(address: str, network: str) -> bool:
     try:
-        return ipaddress.ip_address(have) in ipaddress.ip_network(wanted, strict=False)
+        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
     except ValueError:
         return False
 
