@@ -228,6 +228,32 @@ def test_commands_deploy_a_template_and_watch_a_stack(own_kunren, tmp_path, unti
     assert own_kunren.run("stack", "watch", "my-shop").returncode != 0
 
 
+def test_a_topic_is_told_of_a_stacks_events(kunren, account, until):
+    api, sns, sqs = (kunren.client(each, account) for each in ("cloudformation", "sns", "sqs"))
+    queue = sqs.create_queue(QueueName="told")["QueueUrl"]
+    topic = sns.create_topic(Name="events")["TopicArn"]
+    sns.subscribe(
+        TopicArn=topic,
+        Protocol="sqs",
+        Endpoint=f"arn:aws:sqs:us-east-1:{account}:told",
+        Attributes={"RawMessageDelivery": "true"},
+    )
+    template = json.dumps({"Resources": {"B": {"Type": "AWS::S3::Bucket"}}})
+    id = api.create_stack(StackName="told", TemplateBody=template, NotificationARNs=[topic])["StackId"]
+    settled(api, id, until, "CREATE_COMPLETE")
+    found = []
+
+    def told():
+        for each in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+            lines = dict(line.split("=", 1) for line in each["Body"].splitlines())
+            found.append((lines["LogicalResourceId"].strip("'"), lines["ResourceStatus"].strip("'")))
+        return len(found) == 5
+
+    until(told, "five events")
+    began, done = "CREATE_IN_PROGRESS", "CREATE_COMPLETE"
+    assert sorted(found) == sorted([("told", began), ("B", began), ("B", began), ("B", done), ("told", done)])
+
+
 def test_a_stack_set_makes_stacks_in_accounts_and_regions(kunren, account, until):
     api = kunren.client("cloudformation", account)
     others = [f"2{account[1:]}", f"3{account[1:]}"]

@@ -12,6 +12,7 @@ from kunren.core.entropy import Entropy
 from kunren.services.cloudformation.api import CloudFormationApi
 from kunren.services.cloudformation.engine import Engine
 from kunren.services.cloudformation.model import RESOURCES
+from kunren.services.cloudformation.notices import Notices
 from kunren.services.cloudformation.records import Records
 from kunren.services.cloudformation.responses import ResponseUrls
 from kunren.services.cloudformation.run import Parts
@@ -30,12 +31,14 @@ class CloudFormationService:
         self.api = CloudFormationApi(store, clock, entropy, spec, call, records)
         self.responses = ResponseUrls(store, clock)
         self._sets = SetEngine(store, clock, call)
+        self._notices = Notices(store, call)
         self._engine = Engine(Parts(store, clock, entropy, call, noting, records), spec)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._engine.run())
             group.create_task(self._sets.run())
+            group.create_task(self._notices.run())
 
     def status(self) -> dict[str, Any]:
         return self._engine.status()
