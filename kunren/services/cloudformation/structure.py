@@ -96,6 +96,9 @@ def check_sections(template: Mapping[str, Any]) -> None:
             )
     for logical, each in resources.items():
         _check_resource(logical, each)
+        for key in ("CreationPolicy", "UpdatePolicy"):
+            if each.get(key):
+                raise not_implemented(f"{key} of CloudFormation's resources (resource {logical})")
     for name, each in (template.get("Outputs") or {}).items():
         if not isinstance(each, dict) or "Value" not in each:
             raise ValidationError(

@@ -28,6 +28,7 @@ def of(**resources):
         (of(A={"Type": "AWS::EC2::VPC", "Properties": {"Ipv4IpamPoolId": "i"}}), r"the properties \[Ipv4IpamPoolId\]"),
         (of(A={**QUEUE, "DeletionPolicy": "Keep"}), "Unrecognized DeletionPolicy Keep"),
         (of(A={**QUEUE, "DeletionPolicy": "Snapshot"}), "does not support DeletionPolicy Snapshot"),
+        (of(A={**QUEUE, "CreationPolicy": {"ResourceSignal": {"Count": 1}}}), "does not implement CreationPolicy"),
         (of(A={**QUEUE, "DependsOn": ["B"]}), r"Unresolved resource dependencies \[B\] in the Resources block"),
         (of(A={**QUEUE, "Properties": {"QueueName": {"Ref": "B"}}}), r"dependencies \[B\] in the Resources block"),
         (of(A={**QUEUE, "Properties": {"QueueName": {"Fn::GetAtt": ["B", "Arn"]}}}), "references undefined resource B"),
