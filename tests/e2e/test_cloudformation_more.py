@@ -358,3 +358,49 @@ def test_an_http_api_of_a_template_answers_and_changes(kunren, account, until):
     api.delete_stack(StackName=id)
     settled(api, id, until, "DELETE_COMPLETE")
     assert http.get_apis()["Items"] == []
+
+
+def test_instances_of_a_template_serve_behind_its_load_balancer(kunren, account, until):
+    api, ec2 = kunren.client("cloudformation", account), kunren.client("ec2", account)
+    image = ec2.describe_images(Owners=["amazon"], Filters=[{"Name": "name", "Values": ["kunren-*"]}])["Images"][0]
+    machine = "t3.micro" if image["Architecture"] == "x86_64" else "t4g.micro"
+    start = "#!/bin/sh\nmkdir -p /srv\necho from an instance > /srv/index.html\ncd /srv && nohup python3 -m http.server 80 > /dev/null 2>&1 &\n"
+    subnets = sorted(ec2.describe_subnets()["Subnets"], key=lambda each: each["AvailabilityZone"])[:2]
+    ids = [each["SubnetId"] for each in subnets]
+    of = lambda type, **properties: {"Type": f"AWS::{type}", "Properties": properties}  # noqa: E731
+    web = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "CidrIp": "0.0.0.0/0"}
+    resources = {
+        "Group": of("EC2::SecurityGroup", GroupDescription="web", VpcId=subnets[0]["VpcId"], SecurityGroupIngress=[web]),
+        "Machine": of(
+            "EC2::Instance", ImageId=image["ImageId"], InstanceType=machine, SubnetId=ids[0],
+            SecurityGroupIds=[{"Ref": "Group"}], UserData={"Fn::Base64": start},
+        ),
+        "Template": of(
+            "EC2::LaunchTemplate",
+            LaunchTemplateData={"ImageId": image["ImageId"], "InstanceType": machine, "SecurityGroupIds": [{"Ref": "Group"}]},
+        ),
+        "Fleet": of(
+            "AutoScaling::AutoScalingGroup", MinSize="0", MaxSize="1", VPCZoneIdentifier=ids,
+            LaunchTemplate={"LaunchTemplateId": {"Ref": "Template"}, "Version": {"Fn::GetAtt": "Template.LatestVersionNumber"}},
+        ),
+        "Targets": of(
+            "ElasticLoadBalancingV2::TargetGroup", Port=80, Protocol="HTTP", VpcId=subnets[0]["VpcId"],
+            HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2,
+            HealthyThresholdCount=2, Targets=[{"Id": {"Ref": "Machine"}}],
+        ),
+        "Balancer": of("ElasticLoadBalancingV2::LoadBalancer", Subnets=ids, SecurityGroups=[{"Ref": "Group"}]),
+        "Listener": of(
+            "ElasticLoadBalancingV2::Listener", LoadBalancerArn={"Ref": "Balancer"}, Port=80, Protocol="HTTP",
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": {"Ref": "Targets"}}],
+        ),
+    }  # fmt: skip
+    template = {"Resources": resources, "Outputs": {"Name": {"Value": {"Fn::GetAtt": ["Balancer", "DNSName"]}}}}
+    id = api.create_stack(StackName="machines", TemplateBody=json.dumps(template))["StackId"]
+    name = settled(api, id, until, "CREATE_COMPLETE")["Outputs"][0]["OutputValue"]
+    said = lambda: kunren.exec("curl", "-s", "-m", "5", f"http://{name}/", check=False).stdout  # noqa: E731
+    until(lambda: said() == "from an instance\n", lambda: f"the instance's answer, not {said()!r}", 60)
+    made = physical(api, id)["Machine"]
+    api.delete_stack(StackName=id)
+    settled(api, id, until, "DELETE_COMPLETE")
+    state = ec2.describe_instances(InstanceIds=[made])["Reservations"][0]["Instances"][0]["State"]["Name"]
+    assert state == "terminated"
