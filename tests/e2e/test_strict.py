@@ -449,7 +449,7 @@ def test_a_role_is_assumed_by_whom_it_trusts_within_its_session_policy_until_it_
     root = strict.client("sts")
     assert refused(root.assume_role, **given)[1] == "Roles may not be assumed by root accounts."
     narrowed = document(statement("s3:GetObject", f"arn:aws:s3:::{bucket}/a/*"))
-    answer = sts.assume_role(**given, ExternalId="told", Policy=narrowed, DurationSeconds=900)
+    answer = sts.assume_role(**given, ExternalId="told", Policy=narrowed, DurationSeconds=43200)
     assumed = session(answer)
     me = f"arn:aws:sts::{ACCOUNT}:assumed-role/reader/one"
     s3 = strict.client("s3", assumed)
@@ -460,6 +460,8 @@ def test_a_role_is_assumed_by_whom_it_trusts_within_its_session_policy_until_it_
     assert told.endswith("because no session policy allows the s3:PutObject action")
     assert refused(strict.client("s3", assumed[:2]).list_buckets)[0] == "InvalidToken"
     assert refused(strict.client("sts", assumed[:2]).get_caller_identity)[0] == "InvalidClientTokenId"
+    assumed = session(sts.assume_role(**given, ExternalId="told", DurationSeconds=900))
+    s3 = strict.client("s3", assumed)
     until(lambda: _code(s3.get_object, Bucket=bucket, Key="a/key") == "ExpiredToken", "the session's end")
     assert _code(strict.client("sts", assumed).get_caller_identity) == "ExpiredToken"
     assert _code(strict.client("lambda", assumed).list_functions) == "ExpiredTokenException"
