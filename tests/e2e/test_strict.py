@@ -294,6 +294,8 @@ def test_who_does_not_sign_is_refused_except_where_policies_let_in_everybody(str
     s3 = strict.client("s3")
     at_s3 = {"Host": "s3.us-east-1.amazonaws.com"}
     assert asked(f"{strict.endpoint}/{bucket}/a/key", headers=at_s3)[0] == 403
+    assert asked(f"{strict.endpoint}/", headers=at_s3)[0] == 403
+    assert asked(f"{strict.endpoint}/strict-nobodys", "PUT", at_s3)[0] == 403
     s3.delete_public_access_block(Bucket=bucket)
     lets = statement("s3:GetObject", f"arn:aws:s3:::{bucket}/*", Principal="*")
     s3.put_bucket_policy(Bucket=bucket, Policy=document(lets))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -29,8 +29,14 @@ BLOCKED = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy
 ENCRYPTED = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}]}
 
 
+FormCaller = Callable[[Mapping[str, str]], Awaitable[Caller]]
+
+
 class S3Base:
     """State that the operations share."""
+
+    form_caller: FormCaller | None = None
+    """In strict mode: who signed a form's policy, by its fields. Raises SignatureDoesNotMatch and its like."""
 
     def __init__(
         self, store: Store, clock: Clock, entropy: Entropy, index: Index, bodies: Bodies,
@@ -96,8 +102,8 @@ class S3Base:
     def _let_account(self, ctx: RequestContext, action: str, resource: str) -> None:
         """Whether the caller may do what is about no bucket that there is. Raises AccessDenied."""
         if ctx.caller is None:
-            if ctx.host and not ctx.access_key:
-                raise refusal("AccessDenied")
+            if self.form_caller is not None and ctx.host and not ctx.access_key:
+                raise refusal("AccessDenied")  # nobody signed, in strict mode
             return
         verdict = judge(ctx.caller, action, resource, lambda: self._facts(ctx, {}))
         if not verdict.allowed:

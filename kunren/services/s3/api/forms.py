@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any, Protocol
 from xml.sax.saxutils import escape
 
-from kunren.core.authorization import Caller
 from kunren.core.context import RequestContext, account_of
 from kunren.core.fronts import FrontAnswer
 from kunren.services.s3 import cors
@@ -39,13 +38,7 @@ class Request(Protocol):
     def body(self) -> bytes: ...
 
 
-FormCaller = Callable[[Mapping[str, str]], Awaitable[Caller]]
-
-
 class FormOperations(ObjectOperations):
-    form_caller: FormCaller | None = None
-    """Who signed a form's policy, by its fields, in strict mode. Raises SignatureDoesNotMatch and its like."""
-
     async def preflight(self, ctx: RequestContext, request: Request, labels: Mapping[str, str]) -> FrontAnswer:
         """OPTIONS. Raises AccessDenied where no rule allows what is asked for."""
         bucket = self._find(self._store.snapshot(), labels["Bucket"])
