@@ -93,7 +93,13 @@ def remove(disk: Path) -> None:
     """Delete it; nothing happens where there is none."""
     if not disk.exists():
         return
-    for folder, _, _ in os.walk(disk):  # a guest may have made some that even their owner can't enter
-        if not os.access(folder, os.W_OK | os.X_OK):
-            Path(folder).chmod(0o700)
+    _open(disk)
+    for folder, below, _ in os.walk(disk):
+        for name in below:  # before they are looked into: a guest may have made some that even their owner can't enter
+            _open(Path(folder, name))
     shutil.rmtree(disk)
+
+
+def _open(folder: Path) -> None:
+    if not folder.is_symlink() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        folder.chmod(0o700)

@@ -12,6 +12,7 @@ import base64
 import binascii
 import gzip
 import shlex
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -21,6 +22,7 @@ import yaml
 
 BYTES_MAX = 16 * 1024
 _DECODED_MAX = 1 << 20
+_VALUES_MAX = 10_000
 MODULES = frozenset({"bootcmd", "runcmd", "write_files", "hostname", "preserve_hostname", "output", "merge_how"})
 _MIME = {"text/x-shellscript": "script", "text/cloud-config": "config", "text/cloud-boothook": "boothook"}
 _STARTS = ((b"#!", "script"), (b"#cloud-config", "config"), (b"#cloud-boothook", "boothook"))
@@ -57,7 +59,7 @@ def _parts(data: bytes, told: str) -> Iterator[Part]:
     if data.startswith(b"\x1f\x8b"):
         try:
             data = gzip.decompress(data)[:_DECODED_MAX]
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise Refused("user data that is compressed and can't be read") from error
     head = data.lstrip()
     if head[:13].lower() == b"content-type:" or head[:13].lower() == b"mime-version:":
@@ -78,10 +80,11 @@ def config(data: bytes) -> dict[str, Any]:
     """A cloud-config, checked. Raises Refused."""
     try:
         found = yaml.safe_load(data) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, AttributeError, LookupError, RecursionError) as error:  # as its constructors do
         raise Refused("cloud-config that is not YAML") from error
     if not isinstance(found, dict):
         raise Refused("cloud-config that is no mapping")
+    _check_size(found)
     if unknown := sorted(set(map(str, found)) - MODULES):
         raise Refused(f"cloud-config module {unknown[0]!r} (there are {', '.join(sorted(MODULES))})")
     for name in ("bootcmd", "runcmd", "write_files"):
@@ -96,6 +99,20 @@ def config(data: bytes) -> dict[str, Any]:
             raise Refused(f"encoding {file['encoding']!r} in write_files")
         _written(file)
     return found
+
+
+def _check_size(found: Any) -> None:
+    """Raises Refused where aliases make far more of the text than there is, or something without an end."""
+    left, seen = [found], 0
+    while left:
+        each = left.pop()
+        seen += 1
+        if seen > _VALUES_MAX:
+            raise Refused(f"cloud-config of more than {_VALUES_MAX} values")
+        if isinstance(each, dict):
+            left.extend(each.values())
+        elif isinstance(each, list | tuple | set):
+            left.extend(each)
 
 
 def plan(instance_id: str, given: Sequence[Part], keys: Sequence[str] = (), hostname: str = "") -> list[dict[str, Any]]:
@@ -157,9 +174,11 @@ def _written(file: dict[str, Any]) -> dict[str, Any]:
             data = base64.b64decode(b"".join(data.split()), validate=True)
         if "gz" in encoding:
             data = gzip.decompress(data)
-        mode = file.get("permissions", "0644")
-        return {**_file(file["path"], data, int(str(mode), 8)), "append": bool(file.get("append"))}
-    except (ValueError, OSError, EOFError) as error:
+        mode = int(str(file.get("permissions", "0644")), 8)
+        if not 0 <= mode <= 0o7777 or "\0" in file["path"]:
+            raise ValueError("no path, or no permissions, that a file can have")
+        return {**_file(file["path"], data, mode), "append": bool(file.get("append"))}
+    except (ValueError, OSError, EOFError, zlib.error) as error:
         raise Refused(f"write_files of {file['path']}, whose content or permissions can't be read") from error
 
 

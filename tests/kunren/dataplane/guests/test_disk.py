@@ -1,6 +1,9 @@
 """Disks of guests: made from the machine, copied, deleted."""
 
 import stat
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -50,3 +53,23 @@ def test_a_disk_goes_whatever_its_guest_made_of_it(tmp_path):
     assert not (tmp_path / "vol-1").exists()
     assert tmp_path.exists()
     disk.remove(tmp_path / "vol-1")
+
+
+def test_what_a_guest_closed_to_its_owner_is_deleted_too():
+    """By an ordinary user, whom modes bind: root gives himself up for it."""
+    program = (
+        "import os, pathlib, sys\n"
+        "from kunren.dataplane.guests import disk\n"
+        "if os.geteuid() == 0: os.setgid(65534), os.setuid(65534)\n"
+        "vol = pathlib.Path(sys.argv[1], 'vol-1')\n"
+        "(vol / 'a/b/c').mkdir(parents=True)\n"
+        "(vol / 'a/b/c/file').touch()\n"
+        "(vol / 'a/link').symlink_to('/root')\n"
+        "for each in ('a/b/c', 'a/b', 'a'): (vol / each).chmod(0)\n"
+        "disk.remove(vol)\n"
+        "print(vol.exists())\n"
+    )
+    with tempfile.TemporaryDirectory() as open_to_all:  # unlike the folders above tmp_path
+        Path(open_to_all).chmod(0o777)
+        done = subprocess.run([sys.executable, "-c", program, open_to_all], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("False\n", "")

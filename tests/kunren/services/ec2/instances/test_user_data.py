@@ -23,6 +23,10 @@ write_files:
   - {path: /etc/motd, content: "hi\\n", permissions: "0600"}
   - {path: /etc/motd, content: aGk=, encoding: b64, append: true}
 """
+# Aliases that would make ten to the ninth commands.
+MANY = b"#cloud-config\nbootcmd: []\nruncmd:\n- &a0 [ls, ls, ls, ls, ls, ls, ls, ls, ls, ls]\n" + b"".join(
+    b"- &a%d [%s]\n" % (level, b", ".join([b"*a%d" % (level - 1)] * 10)) for level in range(1, 9)
+)
 
 
 def test_a_script_is_run_once_and_a_per_boot_folder_each_time():
@@ -76,6 +80,15 @@ def test_an_archive_has_its_parts_in_order_compressed_or_not():
         (b"#cloud-config\nwrite_files: [{path: /a, owner: 'www-data'}]\n", "owners"),
         (b"#cloud-config\nwrite_files: [{path: /a, content: '!', encoding: gz+b64}]\n", "can't be read"),
         (b"\x1f\x8bnothing", "compressed"),
+        (gzip.compress(b"#!/bin/sh")[:10] + b"\xff" * 9, "compressed"),  # a block that there is not
+        (b"#cloud-config\nwrite_files: [{path: /a, permissions: '-1'}]\n", "permissions"),
+        (b'#cloud-config\nwrite_files: [{path: "/a\\0b"}]\n', "write_files"),
+        (b"#cloud-config\nruncmd: [2024-99-99]\n", "YAML"),
+        (b"#cloud-config\nruncmd: [!!timestamp x]\n", "YAML"),
+        (b"#cloud-config\nruncmd: [!!bool x]\n", "YAML"),
+        (b"#cloud-config\nruncmd: " + b"[" * 9000, "YAML"),
+        (b"#cloud-config\nruncmd: &a [*a]\n", "values"),
+        (MANY, "values"),
     ],
 )
 def test_what_there_is_not_is_refused_by_name(data, named):
