@@ -17,6 +17,7 @@ from typing import Any
 from kunren.services.cloudformation.errors import ValidationError
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
+TEXT_MAX = 1_000_000  # as much as a whole template; nested functions could multiply it without end
 CONDITIONS = frozenset({"Fn::And", "Fn::Equals", "Fn::If", "Fn::Not", "Fn::Or", "Condition"})
 
 
@@ -80,7 +81,7 @@ def resolve(value: Any, scope: Scope) -> Any:
     if isinstance(value, dict):
         called = function(value)
         if called is not None and called[0] in _FUNCTIONS:
-            return _FUNCTIONS[called[0]](called[1], scope)
+            return _short_enough(_FUNCTIONS[called[0]](called[1], scope))
         if called is not None and called[0].startswith("Fn::"):
             raise ValidationError(f"Template error: {called[0]} is not a supported intrinsic function")
         found = {key: resolve(each, scope) for key, each in value.items()}
@@ -88,6 +89,16 @@ def resolve(value: Any, scope: Scope) -> Any:
     if isinstance(value, list):
         return [each for each in (resolve(each, scope) for each in value) if each is not NO_VALUE]
     return value
+
+
+def _short_enough(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > TEXT_MAX:
+        raise _too_long()
+    return value
+
+
+def _too_long() -> ValidationError:
+    return ValidationError(f"Template error: a function's text is longer than {TEXT_MAX} characters")
 
 
 def text(value: Any) -> str:
@@ -131,6 +142,8 @@ def _conditions_in(value: Any) -> Iterator[str]:
         if called is not None and called[0] == "Condition":
             yield called[1]
         elif called is not None and called[0] == "Fn::If" and isinstance(called[1], list) and called[1]:
+            if not isinstance(called[1][0], str):
+                raise ValidationError("Template error: Fn::If requires a list argument with three elements")
             yield called[1][0]
         for each in value.values():
             yield from _conditions_in(each)
@@ -163,7 +176,7 @@ def references(value: Any, scope: Scope) -> Iterator[tuple[str, str]]:
                 logical, _, attribute = variable.partition(".")
                 yield logical, attribute
         yield from references(given, scope)
-    elif name == "Fn::If" and isinstance(argument, list) and len(argument) == 3:
+    elif name == "Fn::If" and isinstance(argument, list) and len(argument) == 3 and isinstance(argument[0], str):
         yield from references(argument[1 if scope.conditions.get(argument[0]) else 2], scope)
     elif name != "Condition":
         yield from references(list(argument.values()) if isinstance(argument, dict) else argument, scope)
@@ -233,9 +246,20 @@ def _sub_parts(argument: Any) -> tuple[str, dict[str, Any]]:
 
 def _sub(argument: Any, scope: Scope) -> str:
     words, given = _sub_parts(argument)
+    known: dict[str, str] = {}
+    room = TEXT_MAX
 
-    def filled(match: re.Match[str]) -> str:
+    def found(match: re.Match[str]) -> str:
+        nonlocal room
         name = match.group(1).strip()
+        if name not in known:
+            known[name] = filled(name)
+        room -= len(known[name])
+        if room < 0:
+            raise _too_long()
+        return known[name]
+
+    def filled(name: str) -> str:
         if name.startswith("!"):
             return "${" + name[1:] + "}"
         if name in given:
@@ -245,7 +269,7 @@ def _sub(argument: Any, scope: Scope) -> str:
             return _in_text(_attribute(logical, attribute, scope), "Fn::Sub")
         return _in_text(_ref(name, scope), "Fn::Sub")
 
-    return _VARIABLE.sub(filled, words)
+    return _VARIABLE.sub(found, words)
 
 
 def _in_text(value: Any, name: str) -> str:
@@ -266,7 +290,10 @@ def _join(argument: Any, scope: Scope) -> str:
     parts = resolve(argument[1], scope)
     if not isinstance(parts, list) or any(isinstance(each, dict | list) for each in parts):
         raise _wrong("Fn::Join", needs)
-    return argument[0].join(text(each) for each in parts)
+    words = [text(each) for each in parts]
+    if sum(map(len, words)) + len(argument[0]) * len(words) > TEXT_MAX:
+        raise _too_long()
+    return argument[0].join(words)
 
 
 def _split(argument: Any, scope: Scope) -> list[str]:
@@ -287,7 +314,7 @@ def _select(argument: Any, scope: Scope) -> Any:
     if not isinstance(argument, list) or len(argument) != 2:
         raise _wrong("Fn::Select", needs)
     index, items = resolve(argument[0], scope), resolve(argument[1], scope)
-    if not str(index).isdigit() or not isinstance(items, list):
+    if not re.fullmatch("[0-9]{1,9}", text(index)) or not isinstance(items, list):
         raise _wrong("Fn::Select", needs)
     if int(index) >= len(items):
         raise ValidationError(f"Template error: Fn::Select cannot select nonexistent value at index {index}")
@@ -327,7 +354,10 @@ def _import_value(argument: Any, scope: Scope) -> str:
 
 
 def _base64(argument: Any, scope: Scope) -> str:
-    return base64.b64encode(text(resolve(argument, scope)).encode()).decode()
+    plain = resolve(argument, scope)
+    if isinstance(plain, dict | list) or plain is NO_VALUE:
+        raise ValidationError("Template error: every Fn::Base64 object must have a String-typed value.")
+    return base64.b64encode(text(plain).encode()).decode()
 
 
 def _cidr(argument: Any, scope: Scope) -> list[str]:
@@ -340,9 +370,10 @@ def _cidr(argument: Any, scope: Scope) -> list[str]:
         count = int(given[1])
         bits = int(given[2]) if len(given) == 3 else 32 if block.version == 4 else 64
         length = block.max_prefixlen - bits
-        if not 1 <= count <= 256 or not block.prefixlen <= length or count > 2 ** (length - block.prefixlen):
+        room = length - block.prefixlen
+        if not 1 <= count <= 256 or bits < 0 or room < 0 or count > 2**room:
             raise ValueError
-    except ValueError:
+    except (ValueError, TypeError):
         raise ValidationError(f"Template error: Fn::Cidr cannot make {given[1]} blocks of {given[0]}") from None
     first, step = int(block.network_address), 2**bits
     make = ipaddress.IPv4Address if block.version == 4 else ipaddress.IPv6Address

@@ -6,6 +6,7 @@ Pure. What a type needs looked up (`AWS::SSM::Parameter::Value<…>`) is asked f
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -28,6 +29,21 @@ _AWS_TYPES = frozenset(
         "AWS::EC2::Volume::Id",
         "AWS::EC2::VPC::Id",
         "AWS::Route53::HostedZone::Id",
+    }
+)
+_MEMBERS = frozenset(
+    {
+        "AllowedPattern",
+        "AllowedValues",
+        "ConstraintDescription",
+        "Default",
+        "Description",
+        "MaxLength",
+        "MaxValue",
+        "MinLength",
+        "MinValue",
+        "NoEcho",
+        "Type",
     }
 )
 HIDDEN = "****"
@@ -103,6 +119,28 @@ def check_declared(declared: Any) -> None:
                 inner = match[1]
         if inner not in _TYPES and inner not in _AWS_TYPES:
             raise ValidationError(f"Template format error: Unrecognized parameter type: {each['Type']}")
+        _check_constraints(name, each)
+
+
+def _check_constraints(name: str, each: Mapping[str, Any]) -> None:
+    wrong = [key for key in each if key not in _MEMBERS]
+    if wrong:
+        raise ValidationError(f"Invalid template parameter property '{wrong[0]}'")
+    if isinstance(each.get("Default"), dict | list):
+        raise ValidationError(
+            f"Template format error: Every Default member must be a string. ([/Parameters/{name}/Default])"
+        )
+    if not isinstance(each.get("AllowedValues", []), list):
+        raise ValidationError(f"Template format error: AllowedValues must be a list. ([/Parameters/{name}])")
+    for key in ("MinLength", "MaxLength", "MinValue", "MaxValue"):
+        if key in each and _number(_text(each[key])) is None:
+            raise ValidationError(f"Template format error: {key} must be a number. ([/Parameters/{name}])")
+    try:
+        re.compile(_text(each.get("AllowedPattern")))
+    except (re.error, RecursionError, OverflowError):
+        raise ValidationError(
+            f"Template format error: AllowedPattern must be a regular expression. ([/Parameters/{name}])"
+        ) from None
 
 
 def shown(
@@ -172,7 +210,7 @@ def _constrain(name: str, declared: Mapping[str, Any], text: str, numeric: bool)
     if allowed is not None and text not in [_text(each) for each in allowed]:
         raise refuse(f"Parameter '{name}' must be one of AllowedValues")
     pattern = declared.get("AllowedPattern")
-    if pattern is not None and not numeric and re.fullmatch(pattern, text) is None:
+    if pattern is not None and not numeric and re.fullmatch(_text(pattern), text) is None:
         raise refuse(f"Parameter '{name}' must match pattern {pattern}")
     have = _number(text) if numeric else float(len(text))
     least, most = ("MinValue", "MaxValue") if numeric else ("MinLength", "MaxLength")
@@ -185,6 +223,7 @@ def _constrain(name: str, declared: Mapping[str, Any], text: str, numeric: bool)
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        found = float(text)
     except ValueError:
         return None
+    return found if math.isfinite(found) else None

@@ -45,6 +45,14 @@ _ATTRIBUTES = frozenset(
         "UpdateReplacePolicy",
     }
 )
+_RULES_LACK = (
+    "Fn::Contains",
+    "Fn::EachMemberEquals",
+    "Fn::EachMemberIn",
+    "Fn::RefAll",
+    "Fn::ValueOf",
+    "Fn::ValueOfAll",
+)
 POLICIES = ("Delete", "Retain", "RetainExceptOnCreate", "Snapshot")
 _PSEUDO = frozenset(
     f"AWS::{each}"
@@ -82,7 +90,7 @@ def check_sections(template: Mapping[str, Any]) -> None:
         raise ValidationError(f"Invalid template property or properties [{', '.join(unknown)}]")
     if not isinstance(template.get("Description", ""), str):
         raise ValidationError("Template format error: Description must be a string.")
-    for name in ("Conditions", "Mappings", "Metadata", "Outputs", "Resources"):
+    for name in ("Conditions", "Mappings", "Metadata", "Outputs", "Resources", "Rules"):
         if not isinstance(template.get(name, {}), dict):
             raise ValidationError(f"Template format error: [/{name}] must be an object.")
     parameters.check_declared(template.get("Parameters", {}))
@@ -94,6 +102,8 @@ def check_sections(template: Mapping[str, Any]) -> None:
             raise ValidationError(
                 f"Template format error: Number of {name.lower()}, {count}, is greater than maximum allowed, {most}"
             )
+    for name, each in (template.get("Rules") or {}).items():
+        _check_rule(name, each)
     for logical, each in resources.items():
         _check_resource(logical, each)
         for key in ("CreationPolicy", "UpdatePolicy"):
@@ -104,8 +114,18 @@ def check_sections(template: Mapping[str, Any]) -> None:
             raise ValidationError(
                 f"Template format error: Output {name} is malformed. Every Outputs member must contain a Value object"
             )
+        if "Export" in each and not (isinstance(each["Export"], dict) and "Name" in each["Export"]):
+            raise ValidationError(f"Template format error: Output {name} is malformed. Export must contain a Name")
     _check_names(template)
     check_types(resources)
+
+
+def _check_rule(name: str, rule: Any) -> None:
+    asserted = rule.get("Assertions", []) if isinstance(rule, dict) else None
+    if not isinstance(asserted, list) or any(not isinstance(each, dict) or "Assert" not in each for each in asserted):
+        raise ValidationError(
+            f"Template format error: [/Rules/{name}] must be an object, and each of its Assertions must have an Assert"
+        )
 
 
 def _check_resource(logical: str, each: Any) -> None:
@@ -120,6 +140,9 @@ def _check_resource(logical: str, each: Any) -> None:
             raise ValidationError(f"Invalid template resource property '{key}'")
     if not isinstance(each.get("Properties", {}), dict):
         raise ValidationError(f"Template format error: [/Resources/{logical}/Properties] must be an object.")
+    needed = each.get("DependsOn", [])
+    if not isinstance(needed, str) and not (isinstance(needed, list) and all(isinstance(one, str) for one in needed)):
+        raise ValidationError("Template format error: DependsOn must be a string or list of strings.")
     for key in ("DeletionPolicy", "UpdateReplacePolicy"):
         policy = each.get(key)
         allowed = POLICIES if key == "DeletionPolicy" else ("Delete", "Retain", "Snapshot")
@@ -195,7 +218,7 @@ def _check_names(template: Mapping[str, Any]) -> None:
     stated = template.get("Conditions") or {}
     for section in ("Resources", "Outputs"):
         for each in (template.get(section) or {}).values():
-            if "Condition" in each and each["Condition"] not in stated:
+            if "Condition" in each and not (isinstance(each["Condition"], str) and each["Condition"] in stated):
                 raise ValidationError(
                     f"Template format error: Unresolved condition dependency {each['Condition']} in "
                     f"the {section} block of the template"
@@ -220,7 +243,7 @@ class _Both(dict[str, bool]):
 
 def _depends_on(resource: Mapping[str, Any]) -> list[str]:
     found = resource.get("DependsOn", [])
-    return [found] if isinstance(found, str) else [each for each in found if isinstance(each, str)]
+    return [found] if isinstance(found, str) else list(found)
 
 
 def planned(template: Mapping[str, Any], scope: Scope) -> Plan:
@@ -252,16 +275,25 @@ def planned(template: Mapping[str, Any], scope: Scope) -> Plan:
 def _check_rules(template: Mapping[str, Any], scope: Scope) -> None:
     """ "Rules": assertions about parameters."""
     for name, rule in (template.get("Rules") or {}).items():
-        if "RuleCondition" in rule and not intrinsics.resolve(rule["RuleCondition"], _with_rules(scope)):
+        if "RuleCondition" in rule and not _holds(name, rule["RuleCondition"], scope):
             continue
         for each in rule.get("Assertions", ()):
-            if not intrinsics.resolve(each["Assert"], _with_rules(scope)):
+            if not _holds(name, each["Assert"], scope):
                 told = each.get("AssertDescription", "")
                 raise ValidationError(f"Template error: Assertion failed in rule {name}: {told}")
 
 
-def _with_rules(scope: Scope) -> Scope:
-    return scope
+def _holds(rule: str, asserted: Any, scope: Scope) -> bool:
+    called = intrinsics.function(asserted)
+    if called is not None and called[0] in _RULES_LACK:
+        raise not_implemented(f"{called[0]} in the rules of CloudFormation's templates (rule {rule})")
+    try:
+        return bool(intrinsics.resolve(asserted, scope))
+    except intrinsics.NotYet as missing:
+        raise ValidationError(
+            f"Template format error: Unresolved dependencies [{missing.logical}]. Cannot reference resources in the "
+            "Rules block of the template"
+        ) from None
 
 
 def _check_attributes(template: Mapping[str, Any], resources: Mapping[str, Any], scope: Scope) -> None:

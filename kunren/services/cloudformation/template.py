@@ -15,6 +15,8 @@ from kunren.services.cloudformation.errors import ValidationError
 
 BODY_BYTES_MAX = 51_200
 FILE_BYTES_MAX = 1_000_000
+DEPTH_MAX = 100
+_NUMBER_MAX = 10**100  # more than any property takes, and few enough digits to be written
 _SHORT = (
     "And",
     "Base64",
@@ -82,7 +84,7 @@ def parse(text: str) -> dict[str, Any]:
     if len(text.encode()) > FILE_BYTES_MAX:
         raise ValidationError(f"Template may not exceed {FILE_BYTES_MAX} bytes in size.")
     try:
-        found = _json(text) if text.lstrip().startswith("{") else _yaml(text)
+        found = _checked(_json(text) if text.lstrip().startswith("{") else _yaml(text), 0)
     except RecursionError:
         raise ValidationError("Template format error: the template is nested too deeply.") from None
     if not isinstance(found, dict):
@@ -105,7 +107,7 @@ def _yaml(text: str) -> Any:
     try:
         if "*" in text and any(isinstance(each, yaml.AliasEvent) for each in yaml.parse(text, Loader=_Loader)):
             raise ValidationError("Template format error: YAML aliases are not allowed in CloudFormation templates")
-        return _texts(yaml.load(text, Loader=_Loader))
+        return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else ""
@@ -114,12 +116,19 @@ def _yaml(text: str) -> Any:
         raise ValidationError("Template format error: YAML not well-formed.") from None
 
 
-def _texts(value: Any) -> Any:
-    """Keys that YAML took for numbers or truth values, as the texts they are in JSON."""
+def _checked(value: Any, depth: int) -> Any:
+    """What JSON can say, no deeper than evaluation can follow; keys that YAML took for numbers or truth values are the
+    texts they are in JSON. Raises ValidationError."""
+    if depth > DEPTH_MAX:
+        raise ValidationError("Template format error: the template is nested too deeply.")
     if isinstance(value, dict):
-        return {_key(key): _texts(each) for key, each in value.items()}
+        return {_key(key): _checked(each, depth + 1) for key, each in value.items()}
     if isinstance(value, list):
-        return [_texts(each) for each in value]
+        return [_checked(each, depth + 1) for each in value]
+    if isinstance(value, int | float) and not abs(value) <= _NUMBER_MAX:
+        raise ValidationError("Template format error: a number is too large.")
+    if value is not None and not isinstance(value, str | int | float):
+        raise ValidationError("Template format error: unsupported structure.")
     return value
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from kunren.core.calling import CallService
 from kunren.services.cloudformation.errors import ValidationError, not_implemented
-from kunren.services.cloudformation.intrinsics import Scope, resolve, text
+from kunren.services.cloudformation.intrinsics import NotYet, Scope, resolve, text
 from kunren.services.cloudformation.template import parse
 
 LANGUAGE, SERVERLESS, INCLUDE = "AWS::LanguageExtensions", "AWS::Serverless-2016-10-31", "AWS::Include"
 ITEMS_MAX = 100
+ROUNDS_MAX = 10_000  # of all loops: five, one in the other, could be ten thousand million
 Fetch = Callable[[str], Awaitable[str]]
 
 
@@ -68,48 +69,57 @@ async def _included(value: Any, values: Mapping[str, Any], fetch: Fetch) -> Any:
 def with_loops(template: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """Each Fn::ForEach written out. Raises ValidationError."""
     scope = Scope(values, template.get("Mappings") or {})
-    found = {key: _loops(each, scope, {}) for key, each in template.items()}
+    budget = iter(range(ROUNDS_MAX))
+    found = {key: _loops(each, scope, {}, budget) for key, each in template.items()}
     assert isinstance(found, dict)
     return found
 
 
-def _loops(value: Any, scope: Scope, known: Mapping[str, str]) -> Any:
+def _loops(value: Any, scope: Scope, known: Mapping[str, str], budget: Iterator[int]) -> Any:
     if isinstance(value, list):
-        return [_loops(each, scope, known) for each in value]
+        return [_loops(each, scope, known, budget) for each in value]
     if isinstance(value, str):
         return _filled(value, known)
     if not isinstance(value, dict):
         return value
-    if len(value) == 1 and "Ref" in value and value["Ref"] in known:
+    if len(value) == 1 and isinstance(value.get("Ref"), str) and value["Ref"] in known:
         return known[value["Ref"]]
     found: dict[str, Any] = {}
     for key, each in value.items():
         if key.startswith("Fn::ForEach"):
-            for name, made in _rounds(key, each, scope, known):
+            for name, made in _rounds(key, each, scope, known, budget):
                 if name in found:
                     raise ValidationError(f"Fn::ForEach layout is incorrect: {name} is made twice")
                 found[name] = made
         else:
-            found[_filled(key, known)] = _loops(each, scope, known)
+            found[_filled(key, known)] = _loops(each, scope, known, budget)
     return found
 
 
-def _rounds(key: str, loop: Any, scope: Scope, known: Mapping[str, str]) -> list[tuple[str, Any]]:
+def _rounds(
+    key: str, loop: Any, scope: Scope, known: Mapping[str, str], budget: Iterator[int]
+) -> list[tuple[str, Any]]:
     if (
         not key.startswith("Fn::ForEach::")
         or not isinstance(loop, list)
         or len(loop) != 3
+        or not isinstance(loop[0], str)
         or not isinstance(loop[2], dict)
     ):
         raise ValidationError("Template format error: Fn::ForEach layout is incorrect")
     name, collection, body = loop
-    items = resolve(_loops(collection, scope, known), scope)
+    try:
+        items = resolve(_loops(collection, scope, known, budget), scope)
+    except NotYet as missing:
+        raise ValidationError(f"Fn::ForEach could not resolve its collection: {missing.logical}") from None
     if not isinstance(items, list) or len(items) > ITEMS_MAX:
         raise ValidationError("Template format error: Fn::ForEach needs a list of at most 100 items")
     found: list[tuple[str, Any]] = []
     for item in items:
+        if next(budget, None) is None:
+            raise ValidationError(f"Fn::ForEach makes more than {ROUNDS_MAX} rounds")
         inner = {**known, name: text(item)}
-        found += list(_loops(body, scope, inner).items())
+        found += list(_loops(body, scope, inner, budget).items())
     return found
 
 
