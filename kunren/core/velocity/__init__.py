@@ -7,6 +7,6 @@ on them, and nothing else does: no attribute of a Python object can be reached. 
 
 from kunren.core.velocity.evaluate import BadEvaluation, render
 from kunren.core.velocity.parse import BadTemplate, template
-from kunren.core.velocity.values import Methods
+from kunren.core.velocity.values import Methods, bounded, text_of
 
-__all__ = ["BadEvaluation", "BadTemplate", "Methods", "render", "template"]
+__all__ = ["BadEvaluation", "BadTemplate", "Methods", "bounded", "render", "template", "text_of"]

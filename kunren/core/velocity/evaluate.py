@@ -42,6 +42,7 @@ from kunren.core.velocity.values import (
 LOOPS_MAX = 1000
 """Iterations of one #foreach (API Gateway's quota)."""
 _STEPS_MAX = 500_000
+_WORK_MAX = 8 * SIZE_MAX
 _MACROS_MAX = 20
 
 __all__ = ["BadEvaluation", "render"]
@@ -57,6 +58,8 @@ def render(block: Block, names: Mapping[str, Any], quiet: frozenset[str] = froze
         pass
     except RecursionError:
         raise BadEvaluation("nested too deeply") from None
+    except (OverflowError, ValueError) as error:  # of numbers that are too large to count with or to print
+        raise error if isinstance(error, BadEvaluation) else BadEvaluation(str(error)) from None
     return "".join(run.out)
 
 
@@ -75,6 +78,7 @@ class _Run:
         self.out: list[str] = []
         self._size = 0
         self._steps = 0
+        self._work = 0
         self._macros: dict[str, Macro] = {}
         self._inside = 0
 
@@ -189,8 +193,17 @@ class _Run:
                 case Index(at):
                     value = item_of(value, self.value(at))
                 case Call(name, arguments):
-                    value = call(value, name, [self.value(each) for each in arguments])
+                    owner = value
+                    value = call(owner, name, [self.value(each) for each in arguments])
+                    self._worked(len(value) if isinstance(value, str) else 0)
+                    self._worked(len(owner) // 16 if isinstance(owner, str) else 0)
         return value
+
+    def _worked(self, characters: int) -> None:
+        """Texts that were made or looked through, so that a template's time and memory have an end."""
+        self._work += characters
+        if self._work > _WORK_MAX:
+            raise BadEvaluation("the template makes too much text")
 
     def value(self, node: Any) -> Any:
         """The value of an expression."""
@@ -208,7 +221,9 @@ class _Run:
             case Binary("or", left, right):
                 return truth(self.value(left)) or truth(self.value(right))
             case Binary(operator, left, right):
-                return _calculated(operator, self.value(left), self.value(right))
+                found = _calculated(operator, self.value(left), self.value(right))
+                self._worked(len(found) if isinstance(found, str) else 0)
+                return found
             case ListOf(items):
                 return [self.value(each) for each in items]
             case MapOf(items):
@@ -221,7 +236,9 @@ class _Run:
         kept, self.out = self.out, []
         try:
             self.block(block)
-            return "".join(self.out)
+            made = "".join(self.out)
+            self._worked(len(made))
+            return made
         finally:
             self.out = kept
 

@@ -60,7 +60,12 @@ class BadTemplate(ValueError):
 def template(text: str) -> Block:
     """The template that a text is. Raises BadTemplate."""
     parser = _Parser(text)
-    block, ended_by = parser.block(frozenset())
+    try:
+        block, ended_by = parser.block(frozenset())
+    except RecursionError:
+        raise parser.wrong("nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise error if isinstance(error, BadTemplate) else parser.wrong(str(error)) from None
     if ended_by:
         raise parser.wrong(f"#{ended_by} without its beginning")
     return block
@@ -247,13 +252,13 @@ class _Parser:
                 step = self._name()
                 steps.append(Call(step, self._arguments()) if self._next_is("(") else Property(step))
             elif self.text[self.at] == "[":
-                before = self.at
+                before, depth = self.at, self.depth
                 try:
                     self.at += 1
                     at = self.expression()
                     self._expect("]")
                 except BadTemplate:  # `$x[` may be text
-                    self.at = before
+                    self.at, self.depth = before, depth
                     break
                 steps.append(Index(at))
             else:

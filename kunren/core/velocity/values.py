@@ -5,10 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
+
+from kunren.core.patterns import found, matches
 
 SIZE_MAX = 10_485_760
 """Characters of a string that a template may make."""
+ITEMS_MAX = 1_000_000
+"""Items of a list that a template may make."""
+
+
+_PIECE = re.compile(r"\$\d|\\.|[^$\\]+|[$\\]", re.DOTALL)
 
 
 class BadEvaluation(ValueError):
@@ -30,8 +38,29 @@ class Entry(Methods):
         self.methods = {"getKey": lambda: key, "getValue": lambda: value}
 
 
+def bounded(value: Any) -> Any:
+    """The value, if it is of a size to be printed or compared: one that holds others many times over, or itself, is
+    not. Raises BadEvaluation."""
+    waiting, left = [value], SIZE_MAX
+    while waiting and left >= 0:
+        each = waiting.pop()
+        if isinstance(each, str):
+            left -= len(each)
+        elif isinstance(each, Mapping | list):
+            left -= 4 * len(each)
+            if left >= 0:
+                waiting.extend(each.values() if isinstance(each, Mapping) else each)
+    if left < 0:
+        raise BadEvaluation("a value is too large")
+    return value
+
+
 def text_of(value: Any) -> str:
-    """How a value prints: a list as JSON, a map as Java prints one."""
+    """How a value prints: a list as JSON, a map as Java prints one. Raises BadEvaluation."""
+    return _text_of(bounded(value))
+
+
+def _text_of(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -39,7 +68,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{text_of(name)}={_inside(each)}" for name, each in value.items()) + "}"
+        return "{" + ", ".join(f"{_text_of(name)}={_inside(each)}" for name, each in value.items()) + "}"
     if isinstance(value, list):
         return json.dumps(plain(value), separators=(",", ":"), ensure_ascii=False)
     if isinstance(value, Methods):
@@ -49,7 +78,7 @@ def text_of(value: Any) -> str:
 
 
 def _inside(value: Any) -> str:
-    return "null" if value is None else text_of(value)
+    return "null" if value is None else _text_of(value)
 
 
 def plain(value: Any) -> Any:
@@ -107,7 +136,7 @@ def call(value: Any, name: str, arguments: list[Any]) -> Any:
         return method(*arguments)
     except BadEvaluation:
         raise
-    except (TypeError, ValueError, IndexError, KeyError, AttributeError, re.error, OverflowError) as error:
+    except (TypeError, ValueError, IndexError, KeyError, AttributeError, OverflowError) as error:
         raise BadEvaluation(f"{name}: {error}") from None
 
 
@@ -116,15 +145,36 @@ def _bound(known: Mapping[str, Callable[..., Any]], name: str, value: Any) -> Ca
     return None if method is None else lambda *arguments: method(value, *arguments)
 
 
-def _sub(text: str, pattern: str, by: str, count: int) -> str:
-    return re.sub(pattern, re.sub(r"\$(\d)", r"\\\1", by.replace("\\$", "\0")).replace("\0", "$"), text, count=count)
+def _sub(text: str, pattern: str, by: str, most: int | None) -> str:
+    """Java's replaceAll and replaceFirst: `$1` in `by` is a group, `\\$` a dollar."""
+    pieces = [each[0] for each in _PIECE.finditer(by)]
+    made, at, size = [], 0, len(text)
+    for each in islice(found(pattern, text), most):
+        put = "".join(_piece(each, piece) for piece in pieces)
+        size += len(put)
+        if size > SIZE_MAX:
+            raise BadEvaluation("a string is too long")
+        made += [text[at : each.start()], put]
+        at = each.end()
+    return "".join((*made, text[at:]))
+
+
+def _piece(match: Any, piece: str) -> str:
+    if piece[0] == "$" and len(piece) > 1:
+        return match[int(piece[1])] or ""
+    return piece[1] if piece[0] == "\\" and len(piece) > 1 else piece
 
 
 def _split(text: str, pattern: str, limit: int = 0) -> list[str]:
-    found = re.split(pattern, text, maxsplit=max(0, limit - 1)) if pattern else list(text)
-    while limit == 0 and found and found[-1] == "":
-        found.pop()
-    return found or [""]
+    parts, at = [], 0
+    for each in islice(found(pattern, text), limit - 1 if limit > 0 else None):
+        if each.end() > 0:  # nothing comes before a match of nothing at the beginning
+            parts.append(text[at : each.start()])
+            at = each.end()
+    parts.append(text[at:])
+    while limit == 0 and parts and parts[-1] == "":
+        parts.pop()
+    return parts or [""]
 
 
 def _checked(text: str, other: str) -> str:
@@ -153,6 +203,13 @@ def _add(items: list[Any], *arguments: Any) -> bool:
     return True
 
 
+def _add_all(items: list[Any], more: list[Any]) -> bool:
+    if len(items) + len(more) > ITEMS_MAX:
+        raise BadEvaluation("a list is too long")
+    items.extend(list(more))
+    return True
+
+
 def _set(items: list[Any], at: int, value: Any) -> Any:
     before, items[at] = items[at], value
     return before
@@ -169,7 +226,7 @@ def _remove(items: list[Any], what: Any) -> Any:
 
 _OF_OTHERS: dict[str, Callable[..., Any]] = {
     "toString": text_of,
-    "equals": lambda value, other: type(value) is type(other) and value == other,
+    "equals": lambda value, other: type(value) is type(other) and bounded(value) == bounded(other),
     "compareTo": lambda value, other: (value > other) - (value < other),
     "intValue": int,
     "longValue": int,
@@ -188,9 +245,9 @@ _OF_STRINGS: dict[str, Callable[..., Any]] = {
     "startsWith": lambda text, part: text.startswith(part),
     "endsWith": lambda text, part: text.endswith(part),
     "equalsIgnoreCase": lambda text, other: text.lower() == other.lower(),
-    "matches": lambda text, pattern: re.fullmatch(pattern, text) is not None,
+    "matches": lambda text, pattern: matches(pattern, text),
     "replace": _replace,
-    "replaceAll": lambda text, pattern, by: _sub(text, pattern, by, 0),
+    "replaceAll": lambda text, pattern, by: _sub(text, pattern, by, None),
     "replaceFirst": lambda text, pattern, by: _sub(text, pattern, by, 1),
     "split": _split,
     "trim": lambda text: text.strip(),
@@ -205,11 +262,11 @@ _OF_LISTS: dict[str, Callable[..., Any]] = {
     "isEmpty": lambda items: not items,
     "get": lambda items, at: items[at],
     "add": _add,
-    "addAll": lambda items, more: items.extend(list(more)) or True,
+    "addAll": _add_all,
     "set": _set,
     "remove": _remove,
-    "contains": lambda items, value: value in items,
-    "indexOf": lambda items, value: items.index(value) if value in items else -1,
+    "contains": lambda items, value: bounded(value) in bounded(items),
+    "indexOf": lambda items, value: items.index(value) if bounded(value) in bounded(items) else -1,
     "subList": lambda items, first, last: items[first:last],
     "clear": lambda items: items.clear(),
 }
@@ -222,7 +279,7 @@ _OF_MAPS: dict[str, Callable[..., Any]] = {
     "putAll": lambda items, more: items.update(more),
     "remove": lambda items, name: items.pop(name, None),
     "containsKey": lambda items, name: name in items,
-    "containsValue": lambda items, value: value in list(items.values()),
+    "containsValue": lambda items, value: bounded(value) in list(bounded(items).values()),
     "keySet": list,
     "values": lambda items: list(items.values()),
     "entrySet": lambda items: [Entry(name, value) for name, value in items.items()],

@@ -6,14 +6,16 @@ Models refer to each other by `https://apigateway.amazonaws.com/restapis/API/mod
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from jsonschema import Draft4Validator
+from jsonschema import Draft4Validator, validators
 from jsonschema.exceptions import SchemaError, ValidationError
 from referencing.exceptions import Unresolvable
 
+from kunren.core.patterns import BadPattern, occurs
 from kunren.services.apigateway.errors import BadRequestException
 
 BYTES_MAX = 409_600
@@ -101,7 +103,16 @@ def flattened(text: str, models: Mapping[str, Any]) -> str:
 
 @lru_cache(maxsize=256)
 def _validator(text: str) -> Draft4Validator:
-    return Draft4Validator(json.loads(text))
+    return _BODIES(json.loads(text))
+
+
+def _check_pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if isinstance(instance, str) and not occurs(pattern, instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+_BODIES = validators.extend(Draft4Validator, {"pattern": _check_pattern})
+"""Draft 4, with an end to what patterns may take."""
 
 
 def validation_errors(schema: str, document: Any) -> list[str]:
@@ -112,7 +123,7 @@ def validation_errors(schema: str, document: Any) -> list[str]:
             found.append(_words(error))
             if len(found) == _ERRORS_MAX:
                 break
-    except (Unresolvable, RecursionError) as error:
+    except (Unresolvable, RecursionError, BadPattern, re.error) as error:
         return [f"the schema could not be followed: {error}"]
     return found
 

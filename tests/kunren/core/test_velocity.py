@@ -69,14 +69,37 @@ def test_what_is_no_template_is_refused(text):
         "#set($n = 2)#foreach($i in [1..100])#set($n = $n * $n)#end",
         "$s.substring('a')",
         "$s.replaceAll('(', '')",
+        "#set($l = ['x'])#foreach($i in [1..60])#set($l = [$l, $l])#end$l",
+        "#set($l = ['x'])#foreach($i in [1..60])#set($l = [$l, $l])#end#if($l == 'x')#end",
+        "#set($m = {})$m.put('own', $m)$m",
+        "#set($l = [1])#foreach($i in [1..60])$l.addAll($l)#end",
+        "#set($a = 'xxxxxxxxxxxxxxxx')#foreach($i in [1..19])#set($a = $a + $a)#end"
+        '#set($l = [])#foreach($i in [1..900])$!l.add("$a$i")#end',
+        "#set($a = 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa')$a.matches('(a|aa)+b')",
+        "$huge.equals(1)#set($x = $huge * 1.5)",
+        "$huge",
+        "#foreach($i in [1..$endless])#end",
     ],
 )
 def test_what_takes_too_much_or_makes_no_sense_ends(text):
     with pytest.raises(BadEvaluation):
-        made(text, s="text")
+        made(text, s="text", huge=9 << 20_000, endless=float("inf"))
+
+
+def test_brackets_that_are_text_do_not_count_as_depth():
+    assert made("$a[x " * 200, a="1") == "1[x " * 200
+
+
+def test_replacements_and_splits_are_javas():
+    assert made("$s.replaceAll('(a)(b)?', '<$1$2\\$>') $s.replaceFirst('b', '$0$0')", s="abac") == "<ab$><a$>c abbac"
+    assert made("$s.split(',') $s.split(',', 2) $t.split('')", s="a,b,,", t="ab") == '["a","b"] ["a","b,,"] ["a","b"]'
 
 
 def test_deep_templates_are_refused_and_not_followed():
+    with pytest.raises(BadTemplate):
+        template("#if(" + "!" * 20_000 + "true)#end")
+    with pytest.raises(BadTemplate):
+        template("#set($x = " + "9" * 6_000 + ")")
     with pytest.raises(BadTemplate):
         template("#if(true)" * 100 + "#end" * 100)
     with pytest.raises(BadTemplate):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from kunren.core.patterns import BadPattern, matches
 from kunren.dataplane.apis.interface import ApiResponse
 from kunren.dataplane.apis.lambda_event import HOP_BY_HOP
 from kunren.services.apigateway.gateway_responses import DEFAULT_TEMPLATE, Refusal, broken, choose, default_body
@@ -92,9 +93,16 @@ def chosen_response(integration: Mapping[str, Any], outcome: Outcome) -> dict[st
         pattern = each.get("selectionPattern")
         if not pattern:
             default = default or each
-        elif subject and re.fullmatch(pattern, subject, re.DOTALL):
+        elif subject and _fits(pattern, subject):
             return dict(each)
     return default
+
+
+def _fits(pattern: str, subject: str) -> bool:
+    try:
+        return matches(pattern, subject, dot_all=True)
+    except BadPattern:
+        return False
 
 
 def _template_kind(exchange: Exchange, templates: Mapping[str, str]) -> str | None:

@@ -12,6 +12,7 @@ from kunren.core.authorization import denial
 from kunren.core.clock import Clock
 from kunren.core.errors import AwsError
 from kunren.core.fronts import FrontAccess
+from kunren.core.patterns import BadPattern, matches
 from kunren.core.policies import Asker, decision, many
 from kunren.services.apigateway.gateway_responses import Refusal, missing_token
 from kunren.services.apigateway.policies import INVOKE, lets_in
@@ -135,7 +136,11 @@ def identity_values(told: Mapping[str, Any], exchange: Exchange) -> tuple[str, .
             raise _unauthorized()
         values.append(str(value or ""))
     wanted = told.get("identityValidationExpression")
-    if told["type"] == "TOKEN" and wanted and not re.fullmatch(wanted, values[0] if values else ""):
+    try:
+        fits = told["type"] != "TOKEN" or not wanted or matches(wanted, values[0] if values else "")
+    except BadPattern:
+        fits = False
+    if not fits:
         raise _unauthorized()
     return tuple(values)
 

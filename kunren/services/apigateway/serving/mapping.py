@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
 from kunren.core.json_path import BadPath, find
-from kunren.core.velocity import BadEvaluation, BadTemplate, Methods, render, template
+from kunren.core.velocity import BadEvaluation, BadTemplate, Methods, bounded, render, template, text_of
 from kunren.services.apigateway.gateway_responses import Refusal, broken
 from kunren.services.apigateway.serving.exchange import Exchange, canonical
 
@@ -70,10 +70,10 @@ class _Util(Methods):
         self.methods = {
             "escapeJavaScript": escape_javascript,
             "parseJson": parse_json,
-            "urlEncode": lambda text: quote_plus(str(text)),
-            "urlDecode": lambda text: unquote_plus(str(text)),
-            "base64Encode": lambda text: base64.b64encode(str(text).encode()).decode(),
-            "base64Decode": lambda text: base64.b64decode(str(text)).decode("utf-8", "replace"),
+            "urlEncode": lambda text: quote_plus(text_of(text)),
+            "urlDecode": lambda text: unquote_plus(text_of(text)),
+            "base64Encode": lambda text: base64.b64encode(text_of(text).encode()).decode(),
+            "base64Decode": lambda text: base64.b64decode(text_of(text)).decode("utf-8", "replace"),
         }
 
 
@@ -98,7 +98,7 @@ def sendable(text: str) -> str:
 
 def escape_javascript(text: Any) -> str:
     """As Apache Commons' escapeEcmaScript, single quotes and slashes included."""
-    written = text if isinstance(text, str) else dumped(text) if isinstance(text, dict | list) else str(text)
+    written = dumped(bounded(text)) if isinstance(text, dict | list) else text if isinstance(text, str) else str(text)
     return json.dumps(written, ensure_ascii=True)[1:-1].replace("'", "\\'").replace("/", "\\/")
 
 
@@ -125,12 +125,28 @@ def rendered(text: str, exchange: Exchange, body: str, error: Refusal | None = N
     }  # fmt: skip
     try:
         made = render(template(text), names, _GIVEN)
+        overrides = {name: _override(context[name]) for name in ("requestOverride", "responseOverride")}
     except (BadTemplate, BadEvaluation) as problem:
         exchange.log(f"Execution failed due to configuration error: Unable to transform: {problem}")
         raise broken() from problem
-    for name in ("requestOverride", "responseOverride"):
-        exchange.overrides[name] = context[name]
+    exchange.overrides.update(overrides)
     return sendable(made)
+
+
+def _override(told: Any) -> dict[str, Any]:
+    """What a template overrides, as texts and lists of texts. Raises BadEvaluation."""
+    found: dict[str, Any] = {}
+    for part, values in told.items() if isinstance(told, dict) else ():
+        if part == "status":
+            found[part] = text_of(values)
+        elif isinstance(values, dict):
+            found[part] = {
+                text_of(name): [text_of(each) for each in value] if isinstance(value, list) else text_of(value)
+                for name, value in values.items()
+            }
+        else:
+            raise BadEvaluation(f"{part} is no map")
+    return found
 
 
 def error_variables(refusal: Refusal) -> dict[str, Any]:

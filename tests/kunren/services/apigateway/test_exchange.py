@@ -6,6 +6,7 @@ import pytest
 
 from kunren.dataplane.apis.interface import ApiIdentity, ApiRequest
 from kunren.services.apigateway.gateway_responses import Refusal, forbidden, missing_token
+from kunren.services.apigateway.schemas import validation_errors
 from kunren.services.apigateway.serving.answering import answered, chosen_response, refused
 from kunren.services.apigateway.serving.exchange import Deployed, Exchange
 from kunren.services.apigateway.serving.integrating import Outcome, mapped_request, read_proxy_answer, request_body
@@ -175,3 +176,21 @@ def test_logs_and_templates_see_the_request():
     text = "$context.resourcePath $context.authorizer.principalId $!context.none $input.params('id') $input.params().path.id"
     assert rendered(text, made, "") == "/pets/{id} me  a b a b"
     assert rendered("$input.params().header.get('X-One') $context.none", made, "") == "1 "
+
+
+@pytest.mark.parametrize(
+    "text", ["#set($context.responseOverride.header = 'x')", "#set($x = " + "9" * 6_000 + ")", "$util.urlEncode($l)"]
+)
+def test_templates_that_cannot_be_followed_are_the_apis_own_failure(text):
+    doubling = "#set($l = ['x'])#foreach($i in [1..60])#set($l = [$l, $l])#end"
+    with pytest.raises(Refusal):
+        rendered(doubling + text, exchange(), "{}")
+
+
+def test_patterns_that_take_too_long_fit_nothing():
+    told = {"type": "HTTP", "uri": "", "integrationResponses": {"400": {"statusCode": "400", "selectionPattern": "("}}}
+    assert chosen_response(told, Outcome(400, [], b"")) is None
+    schema = '{"type": "string", "pattern": "^(a|aa)+$"}'
+    assert "takes too long" in validation_errors(schema, "a" * 60 + "b")[0]
+    assert validation_errors(schema, "aaa") == []
+    assert validation_errors('{"patternProperties": {"[": {}}}', {"a": 1}) != []
