@@ -191,6 +191,8 @@ def test_policies_decide_what_stays(stacks):
     parts["E"], parts["F"] = queue("swapped-3"), {**bad, "DependsOn": "E"}
     stacks.update("policies", {"Resources": parts}, "UPDATE_ROLLBACK_COMPLETE")
     assert stacks.queues() == {"plain", "kept", "made", "old", "new", "swapped-2"}
+    parts["C"] = queue("made", DeletionPolicy="Delete")
+    stacks.update("policies", {"Resources": parts}, "UPDATE_ROLLBACK_COMPLETE")
     stacks.delete(stack["StackId"])
     assert stacks.queues() == {"kept", "made", "old"}
 

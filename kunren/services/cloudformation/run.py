@@ -100,6 +100,8 @@ class Run:
                 logical=logical,
                 type=stated["Type"],
             )
+        if _exists(row) and row.born != self.stack.number:
+            row = replace(row, before=self._before(row))  # with its policies, which a rollback brings back too
         row = replace(row, **_stated(plan, logical, scope))
         if row.status == "IMPORT_IN_PROGRESS":
             return await self._take_in(row, stated, scope, stack_tags)
@@ -123,7 +125,7 @@ class Run:
         self, row: StackResource, stated: Mapping[str, Any], scope: Scope, stack_tags: Mapping[str, str]
     ) -> StackResource | None:
         """The row with its attempt begun, or done where there is nothing to do; None where it failed."""
-        kind, exists = kind_of(row.type), bool(row.physical) and row.status not in ("DELETE_COMPLETE", "CREATE_FAILED")
+        kind, exists = kind_of(row.type), _exists(row)
         try:
             properties = await self._resolved(row, stated, scope)
         except (Failed, ValidationError, NotYet) as error:
@@ -142,7 +144,7 @@ class Run:
             row = self.parts.records.resource(self.stack, row, "UPDATE_IN_PROGRESS")
             self._ended(row, "UPDATE_FAILED", why)
             return None
-        before = self._before(row) if exists else None
+        before = row.before if exists else None
         attempt = Attempt(
             action="update" if decision == "update" else "create",
             token=self.parts.entropy.uuid(),
@@ -338,7 +340,7 @@ class Run:
             and row.attempt.asked < 0
         )
         if untouched or (row.properties == before.properties and row.tags == before.tags and row.attempt is None):
-            self._restored(row, before, "UPDATE_COMPLETE")
+            self._restored(row, before, "UPDATE_COMPLETE" if row.status.endswith("_FAILED") else "")
             return True
         if row.attempt is None or not row.status.endswith("IN_PROGRESS") or row.attempt.properties != before.properties:
             reached, tags = (
@@ -462,6 +464,10 @@ class Run:
     def _forget(self, row: StackResource, former: Former) -> None:
         now = self.rows[row.logical]
         self._put(replace(now, old=tuple(each for each in now.old if each != former), attempt=None))
+
+
+def _exists(row: StackResource) -> bool:
+    return bool(row.physical) and row.status not in ("DELETE_COMPLETE", "CREATE_FAILED")
 
 
 def _stated(plan: Plan, logical: str, scope: Scope) -> dict[str, Any]:

@@ -143,10 +143,26 @@ def _check_resource(logical: str, each: Any) -> None:
     needed = each.get("DependsOn", [])
     if not isinstance(needed, str) and not (isinstance(needed, list) and all(isinstance(one, str) for one in needed)):
         raise ValidationError("Template format error: DependsOn must be a string or list of strings.")
+    _check_policies(logical, each, None)
+
+
+def _check_policies(logical: str, each: Mapping[str, Any], scope: Scope | None) -> None:
+    """Policies are ones that there are; those that functions give, where there is a scope to ask."""
     for key in ("DeletionPolicy", "UpdateReplacePolicy"):
         policy = each.get(key)
+        if isinstance(policy, dict):
+            if scope is None:
+                continue
+            try:
+                policy = intrinsics.resolve(policy, scope)
+            except intrinsics.NotYet:
+                raise ValidationError(
+                    f"Template error: {key} of resource {logical} cannot reference a resource"
+                ) from None
+            if policy is intrinsics.NO_VALUE:
+                continue
         allowed = POLICIES if key == "DeletionPolicy" else ("Delete", "Retain", "Snapshot")
-        if policy is not None and not isinstance(policy, dict) and policy not in allowed:
+        if policy is not None and policy not in allowed:
             raise ValidationError(f"Template format error: Unrecognized {key} {policy} for resource {logical}")
         if policy == "Snapshot":
             raise ValidationError(
@@ -258,6 +274,7 @@ def planned(template: Mapping[str, Any], scope: Scope) -> Plan:
     }
     waits: dict[str, frozenset[str]] = {}
     for logical, each in resources.items():
+        _check_policies(logical, each, scope)
         named = {name for name, _ in references(each.get("Properties", {}), scope) if name in template["Resources"]}
         gone = sorted(named - resources.keys())
         if gone:

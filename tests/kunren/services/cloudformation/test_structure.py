@@ -75,6 +75,14 @@ def test_attributes_that_a_type_does_not_have_are_refused():
         planned(template, SCOPE)
 
 
+@pytest.mark.parametrize("given", [{"Ref": "P"}, {"Ref": "A"}, {"Fn::Sub": "Snap${P}"}])
+@pytest.mark.parametrize("key", ["DeletionPolicy", "UpdateReplacePolicy"])
+def test_a_policy_that_a_function_gives_is_one_that_there_is(key, given):
+    with pytest.raises(AwsError, match=key):
+        planned(of(A=QUEUE, B={**QUEUE, key: given}), SCOPE)
+    planned(of(A=QUEUE, B={**QUEUE, key: {"Fn::Select": [0, ["Retain"]]}}), SCOPE)
+
+
 def test_rules_assert_something_of_parameters():
     template = of(A=QUEUE)
     stated = {"Assert": {"Fn::Equals": [{"Ref": "P"}, "y"]}, "AssertDescription": "P must be y"}
