@@ -37,6 +37,7 @@ from kunren.fallback.services import SERVICES
 
 log = logging.getLogger("kunren.fallback.child")
 BATCH_MAX = 64
+FORM = "application/x-www-form-urlencoded"
 _NOT_FOUND_PAGES = (404, 405)
 _monotonic = time.monotonic  # taken before time is replaced
 
@@ -150,10 +151,19 @@ def _environ(call: Call) -> dict[str, Any]:
                 continue  # WSGI cannot tell x_a from x-a: the one with the hyphen counts
             environ[PRESERVED_HEADER_NAMES_ENVIRON_KEY][key] = name
         environ[key] = value
+    if not (call.method == "POST" and call.headers.get("content-type", "").startswith(FORM)):
+        environ["CONTENT_TYPE"] = _no_form(environ.get("CONTENT_TYPE", ""))
+    environ[hooks.OPERATION] = call.operation
     environ.pop(hooks.CALLER, None)
     if call.caller:
         environ[hooks.CALLER] = json.dumps(call.caller)
     return environ
+
+
+def _no_form(content_type: str) -> str:
+    """What the router did not read as a form is none for moto either, however it is written."""
+    bare = content_type.strip().lower()
+    return "application/octet-stream" if bare.startswith((FORM, "multipart/form-data")) else content_type
 
 
 def _ask(application: Any, environ: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:

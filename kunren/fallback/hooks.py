@@ -12,8 +12,10 @@ from kunren.fallback import identity_hooks
 from kunren.fallback.chance import Chance
 from kunren.fallback.identity_hooks import CALLER
 
-__all__ = ["CALLER", "install_common", "install_service"]
+__all__ = ["CALLER", "OPERATION", "install_common", "install_service"]
 HTTP_TIMEOUT_S = 3.0
+OPERATION = "HTTP_X_KUNREN_OPERATION"
+"""Where a request's WSGI environment has the operation that it was routed to; never from the client."""
 
 
 def install_common(chance: Chance) -> None:
@@ -27,6 +29,7 @@ def install_common(chance: Chance) -> None:
     _request_ids_do_not_count(chance)
     _keys_on_tape(chance)
     _no_requests_in_replay(chance)
+    _routed_once()
 
 
 def install_service(package: str, chance: Chance) -> None:
@@ -42,6 +45,26 @@ def install_service(package: str, chance: Chance) -> None:
         _default_keys_are_changes(chance)
     elif package == "sts":
         identity_hooks.sessions_are_kept()
+
+
+def _routed_once() -> None:
+    """moto takes any `Action=NAME` of the query, or between two `&` of a JSON body, for the operation, and other such
+    pairs for parameters. The operation is the one that policies were asked about, and a JSON body is JSON alone."""
+    from moto.core.responses import BaseResponse
+
+    base: Any = BaseResponse
+    action, setup = base._get_action, base.setup_class
+
+    def get_action(self: Any) -> Any:
+        return self.headers.get("X-Kunren-Operation") or action(self)
+
+    def setup_class(self: Any, *given: Any, **named: Any) -> None:
+        setup(self, *given, **named)
+        operation = self.headers.get("X-Kunren-Operation")
+        if operation and self.headers.get("X-Amz-Target", "").endswith(f".{operation}"):
+            self.querystring = self.data = {}
+
+    base._get_action, base.setup_class = get_action, setup_class
 
 
 def _backends_apart(accounts: Any, chance: Chance) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import os
 import signal
@@ -266,6 +267,43 @@ def test_a_queues_policy_stays_when_other_attributes_change(front: Front) -> Non
     assert (json.loads(told["Policy"]), told["DelaySeconds"]) == (json.loads(policy), "5")
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": ""})
     assert "Policy" not in sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+
+
+def test_moto_does_the_operation_that_a_request_was_routed_to_with_the_parameters_that_it_has(front: Front) -> None:
+    secrets, iam = front.client("secretsmanager"), front.client("iam")
+    made = secrets.create_secret(Name="honest", SecretString="a&Name=other&Action=ListSecrets&b")
+    assert made["Name"] == "honest"
+    assert secrets.get_secret_value(SecretId="honest")["SecretString"] == "a&Name=other&Action=ListSecrets&b"
+    iam.create_user(UserName="shown")
+    scope = "test/20260101/us-east-1/{}/aws4_request"
+    form, shows = "application/x-www-form-urlencoded", "/?Action=GetUser&UserName=shown&Version=2010-05-08"
+    evil = "Action=CreateUser&UserName=evil&Version=2010-05-08"
+    parts = "".join(
+        f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in (each.split("=") for each in evil.split("&"))
+    )
+    for service, method, target, headers, body in (
+        (
+            "secretsmanager",
+            "POST",
+            "/?Action=CreateSecret&Name=evil",
+            {"X-Amz-Target": "secretsmanager.ListSecrets"},
+            "{}",
+        ),
+        ("iam", "POST", shows, {"Content-Type": "multipart/form-data; boundary=B"}, f"{parts}--B--\r\n"),
+        ("iam", "POST", shows, {"Content-Type": form.title()}, evil),
+        ("iam", "GET", shows, {"Content-Type": form}, evil),
+    ):
+        connection = http.client.HTTPConnection("127.0.0.1", front.gateway.port, timeout=60)
+        signed = f"AWS4-HMAC-SHA256 Credential={scope.format(service)}, SignedHeaders=host, Signature=0"
+        connection.request(method, target, body, {**headers, "Authorization": signed})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        assert answer.status == 200, text
+        assert "honest" in text or "<UserName>shown</UserName>" in text
+        connection.close()
+    assert [each["Name"] for each in secrets.list_secrets()["SecretList"] if each["Name"] == "evil"] == []
+    assert "evil" not in [each["UserName"] for each in iam.list_users()["Users"]]
 
 
 def test_an_inline_policy_needs_no_version_and_a_managed_one_does(front: Front) -> None:
