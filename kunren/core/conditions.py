@@ -49,7 +49,7 @@ def many(value: Any) -> list[Any]:
 def like(pattern: str, text: str, known: Known | None = None) -> bool:
     """Whether the text fits a pattern of `*` and `?`, and of variables where `known` has their values."""
     if known is not None and "${" in pattern:
-        made = _with_variables(pattern, known, ".*", ".")
+        made = _with_variables(pattern, known, ".")
         return made is not None and re.fullmatch(made, text, re.DOTALL) is not None
     return _compiled(pattern).fullmatch(text) is not None
 
@@ -59,8 +59,8 @@ def arn_like(pattern: str, arn: str, known: Known | None = None) -> bool:
     if not pattern.startswith("arn:") or arn.count(":") < 5:
         return like(pattern, arn, known)
     if known is not None and "${" in pattern:
-        pieces = [_with_variables(each, known, "[^:]*", "[^:]") for each in _arn_parts(pattern)[:5]]
-        last = _with_variables(_arn_parts(pattern)[5], known, ".*", ".")
+        pieces = [_with_variables(each, known, "[^:]") for each in _arn_parts(pattern)[:5]]
+        last = _with_variables(_arn_parts(pattern)[5], known, ".")
         if last is None or None in pieces:
             return False
         return re.fullmatch(":".join([*(each or "" for each in pieces), last]), arn, re.DOTALL) is not None
@@ -89,32 +89,52 @@ def _value(variable: str, known: Known) -> str | None:
     return default.strip().strip("'") if comma and found is None else None
 
 
-def _with_variables(pattern: str, known: Known, star: str, mark: str) -> str | None:
+def _with_variables(pattern: str, known: Known, mark: str) -> str | None:
     """The pattern as a regular expression in which variables' values are literal."""
-    out, position = [], 0
+    tokens: list[str | None] = []
+    position = 0
     for found in _VARIABLE.finditer(pattern):
         value = _value(found[1], known)
         if value is None:
             return None
-        out += [_expression(pattern[position : found.start()], star, mark), re.escape(value)]
+        tokens += [*_tokens(pattern[position : found.start()], mark), re.escape(value)]
         position = found.end()
-    return "".join([*out, _expression(pattern[position:], star, mark)])
+    return _joined([*tokens, *_tokens(pattern[position:], mark)], mark)
 
 
-def _expression(pattern: str, star: str, mark: str) -> str:
-    return "".join(star if each == "*" else mark if each == "?" else re.escape(each) for each in pattern)
+def _expression(pattern: str, mark: str) -> str:
+    return _joined(_tokens(pattern, mark), mark)
+
+
+def _tokens(pattern: str, mark: str) -> list[str | None]:
+    """What each character stands for: None is a `*`, and `mark` what any single character is."""
+    return [None if each == "*" else mark if each == "?" else re.escape(each) for each in pattern]
+
+
+def _joined(tokens: list[str | None], mark: str) -> str:
+    """Each text between two `*` is taken where it first comes, and never looked for again behind that (`(?>...)`): no
+    pattern takes longer than its length times the text's."""
+    texts = [""]
+    for each in tokens:
+        if each is None:
+            texts.append("")
+        else:
+            texts[-1] += each
+    first, *others = texts
+    if not others:
+        return first
+    return "".join([first, *(f"(?>{mark}*?{each})" for each in others[:-1] if each), f"{mark}*{others[-1]}"])
 
 
 @lru_cache(maxsize=8192)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(_expression(pattern, ".*", "."), re.DOTALL)
+    return re.compile(_expression(pattern, "."), re.DOTALL)
 
 
 @lru_cache(maxsize=8192)
 def _compiled_arn(pattern: str) -> re.Pattern[str]:
     *parts, last = _arn_parts(pattern)
-    return re.compile(":".join([*(_expression(each, "[^:]*", "[^:]") for each in parts), _expression(last, ".*", ".")]),
-                      re.DOTALL)  # fmt: skip
+    return re.compile(":".join([*(_expression(each, "[^:]") for each in parts), _expression(last, ".")]), re.DOTALL)
 
 
 def _arn_parts(pattern: str) -> list[str]:

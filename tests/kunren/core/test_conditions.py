@@ -118,6 +118,14 @@ def test_wildcards_are_those_of_a_slow_and_plain_matcher(pattern, text):
     assert like(pattern, text) == plain(pattern, text)
 
 
+@pytest.mark.parametrize("fits", [arn_like, like])
+def test_no_pattern_takes_for_ever(fits):
+    assert not fits(f"arn:aws:s3:::b/{'*a' * 40}*b", f"arn:aws:s3:::b/{'a' * 1024}")
+    assert not fits(f"arn:aws:s3:::${{aws:username}}{'*a' * 40}*b", f"arn:aws:s3:::kim{'a' * 1024}", KNOWN)
+    assert fits(f"arn:aws:s3:::b/{'*a' * 40}*b", f"arn:aws:s3:::b/{'a' * 1024}b")
+    assert not fits(f"arn:aws:{'*a' * 40}*b:::x", f"arn:aws:{'a' * 1024}:::x")
+
+
 @given(st.text(max_size=12))
 def test_any_value_of_a_variable_fits_itself_alone(value):
     known = {"aws:username": value}
