@@ -63,7 +63,7 @@ class AutoScalingController:
         for member in list(group.members.values()):
             await self._follow(group, member.id)
         group = self._group(account, region, name)
-        if group is not None and not (group.deleting and not group.members):
+        if group is not None and not (group.deleting and not group.members and not self._noted(group)):
             await self._resize(group)
         elif group is not None:
             self._delete(group)
@@ -106,15 +106,20 @@ class AutoScalingController:
 
     def _arrived(self, group: Group, member: Member, now: float) -> None:
         hooks = self._hooks(group, LAUNCHING, now)
-        self._put(group, replace(member, state="Pending:Wait" if hooks else "Pending:Proceed", since=now, hooks=hooks))
+        after = "Pending:Wait" if hooks else "Pending:Proceed"
+        self._put(group, member, replace(member, state=after, since=now, hooks=hooks))
 
     async def _into_service(self, group: Group, member: Member) -> None:
         for arn in group.target_groups:
             targets = {"TargetGroupArn": arn, "Targets": [{"Id": member.id}]}
-            await self._call(group.account, group.region, "elbv2", "RegisterTargets", targets)
+            try:
+                await self._call(group.account, group.region, "elbv2", "RegisterTargets", targets)
+            except AwsError as error:
+                if error.code != "TargetGroupNotFound":  # a group that is gone keeps nobody out of service
+                    raise
         now = self._clock.now()
-        self._put(group, replace(member, state="InService", since=now, hooks={}))
-        self._ended(group, member.activity, "Successful", now)
+        if self._put(group, member, replace(member, state="InService", since=now, hooks={})):
+            self._ended(group, member.activity, "Successful", now)
 
     async def _fails_elb(self, group: Group, member: Member, now: float) -> bool:
         """Whether a target group finds it unhealthy, once its grace period is over."""
@@ -134,10 +139,12 @@ class AutoScalingController:
         return str(shown["TargetHealthDescriptions"][0]["TargetHealth"]["State"])
 
     def _end_member(self, group: Group, member: Member, why: str, now: float) -> None:
-        """It leaves: out of the load balancers first."""
-        if member.state == "InService" or member.state in choices.COMING:
-            with self._store.write() as tx:
-                end_member(tx, self._entropy, group, member, why, now)
+        """It leaves: out of the load balancers first. Who leaves already does so for the reason that was first."""
+        with self._store.write() as tx:
+            found = tx.get(Group, group.account, group.region, group.id)
+            current = found.members.get(member.id) if found is not None else None
+            if found is not None and current is not None and current.state not in choices.GOING:
+                end_member(tx, self._entropy, found, current, why, now)
 
     async def _go(self, group: Group, member: Member, is_now: str) -> None:
         now = self._clock.now()
@@ -148,7 +155,7 @@ class AutoScalingController:
                 return
             hooks = self._hooks(group, TERMINATING, now) if is_now in _ALIVE else {}
             after = "Terminating:Wait" if hooks else "Terminating:Proceed"
-            self._put(group, replace(member, state=after, since=now, hooks=hooks))
+            self._put(group, member, replace(member, state=after, since=now, hooks=hooks))
         elif member.state == "Terminating:Wait":
             await self._waited(group, member, now, "Terminating:Proceed")
         elif is_now != "shutting-down":
@@ -196,7 +203,7 @@ class AutoScalingController:
         if "ABANDON" in results and after == "Pending:Proceed":
             self._end_member(group, member, "a lifecycle action was abandoned", now)
         elif all(results) or "ABANDON" in results:
-            self._put(group, replace(member, state=after, since=now, hooks={}))
+            self._put(group, member, replace(member, state=after, since=now, hooks={}))
 
     async def _tell(self, group: Group, member: Member, name: str, hook: Hook | None, waiting: Waiting) -> Member:
         """Tell whom the hook names, and note that."""
@@ -204,8 +211,10 @@ class AutoScalingController:
             await self._send(group, member, name, hook, waiting)
         found = self._group(group.account, group.region, group.id)
         now = found.members.get(member.id, member) if found is not None else member
+        if now.state != member.state:
+            return member
         told = replace(now, hooks={**now.hooks, name: replace(now.hooks.get(name, waiting), told=True)})
-        self._put(group, told)
+        self._put(group, now, told)
         return told
 
     async def _send(self, group: Group, member: Member, name: str, hook: Hook, waiting: Waiting) -> None:
@@ -247,11 +256,7 @@ class AutoScalingController:
 
     async def _resize(self, group: Group) -> None:
         now, snapshot = self._clock.now(), self._store.snapshot()
-        pending = [
-            each for each in snapshot.list(Activity, group.account, group.region)
-            if each.group == group.id and each.launches and each.status == "PreInService"
-        ]  # fmt: skip
-        for each in pending:
+        for each in self._noted(group):
             await self._launch(group, each)
         group = self._group(group.account, group.region, group.id) or group
         held, wanted = choices.active(group), 0 if group.deleting else group.desired
@@ -261,6 +266,11 @@ class AutoScalingController:
             newest = _version_number(snapshot, group)
             for member in choices.to_end(group, len(held) - wanted, newest):
                 self._end_member(self._group(group.account, group.region, group.id) or group, member, _less(group), now)
+
+    def _noted(self, group: Group) -> list[Activity]:
+        """The launches that are noted and not answered: EC2 may have been asked for them before a crash."""
+        listed = self._store.snapshot().list(Activity, group.account, group.region)
+        return [each for each in listed if each.group == group.id and each.launches and each.status == "PreInService"]
 
     def _note_launches(self, group: Group, snapshot: Snapshot, count: int, now: float) -> None:
         subnets = {}
@@ -332,11 +342,17 @@ class AutoScalingController:
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
-    def _put(self, group: Group, member: Member) -> None:
+    def _put(self, group: Group, before: Member, changed: Member) -> bool:
+        """Write a member's next step, unless somebody had it take another while we waited: whether it was written. What
+        was set meanwhile beside the step stays."""
         with self._store.write() as tx:
             found = tx.get(Group, group.account, group.region, group.id)
-            if found is not None and member.id in found.members:
-                tx.put(replace(found, members={**found.members, member.id: member}))
+            current = found.members.get(before.id) if found is not None else None
+            if found is None or current is None or current.state != before.state:
+                return False
+            kept = replace(changed, healthy=current.healthy, protected=current.protected)
+            tx.put(replace(found, members={**found.members, before.id: kept}))
+            return True
 
     def _ended(self, group: Group, id: str, status: str, now: float, message: str | None = None) -> None:
         with self._store.write() as tx:
@@ -362,6 +378,9 @@ def end_member(tx: Tx, entropy: Entropy, group: Group, member: Member, why: str,
         description=f"Terminating EC2 instance: {member.id}", cause=f"At {iso_utc(now)[:19]}Z {why}.", started=now,
     )  # fmt: skip
     tx.put(activity)
+    brought = tx.get(Activity, group.account, group.region, member.activity)
+    if brought is not None and brought.ended is None:  # a launch, or another end, that comes to nothing now
+        tx.put(replace(brought, status="Cancelled", ended=now, progress=100))
     found = tx.get(Group, group.account, group.region, group.id)
     if found is not None:
         going = replace(member, state="Terminating", since=now, activity=activity.id, hooks={})

@@ -1,0 +1,132 @@
+"""What the controller does where others act while it waits. EC2 and the load balancer are played here."""
+
+import asyncio
+import contextlib
+
+import pytest
+from msgspec.structs import replace
+
+from kunren.control.store import Store
+from kunren.core.clock import SystemClock
+from kunren.core.context import RequestContext
+from kunren.core.entropy import Entropy
+from kunren.services.autoscaling.api import AutoScalingApi
+from kunren.services.autoscaling.controller import AutoScalingController
+from kunren.services.autoscaling.model import Activity, Group, Member
+from kunren.services.ec2.instances.model import KINDS, Instance, InstanceRun
+from kunren.services.ec2.model import Subnet
+from kunren.services.elbv2.errors import TargetGroupNotFound
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+OF = {"account": ACCOUNT, "region": REGION}
+CTX = RequestContext(ACCOUNT, REGION, "autoscaling", "TerminateInstanceInAutoScalingGroup", "request-1")
+
+
+def instance(id):
+    return Instance(
+        **OF, id=id, reservation_id="r-1", launch_index=0, image_id="ami-1", instance_type="t3.micro",
+        architecture="x86_64", vpc_id="vpc-1", subnet_id="subnet-1", availability_zone="us-east-1a",
+        interface_id="eni-1", volume_id="vol-1", root_device="/dev/sda1", launched_at=0.0,
+        tags={"aws:autoscaling:groupName": "web"},
+    )  # fmt: skip
+
+
+class Played:
+    """A group `web` and those that its controller asks; `registering` is done when a target is registered."""
+
+    def __init__(self):
+        self.store, self.clock = Store(None), SystemClock()
+        self.store.register(*KINDS, Subnet)
+        self.api = AutoScalingApi(self.store, self.clock, Entropy(seed=7))
+        self.registering = lambda: None
+
+    async def call(self, account, region, service, operation, params):
+        if operation == "RegisterTargets":
+            self.registering()
+            return {}
+        raise TargetGroupNotFound("there is none")
+
+    async def run_instances(self, ctx, params):
+        self.put(instance("i-2"))
+        told = {"InstanceId": "i-2", "InstanceType": "t3.micro", "Placement": {"AvailabilityZone": "us-east-1a"}}
+        return {"Instances": [told]}
+
+    def terminate_instances(self, ctx, params):
+        for id in params["InstanceIds"]:
+            found = self.store.snapshot().get(Instance, ACCOUNT, REGION, id)
+            self.put(replace(found, wanted="terminated", ended_at=0.0))
+
+    def put(self, *rows):
+        with self.store.write() as tx:
+            for each in rows:
+                tx.put(each)
+
+    def settle(self, *rows):
+        async def main():
+            made = AutoScalingController(self.store, self.clock, Entropy(seed=8), self.call, self)
+            self.put(*rows)
+            task = asyncio.create_task(made.run())
+            await made.settled()
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+        asyncio.run(asyncio.wait_for(main(), 60))
+
+    def group(self):
+        return self.store.snapshot().get(Group, ACCOUNT, REGION, "web")
+
+    def activities(self):
+        return sorted((each.description, each.status) for each in self.store.snapshot().every(Activity))
+
+
+@pytest.fixture
+def played():
+    return Played()
+
+
+def group(**more):
+    return Group(
+        **OF, id="web", min_size=0, max_size=2, template="lt-1", template_name="web", version="1",
+        subnets=("subnet-1",), zones=("us-east-1a",), created_at=0.0, **more,
+    )  # fmt: skip
+
+
+def arriving():
+    """A group, without launches of its own, whose only instance is about to be registered."""
+    member = Member(
+        id="i-1", zone="us-east-1a", instance_type="t3.micro", version="1", state="Pending:Proceed", since=0.0,
+        activity="launch-1",
+    )  # fmt: skip
+    launch = Activity(**OF, id="launch-1", group="web", launches=True, description="Launching", cause="", started=0.0)
+    run = InstanceRun(**OF, id="i-1", boots=1, pid=7)
+    held = group(desired=1, target_groups=("arn",), suspended=("Launch",), members={"i-1": member})
+    return held, launch, instance("i-1"), run
+
+
+def test_who_is_ended_while_he_is_registered_does_not_come_into_service(played):
+    asked = {"InstanceId": "i-1", "ShouldDecrementDesiredCapacity": False}
+    played.registering = lambda: played.api.terminate_instance_in_auto_scaling_group(CTX, asked)
+    played.settle(*arriving())
+    assert played.group().members == {}
+    assert played.activities() == [("Launching", "Cancelled"), ("Terminating EC2 instance: i-1", "Successful")]
+
+
+def test_a_target_group_that_is_gone_keeps_nobody_out_of_service(played):
+    def gone():
+        raise TargetGroupNotFound("there is none")
+
+    played.registering = gone
+    played.settle(*arriving())
+    assert [each.state for each in played.group().members.values()] == ["InService"]
+    assert played.activities() == [("Launching", "Successful")]
+
+
+def test_a_group_that_is_deleted_takes_a_launch_along_that_ec2_was_asked_for(played):
+    noted = Activity(
+        **OF, id="launch-2", group="web", launches=True, description="Launching", cause="", started=0.0,
+        subnet="subnet-1", status="PreInService",
+    )  # fmt: skip
+    played.settle(group(desired=0, deleting=True), noted)
+    assert played.group() is None
+    assert played.store.snapshot().get(Instance, ACCOUNT, REGION, "i-2").wanted == "terminated"
