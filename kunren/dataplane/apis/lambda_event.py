@@ -85,14 +85,17 @@ def event_v1(
     """The event of format 1.0. `resource` is the route's path; `context` is what the request's context has beside what
     every one has (`context_v1`); REST APIs have no `version`."""
     headers = _headers(request, trace_id)
-    several = {name: list(request.repeated.get(name, (value,))) for name, value in headers.items()}
+    several = {
+        name: list(request.repeated.get(name, (value,))) if value == request.headers.get(name) else [value]
+        for name, value in headers.items()
+    }
     queries = query_values(request.query)
     body, encoded = body_text(request) if request.body else (None, False)
     event: dict[str, Any] = {
         "resource": resource,
         "path": unquote(request.raw_path if request.domain else request.path),
         "httpMethod": request.method,
-        "headers": headers,
+        "headers": {name: values[-1] for name, values in several.items()},
         "multiValueHeaders": several,
         "queryStringParameters": {name: values[-1] for name, values in queries.items()} or None,
         "multiValueQueryStringParameters": queries or None,
@@ -211,7 +214,7 @@ def read_answer(payload: bytes, content_type: str = "application/json") -> Answe
     response without one gets. Raises InvalidAnswer."""
     try:
         told = json.loads(payload) if payload else None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidAnswer("not JSON") from None
     if not isinstance(told, dict) or "statusCode" not in told:
         return Answer(200, [("Content-Type", "application/json")], payload)
@@ -271,7 +274,7 @@ def read_answer_v1(payload: bytes) -> Answer:
     InvalidAnswer."""
     try:
         told = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidAnswer("not JSON") from None
     if not isinstance(told, dict) or "statusCode" not in told:
         raise InvalidAnswer("no statusCode")

@@ -7,6 +7,7 @@ What it refuses to know: caches, behaviours, and which headers an origin should 
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from collections import deque
@@ -29,6 +30,7 @@ Resolve = Callable[[str, str], Awaitable[list[str]]]
 _BUFFERED_MAX = 256 * 1024
 _NO_BODY = frozenset({204, 304})
 _KEPT_MAX = 64
+_BREAKS = re.compile(r"[\r\n\0]")
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """RFC 9110, 9.2.2."""
 
@@ -183,6 +185,7 @@ def _encode(method: str, target: str, headers: Headers, body: bytes) -> bytes:
     lines += [f"{name}: {value}" for name, value in headers if name.lower() != "content-length"]
     if body or method in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {len(body)}")
+    lines = [_BREAKS.sub("", each) for each in lines]  # nothing that was mapped into a line ends it
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape") + body
 
 

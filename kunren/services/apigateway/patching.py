@@ -7,17 +7,19 @@ and `{placeholders}`, the operations it supports, and what kind of value it hold
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kunren.services.apigateway.errors import BadRequestException
 
 TEXT, BOOLEAN, INTEGER, NUMBER, LIST, FLAG = "text", "boolean", "integer", "number", "list", "flag"
+OPTIONAL = "optional"
 
 
 class Rule(NamedTuple):
     """`kind` LIST: `{item}` stands for a member (or the value is one, where the path ends with the list's name). FLAG:
-    a map of booleans, true where no value is given."""
+    a map of booleans, true where no value is given. OPTIONAL: an integer, or nothing where no value is given."""
 
     path: str
     kind: str = TEXT
@@ -132,23 +134,26 @@ def _set_in_list(shape: dict[str, Any], rule: Rule, segments: list[str], op: str
 
 def typed(rule: Rule, value: Any) -> Any:
     """A patch's value, always text, as what it means. Raises BadRequestException."""
+    if value is None and rule.kind in (FLAG, TEXT):
+        return True if rule.kind == FLAG else ""
+    if rule.kind == OPTIONAL and value in (None, ""):
+        return None
     if value is None:
-        if rule.kind == FLAG:
-            return True
-        return "" if rule.kind == TEXT else None
+        raise BadRequestException(f"Invalid null value specified for path '{rule.path}'")
     if not isinstance(value, str):
         return value
     if rule.kind in (BOOLEAN, FLAG):
         if value.lower() not in ("true", "false"):
             raise BadRequestException(f"Invalid boolean value '{value}' specified for path '{rule.path}'")
         return value.lower() == "true"
-    if rule.kind in (INTEGER, NUMBER):
-        if value == "" and rule.kind == INTEGER:
-            return None
+    if rule.kind in (INTEGER, NUMBER, OPTIONAL):
         try:
-            return int(value) if rule.kind == INTEGER else float(value)
+            number = float(value) if rule.kind == NUMBER else int(value)
         except ValueError:
-            raise BadRequestException(f"Invalid number '{value}' specified for path '{rule.path}'") from None
+            number = math.nan
+        if not math.isfinite(number):
+            raise BadRequestException(f"Invalid number '{value}' specified for path '{rule.path}'")
+        return number
     if rule.choices and value not in rule.choices:
         raise BadRequestException(
             f"Invalid value '{value}' specified for path '{rule.path}'. Must be one of: [{', '.join(rule.choices)}]"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kunren.services.apigateway.patching import ALL, BOOLEAN, FLAG, INTEGER, LIST, NUMBER, SET, Rule
+from kunren.services.apigateway.patching import ALL, BOOLEAN, FLAG, INTEGER, LIST, NUMBER, OPTIONAL, SET, Rule
 
 ENDPOINT_TYPES = ("EDGE", "REGIONAL", "PRIVATE")
 AUTHORIZATION_TYPES = ("NONE", "AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS")
@@ -14,7 +14,7 @@ REST_API = (
     Rule("/description"),
     Rule("/policy", operations=ALL),
     Rule("/apiKeySource", choices=("HEADER", "AUTHORIZER")),
-    Rule("/minimumCompressionSize", INTEGER, ALL),
+    Rule("/minimumCompressionSize", OPTIONAL, ALL),
     Rule("/disableExecuteApiEndpoint", BOOLEAN),
     Rule("/binaryMediaTypes", LIST, ALL),
     Rule("/binaryMediaTypes/{item}", LIST, ALL),

@@ -153,7 +153,7 @@ class Authorizing:
         else:
             try:
                 verdict = await self._asked(exchange, authorizer_id, config, values)
-            except (FunctionFailed, ValueError) as error:
+            except (FunctionFailed, ValueError, RecursionError) as error:
                 log.info("the authorizer %s gave no verdict: %s", authorizer_id, error)
                 exchange.authorizer_error = str(error)
                 return refusal(500)

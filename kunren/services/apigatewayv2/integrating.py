@@ -137,7 +137,7 @@ class Integrating:
                 value = evaluated(expression, exchange.look)
                 if value is not None:
                     told[name] = _typed(subtype.members[name], value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return _json(400, {"message": f"Bad Request: {error}"})
         region = told.pop("Region", None) or api.region
         if missing := [name for name in subtype.required if name not in told]:
@@ -211,7 +211,7 @@ def _target(exchange: Exchange, base: str, parameters: Mapping[str, str]) -> str
     path = parts.path or "/"
     if "overwrite:path" in parameters:
         path = evaluated(parameters["overwrite:path"], exchange.look) or "/"
-        path = path if path.startswith("/") else f"/{path}"
+        path = quote(path if path.startswith("/") else f"/{path}", safe="/?:@!$&'()*+,;=~%")
     query = "&".join(each for each in (parts.query, exchange.request.query) if each)
     if any(each.partition(":")[2].startswith("querystring.") for each in parameters):
         query = urlencode(mapped_query(parse_qsl(query, keep_blank_values=True), parameters, exchange.look))
@@ -248,7 +248,7 @@ def _mapped_response(exchange: Exchange, config: Mapping[str, Any], answer: ApiR
     for key, value in parameters.items():
         if key.lower() == "overwrite:statuscode":
             told = evaluated(value, look) or ""
-            status = int(told) if told.isdigit() and 200 <= int(told) <= 599 else 500
+            status = int(told) if told.isdecimal() and 200 <= int(told) <= 599 else 500
     return ApiResponse(status, mapped_headers(answer.headers, parameters, look), answer.body)
 
 

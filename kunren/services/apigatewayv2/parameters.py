@@ -121,7 +121,7 @@ def in_body(body: bytes, path: str) -> str | None:
         return text
     try:
         found: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     for step in _STEP.finditer(path.removeprefix(".$")):
         if step[2] is not None and isinstance(found, list) and int(step[2]) < len(found):

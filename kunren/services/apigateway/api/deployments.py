@@ -60,6 +60,8 @@ def check_stage(shape: Mapping[str, Any]) -> None:
         )
     if shape.get("clientCertificateId"):
         raise NotImplementedByKunren("apigateway", "client certificates of stages")
+    if shape.get("tracingEnabled"):
+        raise NotImplementedByKunren("apigateway", "X-Ray tracing of stages")
     canary = shape.get("canarySettings")
     if canary is not None and not 0 <= canary.get("percentTraffic", 0.0) <= 100:
         raise BadRequestException("Percent traffic must be between 0.0 and 100.0")

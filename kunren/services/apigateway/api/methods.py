@@ -84,6 +84,10 @@ def check_integration(told: Mapping[str, Any]) -> None:
     for name, value in (told.get("requestParameters") or {}).items():
         if not _INTEGRATION_PARAMETER.fullmatch(name) or not value:
             raise BadRequestException(f"Invalid mapping expression specified: {name}")
+    if (told.get("tlsConfig") or {}).get("insecureSkipVerification"):
+        raise NotImplementedByKunren("apigateway", "tlsConfig insecureSkipVerification")
+    if told.get("integrationTarget"):
+        raise NotImplementedByKunren("apigateway", "integrationTarget")
     if told.get("responseTransferMode") == "STREAM":
         raise NotImplementedByKunren("apigateway", "responseTransferMode STREAM")
 

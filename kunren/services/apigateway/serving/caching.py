@@ -35,6 +35,12 @@ class Slot(NamedTuple):
     setting: Mapping[str, Any]
 
 
+def _size(entry: _Entry, response: ApiResponse) -> int:
+    """About how many bytes are kept: empty bodies below long keys are many too."""
+    texts = (*entry, *(text for header in response.headers for text in header))
+    return 512 + sum(map(len, texts)) + (len(response.body) if isinstance(response.body, bytes) else 0)
+
+
 class _Stage:
     def __init__(self) -> None:
         self.kept: OrderedDict[_Entry, tuple[float, ApiResponse]] = OrderedDict()
@@ -43,7 +49,7 @@ class _Stage:
     def drop(self, entry: _Entry) -> None:
         found = self.kept.pop(entry, None)
         if found is not None:
-            self.size -= len(found[1].body)  # type: ignore[arg-type]
+            self.size -= _size(entry, found[1])
 
 
 class Caches:
@@ -88,7 +94,7 @@ class Caches:
         stage = self._stages.setdefault(slot.place, _Stage())
         stage.drop(slot.entry)
         stage.kept[slot.entry] = (self._clock.now() + ttl, response)
-        stage.size += len(response.body)
+        stage.size += _size(slot.entry, response)
         while stage.size > _BYTES_MAX:
             stage.drop(next(iter(stage.kept)))
 

@@ -179,7 +179,7 @@ class Integrations:
             ("x-forwarded-for", f"{forwarded}, {request.source_ip}" if forwarded else request.source_ip),
             ("x-amzn-trace-id", exchange.trace_id),
         ]
-        body = media.converted(request.body, exchange.binary, told.get("contentHandling"))
+        body = _converted(exchange, told)
         query = [(name, value) for name, values in exchange.query().items() for value in values]
         outcome = await self._fetch(exchange, told, mapped, headers, query, body)
         return outcome._replace(passed=True)
@@ -265,10 +265,7 @@ def content_type(exchange: Exchange) -> str:
 def request_body(exchange: Exchange, told: Mapping[str, Any]) -> bytes:
     """The integration request's body: by the template of the request's media type, or passed through. Raises
     Refusal."""
-    try:
-        body = media.converted(exchange.request.body, exchange.binary, told.get("contentHandling"))
-    except ValueError:
-        raise Refusal("BAD_REQUEST_BODY", "Invalid request body", "BadRequestException") from None
+    body = _converted(exchange, told)
     templates = told.get("requestTemplates") or {}
     kind = media.media_type(content_type(exchange))
     text = next((value for name, value in templates.items() if name.lower() == kind), templates.get("$default"))
@@ -280,6 +277,14 @@ def request_body(exchange: Exchange, told: Mapping[str, Any]) -> bytes:
     made = rendered(text, exchange, media.to_text(body))
     exchange.log(f"Endpoint request body after transformations: {made}")
     return made.encode()
+
+
+def _converted(exchange: Exchange, told: Mapping[str, Any]) -> bytes:
+    """The request's body after its content handling. Raises Refusal."""
+    try:
+        return media.converted(exchange.request.body, exchange.binary, told.get("contentHandling"))
+    except ValueError:
+        raise Refusal("BAD_REQUEST_BODY", "Invalid request body", "BadRequestException") from None
 
 
 # --- answers of functions -----------------------------------------------------------------------------------------

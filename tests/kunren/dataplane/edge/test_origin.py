@@ -10,7 +10,7 @@ import pytest
 
 from kunren.core.clock import SystemClock
 from kunren.dataplane.edge.message import drop, whole
-from kunren.dataplane.edge.origin import Origins, Unreachable
+from kunren.dataplane.edge.origin import Origins, Unreachable, _encode
 from kunren.dataplane.edge.site import Origin
 
 HOST = [("Host", "o.test")]
@@ -115,3 +115,8 @@ def test_each_attempt_is_for_the_next_address():
     with pytest.raises(Unreachable) as caught:
         told(story, addresses=())
     assert caught.value.detail == "OriginDnsError"
+
+
+def test_nothing_in_a_line_of_a_request_ends_it():
+    sent = _encode("GET", "/a\r\n\r\nGET /b", [("Host", "o.test"), ("X-A", "1\r\nX-B: 2")], b"")
+    assert sent == b"GET /aGET /b HTTP/1.1\r\nHost: o.test\r\nX-A: 1X-B: 2\r\n\r\n"

@@ -1,15 +1,24 @@
 """What is mapped on the way to an integration and back, as pure functions of one exchange."""
 
+import asyncio
 import json
 
 import pytest
 
-from kunren.dataplane.apis.interface import ApiIdentity, ApiRequest
+from kunren.core.clock import SimClock
+from kunren.dataplane.apis.interface import ApiIdentity, ApiRequest, ApiResponse
 from kunren.services.apigateway.gateway_responses import Refusal, forbidden, missing_token
 from kunren.services.apigateway.schemas import validation_errors
 from kunren.services.apigateway.serving.answering import answered, chosen_response, refused
+from kunren.services.apigateway.serving.caching import Caches, Slot
 from kunren.services.apigateway.serving.exchange import Deployed, Exchange
-from kunren.services.apigateway.serving.integrating import Outcome, mapped_request, read_proxy_answer, request_body
+from kunren.services.apigateway.serving.integrating import (
+    Integrations,
+    Outcome,
+    mapped_request,
+    read_proxy_answer,
+    request_body,
+)
 from kunren.services.apigateway.serving.kind import finished
 from kunren.services.apigateway.serving.mapping import rendered
 from kunren.services.apigateway.serving.records import access_variables
@@ -194,3 +203,20 @@ def test_patterns_that_take_too_long_fit_nothing():
     assert "takes too long" in validation_errors(schema, "a" * 60 + "b")[0]
     assert validation_errors(schema, "aaa") == []
     assert validation_errors('{"patternProperties": {"[": {}}}', {"a": 1}) != []
+
+
+def test_bodies_that_are_not_base64_are_the_clients_failure():
+    told = {"type": "HTTP_PROXY", "uri": "http://x.test/", "httpMethod": "POST", "contentHandling": "CONVERT_TO_BINARY"}
+    asking = Integrations(None, None, None, None, SimClock())
+    with pytest.raises(Refusal) as refusal:
+        asyncio.run(asking.ask(exchange(told)))
+    assert refusal.value.status == 400
+
+
+def test_caches_are_bounded_by_their_keys_too():
+    caches = Caches(SimClock())
+    for number in range(5_000):
+        slot = Slot(("0", "us-east-1", "a", "dev"), (f"{number}{'k' * 9_000}",), {})
+        caches.keep(slot, ApiResponse(200))
+    assert caches.look(Slot(slot.place, ("0" + "k" * 9_000,), {}), exchange()) is None
+    assert caches.look(slot, exchange()) is not None

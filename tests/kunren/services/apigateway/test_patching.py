@@ -30,6 +30,18 @@ def test_texts_numbers_and_flags_have_their_types():
     assert api["endpointConfiguration"] == {"types": ["EDGE"]}
 
 
+@pytest.mark.parametrize("value", [None, "", "nan", "inf", "many"])
+def test_numbers_are_numbers(value):
+    stage = {"methodSettings": {}, "canarySettings": {}}
+    for path in ("/*/*/throttling/rateLimit", "/*/*/throttling/burstLimit", "/canarySettings/percentTraffic"):
+        told = {"op": "replace", "path": path, **({"value": value} if value is not None else {})}
+        with pytest.raises(BadRequestException):
+            patched_stage(stage, told)
+    with pytest.raises(BadRequestException):
+        changed({}, tables.INTEGRATION, "replace", "/timeoutInMillis", value)
+    assert changed({}, tables.REST_API, "replace", "/minimumCompressionSize")["minimumCompressionSize"] is None
+
+
 def test_members_of_lists_and_maps_come_and_go():
     api = changed({}, tables.REST_API, "add", "/binaryMediaTypes/image~1png")
     assert api == {"binaryMediaTypes": ["image/png"]}
@@ -50,6 +62,7 @@ def test_members_of_lists_and_maps_come_and_go():
         ("replace", "", "x"),
         ("replace", "/minimumCompressionSize", "many"),
         ("replace", "/disableExecuteApiEndpoint", "perhaps"),
+        ("replace", "/disableExecuteApiEndpoint", None),
         ("replace", "/apiKeySource", "COOKIE"),
         ("replace", "/endpointConfiguration/types/NONE", "EDGE"),
         (None, "/name", "x"),

@@ -41,6 +41,7 @@ def test_values_are_found_in_bodies():
     assert in_body(body, ".user") == '{"name":"kim","age":7}'
     assert in_body(body, ".nobody") is None
     assert in_body(b"no json", ".user") is None
+    assert in_body(b"[" * 50_000, ".user") is None
     assert in_body(b"no json", "") == "no json"
 
 
