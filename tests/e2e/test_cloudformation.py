@@ -388,6 +388,15 @@ def test_operations_are_steered_while_they_run(stacks, until):
         [first["Parameters"], stacks.api.describe_stack_events(StackName="long")["StackEvents"]], default=str
     )
     assert '"ParameterValue": "****"' in told and '"QueueName\\":\\"****' in told
+    key = "{{resolve:secretsmanager:stack-secret}}"
+    stacks.client("secretsmanager").create_secret(Name="stack-secret", SecretString="top-secret")
+    value = {"Fn::Sub": f"${{S}} and {key}"}
+    kept = {"P": {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "n", "Type": "String", "Value": value}}}
+    stacks.create("hidden", {**secret, "Resources": kept}, Parameters=hush)
+    assert stacks.client("ssm").get_parameter(Name="n")["Parameter"]["Value"] == "hush-hush and top-secret"
+    drift = stacks.api.detect_stack_resource_drift(StackName="hidden", LogicalResourceId="P")["StackResourceDrift"]
+    told = json.dumps([stacks.api.describe_stack_events(StackName="hidden")["StackEvents"], drift], default=str)
+    assert f"**** and {key}" in told and "hush-hush" not in told and "top-secret" not in told
     grown = json.dumps({**secret, "Resources": {"Q": named, "H": handle, "W": wait}})
     stacks.api.update_stack(
         StackName="long", TemplateBody=grown, Parameters=[{"ParameterKey": "S", "UsePreviousValue": True}]

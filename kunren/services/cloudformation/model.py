@@ -133,6 +133,7 @@ class StackResource(Resource, frozen=True, kw_only=True):
     before: Before | None = None
     old: tuple[Former, ...] = ()
     tags: dict[str, str] = {}
+    secrets: dict[str, str] = {}  # what dynamic references gave → the reference, which is shown in place of it
     drift: str = "NOT_CHECKED"
     drift_checked: float | None = None
     drift_actual: dict[str, Any] | None = None

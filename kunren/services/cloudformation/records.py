@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from kunren.services.cloudformation.model import Event, Stack, StackResource
 from kunren.services.cloudformation.parameters import HIDDEN
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
+WITHIN_TEXTS = 4
 
 
 class Records:
@@ -37,6 +39,7 @@ class Records:
     def resource(
         self, stack: Stack, row: StackResource, status: str, reason: str = "", **changed: Any
     ) -> StackResource:
+        reason = masked(reason, {**row.secrets, **self._hidden(stack)})
         row = replace(row, status=status, reason=reason, at=self._clock.now(), **changed)
         with self._store.write() as tx:
             tx.put(row)
@@ -47,10 +50,13 @@ class Records:
         self, tx: Tx, stack: Stack, row: StackResource, status: str, reason: str = "", physical: str | None = None
     ) -> None:
         properties = row.attempt.properties if row.attempt is not None else row.properties
-        hidden = self.hidden.get(stack.id, frozenset())
-        shown = json.dumps(_masked(properties, hidden), separators=(",", ":"), default=str) if properties else ""
+        hidden = {**row.secrets, **self._hidden(stack)}
+        shown = json.dumps(masked(properties, hidden), separators=(",", ":"), default=str) if properties else ""
         at = row.physical if physical is None else physical
         self._event(tx, stack, row.logical, at, row.type, status, reason, shown)
+
+    def _hidden(self, stack: Stack) -> dict[str, str]:
+        return dict.fromkeys(self.hidden.get(stack.id, ()), HIDDEN)
 
     def _event(
         self, tx: Tx, stack: Stack, logical: str, physical: str, type: str, status: str, reason: str, properties: str
@@ -84,9 +90,17 @@ class Records:
         )
 
 
-def _masked(value: Any, hidden: frozenset[str]) -> Any:
+def masked(value: Any, hidden: Mapping[str, str]) -> Any:
+    """The value with what stands in `hidden` in place of each text there: of whole values, and within texts (there not
+    for very short ones, which are found everywhere)."""
     if isinstance(value, dict):
-        return {key: _masked(each, hidden) for key, each in value.items()}
+        return {key: masked(each, hidden) for key, each in value.items()}
     if isinstance(value, list):
-        return [_masked(each, hidden) for each in value]
-    return HIDDEN if hidden and str(value) in hidden else value
+        return [masked(each, hidden) for each in value]
+    if str(value) in hidden:
+        return hidden[str(value)]
+    if isinstance(value, str):
+        for secret in sorted(hidden, key=len, reverse=True):
+            if len(secret) >= WITHIN_TEXTS:
+                value = value.replace(secret, hidden[secret])
+    return value

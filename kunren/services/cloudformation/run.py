@@ -127,12 +127,13 @@ class Run:
         """The row with its attempt begun, or done where there is nothing to do; None where it failed."""
         kind, exists = kind_of(row.type), _exists(row)
         try:
-            properties = await self._resolved(row, stated, scope)
+            properties, secrets = await self._resolved(row, stated, scope)
         except (Failed, ValidationError, NotYet) as error:
             begun = "UPDATE" if exists else "CREATE"
             row = self.parts.records.resource(self.stack, row, f"{begun}_IN_PROGRESS", properties=row.properties)
             self._ended(row, f"{begun}_FAILED", str(error))
             return None
+        row = replace(row, secrets={**row.secrets, **secrets})
         tags = tags_of(kind, row.type, properties, stack_tags)
         decision = decide(kind, row.type, row.properties, properties)[0] if exists else "create"
         if decision == "none" and (tags != row.tags or kind.always_updates):
@@ -179,7 +180,8 @@ class Run:
     ) -> bool:
         """A resource that exists becomes the stack's, as the template describes it."""
         try:
-            properties = await self._resolved(row, stated, scope)
+            properties, secrets = await self._resolved(row, stated, scope)
+            row = replace(row, secrets={**row.secrets, **secrets})
             attempt = Attempt(action="import", token=self.parts.entropy.uuid(), properties=properties)
             work = self._work(replace(row, attempt=attempt), lambda now: None)
             if await kind_of(row.type).read(work) is None:
@@ -194,12 +196,18 @@ class Run:
         self.rows[row.logical] = self.parts.records.resource(self.stack, done, "IMPORT_COMPLETE")
         return True
 
-    async def _resolved(self, row: StackResource, stated: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
-        """The properties as plain values of the right kinds. Raises Failed, ValidationError, NotYet."""
+    async def _resolved(
+        self, row: StackResource, stated: Mapping[str, Any], scope: Scope
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        """The properties as plain values of the right kinds, and the secrets among them with the references that gave
+        them. Raises Failed, ValidationError, NotYet."""
         found = intrinsics.resolve(stated.get("Properties") or {}, scope)
         if found is intrinsics.NO_VALUE:
             found = {}
-        properties: dict[str, Any] = await with_dynamic(found, self.parts.call, self.stack.account, self.stack.region)
+        secrets: dict[str, str] = {}
+        properties: dict[str, Any] = await with_dynamic(
+            found, self.parts.call, self.stack.account, self.stack.region, secrets
+        )
         published = schema(row.type)
         if published is not None and row.type in TYPES and kind_of(row.type).properties is not None:
             properties = coerced(published, properties)
@@ -207,7 +215,7 @@ class Run:
                 raise Failed(
                     f"Properties validation failed for resource {row.logical} with message:\n" + "\n".join(wrong)
                 )
-        return properties
+        return properties, secrets
 
     def _before(self, row: StackResource) -> Before:
         if row.before is not None and row.before.number == self.stack.number:

@@ -58,12 +58,13 @@ def zones_of(spec: WorldSpec) -> Callable[[str], list[str]]:
     return zones
 
 
-async def with_dynamic(value: Any, call: CallService, account: str, region: str) -> Any:
-    """The value with its dynamic references filled in ("Using dynamic references"). Raises Failed."""
+async def with_dynamic(value: Any, call: CallService, account: str, region: str, secrets: dict[str, str]) -> Any:
+    """The value with its dynamic references filled in ("Using dynamic references"). `secrets` collects what nobody is
+    to see, with the reference that gave it. Raises Failed."""
     if isinstance(value, dict):
-        return {key: await with_dynamic(each, call, account, region) for key, each in value.items()}
+        return {key: await with_dynamic(each, call, account, region, secrets) for key, each in value.items()}
     if isinstance(value, list):
-        return [await with_dynamic(each, call, account, region) for each in value]
+        return [await with_dynamic(each, call, account, region, secrets) for each in value]
     if not isinstance(value, str) or "{{resolve:" not in value:
         return value
     for match in list(_DYNAMIC.finditer(value)):
@@ -71,6 +72,8 @@ async def with_dynamic(value: Any, call: CallService, account: str, region: str)
             found = await _looked_up(match[1], match[2], call, account, region)
         except AwsError as error:
             raise Failed(f"Could not resolve {match[0]}: {error.message}") from None
+        if match[1] != "ssm" and found:
+            secrets[found] = match[0]
         value = value.replace(match[0], found)
     return value
 

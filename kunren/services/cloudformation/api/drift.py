@@ -14,6 +14,8 @@ from kunren.services.cloudformation.api.base import Base, Params, Result
 from kunren.services.cloudformation.engine import rows_of
 from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.model import Attempt, Detection, Stack, StackResource
+from kunren.services.cloudformation.parameters import HIDDEN, secrets
+from kunren.services.cloudformation.records import masked
 from kunren.services.cloudformation.resources import kind_of
 from kunren.services.cloudformation.resources.kind import Unreadable
 from kunren.services.cloudformation.schemas import coerced, schema
@@ -82,7 +84,7 @@ class Drift(Base):
         row = rows_of(self.store.snapshot(), stack).get(params["LogicalResourceId"])
         if row is None or row.status in _GONE:
             raise ValidationError(f"Resource {params['LogicalResourceId']} does not exist for stack {stack.name}")
-        return {"StackResourceDrift": _shown(stack, await self._detect(stack, row))}
+        return {"StackResourceDrift": self._shown(stack, await self._detect(stack, row))}
 
     async def _detect(self, stack: Stack, row: StackResource) -> StackResource:
         attempt = Attempt(action="read", token=self.entropy.uuid(), properties=row.properties)
@@ -127,7 +129,16 @@ class Drift(Base):
         rows = [each for each in rows_of(self.store.snapshot(), stack).values() if each.drift_checked is not None]
         rows = [each for each in rows if not wanted or each.drift in wanted]
         chosen, token = self.paged(sorted(rows, key=lambda each: each.logical), params, 100, lambda each: each.logical)
-        return {"StackResourceDrifts": [_shown(stack, each) for each in chosen], **token}
+        return {"StackResourceDrifts": [self._shown(stack, each) for each in chosen], **token}
+
+    def _shown(self, stack: Stack, row: StackResource) -> Result:
+        """Without what nobody is to see."""
+        revision = self.revision_of(self.store.snapshot(), stack)
+        declared = json.loads(revision.processed).get("Parameters", {}) if revision is not None else {}
+        texts = secrets(declared, revision.texts) if revision is not None else ()
+        hidden = {**row.secrets, **dict.fromkeys(texts, HIDDEN)}
+        seen = masked(row.drift_actual, hidden) if row.drift_actual is not None else None
+        return _shown(stack, replace(row, properties=masked(row.properties, hidden), drift_actual=seen))
 
 
 def _shown(stack: Stack, row: StackResource) -> dict[str, Any]:
