@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -18,6 +19,12 @@ import httptools
 from kunren.core.clock import Clock, http_date
 
 _BODY_MAX = 4096
+_HEAD_MAX = 16 * 1024
+_WAITING_MAX = 64
+"""How many requests may wait on one connection for their answers."""
+_UNREAD_MAX = 1 << 20
+_CONNECTIONS_MAX = 256
+"""How many connections one address may hold."""
 _HOPS = 64
 
 
@@ -49,6 +56,7 @@ class LocalHttp:
     def __init__(self, clock: Clock, answer: Answer) -> None:
         self._clock, self._answer = clock, answer
         self._servers: dict[str, asyncio.Server] = {}
+        self._held: Counter[str] = Counter()
 
     def serves(self, name: str) -> bool:
         return name in self._servers
@@ -56,7 +64,7 @@ class LocalHttp:
     async def serve(self, name: str, listener: socket.socket) -> None:
         """Answer on that socket until `leave`."""
         loop = asyncio.get_running_loop()
-        made = await loop.create_server(lambda: _Connection(self._clock, self._answer), sock=listener)
+        made = await loop.create_server(lambda: _Connection(self._clock, self._answer, self._held), sock=listener)
         if (before := self._servers.get(name)) is not None:
             before.close()
         self._servers[name] = made
@@ -71,12 +79,14 @@ class LocalHttp:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, clock: Clock, answer: Answer) -> None:
-        self._clock, self._answer = clock, answer
+    """`held` counts the connections of each address. What a guest does without an end is ended."""
+
+    def __init__(self, clock: Clock, answer: Answer, held: Counter[str]) -> None:
+        self._clock, self._answer, self._held = clock, answer, held
         self._transport: asyncio.Transport | None = None
         self._parser: Any = None
         self._source = ""
-        self._url, self._size = b"", 0
+        self._url, self._head, self._size = b"", 0, 0
         self._headers: dict[str, str] = {}
         self._waiting: list[Asked] = []
         self._task: asyncio.Task[None] | None = None
@@ -86,6 +96,9 @@ class _Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._source = transport.get_extra_info("peername")[0]
         self._parser = httptools.HttpRequestParser(self)
+        self._held[self._source] += 1
+        if self._held[self._source] > _CONNECTIONS_MAX:
+            self._abort()
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -96,17 +109,32 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
+        self._held[self._source] -= 1
+        if not self._held[self._source]:
+            del self._held[self._source]
         if self._task is not None:
             self._task.cancel()
 
+    def _abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
     def on_message_begin(self) -> None:
-        self._url, self._size, self._headers = b"", 0, {}
+        self._url, self._head, self._size, self._headers = b"", 0, 0, {}
 
     def on_url(self, url: bytes) -> None:
         self._url += url
+        self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._count(len(name) + len(value))
+
+    def _count(self, size: int) -> None:
+        """Bound what a guest can have us keep of a request that it never ends."""
+        self._head += size
+        if self._head > _HEAD_MAX:
+            self._abort()
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
@@ -117,7 +145,9 @@ class _Connection(asyncio.Protocol):
         path = self._url.partition(b"?")[0].decode("latin-1")
         self._close = self._close or not self._parser.should_keep_alive()
         self._waiting.append(Asked(self._source, self._parser.get_method().decode(), path, self._headers))
-        if self._task is None:
+        if len(self._waiting) > _WAITING_MAX:
+            self._abort()
+        elif self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._work())
 
     async def _work(self) -> None:
@@ -146,3 +176,5 @@ class _Connection(asyncio.Protocol):
         ]
         sent = "\r\n".join(head).encode("latin-1") + b"\r\n\r\n"
         self._transport.write(sent + (b"" if asked.method == "HEAD" else body))
+        if self._transport.get_write_buffer_size() > _UNREAD_MAX:
+            self._abort()

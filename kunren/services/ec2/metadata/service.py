@@ -124,7 +124,7 @@ class MetadataService:
         if "x-forwarded-for" in asked.headers:
             return _refused(403, "Forbidden")
         given = asked.headers.get(_TTL, "")
-        if not given.isdigit() or not 1 <= int(given) <= TOKEN_TTL_MAX_S:
+        if re.fullmatch("[0-9]{1,5}", given) is None or not 1 <= int(given) <= TOKEN_TTL_MAX_S:
             return _refused(400, "Bad Request")
         until = struct.pack(">Q", int(self._clock.wall()) + int(given))
         token = base64.urlsafe_b64encode(until + self._seal(instance, until)).decode()
