@@ -36,6 +36,9 @@ from kunren.world.spec import WorldSpec
 log = logging.getLogger(__name__)
 START_WITHIN_S = 30.0
 CONSOLE_BYTES_MAX = 64 * 1024
+_CONSOLE_FILE_MAX = 4 << 20  # of which the end is kept then
+_CONSOLES_EVERY_S = 1.0
+_BLOCK = 512
 
 
 class Running(NamedTuple):
@@ -61,14 +64,16 @@ class InstanceController:
         self._running: dict[str, Running] = {}
         self._controller = Controller(
             "instances", store, clock, keys=_keys, every=_every, reconcile=self._reconcile,
-            wants=lambda kind: kind in (Instance.kind, VolumeSnapshot.kind), parallel=16,
+            wants=lambda kind: kind in (Instance.kind, Volume.kind, VolumeSnapshot.kind), parallel=16,
         )  # fmt: skip
         self.ended: Callable[[], bool] = lambda: False
         """Whether the world has ended, and with it every instance."""
 
     async def run(self) -> None:
         self._sweep()
-        await self._controller.run()
+        async with asyncio.TaskGroup() as parts:
+            parts.create_task(self._controller.run())
+            parts.create_task(self._bound_consoles())
 
     async def settled(self) -> None:
         await self._controller.settled()
@@ -81,12 +86,19 @@ class InstanceController:
         try:
             with self._console(instance.id).open("rb") as file:
                 file.seek(max(0, file.seek(0, 2) - CONSOLE_BYTES_MAX))
-                return file.read()
+                return file.read(CONSOLE_BYTES_MAX)
         except FileNotFoundError:
             return b""
 
     def _console(self, id: str) -> Path:
         return self._home / f"{id}.console"
+
+    async def _bound_consoles(self) -> None:
+        """Keep what instances write to their consoles from filling the machine's disk."""
+        while True:
+            await self._clock.wall_sleep(_CONSOLES_EVERY_S)
+            for id in list(self._running):
+                await asyncio.to_thread(shorten, self._console(id))
 
     def _sweep(self) -> None:
         """Delete the files of what is not there any more: half of a disk, or one of a volume whose end was a crash."""
@@ -94,6 +106,7 @@ class InstanceController:
         self._home.chmod(0o700)  # what a guest's root owns there is the user's, on the machine too
         snapshot = self._store.snapshot()
         known = {each.id for kind in (Volume, VolumeSnapshot) for each in snapshot.every(kind)}
+        known |= {each.volume_id for each in snapshot.every(VolumeSnapshot) if _pending(each)}
         consoles = {self._console(each.id).name for each in snapshot.every(Instance) if each.ended_at is None}
         for left in self._home.iterdir():
             if left.is_dir() and left.name not in known:
@@ -107,6 +120,9 @@ class InstanceController:
         kind, account, region, id = work.split("|")
         if kind == VolumeSnapshot.kind:
             await self._take(account, region, id)
+            return
+        if kind == Volume.kind:
+            await self._discard(account, region, id)
             return
         instance = self._store.snapshot().get(Instance, account, region, id)
         if instance is None:
@@ -210,16 +226,26 @@ class InstanceController:
         root = self._home / instance.volume_id
         if not root.exists():
             volume = self._store.snapshot().get(Volume, instance.account, instance.region, instance.volume_id)
-            source = volume.snapshot_id if volume is not None else None
-            if source is None:
-                await asyncio.to_thread(disk.make, root)
-            else:
-                await asyncio.to_thread(disk.copy, self._home / source, root)
+            await self._make(volume, root)
         return root
+
+    async def _make(self, volume: Volume | None, root: Path) -> None:
+        """The files that are on a volume before the first boot."""
+        source = volume.snapshot_id if volume is not None else None
+        if source is None:
+            await asyncio.to_thread(disk.make, root)
+        else:
+            await asyncio.to_thread(disk.copy, self._home / source, root)
+
+    async def _discard(self, account: str, region: str, id: str) -> None:
+        """Delete the files of a volume that is gone, once no snapshot is to be taken of them any more."""
+        snapshot = self._store.snapshot()
+        taken = (each for each in snapshot.list(VolumeSnapshot, account, region) if each.volume_id == id)
+        if snapshot.get(Volume, account, region, id) is None and not any(map(_pending, taken)):
+            await asyncio.to_thread(disk.remove, self._home / id)
 
     async def _remove(self, instance: Instance) -> None:
         now = self._clock.now()
-        gone: list[str] = []
         with self._store.write() as tx:
             interface = _interface(tx, instance)
             if interface is not None and interface.delete_on_termination:
@@ -233,12 +259,9 @@ class InstanceController:
             for volume in tx.list(Volume, instance.account, instance.region):
                 if volume.instance_id == instance.id and volume.delete_on_termination:
                     tx.delete(volume)
-                    gone.append(volume.id)
                 elif volume.instance_id == instance.id:
                     tx.put(replace(volume, instance_id=None, device=None, attached_at=None))
             tx.put(replace(instance, ended_at=now))
-        for each in gone:
-            await asyncio.to_thread(disk.remove, self._home / each)
         self._console(instance.id).unlink(missing_ok=True)
         others = self._store.snapshot().list(Instance, instance.account, instance.region)
         if not any(each.vpc_id == instance.vpc_id and each.ended_at is None for each in others):
@@ -262,22 +285,47 @@ class InstanceController:
         if taken is None:
             await asyncio.to_thread(disk.remove, target)
             return
-        if taken.completed or taken.failure:
+        if not _pending(taken):
             return
         failure = None
         if not target.exists():
-            source = self._home / taken.volume_id
+            source, volume = (
+                self._home / taken.volume_id,
+                self._store.snapshot().get(Volume, account, region, taken.volume_id),
+            )
             try:
                 if source.exists():
                     await asyncio.to_thread(disk.copy, source, target)
-                else:  # of an instance that has not booted yet
-                    await asyncio.to_thread(disk.make, target)
+                elif volume is not None:  # of an instance that has not booted yet
+                    await self._make(volume, target)
+                else:
+                    failure = f"The files of {taken.volume_id} are gone"
             except OSError as error:
                 failure = str(error)
         with self._store.write() as tx:
             found = tx.get(VolumeSnapshot, account, region, id)
             if found is not None:
                 tx.put(replace(found, completed=failure is None, failure=failure))
+        self._controller.enqueue(f"{Volume.kind}|{account}|{region}|{taken.volume_id}")  # which may have waited for us
+
+
+def shorten(console: Path) -> None:
+    """Have a console that has become long begin where its end does. Programs append to it, whatever is cut."""
+    try:
+        if console.stat().st_blocks * _BLOCK <= _CONSOLE_FILE_MAX:
+            return
+        with console.open("r+b") as file:
+            file.seek(max(0, file.seek(0, 2) - CONSOLE_BYTES_MAX))
+            kept = file.read(CONSOLE_BYTES_MAX)
+            file.truncate(0)
+        with console.open("ab") as file:
+            file.write(kept)
+    except FileNotFoundError:
+        pass  # the instance has ended meanwhile
+
+
+def _pending(taken: VolumeSnapshot) -> bool:
+    return not taken.completed and not taken.failure
 
 
 def guest_spec(
