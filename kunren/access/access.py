@@ -21,16 +21,16 @@ from kunren.core import sigv2
 from kunren.core.authorization import Caller, Statements, Verdict, denial, judge
 from kunren.core.aws_chunked import Unframing
 from kunren.core.clock import Clock
-from kunren.core.errors import AwsError, WireError
+from kunren.core.errors import AwsError, NotImplementedByKunren, WireError
 from kunren.core.fronts import FrontRequest
 from kunren.core.policies import UNKNOWN
 from kunren.gateway.chain import FALLBACK, Call
 from kunren.wire.codecs import Codecs
 from kunren.wire.hosts import read_host
 
-UNSIGNED = frozenset({("sts", "AssumeRoleWithWebIdentity"), ("sts", "AssumeRoleWithSAML")})
-"""Operations that nobody signs."""
-FREE = frozenset({("sts", "GetCallerIdentity"), ("sts", "GetSessionToken"), *UNSIGNED})
+TOKENS = frozenset({("sts", "AssumeRoleWithWebIdentity"), ("sts", "AssumeRoleWithSAML")})
+"""Operations that nobody signs: a token of another issuer says who asks, and here nobody can tell a good one."""
+FREE = frozenset({("sts", "GetCallerIdentity"), ("sts", "GetSessionToken")})
 """Operations that need no policy to allow them."""
 PolicyOf = Callable[[str], Statements]
 """A resource's policy by its ARN; empty where it has none."""
@@ -57,11 +57,15 @@ class Access:
         route = call.route
         assert route is not None
         if call.acting is not None:
+            if route.service != "s3":
+                raise refusal(Refused(signed.UNKNOWN_KEY), route.service, call.protocol)
             return None
+        if (route.service, route.operation) in TOKENS:
+            raise NotImplementedByKunren(route.service, f"{route.operation} in strict mode")
         try:
             told = signed.presented(call.arrived.headers, call.arrived.query)
             if told is None:
-                if route.service == "s3" or (route.service, route.operation) in UNSIGNED:
+                if route.service == "s3":
                     return None
                 raise Refused(signed.MISSING)
             known = self._at_hand(told)

@@ -7,10 +7,9 @@ S3 API reference, "Signature Calculations for the Authorization Header: Transfer
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Mapping
 
-from kunren.access.presented import MISMATCH, Presented, Refused
+from kunren.access.presented import MISMATCH, Presented, Refused, is_same
 from kunren.core.aws_chunked import Piece
 from kunren.core.sigv4 import EMPTY_SHA256, signature
 
@@ -23,7 +22,7 @@ def check_pieces(told: Presented, secret: str, pieces: list[Piece], trailers: Ma
     for piece in pieces:
         text = f"{_PIECE}\n{told.date}\n{told.scope}\n{before}\n{EMPTY_SHA256}\n{piece.sha256}"
         before = signature(secret, text, told.scope)
-        if not hmac.compare_digest(before, piece.signature):
+        if not is_same(before, piece.signature):
             raise Refused(MISMATCH, AWSAccessKeyId=told.access_key, StringToSign=text,
                           SignatureProvided=piece.signature)  # fmt: skip
     if payload.endswith("-TRAILER"):
@@ -31,5 +30,5 @@ def check_pieces(told: Presented, secret: str, pieces: list[Piece], trailers: Ma
         listed = "".join(f"{name}:{value}\n" for name, value in sorted(signed.items()))
         text = f"{_TRAILER}\n{told.date}\n{told.scope}\n{before}\n{hashlib.sha256(listed.encode()).hexdigest()}"
         given = trailers.get("x-amz-trailer-signature", "")
-        if not hmac.compare_digest(signature(secret, text, told.scope), given):
+        if not is_same(signature(secret, text, told.scope), given):
             raise Refused(MISMATCH, AWSAccessKeyId=told.access_key, StringToSign=text, SignatureProvided=given)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from kunren.core.conditions import is_operator, many
+from kunren.core.conditions import are_well_formed, many
 from kunren.core.policies import ALLOW, DENY
 
 SIZE_MAX = 2048
@@ -19,7 +19,7 @@ def wrong_with(text: str) -> str | None:
     """What is wrong with a session's policy, in STS's words; None where it is well formed."""
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "This policy contains invalid Json"
     if not isinstance(document, dict):
         return "Syntax errors in policy."
@@ -43,7 +43,6 @@ def _wrong_statement(one: Any) -> str | None:
     actions = [each for kind in ("Action", "NotAction") for each in many(one.get(kind))]
     if any(each != "*" and ":" not in each for each in actions):
         return "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
-    conditions = one.get("Condition") or {}
-    if not isinstance(conditions, dict) or not all(is_operator(str(each)) for each in conditions):
+    if not are_well_formed(one.get("Condition") or {}):
         return "Syntax errors in policy."
     return None

@@ -208,7 +208,7 @@ def of_form(fields: Mapping[str, str]) -> Presented:
 def check_form(told: Presented, secret: str, policy: str) -> None:
     """Whether a form's policy (as it stands there, in base64) is what was signed. Raises Refused."""
     right = sigv2.signature(secret, policy) if told.algorithm == VERSION_2 else signature(secret, policy, told.scope)
-    if not hmac.compare_digest(right.encode(), told.signature.encode("utf-8", "replace")):
+    if not is_same(right, told.signature):
         raise Refused(MISMATCH, AWSAccessKeyId=told.access_key, StringToSign=policy, SignatureProvided=told.signature)
 
 
@@ -270,7 +270,7 @@ def check(told: Presented, secret: str, message: Message) -> str:
     if told.asymmetric:
         right = sigv4a.verifies(told.access_key, secret, text, told.signature)
     else:
-        right = hmac.compare_digest(signature(secret, text, told.scope), told.signature)
+        right = is_same(signature(secret, text, told.scope), told.signature)
     if not right:
         raise Refused(MISMATCH, AWSAccessKeyId=told.access_key, StringToSign=text, SignatureProvided=told.signature,
                       StringToSignBytes=_bytes(text), CanonicalRequest=canonical,
@@ -287,10 +287,15 @@ def _names(joined: str) -> frozenset[str]:
     return frozenset(joined.split(";"))
 
 
+def is_same(right: str, given: str) -> bool:
+    """Whether a signature is the right one; how long that takes does not tell what is wrong."""
+    return hmac.compare_digest(right.encode(), given.encode("utf-8", "replace"))
+
+
 def _check_old(told: Presented, secret: str, message: Message) -> str:
     expires = str(told.expires) if told.presigned else ""
     text = sigv2.string_to_sign(message.method, message.bucket, message.path, message.query, message.headers, expires)
-    if not hmac.compare_digest(sigv2.signature(secret, text).encode(), told.signature.encode("utf-8", "replace")):
+    if not is_same(sigv2.signature(secret, text), told.signature):
         raise Refused(MISMATCH, AWSAccessKeyId=told.access_key, StringToSign=text, SignatureProvided=told.signature,
                       StringToSignBytes=_bytes(text))  # fmt: skip
     return "UNSIGNED-PAYLOAD"

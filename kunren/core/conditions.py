@@ -41,6 +41,16 @@ def is_operator(text: str) -> bool:
     return _positive(operator.removesuffix("IfExists"))[0] in _COMPARE
 
 
+def are_well_formed(conditions: Any) -> bool:
+    """Whether a statement's conditions are operators with condition keys with texts, numbers or truth values."""
+    return isinstance(conditions, dict) and all(
+        is_operator(operator)
+        and isinstance(names, dict)
+        and all(isinstance(each, str | int | float) for value in names.values() for each in many(value))
+        for operator, names in conditions.items()
+    )
+
+
 def many(value: Any) -> list[Any]:
     """What may be written alone or as a list."""
     return value if isinstance(value, list) else [] if value is None else [value]

@@ -11,10 +11,12 @@ import hashlib
 import hmac
 import json
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 _TOKEN = "kunren-role-"
+_ROLE = re.compile(r"arn:[^:]*:iam::[0-9]{12}:")
 _NEW_FORM = 1 << 47
 """The bit that AWS's key ids of today have before the account's number."""
 SECRET_BYTES = 32
@@ -79,7 +81,7 @@ class OwnCredentials:
     def account_of_root(self, access_key: str) -> str | None:
         """The account whose root key that is; None for any other key."""
         account = account_in(access_key)
-        if account is None or not hmac.compare_digest(self.root(account).access_key, access_key):
+        if account is None or not _is_same(self.root(account).access_key, access_key):
             return None
         return account
 
@@ -87,14 +89,14 @@ class OwnCredentials:
         """Whose session key and token are; None where they are none of these, or not of each other."""
         text, _, _ = token.rpartition(".")
         role, told = role_of_token(text), text.rpartition(".")[2]
-        if role is None or role.count(":") < 5:
+        if role is None or _ROLE.match(role) is None:
             return None
         try:
             name, expires = json.loads(base64.urlsafe_b64decode(told))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             return None
         keys = self.session(role, name, expires)
-        if not (hmac.compare_digest(keys.token, token) and hmac.compare_digest(keys.access_key, access_key)):
+        if not (_is_same(keys.token, token) and _is_same(keys.access_key, access_key)):
             return None
         return keys, Session(role, name, expires)
 
@@ -108,6 +110,10 @@ class OwnCredentials:
 
     def _seal(self, text: str) -> bytes:
         return hmac.digest(self._secret, text.encode(), hashlib.sha256)
+
+
+def _is_same(right: str, given: str) -> bool:
+    return hmac.compare_digest(right.encode(), given.encode("utf-8", "replace"))
 
 
 def account_in(access_key: str) -> str | None:

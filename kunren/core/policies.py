@@ -90,8 +90,8 @@ def _fits(statement: Mapping[str, Any], asker: Asker, action: str, known: Known)
 
 
 def _is_principal(principal: Any, asker: Asker) -> bool:
-    if principal == "*":
-        return True
+    if not isinstance(principal, Mapping):
+        return bool(principal == "*")
     services, people = many(principal.get("Service")), many(principal.get("AWS"))
     if asker.service:
         return asker.service in services

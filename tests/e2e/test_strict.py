@@ -1,5 +1,6 @@
 """Strict mode with real clients: whose signature is wrong, or whose policies do not allow it, is refused as on AWS."""
 
+import base64
 import hashlib
 import io
 import json
@@ -291,6 +292,10 @@ def test_who_does_not_sign_is_refused_except_where_policies_let_in_everybody(str
     host = {"Host": "sts.us-east-1.amazonaws.com"}
     status, body = asked(f"{strict.endpoint}/?Action=GetCallerIdentity&Version=2011-06-15", headers=host)
     assert (status, "Request is missing Authentication Token" in body) == (403, True)
+    role = f"arn:aws:iam::{ACCOUNT}:role/any&RoleSessionName=one&WebIdentityToken=abcd"  # a token that nobody verified
+    status, body = asked(f"{strict.endpoint}/?Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn={role}",
+                         headers=host)  # fmt: skip
+    assert (status, "AssumeRoleWithWebIdentity" in body, "AccessKeyId" in body) == (501, True, False)
     s3 = strict.client("s3")
     at_s3 = {"Host": "s3.us-east-1.amazonaws.com"}
     assert asked(f"{strict.endpoint}/{bucket}/a/key", headers=at_s3)[0] == 403
@@ -300,6 +305,17 @@ def test_who_does_not_sign_is_refused_except_where_policies_let_in_everybody(str
     lets = statement("s3:GetObject", f"arn:aws:s3:::{bucket}/*", Principal="*")
     s3.put_bucket_policy(Bucket=bucket, Policy=document(lets))
     assert asked(f"{strict.endpoint}/{bucket}/a/key", headers=at_s3) == (200, "content")
+    arn = f"arn:aws:s3:::{bucket}"
+    s3.put_bucket_policy(Bucket=bucket, Policy=document(
+        statement("s3:DeleteObject", f"{arn}/*", Principal="*"), statement("s3:DeleteObject", f"{arn}/a/*", "Deny", Principal="*"),
+    ))  # fmt: skip
+    keys = "".join(f"<Object><Key>{each}</Key></Object>" for each in ("a/key", "b/key")).encode()
+    digest = base64.b64encode(hashlib.md5(b"<Delete>%s</Delete>" % keys).digest()).decode()
+    status, body = asked(
+        f"{strict.endpoint}/{bucket}?delete", "POST", {**at_s3, "Content-MD5": digest}, b"<Delete>%s</Delete>" % keys
+    )
+    assert (status, body.count("<Deleted>"), body.count("<Code>AccessDenied</Code>")) == (200, 1, 1)
+    assert s3.get_object(Bucket=bucket, Key="a/key")["Body"].read() == b"content"
     s3.delete_bucket_policy(Bucket=bucket)
 
 
@@ -640,5 +656,6 @@ def test_documents_that_aws_refuses_are_refused(strict, bucket):
     for one in (
         statement("s3:GetObject", "arn:aws:s3:::other/*", Principal="*"), statement("s3:GetObject", "*"),
         statement("s3:GetObject", f"arn:aws:s3:::{bucket}/*", Principal="*", Condition={"StringIs": {"a": "b"}}),
+        statement("s3:GetObject", f"arn:aws:s3:::{bucket}/*", Principal="*", Condition={"StringEquals": ["a"]}),
     ):  # fmt: skip
         assert refused(s3.put_bucket_policy, Bucket=bucket, Policy=document(one))[0] == "MalformedPolicy"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from kunren.core.conditions import is_operator
+from kunren.core.conditions import are_well_formed, is_operator
 from kunren.core.policies import LITERAL, many
 from kunren.services.s3.errors import refusal
 from kunren.services.s3.model import Bucket
@@ -69,9 +69,12 @@ def _check(statement: Any, bucket: str) -> None:
         raise refusal("MalformedPolicy", "Invalid policy syntax.")
     if isinstance(principal, dict) and not _is_principal(principal):
         raise refusal("MalformedPolicy", "Invalid principal in policy")
-    for operator in statement.get("Condition") or {}:
+    conditions = statement.get("Condition") or {}
+    for operator in conditions if isinstance(conditions, dict) else ():
         if not is_operator(operator):
             raise refusal("MalformedPolicy", f"Invalid Condition type : {operator}")
+    if not are_well_formed(conditions):
+        raise refusal("MalformedPolicy", "Invalid policy syntax.")
     for action in many(statement.get("Action", statement.get("NotAction"))):
         if action != "*" and not str(action).lower().startswith("s3:"):
             raise refusal("MalformedPolicy", "Policy has invalid action")

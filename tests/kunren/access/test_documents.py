@@ -27,6 +27,8 @@ def test_well_formed_policies_are_taken():
         document({**GOOD, "Effect": "Maybe"}), document({**GOOD, "Principal": "*"}), document({**GOOD, "Action": "get"}),
         document({"Effect": "Allow", "Resource": "*"}), document({"Effect": "Allow", "Action": "s3:*"}),
         document({**GOOD, "Condition": {"StringIs": {"a": "b"}}}), document({**GOOD, "Action": [1]}),
+        document({**GOOD, "Condition": {"StringEquals": "a"}}), document({**GOOD, "Condition": {"StringEquals": ["a"]}}),
+        document({**GOOD, "Condition": {"StringEquals": {"a": {"b": "c"}}}}), document({**GOOD, "Condition": ["Null"]}),
     ],
 )  # fmt: skip
 def test_others_are_not(text):

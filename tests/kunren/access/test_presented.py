@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 from kunren.access import presented as p
 from kunren.access.chunks import check_pieces
 from kunren.access.presented import Message, Refused, check, check_time, presented
-from kunren.core.aws_chunked import Unframing
+from kunren.core.aws_chunked import Piece, Unframing
 
 KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 PATHS = ("/", "/bucket/a%20b/c%2Bd", "/bucket//x/../y", "/b/%E3%81%82%26")
@@ -177,6 +177,16 @@ def test_signatures_that_are_not_well_formed_are_refused(headers, query, kind, t
         presented(headers, query)
     assert refused.value.kind == kind
     assert text in refused.value.text
+
+
+def test_a_signature_in_other_letters_than_asciis_is_a_wrong_one():
+    message = signed(S3SigV4QueryAuth, "s3")
+    told = read(message)._replace(signature="é")
+    with pytest.raises(Refused) as refused:
+        check(told, SECRET, message)
+    assert refused.value.kind == p.MISMATCH
+    with pytest.raises(Refused):
+        check_pieces(read(message), SECRET, [Piece("é", "0")], {}, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD")
 
 
 def test_nothing_is_no_signature():

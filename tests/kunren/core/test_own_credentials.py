@@ -32,6 +32,14 @@ def test_other_keys_are_no_root_keys():
         assert OWN.account_of_root(each) is None
 
 
+def test_texts_that_nobody_made_are_nobodys():
+    told = base64.urlsafe_b64encode(b'["one", 1]').decode()
+    for role in ("a:b:c:d:account:f", "arn:aws:iam::-1:role/x", "arn:aws:iam::1:role/x", ROLE):
+        for seal in ("00", "é"):
+            assert OWN.session_of("ASIA" + "A" * 16, f"{session_token(role)}.{told}.{seal}") is None
+    assert OWN.account_of_root("ÄÖÜß" + OWN.root("111122223333").access_key[4:]) is None
+
+
 def test_a_session_says_whose_it_is_and_cannot_be_changed():
     keys = OWN.session(ROLE, "function", 1000.5)
     found = OWN.session_of(keys.access_key, keys.token)

@@ -308,8 +308,6 @@ class ObjectOperations(S3Base):
 
     async def delete_objects(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         bucket = self._reached(ctx, params)
-        if ctx.caller is None:
-            self._let(ctx, bucket, "s3:DeleteObject", "*", params)
         wanted = params["Delete"].get("Objects") or []
         if not 1 <= len(wanted) <= DELETE_MAX:
             raise refusal("MalformedXML")
@@ -322,8 +320,7 @@ class ObjectOperations(S3Base):
             }  # fmt: skip
             asked = {"Key": each["Key"], **({"VersionId": each["VersionId"]} if each.get("VersionId") else {})}
             try:
-                if ctx.caller is not None:
-                    self._let(ctx, bucket, _deleting(each), each["Key"], given)
+                self._let(ctx, bucket, _deleting(each), each["Key"], given)
                 done = await self.delete(ctx, bucket, given)
             except Exception as error:
                 code = getattr(error, "code", "InternalError")
