@@ -23,6 +23,8 @@ from kunren.access.tables import (
     PASSED,
     PREFIXES,
     RESOURCES,
+    STATEMENTS,
+    TRANSACTED,
     WITHOUT_RESOURCE,
     Rule,
 )
@@ -31,6 +33,12 @@ from kunren.core.policies import UNKNOWN
 
 ALL = "*"
 _EC2_ID = re.compile(r"([a-z]+(?:-[a-z]+)*)-[0-9a-f]{8,17}")
+_PARTIQL_TABLE = re.compile(
+    r"^\s*(?:select\b.*?\bfrom|insert\s+into|update|delete\s+from)\s+(?:\"([^\"]+)\"|([\w.-]+?))"
+    r"(?:\.(?:\"([^\"]+)\"|([\w-]+)))?(?=\s|$)",
+    re.IGNORECASE | re.DOTALL,
+)
+_FROM = re.compile(r"\bfrom\b", re.IGNORECASE)
 _READING = ("Describe", "List", "Get", "Search")
 
 
@@ -63,6 +71,8 @@ def asked(target: Target, signs_as: str, ours: bool) -> list[Asked]:
     if service in ("apigateway", "apigatewayv2"):
         path = target.path.removeprefix("/v2")
         return [Asked(f"apigateway:{target.method}", f"arn:aws:apigateway:{target.region}::{path}")]
+    if service == "dynamodb" and operation in STATEMENTS and (several := list(_within(target))):
+        return several
     action = f"{PREFIXES.get(service, signs_as)}:{ACTIONS.get((service, operation), operation)}"
     found = [Asked(action, each) for each in _resources(target, ours)]
     if (service, operation) not in PASSED:
@@ -208,6 +218,35 @@ def _table(target: Target) -> list[str]:
     if isinstance(batch, dict) and batch:
         return [each if each.startswith("arn:") else target.arn("dynamodb", f"table/{each}") for each in batch]
     return list(_arns(target.params))[:1] or [UNKNOWN]
+
+
+def _within(target: Target) -> Iterator[Asked]:
+    """What DynamoDB's transactions and PartiQL ask for: each part has an action and a table of its own."""
+    member = STATEMENTS[target.operation]
+    for each in many(target.params.get(member)):
+        text = each if isinstance(each, str) else each.get("Statement") if isinstance(each, dict) else None
+        if isinstance(text, str):
+            yield _of_statement(target, text)
+            continue
+        for kind, part in each.items() if isinstance(each, dict) else ():
+            if kind in TRANSACTED and isinstance(part, dict) and isinstance(part.get("TableName"), str):
+                named = target._replace(params={"TableName": part["TableName"]})
+                yield Asked(f"dynamodb:{TRANSACTED[kind]}", _table(named)[0])
+
+
+def _of_statement(target: Target, text: str) -> Asked:
+    """A statement of PartiQL for DynamoDB: its first word says what it does, and the table stands behind another. Where
+    that can't be told for sure (a text may have a `from` in it), only who may do it with all tables may."""
+    verb = text.split(None, 1)[0].capitalize() if text.strip() else ""
+    found = _PARTIQL_TABLE.search(text)
+    table = found[1] or found[2] if found is not None else ""
+    index = found[3] or found[4] if found is not None else ""
+    if verb not in ("Select", "Insert", "Update", "Delete"):
+        return Asked("dynamodb:PartiQLSelect", ALL)
+    if not table or (verb == "Select" and len(_FROM.findall(text)) != 1):
+        return Asked(f"dynamodb:PartiQL{verb}", ALL)
+    named = target._replace(params={"TableName": table, "IndexName": index})
+    return Asked(f"dynamodb:PartiQL{verb}", _table(named)[0])
 
 
 _OWN: dict[str, Callable[[Target], list[str]]] = {

@@ -23,6 +23,18 @@ ACTIONS = {
     ("secretsmanager", "BatchGetSecretValue"): "BatchGetSecretValue",
 }
 
+STATEMENTS = {
+    "TransactWriteItems": "TransactItems", "TransactGetItems": "TransactItems", "ExecuteStatement": "Statement",
+    "BatchExecuteStatement": "Statements", "ExecuteTransaction": "TransactStatements",
+}  # fmt: skip
+"""DynamoDB's operations that are several in one, and the parameter that has them."""
+
+TRANSACTED = {
+    "Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "Get": "GetItem", "ConditionCheck":
+    "ConditionCheckItem",
+}  # fmt: skip
+"""The action that each part of a transaction is."""
+
 ELSEWHERE = {"elbv2": "elasticloadbalancing", "ec2": "vpc-flow-logs"}
 """Service principals that are not named as the service is here."""
 
