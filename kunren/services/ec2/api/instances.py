@@ -134,7 +134,24 @@ class InstanceOperations(SpotOperations):
 
     @operation
     def start_instances(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
-        return {"StartingInstances": self._changed(ctx, params, states.started)}
+        return {"StartingInstances": self._changed(ctx, params, self._started)}
+
+    def _started(self, instance: Instance, now: str, at: float) -> Instance:
+        """Raises IncorrectInstanceState, IncorrectSpotRequestState, InsufficientInstanceCapacity."""
+        after = states.started(instance, now, at)
+        if after is instance:
+            return instance
+        with self.store.write() as tx:  # the one that all of them are started in
+            request = spot.request_of(tx, instance)
+            if request is not None and request.state == "open":
+                raise refused.IncorrectSpotRequestState(
+                    f"You can't start the Spot Instance '{instance.id}' because the associated Spot Instance request "
+                    "is not in an appropriate state to support start."
+                )
+            zone = instance.availability_zone
+            if self.launcher.room(tx, all_types()[instance.instance_type], zone, 1) < 1:
+                raise refused.InsufficientInstanceCapacity(instance.instance_type, zone, ())
+        return after
 
     @operation
     def stop_instances(self, ctx: RequestContext, params: Params) -> dict[str, Any]:

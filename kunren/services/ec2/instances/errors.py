@@ -154,6 +154,10 @@ class InsufficientInstanceCapacity(AwsError):
         )
 
 
+class IncorrectSpotRequestState(AwsError):
+    code = "IncorrectSpotRequestState"
+
+
 class TemplateNotFound(AwsError):
     code = "InvalidLaunchTemplateId.NotFound"
 

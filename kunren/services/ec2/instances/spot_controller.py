@@ -24,6 +24,7 @@ from kunren.services.ec2.instances.launcher import Launcher
 from kunren.services.ec2.instances.model import Instance, InstanceRun, SpotMarket, SpotRequest
 from kunren.services.ec2.instances.spot import coded
 from kunren.services.ec2.instances.states import started, state
+from kunren.services.ec2.instances.types import all_types
 
 log = logging.getLogger(__name__)
 AGAIN_S = 60.0
@@ -128,7 +129,9 @@ class SpotController:
         """By an interruption: started once price and capacity allow. By its user: disabled until started."""
         if request.state == "active":
             return coded(request, now, "instance-stopped-by-user", state="disabled")
-        if request.state == "open" and state(tx, instance) == "stopped" and not _cause(tx, request, instance):
+        ready = request.state == "open" and state(tx, instance) == "stopped" and not _cause(tx, request, instance)
+        kind = all_types()[instance.instance_type]
+        if ready and self._launcher.room(tx, kind, instance.availability_zone, 1) >= 1:
             tx.put(started(instance, "stopped", now))
             return coded(request, now, "fulfilled", state="active")
         return request

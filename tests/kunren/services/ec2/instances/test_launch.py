@@ -137,6 +137,21 @@ def test_a_zone_without_room_refuses_and_names_others(ec2, launch):
     assert len(launch(1, MaxCount=5, SubnetId=subnet)) == 1
 
 
+def test_a_stopped_instance_starts_where_its_zone_has_room(ec2, launch):
+    made = [each["InstanceId"] for each in launch(2)]
+    ec2.stop_instances(InstanceIds=made)
+    room = {"left": 1}
+    ec2.api.launcher.room = lambda tx, kind, zone, count: max(
+        0, min(count, room["left"] - sum(each.wanted == "running" for each in tx.every(Instance)))
+    )
+    assert ec2.refused("start_instances", InstanceIds=made)[0] == "InsufficientInstanceCapacity"
+    started = ec2.start_instances(InstanceIds=made[:1])["StartingInstances"][0]
+    assert (started["PreviousState"]["Name"], started["CurrentState"]["Name"]) == ("stopped", "pending")
+    assert ec2.start_instances(InstanceIds=made[:1])["StartingInstances"][0]["PreviousState"]["Name"] == "pending"
+    room["left"] = 2
+    ec2.start_instances(InstanceIds=made)
+
+
 def test_an_elastic_ip_takes_the_place_of_an_instances_public_address(ec2, launch):
     id = launch()[0]["InstanceId"]
     address = ec2.allocate_address()

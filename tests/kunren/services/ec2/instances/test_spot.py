@@ -53,6 +53,17 @@ def test_options_that_do_not_fit_are_refused(ec2, options, code):
     assert ec2.refused("run_instances", **asked)[0] == code
 
 
+def test_who_was_interrupted_is_started_by_the_market_alone(ec2):
+    made = run(ec2, SpotInstanceType="persistent", InstanceInterruptionBehavior="stop")["Instances"][0]["InstanceId"]
+    with ec2.store.write() as tx:
+        instance = tx.get(Instance, ec2.account, ec2.region, made)
+        tx.put(spot.taken(instance, "stop"))
+        tx.put(spot.coded(spot.request_of(tx, instance), 0.0, "instance-stopped-by-price", state="open"))
+    code, text = ec2.refused("start_instances", InstanceIds=[made])
+    assert code == "IncorrectSpotRequestState"
+    assert made in text
+
+
 def test_requests_are_open_until_they_are_fulfilled_or_cancelled(ec2):
     launch = {"ImageId": IMAGE, "InstanceType": TYPE}
     made = ec2.request_spot_instances(InstanceCount=2, LaunchSpecification=launch)["SpotInstanceRequests"]
