@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
@@ -402,9 +403,26 @@ def test_operations_are_steered_while_they_run(stacks, until):
         StackName="long", TemplateBody=grown, Parameters=[{"ParameterKey": "S", "UsePreviousValue": True}]
     )
     until(lambda: "H" in stacks.physical("long"), "the handle")
+    with pytest.raises(ClientError, match=r"Stack \[arn.* cannot be deleted while in status UPDATE_IN_PROGRESS"):
+        stacks.api.delete_stack(StackName="long")
     stacks.api.cancel_update_stack(StackName="long")
     stacks.settled("long", "UPDATE_ROLLBACK_COMPLETE")
     assert stacks.queues() == {"hush-hush"} and set(stacks.physical("long")) == {"Q"}
+
+
+def test_a_request_that_is_made_again_makes_no_second_stack(stacks):
+    stacks.client("ssm").put_parameter(Name="looked-up", Value="v", Type="String")
+    looked_up = {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "looked-up"}
+    template = json.dumps({"Parameters": {"P": looked_up}, "Resources": {"Q": QUEUE}})
+
+    def create(_):
+        return stacks.api.create_stack(StackName="again", TemplateBody=template, ClientRequestToken="t")["StackId"]
+
+    with ThreadPoolExecutor(6) as pool:
+        (id,) = set(pool.map(create, range(6)))
+    stacks.settled(id, "CREATE_COMPLETE")
+    stacks.delete(id)
+    assert stacks.queues() == set()
 
 
 def test_the_cli_packages_and_deploys(stacks, kunren, tmp_path):

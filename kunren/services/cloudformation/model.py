@@ -309,3 +309,8 @@ UPDATABLE = frozenset(
         "IMPORT_ROLLBACK_COMPLETE",
     }
 )
+
+
+def in_update(status: str) -> bool:
+    """Whether an update or import, its rollback or its cleanup is on its way: no other operation may begin."""
+    return status.endswith("_IN_PROGRESS") and status.startswith(("UPDATE_", "IMPORT_"))

@@ -23,6 +23,7 @@ from kunren.services.cloudformation.model import (
     Import,
     Revision,
     Stack,
+    in_update,
 )
 from kunren.services.cloudformation.resources import kind_of
 from kunren.services.cloudformation.structure import Plan
@@ -68,6 +69,8 @@ class Stacks(Base):
         stack = replace(self.new_stack(ctx, name, params), policy=await self._policy(ctx, params, "StackPolicy") or "")
         revision, _ = await self.revision(ctx, stack, 1, params, None)
         self._none_of_that_name(ctx, name, params)  # meanwhile
+        if (found := self._by_token(ctx, name, params)) is not None:
+            return {"StackId": found.arn}
         with self.store.write() as tx:
             tx.put(revision)
             self.records.stack(stack, CREATE_IN_PROGRESS, "User Initiated", target=1, number=1)
@@ -137,7 +140,9 @@ class Stacks(Base):
         stack = self.updatable(ctx, params["StackName"])
         previous = self.revision_of(self.store.snapshot(), stack)
         revision, plan = await self.revision(ctx, stack, stack.number + 1, params, previous)
-        stack = self.updatable(ctx, stack.arn)
+        policy = await self._policy(ctx, params, "StackPolicy")
+        policy_during = await self._policy(ctx, params, "StackPolicyDuringUpdate") or ""
+        stack = self.updatable(ctx, stack.arn)  # after all that takes time
         self.check_types_stay(stack, plan)
         nested = any(kind_of(each["Type"]).always_updates for each in plan.resources.values())
         if previous is not None and same(previous, revision) and stack.status in UPDATABLE and not nested:
@@ -147,9 +152,9 @@ class Stacks(Base):
             "retain_except_on_create": bool(params.get("RetainExceptOnCreate")),
             "token": params.get("ClientRequestToken", ""),
         }
-        if (policy := await self._policy(ctx, params, "StackPolicy")) is not None:
+        if policy is not None:
             changed["policy"] = policy
-        changed["policy_during"] = await self._policy(ctx, params, "StackPolicyDuringUpdate") or ""
+        changed["policy_during"] = policy_during
         self.begin_update(stack, revision, changed)
         return {"StackId": stack.arn}
 
@@ -212,6 +217,8 @@ class Stacks(Base):
                 )
             if stack.status == DELETE_IN_PROGRESS:
                 return
+            if in_update(stack.status):
+                raise ValidationError(f"Stack [{stack.arn}] cannot be deleted while in status {stack.status}")
             self._check_exports(tx, stack)
             for each in tx.list(ChangeSet, stack.account, stack.region):
                 if each.stack == stack.id:

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from kunren.core.errors import AwsError
-from kunren.services.cloudformation.model import Response, Stack
+from kunren.services.cloudformation.model import Response, Stack, in_update
 from kunren.services.cloudformation.resources.kind import Kind
 from kunren.services.cloudformation.responses import CUSTOM, WAIT, url
 from kunren.services.cloudformation.work import Failed, Work
@@ -214,6 +214,7 @@ class NestedStack(Kind):
         await self._complete(work, "CREATE_COMPLETE")
 
     async def update(self, work: Work) -> None:
+        await self._at_rest(work)
         try:
             await work.write("cloudformation", "UpdateStack", {"StackName": work.physical, **self._params(work)})
         except AwsError as error:
@@ -223,6 +224,7 @@ class NestedStack(Kind):
         return await self._complete(work, "UPDATE_COMPLETE")
 
     async def delete(self, work: Work) -> None:
+        await self._at_rest(work)
         await work.write("cloudformation", "DeleteStack", {"StackName": work.physical})
 
         async def gone() -> bool | None:
@@ -232,6 +234,14 @@ class NestedStack(Kind):
             return True if status in ("", "DELETE_COMPLETE") else None
 
         await work.until(gone)
+
+    async def _at_rest(self, work: Work) -> None:
+        """An update that its parent gave up comes to its end first."""
+
+        async def rests() -> bool | None:
+            return None if in_update((await self._status(work))[0]) else True
+
+        await work.until(rests)
 
     async def _status(self, work: Work) -> tuple[str, str]:
         child = work.store.snapshot().get(Stack, work.account, work.region, work.physical.rpartition("/")[2])
