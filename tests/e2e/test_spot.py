@@ -74,14 +74,15 @@ def test_a_spot_instance_is_noticed_and_taken_and_a_persistent_one_comes_back(sp
         ImageId=spots.image, InstanceType=spots.type, MinCount=1, MaxCount=1, UserData=WATCHER,
         SubnetId=spots.subnet["SubnetId"], InstanceMarketOptions=options,
     )["Instances"][0]["InstanceId"]  # fmt: skip
-    request = spots.wait(id, "running")["SpotInstanceRequestId"]
+    shown = spots.wait(id, "running")
+    request, volume = shown["SpotInstanceRequestId"], shown["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
+    action = spots.kunren.state / "data" / "disks" / volume / "root" / "action"  # read here: time inside is short
     assert spots.status(request) == ("active", "fulfilled")
     moved = spots.kunren.run("spot", spots.zone, spots.type, "--price", "0.5", check=True).stdout
     assert "0.500000" in moved
     until(lambda: spots.status(request)[1] == "marked-for-termination", "the mark")
-    seen = until(lambda: spots.kunren.run("ssh", id, "--", "cat", "/root/action").stdout, "the notice inside")
+    seen = until(lambda: action.exists() and action.read_text(), "the notice inside")
     assert json.loads(seen)["action"] == "terminate"
-    assert spots.instance(id)["State"]["Name"] == "running"
     gone = spots.wait(id, "terminated")
     assert gone["StateReason"]["Code"] == "Server.SpotInstanceTermination"
     until(lambda: spots.status(request) == ("closed", "instance-terminated-by-price"), "the request closed")

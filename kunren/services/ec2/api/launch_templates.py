@@ -14,7 +14,7 @@ from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, pag
 from kunren.services.ec2.instances import errors as refused
 from kunren.services.ec2.instances import templates
 from kunren.services.ec2.instances.launcher import checked_user_data
-from kunren.services.ec2.instances.model import LaunchTemplate, TemplateVersion
+from kunren.services.ec2.instances.model import LaunchTemplate, TemplateVersion, version_number
 
 _NAME = re.compile(r"[a-zA-Z0-9().\-/_]{3,128}")
 VERSIONS_MAX = 10_000
@@ -36,7 +36,7 @@ def template_to_wire(template: LaunchTemplate) -> dict[str, Any]:
         "CreateTime": template.created_at,
         "CreatedBy": _creator(template.account),
         "DefaultVersionNumber": template.default_version,
-        "LatestVersionNumber": template.latest_version,
+        "LatestVersionNumber": template.latest,
         "Operator": {"Managed": False},
         "Tags": tags_to_wire(template.tags),
     }
@@ -124,8 +124,8 @@ class LaunchTemplateOperations(Ec2Base):
         else:
             for template in snapshot.list(LaunchTemplate, ctx.account, ctx.region):
                 found += [(template, self._version(template, each)) for each in dict.fromkeys(wanted)]
-        low, high = params.get("MinVersion"), params.get("MaxVersion")
-        found = [each for each in found if int(low or 0) <= each[1].number <= int(high or VERSIONS_MAX)]
+        low, high = _number(params, "MinVersion", 0), _number(params, "MaxVersion", VERSIONS_MAX)
+        found = [each for each in found if low <= each[1].number <= high]
         table: dict[str, filters.Getter[tuple[LaunchTemplate, TemplateVersion]]] = {
             "is-default-version": lambda each: each[1].number == each[0].default_version,
             "image-id": lambda each: each[1].data.get("ImageId"),
@@ -170,8 +170,7 @@ class LaunchTemplateOperations(Ec2Base):
                     template = replace(template, versions=tuple(one for one in template.versions if one != version))
                     gone.append({**named, "VersionNumber": version.number})
                     continue
-                number = int(each) if each.isdigit() else None
-                kept.append({**named, "VersionNumber": number, "ResponseError": error})
+                kept.append({**named, "VersionNumber": version_number(each), "ResponseError": error})
             tx.put(template)
         return {
             "SuccessfullyDeletedLaunchTemplateVersions": gone,
@@ -183,6 +182,15 @@ class LaunchTemplateOperations(Ec2Base):
         if found is None:
             raise refused.VersionNotFound(template.id, named)
         return found
+
+
+def _number(params: Params, member: str, otherwise: int) -> int:
+    if not params.get(member):
+        return otherwise
+    number = version_number(params[member])
+    if number is None:
+        raise errors.InvalidParameterValue(f"Value ({params[member]}) for parameter {member} is invalid.")
+    return number
 
 
 def _checked(data: dict[str, Any]) -> dict[str, Any]:

@@ -214,6 +214,11 @@ class TemplateVersion(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None = None
 
 
+def version_number(text: str) -> int | None:
+    """A version as it is counted; None where the text is no such number."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
 class LaunchTemplate(Resource, frozen=True, kw_only=True):
     kind: ClassVar[str] = "ec2.launch-template"
 
@@ -226,12 +231,17 @@ class LaunchTemplate(Resource, frozen=True, kw_only=True):
     client_request: str | None = None
     tags: dict[str, str] = {}
 
+    @property
+    def latest(self) -> int:
+        """The highest version that there is still; `latest_version` is the highest that there ever was."""
+        return max(each.number for each in self.versions)
+
     def version(self, named: str | None) -> TemplateVersion | None:
-        """The version of that number, `$Default` (also None) or `$Latest`."""
+        """The version of that number, `$Default` (also None) or `$Latest`: the last of those that there are still."""
         wanted = {None: self.default_version, "": self.default_version, "$Default": self.default_version,
-                  "$Latest": self.latest_version}.get(named)  # fmt: skip
-        if wanted is None and named is not None and named.isdigit():
-            wanted = int(named)
+                  "$Latest": self.latest}.get(named)  # fmt: skip
+        if wanted is None and named is not None and (number := version_number(named)) is not None:
+            wanted = number
         return next((each for each in self.versions if each.number == wanted), None)
 
 

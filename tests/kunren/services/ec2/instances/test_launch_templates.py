@@ -54,6 +54,33 @@ def test_versions_are_made_chosen_and_deleted(ec2, template):
     assert ec2.refused("describe_launch_templates", LaunchTemplateIds=[id])[0] == "InvalidLaunchTemplateId.NotFound"
 
 
+def test_the_latest_version_is_one_that_there_is(ec2, template):
+    id = template["LaunchTemplateId"]
+
+    def made():
+        data = {"InstanceType": LARGE, "ImageId": IMAGE}
+        answer = ec2.create_launch_template_version(LaunchTemplateId=id, LaunchTemplateData=data)
+        return answer["LaunchTemplateVersion"]["VersionNumber"]
+
+    assert made() == 2
+    ec2.delete_launch_template_versions(LaunchTemplateId=id, Versions=["2"])
+    launch = {"LaunchTemplate": {"LaunchTemplateId": id, "Version": "$Latest"}, "MinCount": 1, "MaxCount": 1}
+    assert ec2.run_instances(**launch)["Instances"][0]["InstanceType"] == SMALL
+    assert ec2.describe_launch_templates()["LaunchTemplates"][0]["LatestVersionNumber"] == 1
+    assert made() == 3  # a number is never given twice
+
+
+@pytest.mark.parametrize("text", ["one", "²", "9" * 5000])
+def test_a_version_that_is_no_number_is_refused(ec2, template, text):
+    named = {"LaunchTemplateId": template["LaunchTemplateId"]}
+    assert ec2.refused("describe_launch_template_versions", **named, MinVersion=text)[0] == "InvalidParameterValue"
+    assert ec2.refused("describe_launch_template_versions", **named, Versions=[text])[0] == (
+        "InvalidLaunchTemplateId.VersionNotFound"
+    )
+    done = ec2.delete_launch_template_versions(**named, Versions=[text])
+    assert done["SuccessfullyDeletedLaunchTemplateVersions"] == []
+
+
 def test_names_are_the_accounts_own_and_unique(ec2, template):
     data = {"InstanceType": SMALL}
     assert ec2.refused("create_launch_template", LaunchTemplateName="web", LaunchTemplateData=data) == (
