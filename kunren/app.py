@@ -306,7 +306,7 @@ class App:
     def _enforced(self, own: OwnCredentials) -> Access:
         """Strict mode, from here on."""
         identities = Identities(self.fallback.identities, own)
-        access = Access(identities, self.clock, self.gateway.codecs)
+        access = Access(identities, self.clock, self.gateway.codecs, self._call)
         self.handed_out.identities = identities
         access.policies["lambda"] = lambda arn: policy_of(self.store.snapshot(), arn)
         self.fallback.behind.update(iam=identities.changed, sts=identities.changed)

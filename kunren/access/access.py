@@ -15,11 +15,13 @@ from kunren.access.chunks import check_pieces
 from kunren.access.documents import wrong_with
 from kunren.access.facts import Facts, facts_of
 from kunren.access.identities import Identities, KnownKey, statements_of
+from kunren.access.named import has_other_names, with_arns
 from kunren.access.presented import Message, Presented, Refused
 from kunren.access.refusals import denied, refusal
 from kunren.core import sigv2
 from kunren.core.authorization import Caller, Statements, Verdict, denial, judge
 from kunren.core.aws_chunked import Unframing
+from kunren.core.calling import CallService, nobody_answers
 from kunren.core.clock import Clock
 from kunren.core.errors import AwsError, NotImplementedByKunren, WireError
 from kunren.core.fronts import FrontRequest
@@ -39,10 +41,13 @@ PolicyOf = Callable[[str], Statements]
 class Access:
     """Who may do what. `policies` has for a service its resources' policies."""
 
-    def __init__(self, identities: Identities, clock: Clock, codecs: Codecs) -> None:
+    def __init__(
+        self, identities: Identities, clock: Clock, codecs: Codecs, call: CallService = nobody_answers
+    ) -> None:
         self.identities = identities
         self._clock = clock
         self._codecs = codecs
+        self._call = call
         self.policies: dict[str, PolicyOf] = {}
         self.refused = 0
         self.denied = 0
@@ -140,8 +145,17 @@ class Access:
         params = self._parameters(call) if call.owner is FALLBACK else call.params
         if (route.service, route.operation) == ("sts", "AssumeRole") and not self.identities.fresh:
             return self._authorize_later(call, caller, params)
+        if not caller.root and has_other_names(route.service, route.operation, params):
+            return self._authorize_named(call, caller, params)
         self._authorize(call, caller, params)
         return None
+
+    async def _authorize_named(self, call: Call, caller: Caller, params: Mapping[str, Any]) -> None:
+        route = call.route
+        assert route is not None
+        self._authorize(
+            call, caller, await with_arns(self._call, caller.account, route.region, route.service, params)
+        )  # fmt: skip
 
     async def _authorize_later(self, call: Call, caller: Caller, params: Mapping[str, Any]) -> None:
         await self.identities.load()

@@ -68,6 +68,10 @@ class Target(NamedTuple):
 def asked(target: Target, signs_as: str, ours: bool) -> list[Asked]:
     """Everything that must be allowed for the operation. `ours`: not one of moto's services."""
     service, operation = target.service, target.operation
+    if operation == "BatchGetSecretValue":
+        secrets = many(target.params.get("SecretIdList")) or [ALL]
+        parts = [Asked("secretsmanager:GetSecretValue", _secret(target, each)) for each in secrets]
+        return [Asked(f"secretsmanager:{operation}", ALL), *parts]
     if service in ("apigateway", "apigatewayv2"):
         path = target.path.removeprefix("/v2")
         return [Asked(f"apigateway:{target.method}", f"arn:aws:apigateway:{target.region}::{path}")]
@@ -176,7 +180,22 @@ def _iam(target: Target) -> list[str]:
         return [target.arn("iam", f"policy{params.get('Path') or '/'}{params.get('PolicyName', '')}", region=False)]
     if operation in IAM_LISTED:
         return [target.arn("iam", f"{IAM_LISTED[operation]}/", region=False)]
-    return list(_arns(params))[:1] or [ALL if operation.startswith(("Get", "List", "Generate")) else UNKNOWN]
+    alone = operation.startswith(("Get", "List", "Generate")) or "Account" in operation
+    return list(_arns(params))[:1] or [ALL if alone else UNKNOWN]
+
+
+def _secret(target: Target, name: str) -> str:
+    """A secret's ARN. A name lacks six letters of it; that of a secret that there is, is found out before
+    (`kunren.access.named`), and a new one's, as policies are written for it, may be any."""
+    return name if name == ALL or name.startswith("arn:") else target.arn("secretsmanager", f"secret:{name}-??????")
+
+
+def _secrets(target: Target) -> list[str]:
+    params = target.params
+    name = params.get("Name") if target.operation == "CreateSecret" else params.get("SecretId")
+    if isinstance(name, str):
+        return [_secret(target, name)]
+    return [ALL if target.operation.startswith(_READING) else UNKNOWN]
 
 
 def _queue(target: Target) -> list[str]:
@@ -203,7 +222,10 @@ def _parameters(target: Target) -> list[str]:
 
 
 def _log_group(target: Target) -> list[str]:
-    group, stream = target.params.get("logGroupName"), target.params.get("logStreamName") or ""
+    params = target.params
+    group, stream = params.get("logGroupName") or params.get("logGroupIdentifier"), params.get("logStreamName") or ""
+    if isinstance(group, str) and group.startswith("arn:"):
+        return [f"{group.removesuffix(':*')}:log-stream:{stream}"]
     if isinstance(group, str):
         return [target.arn("logs", f"log-group:{group}:log-stream:{stream}")]
     return [UNKNOWN]
@@ -254,6 +276,7 @@ _OWN: dict[str, Callable[[Target], list[str]]] = {
     "lambda": _lambda,
     "iam": _iam,
     "sqs": _queue,
+    "secretsmanager": _secrets,
     "ssm": _parameters,
     "logs": _log_group,
     "dynamodb": _table,

@@ -136,7 +136,7 @@ RESOURCES: dict[str, tuple[Rule, ...]] = {
     "kms": (Rule("KeyId", "key/{}"),),
     "cloudwatch": (Rule("AlarmName", "alarm:{}"),),
     "events": (Rule("Name", "rule/{}", "Rule"), Rule("Rule", "rule/{}")),
-    "secretsmanager": (),
+    "kinesis": (Rule("StreamName", "stream/{}"),),
 }  # fmt: skip
 
 EC2_TYPES = {

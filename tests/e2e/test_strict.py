@@ -212,6 +212,34 @@ def test_groups_managed_policies_and_boundaries_count(strict, bucket):
     assert refused(s3.get_object, **get)[0] == "AccessDenied"
 
 
+def test_what_is_named_by_less_than_an_arn_is_found_out(strict):
+    secrets, kms, kinesis = (strict.client(each) for each in ("secretsmanager", "kms", "kinesis"))
+    for each in ("own", "others"):
+        secrets.create_secret(Name=f"named-{each}", SecretString=each)
+    key, other = (kms.create_key()["KeyMetadata"] for _ in range(2))
+    kms.create_alias(AliasName="alias/named-own", TargetKeyId=key["KeyId"])
+    sealed = {
+        each["KeyId"]: kms.encrypt(KeyId=each["KeyId"], Plaintext=b"1")["CiphertextBlob"] for each in (key, other)
+    }
+    kinesis.create_stream(StreamName="named-others", ShardCount=1)
+    arn = f"arn:aws:{{}}:us-east-1:{ACCOUNT}:{{}}".format
+    _, keys = strict.user(
+        statement("secretsmanager:*", secrets.describe_secret(SecretId="named-own")["ARN"]), statement("kms:*", key["Arn"]),
+        statement("kinesis:*", arn("kinesis", "stream/named-own")),
+    )  # fmt: skip
+    secrets, kms, kinesis = (strict.client(each, keys) for each in ("secretsmanager", "kms", "kinesis"))
+    assert secrets.get_secret_value(SecretId="named-own")["SecretString"] == "own"
+    assert kms.encrypt(KeyId="alias/named-own", Plaintext=b"1")["KeyId"] == key["Arn"]
+    assert kms.decrypt(CiphertextBlob=sealed[key["KeyId"]])["Plaintext"] == b"1"
+    for call, given in (
+        (secrets.get_secret_value, {"SecretId": "named-others"}), (secrets.create_secret, {"Name": "new"}),
+        (secrets.batch_get_secret_value, {"SecretIdList": ["named-others"]}),
+        (kms.decrypt, {"CiphertextBlob": sealed[other["KeyId"]]}),
+        (kinesis.put_record, {"StreamName": "named-others", "Data": b"1", "PartitionKey": "1"}),
+    ):  # fmt: skip
+        assert refused(call, **given)[0] == "AccessDeniedException"
+
+
 def test_each_service_denies_in_its_own_words(strict):
     name, keys = strict.user(statement("ec2:DescribeVpcs"))
     arn = f"arn:aws:iam::{ACCOUNT}:user/{name}"
