@@ -77,6 +77,14 @@ class ImportOperations(DeploymentOperations, MethodOperations, PartOperations):
         self, tx: Tx, ctx: RequestContext, api: RestApi, definition: Definition, params: Mapping[str, Any]
     ) -> RestApi:
         """Write all that a definition says. Raises, so that nothing of it stays, where it can't be."""
+        try:
+            return self._written(tx, ctx, api, definition, params)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:  # a number where a text must be, and such
+            raise BadRequestException(f"Invalid OpenAPI input: {error!r}") from None
+
+    def _written(
+        self, tx: Tx, ctx: RequestContext, api: RestApi, definition: Definition, params: Mapping[str, Any]
+    ) -> RestApi:
         if params.get("failOnWarnings") and definition.warnings:
             raise BadRequestException("Warnings found during import:\n\t" + "\n\t".join(definition.warnings))
         api = self._apply_settings(tx, api, definition)

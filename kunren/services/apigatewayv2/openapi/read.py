@@ -5,11 +5,11 @@ Developer guide, "Import an OpenAPI definition" and "OpenAPI extensions for API 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from kunren.core import documents
 from kunren.services.apigatewayv2.errors import BadRequestException
 from kunren.services.apigatewayv2.model import DEFAULT
 
@@ -39,6 +39,15 @@ _AUTHORIZER_MEMBERS = {
 }  # fmt: skip
 
 
+_TYPES: dict[str, Any] = {
+    "AllowOrigins": [str], "AllowMethods": [str], "AllowHeaders": [str], "ExposeHeaders": [str],
+    "AllowCredentials": bool, "EnableSimpleResponses": bool,
+    "MaxAge": range(-1, 86_401), "AuthorizerResultTtlInSeconds": range(3_601), "TimeoutInMillis": range(50, 30_001),
+    "RequestParameters": {"any": str}, "ResponseParameters": {"any": {"any": str}},
+}  # fmt: skip
+"""Of members that are no text: a list, a map of any names, or a range of integers."""
+
+
 class Operation(NamedTuple):
     """A route: its configuration without target and authorizer, the integration's, and the authorizer's name."""
 
@@ -59,20 +68,12 @@ class Imported(NamedTuple):
 
 def parse(body: str) -> dict[str, Any]:
     """The document, which may be JSON or YAML. Raises BadRequestException."""
-    import yaml
-
     if len(body.encode()) > BODY_BYTES_MAX:
         raise BadRequestException("Invalid OpenAPI input: the document is too large.")
     try:
-        if body.lstrip()[:1] == "{":
-            told = json.loads(body)
-        else:
-            told = yaml.load(body, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (ValueError, RecursionError, yaml.YAMLError):
-        raise BadRequestException("Invalid OpenAPI input.") from None
-    if not isinstance(told, dict):
-        raise BadRequestException("Invalid OpenAPI input.")
-    return told
+        return documents.parse(body.encode())
+    except documents.BadDocument as error:
+        raise BadRequestException(f"Invalid OpenAPI input: {error}.") from None
 
 
 def read(document: Mapping[str, Any], basepath: str) -> Imported:
@@ -157,13 +158,6 @@ def _integration(key: str, told: Any, components: Mapping[str, Any]) -> dict[str
     }
     if isinstance(told.get("tlsConfig"), dict):
         config["TlsConfig"] = _members(told["tlsConfig"], {"serverNameToVerify": "ServerNameToVerify"})
-    for name in ("RequestParameters", "ResponseParameters"):
-        if not isinstance(config.get(name, {}), dict):
-            raise BadRequestException(f"Invalid OpenAPI input: {name} of {key} is no object.")
-    if "TimeoutInMillis" in config and (
-        not isinstance(config["TimeoutInMillis"], int) or not 50 <= config["TimeoutInMillis"] <= 30_000
-    ):
-        raise BadRequestException("Timeout should be between 50 ms and 30000 ms")
     if config["IntegrationType"] == "AWS_PROXY" and not config.get("IntegrationSubtype"):
         config.pop("IntegrationMethod", None)
     return config
@@ -230,4 +224,25 @@ def _object(within: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _members(told: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    return {member: told[name] for name, member in names.items() if told.get(name) is not None}
+    """Members by their names in the API, of the types that they have there. Raises BadRequestException."""
+    return {
+        member: _typed(member, told[name], _TYPES.get(member, str))
+        for name, member in names.items()
+        if told.get(name) is not None
+    }
+
+
+def _typed(member: str, value: Any, wanted: Any) -> Any:
+    if wanted is str and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)  # YAML's 2.0 is a number
+    if isinstance(wanted, range):
+        fits = isinstance(value, int) and not isinstance(value, bool) and value in wanted
+    else:
+        fits = isinstance(value, type(wanted) if isinstance(wanted, list | dict) else wanted)
+    if not fits:
+        raise BadRequestException(f"Invalid OpenAPI input: {member} is not as it must be.")
+    if isinstance(wanted, list):
+        return [_typed(member, each, str) for each in value]
+    if isinstance(wanted, dict):
+        return {str(name): _typed(member, each, wanted["any"]) for name, each in value.items()}
+    return value
