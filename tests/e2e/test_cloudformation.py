@@ -198,6 +198,32 @@ def test_policies_decide_what_stays(stacks):
     assert stacks.queues() == {"kept", "made", "old"}
 
 
+def test_a_rollback_leaves_what_had_the_name_before(stacks):
+    tables, parameters = stacks.client("dynamodb"), stacks.client("ssm")
+    table = {
+        "TableName": "theirs",
+        "AttributeDefinitions": [{"AttributeName": "k", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "k", "KeyType": "HASH"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    tables.create_table(**table)
+    tables.get_waiter("table_exists").wait(TableName="theirs", WaiterConfig={"Delay": 1})
+    tables.put_item(TableName="theirs", Item={"k": {"S": "kept"}})
+    parameters.put_parameter(Name="theirs", Value="kept", Type="String")
+    wanted = {
+        "T": {"Type": "AWS::DynamoDB::Table", "Properties": table},
+        "P": {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "theirs", "Type": "String", "Value": "new"}},
+        "S": {"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": "theirs", "GenerateSecretString": {}}},
+    }
+    stacks.client("secretsmanager").create_secret(Name="theirs", SecretString="kept")
+    for logical, each in wanted.items():
+        stack = stacks.create(f"taken-{logical}", {"Resources": {logical: each}}, "ROLLBACK_COMPLETE")
+        stacks.delete(stack["StackId"])
+    assert tables.scan(TableName="theirs")["Items"] == [{"k": {"S": "kept"}}]
+    assert parameters.get_parameter(Name="theirs")["Parameter"]["Value"] == "kept"
+    assert stacks.client("secretsmanager").get_secret_value(SecretId="theirs")["SecretString"] == "kept"
+
+
 def test_a_stack_policy_lets_through_what_it_allows(stacks):
     queue = lambda **properties: {"Resources": {"A": {**QUEUE, "Properties": properties}, "B": QUEUE}}  # noqa: E731
     allow = {"Effect": "Allow", "Action": "Update:Modify", "Principal": "*", "Resource": "*"}

@@ -254,14 +254,14 @@ class Run:
             await (kind.create(work) if attempt.action == "create" else kind.update(work))
         except Cancelled:
             reason = f"Resource {'creation' if words == 'CREATE' else 'update'} cancelled"
-            self._ended(work.row, f"{words}_FAILED", reason)
+            self._ended(work.left(None), f"{words}_FAILED", reason)
             return False
         except (Failed, AwsError) as error:
-            self._ended(work.row, f"{words}_FAILED", self._reason(error, row.type, attempt.token))
+            self._ended(work.left(error), f"{words}_FAILED", self._reason(error, row.type, attempt.token))
             return False
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             log.exception("%s %s of stack %s", attempt.action, row.logical, self.stack.name)
-            self._ended(work.row, f"{words}_FAILED", f"Internal failure: {error!r}")
+            self._ended(work.left(None), f"{words}_FAILED", f"Internal failure: {error!r}")
             return False
         done = replace(
             work.row,

@@ -67,7 +67,7 @@ class Work:
         self.attributes: dict[str, Any] = dict(row.attributes)
         self._call, self._noting = call, noting
         self._cancelled, self._noted = cancelled, noted
-        self._position = 0
+        self._position, self._asked_before = 0, row.attempt.asked
 
     def get(self, name: str, default: Any = None) -> Any:
         return self.properties.get(name, default)
@@ -147,6 +147,15 @@ class Work:
         self.physical = physical
         if self.row.physical != physical:
             self._keep()
+
+    def left(self, error: Exception | None) -> StackResource:
+        """The row behind a failure. Where a creation made nothing (no call was begun, or the first one was refused), it
+        names no resource: what has the name that was wanted is somebody else's, and a rollback is not to delete it."""
+        attempt = self.row.attempt
+        assert attempt is not None
+        refused = isinstance(error, AwsError) and error.status < 500
+        nothing = attempt.action == "create" and not attempt.journal and self._asked_before < 0
+        return replace(self.row, physical="") if nothing and (refused or attempt.asked < 0) else self.row
 
     _NOTHING: Any = object()
 

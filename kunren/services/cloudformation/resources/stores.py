@@ -43,7 +43,7 @@ class Secret(Declared):
         if "GenerateSecretString" in work.properties and "SecretString" not in work.properties:
             given = dict(work.properties["GenerateSecretString"])
             key, template = given.pop("GenerateStringKey", None), given.pop("SecretStringTemplate", None)
-            password = await work.write("secretsmanager", "GetRandomPassword", given, "RandomPassword")
+            password = (await work.read("secretsmanager", "GetRandomPassword", given))["RandomPassword"]
             value = json.dumps({**json.loads(template), key: password}) if key and template else password
             work.properties = {**work.properties, "SecretString": value}
         await super().create(work)
