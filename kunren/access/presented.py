@@ -35,6 +35,7 @@ _STREAMING = ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-
 _UNSIGNED = ("UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
 _STREAMING_A = tuple(each.replace("HMAC-SHA256", "ECDSA-P256-SHA256") for each in _STREAMING)
 _OLD_SCOPE = "s3/aws4_request"
+_SECONDS = re.compile(r"[0-9]{1,10}")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -128,7 +129,7 @@ def _of_old_header(text: str, headers: Mapping[str, str]) -> Presented:
 def _of_old_query(query: str) -> Presented:
     fields = {name: unquote(value) for name, _, value in (each.partition("=") for each in query.split("&"))}
     key, given, expires = (fields.get(each, "") for each in ("AWSAccessKeyId", "Signature", "Expires"))
-    if not (key and given and expires.isdigit()):
+    if not (key and given and _SECONDS.fullmatch(expires)):
         raise Refused(MISSING)
     token = fields.get("x-amz-security-token", "")
     return Presented(VERSION_2, key, _OLD_SCOPE, "", given, "", token, "s3", "", True, int(expires))
@@ -362,4 +363,4 @@ def _z(seconds: float) -> str:
 
 
 def _bytes(text: str) -> str:
-    return text.encode().hex(" ")
+    return text.encode("utf-8", "surrogateescape").hex(" ")

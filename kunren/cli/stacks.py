@@ -39,25 +39,29 @@ def watch(state_dir: Path, name: str, account: str, region: str) -> None:
 
     What has happened in the last operation is shown first. Exits non-zero where it did not end as asked for.
     """
-    api = client(Management(state_dir).get("/status")["ports"]["api"], account, region)
+    api = client(Management(state_dir), account, region)
     if not followed(api, name):
         raise SystemExit(1)
 
 
-def client(port: int, account: str = "000000000000", region: str = "us-east-1") -> Any:
+def client(management: Management, account: str = "000000000000", region: str = "us-east-1") -> Any:
+    """boto3's, as the account's root in strict mode."""
     import boto3
 
-    keys = {"aws_access_key_id": account, "aws_secret_access_key": "test"}
+    port = management.get("/status")["ports"]["api"]
+    given = management.post("/credentials", {"account": account, "role": None})
+    key = given["variables"]["AWS_ACCESS_KEY_ID"] if given["strict"] else account
+    keys = {"aws_access_key_id": key, "aws_secret_access_key": given["variables"]["AWS_SECRET_ACCESS_KEY"]}
     return boto3.client("cloudformation", endpoint_url=f"http://127.0.0.1:{port}", region_name=region, **keys)
 
 
-def deploy(port: int, template: Path) -> bool:
+def deploy(management: Management, template: Path) -> bool:
     """Create the stack that is named as the file is, or bring it up to date; whether it is as the file says."""
     from botocore.exceptions import ClientError
 
     name = re.sub(r"[^0-9A-Za-z-]", "-", template.stem).strip("-") or "stack"
     name = name if name[0].isalpha() else f"stack-{name}"
-    api = client(port)
+    api = client(management)
     params = {"StackName": name, "TemplateBody": template.read_text(), "Capabilities": _CAPABILITIES}
     try:
         try:

@@ -86,7 +86,7 @@ def up(
 def _deployed(state_dir: Path, template: Path) -> bool:
     from kunren.cli.stacks import deploy
 
-    return deploy(Management(state_dir).get("/status")["ports"]["api"], template)
+    return deploy(Management(state_dir), template)
 
 
 def start_detached(state_dir: Path, arguments: list[str]) -> dict[str, Any]:

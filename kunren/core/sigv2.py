@@ -45,4 +45,4 @@ def string_to_sign(method: str, bucket: str, path: str, query: str, headers: Map
 
 
 def signature(secret: str, text: str) -> str:
-    return base64.b64encode(hmac.digest(secret.encode(), text.encode(), "sha1")).decode()
+    return base64.b64encode(hmac.digest(secret.encode(), text.encode("utf-8", "surrogateescape"), "sha1")).decode()

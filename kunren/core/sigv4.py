@@ -96,7 +96,7 @@ def _keyed(secret: str, scope: str) -> tuple[hashlib._Hash, hashlib._Hash]:
 
 
 def string_to_sign(canonical: str, date: str, scope: str, algorithm: str = ALGORITHM) -> str:
-    return f"{algorithm}\n{date}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    return f"{algorithm}\n{date}\n{scope}\n{hashlib.sha256(canonical.encode('utf-8', 'surrogateescape')).hexdigest()}"
 
 
 def canonical_request(

@@ -590,6 +590,14 @@ def test_functions_and_programs_have_their_roles_credentials(strict, bucket):
     assert (nobody.returncode, "there is no role arn:aws:iam::000000000000:role/nobody" in nobody.stderr) == (1, True)
 
 
+def test_stacks_are_watched_by_their_accounts_root(strict):
+    queue = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
+    strict.client("cloudformation").create_stack(StackName="watched", TemplateBody=queue)
+    seen = strict.kunren.run("stack", "watch", "watched", "--account", ACCOUNT)
+    assert "CREATE_COMPLETE      Queue (AWS::SQS::Queue)" in seen.stdout, seen.stderr
+    assert seen.returncode == 0
+
+
 def test_function_urls_and_http_apis_ask_for_signatures_and_policies(strict):
     functions = strict.client("lambda")
     archive = io.BytesIO()

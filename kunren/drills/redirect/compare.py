@@ -50,7 +50,7 @@ def compare(
 def _measured(
     architecture: str, domains: Path | None, access: Access, keep: bool, progress: Progress, extent: Extent
 ) -> Measured:
-    with deployed(architecture, domains, access.endpoint, keep, progress) as deployment:
+    with deployed(architecture, domains, access, keep, progress) as deployment:
         checks = tuple(visit_all(deployment, access.state_dir, progress))
         asked = url(deployment.schemes[0], deployment.redirects[0].domain)
         progress(f"Measuring {architecture} from {NEAR} and {FAR}")

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kunren.drills.access import Access
 from kunren.drills.failures import DrillFailed
 from kunren.drills.redirect.expected import PATH, QUERY, Check, problem
 
@@ -105,13 +106,13 @@ def run_redirect(
     architecture: str, domains: Path | None, endpoint: str, state_dir: Path, keep: bool, progress: Progress
 ) -> Outcome:
     """Run the whole drill against a running Kunren. Raises DrillFailed."""
-    with deployed(architecture, domains, endpoint, keep, progress) as deployment:
+    with deployed(architecture, domains, Access(state_dir, endpoint), keep, progress) as deployment:
         return Outcome(architecture, tuple(visit_all(deployment, state_dir, progress)), deployment.limits)
 
 
 @contextmanager
 def deployed(
-    architecture: str, domains: Path | None, endpoint: str, keep: bool, progress: Progress
+    architecture: str, domains: Path | None, access: Access, keep: bool, progress: Progress
 ) -> Iterator[Deployment]:
     """An architecture, deployed by its script and taken away in the end. Raises DrillFailed."""
     folder = example_folder()
@@ -132,9 +133,9 @@ def deployed(
         for domain, limit in made.limits.items():
             progress(f"{architecture} can't do all of {domain}: {limit}")
         progress(f"Deploying {architecture}: {len(redirects)} domains, {', '.join(schemes)}")
-        shared.remove(_session(endpoint), name)
+        shared.remove(_session(access), name)
         began = time.monotonic()
-        example.deploy(_session(endpoint, made.count), name, redirects)
+        example.deploy(_session(access, made.count), name, redirects)
         made.seconds = time.monotonic() - began
         yield made
     except (document.BadDocument, ClientError, BotoCoreError) as error:
@@ -142,7 +143,7 @@ def deployed(
     finally:
         if not keep:
             progress("Taking it away")
-            shared.remove(_session(endpoint), name)
+            shared.remove(_session(access), name)
 
 
 def _as_served(
@@ -153,10 +154,12 @@ def _as_served(
     return Deployment([each for each, _ in told], schemes, {each.domain: limit for each, limit in told if limit})
 
 
-def _session(endpoint: str, called: Callable[..., None] | None = None) -> Any:
+def _session(access: Access, called: Callable[..., None] | None = None) -> Any:
     """A boto3 session whose every client speaks to this Kunren; `called` hears of each call."""
     import boto3
     from botocore.config import Config
+
+    endpoint, given = access.endpoint, access.credentials
 
     class KunrenSession(boto3.Session):  # type: ignore[misc]
         def client(self, service: str, *arguments: Any, **options: Any) -> Any:
@@ -170,7 +173,8 @@ def _session(endpoint: str, called: Callable[..., None] | None = None) -> Any:
                 made.meta.events.register("before-call", called)
             return made
 
-    return KunrenSession(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+    key, secret = given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"]
+    return KunrenSession(aws_access_key_id=key, aws_secret_access_key=secret, region_name="us-east-1")
 
 
 def url(scheme: str, domain: str) -> str:

@@ -189,6 +189,16 @@ def test_a_signature_in_other_letters_than_asciis_is_a_wrong_one():
         check_pieces(read(message), SECRET, [Piece("é", "0")], {}, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD")
 
 
+def test_bytes_that_are_no_text_and_numbers_that_are_none_are_refused():
+    message = signed(S3SigV4Auth, "s3", headers={"x-amz-meta-a": "a"})
+    with pytest.raises(Refused) as refused:
+        check(read(message), SECRET, message._replace(headers={**message.headers, "x-amz-meta-a": "\udcff"}))
+    assert refused.value.kind == p.MISMATCH
+    for expires in ("%C2%B2", "1" * 5000):
+        with pytest.raises(Refused):
+            presented({}, f"AWSAccessKeyId={KEY}&Signature=x&Expires={expires}")
+
+
 def test_nothing_is_no_signature():
     assert presented({}, "") is None
     assert presented({"authorization": "Bearer x"}, "list-type=2") is None
