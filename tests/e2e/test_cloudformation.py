@@ -214,14 +214,22 @@ def test_a_rollback_leaves_what_had_the_name_before(stacks):
         "T": {"Type": "AWS::DynamoDB::Table", "Properties": table},
         "P": {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "theirs", "Type": "String", "Value": "new"}},
         "S": {"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": "theirs", "GenerateSecretString": {}}},
+        "Q": {**QUEUE, "Properties": {"QueueName": "theirs"}},
+        "N": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "theirs"}},
+        "B": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": f"theirs-{stacks.account}"}},
     }
     stacks.client("secretsmanager").create_secret(Name="theirs", SecretString="kept")
+    stacks.client("sqs").create_queue(QueueName="theirs")
+    topic = stacks.client("sns").create_topic(Name="theirs")["TopicArn"]
+    stacks.client("s3").create_bucket(Bucket=f"theirs-{stacks.account}")
     for logical, each in wanted.items():
         stack = stacks.create(f"taken-{logical}", {"Resources": {logical: each}}, "ROLLBACK_COMPLETE")
         stacks.delete(stack["StackId"])
     assert tables.scan(TableName="theirs")["Items"] == [{"k": {"S": "kept"}}]
     assert parameters.get_parameter(Name="theirs")["Parameter"]["Value"] == "kept"
     assert stacks.client("secretsmanager").get_secret_value(SecretId="theirs")["SecretString"] == "kept"
+    assert stacks.queues() == {"theirs"} and stacks.client("sns").get_topic_attributes(TopicArn=topic)
+    assert stacks.client("s3").list_objects_v2(Bucket=f"theirs-{stacks.account}")["KeyCount"] == 0
 
 
 def test_a_stack_policy_lets_through_what_it_allows(stacks):

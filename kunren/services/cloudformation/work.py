@@ -142,6 +142,17 @@ class Work:
     async def read(self, service: str, operation: str, params: Mapping[str, Any], region: str = "") -> Any:
         return await self._call(self.account, region or self.region, service, operation, dict(params))
 
+    async def must_be_free(self, name: str, service: str, operation: str, params: Mapping[str, Any]) -> None:
+        """For creations that answer well where the account has such a resource already: ask first. Raises Failed."""
+        assert self.row.attempt is not None
+        if self.row.attempt.journal or self._asked_before >= 0:
+            return  # it is this one, made before a restart
+        try:
+            await self.read(service, operation, params)
+        except AwsError:
+            return
+        raise Failed(f"Resource of type '{self.type}' with identifier '{name}' already exists.")
+
     def known(self, physical: str) -> None:
         """The physical id is decided before anything is made."""
         self.physical = physical

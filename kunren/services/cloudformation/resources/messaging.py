@@ -52,6 +52,7 @@ class Queue(Kind):
         name = work.get("QueueName") or work.name(80, suffix=".fifo" if fifo else "")
         wanted = {**attributes(work, _QUEUE), **({"FifoQueue": "true"} if fifo else {})}
         params = {"QueueName": name, "Attributes": wanted, **({"tags": work.tags} if work.tags else {})}
+        await work.must_be_free(name, "sqs", "GetQueueUrl", {"QueueName": name})
         await work.write("sqs", "CreateQueue", params, "QueueUrl", physical=True)
         if not work.physical:
             work.known((await work.read("sqs", "GetQueueUrl", {"QueueName": name}))["QueueUrl"])
@@ -165,6 +166,8 @@ class Topic(Kind):
         name = work.get("TopicName") or work.name(256, suffix=".fifo" if fifo else "")
         wanted = {**attributes(work, _TOPIC), **({"FifoTopic": "true"} if fifo else {})}
         params = {"Name": name, "Attributes": wanted, **({"Tags": pairs(work.tags)} if work.tags else {})}
+        arn = f"arn:aws:sns:{work.region}:{work.account}:{name}"
+        await work.must_be_free(arn, "sns", "GetTopicAttributes", {"TopicArn": arn})
         await work.write("sns", "CreateTopic", params, "TopicArn", physical=True)
         work.attributes = {"TopicArn": work.physical, "TopicName": name}
         for each in work.get("Subscription") or []:

@@ -161,6 +161,7 @@ class Bucket(Kind):
             params["ACL"] = _canned(work.properties["AccessControl"])
             if "OwnershipControls" in work.properties:
                 params["ObjectOwnership"] = work.properties["OwnershipControls"]["Rules"][0]["ObjectOwnership"]
+        await work.must_be_free(name, "s3", "GetBucketLocation", {"Bucket": name})
         await work.write("s3", "CreateBucket", params, lambda answer: name, physical=True)
         work.physical = name
         for key in _SETTINGS:
