@@ -169,19 +169,23 @@ class Identities:
         if session.role:
             return self._role(session.role, session.name, session.id, given)
         if session.of.endswith(":root"):
-            return root_caller(account, session.id)
-        name = session.of.rpartition("/")[2]
-        holder = self._accounts[account].users.get(name)
-        if holder is None or holder.arn != session.of:
-            return None
-        if not session.federated:
-            return self._user(account, name, session.id)
+            if not session.federated:
+                return root_caller(account, session.id)
+            identity = Identity(EVERYTHING, None, given or ())
+        else:
+            name = session.of.rpartition("/")[2]
+            holder = self._accounts[account].users.get(name)
+            if holder is None or holder.arn != session.of:
+                return None
+            if not session.federated:
+                return self._user(account, name, session.id)
+            identity = self._identity(account, holder, given or ())
         return _caller(
             account,
             f"arn:aws:sts::{account}:federated-user/{session.name}",
             f"{account}:{session.name}",
             session.id,
-            self._identity(account, holder, given or ()),
+            identity,
             {"aws:principaltype": "FederatedUser"},
             {},
         )

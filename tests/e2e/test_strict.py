@@ -536,6 +536,12 @@ def test_session_and_federation_tokens_are_those_of_who_asked(strict, bucket):
     told = refused(s3.put_object, Bucket=bucket, Key="a/key", Body=b"")[1]
     assert told.startswith(f"User: arn:aws:sts::{ACCOUNT}:federated-user/pat is not authorized")
     assert told.endswith("because no identity-based policy allows the s3:PutObject action")
+    of_root = strict.client("sts").get_federation_token
+    given = session(of_root(Name="root", Policy=document(statement("s3:GetObject"))))
+    assert strict.client("sts", given).get_caller_identity()["Arn"] == f"arn:aws:sts::{ACCOUNT}:federated-user/root"
+    assert strict.client("s3", given).get_object(Bucket=bucket, Key="a/key")["Body"].read() == b"content"
+    assert refused(strict.client("s3", given).put_object, Bucket=bucket, Key="a/key", Body=b"")[0] == "AccessDenied"
+    assert refused(strict.client("s3", session(of_root(Name="bare"))).list_buckets)[0] == "AccessDenied"
 
 
 HANDLER = """
