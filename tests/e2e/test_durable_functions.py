@@ -23,8 +23,6 @@ from aws_durable_execution_sdk_python.config import CallbackConfig, Duration, St
 from aws_durable_execution_sdk_python.retries import RetryDecision
 from aws_durable_execution_sdk_python.waits import WaitForConditionConfig, WaitForConditionDecision
 
-tries = []
-
 
 def again(error, attempt):
     return RetryDecision.retry(Duration.from_seconds(20)) if attempt < 3 else RetryDecision.no_retry()
@@ -37,10 +35,9 @@ def add(step, a, b):
 
 @durable_step
 def flaky(step, until):
-    tries.append(1)
-    if len(tries) < until:
-        raise ValueError(f"try {len(tries)}")
-    return len(tries)
+    if step.attempt < until:
+        raise ValueError(f"try {step.attempt}")
+    return step.attempt
 
 
 def steps(event, context):
