@@ -14,6 +14,7 @@ from kunren.core.errors import AwsError
 from kunren.core.fronts import FrontAccess
 from kunren.core.patterns import BadPattern, matches
 from kunren.core.policies import Asker, decision, many
+from kunren.dataplane.apis.lambda_event import as_payload
 from kunren.services.apigateway.gateway_responses import Refusal, missing_token
 from kunren.services.apigateway.policies import INVOKE, lets_in
 from kunren.services.apigateway.serving.exchange import Exchange
@@ -101,7 +102,7 @@ class Authorizers:
         except NotPermitted as error:
             exchange.log(f"Execution failed due to configuration error: {error}")
             raise _misconfigured() from error
-        payload = json.dumps(authorizer_event(told, exchange, sources), ensure_ascii=False).encode()
+        payload = as_payload(authorizer_event(told, exchange, sources))
         try:
             result = await self._functions.invoke(name, payload, exchange.trace_id)
         except AwsError as error:

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from kunren.core.clock import Clock
 from kunren.core.errors import AwsError
-from kunren.dataplane.apis.lambda_event import HOP_BY_HOP, InvalidAnswer, read_answer_v1
+from kunren.dataplane.apis.lambda_event import HOP_BY_HOP, InvalidAnswer, as_payload, read_answer_v1
 from kunren.dataplane.apis.upstream import Failed, Link, Upstream
 from kunren.services.apigateway.gateway_responses import Refusal, broken
 from kunren.services.apigateway.serving import media
@@ -101,7 +101,7 @@ class Integrations:
         if ":lambda:" not in told["uri"]:
             raise broken()
         name = self._function(exchange, told)
-        payload = json.dumps(exchange.event(), separators=(",", ":"), ensure_ascii=False).encode()
+        payload = as_payload(exchange.event())
         exchange.log(f"Endpoint request body after transformations: {payload.decode()}")
         try:
             result = await self._functions.invoke(name, payload, exchange.trace_id)

@@ -72,4 +72,6 @@ def uncompressed(body: bytes, encoding: str) -> bytes:
         raise ValueError(f"the body is not {name}") from None
     if len(found) > _BOMB_MAX:
         raise ValueError("the body is too large")
+    if not unpacking.eof:
+        raise ValueError("the body ends before its end")
     return found

@@ -1,6 +1,7 @@
 """What is mapped on the way to an integration and back, as pure functions of one exchange."""
 
 import asyncio
+import gzip
 import json
 
 import pytest
@@ -9,6 +10,7 @@ from kunren.core.clock import SimClock
 from kunren.dataplane.apis.interface import ApiIdentity, ApiRequest, ApiResponse
 from kunren.services.apigateway.gateway_responses import Refusal, forbidden, missing_token
 from kunren.services.apigateway.schemas import validation_errors
+from kunren.services.apigateway.serving import media
 from kunren.services.apigateway.serving.answering import answered, chosen_response, refused
 from kunren.services.apigateway.serving.caching import Caches, Slot
 from kunren.services.apigateway.serving.exchange import Deployed, Exchange
@@ -220,3 +222,10 @@ def test_caches_are_bounded_by_their_keys_too():
         caches.keep(slot, ApiResponse(200))
     assert caches.look(Slot(slot.place, ("0" + "k" * 9_000,), {}), exchange()) is None
     assert caches.look(slot, exchange()) is not None
+
+
+def test_half_a_compressed_body_is_none():
+    packed = gzip.compress(b"x" * 1_000)
+    assert media.uncompressed(packed, "gzip") == b"x" * 1_000
+    with pytest.raises(ValueError, match="ends before"):
+        media.uncompressed(packed[:-9], "gzip")
