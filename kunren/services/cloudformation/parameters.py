@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from kunren.core.patterns import BadPattern, matches
 from kunren.services.cloudformation.errors import ValidationError
 
 PARAMETERS_MAX = 200
@@ -210,8 +211,15 @@ def _constrain(name: str, declared: Mapping[str, Any], text: str, numeric: bool)
     if allowed is not None and text not in [_text(each) for each in allowed]:
         raise refuse(f"Parameter '{name}' must be one of AllowedValues")
     pattern = declared.get("AllowedPattern")
-    if pattern is not None and not numeric and re.fullmatch(_text(pattern), text) is None:
-        raise refuse(f"Parameter '{name}' must match pattern {pattern}")
+    if pattern is not None and not numeric:
+        try:
+            fits = matches(_text(pattern), text)
+        except BadPattern as error:
+            raise ValidationError(
+                f"The AllowedPattern of parameter '{name}' can't be held against its value: {error}"
+            ) from None
+        if not fits:
+            raise refuse(f"Parameter '{name}' must match pattern {pattern}")
     have = _number(text) if numeric else float(len(text))
     least, most = ("MinValue", "MaxValue") if numeric else ("MinLength", "MaxLength")
     words = "be a number not {} than {}" if numeric else "contain at {} {} characters"

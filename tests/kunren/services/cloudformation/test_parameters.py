@@ -46,6 +46,12 @@ def test_constraints_are_kept(given, words):
         chosen(DECLARED, given)
 
 
+def test_a_pattern_that_takes_for_ever_is_refused():
+    declared = {"Name": {"Type": "String", "AllowedPattern": "(a|aa)+$"}}
+    with pytest.raises(ValidationError, match="takes too long"):
+        chosen(declared, {"Name": "a" * 60 + "0"})
+
+
 def test_previous_values_are_those_of_the_stack():
     asked = [{"ParameterKey": "Name", "UsePreviousValue": True}, {"ParameterKey": "Size", "ParameterValue": "3"}]
     assert given_values(asked, {"Name": "old", "Size": "1"}) == {"Name": "old", "Size": "3"}
