@@ -160,6 +160,6 @@ def until_fixture() -> Callable[..., Any]:
 
 @pytest.fixture
 def account(request: pytest.FixtureRequest) -> str:
-    """A twelve-digit account that no other test of this process uses."""
-    digits = abs(hash(request.node.nodeid)) % 10**11
+    """A twelve-digit account that no other test of this process uses, nor the same one when it is asked again."""
+    digits = abs(hash((request.node.nodeid, getattr(request.node, "execution_count", 1)))) % 10**11
     return f"1{digits:011d}"
