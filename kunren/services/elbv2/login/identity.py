@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from kunren.core.jwt import decoded
+
 
 def signed(key: Any, header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
     """A JWT by an elliptic-curve private key (P-256)."""
@@ -28,7 +30,7 @@ def claims_of(jwt: str) -> dict[str, Any]:
     parts = jwt.split(".")
     if len(parts) != 3:
         raise ValueError("not a JWT")
-    claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    claims = json.loads(decoded(parts[1]))
     if not isinstance(claims, dict):
         raise ValueError("claims are an object")
     return claims

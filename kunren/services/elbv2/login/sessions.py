@@ -10,6 +10,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from kunren.core.jwt import decoded
+
 SHARD = 4_000
 SHARDS = 4
 
@@ -29,7 +31,7 @@ def opened(secret: str, purpose: str, text: str) -> dict[str, Any] | None:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        raw = decoded(text)
         content: dict[str, Any] = json.loads(AESGCM(_key(secret)).decrypt(raw[:12], raw[12:], purpose.encode()))
     except (ValueError, InvalidTag):
         return None

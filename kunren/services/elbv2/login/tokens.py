@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kunren.core import jwt
+from kunren.core.jwt import Keys as Keys
 from kunren.services.elbv2.jwt_validation import ALWAYS, ARRAY, SINGLE
 
 KEYS_MAX = 10
@@ -19,8 +19,7 @@ BAD_SIGNATURE = "JWTSignatureValidationError"
 NO_CLAIM = "JWTClaimNotPresent"
 BAD_CLAIM_FORM = "JWTClaimFormatInvalid"
 BAD_CLAIM = "JWTClaimValueInvalid"
-Keys = Mapping[str | None, Any]
-"""RSA public keys by key id."""
+_ALGORITHM = "RS256"
 
 
 class Refused(Exception):
@@ -43,27 +42,12 @@ def bearer(header: str | None) -> str:
 
 def keys_of(content: Mapping[str, Any]) -> dict[str | None, Any]:
     """The RSA keys of a JSON Web Key Set that sign. Raises ValueError for what is no set, or one of too many keys."""
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
-
-    listed = content.get("keys")
-    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
-        raise ValueError("no JSON Web Key Set")
-    if len(listed) > KEYS_MAX:
-        raise ValueError(f"more than {KEYS_MAX} keys")
-    found: dict[str | None, Any] = {}
-    for each in listed:
-        if each.get("kty") == "RSA" and each.get("use") in (None, "sig") and each.get("alg") in (None, "RS256"):
-            e, n = (int.from_bytes(_decoded(str(each[part])), "big") for part in ("e", "n") if part in each)
-            found[each.get("kid")] = RSAPublicNumbers(e, n).public_key()
-    return found
+    return jwt.keys_of(content, KEYS_MAX, lambda each: each.get("alg") in (None, _ALGORITHM))
 
 
 def verify(token: str, keys: Keys, config: Mapping[str, Any], now: float) -> None:
     """Return where the token is good at `now` (seconds since 1970). Raises Refused, UnknownKey."""
-    head, claims = _opened(token)
-    if head.get("alg") != "RS256":
-        raise Refused(BAD_SIGNATURE)
-    _check_signature(token, _key(keys, head.get("kid")))
+    claims = _signed(token, keys)
     _check_times(claims, now)
     if _text(claims, "iss") != config["Issuer"]:
         raise Refused(BAD_CLAIM)
@@ -73,36 +57,19 @@ def verify(token: str, keys: Keys, config: Mapping[str, Any], now: float) -> Non
             raise Refused(BAD_CLAIM)
 
 
-def _opened(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    parts = token.split(".")
+def _signed(token: str, keys: Keys) -> dict[str, Any]:
+    """The claims of a token that one of the keys signed."""
     try:
-        head, claims = (json.loads(_decoded(part)) for part in parts[:2])
-    except (ValueError, RecursionError):
+        head, claims = jwt.opened(token)
+        algorithm = jwt.algorithm_of(head, (_ALGORITHM,))
+        jwt.check_signature(token, jwt.key_of(head, keys, nameless=False), algorithm)
+    except jwt.Malformed:
         raise Refused(BAD_FORM) from None
-    if len(parts) != 3 or not isinstance(head, dict) or not isinstance(claims, dict):
-        raise Refused(BAD_FORM)
-    return head, claims
-
-
-def _key(keys: Keys, kid: Any) -> Any:
-    """The key that the token names; one that names none has the only key."""
-    if kid is None and len(keys) == 1:
-        return next(iter(keys.values()))
-    if not isinstance(kid, str) or kid not in keys:
-        raise UnknownKey(BAD_SIGNATURE)
-    return keys[kid]
-
-
-def _check_signature(token: str, key: Any) -> None:
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    text, _, signature = token.rpartition(".")
-    try:
-        key.verify(_decoded(signature), text.encode(), PKCS1v15(), SHA256())
-    except (InvalidSignature, ValueError):
+    except jwt.UnknownKey:
+        raise UnknownKey(BAD_SIGNATURE) from None
+    except (jwt.BadAlgorithm, jwt.BadSignature):
         raise Refused(BAD_SIGNATURE) from None
+    return claims
 
 
 def _check_times(claims: Mapping[str, Any], now: float) -> None:
@@ -133,8 +100,3 @@ def _values(claims: Mapping[str, Any], name: str, form: str) -> Sequence[str]:
         return given
     text = _text(claims, name)
     return [text] if form == SINGLE else text.split(" ")
-
-
-def _decoded(text: str) -> bytes:
-    """base64url without padding. Raises ValueError."""
-    return base64.b64decode(text.rstrip("=").encode("ascii") + b"=" * (-len(text.rstrip("=")) % 4), b"-_", True)

@@ -51,6 +51,9 @@ def test_a_good_token_gives_its_claims():
         ({"iss": "https://other.test"}, "issuer"),
         ({"aud": "other"}, "audience"),
         ({"aud": None}, "audience"),
+        ({"aud": 5}, "audience"),
+        ({"aud": [{}]}, "audience"),
+        ({"aud": {"app": 1}}, "audience"),
         ({"exp": NOW}, "expired"),
         ({"exp": None}, "expiration"),
         ({"exp": "soon"}, "malformed"),
@@ -61,6 +64,20 @@ def test_a_good_token_gives_its_claims():
 def test_claims_that_do_not_hold_are_refused(claims, why):
     with pytest.raises(Refused, match=why):
         checked(token(**claims))
+
+
+@pytest.mark.parametrize("odd", [5, True, {"read": 1}, [5, {}, None]])
+@pytest.mark.parametrize("name", ["scope", "scp"])
+def test_scopes_of_odd_types_are_none(name, odd):
+    assert scopes_of(checked(token(**{"scope": "a", name: odd}))) == (set() if name == "scope" else {"a"})
+
+
+def test_a_token_that_names_no_key_has_the_only_one_or_that_without_a_name():
+    nameless, named = jwks(None)["keys"][0], jwks("one")["keys"][0]
+    assert checked(token({"kid": None}))
+    assert checked(token({"kid": None}), keys=keys_of({"keys": [nameless, named]}))
+    with pytest.raises(UnknownKey):
+        checked(token({"kid": None}), keys=keys_of({"keys": [named, {**named, "kid": "two"}]}))
 
 
 def test_signatures_must_be_by_a_known_rsa_key():
@@ -82,4 +99,7 @@ def test_what_is_no_key_set_is_refused():
     for content in ({}, {"keys": "x"}, {"keys": ["x"]}):
         with pytest.raises(ValueError, match="JSON Web Key Set"):
             keys_of(content)
+    with pytest.raises(ValueError, match="JSON Web Key Set"):
+        keys_of({"keys": jwks()["keys"] * 101})
+    assert list(keys_of({"keys": jwks()["keys"] * 99 + [{"kty": "RSA", "kid": "no number"}]})) == ["one"]
     assert keys_of({"keys": [{"kty": "EC"}, {"kty": "RSA", "use": "enc", "n": "AQ", "e": "AQ"}]}) == {}

@@ -139,6 +139,14 @@ def test_additional_claims_by_their_formats(has, config, why):
 def test_a_key_that_is_not_in_the_set_may_be_a_new_one():
     with pytest.raises(UnknownKey, match="JWTSignatureValidationError"):
         verify(token(kid="two"), keys_of({"keys": [jwk("one")]}), CONFIG, NOW)
+    with pytest.raises(UnknownKey):
+        verify(token(kid=None), keys_of({"keys": [jwk("one"), {**jwk("two"), "kid": None}]}), CONFIG, NOW)
+
+
+def test_keys_of_other_algorithms_are_not_taken():
+    assert list(keys_of({"keys": [jwk("one"), {**jwk("two"), "alg": "RS512"}]})) == ["one"]
+    with pytest.raises(Refused, match="JWTSignatureValidationError"):
+        verify(token(alg="RS512"), SET, CONFIG, NOW)
 
 
 def test_headers():
