@@ -1,11 +1,12 @@
-"""Regular expressions that users wrote, given an end: backtracking may take longer than the sun has left."""
+"""Regular expressions that users wrote, given an end: backtracking may take longer than the sun has left.
+
+The library is imported with the first of them: few Kunrens meet one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-
-import regex
 
 WITHIN_S = 0.25
 """Real seconds for one use of an expression."""
@@ -17,6 +18,8 @@ class BadPattern(ValueError):
 
 def matches(pattern: str, text: str, *, dot_all: bool = False) -> bool:
     """Whether the whole text fits. Raises BadPattern."""
+    import regex
+
     try:
         return regex.fullmatch(pattern, text, regex.DOTALL if dot_all else 0, timeout=WITHIN_S) is not None
     except (regex.error, TimeoutError, RecursionError) as error:
@@ -25,6 +28,8 @@ def matches(pattern: str, text: str, *, dot_all: bool = False) -> bool:
 
 def occurs(pattern: str, text: str) -> bool:
     """Whether a part of the text fits. Raises BadPattern."""
+    import regex
+
     try:
         return regex.search(pattern, text, timeout=WITHIN_S) is not None
     except (regex.error, TimeoutError, RecursionError) as error:
@@ -33,6 +38,8 @@ def occurs(pattern: str, text: str) -> bool:
 
 def found(pattern: str, text: str) -> Iterator[Any]:
     """The matches in a text, in order. Raises BadPattern."""
+    import regex
+
     try:
         yield from regex.finditer(pattern, text, timeout=WITHIN_S)
     except (regex.error, TimeoutError, RecursionError) as error:

@@ -14,13 +14,7 @@ from collections.abc import Awaitable, Callable
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
-import dns.exception
-import dns.message
-import dns.rcode
-import dns.rdatatype
-
 from kunren.core.clock import Clock
-from kunren.dataplane.dns.client import exchange
 from kunren.trace.model import (
     ANSWER,
     CLOSED,
@@ -46,6 +40,13 @@ Opener = Callable[[int], Awaitable[socket.socket]]  # socket type → a socket a
 async def lookup(open_socket: Opener, host: str) -> tuple[tuple[str, ...], str | None]:
     """The addresses that the world's public resolver gives the client, and its response code (None: it was not asked,
     since the host is an address)."""
+    import dns.exception
+    import dns.message
+    import dns.rcode
+    import dns.rdatatype
+
+    from kunren.dataplane.dns.client import exchange
+
     try:
         return (str(IPv4Address(host)),), None
     except AddressValueError:

@@ -1,4 +1,4 @@
-"""Models' schemas (JSON schema, draft 4): checked, resolved, and bodies by them. Pure.
+"""Models' schemas (JSON schema, draft 4): checked, resolved, made examples of. Pure. Bodies: `json_schema`.
 
 Models refer to each other by `https://apigateway.amazonaws.com/restapis/API/models/NAME`.
 """
@@ -6,37 +6,26 @@ Models refer to each other by `https://apigateway.amazonaws.com/restapis/API/mod
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import Any
 
-from jsonschema import Draft4Validator, validators
-from jsonschema.exceptions import SchemaError, ValidationError
-from referencing.exceptions import Unresolvable
-
-from kunren.core.patterns import BadPattern, occurs
 from kunren.services.apigateway.errors import BadRequestException
 
 BYTES_MAX = 409_600
 _MARK = "/models/"
 _HOST = "https://apigateway.amazonaws.com/restapis/"
 _DEPTH_MAX = 100
-_ERRORS_MAX = 20
 
 
 def check_schema(text: str) -> None:
     """Raises BadRequestException."""
+    from kunren.services.apigateway import json_schema
+
     if len(text) > BYTES_MAX:
         raise BadRequestException(f"Model schema must not be larger than {BYTES_MAX} bytes")
     schema = parse(text)
-    try:
-        Draft4Validator.check_schema(schema)
-    except (SchemaError, RecursionError) as error:
-        what = error.message if isinstance(error, SchemaError) else "nested too deeply"
-        raise BadRequestException(
-            f"Invalid model specified: Validation Result: warnings : [], errors : [{what}]"
-        ) from None
+    if what := json_schema.wrong_with(schema):
+        raise BadRequestException(f"Invalid model specified: Validation Result: warnings : [], errors : [{what}]")
     if external := _external(schema):
         raise BadRequestException(
             "Invalid model specified: Validation Result: warnings : [], errors : [Invalid model schema specified. "
@@ -99,55 +88,6 @@ def bundle(schema: Any, models: Mapping[str, Any]) -> dict[str, Any]:
 
 def flattened(text: str, models: Mapping[str, Any]) -> str:
     return json.dumps(bundle(parse(text), models), separators=(",", ":"))
-
-
-@lru_cache(maxsize=256)
-def _validator(text: str) -> Draft4Validator:
-    return _BODIES(json.loads(text))
-
-
-def _check_pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    if isinstance(instance, str) and not occurs(pattern, instance):
-        yield ValidationError(f"{instance!r} does not match {pattern!r}")
-
-
-_BODIES = validators.extend(Draft4Validator, {"pattern": _check_pattern})
-"""Draft 4, with an end to what patterns may take."""
-
-
-def validation_errors(schema: str, document: Any) -> list[str]:
-    """What is wrong with a document, as API Gateway's validator words it."""
-    try:
-        found = []
-        for error in _validator(schema).iter_errors(document):
-            found.append(_words(error))
-            if len(found) == _ERRORS_MAX:
-                break
-    except (Unresolvable, RecursionError, BadPattern, re.error) as error:
-        return [f"the schema could not be followed: {error}"]
-    return found
-
-
-def _words(error: ValidationError) -> str:
-    if error.validator == "required":
-        missing = [each for each in error.validator_value if each not in error.instance]
-        return f"object has missing required properties ({json.dumps(missing)})"
-    if error.validator == "type":
-        kinds = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
-        allowed = f"does not match any allowed primitive type (allowed: {json.dumps(kinds)})"
-        return f"instance type ({_kind(error.instance)}) {allowed}"
-    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = set(error.schema.get("properties", {}))
-        unknown = sorted(set(error.instance) - known)
-        return f"object instance has properties which are not allowed by the schema: {json.dumps(unknown)}"
-    return str(error.message)
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    names: dict[type, str] = {str: "string", int: "integer", float: "number", dict: "object", list: "array"}
-    return names.get(type(value), "null")
 
 
 def sample(text: str) -> str:

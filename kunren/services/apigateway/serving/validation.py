@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from kunren.services.apigateway.gateway_responses import Refusal
-from kunren.services.apigateway.schemas import bundle, validation_errors
+from kunren.services.apigateway.schemas import bundle
 from kunren.services.apigateway.serving.exchange import Deployed, Exchange
 from kunren.services.apigateway.serving.media import media_type, to_text
 
@@ -54,6 +54,8 @@ def _check_body(exchange: Exchange) -> None:
     schema = _schema(exchange.deployed, name)
     if schema is None:
         return
+    from kunren.services.apigateway.json_schema import validation_errors
+
     try:
         document = json.loads(to_text(exchange.request.body))
     except (ValueError, RecursionError):

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from kunren.services.apigateway.errors import BadRequestException
+from kunren.services.apigateway.json_schema import validation_errors
 from kunren.services.apigateway.openapi.document import parse
 from kunren.services.apigateway.openapi.read import read
-from kunren.services.apigateway.schemas import bundle, check_schema, sample, validation_errors
+from kunren.services.apigateway.schemas import bundle, check_schema, sample
 
 SWAGGER = """
 swagger: "2.0"

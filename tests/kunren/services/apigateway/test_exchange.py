@@ -9,7 +9,7 @@ import pytest
 from kunren.core.clock import SimClock
 from kunren.dataplane.apis.interface import ApiIdentity, ApiRequest, ApiResponse
 from kunren.services.apigateway.gateway_responses import Refusal, forbidden, missing_token
-from kunren.services.apigateway.schemas import validation_errors
+from kunren.services.apigateway.json_schema import validation_errors
 from kunren.services.apigateway.serving import media
 from kunren.services.apigateway.serving.answering import answered, chosen_response, refused
 from kunren.services.apigateway.serving.caching import Caches, Slot
