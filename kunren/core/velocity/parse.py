@@ -6,28 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from kunren.core.velocity.syntax import (
-    Binary,
-    Block,
-    Break,
-    Call,
-    Foreach,
-    If,
-    Index,
-    Interpolated,
-    ListOf,
-    Literal,
-    Macro,
-    MapOf,
-    Not,
-    Property,
-    Range,
-    Reference,
-    Set,
-    Stop,
-    Text,
-    Use,
-)
+from kunren.core.velocity import syntax
 
 _DEPTH_MAX = 60
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -57,7 +36,7 @@ class BadTemplate(ValueError):
 
 
 @lru_cache(maxsize=512)
-def template(text: str) -> Block:
+def template(text: str) -> syntax.Block:
     """The template that a text is. Raises BadTemplate."""
     parser = _Parser(text)
     try:
@@ -82,7 +61,7 @@ class _Parser:
 
     # --- templates ------------------------------------------------------------------------------------------------
 
-    def block(self, ends: frozenset[str]) -> tuple[Block, str]:
+    def block(self, ends: frozenset[str]) -> tuple[syntax.Block, str]:
         """What comes up to one of the directives `ends`, and which one it was ("" at the end of the text)."""
         self.depth += 1
         if self.depth > _DEPTH_MAX:
@@ -96,7 +75,7 @@ class _Parser:
                 plain.append(node)
                 continue
             if plain:
-                found.append(Text("".join(plain)))
+                found.append(syntax.Text("".join(plain)))
                 plain = []
             if isinstance(node, _End):
                 if node.name not in ends:
@@ -108,7 +87,7 @@ class _Parser:
             if ends:
                 raise self.wrong("#end is missing")
         if plain:
-            found.append(Text("".join(plain)))
+            found.append(syntax.Text("".join(plain)))
         self.depth -= 1
         return tuple(found), ended_by
 
@@ -155,7 +134,7 @@ class _Parser:
                 arguments.append(self.expression())
                 self._eat(",")
                 self._space()
-            return Use(text[at : self.at], call[1] or call[2], tuple(arguments))
+            return syntax.Use(text[at : self.at], call[1] or call[2], tuple(arguments))
         self.at += 1
         return "#"
 
@@ -167,7 +146,7 @@ class _Parser:
             return _End(name)
         if name in ("break", "stop", "return"):
             self._rest_of_line()
-            return Break() if name == "break" else Stop()
+            return syntax.Break() if name == "break" else syntax.Stop()
         self._space()
         self._expect("(")
         if name == "set":
@@ -176,7 +155,7 @@ class _Parser:
             return self._if()
         return self._foreach() if name == "foreach" else self._macro()
 
-    def _set(self) -> Set:
+    def _set(self) -> syntax.Set:
         self._space()
         if not _REFERENCE.match(self.text, self.at):
             raise self.wrong("#set needs a reference")
@@ -186,19 +165,19 @@ class _Parser:
         value = self.expression()
         self._expect(")")
         self._rest_of_line()
-        return Set(target, value)
+        return syntax.Set(target, value)
 
-    def _if(self) -> If:
+    def _if(self) -> syntax.If:
         branches = []
         condition = self._condition()
         while True:
             block, ended_by = self.block(frozenset({"elseif", "else", "end"}))
             branches.append((condition, block))
             if ended_by == "end":
-                return If(tuple(branches))
+                return syntax.If(tuple(branches))
             if ended_by == "else":
                 block, _ = self.block(frozenset({"end"}))
-                return If((*branches, (Literal(True), block)))
+                return syntax.If((*branches, (syntax.Literal(True), block)))
             self._space()
             self._expect("(")
             condition = self._condition()
@@ -209,7 +188,7 @@ class _Parser:
         self._rest_of_line()
         return condition
 
-    def _foreach(self) -> Foreach:
+    def _foreach(self) -> syntax.Foreach:
         self._space()
         name = self.reference().name if _REFERENCE.match(self.text, self.at) else ""
         self._space()
@@ -218,9 +197,9 @@ class _Parser:
         self.at += 2
         items = self._condition()
         block, _ = self.block(frozenset({"end"}))
-        return Foreach(name, items, block)
+        return syntax.Foreach(name, items, block)
 
-    def _macro(self) -> Macro:
+    def _macro(self) -> syntax.Macro:
         names = []
         self._space()
         while not self._eat(")"):
@@ -233,11 +212,11 @@ class _Parser:
             raise self.wrong("#macro needs a name")
         self._rest_of_line()
         block, _ = self.block(frozenset({"end"}))
-        return Macro(names[0], tuple(names[1:]), block)
+        return syntax.Macro(names[0], tuple(names[1:]), block)
 
     # --- references -----------------------------------------------------------------------------------------------
 
-    def reference(self) -> Reference:
+    def reference(self) -> syntax.Reference:
         """The reference that begins here."""
         start = self.at
         opening = _REFERENCE.match(self.text, start)
@@ -245,12 +224,12 @@ class _Parser:
         formal = opening[0].endswith("{")
         self.at = opening.end()
         name = self._name()
-        steps: list[Property | Call | Index] = []
+        steps: list[syntax.Property | syntax.Call | syntax.Index] = []
         while self.at < len(self.text):
             if self.text[self.at] == "." and _NAME.match(self.text, self.at + 1):
                 self.at += 1
                 step = self._name()
-                steps.append(Call(step, self._arguments()) if self._next_is("(") else Property(step))
+                steps.append(syntax.Call(step, self._arguments()) if self._next_is("(") else syntax.Property(step))
             elif self.text[self.at] == "[":
                 before, depth = self.at, self.depth
                 try:
@@ -260,12 +239,12 @@ class _Parser:
                 except BadTemplate:  # `$x[` may be text
                     self.at, self.depth = before, depth
                     break
-                steps.append(Index(at))
+                steps.append(syntax.Index(at))
             else:
                 break
         if formal:
             self._expect("}")
-        return Reference(self.text[start : self.at], "!" in opening[0], name, tuple(steps))
+        return syntax.Reference(self.text[start : self.at], "!" in opening[0], name, tuple(steps))
 
     def _name(self) -> str:
         found = _NAME.match(self.text, self.at)
@@ -296,7 +275,7 @@ class _Parser:
                 raise self.wrong("nested too deeply")
         left = self.expression(level + 1)
         while (operator := self._operator(_OPERATORS[level])) is not None:
-            left = Binary(operator, left, self.expression(level + 1))
+            left = syntax.Binary(operator, left, self.expression(level + 1))
         if level == 0:
             self.depth -= 1
         return left
@@ -315,10 +294,10 @@ class _Parser:
     def _unary(self) -> Any:
         self._space()
         if self._eat("!"):
-            return Not(self._unary())
+            return syntax.Not(self._unary())
         if self.text.startswith("not", self.at) and not self.text[self.at + 3 : self.at + 4].isalnum():
             self.at += 3
-            return Not(self._unary())
+            return syntax.Not(self._unary())
         return self._primary()
 
     def _primary(self) -> Any:
@@ -339,11 +318,11 @@ class _Parser:
             return self._map()
         if (number := _NUMBER.match(text, at)) is not None:
             self.at = number.end()
-            return Literal(float(number[0]) if "." in number[0] else int(number[0]))
+            return syntax.Literal(float(number[0]) if "." in number[0] else int(number[0]))
         word = _NAME.match(text, at)
         if word is not None and word[0] in _WORDS:
             self.at = word.end()
-            return Literal(_WORDS[word[0]])
+            return syntax.Literal(_WORDS[word[0]])
         raise self.wrong("an expression is missing or not understood")
 
     def _string(self, quote: str) -> Any:
@@ -361,9 +340,9 @@ class _Parser:
             self.at += 1
         written = "".join(parts)
         if quote == "'" or ("$" not in written and "#" not in written):
-            return Literal(written)
+            return syntax.Literal(written)
         inner = _Parser(written, self.depth)
-        return Interpolated(inner.block(frozenset())[0])
+        return syntax.Interpolated(inner.block(frozenset())[0])
 
     def _list(self) -> Any:
         self.at += 1
@@ -375,11 +354,11 @@ class _Parser:
             if self._eat(".."):
                 last = self.expression()
                 self._expect("]")
-                return Range(items[0], last)
+                return syntax.Range(items[0], last)
             if not self._eat(",") and not self._next_is("]"):
                 raise self.wrong("a list without its ]")
             self._space()
-        return ListOf(tuple(items))
+        return syntax.ListOf(tuple(items))
 
     def _map(self) -> Any:
         self.at += 1
@@ -393,7 +372,7 @@ class _Parser:
             if not self._eat(",") and not self._next_is("}"):
                 raise self.wrong("a map without its }")
             self._space()
-        return MapOf(tuple(items))
+        return syntax.MapOf(tuple(items))
 
     # --- characters -----------------------------------------------------------------------------------------------
 

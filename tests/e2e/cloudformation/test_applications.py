@@ -1,4 +1,4 @@
-"""Stacks of distributions and accelerators, SAM's templates, drift, import, and the commands that watch and deploy."""
+"""Templates of whole applications: a site, SAM's functions, an HTTP API, instances."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 
 import pytest
 from botocore.exceptions import ClientError
+from stacking import physical, settled
 
 SITE = """
 Resources:
@@ -56,29 +57,6 @@ Resources:
     Type: AWS::GlobalAccelerator::EndpointGroup
     Properties: {ListenerArn: !Ref Listener, EndpointGroupRegion: !Ref "AWS::Region"}
 """
-
-
-def settled(api, id, until, wanted):
-    def done():
-        stack = api.describe_stacks(StackName=id)["Stacks"][0]
-        return stack if not stack["StackStatus"].endswith("IN_PROGRESS") else None
-
-    def told():
-        events = api.describe_stack_events(StackName=id)["StackEvents"]
-        return [
-            f"{each['LogicalResourceId']}: {each.get('ResourceStatusReason')}"
-            for each in events
-            if "FAILED" in each["ResourceStatus"]
-        ]
-
-    stack = until(done, lambda: f"{id} settled: {told()}", 90)
-    assert stack["StackStatus"] == wanted, told()
-    return stack
-
-
-def physical(api, id):
-    shown = api.describe_stack_resources(StackName=id)["StackResources"]
-    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in shown}
 
 
 def test_a_site_with_certificate_and_function_answers_and_changes(kunren, account, until):
@@ -149,165 +127,6 @@ def test_a_sam_application_deploys(kunren, account, until):
     )
     api.delete_stack(StackName=id)
     settled(api, id, until, "DELETE_COMPLETE")
-
-
-def test_what_was_changed_by_hand_is_drift_and_what_is_kept_moves_to_another_stack(kunren, account, until):
-    api, sqs, ec2 = (kunren.client(each, account) for each in ("cloudformation", "sqs", "ec2"))
-    queue = {"Type": "AWS::SQS::Queue", "DeletionPolicy": "Retain", "Properties": {"DelaySeconds": 5}}
-    vpc = {"Type": "AWS::EC2::VPC", "DeletionPolicy": "Retain", "Properties": {"CidrBlock": "10.88.0.0/16"}}
-    topic = {"Type": "AWS::SNS::Topic"}
-    id = api.create_stack(StackName="one", TemplateBody=json.dumps({"Resources": {"Q": queue, "V": vpc, "T": topic}}))[
-        "StackId"
-    ]
-    settled(api, id, until, "CREATE_COMPLETE")
-    made = physical(api, id)
-
-    def drift():
-        detection = api.detect_stack_drift(StackName=id)["StackDriftDetectionId"]
-        shown = api.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
-        found = api.describe_stack_resource_drifts(StackName=id)["StackResourceDrifts"]
-        return shown["StackDriftStatus"], {each["LogicalResourceId"]: each for each in found}
-
-    status, found = drift()
-    shown = {name: each["StackResourceDriftStatus"] for name, each in found.items()}
-    assert (status, shown) == ("IN_SYNC", {"Q": "IN_SYNC", "V": "IN_SYNC", "T": "NOT_CHECKED"})
-    sqs.set_queue_attributes(QueueUrl=made["Q"], Attributes={"DelaySeconds": "9"})
-    status, found = drift()
-    assert (status, found["Q"]["StackResourceDriftStatus"]) == ("DRIFTED", "MODIFIED")
-    assert found["Q"]["PropertyDifferences"] == [
-        {"PropertyPath": "/DelaySeconds", "ExpectedValue": "5", "ActualValue": "9", "DifferenceType": "NOT_EQUAL"}
-    ]
-
-    api.delete_stack(StackName=id)
-    settled(api, id, until, "DELETE_COMPLETE")
-    into = {"Resources": {"Net": vpc, "Jobs": {**queue, "Properties": {"DelaySeconds": 9}}}}
-    moved = [
-        {"ResourceType": "AWS::EC2::VPC", "LogicalResourceId": "Net", "ResourceIdentifier": {"VpcId": made["V"]}},
-        {"ResourceType": "AWS::SQS::Queue", "LogicalResourceId": "Jobs", "ResourceIdentifier": {"QueueUrl": made["Q"]}},
-    ]
-    asked = {"StackName": "two", "ChangeSetType": "IMPORT", "TemplateBody": json.dumps(into)}
-    with pytest.raises(ClientError, match=r"you cannot modify or add \[Resources\]"):
-        api.create_change_set(ChangeSetName="half", ResourcesToImport=moved[:1], **asked)
-    set_id = api.create_change_set(ChangeSetName="all", ResourcesToImport=moved, **asked)["Id"]
-    shown = api.describe_change_set(ChangeSetName=set_id)["Changes"]
-    assert [each["ResourceChange"]["Action"] for each in shown] == ["Import", "Import"]
-    api.execute_change_set(ChangeSetName=set_id)
-    stack = settled(api, "two", until, "IMPORT_COMPLETE")
-    assert physical(api, "two") == {"Net": made["V"], "Jobs": made["Q"]}
-    into["Resources"]["Net"]["DeletionPolicy"] = into["Resources"]["Jobs"]["DeletionPolicy"] = "Delete"
-    into["Resources"]["Jobs"]["Properties"]["DelaySeconds"] = 3
-    api.update_stack(StackName="two", TemplateBody=json.dumps(into))
-    settled(api, stack["StackId"], until, "UPDATE_COMPLETE")
-    shown = sqs.get_queue_attributes(QueueUrl=made["Q"], AttributeNames=["DelaySeconds"])["Attributes"]
-    assert shown == {"DelaySeconds": "3"}
-    api.delete_stack(StackName="two")
-    settled(api, stack["StackId"], until, "DELETE_COMPLETE")
-    assert not [each for each in ec2.describe_vpcs()["Vpcs"] if each["VpcId"] == made["V"]]
-
-
-def test_commands_deploy_a_template_and_watch_a_stack(own_kunren, tmp_path, until):
-    template = {"Resources": {"B": {"Type": "AWS::S3::Bucket"}}, "Outputs": {"Name": {"Value": {"Ref": "B"}}}}
-    file = tmp_path / "my_shop.yaml"
-    file.write_text(json.dumps(template))
-    told = own_kunren.run(
-        "up", "--detach", "--port", "0", "--proxy-port", "0", "--deploy", str(file), check=True
-    ).stdout  # fmt: skip
-    assert "CREATE_COMPLETE      my-shop (AWS::CloudFormation::Stack)" in told
-    own_kunren.port = own_kunren.status()["ports"]["api"]
-    api = own_kunren.client("cloudformation")
-    bucket = physical(api, "my-shop")["B"]
-    assert f"  Name: {bucket}" in told
-    own_kunren.client("s3").put_object(Bucket=bucket, Key="k", Body=b"1")
-    id = api.describe_stacks(StackName="my-shop")["Stacks"][0]["StackId"]
-    api.delete_stack(StackName="my-shop")
-    watched = own_kunren.run("stack", "watch", "my-shop")
-    assert (watched.returncode, "is not empty" in watched.stdout) == (1, True), watched
-    own_kunren.client("s3").delete_object(Bucket=bucket, Key="k")
-    api.delete_stack(StackName=id)
-    settled(api, id, until, "DELETE_COMPLETE")
-    assert own_kunren.run("stack", "watch", "my-shop").returncode != 0
-
-
-def test_a_topic_is_told_of_a_stacks_events(kunren, account, until):
-    api, sns, sqs = (kunren.client(each, account) for each in ("cloudformation", "sns", "sqs"))
-    queue = sqs.create_queue(QueueName="told")["QueueUrl"]
-    topic = sns.create_topic(Name="events")["TopicArn"]
-    sns.subscribe(
-        TopicArn=topic,
-        Protocol="sqs",
-        Endpoint=f"arn:aws:sqs:us-east-1:{account}:told",
-        Attributes={"RawMessageDelivery": "true"},
-    )
-    template = json.dumps({"Resources": {"B": {"Type": "AWS::S3::Bucket"}}})
-    id = api.create_stack(StackName="told", TemplateBody=template, NotificationARNs=[topic])["StackId"]
-    settled(api, id, until, "CREATE_COMPLETE")
-    found = []
-
-    def told():
-        for each in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
-            lines = dict(line.split("=", 1) for line in each["Body"].splitlines())
-            found.append((lines["LogicalResourceId"].strip("'"), lines["ResourceStatus"].strip("'")))
-        return len(found) == 5
-
-    until(told, "five events")
-    began, done = "CREATE_IN_PROGRESS", "CREATE_COMPLETE"
-    assert sorted(found) == sorted([("told", began), ("B", began), ("B", began), ("B", done), ("told", done)])
-
-
-def test_a_stack_set_makes_stacks_in_accounts_and_regions(kunren, account, until):
-    api = kunren.client("cloudformation", account)
-    others = [f"2{account[1:]}", f"3{account[1:]}"]
-    template = {
-        "Parameters": {"Cidr": {"Type": "String", "Default": "10.5.0.0/16"}},
-        "Resources": {"V": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": {"Ref": "Cidr"}, "Tags": [{"Key": "set", "Value": "one"}]}}},
-    }  # fmt: skip
-    api.create_stack_set(StackSetName="nets", TemplateBody=json.dumps(template))
-    everywhere = {"StackSetName": "nets", "Accounts": others, "Regions": ["eu-west-1", "us-east-1"]}
-
-    def ended(operation, wanted="SUCCEEDED"):
-        asked = {"StackSetName": "nets", "OperationId": operation}
-        describe = api.describe_stack_set_operation
-        until(
-            lambda: describe(**asked)["StackSetOperation"]["Status"] not in ("RUNNING", "STOPPING"), "the operation", 60
-        )
-        results = api.list_stack_set_operation_results(**asked)["Summaries"]
-        assert describe(**asked)["StackSetOperation"]["Status"] == wanted, results
-        return {(each["Account"], each["Region"]): each["Status"] for each in results}
-
-    def blocks():
-        found = {}
-        for other in others:
-            for region in everywhere["Regions"]:
-                shown = kunren.client("ec2", other, region).describe_vpcs(
-                    Filters=[{"Name": "tag:set", "Values": ["one"]}]
-                )["Vpcs"]
-                found[other, region] = [each["CidrBlock"] for each in shown]
-        return found
-
-    ended(
-        api.create_stack_instances(
-            **everywhere, OperationPreferences={"MaxConcurrentCount": 2, "FailureToleranceCount": 1}
-        )["OperationId"]
-    )
-    assert set(map(tuple, blocks().values())) == {("10.5.0.0/16",)}
-    override = [{"ParameterKey": "Cidr", "ParameterValue": "10.6.0.0/16"}]
-    one = {"StackSetName": "nets", "Accounts": others[:1], "Regions": ["eu-west-1"]}
-    ended(api.update_stack_instances(**one, ParameterOverrides=override)["OperationId"])
-    assert blocks()[others[0], "eu-west-1"] == ["10.6.0.0/16"]
-    bad = [{"ParameterKey": "Cidr", "ParameterValue": "10.0.0.0/2"}]
-    results = ended(
-        api.update_stack_set(StackSetName="nets", UsePreviousTemplate=True, Parameters=bad)["OperationId"], "FAILED"
-    )
-    assert sorted(results.values()) == ["CANCELLED", "CANCELLED", "FAILED", "SUCCEEDED"]  # the override is a good one
-    assert set(map(tuple, blocks().values())) == {("10.5.0.0/16",), ("10.6.0.0/16",)}
-    instances = api.list_stack_instances(StackSetName="nets")["Summaries"]
-    assert sorted(each["Status"] for each in instances) == ["CURRENT", "OUTDATED", "OUTDATED", "OUTDATED"]
-    with pytest.raises(ClientError, match="StackSet is not empty"):
-        api.delete_stack_set(StackSetName="nets")
-    ended(api.delete_stack_instances(**one, RetainStacks=True)["OperationId"])
-    ended(api.delete_stack_instances(**everywhere, RetainStacks=False)["OperationId"])
-    api.delete_stack_set(StackSetName="nets")
-    assert [key for key, each in blocks().items() if each] == [(others[0], "eu-west-1")]
 
 
 def test_an_http_api_of_a_template_answers_and_changes(kunren, account, until):

@@ -1,0 +1,152 @@
+"""Stacks are made, changed and deleted: packets meet what they made, and nothing is made twice or left over."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from botocore.exceptions import ClientError
+from stacking import NETWORK, QUEUE, Stacks, outputs
+
+
+def test_a_network_serves_is_changed_in_place_rolls_back_and_serves_on_when_it_is_retained(stacks, kunren, until):
+    def said():
+        return kunren.exec("curl", "-s", "-m", "5", f"http://{name}/", check=False).stdout
+
+    template = NETWORK.replace("KEEP", "Retain")
+    stack = stacks.create("network", template)
+    name = outputs(stack)["Name"]
+    assert said() == "hello"
+    before = stacks.physical("network")
+    words = [{"ParameterKey": "Words", "ParameterValue": "changed"}]
+    stacks.update("network", template, Parameters=words)
+    until(lambda: said() == "changed", "the new words")
+    assert stacks.physical("network") == before
+    broken = template.replace("MessageBody: !Ref Words", "MessageBody: lost").replace(
+        "Outputs:",
+        "  Bad: {Type: AWS::EC2::Route, DependsOn: Listener, Properties: {RouteTableId: rtb-0, GatewayId: !Ref Gateway}}\nOutputs:",
+    )
+    stacks.update("network", broken, "UPDATE_ROLLBACK_COMPLETE", Parameters=words)
+    until(lambda: said() == "changed", "the words from before")
+    assert stacks.physical("network") == before
+    stacks.delete(stack["StackId"])
+    assert {each[1] for each in stacks.events(stack["StackId"]) if each[0] == "Balancer"} >= {"DELETE_SKIPPED"}
+    assert said() == "changed"
+
+
+def test_operations_are_steered_while_they_run(stacks, until):
+    handle = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
+    wait = {"Type": "AWS::CloudFormation::WaitCondition", "Properties": {"Handle": {"Ref": "H"}, "Timeout": "43200"}}
+    waiting = {"Resources": {"H": handle, "W": wait, "Q": QUEUE}}
+    late = stacks.create("late", waiting, "ROLLBACK_COMPLETE", TimeoutInMinutes=1)
+    events = stacks.events(late["StackId"])
+    assert ("W", "CREATE_FAILED", "Resource creation cancelled") in events
+    assert any(each[1] == "ROLLBACK_IN_PROGRESS" and "exceeded the specified timeout" in each[2] for each in events)
+
+    id = stacks.api.create_stack(StackName="given-up", TemplateBody=json.dumps(waiting))["StackId"]
+    until(lambda: "Q" in stacks.physical(id), "the queue")
+    with pytest.raises(ClientError, match="is in CREATE_IN_PROGRESS state and can not be updated"):
+        stacks.api.update_stack(StackName=id, TemplateBody=json.dumps(waiting))
+    stacks.delete(id)
+
+    secret = {"Parameters": {"S": {"Type": "String", "NoEcho": True}}}
+    named = {**QUEUE, "Properties": {"QueueName": {"Ref": "S"}}}
+    hush = [{"ParameterKey": "S", "ParameterValue": "hush-hush"}]
+    first = stacks.create("long", {**secret, "Resources": {"Q": named}}, Parameters=hush)
+    told = json.dumps(
+        [first["Parameters"], stacks.api.describe_stack_events(StackName="long")["StackEvents"]], default=str
+    )
+    assert '"ParameterValue": "****"' in told and '"QueueName\\":\\"****' in told
+    key = "{{resolve:secretsmanager:stack-secret}}"
+    stacks.client("secretsmanager").create_secret(Name="stack-secret", SecretString="top-secret")
+    value = {"Fn::Sub": f"${{S}} and {key}"}
+    kept = {"P": {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "n", "Type": "String", "Value": value}}}
+    stacks.create("hidden", {**secret, "Resources": kept}, Parameters=hush)
+    assert stacks.client("ssm").get_parameter(Name="n")["Parameter"]["Value"] == "hush-hush and top-secret"
+    drift = stacks.api.detect_stack_resource_drift(StackName="hidden", LogicalResourceId="P")["StackResourceDrift"]
+    told = json.dumps([stacks.api.describe_stack_events(StackName="hidden")["StackEvents"], drift], default=str)
+    assert f"**** and {key}" in told and "hush-hush" not in told and "top-secret" not in told
+    grown = json.dumps({**secret, "Resources": {"Q": named, "H": handle, "W": wait}})
+    stacks.api.update_stack(
+        StackName="long", TemplateBody=grown, Parameters=[{"ParameterKey": "S", "UsePreviousValue": True}]
+    )
+    until(lambda: "H" in stacks.physical("long"), "the handle")
+    with pytest.raises(ClientError, match=r"Stack \[arn.* cannot be deleted while in status UPDATE_IN_PROGRESS"):
+        stacks.api.delete_stack(StackName="long")
+    stacks.api.cancel_update_stack(StackName="long")
+    stacks.settled("long", "UPDATE_ROLLBACK_COMPLETE")
+    assert stacks.queues() == {"hush-hush"} and set(stacks.physical("long")) == {"Q"}
+
+
+def test_a_request_that_is_made_again_makes_no_second_stack(stacks):
+    stacks.client("ssm").put_parameter(Name="looked-up", Value="v", Type="String")
+    looked_up = {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "looked-up"}
+    template = json.dumps({"Parameters": {"P": looked_up}, "Resources": {"Q": QUEUE}})
+
+    def create(_):
+        return stacks.api.create_stack(StackName="again", TemplateBody=template, ClientRequestToken="t")["StackId"]
+
+    with ThreadPoolExecutor(6) as pool:
+        (id,) = set(pool.map(create, range(6)))
+    stacks.settled(id, "CREATE_COMPLETE")
+    stacks.delete(id)
+    assert stacks.queues() == set()
+
+
+def test_what_is_wrong_is_refused_before_anything_is_made(stacks):
+    def refused(template, words, **more):
+        with pytest.raises(ClientError, match=words):
+            stacks.api.create_stack(StackName="wrong", TemplateBody=json.dumps(template), **more)
+
+    refused({"Resources": {"A": QUEUE, "D": {"Type": "AWS::RDS::DBInstance"}}}, r"\[AWS::RDS::DBInstance\]")
+    refused(
+        {"Resources": {"A": {"Type": "AWS::IAM::Role", "Properties": {}}}},
+        r"Requires capabilities : \[CAPABILITY_IAM\]",
+    )
+    refused({"Resources": {"A": QUEUE}}, "Tag keys must not begin with aws:", Tags=[{"Key": "aws:x", "Value": "y"}])
+    assert stacks.api.list_stacks()["StackSummaries"] == [] and stacks.queues() == set()
+    with pytest.raises(ClientError, match="Stack with id wrong does not exist"):
+        stacks.api.describe_stacks(StackName="wrong")
+    stacks.create("right", {"Resources": {"A": QUEUE}})
+    with pytest.raises(ClientError, match=r"Stack \[right\] already exists"):
+        stacks.create("right", {"Resources": {"A": QUEUE}})
+    with pytest.raises(ClientError, match="No updates are to be performed"):
+        stacks.update("right", {"Resources": {"A": QUEUE}})
+    broken = {"Resources": {"A": QUEUE, "B": {**QUEUE, "Properties": {"Nope": 1}}}}
+    stacks.update("right", broken, "UPDATE_ROLLBACK_COMPLETE")
+    assert any("#: extraneous key [Nope] is not permitted" in each[2] for each in stacks.events("right"))
+    assert len(stacks.queues()) == 1
+
+
+def test_a_daemon_killed_in_between_goes_on_and_makes_nothing_twice(own_kunren, until):
+    own_kunren.up("--speed", "20")
+    stacks = Stacks(own_kunren, "000000000000", until)
+    extra = "".join(
+        f"  B{n}: {{Type: AWS::S3::Bucket, DependsOn: [Vpc]}}\n  T{n}: {{Type: AWS::SNS::Topic}}\n" for n in range(6)
+    )
+    template = NETWORK.replace("KEEP", "Delete").replace("Outputs:", extra + "Outputs:")
+
+    def killed_after(count, id):
+        until(lambda: len(stacks.events(id)) >= count, f"{count} events")
+        os.kill(own_kunren.pid, signal.SIGKILL)
+        own_kunren.up("--speed", "20")
+        stacks.api = stacks.client("cloudformation")
+
+    default = len(stacks.client("ec2").describe_vpcs()["Vpcs"])
+    id = stacks.api.create_stack(StackName="killed", TemplateBody=template)["StackId"]
+    killed_after(24, id)
+    stack = stacks.settled(id, "CREATE_COMPLETE")
+    assert own_kunren.exec("curl", "-s", f"http://{outputs(stack)['Name']}/").stdout == "hello"
+    ec2, s3, sns = (stacks.client(each) for each in ("ec2", "s3", "sns"))
+    assert len(ec2.describe_vpcs()["Vpcs"]) == default + 1
+    assert len(s3.list_buckets()["Buckets"]) == len(sns.list_topics()["Topics"]) == 6
+    assert not [each for each in stacks.events(id) if each[1].endswith("FAILED")]
+    before = len(stacks.events(id))
+    stacks.api.delete_stack(StackName=id)
+    killed_after(before + 4, id)
+    stacks.settled(id, "DELETE_COMPLETE")
+    assert len(ec2.describe_vpcs()["Vpcs"]) == default
+    assert s3.list_buckets()["Buckets"] == sns.list_topics()["Topics"] == []

@@ -1,0 +1,96 @@
+"""CloudFormation's own resource types: custom resources, stacks inside stacks, wait conditions."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from botocore.exceptions import ClientError
+from stacking import CUSTOM, QUEUE, outputs
+
+
+def test_functions_make_resources_of_their_own(stacks):
+    stack = stacks.create("custom", CUSTOM.replace("WORD", "ab"))
+    assert outputs(stack) == {"Twice": "abab", "Id": "thing-ab"}
+    stack = stacks.update("custom", CUSTOM.replace("WORD", "xy"))
+    assert outputs(stack) == {"Twice": "xyxy", "Id": "thing-xy"}
+    assert ("Thing", "DELETE_COMPLETE", "") in stacks.events("custom")  # another id is another thing
+    stacks.update("custom", CUSTOM.replace("WORD", "bad"), "UPDATE_ROLLBACK_COMPLETE")
+    why = next(each[2] for each in stacks.events("custom") if each[1] == "UPDATE_FAILED")
+    assert "Received response status [FAILED] from custom resource. Message returned: asked for" in why
+    assert stacks.physical("custom")["Thing"] == "thing-xy"
+    stacks.delete(stack["StackId"])
+
+
+def test_stacks_inside_stacks_and_values_between_them(stacks):
+    s3, bucket = stacks.client("s3"), f"templates-{stacks.account}"
+    s3.create_bucket(Bucket=bucket)
+    child = {
+        "Parameters": {"Delay": {"Type": "Number"}},
+        "Resources": {"Q": {**QUEUE, "Properties": {"DelaySeconds": {"Ref": "Delay"}}}},
+        "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Q", "Arn"]}}},
+    }
+    s3.put_object(Bucket=bucket, Key="child.json", Body=json.dumps(child))
+    parent = {
+        "Resources": {
+            "Child": {
+                "Type": "AWS::CloudFormation::Stack",
+                "Properties": {
+                    "TemplateURL": f"https://{bucket}.s3.amazonaws.com/child.json",
+                    "Parameters": {"Delay": 7},
+                },
+            }
+        },
+        "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Child", "Outputs.Arn"]}, "Export": {"Name": "queue-arn"}}},
+    }
+    stack = stacks.create("parent", parent)
+    shown = {each["StackName"]: each for each in stacks.api.describe_stacks()["Stacks"]}
+    inner = next(each for name, each in shown.items() if name != "parent")
+    assert inner["ParentId"] == inner["RootId"] == stack["StackId"]
+    user = {
+        "Resources": {
+            "P": {
+                "Type": "AWS::SSM::Parameter",
+                "Properties": {"Type": "String", "Value": {"Fn::ImportValue": "queue-arn"}},
+            }
+        }
+    }
+    using = stacks.create("user", user)
+    value = stacks.client("ssm").get_parameter(Name=stacks.physical("user")["P"])["Parameter"]["Value"]
+    assert value == outputs(stack)["Arn"] == stacks.api.list_exports()["Exports"][0]["Value"]
+    assert stacks.api.list_imports(ExportName="queue-arn")["Imports"] == ["user"]
+    with pytest.raises(ClientError, match="Export queue-arn cannot be deleted as it is in use by user"):
+        stacks.api.delete_stack(StackName="parent")
+    stacks.delete(using["StackId"])
+    stacks.delete(stack["StackId"])
+    assert stacks.queues() == set()
+
+
+def test_a_wait_condition_waits_for_signals(stacks, kunren, until):
+    handle = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
+    wait = {
+        "Type": "AWS::CloudFormation::WaitCondition",
+        "Properties": {"Handle": {"Ref": "H"}, "Timeout": "43200", "Count": 2},
+    }
+    template = {"Resources": {"H": handle, "W": wait}, "Outputs": {"Data": {"Value": {"Fn::GetAtt": ["W", "Data"]}}}}
+    id = stacks.api.create_stack(StackName="wait", TemplateBody=json.dumps(template))["StackId"]
+    url = until(lambda: stacks.physical(id).get("H"), "the handle")
+    for number in "12":
+        signal_body = json.dumps({"Status": "SUCCESS", "UniqueId": number, "Data": f"d{number}", "Reason": ""})
+        kunren.exec("curl", "-sSf", "-X", "PUT", "-H", "Content-Type:", "--data-binary", signal_body, url)
+    assert json.loads(outputs(stacks.settled(id, "CREATE_COMPLETE"))["Data"]) == {"1": "d1", "2": "d2"}
+    refused = kunren.exec(
+        "curl",
+        "-s",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_code}",
+        "-X",
+        "PUT",
+        "-d",
+        "{}",
+        re.sub(r"7CH%7C.{36}", "7CH%7C" + "0" * 36, url),
+    )
+    assert refused.stdout == "403"
