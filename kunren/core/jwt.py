@@ -53,7 +53,10 @@ def keys_of(
     for each in listed:
         if each.get("kty") == "RSA" and each.get("use") in (None, "sig") and wanted(each):
             e, n = (int.from_bytes(decoded(str(each[part])), "big") for part in ("e", "n") if part in each)
-            found[each.get("kid")] = RSAPublicNumbers(e, n).public_key()
+            kid = each.get("kid")
+            if not isinstance(kid, str | None):
+                raise ValueError("a key's name is no text")
+            found[kid] = RSAPublicNumbers(e, n).public_key()
     return found
 
 
@@ -61,12 +64,17 @@ def opened(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The head and the claims of a token, unverified. Raises Malformed."""
     parts = token.split(".")
     try:
-        head, claims = (json.loads(decoded(part)) for part in parts[:2])
+        head, claims = (json.loads(decoded(part), parse_constant=_no_number) for part in parts[:2])
     except (ValueError, RecursionError):
         raise Malformed from None
     if len(parts) != 3 or not isinstance(head, dict) or not isinstance(claims, dict):
         raise Malformed
     return head, claims
+
+
+def _no_number(word: str) -> Any:
+    """NaN and its like are no JSON, and as a time they would never be over."""
+    raise ValueError(word)
 
 
 def key_of(head: Mapping[str, Any], keys: Keys, *, nameless: bool) -> Any:

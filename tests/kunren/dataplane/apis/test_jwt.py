@@ -57,6 +57,7 @@ def test_a_good_token_gives_its_claims():
         ({"exp": NOW}, "expired"),
         ({"exp": None}, "expiration"),
         ({"exp": "soon"}, "malformed"),
+        ({"exp": float("nan")}, "malformed"),
         ({"nbf": NOW + 10}, "not valid yet"),
         ({"iat": NOW + 10}, "future"),
     ],
@@ -101,5 +102,7 @@ def test_what_is_no_key_set_is_refused():
             keys_of(content)
     with pytest.raises(ValueError, match="JSON Web Key Set"):
         keys_of({"keys": jwks()["keys"] * 101})
+    with pytest.raises(ValueError, match="name"):
+        keys_of({"keys": [{**jwks()["keys"][0], "kid": ["a"]}]})
     assert list(keys_of({"keys": jwks()["keys"] * 99 + [{"kty": "RSA", "kid": "no number"}]})) == ["one"]
     assert keys_of({"keys": [{"kty": "EC"}, {"kty": "RSA", "use": "enc", "n": "AQ", "e": "AQ"}]}) == {}
