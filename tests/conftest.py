@@ -111,15 +111,6 @@ def kunren(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kunren]:
     daemon.run("down", check=True)
 
 
-@pytest.fixture(scope="module")
-def strict_kunren(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kunren]:
-    """A daemon in strict mode, for one module; sessions of a quarter of an hour last 4.5 s."""
-    daemon = Kunren(tmp_path_factory.mktemp("strict") / "state")
-    daemon.up("--strict", "--speed", "200")
-    yield daemon
-    daemon.run("down", check=True)
-
-
 @pytest.fixture
 def own_kunren(tmp_path: Path) -> Iterator[Kunren]:
     """A daemon that only this test uses, for what it does to it."""
