@@ -63,6 +63,7 @@ from kunren.services.ec2.nat_addresses import NatAddressSweeper
 from kunren.services.ec2.private_names import PrivateNames
 from kunren.services.ec2.reverse_names import ReverseNames
 from kunren.services.ec2.workloads import Workloads
+from kunren.services.ecs.service import EcsService
 from kunren.services.elbv2.api import Elbv2Api
 from kunren.services.elbv2.controllers import Elbv2Controllers
 from kunren.services.elbv2.limits import raised
@@ -204,6 +205,7 @@ class App:
         """Those that answer under names of AWS's own, by which others are reached."""
         settings, clock, entropy, spec, store = self.settings, self.clock, self.entropy, self.spec, self.store
         self.autoscaling = AutoScalingService(store, clock, entropy, self._call, self.ec2)
+        self.ecs = EcsService(store, clock, entropy, spec, self._call)
         self.recovery = RecoveryControlService(store, clock, entropy, spec, self.entrances.serve)
         self.s3 = S3Service(settings, store, clock, entropy, spec, self._call, dns=self.dns, serve=self.entrances.asked)
         self.certificate_contexts = CertificateContexts(self.ca.server_context)
@@ -243,6 +245,7 @@ class App:
             "ec2": self.ec2,
             "route53": self.route53,
             "acm": self.acm,
+            "ecs": self.ecs.api,
             "elbv2": self.elbv2,
             "globalaccelerator": self.globalaccelerator,
             "lambda": self.functions.api,

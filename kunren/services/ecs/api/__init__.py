@@ -1,0 +1,22 @@
+"""The operations of ECS: one file per kind of resource, joined here."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from kunren.control.store import Store
+from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
+from kunren.services.ecs.api.clusters import ClusterOperations
+from kunren.services.ecs.model import KINDS
+from kunren.world.spec import WorldSpec
+
+
+class EcsApi(ClusterOperations):
+    """Registers its kinds with the store; the ec2 kinds are registered before."""
+
+    service: ClassVar[str] = "ecs"
+
+    def __init__(self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec) -> None:
+        store.register(*KINDS)
+        super().__init__(store, clock, entropy, spec)

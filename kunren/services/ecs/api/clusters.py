@@ -1,0 +1,161 @@
+"""Clusters: names under which tasks, services and container instances are kept together."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from msgspec.structs import replace
+
+from kunren.control.store import Snapshot, Tx
+from kunren.core.context import RequestContext
+from kunren.services.ecs import errors
+from kunren.services.ecs.api.base import Operations, Params, Result, find_cluster, own_name, page, tags_of, tags_to_wire
+from kunren.services.ecs.model import Cluster, ContainerInstance, Service, Task
+from kunren.services.ecs.names import arn
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_SETTING = "containerInsights"
+_VALUES = ("enabled", "disabled", "enhanced")
+_FARGATE = ("FARGATE", "FARGATE_SPOT")
+DESCRIBED_MAX = 100
+
+
+class ClusterOperations(Operations):
+    def create_cluster(self, ctx: RequestContext, params: Params) -> Result:
+        name = params.get("clusterName") or "default"
+        if not _NAME.fullmatch(name):
+            raise errors.InvalidParameterException(
+                "Cluster name must contain only letters, numbers, hyphens and underscores, and be at most 255 long."
+            )
+        document = {"settings": _settings(params.get("settings")), **_kept(params)}
+        with self._store.write() as tx:
+            found = tx.get(Cluster, ctx.account, ctx.region, name)
+            if found is None or found.status == "INACTIVE":
+                found = Cluster(
+                    account=ctx.account, region=ctx.region, id=name, document=document, tags=tags_of(params),
+                    created_at=self._clock.now(), **_providers(params),
+                )  # fmt: skip
+                tx.put(found)
+        return {"cluster": cluster_to_wire(self._store.snapshot(), found, ("TAGS", "SETTINGS", "CONFIGURATIONS"))}
+
+    def describe_clusters(self, ctx: RequestContext, params: Params) -> Result:
+        snapshot, named = self._store.snapshot(), params.get("clusters") or ["default"]
+        if len(named) > DESCRIBED_MAX:
+            raise errors.InvalidParameterException(f"Clusters cannot have more than {DESCRIBED_MAX} elements.")
+        found, failures = [], []
+        for each in named:
+            cluster = snapshot.get(Cluster, ctx.account, ctx.region, own_name(ctx, each, "cluster"))
+            if cluster is None:
+                whole = each if each.startswith("arn:") else f"arn:aws:ecs:{ctx.region}:{ctx.account}:cluster/{each}"
+                failures.append({"arn": whole, "reason": "MISSING"})
+            else:
+                found.append(cluster_to_wire(snapshot, cluster, params.get("include") or ()))
+        return {"clusters": found, "failures": failures}
+
+    def list_clusters(self, ctx: RequestContext, params: Params) -> Result:
+        active = [each for each in self._store.snapshot().list(Cluster, ctx.account, ctx.region) if _active(each)]
+        chosen, token = page(active, params, lambda each: each.id)
+        return {"clusterArns": [arn(each, "cluster", each.id) for each in chosen], "nextToken": token}
+
+    def update_cluster(self, ctx: RequestContext, params: Params) -> Result:
+        return self._changed(ctx, params, _kept(params))
+
+    def update_cluster_settings(self, ctx: RequestContext, params: Params) -> Result:
+        return self._changed(ctx, params, {"settings": _settings(params["settings"])})
+
+    def _changed(self, ctx: RequestContext, params: Params, members: dict[str, Any]) -> Result:
+        if params.get("settings") is not None:
+            members = {**members, "settings": _settings(params["settings"])}
+        with self._store.write() as tx:
+            found = find_cluster(tx, ctx, params["cluster"])
+            found = replace(found, document={**found.document, **members})
+            tx.put(found)
+        return {"cluster": cluster_to_wire(self._store.snapshot(), found, ("TAGS", "SETTINGS", "CONFIGURATIONS"))}
+
+    def put_cluster_capacity_providers(self, ctx: RequestContext, params: Params) -> Result:
+        with self._store.write() as tx:
+            found = replace(find_cluster(tx, ctx, params["cluster"]), **_providers(params))
+            tx.put(found)
+        return {"cluster": cluster_to_wire(self._store.snapshot(), found, ("TAGS", "SETTINGS", "CONFIGURATIONS"))}
+
+    def delete_cluster(self, ctx: RequestContext, params: Params) -> Result:
+        with self._store.write() as tx:
+            found = find_cluster(tx, ctx, params["cluster"])
+            if any(each.cluster == found.id for each in tx.list(ContainerInstance, ctx.account, ctx.region)):
+                raise errors.ClusterContainsContainerInstancesException(
+                    "The Cluster cannot be deleted while Container Instances are active or draining."
+                )
+            if any(_serves(each, found.id) for each in tx.list(Service, ctx.account, ctx.region)):
+                raise errors.ClusterContainsServicesException(
+                    "The Cluster cannot be deleted while Services are active."
+                )
+            if any(_lives(each, found.id) for each in tx.list(Task, ctx.account, ctx.region)):
+                raise errors.ClusterContainsTasksException("The Cluster cannot be deleted while Tasks are active.")
+            found = replace(found, status="INACTIVE")
+            tx.put(found)
+        return {"cluster": cluster_to_wire(self._store.snapshot(), found, ())}
+
+
+def cluster_to_wire(reader: Snapshot | Tx, cluster: Cluster, include: tuple[str, ...] | list[str]) -> dict[str, Any]:
+    tasks = [each for each in reader.list(Task, cluster.account, cluster.region) if each.cluster == cluster.id]
+    services = reader.list(Service, cluster.account, cluster.region)
+    instances = reader.list(ContainerInstance, cluster.account, cluster.region)
+    shown: dict[str, Any] = {
+        "clusterArn": arn(cluster, "cluster", cluster.id),
+        "clusterName": cluster.id,
+        "status": cluster.status,
+        "registeredContainerInstancesCount": sum(each.cluster == cluster.id for each in instances),
+        "runningTasksCount": sum(each.last_status == "RUNNING" for each in tasks),
+        "pendingTasksCount": sum(each.last_status in ("PROVISIONING", "PENDING", "ACTIVATING") for each in tasks),
+        "activeServicesCount": sum(each.cluster == cluster.id and each.status == "ACTIVE" for each in services),
+        "statistics": [],
+        "tags": tags_to_wire(cluster.tags) if "TAGS" in include else [],
+        "settings": cluster.document["settings"] if "SETTINGS" in include else [],
+        "capacityProviders": list(cluster.capacity_providers),
+        "defaultCapacityProviderStrategy": list(cluster.strategy),
+    }
+    if "CONFIGURATIONS" in include and cluster.document.get("configuration") is not None:
+        shown["configuration"] = cluster.document["configuration"]
+    if cluster.document.get("serviceConnectDefaults") is not None:
+        shown["serviceConnectDefaults"] = cluster.document["serviceConnectDefaults"]
+    return shown
+
+
+def _active(cluster: Cluster) -> bool:
+    return cluster.status != "INACTIVE"
+
+
+def _serves(service: Service, cluster: str) -> bool:
+    return service.cluster == cluster and service.status != "INACTIVE"
+
+
+def _lives(task: Task, cluster: str) -> bool:
+    return task.cluster == cluster and task.last_status != "STOPPED"
+
+
+def _settings(given: list[dict[str, str]] | None) -> list[dict[str, str]]:
+    """Raises InvalidParameterException."""
+    found = {_SETTING: "disabled"}
+    for each in given or ():
+        if each.get("name") != _SETTING or each.get("value") not in _VALUES:
+            raise errors.InvalidParameterException(f"Invalid cluster setting value {each.get('value')}.")
+        found[_SETTING] = each["value"]
+    return [{"name": name, "value": value} for name, value in found.items()]
+
+
+def _kept(params: Params) -> dict[str, Any]:
+    members = ("configuration", "serviceConnectDefaults")
+    return {each: params[each] for each in members if params.get(each) is not None}
+
+
+def _providers(params: Params) -> dict[str, Any]:
+    """Raises InvalidParameterException."""
+    providers = tuple(params.get("capacityProviders") or ())
+    strategy = params.get("defaultCapacityProviderStrategy") or ()
+    if strange := [each["capacityProvider"] for each in strategy if each["capacityProvider"] not in providers]:
+        raise errors.InvalidParameterException(
+            f"The specified capacity provider '{strange[0]}' is not associated with the cluster."
+        )
+    kept = tuple({"weight": 0, "base": 0, **each} for each in strategy)
+    return {"capacity_providers": providers, "strategy": kept}

@@ -1,0 +1,74 @@
+"""The exceptions of ECS's model, and those that its handlers raise besides."""
+
+from __future__ import annotations
+
+from kunren.core.errors import AwsError
+
+
+class AccessDeniedException(AwsError):
+    code = "AccessDeniedException"
+
+
+class ClientException(AwsError):
+    code = "ClientException"
+
+
+class ClusterContainsContainerInstancesException(AwsError):
+    code = "ClusterContainsContainerInstancesException"
+
+
+class ClusterContainsServicesException(AwsError):
+    code = "ClusterContainsServicesException"
+
+
+class ClusterContainsTasksException(AwsError):
+    code = "ClusterContainsTasksException"
+
+
+class ClusterNotFoundException(AwsError):
+    code = "ClusterNotFoundException"
+
+    def __init__(self, message: str = "Cluster not found.") -> None:
+        super().__init__(message)
+
+
+class ConflictException(AwsError):
+    code = "ConflictException"
+
+
+class InvalidParameterException(AwsError):
+    code = "InvalidParameterException"
+
+
+class PlatformTaskDefinitionIncompatibilityException(AwsError):
+    code = "PlatformTaskDefinitionIncompatibilityException"
+
+
+class PlatformUnknownException(AwsError):
+    code = "PlatformUnknownException"
+
+
+class ResourceNotFoundException(AwsError):
+    code = "ResourceNotFoundException"
+
+
+class ServiceNotFoundException(AwsError):
+    code = "ServiceNotFoundException"
+
+
+class TargetNotConnectedException(AwsError):
+    code = "TargetNotConnectedException"
+
+
+class UnsupportedFeatureException(AwsError):
+    code = "UnsupportedFeatureException"
+
+
+class NotYet(AwsError):
+    """AWS can do it and Kunren cannot: refused as a whole, naming what is missing."""
+
+    code = "NotImplemented"
+    status = 501
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"Kunren's ecs has no {what} yet.")
