@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 TOOLS := $(VENV)/debian
 
+# Hundreds of daemons and programs start in a test run: each would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(TOOLS)/bin:$(PATH):/usr/sbin:/sbin
 
 .PHONY: demo test lint fmt bench coverage-doc
