@@ -61,7 +61,10 @@ def list_drills(as_json: bool) -> None:
             continue
         read = read_drill(file)
         targets = {each.name: each.target for each in read.objectives}
-        rows.append({"drill": name, "title": read.title, "objectives": targets, "file": str(file)})
+        protections = {each.name: each.what for each in read.protections}
+        rows.append(
+            {"drill": name, "title": read.title, "objectives": targets, "protections": protections, "file": str(file)}
+        )
     if as_json:
         print_json(rows)
     else:
@@ -77,6 +80,7 @@ def list_drills(as_json: bool) -> None:
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the architecture; repeatable."
 )
+@click.option("--without", multiple=True, metavar="PROTECTION", help="Leave a protection out; repeatable.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result there (- for stdout).")
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path), help="Write a JUnit report there, for CI.")
 @click.option("--html", "html_file", type=click.Path(path_type=Path), help="Write a page about it there.")
@@ -91,6 +95,7 @@ def run(
     seed: int | None,
     speed: float | None,
     settings: tuple[str, ...],
+    without: tuple[str, ...],
     json_file: Path | None,
     junit_file: Path | None,
     html_file: Path | None,
@@ -105,6 +110,7 @@ def run(
     Examples:
       kunren drill run az-lost --html report.html
       kunren drill run active-passive-dns --set ttl=300
+      kunren drill run rolling-bad --without circuit-breaker
       kunren drill run my-drill.yaml --speed 10 --repeat 3 --json result.json --junit junit.xml
       kunren drill run redirect --architecture alb-lambda --domains my-domains.json
       kunren drill run redirect --architecture all --json compared.json
@@ -115,7 +121,10 @@ def run(
     if name == REDIRECT:
         from kunren.cli.redirect import run_redirect_drill
 
-        not_of(f"the drill {REDIRECT}", **{"--set": settings, "--html": html_file, "--history": history_file})
+        not_of(
+            f"the drill {REDIRECT}",
+            **{"--set": settings, "--without": without, "--html": html_file, "--history": history_file},
+        )
         outputs = (json_file, junit_file)
         sys.exit(run_redirect_drill(state_dir, architecture or "alb", domains, outputs, keep, speed, seed, repeat))
     if architecture or domains:
@@ -124,10 +133,10 @@ def run(
 
     suite = _suite_named(name)
     if suite is not None:
-        not_of("a suite of drills", **{"--set": settings})
+        not_of("a suite of drills", **{"--set": settings, "--without": without})
         members = list(suite.drills)
     else:
-        members = [with_settings(read_drill_named(name), settings)]
+        members = [with_settings(left_out(read_drill_named(name), without), settings)]
     drills = members * repeat
     runs: list[Result] = []
     with some_kunren(state_dir, keep, speed, seed) as (state, endpoint, told):
@@ -196,6 +205,17 @@ def with_settings(read: Drill, settings: tuple[str, ...]) -> Drill:
         given[key] = value
     built = replace(read.architecture, settings={**read.architecture.settings, **given})
     return replace(read, architecture=built)
+
+
+def left_out(read: Drill, without: tuple[str, ...]) -> Drill:
+    """The drill without those protections. Raises UsageError."""
+    from kunren.drills.protections import NoProtection
+    from kunren.drills.protections import without as leaving_out
+
+    try:
+        return leaving_out(read, without)
+    except NoProtection as error:
+        raise click.UsageError(str(error)) from error
 
 
 def not_of(what: str, **options: Any) -> None:

@@ -14,7 +14,7 @@ import yaml
 
 from kunren.drills.checkers.objectives import COUNTED, MEASURED_BY, SHARES, UNITS_MS
 from kunren.drills.load.messages import READ_MARK, sending
-from kunren.drills.model import Architecture, Drill, Fault, Objective, Simulation, Target, Traffic
+from kunren.drills.model import Architecture, Drill, Fault, Objective, Protection, Simulation, Target, Traffic
 
 SCHEMA = Path(__file__).with_name("drill.schema.json")
 KINDS = ("http", "dns", "tcp", "udp", "websocket", "sqs", "sql")
@@ -174,6 +174,9 @@ def _drill(told: dict[str, Any], folder: Path) -> Drill:
             script=folder / built["script"] if "script" in built else None,
             terraform=folder / built["terraform"] if "terraform" in built else None,
             settings=built.get("settings", {}),
+        ),
+        protections=tuple(
+            Protection(name, each["what"], each["settings"]) for name, each in told.get("protections", {}).items()
         ),
         targets=tuple(_target(name, each) for name, each in told.get("targets", {}).items()),
         traffic=tuple(_traffic(name, each) for name, each in told["traffic"].items()),

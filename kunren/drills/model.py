@@ -76,6 +76,15 @@ class Objective:
 
 
 @dataclass(frozen=True, slots=True)
+class Protection:
+    """What keeps the drill's objectives, and the architecture's settings by which it is left out."""
+
+    name: str
+    what: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Simulation:
     """How many ask in the simulator, and how."""
 
@@ -98,6 +107,9 @@ class Drill:
     faults: tuple[Fault, ...]
     objectives: tuple[Objective, ...]
     question: str = ""
+    protections: tuple[Protection, ...] = ()
+    without: tuple[str, ...] = ()
+    """The protections that this run leaves out."""
     pattern: Mapping[str, str] = field(default_factory=dict)
     cost: float | None = None
     """What it costs while nothing happens, as its author states it: 1 is what serves alone."""

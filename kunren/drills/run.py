@@ -244,6 +244,7 @@ def header(drill: Drill, plan: Plan) -> dict[str, Any]:
         "title": drill.title,
         "question": drill.question,
         "pattern": dict(drill.pattern),
+        "without": list(drill.without),
         "document": drill.told,
         "objectives": [
             {"name": each.name, "target": each.target, "traffic": each.traffic} for each in drill.objectives
