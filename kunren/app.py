@@ -53,6 +53,7 @@ from kunren.services.arc_zonal_shift.controllers import ZonalShiftService
 from kunren.services.autoscaling.service import AutoScalingService
 from kunren.services.cloudformation.service import CloudFormationService
 from kunren.services.cloudfront.service import CloudFrontService
+from kunren.services.codedeploy.service import CodeDeployService
 from kunren.services.ec2.api import Ec2Api
 from kunren.services.ec2.controllers import VpcController
 from kunren.services.ec2.endpoint_controller import EndpointController
@@ -205,6 +206,7 @@ class App:
         """Those that answer under names of AWS's own, by which others are reached."""
         settings, clock, entropy, spec, store = self.settings, self.clock, self.entropy, self.spec, self.store
         self.autoscaling = AutoScalingService(store, clock, entropy, self._call, self.ec2)
+        self.codedeploy = CodeDeployService(store, clock, entropy, self._call)
         self.ecs = EcsService(store, clock, entropy, spec, self._call)
         self.recovery = RecoveryControlService(store, clock, entropy, spec, self.entrances.serve)
         self.s3 = S3Service(settings, store, clock, entropy, spec, self._call, dns=self.dns, serve=self.entrances.asked)
@@ -242,6 +244,7 @@ class App:
             "cloudfront": self.cloudfront.api,
             "cloudfront-keyvaluestore": self.cloudfront.key_values_api,
             "autoscaling": self.autoscaling.api,
+            "codedeploy": self.codedeploy.api,
             "ec2": self.ec2,
             "route53": self.route53,
             "acm": self.acm,
@@ -257,7 +260,7 @@ class App:
             "route53-recovery-cluster": self.recovery.cluster,
         }
         self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
-        self.instances.events.heard = lambda: self.fallback.used
+        self.instances.events.heard = self.codedeploy.notices.heard = lambda: self.fallback.used
         self.fallback.before["logs"] = all_of(
             self.functions.logs.before,
             self.query_logs.before,
@@ -363,6 +366,7 @@ class App:
             ("cloudfront", self.cloudfront.run()),
             ("lambda", self.functions.run()),
             ("autoscaling", self.autoscaling.run()),
+            ("codedeploy", self.codedeploy.run()),
             ("fis", self.fis.run()),
             ("resiliencehub", self.resilience_hub.run()),
             ("arc-zonal-shift", self.zonal_shifts.run()),
@@ -481,6 +485,7 @@ class App:
             "cloudfront": self.cloudfront.status(),
             "lambda": self.functions.status(),
             "autoscaling": self.autoscaling.status(),
+            "codedeploy": self.codedeploy.status(),
             "fis": self.fis.status(),
             "resiliencehub": self.resilience_hub.status(),
             "arc-zonal-shift": self.zonal_shifts.status(),

@@ -9,6 +9,7 @@ SERVICES: dict[str, str] = {
     "cloudformation": "kunren.services.cloudformation.api:CloudFormationApi",
     "cloudfront": "kunren.services.cloudfront.api:CloudFrontApi",
     "cloudfront-keyvaluestore": "kunren.services.cloudfront.key_values.api:KeyValueStoreApi",
+    "codedeploy": "kunren.services.codedeploy.api:CodeDeployApi",
     "ec2": "kunren.services.ec2.api:Ec2Api",
     "ecs": "kunren.services.ecs.api:EcsApi",
     "elbv2": "kunren.services.elbv2.api:Elbv2Api",

@@ -1,0 +1,81 @@
+"""AppSpec files of functions and services ("CodeDeploy AppSpec file reference"). Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from kunren.services.codedeploy.errors import DeploymentFails
+
+OF_FUNCTIONS = ("BeforeAllowTraffic", "AfterAllowTraffic")
+_INVALID = "The deployment failed because the AppSpec file that specifies the AWS Lambda deployment configuration is "
+NO_SUCH_CONFIGURATION = f"{_INVALID}missing or has an invalid configuration."
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """Which alias goes from which version to which; hooks are functions' names or ARNs."""
+
+    name: str
+    alias: str
+    current: str
+    target: str
+    hooks: dict[str, str] = field(default_factory=dict)
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """YAML or JSON with lower-case keys at the top. Raises DeploymentFails."""
+    import yaml
+
+    try:
+        found = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DeploymentFails("INVALID_REVISION", "The AppSpec file is neither valid YAML nor valid JSON.") from error
+    if not isinstance(found, dict):
+        raise DeploymentFails("INVALID_REVISION", "The AppSpec file has no content that is a mapping.")
+    found = {str(key).lower(): value for key, value in found.items()}
+    if str(found.get("version")) != "0.0":
+        raise DeploymentFails("INVALID_REVISION", "The AppSpec file's version must be 0.0.")
+    return found
+
+
+def of_function(text: str) -> FunctionSpec:
+    """Raises DeploymentFails."""
+    found = parsed(text)
+    kind, properties = _resource(found)
+    if kind != "AWS::Lambda::Function":
+        raise DeploymentFails("INVALID_LAMBDA_CONFIGURATION", NO_SUCH_CONFIGURATION)
+    names = {name.lower(): str(value) for name, value in properties.items() if value is not None}
+    if not all(names.get(each) for each in ("name", "alias", "currentversion", "targetversion")):
+        raise DeploymentFails("INVALID_LAMBDA_CONFIGURATION", NO_SUCH_CONFIGURATION)
+    return FunctionSpec(
+        names["name"], names["alias"], names["currentversion"], names["targetversion"], hooks(found, OF_FUNCTIONS)
+    )
+
+
+def _resource(found: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The type and the properties of the only resource."""
+    listed = found.get("resources")
+    if isinstance(listed, dict):
+        listed = [listed]
+    if not isinstance(listed, list) or len(listed) != 1 or not isinstance(listed[0], dict) or len(listed[0]) != 1:
+        raise DeploymentFails("INVALID_REVISION", "The AppSpec file's Resources must have one resource.")
+    (resource,) = listed[0].values()
+    lowered = {str(key).lower(): value for key, value in resource.items()} if isinstance(resource, dict) else {}
+    properties = lowered.get("properties")
+    return str(lowered.get("type")), properties if isinstance(properties, dict) else {}
+
+
+def hooks(found: dict[str, Any], names: tuple[str, ...]) -> dict[str, str]:
+    """Lifecycle event → function. Raises DeploymentFails for events that there are not."""
+    listed = found.get("hooks") or []
+    if isinstance(listed, dict):
+        listed = [listed]
+    out: dict[str, str] = {}
+    for each in listed if isinstance(listed, list) else ():
+        for name, function in each.items() if isinstance(each, dict) else ():
+            if name not in names:
+                raise DeploymentFails("INVALID_REVISION", f"The AppSpec file has no lifecycle event hook {name}.")
+            if function:
+                out[name] = str(function)
+    return out

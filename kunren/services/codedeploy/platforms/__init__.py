@@ -1,0 +1,1 @@
+"""What deployments do on each compute platform."""
