@@ -179,25 +179,47 @@ class AccountSetting(Resource, frozen=True, kw_only=True):
 # -- services, deployments (`services/`) -------------------------------------------------------------------------------
 
 
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """A target group in which a container's port of each task is a target."""
+
+    group: str
+    container: str
+    port: int
+
+
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
-    """One of a service's deployments. `id` is ecs-svc/ and 19 digits, and what its tasks are `started_by`."""
+    """One of a service's deployments, or (where others than ECS deploy) one of its task sets. `id` is ecs-svc/ and 19
+    digits, and what its tasks are `started_by`. `document` is its revision in AWS's words; `loads` are the target
+    groups that it has by its strategy."""
 
     id: str
-    status: str  # PRIMARY, ACTIVE, INACTIVE
+    status: str  # PRIMARY, ACTIVE; of a task set also DRAINING
+    revision: str
     definition: str
     desired_count: int
     launch_type: str | None = None
     network: Network | None = None
+    loads: tuple[Load, ...] = ()
     document: dict[str, Any] = {}
     failed_tasks: int = 0
+    never_ran: int = 0
+    """How many tasks in a row ended before they ran."""
+    retry_at: float = 0.0
     rollout_state: str = "IN_PROGRESS"
     rollout_reason: str = ""
+    completed: bool = False
+    """Whether it was COMPLETED once: deployments are rolled back to such a one."""
+    scale: float | None = None
+    external_id: str | None = None
+    stable_since: float | None = None
     created_at: float
     updated_at: float
+    tags: dict[str, str] = {}
 
 
 class Service(Resource, frozen=True, kw_only=True):
-    """Its id is CLUSTER/NAME."""
+    """Its id is CLUSTER/NAME. `document` is what deployments do not change, in AWS's words, with defaults;
+    `deployments` has the newest first. `current` is the id of the service deployment that is under way, or was last."""
 
     kind: ClassVar[str] = "ecs.service"
 
@@ -205,13 +227,24 @@ class Service(Resource, frozen=True, kw_only=True):
     name: str
     status: str = "ACTIVE"
     desired_count: int
-    definition: str | None = None
     document: dict[str, Any] = {}
     deployments: tuple[Deployment, ...] = ()
+    current: str = ""
     events: tuple[dict[str, Any], ...] = ()
+    steady: bool = False
+    """Whether its events said so since anything changed."""
     created_at: float
     client_token: str | None = None
     tags: dict[str, str] = {}
+
+    @property
+    def controller(self) -> str:
+        """ECS, CODE_DEPLOY or EXTERNAL."""
+        return str(self.document["deploymentController"]["type"])
+
+    @property
+    def primary(self) -> Deployment | None:
+        return next((each for each in self.deployments if each.status == "PRIMARY"), None)
 
 
 # -- container instances (`agents/`) -----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.services.ecs.api.clusters import ClusterOperations
 from kunren.services.ecs.model import KINDS
+from kunren.services.ecs.services import model as services
 from kunren.world.spec import WorldSpec
 
 
@@ -18,5 +19,5 @@ class EcsApi(ClusterOperations):
     service: ClassVar[str] = "ecs"
 
     def __init__(self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec) -> None:
-        store.register(*KINDS)
+        store.register(*KINDS, *services.KINDS)
         super().__init__(store, clock, entropy, spec)
