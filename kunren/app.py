@@ -29,6 +29,8 @@ from kunren.dataplane.dns.vpc_names import VpcNames
 from kunren.dataplane.envoy.admin import counted
 from kunren.dataplane.envoy.control import EnvoyControl
 from kunren.dataplane.guests.guests import Guests
+from kunren.dataplane.images.images import Images
+from kunren.dataplane.images.store import ImageStore, images_folder
 from kunren.dataplane.runtime.host import WorldHost
 from kunren.fallback.fallback import Fallback, all_of, spawn_in_world
 from kunren.gateway.as_client import AsClient
@@ -155,6 +157,7 @@ class App:
         )  # fmt: skip
         self.globalaccelerator = GlobalAcceleratorApi(store, clock, entropy, spec)
         self.cgroups = Cgroups(f"kunren-{settings.run_dir.name}")
+        self.images = Images(ImageStore(images_folder(settings)))
         self.functions = LambdaService(
             settings,
             store,
@@ -166,6 +169,7 @@ class App:
             call=self._call,
             trust=trust_variables(self.ca),
             credentials=self.handed_out.of_function,
+            images=self.images,
         )
         self.vpcs = VpcController(store, clock, self.world, spec, self._serve_dns)
         self.faults.felt_by.append(self.vpcs.settled)

@@ -1,8 +1,9 @@
-"""`kunren image`: container images for Lambda functions, since there is no registry of images."""
+"""`kunren image`: container images from files, since there is no internet that they could be pulled from."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,46 +11,66 @@ from kunren.cli.failures import Unusable
 from kunren.cli.options import print_json, print_table, state_option
 from kunren.settings import Settings
 
+if TYPE_CHECKING:
+    from kunren.dataplane.images.store import ImageStore
+
 
 @click.group()
 def image() -> None:
-    """Container images that functions may be made from (PackageType Image)."""
+    """Container images that tasks and functions may be made from."""
+
+
+def _store(state_dir: Path) -> ImageStore:
+    from kunren.dataplane.images.store import ImageStore, images_folder
+
+    return ImageStore(images_folder(Settings(state_dir.resolve())))
+
+
+@image.command()
+@state_option
+@click.option("--name", help="What to call it: NAME[:TAG], with a registry's host or without.")
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+def load(state_dir: Path, name: str | None, file: Path) -> None:
+    """Load an image: an OCI layout, as a folder or a tar archive, or what `docker save` wrote.
+
+    \b
+    Example:
+      docker save nginx:1.27 -o nginx.tar
+      kunren image load nginx.tar                       a task's image `nginx:1.27` is this one
+      kunren image load function.tar --name my/function:1
+    """
+    from kunren.dataplane.images.store import NoImage
+
+    try:
+        names, loaded = _store(state_dir).load(file, name)
+    except NoImage as error:
+        raise Unusable(f"{error}.") from error
+    for each in names:
+        click.echo(f"{each}@{loaded.manifest_digest}")
+
+
+@image.command()
+@state_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def ls(state_dir: Path, as_json: bool) -> None:
+    """The images that were loaded."""
+    names = sorted(_store(state_dir).names().items())
+    if as_json:
+        print_json({"images": [{"name": name, "digest": each.digest} for name, each in names]})
+    else:
+        print_table("Images", ["name", "digest"], [[name, each.digest] for name, each in names])
 
 
 @image.command()
 @state_option
 @click.argument("name")
-@click.argument("path", type=click.Path(exists=True, path_type=Path))
-def add(state_dir: Path, name: str, path: Path) -> None:
-    """Add an image: an OCI layout, as a folder or a tar archive, or what `docker save` wrote.
-
-    \b
-    Example:
-      docker save my/function:1 -o function.tar
-      kunren image add my/function:1 function.tar
-      aws lambda create-function --package-type Image \\
-        --code ImageUri=000000000000.dkr.ecr.us-east-1.amazonaws.com/my/function:1 ...
-    """
-    from kunren.services.lambda_.images import ImageStore, NoImage, images_folder
+def rm(state_dir: Path, name: str) -> None:
+    """Take a name away. What was made from the image keeps it."""
+    from kunren.dataplane.images.reference import BadReference
 
     try:
-        added = ImageStore(images_folder(Settings(state_dir.resolve()))).add(name, path)
-    except NoImage as error:
+        found = _store(state_dir).forget(name)
+    except BadReference as error:
         raise Unusable(f"{error}.") from error
-    click.echo(f"sha256:{added.digest}")
-
-
-@image.command("list")
-@state_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def list_images(state_dir: Path, as_json: bool) -> None:
-    """The images that there are."""
-    from kunren.services.lambda_.images import ImageStore, images_folder
-
-    names = ImageStore(images_folder(Settings(state_dir.resolve()))).names()
-    if as_json:
-        print_json({"images": [{"name": name, "digest": digest} for name, digest in sorted(names.items())]})
-    else:
-        print_table(
-            "Images", ["name", "digest"], [[name, f"sha256:{digest}"] for name, digest in sorted(names.items())]
-        )
+    if not found:
+        raise Unusable(f"No image is called {name}; `kunren image ls` shows what there is.")

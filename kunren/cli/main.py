@@ -64,7 +64,7 @@ def cli() -> None:
       kunren drill run redirect                   deploy the showpiece and check it
       kunren simulate active-passive-dns          foretell it for a million clients
       kunren graph                                draw what is deployed
-      kunren image add my/function:1 image.tar    have a container image for a function
+      kunren image load web.tar --name web:1      have a container image for tasks and functions
       kunren trace https://example-one.test/      follow one request, step by step
       kunren down                                 end it; `up` comes back to the same world
     """

@@ -54,11 +54,13 @@ class Guest:
 
     It is process 1 there; with a `boot` plan (`agent/init.py`) that is our init, and `argv` of the spec is not used.
     Paths in `readonly` can only be read: of the spec's binds, or else the machine's own. When process 1 ends, the whole
-    guest has ended. `cgroups` are open cgroup.procs files.
+    guest has ended. `cgroups` are open cgroup.procs files. With a folder `lower` the guest sees that one, and what it
+    changes goes to `root`, which has the folders `upper` and `work` for it (an overlay).
     """
 
     root: str
     hostname: str
+    lower: str = ""
     boot: Sequence[Mapping[str, Any]] | None = None
     readonly: tuple[str, ...] = ()
     open_files: int = 65536

@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 ROLE = "arn:aws:iam::000000000000:role/any"
+NAME = "docker.io/my/function:1"
 HOST = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
 PROGRAM = """
 import http.client, json, os, sys
@@ -93,7 +94,7 @@ class Layout:
         manifest = {"schemaVersion": 2, "config": described, "layers": self.layers}
         index = {"schemaVersion": 2, "manifests": [self.blob(json.dumps(manifest).encode(), "manifest.v1+json")]}
         (self.folder / "index.json").write_text(json.dumps(index))
-        return described["digest"]
+        return index["manifests"][0]["digest"]
 
 
 @pytest.fixture(scope="module")
@@ -108,10 +109,12 @@ def layout(tmp_path_factory):
 
 def test_an_image_runs_alone_with_its_own_files_as_it_and_the_function_say(kunren, account, layout):
     folder, digest = layout
-    assert kunren.run("image", "add", "my/function:1", str(folder), check=True).stdout.strip() == digest
+    assert (
+        kunren.run("image", "load", str(folder), "--name", "my/function:1", check=True).stdout == f"{NAME}@{digest}\n"
+    )
     with tarfile.open(folder.parent / "image.tar", "w") as tar:
         tar.add(folder, ".")
-    assert {"name": "my/function:1", "digest": digest.partition(":")[2]} in images(kunren)
+    assert {"name": NAME, "digest": digest} in images(kunren)
     functions = kunren.client("lambda", account)
     uri = f"{HOST}/my/function:1"
     made = functions.create_function(
@@ -144,7 +147,7 @@ def test_an_image_runs_alone_with_its_own_files_as_it_and_the_function_say(kunre
 
 
 def images(kunren):
-    return json.loads(kunren.run("image", "list", "--json", check=True).stdout)["images"]
+    return json.loads(kunren.run("image", "ls", "--json", check=True).stdout)["images"]
 
 
 def ready(functions, name, waiter="function_active_v2"):
@@ -172,13 +175,13 @@ def test_what_is_no_image_is_refused_by_name(kunren, account, tmp_path):
 
     missing = f"{HOST}/not/there:9"
     assert create(missing) == (
-        f"Source image {missing} does not exist. Provide a valid source image. Here it is added by `kunren image add "
-        "not/there:9 PATH`."
+        f"Source image {missing} does not exist. Provide a valid source image. Here it is pushed to ECR, or loaded "
+        "by `kunren image load FILE --name not/there:9`."
     )
     assert create("not/there:9") == "Source image not/there:9 is not valid. Provide a valid source image."
     assert create(missing, Runtime="python3.11").startswith("Please don't provide handler or runtime or layer")
     (tmp_path / "some.tar").write_text("no archive")
-    told = kunren.run("image", "add", "some:1", str(tmp_path / "some.tar"))
+    told = kunren.run("image", "load", str(tmp_path / "some.tar"), "--name", "some:1")
     assert (told.returncode, "is no image that can be read" in told.stderr, "Traceback" in told.stderr) == (
         1,
         True,

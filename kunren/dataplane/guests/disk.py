@@ -89,6 +89,20 @@ def copy(source: Path, disk: Path) -> None:
     new.rename(disk)
 
 
+def make_room(own: Path) -> None:
+    """Have folders for what a guest changes of a root that it shares."""
+    for name in ("upper", "work"):
+        (own / name).mkdir(parents=True, exist_ok=True)
+
+
+def copy_once(shared: Path, own: Path) -> Path:
+    """The guest's copy of a root that it would share if the machine could lay folders over each other; made when it is
+    first asked for. Raises OSError."""
+    if not (own / "copy").exists():
+        copy(shared, own / "copy")
+    return own / "copy"
+
+
 def remove(disk: Path) -> None:
     """Delete it; nothing happens where there is none."""
     if not disk.exists():

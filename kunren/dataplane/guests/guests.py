@@ -7,18 +7,21 @@ It refuses to know what a guest is for. Who starts one keeps it, waits for its e
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from kunren.dataplane.guests.disk import BUNDLE, programs
+from kunren.dataplane.guests.disk import BUNDLE, copy_once, make_room, programs
 from kunren.world.agent.init import GRACE_S
+from kunren.world.agent.kernel import NO_OVERLAY
 from kunren.world.cgroups import Cgroup, Cgroups
 from kunren.world.interface import Guest, Process, ProcessSpec
 
+log = logging.getLogger(__name__)
 PATH = "/run/kunren/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _OWN_BYTES = 64 << 20  # what a guest may hold besides: init, and what the kernel counts for it
 _CONSOLE = "/var/log/cloud-init-output.log"
@@ -34,7 +37,8 @@ class GuestsWorld(Protocol):
 class GuestSpec:
     """`root` is the folder that is its "/". Output goes to the file `console`, appended. With `boot` process 1 is our
     init with that plan, else `argv`. With `machine` it has the machine's programs; a root of its own kind brings its
-    own."""
+    own. With a folder `lower`, of which many guests may be made, that is its "/" as far as it has not changed it, and
+    `root` holds what it has."""
 
     name: str
     namespace: str
@@ -47,6 +51,7 @@ class GuestSpec:
     cwd: str = "/"
     binds: Mapping[str, str] = field(default_factory=dict)
     machine: bool = True
+    lower: Path | None = None
     memory_bytes: int = 1 << 30
     processors: float = 1.0
     processes: int = 4096
@@ -92,9 +97,25 @@ class Guests:
 
     def __init__(self, world: GuestsWorld, cgroups: Cgroups, bundle: Path) -> None:
         self._world, self._cgroups, self._bundle = world, cgroups, bundle
+        self._overlays = True
 
     async def start(self, spec: GuestSpec) -> RunningGuest:
         """Raises OSError as mounting or exec did, NoSuchNamespace, WorldEnded."""
+        if spec.lower is None:
+            return await self._start(spec)
+        if self._overlays:
+            await asyncio.to_thread(make_room, spec.root)
+            try:
+                return await self._start(spec)
+            except OSError as error:
+                if NO_OVERLAY not in str(error):
+                    raise
+                log.info("containers get copies of their images: %s", error)
+                self._overlays = False
+        root = await asyncio.to_thread(copy_once, spec.lower, spec.root)
+        return await self._start(replace(spec, root=root, lower=None))
+
+    async def _start(self, spec: GuestSpec) -> RunningGuest:
         if self._cgroups.tree is None:
             await asyncio.to_thread(self._cgroups.ensure)
         bound, weight = spec.memory_bytes + _OWN_BYTES, round(100 * spec.processors)
@@ -103,6 +124,7 @@ class Guests:
         guest = Guest(
             root=str(spec.root),
             hostname=spec.hostname,
+            lower=str(spec.lower or ""),
             boot=spec.boot,
             readonly=(BUNDLE, *(programs() if spec.machine else ())),
             processes=spec.processes,

@@ -18,6 +18,7 @@ from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store, Tx
 from kunren.core.clock import Clock
 from kunren.core.own_credentials import session_token
+from kunren.dataplane.images.store import NoImage
 from kunren.dataplane.runtime.faults import Reply
 from kunren.dataplane.runtime.interpreters import RuntimeUnavailable
 from kunren.dataplane.runtime.runtime import FunctionRuntime
@@ -25,7 +26,7 @@ from kunren.dataplane.runtime.version import FunctionVersion, ImageRun
 from kunren.services.lambda_.capacity.rules import concurrency_of, scaling_of
 from kunren.services.lambda_.code import CodeStore
 from kunren.services.lambda_.errors import InvalidParameterValueException
-from kunren.services.lambda_.images import ImageStore, NoImage
+from kunren.services.lambda_.images import FunctionImages
 from kunren.services.lambda_.model import (
     LATEST,
     Configured,
@@ -50,7 +51,7 @@ class Deployer:
         store: Store,
         runtime: FunctionRuntime,
         code: CodeStore,
-        images: ImageStore,
+        images: FunctionImages,
         networks: FunctionNetworks,
         clock: Clock,
     ) -> None:
@@ -162,7 +163,7 @@ class Deployer:
 
     def _image_run(self, wanted: ImageReference) -> ImageRun:
         """How to run an image as the function has it. Raises NoImage."""
-        image = self._images.get(wanted.digest)
+        image = self._images.get(wanted.config or wanted.digest)
         if image is None:
             raise NoImage(f"The image of {wanted.uri} is not in the state folder any more.")
         entry_point = image.entry_point if wanted.entry_point is None else wanted.entry_point

@@ -48,10 +48,12 @@ class VpcPlacement(msgspec.Struct, frozen=True, kw_only=True):
 
 class ImageReference(msgspec.Struct, frozen=True, kw_only=True):
     """A function's container image, by the URI it was given and the digest that this meant, and what its ImageConfig
-    says instead of the image (None: nothing)."""
+    says instead of the image (None: nothing). `config` is the digest of the image's configuration, by which it is
+    found unpacked ("": as `digest`). Both are hexadecimal."""
 
     uri: str
     digest: str
+    config: str = ""
     entry_point: tuple[str, ...] | None = None
     command: tuple[str, ...] | None = None
     working_directory: str | None = None

@@ -9,9 +9,10 @@ from typing import Any
 from kunren.core.calling import CallService
 from kunren.core.context import RequestContext
 from kunren.core.errors import AwsError, WireError
+from kunren.dataplane.images.store import NoImage
 from kunren.services.lambda_.code import ZIPPED_BYTES_MAX, CodeStore
 from kunren.services.lambda_.errors import InvalidParameterValueException
-from kunren.services.lambda_.images import ImageStore, NoImage
+from kunren.services.lambda_.images import FunctionImages
 from kunren.services.lambda_.model import Code, ImageReference
 
 _REQUEST_BYTES_MAX = 70_167_211
@@ -20,7 +21,7 @@ _REQUEST_BYTES_MAX = 70_167_211
 class Packages:
     """Fetches a package and keeps it on disk."""
 
-    def __init__(self, code: CodeStore, images: ImageStore, call: CallService) -> None:
+    def __init__(self, code: CodeStore, images: FunctionImages, call: CallService) -> None:
         self._code = code
         self._images = images
         self._call = call
@@ -32,10 +33,10 @@ class Packages:
     async def image(self, uri: str) -> ImageReference:
         """The image that is called so now. Raises InvalidParameterValueException."""
         try:
-            found = await asyncio.to_thread(self._images.find, uri)
+            found = await self._images.find(uri)
         except NoImage as error:
             raise InvalidParameterValueException(str(error)) from None
-        return ImageReference(uri=uri, digest=found.digest)
+        return ImageReference(uri=uri, digest=found.manifest_digest.removeprefix("sha256:"), config=found.digest)
 
     async def _fetch(self, ctx: RequestContext, source: Mapping[str, Any]) -> bytes:
         if source.get("S3ObjectStorageMode") == "REFERENCE":

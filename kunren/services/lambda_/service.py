@@ -13,6 +13,8 @@ from kunren.control.store import Store
 from kunren.core.calling import CallService, nobody_answers
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
+from kunren.dataplane.images.images import Images
+from kunren.dataplane.images.store import ImageStore, images_folder
 from kunren.dataplane.runtime.elb_bridge import ElbBridge
 from kunren.dataplane.runtime.environment import Credentials, usual_credentials
 from kunren.dataplane.runtime.host import FunctionHost
@@ -27,7 +29,7 @@ from kunren.services.lambda_.downloads import Downloads
 from kunren.services.lambda_.durable.engine import DurableEngine
 from kunren.services.lambda_.durable.model import DURABLE_RESOURCES
 from kunren.services.lambda_.events import EventQueue
-from kunren.services.lambda_.images import ImageStore, images_folder
+from kunren.services.lambda_.images import FunctionImages
 from kunren.services.lambda_.invoker import Invoker
 from kunren.services.lambda_.log_delivery import LogDelivery
 from kunren.services.lambda_.model import RESOURCES
@@ -60,6 +62,7 @@ class LambdaService:
         trust: Mapping[str, str] | None = None,
         credentials: Credentials = usual_credentials,
         environment_limit: int = 64,
+        images: Images | None = None,
     ) -> None:
         store.register(*RESOURCES, *DURABLE_RESOURCES, *CAPACITY_RESOURCES)
         self.logs = LogDelivery(call)
@@ -80,12 +83,12 @@ class LambdaService:
         self.urls = FunctionUrls(store, self.invoker, clock, entropy)
         self.bridge = ElbBridge(settings, self.invoker)
         code = CodeStore(settings.data_dir / "lambda")
-        images = ImageStore(images_folder(settings))
+        found = FunctionImages(images or Images(ImageStore(images_folder(settings))))
         self.downloads = Downloads(code, clock, entropy)
         sources = {"sqs": QueueSource(call)}
-        self.api = LambdaApi(store, clock, entropy, self.invoker, Packages(code, images, call), self.downloads, sources)
+        self.api = LambdaApi(store, clock, entropy, self.invoker, Packages(code, found, call), self.downloads, sources)
         self._networks = FunctionNetworks(store, clock, entropy, spec, self.runtime, applied)
-        self._deployer = Deployer(store, self.runtime, code, images, self._networks, clock)
+        self._deployer = Deployer(store, self.runtime, code, found, self._networks, clock)
         self._fleets = Fleets(store, self.runtime, clock)
         self._provisioner = Provisioner(store, self.runtime, clock)
         self._poller = Poller(store, self.invoker, clock, sources)

@@ -45,6 +45,8 @@ def become(request: dict[str, Any], fds: list[int], tell: int) -> None:
         _limit_power(guest)
         for place, fd in enumerate(fds[:_STREAMS]):
             os.dup2(fd, place, inheritable=True)
+        if guest["boot"] is None:
+            os.makedirs(request["cwd"], exist_ok=True)
         os.chdir(request["cwd"])
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -79,7 +81,10 @@ def _make_root(guest: dict[str, Any], binds: dict[str, str]) -> None:
     sources = {target: os.open(source, os.O_PATH | os.O_CLOEXEC) for target, source in binds.items()}
     devices = {each: os.open(f"/dev/{each}", os.O_PATH | os.O_CLOEXEC) for each in _DEVICES}
     old = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    kernel.mount(guest["root"], STAGE, None, kernel.MS_BIND | kernel.MS_REC)
+    if guest["lower"]:
+        _lay_over(guest["lower"], guest["root"])
+    else:
+        kernel.mount(guest["root"], STAGE, None, kernel.MS_BIND | kernel.MS_REC)
     kernel.swap_root(STAGE)
     _mount_fresh("proc", "/proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
     confine.shield_kernel()
@@ -98,6 +103,22 @@ def _make_root(guest: dict[str, Any], binds: dict[str, str]) -> None:
     os.chdir("/")
     for fd in (old, *sources.values(), *devices.values()):
         os.close(fd)
+
+
+def _lay_over(lower: str, own: str) -> None:
+    """Mount a folder that is not changed under what a guest has of its own. Raises OSError beginning with
+    `kernel.NO_OVERLAY` where the kernel, or the file system of these folders, does not have that."""
+    folders = {"lowerdir": lower, "upperdir": f"{own}/upper", "workdir": f"{own}/work"}
+    # by descriptors, since a path may have commas and colons
+    opened = {name: os.open(path, os.O_PATH | os.O_CLOEXEC) for name, path in folders.items()}
+    options = ",".join(f"{name}=/proc/self/fd/{fd}" for name, fd in opened.items())
+    try:
+        kernel.mount("kunren", STAGE, "overlay", 0, f"{options},userxattr")
+    except OSError as error:
+        raise OSError(error.errno, f"{kernel.NO_OVERLAY}: {error.strerror}") from error
+    finally:
+        for fd in opened.values():
+            os.close(fd)
 
 
 def _mount_fresh(kind: str, target: str, flags: int, data: str | None = None) -> None:

@@ -18,6 +18,8 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
+NO_OVERLAY = "no overlay"
+"""How the error begins where folders can't be laid over each other."""
 MS_BIND = 0x1000
 MS_MOVE = 0x2000
 MS_REC = 0x4000

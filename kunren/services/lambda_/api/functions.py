@@ -143,7 +143,7 @@ class FunctionOperations(VersionOperations):
             check_size(code, now.layers)
             check_signed(tx, now)
             if image is not None and now.image is not None:  # whose ImageConfig may be another by now
-                image = msgspec.structs.replace(now.image, uri=image.uri, digest=image.digest)
+                image = msgspec.structs.replace(now.image, uri=image.uri, digest=image.digest, config=image.config)
             updated = self._updated(now, code=code, image=image, architecture=architecture)
             if params.get("DryRun"):
                 return self._shown(updated)
@@ -267,7 +267,9 @@ class FunctionOperations(VersionOperations):
                 "Please provide ImageUri when updating a function with packageType Image."
             )
         image = await self._packages.image(uri)
-        return msgspec.structs.replace(before, uri=uri, digest=image.digest), Code(sha256=image.digest, size=0)
+        return msgspec.structs.replace(before, uri=uri, digest=image.digest, config=image.config), Code(
+            sha256=image.digest, size=0
+        )
 
     async def _keep_code(self, ctx: RequestContext, source: Mapping[str, Any]) -> Code:
         code = await self._packages.keep(ctx, source)

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kunren.services.lambda_.images import ImageStore, NoImage
-
-URI = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+from kunren.dataplane.images.store import ImageStore, NoImage
 
 
 def member(name: str, text: str | None = None, link: str = "", hard: bool = False, mode: int = 0o644):
@@ -62,7 +60,7 @@ def test_layers_lie_over_each_other_and_whiteouts_take_away(images, tmp_path):
         member("a/.wh.one", ""), member("b/.wh..wh..opq", ""), member("b/new", "6"), member("c"), member("c/now", "7"),
         member("d", "a file now"), member("run.sh", "8", mode=0o4755),
     )  # fmt: skip
-    image = images.add("my/image:v1", saved(tmp_path / "i.tar", lower, upper, Cmd=["x"], Env=["A=b=c"]))
+    _, image = images.load(saved(tmp_path / "i.tar", lower, upper, Cmd=["x"], Env=["A=b=c"]), "my/image:v1")
     root = Path(image.root)
     own = {"a/two", "b/new", "c/now", "d", "run.sh"}
     laid = {"etc/hosts", "etc/resolv.conf", "etc/kunren/ca-bundle.pem"}
@@ -83,7 +81,7 @@ def test_links_lead_where_they_would_if_the_image_were_the_machine(images, tmp_p
         member("lib/y", "y"), member("abs/z", "z"), member("out/escaped", "e"), member("up/higher", "h"),
         member("../../dots", "d"), member("same", link="lib/x", hard=True),
     )  # fmt: skip
-    root = Path(images.add("links", saved(tmp_path / "i.tar", layer, over)).root)
+    root = Path(images.load(saved(tmp_path / "i.tar", layer, over), "links")[1].root)
     assert sorted(each.name for each in (root / "usr/lib").iterdir()) == ["x", "y"]
     assert (root / "usr" / "z").read_text() == "z"
     assert (root / "higher").read_text() == "h"
@@ -94,13 +92,17 @@ def test_links_lead_where_they_would_if_the_image_were_the_machine(images, tmp_p
 
 
 def test_names_move_on_and_digests_stay(images, tmp_path):
-    one = images.add("it:1", saved(tmp_path / "1.tar", packed(member("f", "1")), Cmd=["1"]))
-    assert images.add("it", saved(tmp_path / "1.tar", packed(member("f", "1")), Cmd=["1"])) == one
-    two = images.add("it:1", saved(tmp_path / "2.tar", packed(member("f", "22")), Cmd=["2"]))
-    assert (images.find(f"{URI}/it:1"), images.find(f"{URI}/it"), images.find(f"{URI}/it:latest")) == (two, one, one)
-    assert images.find(f"{URI}/whatever@sha256:{one.digest}") == one
-    assert images.get(one.digest) == one
-    assert images.names() == {"it:1": two.digest, "it:latest": one.digest}
+    _, one = images.load(saved(tmp_path / "1.tar", packed(member("f", "1")), Cmd=["1"]), "it:1")
+    again = images.load(saved(tmp_path / "1.tar", packed(member("f", "1")), Cmd=["1"]), "docker.io/library/it")
+    assert again == (["docker.io/library/it:latest"], one)
+    _, two = images.load(saved(tmp_path / "2.tar", packed(member("f", "22")), Cmd=["2"]), "it:1")
+    assert (images.loaded("it:1"), images.loaded("it"), images.loaded("library/it:latest")) == (two, one, one)
+    assert images.loaded(f"whatever@sha256:{one.digest}") == one
+    assert images.get(one.digest).root == one.root
+    found = {name: each.config for name, each in images.names().items()}
+    assert found == {"docker.io/library/it:1": two.digest, "docker.io/library/it:latest": one.digest}
+    assert images.forget("it:1") and not images.forget("it:1")
+    assert images.loaded("it:1") is None
 
 
 def test_an_oci_archive_with_an_index_of_platforms_is_read_too(images, tmp_path):
@@ -120,7 +122,7 @@ def test_an_oci_archive_with_an_index_of_platforms_is_read_too(images, tmp_path)
             made = tarfile.TarInfo(name)
             made.size = len(content)
             tar.addfile(made, io.BytesIO(content))
-    image = images.add("oci:1", tmp_path / "i.tar")
+    _, image = images.load(tmp_path / "i.tar", "oci:1")
     assert (image.entry_point, (Path(image.root) / "f").read_text()) == (("/e",), "here")
 
 
@@ -129,7 +131,7 @@ def test_what_is_no_image_leaves_nothing(images, tmp_path):
     (tmp_path / "text").write_text("no archive")
     for source in (tmp_path / "empty", tmp_path / "text", tmp_path / "missing"):
         with pytest.raises(NoImage, match="is no image that can be read"):
-            images.add("x:1", source)
+            images.load(source, "x:1")
     with pytest.raises(NoImage, match="no name of an image"):
-        images.add("Not A Name", tmp_path / "text")
+        images.load(tmp_path / "text", "Not A Name")
     assert images.names() == {}

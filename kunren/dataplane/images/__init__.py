@@ -1,0 +1,1 @@
+"""Container images: where a reference leads, and its layers as a root file system."""

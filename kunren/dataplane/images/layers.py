@@ -1,0 +1,123 @@
+"""Layers laid over each other in a folder: additions, whiteouts, links; nothing leads out of it. These block.
+
+Source: OCI image-spec, layer.md. Devices are left out (programs see the machine's own), and so are owners: a guest has
+one user. A folder stays ours to change, whatever the image says.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+UNPACKED_BYTES_MAX = 20 << 30
+"""A Fargate task's disk where nothing else is asked for; Lambda's images are held to 10 GB by their service."""
+_LINKS_MAX = 40
+_ZSTD = b"\x28\xb5\x2f\xfd"
+
+
+def apply(packed: IO[bytes], root: Path, size: int, size_max: int = UNPACKED_BYTES_MAX) -> int:
+    """Lay one layer, a tar archive as it is or by gzip, over what is in `root`; `size` is that of all files until now,
+    and so is the result. Raises ValueError, OSError, TarError."""
+    with _plain(packed) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
+        mine: set[Path] = set()  # what this layer has put there: an opaque folder hides only what lies below
+        for member in tar:
+            parts = [each for each in PurePosixPath(member.name).parts if each not in ("/", ".")]
+            if not parts or parts[-1] == "..":
+                continue
+            folder, name = inside(root, parts[:-1]), parts[-1]
+            if name == ".wh..wh..opq":
+                _clear(folder, mine)
+            elif name.startswith(".wh."):
+                remove(folder / name.removeprefix(".wh."))
+            else:
+                size += member.size
+                if size > size_max:
+                    raise ValueError(f"it is larger than {size_max} bytes")
+                if folder not in mine:
+                    _make_folders(root, folder)
+                    mine.update(each for each in (folder, *folder.parents) if each.is_relative_to(root))
+                _put(tar, member, root, folder / name)
+                mine.add(folder / name)
+    return size
+
+
+def _plain(packed: IO[bytes]) -> IO[bytes]:
+    magic = packed.read(4)
+    packed.seek(0)
+    if magic == _ZSTD:
+        raise ValueError("its layers are compressed by zstd, which Python cannot read: use gzip")
+    return gzip.open(packed) if magic[:2] == b"\x1f\x8b" else packed  # type: ignore[return-value]
+
+
+def _clear(folder: Path, mine: set[Path]) -> None:
+    """An opaque folder: what lower layers had in it is gone."""
+    for each in list(folder.iterdir()) if folder.is_dir() else ():
+        if each not in mine:
+            remove(each)
+        elif not each.is_symlink() and each.is_dir():
+            _clear(each, mine)
+
+
+def _make_folders(root: Path, folder: Path) -> None:
+    """Have a folder there, also where a lower layer had a file on the way."""
+    for each in reversed((folder, *folder.parents)):
+        if each != root and each.is_relative_to(root):
+            if each.exists() and not each.is_dir():
+                each.unlink()
+            each.mkdir(exist_ok=True)
+
+
+def _put(tar: tarfile.TarFile, member: tarfile.TarInfo, root: Path, place: Path) -> None:
+    if member.isdir():
+        if place.is_symlink() or not place.is_dir():
+            remove(place)
+            place.mkdir()
+        place.chmod(member.mode & 0o1777 | 0o700)
+        return
+    remove(place)
+    if member.issym():
+        place.symlink_to(member.linkname)
+    elif member.islnk():
+        source = inside(root, PurePosixPath(member.linkname).parts[:-1]) / PurePosixPath(member.linkname).name
+        os.link(source, place, follow_symlinks=False)
+    elif member.isfile():
+        content = tar.extractfile(member)
+        assert content is not None
+        with place.open("xb") as file:
+            shutil.copyfileobj(content, file, 1 << 20)
+        place.chmod(member.mode & 0o777 | 0o400)
+
+
+def inside(root: Path, parts: Iterable[str]) -> Path:
+    """Where a path of the image leads to, links followed as if its root were the machine's."""
+    done: list[str] = []
+    pending = list(parts)
+    links = 0
+    while pending:
+        part = pending.pop(0)
+        here = root.joinpath(*done, part)
+        if part in ("", ".", "/"):
+            continue
+        if part == "..":
+            done = done[:-1]
+        elif here.is_symlink():
+            if (links := links + 1) > _LINKS_MAX:
+                raise ValueError("its links lead in circles")
+            target = str(here.readlink())
+            done = [] if target.startswith("/") else done
+            pending = [*target.split("/"), *pending]
+        else:
+            done.append(part)
+    return root.joinpath(*done)
+
+
+def remove(place: Path) -> None:
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)

@@ -1,0 +1,204 @@
+"""Unpacked images of one state folder, each once, and the names of those that were loaded from files.
+
+An image is known by the digest of its configuration: the same image loaded twice, or pulled too, is one. Nothing is
+unpacked in place: half of one is never seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tarfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from kunren.dataplane.images import layers
+from kunren.dataplane.images.archives import opened
+from kunren.dataplane.images.reference import BadReference, parse
+from kunren.settings import Settings
+
+MOUNT_POINTS = ("dev/", "proc/", "sys/", "tmp/", "run/", "etc/hosts", "etc/resolv.conf", "etc/kunren/ca-bundle.pem")
+"""What programs find laid over the image's own, folders with a slash."""
+BROKEN = (OSError, EOFError, KeyError, IndexError, TypeError, AttributeError, ValueError, tarfile.TarError)
+"""What reading an image raises that is none."""
+
+
+def images_folder(settings: Settings) -> Path:
+    """Where a Kunren keeps its images; from before there was a registry they are taken over."""
+    folder, before = settings.data_dir / "images", settings.data_dir / "lambda" / "images"
+    if before.is_dir() and not folder.exists():
+        before.rename(folder)
+    return folder
+
+
+class NoImage(Exception):
+    """What was given is no image that can be had; the text says why."""
+
+
+class Image(msgspec.Struct, frozen=True, kw_only=True):
+    """An unpacked image. `root` is its file system, which all its users share and nobody changes; `digest` is that of
+    its configuration and `manifest_digest` the one that references have. Members are as the OCI image-spec's config.md
+    has them; `health_check` is Docker's, durations in nanoseconds."""
+
+    digest: str
+    root: str
+    manifest_digest: str = ""
+    size: int = 0
+    entry_point: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    working_directory: str = "/"
+    environment: dict[str, str] = {}
+    user: str = ""
+    exposed_ports: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
+    stop_signal: str = ""
+    health_check: dict[str, Any] = {}
+    architecture: str = ""
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A name's image: the digest of its configuration (hexadecimal), and the one that references have."""
+
+    config: str
+    digest: str
+
+
+class ImageStore:
+    """`names.json`, and one folder for each image. The command line and the daemon use it side by side. It blocks."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def names(self) -> dict[str, Loaded]:
+        """What was loaded, by whole name (`docker.io/library/nginx:latest`)."""
+        try:
+            found: dict[str, Any] = json.loads((self._folder / "names.json").read_text())
+        except FileNotFoundError:
+            return {}
+        return {
+            str(parse(name)): Loaded(each, f"sha256:{each}") if isinstance(each, str) else Loaded(**each)
+            for name, each in found.items()
+        }
+
+    def load(self, source: Path, name: str | None = None) -> tuple[list[str], Image]:
+        """Unpack an image, and call it so, or as the file does. Raises NoImage."""
+        try:
+            given = [str(parse(name))] if name is not None else []
+        except BadReference:
+            raise NoImage(f"{name} is no name of an image: write it as my/function:tag") from None
+        try:
+            with opened(source) as parts:
+                if not given:
+                    given = [str(parse(each)) for each in parts.names]
+                if not given:
+                    raise NoImage(f"{source} gives the image no name: give it one with --name")
+                image = self.unpack(parts.config, parts.layers)
+        except BROKEN as error:
+            raise NoImage(f"{source} is no image that can be read: {error!r}") from error
+        loaded = Loaded(image.digest, parts.digest)
+        self._write(self.names() | dict.fromkeys(given, loaded))
+        return given, self._of(loaded, image)
+
+    def _write(self, names: Mapping[str, Loaded]) -> None:
+        written = self._folder / "names.json.new"
+        written.write_bytes(msgspec.json.format(msgspec.json.encode(dict(sorted(names.items()))), indent=1))
+        written.replace(self._folder / "names.json")
+
+    def forget(self, name: str) -> bool:
+        """Take a name away; the image stays for those who use it. False where nothing is called so."""
+        names = self.names()
+        if names.pop(str(parse(name)), None) is None:
+            return False
+        self._write(names)
+        return True
+
+    def loaded(self, text: str) -> Image | None:
+        """The image that was loaded under a name, or has that digest. Raises BadReference."""
+        reference = parse(text)
+        names = self.names()
+        if reference.digest is None:
+            found = names.get(str(reference))
+        else:
+            digest = reference.digest
+            known = (each for each in names.values() if digest in (each.digest, f"sha256:{each.config}"))
+            found = next(known, None)
+        image = self.get(found.config) if found is not None else None
+        return self._of(found, image) if found is not None and image is not None else None
+
+    @staticmethod
+    def _of(loaded: Loaded, image: Image) -> Image:
+        return msgspec.structs.replace(image, manifest_digest=loaded.digest)
+
+    def get(self, digest: str) -> Image | None:
+        """By the digest of its configuration, without "sha256:"."""
+        try:
+            found = msgspec.json.decode((self._folder / digest / "image.json").read_bytes(), type=Image)
+        except FileNotFoundError:
+            return None
+        return msgspec.structs.replace(found, root=str(self._folder / digest / "root"))
+
+    def unpack(self, config: bytes, opening: Sequence[Callable[[], IO[bytes]]]) -> Image:
+        """The image with that configuration and those layers, the lowest first; at once where it is there already.
+        Raises what is in `BROKEN`."""
+        digest = hashlib.sha256(config).hexdigest()
+        if (known := self.get(digest)) is not None:
+            return known
+        told = json.loads(config)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        folder = self._folder / f"{digest}.new"
+        shutil.rmtree(folder, ignore_errors=True)
+        root = folder / "root"
+        root.mkdir(parents=True)
+        try:
+            size = 0
+            for each in opening:
+                with each() as packed:
+                    size = layers.apply(packed, root, size)
+            for place in MOUNT_POINTS:
+                _make_mount_point(root, place)
+            image = described(digest, str(self._folder / digest / "root"), size, told)
+            (folder / "image.json").write_bytes(msgspec.json.encode(image))
+            folder.rename(self._folder / digest)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return image
+
+
+def described(digest: str, root: str, size: int, told: Mapping[str, Any]) -> Image:
+    """An image by its configuration. Raises what is in `BROKEN`."""
+    config = told.get("config") or {}
+    return Image(
+        digest=digest,
+        root=root,
+        size=size,
+        entry_point=tuple(config.get("Entrypoint") or ()),
+        command=tuple(config.get("Cmd") or ()),
+        working_directory=config.get("WorkingDir") or "/",
+        environment=dict(each.split("=", 1) for each in config.get("Env") or ()),
+        user=config.get("User") or "",
+        exposed_ports=tuple(config.get("ExposedPorts") or ()),
+        volumes=tuple(config.get("Volumes") or ()),
+        labels=config.get("Labels") or {},
+        stop_signal=config.get("StopSignal") or "",
+        health_check=config.get("Healthcheck") or {},
+        architecture=told.get("architecture") or "",
+    )
+
+
+def _make_mount_point(root: Path, place: str) -> None:
+    parts = place.rstrip("/").split("/")
+    found = layers.inside(root, parts[:-1]) / parts[-1]
+    found.parent.mkdir(parents=True, exist_ok=True)
+    wanted = found.is_dir() if place.endswith("/") else found.is_file()
+    if found.is_symlink() or not wanted:
+        layers.remove(found)
+        if place.endswith("/"):
+            found.mkdir()
+        else:
+            found.touch()
