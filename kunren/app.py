@@ -469,34 +469,3 @@ class App:
     def ended(self, part: str) -> bool:
         """Whether a part that must run has ended."""
         return part in self._tasks and self._tasks[part].done()
-
-    def statuses(self) -> dict[str, dict[str, Any]]:
-        """What each part says of itself, in the order of the parts."""
-        return {
-            "world": self.world.status(),
-            "envoy": self.envoy.status(),
-            "dns": self.dns.status(),
-            "faults": self.faults.status(),
-            "vpcs": self.vpcs.status(),
-            "instances": self.instances.status(),
-            "vpc-endpoints": self.endpoints.status(),
-            "route53": self.zones.status(),
-            "health-checks": self.health_checks.status(),
-            "health-check-sources": self.check_sources.status(),
-            "acm": self.certificates.status(),
-            "elbv2": self.balancers.status(),
-            "globalaccelerator": self.accelerators.status(),
-            "cloudfront": self.cloudfront.status(),
-            "lambda": self.functions.status(),
-            "autoscaling": self.autoscaling.status(),
-            "codedeploy": self.codedeploy.status(),
-            "fis": self.fis.status(),
-            "resiliencehub": self.resilience_hub.status(),
-            "arc-zonal-shift": self.zonal_shifts.status(),
-            "s3": self.s3.status(),
-            "apis": self.apis.status(),
-            "rest-apis": self.rest_apis.status(),
-            "cloudformation": self.stacks.status(),
-            "moto": self.fallback.status(),
-            **({"strict": self.access.status()} if self.access is not None else {}),
-        }

@@ -64,7 +64,7 @@ def status(app: App) -> dict[str, Any]:
 
 def _parts(app: App) -> list[dict[str, Any]]:
     parts = []
-    for name, status in app.statuses().items():
+    for name, status in statuses(app).items():
         ok = status.get("ok", True) and not status.get("errors") and not app.ended(name)
         shown = {key: value for key, value in status.items() if key not in ("ok", "errors") or (value and not ok)}
         parts.append({"name": name, "ok": bool(ok), "detail": _in_words(shown), "status": status})
@@ -73,3 +73,35 @@ def _parts(app: App) -> list[dict[str, Any]]:
 
 def _in_words(status: dict[str, Any]) -> str:
     return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in status.items() if not isinstance(value, dict))
+
+
+def statuses(app: App) -> dict[str, dict[str, Any]]:
+    """What each part says of itself, in the order of the parts."""
+    return {
+        "world": app.world.status(),
+        "envoy": app.envoy.status(),
+        "dns": app.dns.status(),
+        "faults": app.faults.status(),
+        "vpcs": app.vpcs.status(),
+        "instances": app.instances.status(),
+        "vpc-endpoints": app.endpoints.status(),
+        "route53": app.zones.status(),
+        "health-checks": app.health_checks.status(),
+        "health-check-sources": app.check_sources.status(),
+        "acm": app.certificates.status(),
+        "elbv2": app.balancers.status(),
+        "globalaccelerator": app.accelerators.status(),
+        "cloudfront": app.cloudfront.status(),
+        "lambda": app.functions.status(),
+        "autoscaling": app.autoscaling.status(),
+        "codedeploy": app.codedeploy.status(),
+        "fis": app.fis.status(),
+        "resiliencehub": app.resilience_hub.status(),
+        "arc-zonal-shift": app.zonal_shifts.status(),
+        "s3": app.s3.status(),
+        "apis": app.apis.status(),
+        "rest-apis": app.rest_apis.status(),
+        "cloudformation": app.stacks.status(),
+        "moto": app.fallback.status(),
+        **({"strict": app.access.status()} if app.access is not None else {}),
+    }
