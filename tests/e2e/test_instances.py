@@ -29,7 +29,7 @@ echo once >> /root/runs
 # What root inside can't do to the machine outside, to the world's network, or to its own way there.
 HARM = """
 (echo x > /usr/x) 2> /dev/null || (echo x > /proc/sys/kernel/core_pattern) 2> /dev/null ||
-    mount -t tmpfs none /mnt 2> /dev/null || ip route del default 2> /dev/null || echo nothing
+    mount -o remount,rw /usr 2> /dev/null || umount /usr 2> /dev/null || umount /proc/sys 2> /dev/null || ip route del default 2> /dev/null || echo nothing
 """
 
 

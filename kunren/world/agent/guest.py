@@ -17,7 +17,7 @@ import socket
 import stat
 from typing import Any
 
-from kunren.world.agent import confine, init, kernel
+from kunren.world.agent import confine, init, kernel, volumes
 from kunren.world.agent.filesystem import RESOLV_CONF, STAGE, make_private, resolver_file
 
 _STREAMS = 3
@@ -89,6 +89,8 @@ def _make_root(guest: dict[str, Any], binds: dict[str, str]) -> None:
     _mount_fresh("proc", "/proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
     confine.shield_kernel()
     _make_devices(devices)
+    if guest["boot"] is not None:
+        volumes.link_devices()
     _mount_fresh("tmpfs", "/run", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
     try:
         _mount_fresh("sysfs", "/sys", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC | kernel.MS_RDONLY)
@@ -154,7 +156,7 @@ def _make_devices(devices: dict[str, int]) -> None:
 
 def _limit_power(guest: dict[str, Any]) -> None:
     confine.own_user_namespace()
-    kernel.unshare(kernel.CLONE_NEWUTS)
+    kernel.unshare(kernel.CLONE_NEWUTS | kernel.CLONE_NEWNS)  # its own mounts come on top of ours, which are locked
     socket.sethostname(guest["hostname"])
     confine.limit(resource.RLIMIT_NPROC, guest["processes"])
     confine.limit(resource.RLIMIT_NOFILE, guest["open_files"])

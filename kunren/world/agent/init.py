@@ -20,13 +20,14 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from kunren.world.agent import kernel
+from kunren.world.agent import kernel, volumes
 
 GRACE_S = 10.0
 REBOOT = 64
 BIN = "/run/kunren/bin"
 _HEARD = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 _COMMANDS = {"shutdown": "TERM", "poweroff": "TERM", "halt": "TERM", "reboot": "INT"}
+_MOUNTING = [{"argv": [f"{BIN}/mount", "-a"]}]
 
 
 def run(plan: list[dict[str, Any]], env: dict[str, str]) -> None:
@@ -34,7 +35,7 @@ def run(plan: list[dict[str, Any]], env: dict[str, str]) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, _HEARD)
     kernel.set_process_name("init")
     _write_commands()
-    starts = _starts(plan, env)
+    starts = _starts([*_MOUNTING, *plan] if os.path.exists("/etc/fstab") else plan, env)
     current = next(starts, 0)
     while True:
         heard = signal.sigwait(_HEARD)
@@ -107,10 +108,18 @@ def _say(text: str) -> None:
 def _write_commands() -> None:
     os.makedirs(BIN, exist_ok=True)
     for name, number in _COMMANDS.items():
-        fd = os.open(f"{BIN}/{name}", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o755)
-        os.write(fd, f"#!/bin/sh\nexec kill -{number} 1\n".encode())
-        os.fchmod(fd, 0o755)
-        os.close(fd)
+        _write_command(name, f"#!/bin/sh\nexec kill -{number} 1\n")
+    first, *others = volumes.COMMANDS
+    _write_command(first, volumes.SCRIPT)
+    for name in others:
+        os.symlink(first, f"{BIN}/{name}")
+
+
+def _write_command(name: str, text: str) -> None:
+    fd = os.open(f"{BIN}/{name}", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o755)
+    os.write(fd, text.encode())
+    os.fchmod(fd, 0o755)
+    os.close(fd)
 
 
 def _end(code: int) -> None:

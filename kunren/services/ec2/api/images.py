@@ -15,6 +15,7 @@ from kunren.services.ec2.instances.images import AnyImage, built_in, own
 from kunren.services.ec2.instances.launcher import Launcher
 from kunren.services.ec2.instances.model import Image, Instance, Snapshot, Volume
 from kunren.services.ec2.instances.types import MACHINE
+from kunren.services.ec2.instances.wire import volumes_of
 
 
 def state_of(reader: store.Reader, account: str, region: str, image: AnyImage) -> tuple[str, str | None]:
@@ -70,6 +71,8 @@ class ImageOperations(Ec2Base):
             instance = self.get(tx, ctx, ids.INSTANCE, params["InstanceId"])
             if instance.wanted == "terminated":
                 raise refused.IncorrectInstanceState(f"Instance '{instance.id}' is not 'running' or 'stopped'.")
+            if len(volumes_of(tx, instance)) > 1:
+                raise errors.NotYet("images of instances that have further volumes")
             volume = self.get(tx, ctx, ids.VOLUME, instance.volume_id)
             about = f"Created by CreateImage({instance.id}) for "
             image_id = self.entropy.resource_id("ami")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,8 +28,10 @@ from kunren.services.ec2.instances.model import Instance, InstanceRun, KeyPair, 
 from kunren.services.ec2.instances.model import Snapshot as VolumeSnapshot
 from kunren.services.ec2.instances.states import KEPT_S
 from kunren.services.ec2.instances.types import all_types
+from kunren.services.ec2.instances.volumes import AGAIN_S, VolumeFolders, released
 from kunren.services.ec2.model import NetworkInterface
 from kunren.world.agent.init import REBOOT
+from kunren.world.agent.volumes import FOLDER
 from kunren.world.network import workload_namespace
 from kunren.world.spec import WorldSpec
 
@@ -62,6 +64,7 @@ class InstanceController:
         self._guests, self._home, self._applied = guests, home, applied
         self._entered, self._left = entered, left
         self._running: dict[str, Running] = {}
+        self._volumes = VolumeFolders(store, entropy, home)
         self._controller = Controller(
             "instances", store, clock, keys=_keys, every=_every, reconcile=self._reconcile,
             wants=lambda kind: kind in (Instance.kind, Volume.kind, VolumeSnapshot.kind), parallel=16,
@@ -107,7 +110,9 @@ class InstanceController:
         snapshot = self._store.snapshot()
         known = {each.id for kind in (Volume, VolumeSnapshot) for each in snapshot.every(kind)}
         known |= {each.volume_id for each in snapshot.every(VolumeSnapshot) if _pending(each)}
-        consoles = {self._console(each.id).name for each in snapshot.every(Instance) if each.ended_at is None}
+        alive = [each for each in snapshot.every(Instance) if each.ended_at is None]
+        known |= {self._volumes.seen_by(each.id).name for each in alive}
+        consoles = {self._console(each.id).name for each in alive}
         for left in self._home.iterdir():
             if left.is_dir() and left.name not in known:
                 disk.remove(left)
@@ -122,7 +127,7 @@ class InstanceController:
             await self._take(account, region, id)
             return
         if kind == Volume.kind:
-            await self._discard(account, region, id)
+            await self._keep(account, region, id)
             return
         instance = self._store.snapshot().get(Instance, account, region, id)
         if instance is None:
@@ -161,13 +166,18 @@ class InstanceController:
             await self._applied(interface.id)
         await self._entered(instance.vpc_id)
         root = await self._disk(instance)
+        await self._volumes.boot(instance)
         snapshot = self._store.snapshot()
-        guest = await self._guests.start(guest_spec(snapshot, instance, interface, root, self._console(instance.id)))
+        guest = await self._guests.start(self._spec_of(snapshot, instance, interface, root))
         watched = asyncio.get_running_loop().create_task(self._watch(instance, guest), name=f"instance {instance.id}")
         self._running[instance.id] = Running(instance.boots, guest, watched)
         with self._store.write() as tx:
             key = {"account": instance.account, "region": instance.region, "id": instance.id}
             tx.put(InstanceRun(**key, boots=instance.boots, pid=guest.pid))
+
+    def _spec_of(self, snapshot: Snapshot, instance: Instance, interface: NetworkInterface, root: Path) -> GuestSpec:
+        seen = self._volumes.seen_by(instance.id)
+        return guest_spec(snapshot, instance, interface, root, self._console(instance.id), {FOLDER: str(seen)})
 
     async def _watch(self, instance: Instance, guest: RunningGuest) -> None:
         """What an end means that nobody asked for."""
@@ -237,15 +247,23 @@ class InstanceController:
         else:
             await asyncio.to_thread(disk.copy, self._home / source, root)
 
-    async def _discard(self, account: str, region: str, id: str) -> None:
-        """Delete the files of a volume that is gone, once no snapshot is to be taken of them any more."""
+    async def _keep(self, account: str, region: str, id: str) -> None:
+        """Have a volume where it is to be. Of one that is gone, delete the files, once no snapshot is to be taken of
+        them any more."""
         snapshot = self._store.snapshot()
+        volume = snapshot.get(Volume, account, region, id)
+        if volume is not None:
+            if await self._volumes.reconcile(volume):
+                self._clock.call_later(AGAIN_S, lambda: self._controller.enqueue(_work(volume.key)))
+            return
         taken = (each for each in snapshot.list(VolumeSnapshot, account, region) if each.volume_id == id)
-        if snapshot.get(Volume, account, region, id) is None and not any(map(_pending, taken)):
+        if not any(map(_pending, taken)):
+            self._volumes.forget(id)
             await asyncio.to_thread(disk.remove, self._home / id)
 
     async def _remove(self, instance: Instance) -> None:
         now = self._clock.now()
+        self._volumes.end(instance)
         with self._store.write() as tx:
             interface = _interface(tx, instance)
             if interface is not None and interface.delete_on_termination:
@@ -256,11 +274,7 @@ class InstanceController:
                     store.release_public(tx, interface.region, interface.public_ip)
                     kept = replace(kept, public_ip=None)
                 tx.put(kept)
-            for volume in tx.list(Volume, instance.account, instance.region):
-                if volume.instance_id == instance.id and volume.delete_on_termination:
-                    tx.delete(volume)
-                elif volume.instance_id == instance.id:
-                    tx.put(replace(volume, instance_id=None, device=None, attached_at=None))
+            released(tx, instance)
             tx.put(replace(instance, ended_at=now))
         self._console(instance.id).unlink(missing_ok=True)
         others = self._store.snapshot().list(Instance, instance.account, instance.region)
@@ -289,10 +303,8 @@ class InstanceController:
             return
         failure = None
         if not target.exists():
-            source, volume = (
-                self._home / taken.volume_id,
-                self._store.snapshot().get(Volume, account, region, taken.volume_id),
-            )
+            volume = self._store.snapshot().get(Volume, account, region, taken.volume_id)
+            source = self._volumes.where(volume) if volume is not None else self._home / taken.volume_id
             try:
                 if source.exists():
                     await asyncio.to_thread(disk.copy, source, target)
@@ -328,9 +340,14 @@ def _pending(taken: VolumeSnapshot) -> bool:
     return not taken.completed and not taken.failure
 
 
+def _unsettled(volume: Volume) -> bool:
+    return not volume.made or volume.attachment != "attached"
+
+
 def guest_spec(
-    snapshot: Snapshot, instance: Instance, interface: NetworkInterface, root: Path, console: Path
-) -> GuestSpec:
+    snapshot: Snapshot, instance: Instance, interface: NetworkInterface, root: Path, console: Path,
+    binds: Mapping[str, str],
+) -> GuestSpec:  # fmt: skip
     """The instance as a guest."""
     kind = all_types()[instance.instance_type]
     hostname = f"ip-{interface.private_ip.replace('.', '-')}"
@@ -347,6 +364,7 @@ def guest_spec(
         hostname,
         console,
         boot=user_data.plan(instance.id, user_data.parts(data), keys, hostname),
+        binds=binds,
         memory_bytes=kind.memory_mb << 20,
         processors=kind.vcpus,
     )
@@ -361,7 +379,9 @@ def _keys(snapshot: Snapshot, key: Key) -> Iterable[str]:
 
 
 def _every(snapshot: Snapshot) -> Iterable[str]:
-    found: list[Resource] = [*snapshot.every(Instance), *snapshot.every(VolumeSnapshot)]
+    found: list[Resource] = [
+        *snapshot.every(Instance), *snapshot.every(VolumeSnapshot), *filter(_unsettled, snapshot.every(Volume)),
+    ]  # fmt: skip
     return [_work(each.key) for each in found]
 
 

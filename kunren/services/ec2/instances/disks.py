@@ -1,43 +1,150 @@
-"""Root volumes: what a launch asks of them, and where their files are."""
+"""Volumes: what a request asks of them, as rows. Where their files are, `volumes.py` knows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from kunren.control.store import Tx
 from kunren.core.entropy import Entropy
 from kunren.services.ec2 import errors
+from kunren.services.ec2.instances import errors as refused
 from kunren.services.ec2.instances.images import AnyImage
-from kunren.services.ec2.instances.model import Volume
+from kunren.services.ec2.instances.model import Snapshot, Volume
 from kunren.services.ec2.model import Subnet
+from kunren.world.agent.volumes import folder_of
 
-TYPES = {"gp2": None, "gp3": 3000, "io1": 100, "io2": 100, "standard": None, "st1": None, "sc1": None}
-"""Volume types and the IOPS that they have where none are asked for."""
-SIZE_MAX_GB = 65_536
-_BASELINE_MIN, _BASELINE_MAX = 100, 16_000
+Params = Mapping[str, Any]
 
 
-def folder(home: Path, id: str) -> Path:
-    """Where a volume's or snapshot's files are; `home` is the folder of all disks."""
-    return home / id
+class Type(NamedTuple):
+    """Sizes in GiB; IOPS where they can be asked for, and how many a GiB allows; `iops` are those without asking."""
+
+    least_gb: int
+    most_gb: int
+    iops: int | None = None
+    least_iops: int = 0
+    most_iops: int = 0
+    per_gb: int = 0
+
+
+TYPES = {
+    "gp2": Type(1, 16_384),
+    "gp3": Type(1, 65_536, 3000, 3000, 80_000, 500),
+    "io1": Type(4, 16_384, 100, 100, 64_000, 50),
+    "io2": Type(4, 65_536, 100, 100, 256_000, 1000),
+    "st1": Type(125, 16_384),
+    "sc1": Type(125, 16_384),
+    "standard": Type(1, 1024),
+}
+"""By "Amazon EBS volume types"."""
+_GP2_MIN, _GP2_MAX = 100, 16_000
+_GP3_THROUGHPUT = (125, 2000)
+
+
+def performance(kind: str, size: int, iops: int | None, throughput: int | None) -> tuple[int | None, int | None]:
+    """IOPS and throughput of a volume of that type and size. Raises InvalidParameterValue and -Combination."""
+    if kind not in TYPES:
+        raise errors.InvalidParameterValue(f"Value ({kind}) for parameter volumeType is invalid.")
+    table = TYPES[kind]
+    if size > table.most_gb:
+        raise errors.InvalidParameterValue(f"Volume of {size}GiB is too large for volume type {kind}")
+    if size < table.least_gb:
+        raise errors.InvalidParameterValue(f"Volume of {size}GiB is too small for volume type {kind}")
+    if kind == "gp2":
+        return min(max(3 * size, _GP2_MIN), _GP2_MAX), None
+    if iops is not None and not table.most_iops:
+        raise errors.InvalidParameterCombination(f"The parameter iops is not supported for {kind} volumes.")
+    if iops is not None and not table.least_iops <= iops <= table.most_iops:
+        raise errors.InvalidParameterValue(
+            f"Volume iops of {iops} is not in the range of {table.least_iops} to {table.most_iops} for volume type "
+            f"{kind}"
+        )
+    if iops is not None and iops > max(table.least_iops, table.per_gb * size):
+        raise errors.InvalidParameterCombination(
+            f"Iops to volume size ratio of {iops / size:.6f} is too high; maximum is {table.per_gb}"
+        )
+    if throughput is not None and kind != "gp3":
+        raise errors.InvalidParameterCombination(f"The parameter throughput is not supported for {kind} volumes.")
+    least, most = _GP3_THROUGHPUT
+    if throughput is not None and not least <= throughput <= most:
+        raise errors.InvalidParameterValue(f"Throughput of {throughput} MiB/s is not in the range of {least} to {most}")
+    return iops or table.iops, throughput or (least if kind == "gp3" else None)
+
+
+def new_volume(
+    tx: Tx, entropy: Entropy, params: Params, *, account: str, region: str, zone: str, at: float,
+    tags: dict[str, str], **more: Any,
+) -> Volume:  # fmt: skip
+    """A volume beside the root ones, as CreateVolume or the Ebs of a mapping asks; its folder is still to be made.
+    Raises what is wrong with type, size or snapshot."""
+    taken = None
+    if id := params.get("SnapshotId"):
+        taken = tx.get(Snapshot, account, region, id)
+        if taken is None:
+            raise refused.SnapshotNotFound(id)
+        if not taken.completed:
+            raise refused.IncorrectState(f"Snapshot {id} is not completed")
+    size = params.get("Size") or params.get("VolumeSize") or (taken.size_gb if taken else None)
+    if size is None:
+        raise errors.MissingParameterText("The request must contain the parameter size/snapshot")
+    if taken is not None and size < taken.size_gb:
+        raise errors.InvalidParameterValue(
+            f"Volume of size {size}GB is smaller than snapshot '{taken.id}', expect size >= {taken.size_gb}GB"
+        )
+    kind = params.get("VolumeType") or "gp2"
+    iops, throughput = performance(kind, size, params.get("Iops"), params.get("Throughput"))
+    encrypted = bool(params.get("Encrypted")) or (taken is not None and taken.encrypted)
+    if params.get("KmsKeyId") and not encrypted:
+        raise refused.InvalidParameterDependency("The parameter KmsKeyId requires the parameter Encrypted to be set.")
+    volume = Volume(
+        account=account, region=region, id=entropy.resource_id("vol"), availability_zone=zone, size_gb=size,
+        volume_type=kind, created_at=at, iops=iops, throughput=throughput, encrypted=encrypted,
+        kms_key=params.get("KmsKeyId") if encrypted else None, snapshot_id=taken.id if taken else None, made=False,
+        tags=tags, **more,
+    )  # fmt: skip
+    tx.put(volume)
+    return volume
+
+
+def mapped(mappings: Sequence[Params], image: AnyImage) -> tuple[Params, dict[str, Params]]:
+    """What block device mappings ask of the root volume, and of further ones by device. Raises what is wrong with
+    one."""
+    root: Params = {}
+    others: dict[str, Params] = {}
+    for mapping in mappings:
+        name = mapping.get("DeviceName") or ""
+        if mapping.get("VirtualName") or mapping.get("NoDevice") is not None:
+            continue  # instance store and suppressed devices: the image has none
+        if name == image.root_device:
+            root = mapping.get("Ebs") or {}
+            continue
+        check_device(name, {folder_of(each): each for each in others})
+        if not mapping.get("Ebs"):
+            raise refused.InvalidBlockDeviceMapping(f"The mapping of {name} has neither a volume nor an instance store")
+        others[name] = mapping["Ebs"]
+    return root, others
+
+
+def check_device(name: str, taken: Mapping[str | None, str]) -> str:
+    """The folder's name for a device. `taken` are those that the instance has. Raises InvalidParameterValue."""
+    folder = folder_of(name)
+    if folder is None:
+        raise errors.InvalidParameterValue(
+            f"Value ({name}) for parameter device is invalid. {name} is not a valid EBS device name."
+        )
+    if folder in taken:
+        raise errors.InvalidParameterValue(
+            f"Invalid value '{name}' for unixDevice. Attachment point {name} is already in use"
+        )
+    return folder
 
 
 def root_of(
-    tx: Tx, entropy: Entropy, params: Mapping[str, Any], image: AnyImage, *, instance_id: str, subnet: Subnet,
-    at: float, tags: dict[str, str],
+    tx: Tx, entropy: Entropy, ebs: Params, image: AnyImage, *, instance_id: str, subnet: Subnet, at: float,
+    tags: dict[str, str],
 ) -> Volume:  # fmt: skip
-    """The root volume of a new instance, as image and block device mappings say. Raises NotYet for further volumes, and
-    what is wrong with a mapping."""
-    ebs: Mapping[str, Any] = {}
-    for mapping in params.get("BlockDeviceMappings") or ():
-        name = mapping.get("DeviceName")
-        if mapping.get("VirtualName") or mapping.get("NoDevice") is not None:
-            continue  # instance store and suppressed devices: the image has none
-        if name != image.root_device:
-            raise errors.NotYet(f"volumes beside the root device {image.root_device}")
-        ebs = mapping.get("Ebs") or {}
+    """The root volume of a new instance, as image and its mapping say. Raises what is wrong with that."""
     size = ebs.get("VolumeSize") or image.size_gb
     kind = ebs.get("VolumeType") or image.volume_type
     if size < image.size_gb:
@@ -45,11 +152,7 @@ def root_of(
             f"Volume of size {size}GB is smaller than snapshot '{image.snapshot_id or 'snap-' + image.id[4:]}', expect "
             f"size >= {image.size_gb}GB"
         )
-    if kind not in TYPES:
-        raise errors.InvalidParameterValue(f"Value ({kind}) for parameter volumeType is invalid.")
-    if size > SIZE_MAX_GB:
-        raise errors.InvalidParameterValue(f"Volume of {size}GiB is too large for volume type {kind}")
-    baseline = min(max(3 * size, _BASELINE_MIN), _BASELINE_MAX) if kind == "gp2" else TYPES[kind]
+    iops, throughput = performance(kind, size, ebs.get("Iops"), ebs.get("Throughput"))
     volume = Volume(
         account=subnet.account,
         region=subnet.region,
@@ -58,8 +161,8 @@ def root_of(
         size_gb=size,
         volume_type=kind,
         created_at=at,
-        iops=ebs.get("Iops") or baseline,
-        throughput=ebs.get("Throughput") or (125 if kind == "gp3" else None),
+        iops=iops,
+        throughput=throughput,
         encrypted=bool(ebs.get("Encrypted")),
         kms_key=ebs.get("KmsKeyId"),
         snapshot_id=ebs.get("SnapshotId") or image.snapshot_id,

@@ -52,6 +52,53 @@ class VolumeInUse(AwsError):
         super().__init__(f"Volume {id} is currently attached to {instance}")
 
 
+class VolumeAttached(AwsError):
+    code = "VolumeInUse"
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"{id} is already attached to an instance")
+
+
+class IncorrectState(AwsError):
+    code = "IncorrectState"
+
+
+class InvalidBlockDeviceMapping(AwsError):
+    code = "InvalidBlockDeviceMapping"
+
+
+class InvalidParameterDependency(AwsError):
+    code = "InvalidParameterDependency"
+
+
+class ZoneMismatch(AwsError):
+    code = "InvalidVolume.ZoneMismatch"
+
+    def __init__(self, id: str, instance: str) -> None:
+        super().__init__(f"The volume '{id}' is not in the same availability zone as instance '{instance}'")
+
+
+class VolumeNotAttached(AwsError):
+    code = "InvalidAttachment.NotFound"
+
+    def __init__(self, id: str, instance: str) -> None:
+        super().__init__(f"The volume '{id}' is not attached to instance '{instance}'.")
+
+
+class NoModification(AwsError):
+    code = "InvalidVolumeModification.NotFound"
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"The volume modification for volume '{id}' does not exist.")
+
+
+class InvalidZone(AwsError):
+    code = "InvalidZone.NotFound"
+
+    def __init__(self, zone: str) -> None:
+        super().__init__(f"The zone '{zone}' does not exist.")
+
+
 class KeyPairNotFound(AwsError):
     code = "InvalidKeyPair.NotFound"
 

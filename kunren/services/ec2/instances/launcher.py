@@ -20,7 +20,7 @@ from kunren.core.errors import AwsError
 from kunren.services.ec2 import default_vpc, errors, ids, interfaces, store, tagging
 from kunren.services.ec2.instances import errors as refused
 from kunren.services.ec2.instances import user_data as cloud_init
-from kunren.services.ec2.instances.disks import root_of
+from kunren.services.ec2.instances.disks import mapped, new_volume, root_of
 from kunren.services.ec2.instances.images import AnyImage, Images
 from kunren.services.ec2.instances.model import Instance, KeyPair, MetadataOptions
 from kunren.services.ec2.instances.types import InstanceType, all_types
@@ -58,6 +58,8 @@ class Resolved:
     image: AnyImage
     profile_arn: str | None = None
     profile_id: str | None = None
+    mappings: tuple[Params, ...] = ()
+    """The block device mappings, with the keys of what is encrypted."""
 
 
 class Launcher:
@@ -84,10 +86,16 @@ class Launcher:
         image = await self.images.find(reader, ctx.account, ctx.region, image_id)
         if image is None:
             raise refused.ImageNotFound(image_id)
+        mappings = tuple(
+            [
+                {**each, "Ebs": await self.with_key(ctx, each["Ebs"])} if each.get("Ebs") else each
+                for each in params.get("BlockDeviceMappings") or ()
+            ]
+        )
         profile = params.get("IamInstanceProfile") or {}
         if not profile.get("Name") and not profile.get("Arn"):
-            return Resolved(image)
-        return Resolved(image, *await self.profile(ctx, profile))
+            return Resolved(image, mappings=mappings)
+        return Resolved(image, *await self.profile(ctx, profile), mappings)
 
     async def _image_id(self, ctx: RequestContext, given: str) -> str:
         """`resolve:ssm:NAME` is the value of that parameter. Raises InvalidParameterValue."""
@@ -124,6 +132,18 @@ class Launcher:
             )
         return profile["Arn"], profile["InstanceProfileId"]
 
+    async def with_key(self, ctx: RequestContext, params: Params) -> Params:
+        """What is asked of a volume, with the ARN of the key that it is encrypted by: the named one or AWS's own.
+        Raises InvalidParameterValue."""
+        if not params.get("Encrypted"):
+            return params
+        named = params.get("KmsKeyId") or "alias/aws/ebs"
+        try:
+            found = await self._call(ctx.account, ctx.region, "kms", "DescribeKey", {"KeyId": named})
+        except AwsError as error:
+            raise errors.InvalidParameterValue(f"Value ({named}) for parameter kmsKeyId is invalid.") from error
+        return {**params, "KmsKeyId": found["KeyMetadata"]["Arn"]}
+
     def launch(
         self, tx: Tx, ctx: RequestContext, params: Params, resolved: Resolved, at: float, **more: Any
     ) -> list[Instance]:
@@ -149,13 +169,21 @@ class Launcher:
         members |= {"profile_arn": resolved.profile_arn, "profile_id": resolved.profile_id}
         named = {**tags["instance"], **(params.get("OwnTags") or {})}
         reservation = self._entropy.resource_id("r")
+        root, further = mapped(resolved.mappings, resolved.image)
         made = []
         for index in range(count):
             id = self._entropy.resource_id("i")
             interface = self._interface(tx, ctx, net, id, at, tags["network-interface"])
             volume = root_of(
-                tx, self._entropy, params, resolved.image, instance_id=id, subnet=subnet, at=at, tags=tags["volume"]
+                tx, self._entropy, root, resolved.image, instance_id=id, subnet=subnet, at=at, tags=tags["volume"]
             )
+            for device, ebs in further.items():
+                new_volume(
+                    tx, self._entropy, {"VolumeType": "gp3", **ebs}, account=ctx.account, region=ctx.region,
+                    zone=subnet.availability_zone, at=at, tags=tags["volume"], instance_id=id, device=device,
+                    attachment="attaching", attached_at=at,
+                    delete_on_termination=ebs.get("DeleteOnTermination", True),
+                )  # fmt: skip
             instance = Instance(
                 account=ctx.account, region=ctx.region, id=id, reservation_id=reservation, launch_index=index,
                 image_id=resolved.image.id, instance_type=kind.name, architecture=kind.architecture,

@@ -74,8 +74,18 @@ class InstanceRun(Resource, frozen=True, kw_only=True):
     pid: int
 
 
+class Modification(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of a volume's size, type or performance: (size, type, IOPS, throughput) before and after."""
+
+    before: tuple[int, str, int | None, int | None]
+    after: tuple[int, str, int | None, int | None]
+    at: float
+
+
 class Volume(Resource, frozen=True, kw_only=True):
-    """An EBS volume: a folder of files. `size_gb` is kept and not enforced."""
+    """An EBS volume: a folder of files. `size_gb` is kept and not enforced. `made` once the folder is there;
+    `attachment` is attaching, attached, detaching or busy, where there is an instance. `forced` detaches it even
+    while it is mounted."""
 
     kind: ClassVar[str] = "ec2.volume"
 
@@ -88,10 +98,16 @@ class Volume(Resource, frozen=True, kw_only=True):
     encrypted: bool = False
     kms_key: str | None = None
     snapshot_id: str | None = None
+    made: bool = True
     instance_id: str | None = None
     device: str | None = None
+    attachment: str = "attached"
+    forced: bool = False
     attached_at: float | None = None
     delete_on_termination: bool = True
+    modification: Modification | None = None
+    client_token: str | None = None
+    client_request: str | None = None
     tags: dict[str, str] = {}
 
 

@@ -53,17 +53,25 @@ def _interface(reader: store.Reader, interface: NetworkInterface) -> dict[str, A
     return found
 
 
+def volumes_of(reader: store.Reader, instance: Instance) -> list[Volume]:
+    """Its volumes, the root one first, then by device."""
+    found = [each for each in reader.list(Volume, instance.account, instance.region) if each.instance_id == instance.id]
+    return sorted(found, key=lambda each: (each.id != instance.volume_id, each.device or ""))
+
+
 def devices(reader: store.Reader, instance: Instance) -> list[dict[str, Any]]:
-    volume = reader.get(Volume, instance.account, instance.region, instance.volume_id)
-    if volume is None or volume.instance_id != instance.id:
-        return []
-    ebs = {
-        "AttachTime": volume.attached_at,
-        "DeleteOnTermination": volume.delete_on_termination,
-        "Status": "attached",
-        "VolumeId": volume.id,
-    }
-    return [{"DeviceName": volume.device, "Ebs": ebs}]
+    return [
+        {
+            "DeviceName": each.device,
+            "Ebs": {
+                "AttachTime": each.attached_at,
+                "DeleteOnTermination": each.delete_on_termination,
+                "Status": "detaching" if each.attachment == "busy" else each.attachment,
+                "VolumeId": each.id,
+            },
+        }
+        for each in volumes_of(reader, instance)
+    ]
 
 
 def instance_to_wire(reader: store.Reader, instance: Instance) -> dict[str, Any]:

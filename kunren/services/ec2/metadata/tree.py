@@ -10,7 +10,8 @@ from kunren.core.clock import iso_utc
 from kunren.dataplane.dns import ec2_names
 from kunren.services.ec2 import store
 from kunren.services.ec2.dns_names import public_dns_name
-from kunren.services.ec2.instances.model import Instance, KeyPair, Volume
+from kunren.services.ec2.instances.model import Instance, KeyPair
+from kunren.services.ec2.instances.wire import volumes_of
 from kunren.services.ec2.model import NetworkInterface, SecurityGroup, Subnet, Vpc
 
 Tree: TypeAlias = "dict[str, str | Tree]"
@@ -73,8 +74,11 @@ def _merged(tree: Tree, more: Mapping[str, str | Tree]) -> Tree:
 
 
 def _devices(reader: store.Reader, instance: Instance) -> Tree:
-    volume = reader.get(Volume, instance.account, instance.region, instance.volume_id)
-    return {"ami": instance.root_device.rpartition("/")[2], "root": instance.root_device} if volume else {}
+    volumes = volumes_of(reader, instance)
+    if not volumes:
+        return {}
+    others = {f"ebs{number}": (each.device or "").rpartition("/")[2] for number, each in enumerate(volumes[1:], 1)}
+    return {"ami": instance.root_device.rpartition("/")[2], "root": instance.root_device, **others}
 
 
 def _interface(reader: store.Reader, instance: Instance, interface: NetworkInterface, names: str) -> Tree:

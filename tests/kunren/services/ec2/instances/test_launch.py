@@ -109,8 +109,9 @@ def test_bad_input_has_awss_error_and_changes_nothing(ec2, given, error):
 def test_what_is_not_there_yet_is_refused_by_name(ec2):
     config = base64.b64encode(b"#cloud-config\npackages: [nginx]\n").decode()
     assert "packages" in refused(ec2, UserData=config)[1]
-    assert (
-        refused(ec2, BlockDeviceMappings=[{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1}}])[0] == "NotImplemented"
+    assert refused(ec2, BlockDeviceMappings=[{"DeviceName": "/dev/fd0", "Ebs": {"VolumeSize": 1}}]) == (
+        "InvalidParameterValue",
+        "Value (/dev/fd0) for parameter device is invalid. /dev/fd0 is not a valid EBS device name.",
     )
     assert refused(ec2, InstanceType=OTHER)[0] == "InvalidParameterValue"
 
