@@ -6,7 +6,6 @@ A bucket's site answers at `BUCKET.s3-website-REGION.amazonaws.com` and, through
 from __future__ import annotations
 
 import re
-from html import escape
 from urllib.parse import unquote
 
 from kunren.control.store import Store
@@ -131,6 +130,8 @@ def _moved(redirect: website.Redirect) -> FrontAnswer:
 
 def _page(status: int, code: str, message: str, **members: object) -> FrontAnswer:
     """S3's own page for an error."""
+    from html import escape
+
     title = {403: "403 Forbidden", 404: "404 Not Found", 405: "405 Method Not Allowed"}.get(status, f"{status} Error")
     told = {"Code": code, "Message": message, **members}
     items = "".join(f"<li>{escape(name)}: {escape(str(value))}</li>\n" for name, value in told.items())

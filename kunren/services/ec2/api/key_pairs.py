@@ -1,20 +1,10 @@
-"""Key pairs: CreateKeyPair, ImportKeyPair, DescribeKeyPairs, DeleteKeyPair."""
+"""Key pairs: CreateKeyPair, ImportKeyPair, DescribeKeyPairs, DeleteKeyPair. `cryptography` is imported at the first call."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from typing import Any
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_ssh_public_key,
-)
+from typing import TYPE_CHECKING, Any
 
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
@@ -22,6 +12,9 @@ from kunren.services.ec2 import errors, filters, tagging
 from kunren.services.ec2.api.base import Ec2Base, Params, operation
 from kunren.services.ec2.instances import errors as refused
 from kunren.services.ec2.instances.model import KeyPair
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 _FILTERS: dict[str, filters.Getter[KeyPair]] = {
     "key-pair-id": lambda each: each.id,
@@ -34,6 +27,9 @@ class KeyPairOperations(Ec2Base):
     @operation
     def create_key_pair(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         """CreateKeyPair: an RSA key of 2048 bits, or an ED25519 one. The private key is in this answer alone."""
+        from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
         kind = params.get("KeyType") or "rsa"
         if (params.get("KeyFormat") or "pem") != "pem":
             raise errors.NotYet("key pairs in PuTTY's format")
@@ -54,6 +50,10 @@ class KeyPairOperations(Ec2Base):
     @operation
     def import_key_pair(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         """ImportKeyPair: an OpenSSH public key."""
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_public_key
+
         given = params["PublicKeyMaterial"]
         data = given if isinstance(given, bytes) else base64.b64decode(given)
         try:
@@ -134,5 +134,7 @@ def _colons(digits: str) -> str:
 
 
 def _ssh_fingerprint(key: ed25519.Ed25519PublicKey) -> str:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
     line = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
     return base64.b64encode(hashlib.sha256(base64.b64decode(line.split()[1])).digest()).decode()

@@ -15,10 +15,8 @@ import shlex
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from email import message_from_bytes
 from typing import Any
 
-import yaml
 
 BYTES_MAX = 16 * 1024
 _DECODED_MAX = 1 << 20
@@ -63,6 +61,8 @@ def _parts(data: bytes, told: str) -> Iterator[Part]:
             raise Refused("user data that is compressed and can't be read") from error
     head = data.lstrip()
     if head[:13].lower() == b"content-type:" or head[:13].lower() == b"mime-version:":
+        from email import message_from_bytes
+
         for each in message_from_bytes(head).walk():
             if not each.is_multipart():
                 content = each.get_payload(decode=True)
@@ -78,6 +78,8 @@ def _parts(data: bytes, told: str) -> Iterator[Part]:
 
 def config(data: bytes) -> dict[str, Any]:
     """A cloud-config, checked. Raises Refused."""
+    import yaml
+
     try:
         found = yaml.safe_load(data) or {}
     except (yaml.YAMLError, ValueError, AttributeError, LookupError, RecursionError) as error:  # as its constructors do

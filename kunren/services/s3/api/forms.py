@@ -6,10 +6,7 @@ import base64
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from email.parser import BytesParser
-from email.policy import HTTP
 from typing import Any, Protocol
-from xml.sax.saxutils import escape
 
 from kunren.core.context import RequestContext, account_of
 from kunren.core.fronts import FrontAnswer
@@ -105,6 +102,8 @@ def _after(fields: Mapping[str, str], bucket: str, key: str, etag: str, location
         return FrontAnswer(303, [("ETag", etag), ("Location", told)])
     status = fields.get("success_action_status")
     if status == "201":
+        from html import escape
+
         text = (
             f'<?xml version="1.0" encoding="UTF-8"?>\n<PostResponse><Location>{escape(location)}</Location>'
             f"<Bucket>{bucket}</Bucket><Key>{escape(key)}</Key><ETag>{escape(etag)}</ETag></PostResponse>"
@@ -118,6 +117,9 @@ def form_of(request: Request) -> tuple[dict[str, str], str, bytes]:
     kind = request.headers.get("content-type", "")
     if not kind.startswith("multipart/form-data"):
         raise refusal("MalformedPOSTRequest", "The body of your POST request is not well-formed multipart/form-data.")
+    from email.parser import BytesParser  # a browser's upload is rare, and these modules are not small
+    from email.policy import HTTP
+
     message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + request.body)
     fields: dict[str, str] = {}
     for part in message.iter_parts() if message.is_multipart() else ():
