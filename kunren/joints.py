@@ -49,32 +49,33 @@ class Entrances:
         self._world = world
         self._spec = spec
         self._regions: set[str] = set()
+        self._served: set[str] = set()
         self._opening: set[asyncio.Task[None]] = set()
         self._closed = False
         self.accept: Callable[[socket.socket, bool | None], None] | None = None
         """Serves a listening socket, over TLS or not; set before the first is opened."""
         self.accept_website: Callable[[socket.socket], None] | None = None
         """The same for the addresses of buckets' websites, which answer over HTTP alone."""
-        self.accept_api: Callable[[str, socket.socket], None] | None = None
-        """The same for those of API Gateway's APIs in a region, which answer over HTTPS alone."""
+        self._accept_api: Callable[[str, socket.socket], None] | None = None
 
     def asked(self, region: str) -> None:
         """Somebody in the world looked up a service endpoint of this region: have it answer there."""
         if region not in self._regions and not self._closed:
-            task = asyncio.get_running_loop().create_task(self.serve(region))
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
+            self._open(self.serve(region))
+
+    def _open(self, opening: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(opening)
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
 
     async def serve(self, region: str) -> None:
         """Return when the endpoints of that region answer."""
         if region in self._regions:
             return
         self._regions.add(region)
-        assert self.accept is not None and self.accept_website is not None and self.accept_api is not None
+        assert self.accept is not None and self.accept_website is not None
         index = next(i for i, each in enumerate(self._spec.regions) if each.name == region)
         namespace = await self._world.ensure_region(region)
-        apis = await self._world.open_socket(namespace, bind=(api_endpoint(index), 443), listen=1024)
-        self.accept_api(region, apis)
         for address in gateway_endpoints(index):
             for port, tls in ((443, True), (80, False)):
                 websites = address == website_endpoint(index)
@@ -85,6 +86,21 @@ class Entrances:
                     self.accept_website(listener)
                 else:
                     self.accept(listener, tls)
+        self._served.add(region)
+        if self._accept_api is not None:
+            await self._serve_apis(region)
+
+    def open_apis(self, accept: Callable[[str, socket.socket], None]) -> None:
+        """From now on API Gateway's APIs answer in each region, over HTTPS alone, at an address of their own."""
+        self._accept_api = accept
+        for region in self._served:
+            self._open(self._serve_apis(region))
+
+    async def _serve_apis(self, region: str) -> None:
+        assert self._accept_api is not None
+        index = next(i for i, each in enumerate(self._spec.regions) if each.name == region)
+        namespace = await self._world.ensure_region(region)
+        self._accept_api(region, await self._world.open_socket(namespace, bind=(api_endpoint(index), 443), listen=1024))
 
     def close(self) -> None:
         """Open no more."""

@@ -205,18 +205,23 @@ class Store:
                 self._unread.setdefault(kind, []).append((account, region, id, body))
 
     def register(self, *types: type[Resource]) -> None:
-        """Make kinds known, and load their rows. Each service does so once, before anything is read."""
-        with self.write() as tx:
-            for kind in types:
-                self._types[kind.kind] = kind
-                decoder = msgspec.json.Decoder(kind)
-                for account, region, id, body in self._unread.pop(kind.kind, []):
-                    resource = decoder.decode(body)
-                    assert resource.key == Key(kind.kind, account, region, id)
-                    tx.put(resource)
-            loading, tx.changes = tx.changes, {}
-        self._current = _apply(self._current, loading, self._current.generation)
-        self._on_disk = self._current
+        """Make kinds known, and load their rows. Each service does so once, before anything of it is read; one whose
+        kinds have rows does so before anything is written."""
+        loading: dict[Key, Resource | None] = {}
+        for kind in types:
+            self._types[kind.kind] = kind
+            decoder = msgspec.json.Decoder(kind)
+            for account, region, id, body in self._unread.pop(kind.kind, []):
+                resource = decoder.decode(body)
+                assert resource.key == Key(kind.kind, account, region, id)
+                loading[resource.key] = resource
+        if loading:
+            assert not self._pending and not self._writing, "rows are loaded before anything is written"
+            self._current = self._on_disk = _apply(self._current, loading, self._current.generation)
+
+    def unread(self, prefix: str) -> bool:
+        """Whether rows are kept of kinds, not yet registered, whose names begin so."""
+        return any(kind.startswith(prefix) for kind in self._unread)
 
     @property
     def generation(self) -> int:

@@ -53,5 +53,9 @@ class Unusable(Exception):
     """Something about this machine or command that the user can mend; the text says what, why and what to do."""
 
 
+class Unanswerable(Exception):
+    """A question about the world that has no answer as it was asked; the text says why."""
+
+
 class TerminalError(Exception):
     """A reconcile that can never succeed: the workqueue does not retry it."""

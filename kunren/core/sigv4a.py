@@ -1,5 +1,8 @@
 """Signature version 4a, which one signature makes good for several regions: the key pair that a secret stands for, and
-checking. Pure; `cryptography` is imported at the first call. IAM user guide, "AWS Signature Version 4 for API requests", on asymmetric signatures (SigV4a)."""
+checking. Pure. IAM user guide, "AWS Signature Version 4 for API requests", on asymmetric signatures (SigV4a).
+
+`cryptography` is imported at the first call.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ something, before the answer goes out. Account and region come from the request'
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -34,16 +35,6 @@ Judge = Callable[[str, str, str, bytes], Awaitable[None]]
 """Of an operation, account, region ("" where the request names none) and body. Raises AwsError to refuse it."""
 
 
-def all_of(*waits: Callable[[str], Awaitable[None]]) -> Callable[[str], Awaitable[None]]:
-    """Several that want to be awaited before an operation, as one."""
-
-    async def wait(operation: str) -> None:
-        for each in waits:
-            await each(operation)
-
-    return wait
-
-
 class Fallback:
     """What contract `Gateway(fallback=...)` wants: `services` and `handle`."""
 
@@ -57,7 +48,7 @@ class Fallback:
         self.not_implemented: dict[str, int] = {}
         self.judges: dict[str, Judge] = {}
         """By service: what may refuse an operation before moto is asked."""
-        self.before: dict[str, Callable[[str], Awaitable[None]]] = {}
+        self.before: defaultdict[str, list[Callable[[str], Awaitable[None]]]] = defaultdict(list)
         """By service: what is awaited before an operation, named to it, is asked for."""
         self.after: dict[str, Callable[[str], Awaitable[None]]] = {}
         """By service: what is awaited behind an operation that succeeded, before its answer goes out."""
@@ -76,8 +67,8 @@ class Fallback:
             account = _account(credential, caller)
             region = credential.region if credential is not None else ""
             await self.judges[service](operation, account, region, request.body)
-        if service in self.before:
-            await self.before[service](operation)
+        for wait in self.before.get(service, ()):
+            await wait(operation)
         try:
             answer = await self._ask(service, operation, request, caller)
             if answer.wait > 0:

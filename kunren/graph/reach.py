@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from kunren.core.errors import Unanswerable
 from kunren.graph.model import Graph, Node
 
 _NAMED = ("record", "load-balancer", "accelerator", "distribution", "api", "api-domain", "website")
 
 
-class UnknownName(Exception):
+class UnknownName(Unanswerable):
     """No record and no load balancer has the name; the text says which names there are."""
 
 

@@ -30,21 +30,15 @@ from msgspec import ValidationError, convert
 from msgspec.structs import asdict
 
 from kunren.core.context import DEFAULT_ACCOUNT
-from kunren.core.errors import AwsError, Unusable
-from kunren.graph.build import architecture
-from kunren.graph.model import Graph
-from kunren.graph.reach import UnknownName, reachable
+from kunren.core.errors import AwsError, Unanswerable, Unusable
 from kunren.management.status import identity, status
 from kunren.services.faults.faults import FaultRefused, shown
 from kunren.services.faults.model import WantedFault
-from kunren.services.resiliencehub.model import DrillResult
-from kunren.services.resiliencehub.service import MeasuredDrill
-from kunren.services.resiliencehub.service import shown as measured
-from kunren.trace.request import BadRequest
 from kunren.world.interface import UnknownPlace
 
 if TYPE_CHECKING:
     from kunren.app import App
+    from kunren.graph.model import Graph
 
 log = logging.getLogger(__name__)
 Answer = tuple[int, Any]
@@ -61,7 +55,7 @@ class ManagementApi:
         """Status and JSON value for one request. Never raises."""
         try:
             return await self._route(method, path.rstrip("/"), body)
-        except (UnknownPlace, UnknownName, BadRequest, AwsError, FaultRefused, ValidationError, Unusable) as error:
+        except (UnknownPlace, Unanswerable, AwsError, FaultRefused, ValidationError, Unusable) as error:
             return 400, {"error": str(error)}
         except Exception as error:
             log.exception("management call %s %s failed", method, path)
@@ -96,11 +90,11 @@ class ManagementApi:
                 healed = self._app.faults.heal(id=body.get("id"), owner=body.get("owner"))
                 return 200, [shown(each) for each in await self._felt(healed)]
             case "GET", ["drill-results"]:
-                return 200, [measured(each) for each in self._app.store.snapshot().every(DrillResult)]
+                return 200, self._app.on_demand.resilience_hub().results()
             case "POST", ["drill-results"] if isinstance(body, dict):
-                kept = self._app.resilience_hub.measured(convert(body, MeasuredDrill))
+                kept = self._app.on_demand.resilience_hub().measured(body)
                 await self._app.store.durable()
-                return 200, measured(kept)
+                return 200, kept
             case "POST", ["instances", name]:
                 return 200, self._app.instances.inside(name)
             case "POST", ["spot-market"] if isinstance(body, dict):
@@ -121,5 +115,8 @@ class ManagementApi:
 
     def _graph(self, wanted: dict[str, Any]) -> Graph:
         """Raises UnknownName."""
+        from kunren.graph.build import architecture  # it knows every service
+        from kunren.graph.reach import reachable
+
         found = architecture(self._app.store.snapshot(), wanted.get("account"), wanted.get("region"))
         return reachable(found, wanted["name"]) if wanted.get("name") else found

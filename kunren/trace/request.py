@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from typing import Any
 from urllib.parse import urlsplit
 
+from kunren.core.errors import Unanswerable
 from kunren.trace.model import Request
 from kunren.world.addresses import client_address
 from kunren.world.interface import UnknownPlace
@@ -19,7 +20,7 @@ FLOWS = ("tcp", "udp")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 
 
-class BadRequest(Exception):
+class BadRequest(Unanswerable):
     """What the user asked for cannot be traced; the text says what is wrong and what is wanted."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from kunren.control.store import Store
@@ -17,6 +18,10 @@ class EcsService:
 
     def __init__(self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec, call: CallService) -> None:
         self.api = EcsApi(store, clock, entropy, spec)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        await asyncio.Event().wait()
 
     def status(self) -> dict[str, Any]:
         return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 
@@ -47,3 +48,6 @@ class RecoveryControlService:
                     current = tx.get(Cluster, cluster.account, cluster.region, cluster.id)
                     if current is not None:
                         tx.put(msgspec.structs.replace(current, status=DEPLOYED))
+
+    def status(self) -> dict[str, Any]:
+        return {"clusters": sum(1 for _ in self._store.snapshot().every(Cluster))}

@@ -79,8 +79,13 @@ class ResilienceHubService:
     def status(self) -> dict[str, Any]:
         return {"apps": len(list(self._store.snapshot().every(App))), "errors": dict(self._controller.last_errors)}
 
-    def measured(self, result: MeasuredDrill) -> DrillResult:
-        """Keep what a drill measured; assessments from now on show it."""
+    def results(self) -> list[Mapping[str, Any]]:
+        """All that drills measured, in no order."""
+        return [_shown(each) for each in self._store.snapshot().every(DrillResult)]
+
+    def measured(self, told: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Keep what a drill measured (a `MeasuredDrill`); assessments from now on show it. Raises ValidationError."""
+        result = msgspec.convert(told, MeasuredDrill)
         with self._store.write() as tx:
             held = sorted(tx.list(DrillResult, "", ""), key=lambda each: each.id)
             for old in held[: max(0, len(held) - RESULTS_MAX + 1)]:
@@ -99,7 +104,7 @@ class ResilienceHubService:
                 at=self._clock.now(),
             )
             tx.put(kept)
-        return kept
+        return _shown(kept)
 
     # -- assessing ---------------------------------------------------------------------------------------------------
 
@@ -216,7 +221,7 @@ class ResilienceHubService:
 _KINDS = frozenset({Assessment.kind, App.kind})
 
 
-def shown(result: DrillResult) -> Mapping[str, Any]:
+def _shown(result: DrillResult) -> Mapping[str, Any]:
     """A drill's result as JSON has it."""
     found: dict[str, Any] = msgspec.to_builtins(result)
     return {key: value for key, value in found.items() if key not in ("account", "region")}

@@ -1,4 +1,7 @@
-"""Key pairs: CreateKeyPair, ImportKeyPair, DescribeKeyPairs, DeleteKeyPair. `cryptography` is imported at the first call."""
+"""Key pairs: CreateKeyPair, ImportKeyPair, DescribeKeyPairs, DeleteKeyPair.
+
+`cryptography` is imported at the first call.
+"""
 
 from __future__ import annotations
 

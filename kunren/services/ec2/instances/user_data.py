@@ -17,7 +17,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-
 BYTES_MAX = 16 * 1024
 _DECODED_MAX = 1 << 20
 _VALUES_MAX = 10_000

@@ -1,0 +1,179 @@
+"""The services that are made when they are first needed, and how each is joined to what is there (`kunren.later`).
+
+A service stands here rather than in `kunren.app` where nothing that always runs needs it: what it has to hear of or to
+stand in front of is joined to it when it is made. Its modules are imported then and not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from kunren.later import Apis, Later, S
+
+if TYPE_CHECKING:
+    from kunren.app import App
+    from kunren.services.apigateway.service import RestApiService
+    from kunren.services.apigatewayv2.service import ApiGatewayV2Service
+    from kunren.services.arc_zonal_shift.controllers import ZonalShiftService
+    from kunren.services.autoscaling.service import AutoScalingService
+    from kunren.services.cloudformation.service import CloudFormationService
+    from kunren.services.codedeploy.service import CodeDeployService
+    from kunren.services.ecs.service import EcsService
+    from kunren.services.fis.service import FisService
+    from kunren.services.recovery_control.service import RecoveryControlService
+    from kunren.services.resiliencehub.service import ResilienceHubService
+
+
+class OnDemand:
+    """`began` is told of each service that was made."""
+
+    def __init__(self, app: App, began: Callable[[Later[Any]], None]) -> None:
+        self._app = app
+        self._began = began
+        self._all: list[Later[Any]] = []
+        self.apis = self._later("apis", "apigatewayv2.", self._make_apis)
+        self.rest_apis = self._later("rest-apis", "apigateway.", self._make_rest_apis)
+        self.autoscaling = self._later("autoscaling", "autoscaling.", self._make_autoscaling)
+        self.codedeploy = self._later("codedeploy", "codedeploy.", self._make_codedeploy)
+        self.ecs = self._later("ecs", "ecs.", self._make_ecs)
+        self.fis = self._later("fis", "fis.", self._make_fis)
+        self.recovery = self._later("recovery-control", "recovery-control.", self._make_recovery)
+        self.resilience_hub = self._later("resiliencehub", "resiliencehub.", self._make_resilience_hub)
+        self.zonal_shifts = self._later("arc-zonal-shift", "arc-zonal-shift.", self._make_zonal_shifts)
+        self.stacks = self._later("cloudformation", "cloudformation.", self._make_stacks)
+
+    def answering(self, there: Mapping[str, object]) -> Apis:
+        """Who answers calls: those that are `there`, and those of this file."""
+        return Apis(
+            there,
+            {
+                "apigateway": lambda: self.rest_apis().api,
+                "apigatewayv2": lambda: self.apis().api,
+                "arc-zonal-shift": lambda: self.zonal_shifts().api,
+                "autoscaling": lambda: self.autoscaling().api,
+                "cloudformation": lambda: self.stacks().api,
+                "codedeploy": lambda: self.codedeploy().api,
+                "ecs": lambda: self.ecs().api,
+                "fis": lambda: self.fis().api,
+                "resiliencehub": lambda: self.resilience_hub().api,
+                "route53-recovery-cluster": lambda: self.recovery().cluster,
+                "route53-recovery-control-config": lambda: self.recovery().config,
+            },
+        )
+
+    def make_those_kept(self) -> None:
+        """Make the services of which the store has something."""
+        for each in self._all:
+            if self._app.store.unread(each.prefix):
+                each()
+
+    def made(self) -> Iterator[tuple[str, Any]]:
+        """The services that there are, by name."""
+        return ((each.name, each.made) for each in self._all if each.made is not None)
+
+    def _later(self, name: str, prefix: str, make: Callable[[], S]) -> Later[S]:
+        later = Later(name, prefix, make, self._began)
+        self._all.append(later)
+        return later
+
+    # -- one service after the other ---------------------------------------------------------------------------------
+
+    def _make_apis(self) -> ApiGatewayV2Service:
+        from kunren.dataplane.apis.front import HEAD_BYTES_MAX, PAYLOAD_BYTES_MAX
+        from kunren.gateway.connection import Limits
+        from kunren.gateway.public import RegionServers
+        from kunren.services.apigatewayv2.service import ApiGatewayV2Service
+
+        app = self._app
+        apis = ApiGatewayV2Service(
+            app.store, app.clock, app.entropy, app.spec, app.call, invoker=app.functions.invoker, world=app.world,
+            dns=app.dns, resolve=app.dns.resolve, trust=app.ca.bundle_path,
+            contexts=app.certificate_contexts.context_for, serve=app.entrances.asked,
+        )  # fmt: skip
+        app.fallback.before["logs"].append(apis.observing.logs)
+        app.fallback.before["cloudwatch"].append(apis.observing.metrics)
+        app.gateway.fronts.append(apis.front)
+        apis.authorizing.access = app.access
+        limits = Limits(head_bytes=HEAD_BYTES_MAX, body_bytes=PAYLOAD_BYTES_MAX)
+        servers = RegionServers(app.clock, apis.front.for_region, apis.served.contexts, limits)
+        app.at_stop(apis.upstream.close)
+        app.at_stop(servers.stop)
+        app.entrances.open_apis(servers.accept)
+        return apis
+
+    def _make_rest_apis(self) -> RestApiService:
+        from kunren.services.apigateway.service import RestApiService
+
+        app = self._app
+        rest_apis = RestApiService(
+            app.store, app.clock, app.entropy, app.spec, app.functions.invoker, app.call, app.ask_service,
+            self.apis(), serve=app.entrances.asked,
+        )  # fmt: skip
+        app.fallback.before["logs"].append(rest_apis.records.before_logs)
+        app.fallback.before["cloudwatch"].append(rest_apis.records.before_metrics)
+        rest_apis.kind.authorizers.access = app.access
+        return rest_apis
+
+    def _make_autoscaling(self) -> AutoScalingService:
+        from kunren.services.autoscaling.service import AutoScalingService
+
+        app = self._app
+        return AutoScalingService(app.store, app.clock, app.entropy, app.call, app.ec2)
+
+    def _make_codedeploy(self) -> CodeDeployService:
+        from kunren.services.codedeploy.service import CodeDeployService
+
+        app = self._app
+        codedeploy = CodeDeployService(app.store, app.clock, app.entropy, app.call)
+        codedeploy.notices.heard = lambda: app.fallback.used
+        return codedeploy
+
+    def _make_ecs(self) -> EcsService:
+        from kunren.services.ecs.service import EcsService
+
+        app = self._app
+        return EcsService(app.store, app.clock, app.entropy, app.spec, app.call)
+
+    def _make_fis(self) -> FisService:
+        from kunren.services.fis.service import FisService
+
+        app = self._app
+        self.zonal_shifts()  # one of FIS's actions shifts
+        fis = FisService(
+            app.store, app.clock, app.entropy, app.spec, ec2=app.ec2, call=app.call, felt=app.faults.settled
+        )
+        app.functions.invoker.faults = fis.invocations.of
+        app.fallback.before["logs"].append(fis.records.before)
+        app.gateway.fault_hook = fis.api_errors.hook
+        app.s3.replicating.paused = fis.replication.paused
+        fis.replication.changed = app.s3.replicating.woken.set
+        return fis
+
+    def _make_recovery(self) -> RecoveryControlService:
+        from kunren.services.recovery_control.service import RecoveryControlService
+
+        app = self._app
+        return RecoveryControlService(app.store, app.clock, app.entropy, app.spec, app.entrances.serve)
+
+    def _make_resilience_hub(self) -> ResilienceHubService:
+        from kunren.services.resiliencehub.service import ResilienceHubService
+
+        app = self._app
+        return ResilienceHubService(app.store, app.clock, app.entropy, app.call)
+
+    def _make_zonal_shifts(self) -> ZonalShiftService:
+        from kunren.services.arc_zonal_shift.controllers import ZonalShiftService
+
+        app = self._app
+        return ZonalShiftService(app.store, app.clock, app.entropy, app.spec, app.call)
+
+    def _make_stacks(self) -> CloudFormationService:
+        from kunren.gateway.inside import InsideNoting
+        from kunren.services.cloudformation.service import CloudFormationService
+
+        app = self._app
+        noting = InsideNoting(lambda: app.inside)
+        stacks = CloudFormationService(app.store, app.clock, app.entropy, app.spec, app.call, noting)
+        app.gateway.fronts.append(stacks.responses)
+        return stacks
