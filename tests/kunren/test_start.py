@@ -4,12 +4,29 @@ import subprocess
 import sys
 
 # each of these takes megabytes that every Kunren would hold
-ON_DEMAND = """
-cryptography yaml grpc jmespath jsonschema botocore dns moto html email.message http.client urllib.request
-kunren.graph.build kunren.trace.tracer kunren.services.cloudformation.service kunren.services.apigateway.service
-kunren.services.apigatewayv2.service kunren.services.fis.service kunren.services.autoscaling.service
-kunren.services.codedeploy.service kunren.services.ecs.service
-""".split()
+ON_DEMAND = [
+    "cryptography",
+    "yaml",
+    "grpc",
+    "jmespath",
+    "jsonschema",
+    "botocore",
+    "dns",
+    "moto",
+    "html",
+    "email.message",
+    "http.client",
+    "urllib.request",
+    "kunren.graph.build",
+    "kunren.trace.tracer",
+    "kunren.services.cloudformation.service",
+    "kunren.services.apigateway.service",
+    "kunren.services.apigatewayv2.service",
+    "kunren.services.fis.service",
+    "kunren.services.autoscaling.service",
+    "kunren.services.codedeploy.service",
+    "kunren.services.ecs.service",
+]
 
 
 def test_what_is_needed_on_demand_is_not_imported_before():
