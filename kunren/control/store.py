@@ -206,7 +206,7 @@ class Store:
 
     def register(self, *types: type[Resource]) -> None:
         """Make kinds known, and load their rows. Each service does so once, before anything of it is read; one whose
-        kinds have rows does so before anything is written."""
+        kinds have rows does so before the event loop goes on to write what others have changed."""
         loading: dict[Key, Resource | None] = {}
         for kind in types:
             self._types[kind.kind] = kind
@@ -216,8 +216,11 @@ class Store:
                 assert resource.key == Key(kind.kind, account, region, id)
                 loading[resource.key] = resource
         if loading:
-            assert not self._pending and not self._writing, "rows are loaded before anything is written"
-            self._current = self._on_disk = _apply(self._current, loading, self._current.generation)
+            assert not self._writing, "rows are loaded before anything is written"
+            self._current, self._on_disk = (
+                _apply(each, loading, each.generation) for each in (self._current, self._on_disk)
+            )
+            self._pending = [(_apply(each, loading, each.generation), rows) for each, rows in self._pending]
 
     def unread(self, prefix: str) -> bool:
         """Whether rows are kept of kinds, not yet registered, whose names begin so."""

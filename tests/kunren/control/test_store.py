@@ -166,3 +166,32 @@ def test_the_store_behaves_as_a_dictionary_of_dictionaries(steps):
                 model[id] = text
     assert {each.id: each.text for each in store.snapshot().list(Note, "1", "r")} == model
     assert {each.id: each.text for each in store.snapshot().every(Note)} == model
+
+
+def test_a_kind_may_be_registered_while_another_is_not_yet_on_disk(tmp_path):
+    """Services that come on demand register late."""
+    first = opened(tmp_path / "db")
+    with first.write() as tx:
+        tx.put(note("a", "kept"))
+    first.close()
+
+    async def late() -> None:
+        store = Store(tmp_path / "db")
+        store.register(Seen)
+        assert store.unread("test.") and not store.unread("other.")
+        with store.write() as tx:
+            tx.put(Seen(account="1", region="r", id="s"))
+        assert store.unread("test.n")
+        store.register(Note)
+        assert store.snapshot().get(Note, "1", "r", "a") == note("a", "kept")
+        assert not store.unread("test.")
+        with store.write() as tx:
+            tx.put(note("b"))
+        store.register()
+        waited = store.when_durable(lambda error: None)
+        assert waited  # a registration acknowledges nothing that is not on disk
+        await store.durable()
+        assert [each.id for each in store.snapshot().list(Note, "1", "r")] == ["a", "b"]
+        store.close()
+
+    asyncio.run(late())
