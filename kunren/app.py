@@ -49,6 +49,7 @@ from kunren.services.acm.controllers import CertificateController
 from kunren.services.acm.material import certificate_state
 from kunren.services.acm.revocation import RevocationStatus
 from kunren.services.cloudfront.service import CloudFrontService
+from kunren.services.codedeploy.agents.door import AgentDoor
 from kunren.services.ec2.api import Ec2Api
 from kunren.services.ec2.controllers import VpcController
 from kunren.services.ec2.endpoint_controller import EndpointController
@@ -239,7 +240,7 @@ class App:
         self.gateway.fronts += [self.functions.urls, self.functions.downloads, PublicKeys(self.login), statuses, acme]
         self.functions.urls.distribution_asking = self.cloudfront.distribution_asking
         self.gateway.acting[self.cloudfront.access_key] = self.cloudfront.acting
-        self.gateway.fronts.append(self.s3.website)
+        self.gateway.fronts += [AgentDoor(lambda: self.on_demand.codedeploy()), self.s3.website]
         self.gateway.take_in(self.s3.receiving)
         self.access = self._enforced(self.own) if self.own is not None else None
         self.inside = Inside(self.gateway, self.fallback)

@@ -125,7 +125,8 @@ class OnDemand:
         from kunren.services.codedeploy.service import CodeDeployService
 
         app = self._app
-        codedeploy = CodeDeployService(app.store, app.clock, app.entropy, app.call)
+        self.autoscaling()  # groups of instances are deployed to
+        codedeploy = CodeDeployService(app.store, app.clock, app.entropy, app.call, app.access)
         codedeploy.notices.heard = lambda: app.fallback.used
         return codedeploy
 

@@ -273,3 +273,208 @@ def test_what_is_wrong_with_a_revision_is_told_by_the_deployment(site, kunren, a
     assert site.api.list_deployment_groups(applicationName="store")["deploymentGroups"] == ["live"]
     site.api.delete_application(applicationName="store")
     assert refusal(site.api.get_application, applicationName="store") == "ApplicationDoesNotExistException"
+
+
+USER_DATA = """#!/bin/bash
+cd /home/ec2-user
+wget -q https://aws-codedeploy-us-east-1.s3.us-east-1.amazonaws.com/latest/install
+chmod +x ./install
+./install auto
+service codedeploy-agent status
+"""
+APPSPEC = """version: 0.0
+os: linux
+files:
+  - source: /www
+    destination: /srv/www
+permissions:
+  - object: /srv/www
+    pattern: "*.html"
+    mode: 640
+    type: [file]
+hooks:
+  ApplicationStop:
+    - location: scripts/stop.sh
+      timeout: 60
+  AfterInstall:
+    - location: scripts/note.sh
+  ApplicationStart:
+    - location: scripts/start.sh
+      timeout: 60
+      runas: root
+  ValidateService:
+    - location: scripts/check.sh
+"""
+SCRIPTS = {
+    "stop.sh": 'kill "$(cat /run/web.pid)"',
+    "note.sh": 'echo "$APPLICATION_NAME $DEPLOYMENT_GROUP_NAME $LIFECYCLE_EVENT $DEPLOYMENT_ID" > /srv/www/note.txt',
+    "start.sh": "cd /srv/www; python3 -m http.server 80 > /dev/null 2>&1 < /dev/null & echo $! > /run/web.pid",
+    "check.sh": "for i in $(seq 100); do curl -sf localhost/ && exit 0; sleep 0.1; done; exit 1",
+}
+
+
+class Fleet:
+    """Instances of one account that the agent runs on, tagged for one deployment group, and a bucket of revisions."""
+
+    def __init__(self, kunren, account, until, tmp_path):
+        self.kunren, self.account, self.until, self.folder = kunren, account, until, tmp_path
+        self.ec2, self.api = kunren.client("ec2", account), kunren.client("codedeploy", account)
+        self.bucket = f"revisions-{account}"
+        kunren.client("s3", account).create_bucket(Bucket=self.bucket)
+        iam = kunren.client("iam", account)
+        iam.create_role(RoleName="web", AssumeRolePolicyDocument="{}")
+        iam.create_instance_profile(InstanceProfileName="web")
+        iam.add_role_to_instance_profile(InstanceProfileName="web", RoleName="web")
+        vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        self.vpc = vpc
+        self.security_group = self.ec2.create_security_group(GroupName="web", Description="web", VpcId=vpc)["GroupId"]
+        rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+        self.ec2.authorize_security_group_ingress(GroupId=self.security_group, IpPermissions=[rule])
+        self.subnets = [
+            each["SubnetId"]
+            for each in sorted(self.ec2.describe_subnets()["Subnets"], key=lambda each: each["AvailabilityZone"])
+        ][:2]
+        self.api.create_application(applicationName="web")
+
+    def launch(self, count):
+        image = self.ec2.describe_images(Owners=["amazon"], Filters=[{"Name": "name", "Values": ["kunren-*"]}])
+        image = image["Images"][0]
+        made = self.ec2.run_instances(
+            ImageId=image["ImageId"], InstanceType="t3.micro" if image["Architecture"] == "x86_64" else "t4g.micro",
+            MinCount=count, MaxCount=count, SubnetId=self.subnets[0], SecurityGroupIds=[self.security_group],
+            IamInstanceProfile={"Name": "web"}, UserData=USER_DATA,
+            TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "web"}]}],
+        )  # fmt: skip
+        return [each["InstanceId"] for each in made["Instances"]]
+
+    def group(self, **settings):
+        self.api.create_deployment_group(
+            applicationName="web", deploymentGroupName="fleet", serviceRoleArn=ROLE,
+            ec2TagFilters=[{"Key": "Name", "Value": "web", "Type": "KEY_AND_VALUE"}], **settings,
+        )  # fmt: skip
+
+    def push(self, name, page, **scripts):
+        """A revision in S3, as the AWS CLI puts it there."""
+        folder = self.folder / name
+        (folder / "www").mkdir(parents=True)
+        (folder / "scripts").mkdir()
+        (folder / "www" / "index.html").write_text(page)
+        (folder / "appspec.yml").write_text(APPSPEC)
+        for script, text in {**SCRIPTS, **{f"{key}.sh": value for key, value in scripts.items()}}.items():
+            (folder / "scripts" / script).write_text(f"#!/bin/sh\n{text}\n")
+        self.kunren.exec(
+            "env", f"AWS_ACCESS_KEY_ID={self.account}", "AWS_REGION=us-east-1", "aws", "deploy", "push",
+            "--application-name", "web", "--s3-location", f"s3://{self.bucket}/{name}.zip", "--source", str(folder),
+        )  # fmt: skip
+        return {
+            "revisionType": "S3",
+            "s3Location": {"bucket": self.bucket, "key": f"{name}.zip", "bundleType": "zip"},
+        }
+
+    def deploy(self, revision, **more):
+        return self.api.create_deployment(
+            applicationName="web", deploymentGroupName="fleet", revision=revision, **more
+        )["deploymentId"]  # fmt: skip
+
+    def ended(self, id):
+        def ended():
+            info = self.api.get_deployment(deploymentId=id)["deploymentInfo"]
+            return info if info["status"] in ("Succeeded", "Failed", "Stopped") else None
+
+        return self.until(ended, lambda: f"the end of {self.targets(id)}", 90)
+
+    def targets(self, id):
+        ids = self.api.list_deployment_targets(deploymentId=id)["targetIds"]
+        found = self.api.batch_get_deployment_targets(deploymentId=id, targetIds=ids)["deploymentTargets"]
+        return {each["instanceTarget"]["targetId"]: each["instanceTarget"] for each in found}
+
+    def page(self, instance, path=""):
+        shown = self.ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
+        return self.kunren.exec("curl", "-sS", "-m", "3", f"http://{shown['PublicIpAddress']}/{path}").stdout
+
+
+@pytest.fixture
+def fleet(kunren, account, until, tmp_path):
+    made = Fleet(kunren, account, until, tmp_path)
+    yield made
+    ids = [
+        each["InstanceId"]
+        for reservation in made.ec2.describe_instances()["Reservations"]
+        for each in reservation["Instances"]
+    ]
+    made.ec2.terminate_instances(InstanceIds=ids)
+
+
+def test_agents_install_revisions_one_instance_at_a_time_and_roll_back(fleet):
+    first, second = sorted(fleet.launch(2))
+    fleet.group(autoRollbackConfiguration={"enabled": True, "events": ["DEPLOYMENT_FAILURE"]})
+    id = fleet.deploy(fleet.push("one", "one\n"))
+    info = fleet.ended(id)
+    assert (info["status"], info["deploymentOverview"]["Succeeded"]) == ("Succeeded", 2), fleet.targets(id)
+    assert [fleet.page(each) for each in (first, second)] == ["one\n", "one\n"]
+    assert fleet.page(first, "note.txt") == f"web fleet AfterInstall {id}\n"
+    targets = fleet.targets(id)
+    assert [each["lifecycleEventName"] for each in targets[first]["lifecycleEvents"]] == [
+        "ApplicationStop", "DownloadBundle", "BeforeInstall", "Install", "AfterInstall", "ApplicationStart",
+        "ValidateService",
+    ]  # fmt: skip
+    started = targets[second]["lifecycleEvents"][0]["startTime"]
+    assert started >= targets[first]["lifecycleEvents"][-1]["endTime"]
+
+    bad = fleet.deploy(fleet.push("two", "two\n", check="echo it is broken; exit 3"))
+    info = fleet.ended(bad)
+    assert (info["status"], info["errorInformation"]["code"]) == ("Failed", "HEALTH_CONSTRAINTS")
+    targets = fleet.targets(bad)
+    assert [targets[each]["status"] for each in (first, second)] == ["Failed", "Skipped"]
+    failed = targets[first]["lifecycleEvents"][-1]["diagnostics"]
+    assert (failed["errorCode"], failed["scriptName"]) == ("ScriptFailed", "scripts/check.sh")
+    assert failed["message"] == "Script at specified location: scripts/check.sh failed with exit code 3"
+    assert "[stdout]it is broken" in failed["logTail"]
+    assert fleet.ended(info["rollbackInfo"]["rollbackDeploymentId"])["status"] == "Succeeded"
+    assert [fleet.page(each) for each in (first, second)] == ["one\n", "one\n"]
+
+
+def test_nothing_is_lost_while_instances_go_out_of_the_load_balancer_and_back(fleet, kunren, account, until):
+    elb = kunren.client("elbv2", account)
+    one = fleet.push("one", "one\n")
+    ids = fleet.launch(2)
+    fleet.group()
+    assert fleet.ended(fleet.deploy(one, deploymentConfigName="CodeDeployDefault.AllAtOnce"))["status"] == "Succeeded"
+    targets = elb.create_target_group(
+        Name="fleet", Protocol="HTTP", Port=80, VpcId=fleet.vpc, HealthCheckIntervalSeconds=10,
+        HealthCheckTimeoutSeconds=9, HealthyThresholdCount=2,
+    )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
+    attribute = {"Key": "deregistration_delay.timeout_seconds", "Value": "10"}
+    elb.modify_target_group_attributes(TargetGroupArn=targets, Attributes=[attribute])
+    elb.register_targets(TargetGroupArn=targets, Targets=[{"Id": each} for each in ids])
+    balancer = elb.create_load_balancer(Name="fleet", Subnets=fleet.subnets, SecurityGroups=[fleet.security_group])
+    balancer = balancer["LoadBalancers"][0]
+    elb.create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"], Port=80, Protocol="HTTP",
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": targets}],
+    )  # fmt: skip
+
+    def healthy():
+        shown = elb.describe_target_health(TargetGroupArn=targets)["TargetHealthDescriptions"]
+        return sorted(each["Target"]["Id"] for each in shown if each["TargetHealth"]["State"] == "healthy")
+
+    until(lambda: healthy() == sorted(ids), "healthy targets")
+    fleet.api.update_deployment_group(
+        applicationName="web", currentDeploymentGroupName="fleet", deploymentConfigName="CodeDeployDefault.HalfAtATime",
+        deploymentStyle={"deploymentType": "IN_PLACE", "deploymentOption": "WITH_TRAFFIC_CONTROL"},
+        loadBalancerInfo={"targetGroupInfoList": [{"name": "fleet"}]},
+    )  # fmt: skip
+    loop = f"while [ ! -e {fleet.folder}/done ]; do curl -sS -m 3 http://{balancer['DNSName']}/ || echo lost; done"
+    with kunren.popen("--", "sh", "-c", loop, stdout=-1) as load:
+        id = fleet.deploy(fleet.push("two", "two\n"))
+        info = fleet.ended(id)
+        (fleet.folder / "done").touch()
+        answers = load.communicate(timeout=30)[0].split()
+    elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
+    assert info["status"] == "Succeeded", fleet.targets(id)
+    assert set(answers) == {"one", "two"}
+    assert [each["lifecycleEventName"] for each in fleet.targets(id)[ids[0]]["lifecycleEvents"]] == [
+        "BeforeBlockTraffic", "BlockTraffic", "AfterBlockTraffic", "ApplicationStop", "DownloadBundle", "BeforeInstall",
+        "Install", "AfterInstall", "ApplicationStart", "ValidateService", "BeforeAllowTraffic", "AllowTraffic",
+        "AfterAllowTraffic",
+    ]  # fmt: skip

@@ -9,22 +9,39 @@ from kunren.control.store import Store
 from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
+from kunren.core.fronts import FrontAccess, FrontAnswer, FrontRequest
+from kunren.services.codedeploy.agents import installer
+from kunren.services.codedeploy.agents.commands import CommandService
 from kunren.services.codedeploy.api import CodeDeployApi
 from kunren.services.codedeploy.controller import DeploymentController
-from kunren.services.codedeploy.model import KINDS, LAMBDA
+from kunren.services.codedeploy.model import KINDS, LAMBDA, SERVER
 from kunren.services.codedeploy.notices import Notices
 from kunren.services.codedeploy.platforms.functions import Functions
+from kunren.services.codedeploy.platforms.servers import Servers
 
 
 class CodeDeployService:
-    """`api` answers calls, `run` carries deployments out. The autoscaling kinds are registered before this is built."""
+    """`api` answers calls, `run` carries deployments out, `install` and `command` are for instances. `access`
+    is strict mode. The ec2 and autoscaling kinds are registered before this is built."""
 
-    def __init__(self, store: Store, clock: Clock, entropy: Entropy, call: CallService) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, entropy: Entropy, call: CallService, access: FrontAccess | None = None
+    ) -> None:
         store.register(*KINDS)
         parts = store, clock, entropy, call
         self.api = CodeDeployApi(*parts)
         self.notices = Notices(store, clock, call)
-        self._controller = DeploymentController(*parts, {LAMBDA: Functions(*parts)})
+        self._controller = DeploymentController(*parts, {LAMBDA: Functions(*parts), SERVER: Servers(*parts)})
+        self._commands = CommandService(store, clock)
+        self._commands.access = access
+
+    async def install(self, request: FrontRequest) -> FrontAnswer:
+        """What an instance fetches to have an agent."""
+        return await installer.answer(request)
+
+    async def command(self, request: FrontRequest) -> FrontAnswer:
+        """What an agent asks."""
+        return await self._commands.answer(request)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:

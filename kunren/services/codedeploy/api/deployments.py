@@ -46,8 +46,6 @@ class Deployments(ApiBase):
             raise errors.NotYet("restarts of the last revision")
         with self._store.write() as tx:
             owner = find_application(tx, ctx, application)
-            if owner.platform == SERVER:
-                raise errors.NotYet("deployments to instances")
             if not params.get("deploymentGroupName"):
                 raise errors.DeploymentGroupNameRequiredException("The deployment group name must be specified")
             group = find_group(tx, ctx, application, params["deploymentGroupName"])

@@ -1,0 +1,1 @@
+"""The agent's program, as it is installed in instances."""
