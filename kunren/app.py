@@ -166,8 +166,9 @@ class App:
         self.vpcs = VpcController(store, clock, self.world, spec, self._serve_dns)
         self.faults.felt_by.append(self.vpcs.settled)
         self.workloads = Workloads(store, clock, entropy, spec, self.vpcs.applied)
+        self.guests = Guests(self.world, self.cgroups, self.ca.bundle_path)
         self.instances = InstanceService(
-            store, clock, entropy, spec, self.world, Guests(self.world, self.cgroups, self.ca.bundle_path),
+            store, clock, entropy, spec, self.world, self.guests,
             settings.data_dir / "disks", self.vpcs.applied, self.ec2, self.call,
         )  # fmt: skip
         self.private_names = PrivateNames(store, clock, self.names.texts)

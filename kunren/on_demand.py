@@ -134,7 +134,13 @@ class OnDemand:
         from kunren.services.ecs.service import EcsService
 
         app = self._app
-        return EcsService(app.store, app.clock, app.entropy, app.spec, app.call)
+        ecs = EcsService(
+            app.store, app.clock, app.entropy, app.spec, app.world, app.guests, app.settings.data_dir / "tasks",
+            app.vpcs.applied, app.images, app.call,
+        )  # fmt: skip
+        ecs.events.heard = lambda: app.fallback.used
+        app.fallback.before["logs"].append(ecs.logs.before)
+        return ecs
 
     def _make_fis(self) -> FisService:
         from kunren.services.fis.service import FisService

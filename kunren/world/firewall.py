@@ -31,6 +31,8 @@ LINK_LOCAL_RESOLVER = "169.254.169.253"
 ENTRANCE_MARK = 0x0800_0000
 """An answer to what came by an accelerator: it leaves by the uplink, whatever the routes of its subnet."""
 METADATA = "169.254.169.254"
+TASK_METADATA = "169.254.170.2"
+"""Where tasks are told about themselves and get their role's credentials ("Amazon ECS task metadata endpoint")."""
 TIME_SERVICE = "169.254.169.123"
 RESOLVER6 = "fd00:ec2::253"
 """Where a VPC's resolver answers over IPv6, in every VPC ("Amazon DNS server")."""
@@ -194,7 +196,7 @@ def _own_services(resolver: str) -> list[str]:
     return [
         f"ip daddr {resolvers} udp dport 53 accept",
         f"ip daddr {resolvers} tcp dport 53 accept",
-        f"ip daddr {METADATA} tcp dport 80 accept",
+        f"ip daddr {{ {METADATA}, {TASK_METADATA} }} tcp dport 80 accept",
         f"ip daddr {TIME_SERVICE} udp dport 123 accept",
     ]
 

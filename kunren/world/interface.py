@@ -55,7 +55,9 @@ class Guest:
     It is process 1 there; with a `boot` plan (`agent/init.py`) that is our init, and `argv` of the spec is not used.
     Paths in `readonly` can only be read: of the spec's binds, or else the machine's own. When process 1 ends, the whole
     guest has ended. `cgroups` are open cgroup.procs files. With a folder `lower` the guest sees that one, and what it
-    changes goes to `root`, which has the folders `upper` and `work` for it (an overlay).
+    changes goes to `root`, which has the folders `upper` and `work` for it (an overlay). `limits` are further limits of
+    resources, softly and hard, by the number that the kernel has for them (getrlimit), as far as they are below those
+    of the machine.
     """
 
     root: str
@@ -65,6 +67,16 @@ class Guest:
     readonly: tuple[str, ...] = ()
     open_files: int = 65536
     processes: int = 4096
+    cgroups: tuple[int, ...] = ()
+    limits: tuple[tuple[int, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What makes a program one of a guest's, whose process 1 has that number in the world: it sees what the guest's
+    programs see, and ends with the guest. `cgroups` are open cgroup.procs files."""
+
+    pid: int
     cgroups: tuple[int, ...] = ()
 
 
@@ -89,6 +101,7 @@ class ProcessSpec:
     binds: Mapping[str, str] = field(default_factory=dict)
     confined: Confinement | None = None
     guest: Guest | None = None
+    inside: Inside | None = None
 
 
 class Process(Protocol):

@@ -210,7 +210,7 @@ class World:
         opened: list[int] = []
         try:
             streams = standard_streams(spec, opened)
-            held = spec.confined or spec.guest
+            held = spec.confined or spec.guest or spec.inside
             asked = asyncio.ensure_future(
                 self._agent().ask(
                     "spawn",
@@ -222,6 +222,7 @@ class World:
                     binds=dict(spec.binds),
                     confined=msgspec.to_builtins(spec.confined),
                     guest=msgspec.to_builtins(spec.guest),
+                    inside=spec.inside.pid if spec.inside else None,
                 )
             )
             try:

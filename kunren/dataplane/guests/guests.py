@@ -19,7 +19,7 @@ from kunren.dataplane.guests.disk import BUNDLE, copy_once, make_room, programs
 from kunren.world.agent.init import GRACE_S
 from kunren.world.agent.kernel import NO_OVERLAY
 from kunren.world.cgroups import Cgroup, Cgroups
-from kunren.world.interface import Guest, Process, ProcessSpec
+from kunren.world.interface import Guest, Inside, Process, ProcessSpec
 
 log = logging.getLogger(__name__)
 PATH = "/run/kunren/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -35,21 +35,25 @@ class GuestsWorld(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GuestSpec:
-    """`root` is the folder that is its "/". Output goes to the file `console`, appended. With `boot` process 1 is our
-    init with that plan, else `argv`. With `machine` it has the machine's programs; a root of its own kind brings its
-    own. With a folder `lower`, of which many guests may be made, that is its "/" as far as it has not changed it, and
-    `root` holds what it has."""
+    """`root` is the folder that is its "/". Output goes to the file `console`, appended, or to the descriptor `output`.
+    With `boot` process 1 is our init with that plan, else `argv`. With `machine` it has the machine's programs; a root
+    of its own kind brings its own. With a folder `lower`, of which many guests may be made, that is its "/" as far as
+    it has not changed it, and `root` holds what it has. Of `binds` (target → source) those in `readonly` can't be
+    written. `limits` as `interface.Guest` has them."""
 
     name: str
     namespace: str
     root: Path
     hostname: str
-    console: Path
+    console: Path | None = None
+    output: int | None = None
     boot: Sequence[Mapping[str, Any]] | None = None
     argv: Sequence[str] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str = "/"
     binds: Mapping[str, str] = field(default_factory=dict)
+    readonly: Sequence[str] = ()
+    limits: tuple[tuple[int, int, int], ...] = ()
     machine: bool = True
     lower: Path | None = None
     memory_bytes: int = 1 << 30
@@ -62,6 +66,8 @@ class RunningGuest:
 
     def __init__(self, process: Process, cgroup: Cgroup | None, cgroups: Cgroups) -> None:
         self._process, self._cgroup, self._cgroups = process, cgroup, cgroups
+        self.out_of_memory = False
+        """Whether the kernel has killed one of its processes for the memory that they held; known when it has ended."""
 
     @property
     def pid(self) -> int:
@@ -76,8 +82,17 @@ class RunningGuest:
         code = await self._process.wait()
         if self._cgroup is not None:
             cgroup, self._cgroup = self._cgroup, None
+            self.out_of_memory = cgroup.kills() > 0
             self._cgroups.discard(cgroup)
         return code
+
+    def entered(self) -> list[int]:
+        """Descriptors by which another program is counted with this guest; the caller closes them."""
+        return self._cgroup.open() if self._cgroup is not None else []
+
+    def memory_bytes(self) -> int | None:
+        """What its programs hold now; None where nobody counts."""
+        return self._cgroup.memory_bytes() if self._cgroup is not None else None
 
     async def signal(self, number: int) -> None:
         await self._process.signal(number)
@@ -118,7 +133,8 @@ class Guests:
     async def _start(self, spec: GuestSpec) -> RunningGuest:
         if self._cgroups.tree is None:
             await asyncio.to_thread(self._cgroups.ensure)
-        bound, weight = spec.memory_bytes + _OWN_BYTES, round(100 * spec.processors)
+        own = _OWN_BYTES if spec.boot is not None else 0
+        bound, weight = spec.memory_bytes + own, round(100 * spec.processors)
         cgroup = self._cgroups.make(spec.name, bound, spec.processes, max(1, weight))
         descriptors = cgroup.open() if cgroup is not None else []
         guest = Guest(
@@ -126,10 +142,14 @@ class Guests:
             hostname=spec.hostname,
             lower=str(spec.lower or ""),
             boot=spec.boot,
-            readonly=(BUNDLE, *(programs() if spec.machine else ())),
+            readonly=(BUNDLE, *spec.readonly, *(programs() if spec.machine else ())),
             processes=spec.processes,
             cgroups=tuple(descriptors),
+            limits=spec.limits,
         )
+        binds = {BUNDLE: str(self._bundle), **spec.binds}
+        if spec.console is not None:
+            binds.setdefault(_CONSOLE, str(spec.console))
         wanted = ProcessSpec(
             spec.name,
             spec.argv,
@@ -137,7 +157,9 @@ class Guests:
             env=environment(spec.env),
             cwd=spec.cwd,
             log=spec.console,
-            binds={BUNDLE: str(self._bundle), _CONSOLE: str(spec.console), **spec.binds},
+            stdout=spec.output,
+            stderr=spec.output,
+            binds=binds,
             guest=guest,
         )
         try:
@@ -150,6 +172,23 @@ class Guests:
             for each in descriptors:
                 os.close(each)
         return RunningGuest(process, cgroup, self._cgroups)
+
+    async def enter(
+        self, guest: RunningGuest, namespace: str, argv: Sequence[str], env: Mapping[str, str], cwd: str = "/",
+        output: int | None = None,
+    ) -> Process:  # fmt: skip
+        """Start one more program in the guest, which ends with it. Raises OSError as exec did, and where the guest has
+        ended."""
+        descriptors = guest.entered()
+        inside = Inside(guest.pid, tuple(descriptors))
+        wanted = ProcessSpec(
+            "in guest", argv, namespace, env=environment(env), cwd=cwd, stdout=output, stderr=output, inside=inside
+        )
+        try:
+            return await self._world.spawn(wanted)
+        finally:
+            for each in descriptors:
+                os.close(each)
 
 
 def environment(own: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -36,6 +36,7 @@ class Asked:
     method: str
     path: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser: Any = None
         self._source = ""
-        self._url, self._head, self._size = b"", 0, 0
+        self._url, self._head, self._body = b"", 0, b""
         self._headers: dict[str, str] = {}
         self._waiting: list[Asked] = []
         self._task: asyncio.Task[None] | None = None
@@ -120,7 +121,7 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
     def on_message_begin(self) -> None:
-        self._url, self._head, self._size, self._headers = b"", 0, 0, {}
+        self._url, self._head, self._body, self._headers = b"", 0, b"", {}
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -137,14 +138,14 @@ class _Connection(asyncio.Protocol):
             self._abort()
 
     def on_body(self, body: bytes) -> None:
-        self._size += len(body)
-        if self._size > _BODY_MAX and self._transport is not None:
+        self._body += body
+        if len(self._body) > _BODY_MAX and self._transport is not None:
             self._transport.close()
 
     def on_message_complete(self) -> None:
         path = self._url.partition(b"?")[0].decode("latin-1")
         self._close = self._close or not self._parser.should_keep_alive()
-        self._waiting.append(Asked(self._source, self._parser.get_method().decode(), path, self._headers))
+        self._waiting.append(Asked(self._source, self._parser.get_method().decode(), path, self._headers, self._body))
         if len(self._waiting) > _WAITING_MAX:
             self._abort()
         elif self._task is None:

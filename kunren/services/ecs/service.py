@@ -1,27 +1,58 @@
-"""All of ECS together."""
+"""All of ECS together: operations, the controller that runs tasks, and what tasks ask."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from kunren.control.store import Store
 from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
+from kunren.dataplane.guests.guests import Guests
+from kunren.dataplane.images.images import Images
 from kunren.services.ecs.api import EcsApi
+from kunren.services.ecs.metadata.service import TaskMetadata
+from kunren.services.ecs.tasks.controller import TaskController
+from kunren.services.ecs.tasks.events import TaskEvents
+from kunren.services.ecs.tasks.namespaced import NamespacedEngine
+from kunren.services.ecs.tasks.resources import Resources
+from kunren.services.ecs.tasks.runner import Shell
+from kunren.services.lambda_.log_delivery import LogDelivery
 from kunren.world.spec import WorldSpec
+from kunren.world.world import World
 
 
 class EcsService:
-    """`api` answers calls. The ec2 kinds are registered before this is built."""
+    """`api` answers calls, `run` runs tasks. `logs` stands before CloudWatch Logs' operations. The ec2 kinds are
+    registered before this is built."""
 
-    def __init__(self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec, call: CallService) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec, world: World, guests: Guests, home: Path,
+        applied: Callable[[str], Awaitable[None]], images: Images, call: CallService,
+    ) -> None:  # fmt: skip
         self.api = EcsApi(store, clock, entropy, spec)
+        self.logs = LogDelivery(call, line_end="", makes_group=False)
+        self.events = TaskEvents(store, clock, entropy, call)
+        self.metadata = TaskMetadata(store, clock, entropy, world, call)
+        self.engine = NamespacedEngine(store, clock, entropy, spec, guests, home, applied, self.metadata, images)
+        self.shell = Shell(store, clock, Resources(call), self.logs.take, self.events.note)
+        self.shell.ended = lambda: not world.running
+        self.tasks = TaskController(store, clock, self.shell, {"FARGATE": self.engine})
 
     async def run(self) -> None:
-        """Until cancelled."""
-        await asyncio.Event().wait()
+        await asyncio.to_thread(self.engine.sweep)
+        try:
+            async with asyncio.TaskGroup() as parts:
+                for each in (self.tasks, self.events):
+                    parts.create_task(each.run())
+        finally:
+            self.metadata.stop()
+
+    async def settled(self) -> None:
+        await self.tasks.settled()
 
     def status(self) -> dict[str, Any]:
-        return {}
+        return self.tasks.status()

@@ -79,11 +79,15 @@ def enter(confined: dict[str, Any]) -> None:
     limit(resource.RLIMIT_NOFILE, confined["open_files"])
 
 
-def limit(what: int, most: int) -> None:
-    """Bound a resource of ours, softly and hard."""
+def limit(what: int, most: int, soft: int | None = None) -> None:
+    """Bound a resource of ours, softly and hard, as far as it is not bounded already."""
     hard = resource.getrlimit(what)[1]
-    least = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(what, (least, least))
+    least = _lower(most, hard)
+    resource.setrlimit(what, (least if soft is None else _lower(soft, least), least))
+
+
+def _lower(one: int, other: int) -> int:
+    return max(one, other) if resource.RLIM_INFINITY in (one, other) else min(one, other)
 
 
 def own_user_namespace() -> None:

@@ -45,19 +45,22 @@ class Processes:
         if pid == 0:
             if request["guest"]:
                 guest.become(request, fds, tell)
+            if request["inside"]:
+                guest.enter(request, fds, tell)
             self._become(request, fds, tell)
         os.close(tell)
         with os.fdopen(told, "rb") as pipe:
             refusal = pipe.read()
-        if request["guest"]:
-            os.waitpid(pid, 0)  # whose child is process 1 of the guest, and ours now
+        handed = request["guest"] or request["inside"]
+        if handed:
+            os.waitpid(pid, 0)  # whose child is process 1 of the guest, or the program in it, and ours now
             first, newline, refusal = refusal.partition(b"\n")
             if newline:
                 pid = int(first.removeprefix(b"pid "))
             else:
                 refusal = first
         if refusal:
-            if not request["guest"]:
+            if not handed:
                 os.waitpid(pid, 0)
             number, _, text = refusal.decode(errors="replace").partition(" ")
             raise OSError(int(number), text)

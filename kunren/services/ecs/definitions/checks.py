@@ -1,0 +1,307 @@
+"""Whether a task definition is one, in AWS's words; what nobody here runs is refused by name. Pure.
+
+Sources: "Amazon ECS task definition parameters", "Troubleshoot ... task definition invalid CPU or memory errors".
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from kunren.services.ecs import errors
+
+Document = dict[str, Any]
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+CONTAINERS_MAX = 10
+FARGATE: dict[int, range] = {
+    256: range(512, 2049, 512),
+    512: range(1024, 4097, 1024),
+    1024: range(2048, 8193, 1024),
+    2048: range(4096, 16385, 1024),
+    4096: range(8192, 30721, 1024),
+    8192: range(16384, 61441, 4096),
+    16384: range(32768, 122881, 8192),
+}
+"""Memory in MiB by units of CPU."""
+_CONDITIONS = ("START", "COMPLETE", "SUCCESS", "HEALTHY")
+_LIMITS = {
+    "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
+    "rttime", "sigpending", "stack",
+}  # fmt: skip
+_BETWEEN = {  # of a health check, with its default
+    "interval": (5, 300, 30),
+    "timeout": (2, 60, 5),
+    "retries": (1, 10, 3),
+    "startPeriod": (0, 300, None),
+}
+_LOGS = ("awslogs",)
+_ROOT = ("", "root", "0", "0:0", "root:root", "0:root", "root:0")
+_NOT_YET_OF_TASK = {
+    "proxyConfiguration": "App Mesh proxies",
+    "inferenceAccelerators": "Elastic Inference",
+    "pidMode": "pidMode",
+    "ipcMode": "ipcMode",
+    "trustedExecutionConfiguration": "trusted execution",
+}
+_NOT_YET_OF_CONTAINER = {
+    "repositoryCredentials": "private registries with credentials",
+    "firelensConfiguration": "FireLens",
+    "credentialSpecs": "credential specs",
+    "resourceRequirements": "GPUs and accelerators",
+    "privileged": "privileged containers",
+    "readonlyRootFilesystem": "read-only root file systems",
+    "disableNetworking": "containers without a network",
+    "interactive": "interactive containers",
+    "pseudoTerminal": "pseudo terminals",
+    "dockerSecurityOptions": "security options",
+    "systemControls": "system controls",
+    "links": "links",
+    "dnsServers": "DNS servers of containers' own",
+    "dnsSearchDomains": "search domains of containers' own",
+    "extraHosts": "extra hosts",
+}
+_NOT_YET_OF_LINUX = {
+    "capabilities": "capabilities",
+    "devices": "devices",
+    "tmpfs": "tmpfs mounts",
+    "sharedMemorySize": "sharedMemorySize",
+    "maxSwap": "swap",
+    "swappiness": "swap",
+    "initProcessEnabled": "initProcessEnabled",
+}
+_NOT_YET_OF_VOLUMES = {
+    "dockerVolumeConfiguration": "Docker volumes",
+    "efsVolumeConfiguration": "EFS volumes",
+    "fsxWindowsFileServerVolumeConfiguration": "FSx volumes",
+    "s3filesVolumeConfiguration": "S3 Files volumes",
+    "configuredAtLaunch": "volumes that are configured at launch",
+}
+
+
+def checked(params: Document) -> Document:
+    """What RegisterTaskDefinition is given, with AWS's defaults. Raises ClientException, and NotYet."""
+    if not _NAME.fullmatch(params["family"]):
+        raise _wrong("Family contains invalid characters.")
+    containers = params.get("containerDefinitions") or []
+    if not containers:
+        raise _wrong("Container list cannot be empty.")
+    if len(containers) > CONTAINERS_MAX:
+        raise _wrong("Too many container definitions provided.")
+    document = {name: value for name, value in params.items() if name != "tags" and value is not None}
+    document["containerDefinitions"] = [_container(each, params) for each in containers]
+    document["volumes"] = list(params.get("volumes") or [])
+    document["placementConstraints"] = list(params.get("placementConstraints") or [])
+    if "networkMode" not in document:
+        document["networkMode"] = "bridge"
+    _check_together(document)
+    _refuse(document)
+    fargate = why_not_fargate(document)
+    if fargate is not None and "FARGATE" in (params.get("requiresCompatibilities") or ()):
+        raise _wrong(fargate)
+    document["compatibilities"] = ["EC2", *(["FARGATE"] if fargate is None else [])]
+    return document
+
+
+def _wrong(text: str) -> errors.ClientException:
+    return errors.ClientException(text)
+
+
+# -- one container -----------------------------------------------------------------------------------------------------
+
+
+def _container(given: Document, task: Document) -> Document:
+    """A container definition with its defaults."""
+    name = given.get("name")
+    if not name:
+        raise _wrong("Container.name should not be null or empty.")
+    if not _NAME.fullmatch(name):
+        raise _wrong("Container.name contains invalid characters.")
+    if not given.get("image"):
+        raise _wrong("Container.image should not be null or empty.")
+    if not task.get("memory") and given.get("memory") is None and given.get("memoryReservation") is None:
+        raise _wrong(
+            f"Invalid setting for container '{name}'. At least one of 'memory' or 'memoryReservation' must be "
+            "specified."
+        )
+    if (given.get("memory") or 6) < 6:
+        raise _wrong(f"Invalid setting for container '{name}'. 'memory' must be at least 6 MiB.")
+    made = {
+        "cpu": 0,
+        "essential": True,
+        "environment": [],
+        "mountPoints": [],
+        "volumesFrom": [],
+        "systemControls": [],
+        **{member: value for member, value in given.items() if value is not None},
+    }
+    made["portMappings"] = [_port(each, task.get("networkMode")) for each in given.get("portMappings") or ()]
+    if given.get("healthCheck") is not None:
+        made["healthCheck"] = _health(name, given["healthCheck"])
+    for each in given.get("ulimits") or ():
+        if each["name"] not in _LIMITS or each["softLimit"] > each["hardLimit"] >= 0:
+            raise _wrong(f"Invalid ulimit '{each['name']}' for container '{name}'.")
+    for member, most in (("startTimeout", None), ("stopTimeout", 120)):
+        if (value := given.get(member)) is not None and (value < 2 or (most is not None and value > most)):
+            raise _wrong(f"{member} for container '{name}' must be between 2 and {most or 'the timeout'} seconds.")
+    restart = given.get("restartPolicy") or {}
+    if restart.get("restartAttemptPeriod") is not None and not 60 <= restart["restartAttemptPeriod"] <= 1800:
+        raise _wrong("restartAttemptPeriod must be between 60 and 1800 seconds.")
+    if len(restart.get("ignoredExitCodes") or ()) > 50:
+        raise _wrong("ignoredExitCodes must have at most 50 exit codes.")
+    return made
+
+
+def _port(given: Document, mode: str | None) -> Document:
+    container, host = given.get("containerPort"), given.get("hostPort")
+    if container is None and given.get("containerPortRange") is None:
+        raise _wrong("Container port must be specified.")
+    if container is not None and not 0 <= container <= 65535:
+        raise _wrong(f"Invalid container port {container}.")
+    if mode in ("awsvpc", "host") and container is not None:
+        if host not in (None, 0, container):
+            raise _wrong(f"When networkMode={mode}, the host ports and container ports in port mappings must match.")
+        host = container
+    return {"protocol": "tcp", **given, **({"hostPort": host or 0} if container is not None else {})}
+
+
+def _health(name: str, given: Document) -> Document:
+    command = given["command"]
+    if not command or command[0] not in ("CMD", "CMD-SHELL", "NONE") or (command[0] != "NONE" and len(command) < 2):
+        raise _wrong(f"Health check command of container '{name}' must start with CMD or CMD-SHELL.")
+    made = dict(given)
+    for member, (least, most, default) in _BETWEEN.items():
+        value = given.get(member)
+        if value is None and default is not None:
+            made[member] = default
+        elif value is not None and not least <= value <= most:
+            raise _wrong(f"Health check {member} must be between {least} and {most}.")
+    return made
+
+
+# -- all of them together ----------------------------------------------------------------------------------------------
+
+
+def _check_together(document: Document) -> None:
+    containers = document["containerDefinitions"]
+    names = [each["name"] for each in containers]
+    if len(set(names)) < len(names):
+        raise _wrong("Container names must be unique within a task definition.")
+    if not any(each["essential"] for each in containers):
+        raise _wrong("At least one essential container must be defined in the task definition.")
+    volumes = {each.get("name") for each in document["volumes"]}
+    for each in containers:
+        for mount in each["mountPoints"]:
+            if mount.get("sourceVolume") not in volumes:
+                raise _wrong(f"Unknown volume '{mount.get('sourceVolume')}'.")
+        for other in each["volumesFrom"]:
+            if other.get("sourceContainer") not in names:
+                raise _wrong(f"Unknown container '{other.get('sourceContainer')}' in volumesFrom.")
+    _check_order(containers)
+    ports = [(each["containerPort"], each["protocol"]) for one in containers for each in one["portMappings"]
+             if "containerPort" in each]  # fmt: skip
+    if document["networkMode"] == "awsvpc" and len(set(ports)) < len(ports):
+        raise _wrong("Container ports must be unique within a task definition of network mode awsvpc.")
+
+
+def _check_order(containers: list[Document]) -> None:
+    """Whom a container waits for is there, is no circle, and can come to what is waited for."""
+    by_name = {each["name"]: each for each in containers}
+    waits: dict[str, set[str]] = {}
+    for each in containers:
+        waits[each["name"]] = set()
+        for wanted in each.get("dependsOn") or ():
+            other = by_name.get(wanted["containerName"])
+            if other is None or other is each:
+                raise _wrong(f"Invalid dependency '{wanted['containerName']}' of container '{each['name']}'.")
+            if wanted["condition"] == "HEALTHY" and not other.get("healthCheck"):
+                raise _wrong(f"Container '{other['name']}' must have a health check for the condition HEALTHY.")
+            if wanted["condition"] in ("COMPLETE", "SUCCESS") and other["essential"]:
+                raise _wrong(
+                    f"Container '{other['name']}' is essential: condition {wanted['condition']} needs one that is not."
+                )
+            waits[each["name"]].add(other["name"])
+    while free := {name for name, others in waits.items() if not others}:
+        waits = {name: others - free for name, others in waits.items() if name not in free}
+    if waits:
+        raise _wrong("There is a cycle between container dependencies.")
+
+
+def why_not_fargate(document: Document) -> str | None:
+    """What keeps the definition from being one for Fargate; None where nothing does."""
+    if document["networkMode"] != "awsvpc":
+        return "Fargate only supports network mode ‘awsvpc’."
+    cpu, memory = units(document.get("cpu"), 1024), units(document.get("memory"), 1024)
+    if cpu is None or memory is None:
+        return (
+            "Fargate requires that 'cpu' be defined at the task level."
+            if cpu is None
+            else ("Fargate requires that 'memory' be defined at the task level.")
+        )
+    if cpu not in FARGATE or memory not in FARGATE[cpu]:
+        return (
+            "No Fargate configuration exists for given values: "
+            f"{cpu} CPU, {memory} memory. See the Amazon ECS documentation for the valid values."
+        )
+    if any((each.get("host") or {}).get("sourcePath") for each in document["volumes"]):
+        return "Fargate compatible task definitions do not support sourcePath."
+    if document["placementConstraints"]:
+        return "Fargate compatible task definitions do not support placement constraints."
+    for each in document["containerDefinitions"]:
+        logs = each.get("logConfiguration")
+        if logs is not None and not document.get("executionRoleArn"):
+            driver = logs["logDriver"]
+            return f"Fargate requires task definition to have execution role ARN to support log driver {driver}."
+        if logs is not None and "awslogs-stream-prefix" not in (logs.get("options") or {}):
+            return "Fargate requires the awslogs-stream-prefix option for the log driver awslogs."
+        if ".dkr.ecr." in each["image"] and not document.get("executionRoleArn"):
+            return "Fargate requires task definition to have execution role ARN to support ECR images."
+        if each.get("hostname"):
+            return "Fargate compatible task definitions do not support hostname."
+    return None
+
+
+def units(text: str | None, per_whole: int) -> int | None:
+    """ "256", "1 vCPU", "0.5 GB" in units of CPU or MiB; None for what is neither."""
+    found = re.fullmatch(r"\s*([0-9.]+)\s*(vcpu|gb)?\s*", (text or "").lower())
+    if found is None:
+        return None
+    try:
+        number = float(found[1])
+    except ValueError:
+        return None
+    return round(number * per_whole) if found[2] else int(number)
+
+
+# -- what nobody runs here ---------------------------------------------------------------------------------------------
+
+
+def _refuse(document: Document) -> None:
+    """Raises NotYet."""
+    _refuse_any(document, _NOT_YET_OF_TASK)
+    platform = document.get("runtimePlatform") or {}
+    if platform.get("operatingSystemFamily") not in (None, "LINUX"):
+        raise errors.NotYet("Windows")
+    machine = {"x86_64": "X86_64", "aarch64": "ARM64"}.get(os.uname().machine)
+    if platform.get("cpuArchitecture") not in (None, machine):
+        raise errors.NotYet(f"architecture {platform['cpuArchitecture']} on this machine")
+    for each in document["volumes"]:
+        _refuse_any(each, _NOT_YET_OF_VOLUMES)
+    for each in document["containerDefinitions"]:
+        _refuse_any(each, _NOT_YET_OF_CONTAINER)
+        _refuse_any(each.get("linuxParameters") or {}, _NOT_YET_OF_LINUX)
+        if (each.get("user") or "") not in _ROOT:
+            raise errors.NotYet(f"user {each['user']} in containers (a guest has root alone)")
+        logs = each.get("logConfiguration")
+        if logs is not None and logs["logDriver"] not in _LOGS:
+            raise errors.NotYet(f"log driver {logs['logDriver']}")
+        if logs is not None and logs.get("secretOptions"):
+            raise errors.NotYet("secrets in log options")
+        if any(port.get("containerPortRange") for port in each["portMappings"]):
+            raise errors.NotYet("ranges of container ports")
+
+
+def _refuse_any(given: Document, members: dict[str, str]) -> None:
+    for member, what in members.items():
+        if given.get(member):
+            raise errors.NotYet(what)

@@ -1,0 +1,249 @@
+"""The engine of tasks with a network interface of their own: each container a guest on it (decision 22).
+
+A container's "/" is a folder below `home`/TASK, as are the task's volumes; all are deleted with the task. The
+containers of one task share its network, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from kunren.control.store import Store, Tx
+from kunren.core.arn import build_arn
+from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
+from kunren.core.errors import AwsError
+from kunren.dataplane.guests import disk
+from kunren.dataplane.guests.guests import Guests, GuestSpec, RunningGuest
+from kunren.dataplane.images.images import CannotPull, Images
+from kunren.services.ec2 import interfaces
+from kunren.services.ec2.model import NetworkInterface, Vpc
+from kunren.services.ecs.metadata.service import TaskMetadata
+from kunren.services.ecs.model import Task
+from kunren.services.ecs.tasks import builtin
+from kunren.services.ecs.tasks.engine import CannotStart, Image, Launch
+from kunren.services.ecs.tasks.plan import ContainerPlan
+from kunren.world.interface import Process
+from kunren.world.network import workload_namespace
+from kunren.world.spec import WorldSpec
+
+START_WITHIN_S = 30.0
+_PROCESSES = 1024
+_UNITS_PER_CPU = 1024
+
+
+class Container:
+    """A guest as `RunningContainer`."""
+
+    def __init__(self, guests: Guests, guest: RunningGuest, namespace: str, launch: Launch) -> None:
+        self._guests, self._guest, self._namespace, self._launch = guests, guest, namespace, launch
+
+    @property
+    def pid(self) -> int:
+        return self._guest.pid
+
+    @property
+    def out_of_memory(self) -> bool:
+        return self._guest.out_of_memory
+
+    async def wait(self) -> int:
+        return await self._guest.wait()
+
+    async def signal(self, number: int) -> None:
+        if self._guest.running:
+            try:
+                await self._guest.signal(number)
+            except ProcessLookupError:
+                pass  # it has just ended
+
+    async def enter(self, argv: Sequence[str], output: int | None = None) -> Process:
+        """One more program in the container. Raises OSError."""
+        return await self._guests.enter(
+            self._guest, self._namespace, argv, self._launch.environment, self._launch.working_directory, output
+        )
+
+    async def execute(self, argv: tuple[str, ...], timeout_s: float) -> int | None:
+        try:
+            process = await self.enter(argv)
+        except OSError:
+            return None
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await process.wait()
+        except TimeoutError:
+            await process.stop(0.0)
+            return None
+
+
+class NamespacedEngine:
+    """`applied` waits until an interface is live. `images` has those that are not the machine's own (`builtin.py`)."""
+
+    def __init__(
+        self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec, guests: Guests, home: Path,
+        applied: Callable[[str], Awaitable[None]], metadata: TaskMetadata, images: Images,
+    ) -> None:  # fmt: skip
+        self._store, self._clock, self._entropy, self._spec = store, clock, entropy, spec
+        self._guests, self._home, self._applied, self._metadata = guests, home, applied, metadata
+        self._images, self._making = images, asyncio.Lock()
+
+    def sweep(self) -> None:
+        """Delete what a daemon before left: nothing of it runs. Blocks."""
+        self._home.mkdir(parents=True, exist_ok=True)
+        self._home.chmod(0o700)
+        for left in self._home.iterdir():
+            disk.remove(left)
+
+    # -- network -----------------------------------------------------------------------------------------------------
+
+    def attach(self, tx: Tx, task: Task) -> Task:
+        assert task.network is not None
+        attachment = self._entropy.uuid()
+        described = build_arn("ecs", task.region, task.account, f"attachment/{attachment}")
+        failed: CannotStart | None = None
+        for subnet_id in self._entropy.shuffled(task.network.subnets):
+            try:
+                made = interfaces.create_interface(
+                    tx, self._entropy, self._spec, account=task.account, region=task.region, subnet_id=subnet_id,
+                    groups=task.network.groups, description=described, attachment="workload",
+                    attach_time=self._clock.now(), public=task.network.public, requester_managed=True,
+                )  # fmt: skip
+            except AwsError as error:
+                public = "enabled" if task.network.public else "disabled"
+                failed = CannotStart(
+                    "Unexpected EC2 error while attempting to Create Network Interface with public IP assignment "
+                    f"{public} in subnet '{subnet_id}': {error.code}"
+                )
+                continue
+            task = replace(
+                task, interface_id=made.id, subnet_id=subnet_id, private_ip=made.private_ip, mac=made.mac,
+                attachment_id=attachment, availability_zone=made.availability_zone,
+            )  # fmt: skip
+            tx.put(task)
+            return task
+        assert failed is not None
+        raise failed
+
+    async def ready(self, task: Task) -> None:
+        assert task.interface_id is not None
+        try:
+            async with asyncio.timeout(START_WITHIN_S):
+                await self._applied(task.interface_id)
+                interface = self._interface(task)
+                if interface is not None:
+                    await self._metadata.enter(interface.vpc_id, task)
+        except TimeoutError as error:
+            raise CannotStart("Timeout waiting for network interface provisioning to complete.") from error
+
+    def _interface(self, task: Task) -> NetworkInterface | None:
+        if task.interface_id is None:
+            return None
+        return self._store.snapshot().get(NetworkInterface, task.account, task.region, task.interface_id)
+
+    async def deprovision(self, task: Task) -> None:
+        self._metadata.forget(task)
+        with self._store.write() as tx:
+            if task.interface_id is not None:
+                found = tx.get(NetworkInterface, task.account, task.region, task.interface_id)
+                if found is not None:
+                    interfaces.delete_interface(tx, found)
+        await asyncio.to_thread(disk.remove, self._home / task.id)
+
+    # -- containers --------------------------------------------------------------------------------------------------
+
+    async def pull(self, task: Task, plan: ContainerPlan) -> Image:
+        try:
+            if (command := builtin.command(plan.image)) is not None:
+                return Image(await self._machine(), builtin=True, command=command)
+            found = await self._images.rootfs(plan.image)
+        except (CannotPull, OSError) as error:
+            raise CannotStart(f"CannotPullContainerError: {error}") from error
+        return Image(
+            Path(found.root),
+            digest=found.manifest_digest or found.digest,
+            entry_point=found.entry_point,
+            command=found.command,
+            environment=found.environment,
+            working_directory=found.working_directory or "/",
+            stop_signal=builtin.signal_number(found.stop_signal),
+        )
+
+    async def _machine(self) -> Path:
+        """The file system that is this machine's, made at its first use: containers share it."""
+        root = self._home / "machine"
+        async with self._making:
+            if not root.exists():
+                await asyncio.to_thread(disk.make, root)
+        return root
+
+    def environment(self, task: Task, name: str) -> Mapping[str, str]:
+        return {"HOSTNAME": self._hostname(task), **self._metadata.variables(task, name)}
+
+    def runtime_id(self, task: Task, name: str) -> str:
+        return self._metadata.runtime_id(task, name)
+
+    def _hostname(self, task: Task) -> str:
+        """As the VPC's names are: "ip-10-0-0-5.ec2.internal" where it has such names."""
+        return f"ip-{(task.private_ip or '').replace('.', '-')}{self._domain(task)}"
+
+    def _domain(self, task: Task) -> str:
+        interface = self._interface(task)
+        vpc = interface and self._store.snapshot().get(Vpc, task.account, task.region, interface.vpc_id)
+        if vpc is None:
+            return ""
+        return ".ec2.internal" if task.region == "us-east-1" else f".{task.region}.compute.internal"
+
+    async def start(self, task: Task, launch: Launch) -> Container:
+        assert task.interface_id is not None
+        plan, folder = launch.plan, self._home / task.id
+        root = folder / "containers" / plan.name
+        hostname = self._hostname(task)
+        try:
+            await asyncio.to_thread(_prepare, folder, plan, f"127.0.0.1 localhost\n{task.private_ip} {hostname}\n")
+            namespace = workload_namespace(task.interface_id)
+            guest = await self._guests.start(
+                GuestSpec(
+                    f"{task.id}-{plan.name}", namespace, root, hostname[:64], output=launch.output, argv=launch.argv,
+                    env=launch.environment, cwd=launch.working_directory,
+                    binds={
+                        "/etc/hosts": str(folder / "hosts"),
+                        **{mount.path: str(folder / "volumes" / mount.volume) for mount in plan.mounts},
+                    },
+                    readonly=[mount.path for mount in plan.mounts if mount.readonly],
+                    limits=plan.limits, lower=launch.image.root, machine=launch.image.builtin,
+                    memory_bytes=plan.memory_bytes,
+                    processors=max(plan.cpu, 2) / _UNITS_PER_CPU, processes=_PROCESSES,
+                )
+            )  # fmt: skip
+        except OSError as error:
+            raise CannotStart(_refusal(launch, error)) from error
+        return Container(self._guests, guest, namespace, launch)
+
+
+def _prepare(folder: Path, plan: ContainerPlan, hosts: str) -> None:
+    """The volumes that the container mounts, and the task's /etc/hosts. Blocks."""
+    for mount in plan.mounts:
+        (folder / "volumes" / mount.volume).mkdir(parents=True, exist_ok=True)
+    if not (folder / "hosts").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "hosts").write_text(hosts)
+
+
+def _refusal(launch: Launch, error: OSError) -> str:
+    """As runc says it through ECS ("CannotStartContainerError")."""
+    program = launch.argv[0]
+    if isinstance(error, FileNotFoundError):
+        what = "executable file not found in $PATH" if "/" not in program else "no such file or directory"
+        what = f'exec: "{program}": {what}' if "/" not in program else f'exec: "{program}": stat {program}: {what}'
+    elif isinstance(error, PermissionError):
+        what = f'exec: "{program}": permission denied'
+    else:
+        what = f"{error.strerror or error}"
+    return (
+        "CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: failed "
+        "to create shim task: OCI runtime create failed: runc create failed: unable to start container process: "
+        f"{what}: unknown"
+    )

@@ -1,0 +1,243 @@
+"""Tasks of ECS as their users have them: run, reached, asked from inside, ordered, stopped, lost."""
+
+import io
+import json
+import os
+import re
+import signal
+import tarfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import boto3
+import pytest
+
+LOGS = {
+    "logDriver": "awslogs",
+    "options": {
+        "awslogs-group": "/ecs/shop", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "p",
+        "awslogs-create-group": "true",
+    },
+}  # fmt: skip
+ASKING = """
+import io, json, os, sys, tarfile, urllib.request
+tarfile.open(fileobj=io.BytesIO(urllib.request.urlopen(os.environ["PACKAGES"]).read())).extractall("/opt")
+sys.path.insert(0, "/opt")
+import boto3
+uri = os.environ["ECS_CONTAINER_METADATA_URI_V4"]
+print(json.load(urllib.request.urlopen(uri + "/task"))["TaskARN"])
+print(json.load(urllib.request.urlopen(uri))["Name"])
+print(boto3.client("sts").get_caller_identity()["Arn"])
+print(os.environ["SECRET"], os.environ["PARAMETER"], os.environ["FILED"], os.environ["GIVEN"])
+"""
+MEETING = """
+import time, urllib.request
+while True:
+    try:
+        print(urllib.request.urlopen("http://localhost/told").read().decode().strip(), flush=True)
+        break
+    except OSError:
+        time.sleep(0.05)
+time.sleep(600)
+"""
+
+
+def container(name, *command, **more):
+    return {"name": name, "image": "public.ecr.aws/docker/library/python:3", "command": list(command), **more}
+
+
+class Cluster:
+    """One account's cluster, with a subnet and a group that lets port 80 in."""
+
+    def __init__(self, kunren, account, until):
+        self.kunren, self.account, self.until = kunren, account, until
+        self.ecs, self.ec2, self.logs = (kunren.client(each, account) for each in ("ecs", "ec2", "logs"))
+        self.ecs.create_cluster(clusterName="shop")
+        vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        self.subnet = self.ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+        self.group = self.ec2.create_security_group(GroupName="web", Description="web", VpcId=vpc)["GroupId"]
+        rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+        self.ec2.authorize_security_group_ingress(GroupId=self.group, IpPermissions=[rule])
+        self.roles = {}
+
+    def give_role(self):
+        """Tasks have a role from now on, which they log with, too."""
+        trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+                                "Action": "sts:AssumeRole"}]}  # fmt: skip
+        iam = self.kunren.client("iam", self.account)
+        arn = iam.create_role(RoleName="task", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        self.roles = {"executionRoleArn": arn, "taskRoleArn": arn}
+
+    def register(self, family, *containers, **more):
+        return self.ecs.register_task_definition(
+            family=family, networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512",
+            containerDefinitions=list(containers), **self.roles, **more,
+        )["taskDefinition"]["taskDefinitionArn"]  # fmt: skip
+
+    def run(self, family, **more):
+        network = {"subnets": [self.subnet], "securityGroups": [self.group], "assignPublicIp": "ENABLED"}
+        answer = self.ecs.run_task(
+            cluster="shop", taskDefinition=family, launchType="FARGATE",
+            networkConfiguration={"awsvpcConfiguration": network}, **more,
+        )  # fmt: skip
+        assert answer["failures"] == []
+        return answer["tasks"][0]["taskArn"]
+
+    def show(self, arn):
+        return self.ecs.describe_tasks(cluster="shop", tasks=[arn])["tasks"][0]
+
+    def wait(self, arn, status):
+        return self.until(lambda: (shown := self.show(arn))["lastStatus"] == status and shown, f"{arn} {status}", 60)
+
+    def printed(self, arn, name):
+        stream = f"p/{name}/{arn.rpartition('/')[2]}"
+        told = self.logs.get_log_events(logGroupName="/ecs/shop", logStreamName=stream, startFromHead=True)
+        return [each["message"] for each in told["events"]]
+
+    def public_address(self, arn):
+        details = {each["name"]: each["value"] for each in self.show(arn)["attachments"][0]["details"]}
+        found = self.ec2.describe_network_interfaces(NetworkInterfaceIds=[details["networkInterfaceId"]])
+        return found["NetworkInterfaces"][0]["Association"]["PublicIp"]
+
+
+@pytest.fixture
+def shop(kunren, account, until):
+    made = Cluster(kunren, account, until)
+    made.give_role()
+    return made
+
+
+def packages():
+    """boto3 and what it needs, with the models of STS alone, as an archive."""
+
+    def wanted(member):
+        other = "/data/" in member.name and not re.search(
+            r"/data/(endpoints|partitions|sdk-default|_retry|sts)", member.name
+        )
+        return None if other or "__pycache__" in member.name else member
+
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w:gz", compresslevel=1) as tar:
+        for name in ("boto3", "botocore", "jmespath", "s3transfer", "dateutil", "urllib3", "six"):
+            origin = Path(find_spec(name).origin)
+            source = origin.parent if origin.name == "__init__.py" else origin
+            tar.add(source, source.name, filter=wanted)
+    return written.getvalue()
+
+
+def test_a_task_serves_the_internet_and_stops_when_it_is_asked(shop, kunren, until):
+    server = "echo $GREETING > /srv/index.html; trap 'echo bye; exit 0' TERM; python3 -m http.server 80 & wait"
+    shop.register("web", container("web", "sh", "-c", server, workingDirectory="/srv", logConfiguration=LOGS))
+    override = {"containerOverrides": [{"name": "web", "environment": [{"name": "GREETING", "value": "hello"}]}]}
+    task = shop.run("web", overrides=override, startedBy="me", tags=[{"key": "team", "value": "a"}])
+    shop.ecs.get_waiter("tasks_running").wait(cluster="shop", tasks=[task], WaiterConfig={"Delay": 1})
+    shown = shop.show(task)
+    assert (shown["launchType"], shown["platformVersion"], shown["group"]) == ("FARGATE", "1.4.0", "family:web")
+    assert shown["containers"][0]["lastStatus"] == "RUNNING"
+    address = shop.public_address(task)
+
+    def fetched():
+        return kunren.exec("curl", "-sS", "--max-time", "2", f"http://{address}/", place="tokyo", check=False).stdout
+
+    until(lambda: fetched() == "hello\n", "the task's page")
+    assert shop.ecs.list_tasks(cluster="shop", startedBy="me")["taskArns"] == [task]
+
+    shop.ecs.stop_task(cluster="shop", task=task, reason="enough")
+    shown = shop.wait(task, "STOPPED")
+    assert (shown["stopCode"], shown["stoppedReason"]) == ("UserInitiated", "enough")
+    assert shown["containers"][0]["exitCode"] == 0
+    assert shop.printed(task, "web")[-1] == "bye"
+    assert shop.ec2.describe_network_interfaces()["NetworkInterfaces"] == []
+
+
+def test_a_task_has_its_roles_credentials_by_an_sdks_default_chain_and_its_secrets(shop, kunren):
+    s3, account = kunren.client("s3", shop.account), shop.account
+    s3.create_bucket(Bucket=f"files-{account}")
+    s3.put_object(Bucket=f"files-{account}", Key="packages.tar.gz", Body=packages())
+    s3.put_object(Bucket=f"files-{account}", Key="some.env", Body=b"# those that\nFILED=from a file\nGIVEN=not this\n")
+    secret = kunren.client("secretsmanager", account).create_secret(Name="db", SecretString='{"word": "sesame"}')["ARN"]
+    kunren.client("ssm", account).put_parameter(Name="/shop/level", Value="high", Type="SecureString")
+    theirs = boto3.client("s3", "us-east-1", aws_access_key_id=account, aws_secret_access_key="test")
+    url = theirs.generate_presigned_url("get_object", {"Bucket": f"files-{account}", "Key": "packages.tar.gz"})
+    asking = container(
+        "ask", "python3", "-c", ASKING, logConfiguration=LOGS,
+        environment=[{"name": "GIVEN", "value": "as given"}, {"name": "PACKAGES", "value": url}],
+        environmentFiles=[{"value": f"arn:aws:s3:::files-{account}/some.env", "type": "s3"}],
+        secrets=[{"name": "SECRET", "valueFrom": f"{secret}:word::"}, {"name": "PARAMETER", "valueFrom": "/shop/level"}],
+    )  # fmt: skip
+    shop.register("ask", asking)
+    task = shop.run("ask")
+    shown = shop.wait(task, "STOPPED")
+    printed = shop.printed(task, "ask")
+    assert shown["containers"][0]["exitCode"] == 0, printed
+    session = f"arn:aws:sts::{account}:assumed-role/task/{task.rpartition('/')[2]}"
+    assert printed == [task, "ask", session, "sesame high from a file as given"]
+
+
+def test_containers_of_a_task_wait_for_each_other_and_share_its_network_and_volumes(shop, until):
+    seen = [{"sourceVolume": "shared", "containerPath": "/shared"}]
+    shop.register(
+        "three",
+        container("first", "sh", "-c", "echo told > /shared/told", essential=False, mountPoints=seen),
+        container(
+            "serve", "python3", "-m", "http.server", "80", "--directory", "/shared",
+            mountPoints=[{**seen[0], "readOnly": True}],
+            healthCheck={"command": ["CMD-SHELL", "test -f /shared/told"], "interval": 5},
+            dependsOn=[{"containerName": "first", "condition": "SUCCESS"}],
+        ),
+        container(
+            "meet", "python3", "-c", MEETING, logConfiguration=LOGS, stopTimeout=2,
+            dependsOn=[{"containerName": "serve", "condition": "HEALTHY"}],
+        ),
+        volumes=[{"name": "shared"}],
+    )  # fmt: skip
+    task = shop.run("three")
+    shown = shop.wait(task, "RUNNING")
+    assert shown["healthStatus"] == "HEALTHY"
+    assert [each.get("exitCode") for each in shown["containers"]] == [0, None, None]
+    until(lambda: shop.printed(task, "meet") == ["told"], "what one container tells the other")
+    shop.ecs.stop_task(cluster="shop", task=task)
+    codes = [each["exitCode"] for each in shop.wait(task, "STOPPED")["containers"]]
+    assert codes == [0, 137, 137]  # programs that hear no SIGTERM as process 1 are killed
+
+
+BAD = {
+    "exits": (("sh", "-c", "exit 3"), "EssentialContainerExited", "Essential container in task exited", 3, None),
+    "fills memory": (
+        ("python3", "-c", "x = bytearray(900 << 20); input()"), "EssentialContainerExited",
+        "Essential container in task exited", 137, "OutOfMemoryError: Container killed due to memory usage",
+    ),
+    "no program": (("/no/such",), "TaskFailedToStart", "CannotStartContainerError: ", None, "CannotStartContainerError"),
+}  # fmt: skip
+
+
+def test_a_task_that_comes_to_nothing_says_why(shop):
+    for number, (argv, _, _, _, _) in enumerate(BAD.values()):
+        shop.register(f"bad-{number}", container("main", *argv))
+    shop.register("bad-image", {**container("main", "true"), "image": "no-such-image:1"})
+    tasks = [shop.run(f"bad-{number}") for number in range(len(BAD))]
+    for task, (_, code, reason, exit_code, why) in zip(tasks, BAD.values(), strict=True):
+        shown = shop.wait(task, "STOPPED")
+        main = shown["containers"][0]
+        assert shown["stopCode"] == code
+        assert shown["stoppedReason"].startswith(reason)
+        assert main.get("exitCode") == exit_code
+        assert main.get("reason", "").startswith(why or "")
+    shown = shop.wait(shop.run("bad-image"), "STOPPED")
+    assert shown["stopCode"] == "TaskFailedToStart"
+    assert shown["stoppedReason"].startswith("CannotPullContainerError: pull image manifest has been retried")
+
+
+def test_tasks_end_with_a_killed_daemon_and_leave_nothing(own_kunren, until):
+    own_kunren.up()
+    shop = Cluster(own_kunren, "000000000000", until)
+    shop.register("idle", container("main", "sleep", "600"))
+    task = shop.run("idle")
+    shop.wait(task, "RUNNING")
+    os.kill(own_kunren.pid, signal.SIGKILL)
+    until(lambda: not Path(f"/proc/{own_kunren.pid}").exists(), "the daemon gone")
+    own_kunren.up()
+    shown = shop.wait(task, "STOPPED")
+    assert (shown["desiredStatus"], shown["stopCode"]) == ("STOPPED", "TerminationNotice")
+    assert shop.ec2.describe_network_interfaces()["NetworkInterfaces"] == []
+    shop.wait(shop.run("idle"), "RUNNING")

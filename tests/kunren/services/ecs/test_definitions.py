@@ -1,0 +1,84 @@
+"""Task definitions: what they get by default, and which are none."""
+
+import pytest
+
+WEB = {"name": "web", "image": "nginx"}
+FARGATE = {"networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512"}
+
+
+def test_revisions_count_up_and_are_never_used_again(ecs):
+    first = ecs.register_task_definition(family="web", containerDefinitions=[WEB], **FARGATE)["taskDefinition"]
+    assert first["taskDefinitionArn"] == "arn:aws:ecs:us-east-1:123456789012:task-definition/web:1"
+    assert first["compatibilities"] == ["EC2", "FARGATE"]
+    assert first["containerDefinitions"] == [
+        {**WEB, "cpu": 0, "essential": True, "environment": [], "mountPoints": [], "volumesFrom": [],
+         "systemControls": [], "portMappings": []}
+    ]  # fmt: skip
+    ecs.deregister_task_definition(taskDefinition="web:1")
+    assert (
+        ecs.delete_task_definitions(taskDefinitions=["web:1"])["taskDefinitions"][0]["status"] == "DELETE_IN_PROGRESS"
+    )
+    again = ecs.register_task_definition(family="web", containerDefinitions=[WEB], **FARGATE)["taskDefinition"]
+    assert again["revision"] == 2
+    assert ecs.refused("describe_task_definition", taskDefinition="web:1") == (
+        "ClientException",
+        "Unable to describe task definition.",
+    )
+
+
+def test_a_family_stands_for_its_last_active_revision(ecs):
+    for _ in range(11):
+        ecs.register_task_definition(family="web", containerDefinitions=[WEB], **FARGATE)
+    ecs.deregister_task_definition(taskDefinition="web:11")
+    assert ecs.describe_task_definition(taskDefinition="web")["taskDefinition"]["revision"] == 10
+    listed = [each.rpartition(":")[2] for each in ecs.list_task_definitions(sort="DESC")["taskDefinitionArns"]]
+    assert listed == [str(each) for each in range(10, 0, -1)]
+    first = ecs.list_task_definitions(maxResults=7)
+    rest = ecs.list_task_definitions(maxResults=7, nextToken=first["nextToken"])
+    assert len(first["taskDefinitionArns"]) + len(rest["taskDefinitionArns"]) == 10
+    assert ecs.list_task_definition_families()["families"] == ["web"]
+
+
+WAITS = {"dependsOn": [{"containerName": "other", "condition": "HEALTHY"}]}
+WRONG = [
+    ({"containerDefinitions": []}, "Container list cannot be empty."),
+    ({"containerDefinitions": [{"image": "nginx"}]}, "Container.name should not be null or empty."),
+    ({"cpu": "256", "memory": "4096"}, "No Fargate configuration exists for given values: 256 CPU, 4096 memory. See the "
+     "Amazon ECS documentation for the valid values."),
+    ({"networkMode": "bridge"}, "Fargate only supports network mode ‘awsvpc’."),
+    ({"containerDefinitions": [{**WEB, "logConfiguration": {"logDriver": "awslogs"}}]},
+     "Fargate requires task definition to have execution role ARN to support log driver awslogs."),
+    ({"containerDefinitions": [{**WEB, "essential": False}]},
+     "At least one essential container must be defined in the task definition."),
+    ({"containerDefinitions": [WEB, WEB]}, "Container names must be unique within a task definition."),
+    ({"containerDefinitions": [{**WEB, **WAITS}, {**WEB, "name": "other"}]},
+     "Container 'other' must have a health check for the condition HEALTHY."),
+    ({"containerDefinitions": [
+        {**WEB, "dependsOn": [{"containerName": "b", "condition": "START"}]},
+        {"name": "b", "image": "b", "dependsOn": [{"containerName": "web", "condition": "START"}]}]},
+     "There is a cycle between container dependencies."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "text"), WRONG)
+def test_what_is_no_definition_is_refused_and_makes_none(ecs, given, text):
+    asked = {"family": "web", "containerDefinitions": [WEB], **FARGATE, **given}
+    assert ecs.refused("register_task_definition", **asked) == ("ClientException", text)
+    assert ecs.list_task_definitions()["taskDefinitionArns"] == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"volumes": [{"name": "v", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}]},
+        {"containerDefinitions": [{**WEB, "user": "1000"}]},
+        {"containerDefinitions": [{**WEB, "privileged": True}]},
+        {"runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"}},
+    ],
+)
+def test_what_nobody_runs_here_is_refused_by_name(ecs, given):
+    code, text = ecs.refused(
+        "register_task_definition", **{"family": "web", "containerDefinitions": [WEB], **FARGATE, **given}
+    )
+    assert code == "NotImplemented"
+    assert text.startswith("Kunren's ecs has no ")
