@@ -115,6 +115,7 @@ class App:
         self.started_at = self.clock.monotonic()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = contextlib.AsyncExitStack()
+        self.metric_sources: list[Callable[[str], Awaitable[None]]] = []  # awaited before metrics are read
         self._build_world(launched)
         self._build_services()
         self._build_public_services()
@@ -230,7 +231,7 @@ class App:
         ]  # fmt: skip
         self.fallback.judges["logs"] = self.cloudfront.logs.vended.judge
         self.fallback.after["logs"] = self.cloudfront.logs.vended.after
-        self.fallback.before["cloudwatch"] += [self.health_metrics.before, self.cloudfront.metrics.before]
+        self.metric_sources += [self.health_metrics.before, self.cloudfront.metrics.before]
         self.on_demand = OnDemand(self, self._began)
         apis, contexts = self.on_demand.answering(services), self.certificate_contexts
         self.gateway = Gateway(settings, self.store, clock, self.entropy, apis, self.fallback, contexts)

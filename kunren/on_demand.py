@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kunren.services.arc_zonal_shift.controllers import ZonalShiftService
     from kunren.services.autoscaling.service import AutoScalingService
     from kunren.services.cloudformation.service import CloudFormationService
+    from kunren.services.cloudwatch.service import CloudWatchService
     from kunren.services.codedeploy.service import CodeDeployService
     from kunren.services.ecs.service import EcsService
     from kunren.services.fis.service import FisService
@@ -35,6 +36,7 @@ class OnDemand:
         self.apis = self._later("apis", "apigatewayv2.", self._make_apis)
         self.rest_apis = self._later("rest-apis", "apigateway.", self._make_rest_apis)
         self.autoscaling = self._later("autoscaling", "autoscaling.", self._make_autoscaling)
+        self.cloudwatch = self._later("cloudwatch", "cloudwatch.", self._make_cloudwatch)
         self.codedeploy = self._later("codedeploy", "codedeploy.", self._make_codedeploy)
         self.ecs = self._later("ecs", "ecs.", self._make_ecs)
         self.fis = self._later("fis", "fis.", self._make_fis)
@@ -53,6 +55,7 @@ class OnDemand:
                 "arc-zonal-shift": lambda: self.zonal_shifts().api,
                 "autoscaling": lambda: self.autoscaling().api,
                 "cloudformation": lambda: self.stacks().api,
+                "cloudwatch": lambda: self.cloudwatch().api,
                 "codedeploy": lambda: self.codedeploy().api,
                 "ecs": lambda: self.ecs().api,
                 "fis": lambda: self.fis().api,
@@ -92,7 +95,7 @@ class OnDemand:
             contexts=app.certificate_contexts.context_for, serve=app.entrances.asked,
         )  # fmt: skip
         app.fallback.before["logs"].append(apis.observing.logs)
-        app.fallback.before["cloudwatch"].append(apis.observing.metrics)
+        app.metric_sources.append(apis.observing.metrics)
         app.gateway.fronts.append(apis.front)
         apis.authorizing.access = app.access
         limits = Limits(head_bytes=HEAD_BYTES_MAX, body_bytes=PAYLOAD_BYTES_MAX)
@@ -111,7 +114,7 @@ class OnDemand:
             self.apis(), serve=app.entrances.asked,
         )  # fmt: skip
         app.fallback.before["logs"].append(rest_apis.records.before_logs)
-        app.fallback.before["cloudwatch"].append(rest_apis.records.before_metrics)
+        app.metric_sources.append(rest_apis.records.before_metrics)
         rest_apis.kind.authorizers.access = app.access
         return rest_apis
 
@@ -120,6 +123,16 @@ class OnDemand:
 
         app = self._app
         return AutoScalingService(app.store, app.clock, app.entropy, app.call, app.ec2)
+
+    def _make_cloudwatch(self) -> CloudWatchService:
+        from kunren.services.cloudwatch.service import CloudWatchService
+
+        app = self._app
+        cloudwatch = CloudWatchService(
+            app.store, app.clock, app.entropy, app.call, app.settings.data_dir / "metrics.db", app.metric_sources
+        )
+        cloudwatch.actions.heard = lambda: app.fallback.used
+        return cloudwatch
 
     def _make_codedeploy(self) -> CodeDeployService:
         from kunren.services.codedeploy.service import CodeDeployService

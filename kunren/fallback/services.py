@@ -22,7 +22,6 @@ SERVICES: dict[str, Owner] = {
     "budgets": Owner("budgets", "budgets are numbers"),
     "ce": Owner("ce", "cost reports"),
     "cloudtrail": Owner("cloudtrail", "trail settings; no trail is written"),
-    "cloudwatch": Owner("cloudwatch", "metrics and alarms that programs put and read"),
     "config": Owner("config", "recorder and rule settings"),
     "dynamodb": Owner("dynamodb", "for now, until it is ours"),
     "dynamodbstreams": Owner("dynamodbstreams", "for now, with dynamodb"),

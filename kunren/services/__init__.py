@@ -10,6 +10,7 @@ SERVICES: dict[str, str] = {
     "cloudfront": "kunren.services.cloudfront.api:CloudFrontApi",
     "cloudfront-keyvaluestore": "kunren.services.cloudfront.key_values.api:KeyValueStoreApi",
     "codedeploy": "kunren.services.codedeploy.api:CodeDeployApi",
+    "cloudwatch": "kunren.services.cloudwatch.api:CloudWatchApi",
     "ec2": "kunren.services.ec2.api:Ec2Api",
     "ecs": "kunren.services.ecs.api:EcsApi",
     "elbv2": "kunren.services.elbv2.api:Elbv2Api",

@@ -212,7 +212,8 @@ def test_scopes_routes_and_endpoints_come_and_go(kunren, account, site, chaos, u
 def test_stop_conditions_the_lever_and_what_is_refused(kunren, account, chaos, until):
     cloudwatch, s3, logs = (kunren.client(each, account) for each in ("cloudwatch", "s3", "logs"))
     cloudwatch.put_metric_alarm(AlarmName="errors", Namespace="n", MetricName="m", Statistic="Sum", Period=60,
-                                EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold")  # fmt: skip
+                                EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
+                                TreatMissingData="ignore")  # fmt: skip
     cloudwatch.set_alarm_state(AlarmName="errors", StateValue="OK", StateReason="-")
     arn = cloudwatch.describe_alarms()["MetricAlarms"][0]["AlarmArn"]
     s3.create_bucket(Bucket=f"fis-{account}")

@@ -155,7 +155,7 @@ def test_calculated_and_alarm_checks_follow_their_sources(cloudwatch, route53, m
 
     all_are(on_alarm=True, unless_told=False, both=False, either=True, inverted=True)
 
-    def put(value):  # into the minute that runs by the daemon's clock, which moto dates it by
+    def put(value):  # into the minute that runs by the daemon's clock
         cloudwatch.put_metric_data(Namespace="App", MetricData=[{"MetricName": "Errors", "Value": value}])
 
     # again and again: a period that passes unread is forgotten

@@ -117,7 +117,8 @@ def test_a_dark_zone_leaves_dns_and_aws_shifts_away_from_it(kunren, account, sit
 
     def set_up_alarm():
         cloudwatch.put_metric_alarm(AlarmName="bad", Namespace="n", MetricName="m", Statistic="Sum", Period=60,
-                                    EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold")  # fmt: skip
+                                    EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
+                                    TreatMissingData="ignore")  # fmt: skip
         cloudwatch.set_alarm_state(AlarmName="bad", StateValue="OK", StateReason="-")
 
     set_up_alarm()

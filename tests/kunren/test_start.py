@@ -24,6 +24,7 @@ ON_DEMAND = [
     "kunren.services.apigatewayv2.service",
     "kunren.services.fis.service",
     "kunren.services.autoscaling.service",
+    "kunren.services.cloudwatch.service",
     "kunren.services.codedeploy.service",
     "kunren.services.ecs.service",
 ]

@@ -199,7 +199,6 @@ def test_reading_leaves_the_journal_alone(front: Front) -> None:
         ("logs", "describe_log_groups"),
         ("secretsmanager", "list_secrets"),
         ("secretsmanager", "get_random_password"),
-        ("cloudwatch", "list_metrics"),
         ("events", "list_rules"),
         ("resourcegroupstaggingapi", "get_resources"),
         ("organizations", "list_accounts"),
@@ -369,11 +368,6 @@ def test_services_around_the_mission_keep_what_they_were_told(front: Front) -> N
 
     client("events").create_event_bus(Name="bus")
     client("events").put_rule(Name="r", EventBusName="bus", EventPattern='{"source": ["a"]}')
-    client("cloudwatch").put_metric_data(Namespace="n", MetricData=[{"MetricName": "m", "Value": 1.5}])
-    client("cloudwatch").put_metric_alarm(
-        AlarmName="a", Namespace="n", MetricName="m", ComparisonOperator="GreaterThanThreshold", EvaluationPeriods=1,
-        Threshold=1, Period=60, Statistic="Sum",
-    )  # fmt: skip
     client("organizations").create_organization(FeatureSet="ALL")
     client("organizations").create_account(Email="a@example.com", AccountName="dev")
     target = {"Arn": "arn:aws:sqs:us-east-1:555555555555:q", "RoleArn": "arn:aws:iam::555555555555:role/r"}
@@ -395,8 +389,6 @@ def test_services_around_the_mission_keep_what_they_were_told(front: Front) -> N
         return {
             "buses": shown(client("events").list_event_buses()),
             "rules": shown(client("events").list_rules(EventBusName="bus")),
-            "metrics": shown(client("cloudwatch").list_metrics()),
-            "alarms": shown(client("cloudwatch").describe_alarms()),
             "organization": shown(client("organizations").describe_organization()),
             "accounts": shown(client("organizations").list_accounts()),
             "schedule": shown(client("scheduler").get_schedule(Name="s")),
