@@ -78,6 +78,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     began: float = 0.0
     replacing: bool = False
     tags: dict[str, str] = {}
+    update_policy: dict[str, Any] = {}
 
 
 class Former(msgspec.Struct, frozen=True, kw_only=True):

@@ -128,6 +128,7 @@ class Run:
         kind, exists = kind_of(row.type), _exists(row)
         try:
             properties, secrets = await self._resolved(row, stated, scope)
+            update_policy = intrinsics.resolve(stated.get("UpdatePolicy") or {}, scope)
         except (Failed, ValidationError, NotYet) as error:
             begun = "UPDATE" if exists else "CREATE"
             row = self.parts.records.resource(self.stack, row, f"{begun}_IN_PROGRESS", properties=row.properties)
@@ -153,6 +154,7 @@ class Run:
             began=self.parts.clock.now(),
             replacing=decision == "replace",
             tags=tags,
+            update_policy=update_policy if isinstance(update_policy, dict) else {},
         )
         changed: dict[str, Any] = {"attempt": attempt, "before": before}
         if decision != "update":

@@ -107,7 +107,7 @@ def check_sections(template: Mapping[str, Any]) -> None:
     for logical, each in resources.items():
         _check_resource(logical, each)
         for key in ("CreationPolicy", "UpdatePolicy"):
-            if each.get(key):
+            if each.get(key) and not (key == "UpdatePolicy" and _shifts(each)):
                 raise not_implemented(f"{key} of CloudFormation's resources (resource {logical})")
     for name, each in (template.get("Outputs") or {}).items():
         if not isinstance(each, dict) or "Value" not in each:
@@ -118,6 +118,13 @@ def check_sections(template: Mapping[str, Any]) -> None:
             raise ValidationError(f"Template format error: Output {name} is malformed. Export must contain a Name")
     _check_names(template)
     check_types(resources)
+
+
+def _shifts(resource: Mapping[str, Any]) -> bool:
+    """Whether its UpdatePolicy is that an alias is shifted by CodeDeploy."""
+    policy = resource["UpdatePolicy"]
+    alone = isinstance(policy, dict) and set(policy) == {"CodeDeployLambdaAliasUpdate"}
+    return alone and resource["Type"] == "AWS::Lambda::Alias"
 
 
 def _check_rule(name: str, rule: Any) -> None:
@@ -275,7 +282,8 @@ def planned(template: Mapping[str, Any], scope: Scope) -> Plan:
     waits: dict[str, frozenset[str]] = {}
     for logical, each in resources.items():
         _check_policies(logical, each, scope)
-        named = {name for name, _ in references(each.get("Properties", {}), scope) if name in template["Resources"]}
+        stated = [each.get("Properties", {}), each.get("UpdatePolicy", {})]
+        named = {name for name, _ in references(stated, scope) if name in template["Resources"]}
         gone = sorted(named - resources.keys())
         if gone:
             raise ValidationError(

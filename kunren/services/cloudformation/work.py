@@ -60,6 +60,7 @@ class Work:
         self.stack, self.row = stack, row
         self.logical, self.type, self.token = row.logical, row.type, row.attempt.token
         self.properties: dict[str, Any] = row.attempt.properties
+        self.update_policy: dict[str, Any] = row.attempt.update_policy
         self.before: dict[str, Any] = {}
         self.tags: dict[str, str] = {}
         self.old_tags: dict[str, str] = {}

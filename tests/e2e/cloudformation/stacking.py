@@ -100,6 +100,7 @@ Outputs:
 """
 
 QUEUE = {"Type": "AWS::SQS::Queue"}
+CAPABILITIES = ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
 class Stacks:
@@ -114,16 +115,12 @@ class Stacks:
 
     def create(self, name, template, wanted="CREATE_COMPLETE", **more):
         text = template if isinstance(template, str) else json.dumps(template)
-        id = self.api.create_stack(StackName=name, TemplateBody=text, Capabilities=["CAPABILITY_NAMED_IAM"], **more)[
-            "StackId"
-        ]
+        id = self.api.create_stack(StackName=name, TemplateBody=text, Capabilities=CAPABILITIES, **more)["StackId"]
         return self.settled(id, wanted)
 
     def update(self, name, template, wanted="UPDATE_COMPLETE", **more):
         text = template if isinstance(template, str) else json.dumps(template)
-        id = self.api.update_stack(StackName=name, TemplateBody=text, Capabilities=["CAPABILITY_NAMED_IAM"], **more)[
-            "StackId"
-        ]
+        id = self.api.update_stack(StackName=name, TemplateBody=text, Capabilities=CAPABILITIES, **more)["StackId"]
         return self.settled(id, wanted)
 
     def delete(self, id, wanted="DELETE_COMPLETE", **more):

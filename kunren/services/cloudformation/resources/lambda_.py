@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
+from kunren.services.cloudformation.resources.codedeploy import appspec, deployed
 from kunren.services.cloudformation.resources.inline import RESPONSE_MODULES
 from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, tagging
 from kunren.services.cloudformation.work import Failed, Work
@@ -147,6 +148,9 @@ class Alias(Kind):
         await _provision(work, work.properties["FunctionName"], work.properties["Name"])
 
     async def update(self, work: Work) -> None:
+        shifting = work.update_policy.get("CodeDeployLambdaAliasUpdate")
+        if shifting and work.changed("FunctionVersion"):
+            await self._shift(work, shifting)
         await work.write("lambda", "UpdateAlias", self._params(work))
         if work.changed("ProvisionedConcurrencyConfig"):
             if work.get("ProvisionedConcurrencyConfig"):
@@ -157,6 +161,18 @@ class Alias(Kind):
 
     async def delete(self, work: Work) -> None:
         await work.write("lambda", "DeleteAlias", work.pick("FunctionName", "Name"), missing_ok=True)
+
+    async def _shift(self, work: Work, policy: Mapping[str, Any]) -> None:
+        """Have CodeDeploy take the alias to the new version, and wait until it has."""
+        name, alias = work.properties["FunctionName"], work.properties["Name"]
+        hooks = {
+            event: policy[f"{event}Hook"]
+            for event in ("BeforeAllowTraffic", "AfterAllowTraffic")
+            if policy.get(f"{event}Hook")
+        }
+        before, after = work.before["FunctionVersion"], work.properties["FunctionVersion"]
+        revision = appspec(name, alias, before, after, hooks)
+        await deployed(work, policy["ApplicationName"], policy["DeploymentGroupName"], {"revision": revision})
 
     def _params(self, work: Work) -> dict[str, Any]:
         found = work.pick("Description", "FunctionName", "FunctionVersion", "Name")
