@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from kunren.services.cloudformation import intrinsics
+from kunren.services.cloudformation.decisions import tags_of
 from kunren.services.cloudformation.intrinsics import Made, NotYet, Scope
 from kunren.services.cloudformation.model import StackResource
 from kunren.services.cloudformation.policies import outcome
 from kunren.services.cloudformation.resources import kind_of
-from kunren.services.cloudformation.run import tags_of
 from kunren.services.cloudformation.schemas import coerced, differing, replaces, schema
 from kunren.services.cloudformation.structure import Plan
 
-_ACTIONS = {"delete": "Delete", "retain": "Retain"}
+_ACTIONS = {"delete": "Delete", "retain": "Retain", "snapshot": "Snapshot"}
 _OTHERS = (("DeletionPolicy", "deletion_policy"), ("UpdateReplacePolicy", "replace_policy"))
 Parameters = Mapping[str, Any]
 

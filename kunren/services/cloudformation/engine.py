@@ -263,11 +263,11 @@ class Engine:
                 return True
             born_now = back and row.born == stack.number
             event: Event = "rollback" if born_now else "removal"
-            keep = (
-                outcome(event, row.deletion_policy, row.replace_policy, flag=stack.retain_except_on_create) == "retain"
-            )
+            policy = outcome(event, row.deletion_policy, row.replace_policy, flag=stack.retain_except_on_create)
+            if born_now and row.taken:
+                policy = "retain"
             for tries in range(CLEANUP_TRIES):
-                if await run.remove(logical, keep):
+                if await run.remove(logical, policy):
                     break
                 if tries + 1 < CLEANUP_TRIES:
                     await self._parts.clock.sleep(5)
@@ -304,11 +304,12 @@ class Engine:
             row = run.rows[logical]
             event: Event = "rollback" if back else "stack delete"
             policy = outcome(event, row.deletion_policy, row.replace_policy, flag=stack.retain_except_on_create)
-            keep = policy == "retain" or logical in stack.keep
-            if await run.remove(logical, keep):
+            if logical in stack.keep or (back and row.taken):
+                policy = "retain"
+            if await run.remove(logical, policy):
                 return True
             if stack.force and not self._moved_on(stack):
-                return await run.remove(logical, True)
+                return await run.remove(logical, "retain")
             return False
 
         waits = {

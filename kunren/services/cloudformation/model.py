@@ -127,6 +127,7 @@ class StackResource(Resource, frozen=True, kw_only=True):
     at: float = 0.0
     done: int = 0
     born: int = 0
+    taken: bool = False  # it was there before the stack had it: a rollback lets it go
     deletion_policy: str = ""
     replace_policy: str = ""
     depends_on: tuple[str, ...] = ()

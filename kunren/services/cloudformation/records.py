@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from kunren.control.store import Store, Tx
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
-from kunren.services.cloudformation.model import Event, Stack, StackResource
+from kunren.services.cloudformation.model import UPDATE_IN_PROGRESS, Event, Revision, Stack, StackResource
 from kunren.services.cloudformation.parameters import HIDDEN
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
@@ -35,6 +35,18 @@ class Records:
             tx.put(made)
             self._event(tx, made, made.name, made.arn, STACK_TYPE, status, reason, "")
         return made
+
+    def begin_update(self, stack: Stack, revision: Revision, changed: Mapping[str, Any]) -> None:
+        """The stack is on its way to a revision. Those that a rollback can't lead to any more go."""
+        number, now = stack.number + 1, self._clock.now()
+        with self._store.write() as tx:
+            tx.put(replace(revision, id=f"{stack.id}/{number}"))
+            self.stack(
+                stack, UPDATE_IN_PROGRESS, "User Initiated", number=number, target=number, updated=now, **changed
+            )
+            for old in tx.list(Revision, stack.account, stack.region):
+                if old.id.startswith(f"{stack.id}/") and int(old.id.rpartition("/")[2]) < stack.deployed:
+                    tx.delete(old)
 
     def resource(
         self, stack: Stack, row: StackResource, status: str, reason: str = "", **changed: Any

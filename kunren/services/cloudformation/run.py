@@ -18,44 +18,20 @@ from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.cloudformation import intrinsics
+from kunren.services.cloudformation.decisions import decide, tags_of
 from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.intrinsics import NotYet, Scope
-from kunren.services.cloudformation.model import Attempt, Before, Former, Stack, StackResource
+from kunren.services.cloudformation.model import UPDATE_ROLLBACK, Attempt, Before, Former, Stack, StackResource
+from kunren.services.cloudformation.policies import Outcome
 from kunren.services.cloudformation.records import Records
 from kunren.services.cloudformation.resources import TYPES, kind_of
-from kunren.services.cloudformation.resources.kind import Kind
-from kunren.services.cloudformation.schemas import coerced, differing, replaces, schema, violations
+from kunren.services.cloudformation.schemas import coerced, schema, violations
 from kunren.services.cloudformation.scopes import with_dynamic
 from kunren.services.cloudformation.stack_policy import refusal
 from kunren.services.cloudformation.structure import Plan
 from kunren.services.cloudformation.work import Cancelled, Failed, Work, told
 
 log = logging.getLogger(__name__)
-Decision = str  # "create", "update", "replace", "none"
-
-
-def decide(kind: Kind, type: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Decision, list[str]]:
-    """What a change of properties asks for, and the paths that changed. Pure."""
-    paths = sorted(differing(dict(before), dict(after)))
-    if not paths:
-        return "none", []
-    published = schema(type)
-    if (published is not None and replaces(published, paths)) or kind.must_replace(before, after):
-        return "replace", paths
-    if type.startswith("Custom::") and before.get("ServiceToken") != after.get("ServiceToken"):
-        return "replace", paths
-    return "update", paths
-
-
-def tags_of(kind: Kind, type: str, properties: Mapping[str, Any], stack_tags: Mapping[str, str]) -> dict[str, str]:
-    """A resource's tags: the stack's, and its own over them."""
-    published = schema(type)
-    name = published.tag_property if published is not None else "Tags"
-    if kind.properties is None or name not in kind.properties:
-        return {}
-    own = properties.get(name) or []
-    stated = {each["Key"]: str(each.get("Value", "")) for each in own} if isinstance(own, list) else dict(own)
-    return {**stack_tags, **stated}
 
 
 class Parts:
@@ -309,6 +285,7 @@ class Run:
             self.parts.clock,
             self.parts.call,
             self.parts.noting,
+            self.parts.records,
             self.stack,
             row,
             cancelled=self._given_up,
@@ -318,6 +295,8 @@ class Run:
         work.tags, work.before = row.attempt.tags, row.properties
         if row.attempt.action == "update":
             work.old_tags = row.tags
+            if self.stack.status == UPDATE_ROLLBACK and row.before is not None:
+                work.back_to = row.before.attributes
         return work
 
     def _put(self, row: StackResource) -> None:
@@ -349,7 +328,8 @@ class Run:
             and not row.attempt.journal
             and row.attempt.asked < 0
         )
-        if untouched or (row.properties == before.properties and row.tags == before.tags and row.attempt is None):
+        same = row.properties == before.properties and row.tags == before.tags and row.attempt is None
+        if untouched or (same and not kind_of(row.type).always_updates):
             self._restored(row, before, "UPDATE_COMPLETE" if row.status.endswith("_FAILED") else "")
             return True
         if row.attempt is None or not row.status.endswith("IN_PROGRESS") or row.attempt.properties != before.properties:
@@ -393,15 +373,15 @@ class Run:
 
     # -- away --------------------------------------------------------------------------------------------------------
 
-    async def remove(self, logical: str, keep: bool) -> bool:
-        """Delete a resource, or let it be where `keep`; whether it is out of the stack's hands."""
+    async def remove(self, logical: str, policy: Outcome) -> bool:
+        """Delete a resource, behind a snapshot of it or not, or let it be; whether it is out of the stack's hands."""
         row = self.rows[logical]
         if row.status in ("DELETE_COMPLETE", "DELETE_SKIPPED"):
             return True
         if not row.physical:
             self._put(replace(row, status="DELETE_COMPLETE", attempt=None, at=self.parts.clock.now()))
             return True
-        if keep:
+        if policy == "retain":
             self.rows[logical] = self.parts.records.resource(self.stack, row, "DELETE_SKIPPED", attempt=None)
             return True
         if row.attempt is None or row.attempt.action != "delete" or row.status != "DELETE_IN_PROGRESS":
@@ -410,7 +390,7 @@ class Run:
             )
             self.rows[logical] = row
         work = self._work(row, self._noting(row))
-        why = await self._deleted(row.type, work)
+        why = await self._deleted(row.type, work, policy == "snapshot")
         if why is not None:
             self._ended(work.row, "DELETE_FAILED", why)
             return False
@@ -422,9 +402,11 @@ class Run:
             action="delete", token=self.parts.entropy.uuid(), properties=dict(properties), began=self.parts.clock.now()
         )
 
-    async def _deleted(self, type: str, work: Work) -> str | None:
+    async def _deleted(self, type: str, work: Work, snapshot: bool) -> str | None:
         """Why it could not be deleted."""
         try:
+            if snapshot:
+                await kind_of(type).snapshot(work)
             await kind_of(type).delete(work)
         except Cancelled:
             return "Resource deletion cancelled"
@@ -439,7 +421,7 @@ class Run:
         """Delete what replacements left behind; what can't be deleted is let go after so many tries. Whether all is."""
         for former in self.rows[logical].old:
             row = self.rows[logical]
-            if former.policy in ("Retain",) or not former.physical:
+            if former.policy == "Retain" or not former.physical:
                 with self.parts.store.write() as tx:
                     self.parts.records.resource_event(tx, self.stack, row, "DELETE_SKIPPED", physical=former.physical)
                     self._forget(row, former)
@@ -457,7 +439,8 @@ class Run:
             for left in range(tries - 1, -1, -1):
                 with self.parts.store.write() as tx:
                     self.parts.records.resource_event(tx, self.stack, shown, "DELETE_IN_PROGRESS")
-                why = await self._deleted(former.type, self._work(shown, lambda now: None))
+                work = self._work(shown, lambda now: None)
+                why = await self._deleted(former.type, work, former.policy == "Snapshot")
                 if self._given_up():
                     return False
                 with self.parts.store.write() as tx:

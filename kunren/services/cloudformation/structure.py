@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kunren.services.cloudformation import intrinsics, parameters
+from kunren.services.cloudformation import intrinsics, parameters, rules
 from kunren.services.cloudformation.errors import ValidationError, not_implemented
 from kunren.services.cloudformation.intrinsics import Scope, references
 from kunren.services.cloudformation.resources import TYPES, custom_type
@@ -44,14 +44,6 @@ _ATTRIBUTES = frozenset(
         "UpdatePolicy",
         "UpdateReplacePolicy",
     }
-)
-_RULES_LACK = (
-    "Fn::Contains",
-    "Fn::EachMemberEquals",
-    "Fn::EachMemberIn",
-    "Fn::RefAll",
-    "Fn::ValueOf",
-    "Fn::ValueOfAll",
 )
 POLICIES = ("Delete", "Retain", "RetainExceptOnCreate", "Snapshot")
 _PSEUDO = frozenset(
@@ -171,11 +163,9 @@ def _check_policies(logical: str, each: Mapping[str, Any], scope: Scope | None) 
         allowed = POLICIES if key == "DeletionPolicy" else ("Delete", "Retain", "Snapshot")
         if policy is not None and policy not in allowed:
             raise ValidationError(f"Template format error: Unrecognized {key} {policy} for resource {logical}")
-        if policy == "Snapshot":
+        if policy == "Snapshot" and not (each["Type"] in TYPES and TYPES[each["Type"]].can_be_snapshot):
             raise ValidationError(
-                f"Template format error: The resource {logical} of type {each['Type']} does not "
-                f"support {key} Snapshot: "
-                "no type that Kunren has can be kept as a snapshot."
+                f"Template error: resource type {each['Type']} does not support deletion policy Snapshot"
             )
 
 
@@ -273,7 +263,7 @@ def planned(template: Mapping[str, Any], scope: Scope) -> Plan:
     """The resources whose conditions hold, and their order. Raises ValidationError."""
     found = intrinsics.conditions(template, scope)
     scope = Scope(scope.parameters, template.get("Mappings", {}), found, scope.resources, scope.zones, scope.export)
-    _check_rules(template, scope)
+    rules.check(template, scope)
     resources = {
         logical: each
         for logical, each in template["Resources"].items()
@@ -295,30 +285,6 @@ def planned(template: Mapping[str, Any], scope: Scope) -> Plan:
         raise ValidationError(f"Circular dependency between resources: [{', '.join(cycle)}]")
     _check_attributes(template, resources, scope)
     return Plan(template, scope, resources, waits)
-
-
-def _check_rules(template: Mapping[str, Any], scope: Scope) -> None:
-    """ "Rules": assertions about parameters."""
-    for name, rule in (template.get("Rules") or {}).items():
-        if "RuleCondition" in rule and not _holds(name, rule["RuleCondition"], scope):
-            continue
-        for each in rule.get("Assertions", ()):
-            if not _holds(name, each["Assert"], scope):
-                told = each.get("AssertDescription", "")
-                raise ValidationError(f"Template error: Assertion failed in rule {name}: {told}")
-
-
-def _holds(rule: str, asserted: Any, scope: Scope) -> bool:
-    called = intrinsics.function(asserted)
-    if called is not None and called[0] in _RULES_LACK:
-        raise not_implemented(f"{called[0]} in the rules of CloudFormation's templates (rule {rule})")
-    try:
-        return bool(intrinsics.resolve(asserted, scope))
-    except intrinsics.NotYet as missing:
-        raise ValidationError(
-            f"Template format error: Unresolved dependencies [{missing.logical}]. Cannot reference resources in the "
-            "Rules block of the template"
-        ) from None
 
 
 def _check_attributes(template: Mapping[str, Any], resources: Mapping[str, Any], scope: Scope) -> None:

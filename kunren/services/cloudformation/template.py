@@ -46,7 +46,13 @@ _YAML_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_YAML_BASE):  # type: ignore[misc]
-    """SafeLoader that knows the short forms, and leaves dates as texts."""
+    """SafeLoader that knows the short forms, leaves dates as texts, and takes no key twice."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        found: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        if len(found) != len(node.value):
+            raise yaml.constructor.ConstructorError(None, None, "a key stands there twice", node.start_mark)
+        return found
 
 
 _Loader.yaml_implicit_resolvers = {

@@ -20,6 +20,7 @@ from kunren.core.calling import CallAndNote, CallService
 from kunren.core.clock import Clock
 from kunren.core.errors import AwsError
 from kunren.services.cloudformation.model import Stack, StackResource
+from kunren.services.cloudformation.records import Records
 
 T = TypeVar("T")
 POLL_FIRST_S, POLL_LAST_S = 0.02, 0.5
@@ -39,7 +40,8 @@ class Cancelled(Exception):
 
 
 class Work:
-    """`properties` are what is wanted, `before` what was (updates), `old_tags`/`tags` the tags with the stack's own.
+    """`properties` are what is wanted, `before` what was (updates), `old_tags`/`tags` the tags with the stack's own,
+    `back_to` the attributes from before the operation, where this is the way back.
     `physical` and `attributes` are kept when the handler is through."""
 
     def __init__(
@@ -48,6 +50,7 @@ class Work:
         clock: Clock,
         call: CallService,
         noting: CallAndNote,
+        records: Records,
         stack: Stack,
         row: StackResource,
         *,
@@ -66,7 +69,8 @@ class Work:
         self.old_tags: dict[str, str] = {}
         self.physical = row.physical
         self.attributes: dict[str, Any] = dict(row.attributes)
-        self._call, self._noting = call, noting
+        self.back_to: Mapping[str, Any] = {}
+        self._call, self._noting, self.records = call, noting, records
         self._cancelled, self._noted = cancelled, noted
         self._position, self._asked_before = 0, row.attempt.asked
 

@@ -150,3 +150,43 @@ def test_a_daemon_killed_in_between_goes_on_and_makes_nothing_twice(own_kunren, 
     stacks.settled(id, "DELETE_COMPLETE")
     assert len(ec2.describe_vpcs()["Vpcs"]) == default
     assert s3.list_buckets()["Buckets"] == sns.list_topics()["Topics"] == []
+
+
+def test_an_update_asked_for_twice_happens_once_and_change_sets_from_before_are_obsolete(stacks):
+    queue = lambda delay: {"Resources": {"Q": {**QUEUE, "Properties": {"DelaySeconds": delay}}}}  # noqa: E731
+    stacks.create("twice", queue(1), ClientRequestToken="first")
+    named = {"StackName": "twice", "ChangeSetName": "open"}
+    stacks.api.create_change_set(**named, TemplateBody=json.dumps(queue(5)))
+    with pytest.raises(ClientError) as refused:
+        stacks.api.update_stack(StackName="twice", TemplateBody=json.dumps(queue(2)), ClientRequestToken="first")
+    assert refused.value.response["Error"]["Code"] == "TokenAlreadyExistsException"
+    for _ in range(2):
+        stacks.update("twice", queue(2), ClientRequestToken="second")
+    events = stacks.events("twice")
+    assert events.count(("twice", "UPDATE_IN_PROGRESS", "User Initiated")) == 1
+    assert stacks.api.describe_change_set(**named)["ExecutionStatus"] == "OBSOLETE"
+    with pytest.raises(ClientError, match=r"cannot be executed in its current status of \[OBSOLETE\]"):
+        stacks.api.execute_change_set(**named)
+
+
+def test_what_exists_is_imported_by_its_name_and_let_go_by_a_rollback(stacks):
+    bucket = f"there-{stacks.account}"
+    stacks.client("s3").create_bucket(Bucket=bucket)
+    kept = {"Type": "AWS::S3::Bucket", "DeletionPolicy": "RetainExceptOnCreate", "Properties": {"BucketName": bucket}}
+    bad = {**QUEUE, "DependsOn": "B", "Properties": {"QueueName": "no/name"}}
+
+    def deployed(name, resources, wanted):
+        made = stacks.api.create_change_set(
+            StackName=name, ChangeSetName="first", ChangeSetType="CREATE", ImportExistingResources=True,
+            TemplateBody=json.dumps({"Resources": resources}),
+        )  # fmt: skip
+        shown = stacks.api.describe_change_set(ChangeSetName=made["Id"])["Changes"]
+        stacks.api.execute_change_set(ChangeSetName=made["Id"])
+        stacks.settled(made["StackId"], wanted)
+        return {each["ResourceChange"]["LogicalResourceId"]: each["ResourceChange"]["Action"] for each in shown}
+
+    assert deployed("failing", {"B": kept, "Bad": bad}, "ROLLBACK_COMPLETE") == {"B": "Import", "Bad": "Add"}
+    assert stacks.client("s3").list_objects_v2(Bucket=bucket)["KeyCount"] == 0  # it is still there
+    assert deployed("taking", {"B": kept, "Q": QUEUE}, "CREATE_COMPLETE") == {"B": "Import", "Q": "Add"}
+    assert stacks.physical("taking")["B"] == bucket
+    assert deployed("second", {"B": {**kept, "DeletionPolicy": "Delete"}}, "ROLLBACK_COMPLETE") == {"B": "Add"}

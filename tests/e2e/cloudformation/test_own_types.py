@@ -45,6 +45,14 @@ def test_stacks_inside_stacks_and_values_between_them(stacks):
         "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Child", "Outputs.Arn"]}, "Export": {"Name": "queue-arn"}}},
     }
     stack = stacks.create("parent", parent)
+    # its file alone changes, and the way back leads to what the file said before
+    slower = {**child, "Resources": {"Q": {**QUEUE, "Properties": {"DelaySeconds": 99}}}}
+    s3.put_object(Bucket=bucket, Key="child.json", Body=json.dumps(slower))
+    bad = {**QUEUE, "DependsOn": "Child", "Properties": {"QueueName": "no/name"}}
+    stacks.update("parent", {**parent, "Resources": {**parent["Resources"], "Bad": bad}}, "UPDATE_ROLLBACK_COMPLETE")
+    url = stacks.client("sqs").list_queues()["QueueUrls"][0]
+    held = stacks.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["DelaySeconds"])["Attributes"]
+    assert held == {"DelaySeconds": "7"}
     shown = {each["StackName"]: each for each in stacks.api.describe_stacks()["Stacks"]}
     inner = next(each for name, each in shown.items() if name != "parent")
     assert inner["ParentId"] == inner["RootId"] == stack["StackId"]

@@ -112,3 +112,34 @@ def test_a_full_bucket_stays_and_protection_holds(stacks):
     assert failed["StackStatusReason"] == "The following resource(s) failed to delete: [B]. "
     stacks.delete(stack["StackId"], DeletionMode="FORCE_DELETE_STACK")
     assert stacks.client("s3").list_objects_v2(Bucket=f"full-{stacks.account}")["KeyCount"] == 1
+
+
+def test_a_volume_leaves_a_snapshot_that_restores_it(stacks):
+    ec2 = stacks.client("ec2")
+    volume = lambda size, **more: {  # noqa: E731
+        "Type": "AWS::EC2::Volume", "DeletionPolicy": "Snapshot", "UpdateReplacePolicy": "Snapshot",
+        "Properties": {"Size": size, "AvailabilityZone": "us-east-1a", **more},
+    }  # fmt: skip
+    taken = lambda: {  # noqa: E731
+        each["VolumeId"]: each["SnapshotId"] for each in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
+    }
+    stack = stacks.create("volumes", {"Resources": {"A": volume(1), "B": volume(2)}})
+    first = stacks.physical("volumes")
+    stacks.update("volumes", {"Resources": {"A": volume(1), "B": volume(3), "Q": QUEUE}})
+    assert stacks.physical("volumes") | first == stacks.physical("volumes") and taken() == {}
+    # nothing replaces a volume, so that UpdateReplacePolicy never comes to it
+    moved = {"A": volume(1, AvailabilityZone="us-east-1b"), "B": volume(3), "Q": QUEUE}
+    stacks.update("volumes", {"Resources": moved}, "UPDATE_ROLLBACK_COMPLETE")
+    # taken out of the template, rolled back, deleted with the stack: each leaves a snapshot
+    stacks.update("volumes", {"Resources": {"A": volume(1), "Q": QUEUE}})
+    assert set(taken()) == {first["B"]}
+    bad = {**QUEUE, "DependsOn": "C", "Properties": {"QueueName": "no/name"}}
+    parts = {"A": volume(1), "Q": QUEUE, "C": volume(1), "Bad": bad}
+    stacks.update("volumes", {"Resources": parts}, "UPDATE_ROLLBACK_COMPLETE")
+    stacks.delete(stack["StackId"])
+    assert {first["A"], first["B"]} < set(taken()) and len(taken()) == 3
+    assert [each for each in ec2.describe_volumes()["Volumes"] if each["State"] != "deleted"] == []
+    again = volume(3, SnapshotId=taken()[first["B"]])
+    stacks.create("restored", {"Resources": {"B": {**again, "DeletionPolicy": "Delete"}}})
+    held = ec2.describe_volumes(VolumeIds=[stacks.physical("restored")["B"]])["Volumes"][0]
+    assert (held["Size"], held["SnapshotId"]) == (3, taken()[first["B"]])

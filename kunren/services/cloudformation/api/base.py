@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from msgspec.structs import replace
+
 from kunren.control.store import Snapshot, Store, Tx
 from kunren.core.calling import CallService
 from kunren.core.clock import Clock
@@ -18,11 +20,12 @@ from kunren.core.pagination import InvalidToken, page
 from kunren.core.tags import tags_from_wire
 from kunren.services.cloudformation import parameters, structure, template
 from kunren.services.cloudformation.errors import InsufficientCapabilitiesException, ValidationError, not_implemented
-from kunren.services.cloudformation.model import Revision, Stack, StackResource
+from kunren.services.cloudformation.model import Attempt, Revision, Stack, StackResource
 from kunren.services.cloudformation.records import Records
 from kunren.services.cloudformation.scopes import scope_of
 from kunren.services.cloudformation.structure import Plan
 from kunren.services.cloudformation.transforms import expanded, transforms_of
+from kunren.services.cloudformation.work import Work
 from kunren.world.spec import WorldSpec
 
 Params = Mapping[str, Any]
@@ -90,6 +93,14 @@ class Base:
             stack.region,
             f"{stack.id}/{stack.deployed or stack.target if number is None else number}",
         )
+
+    def looking_at(self, stack: Stack, row: StackResource) -> Work:
+        """For a kind's `read`: nothing can be written by it."""
+        attempt = Attempt(action="read", token=self.entropy.uuid(), properties=row.properties)
+        return Work(
+            self.store, self.clock, self.call, None, self.records, stack,  # type: ignore[arg-type]
+            replace(row, attempt=attempt), cancelled=lambda: False, noted=lambda now: None,
+        )  # fmt: skip
 
     # -- revisions ---------------------------------------------------------------------------------------------------
 

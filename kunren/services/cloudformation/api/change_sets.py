@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from kunren.control.store import Snapshot, Tx
 from kunren.core.context import RequestContext
+from kunren.core.errors import AwsError
 from kunren.core.tags import tags_to_wire
-from kunren.services.cloudformation import parameters
+from kunren.services.cloudformation import intrinsics, parameters
 from kunren.services.cloudformation.api.base import Params, Result
 from kunren.services.cloudformation.api.stacks import Stacks, same
 from kunren.services.cloudformation.changes import changes
@@ -33,7 +34,7 @@ from kunren.services.cloudformation.model import (
     StackResource,
 )
 from kunren.services.cloudformation.resources import kind_of
-from kunren.services.cloudformation.resources.kind import Kind
+from kunren.services.cloudformation.resources.kind import Kind, Unreadable
 from kunren.services.cloudformation.schemas import schema
 from kunren.services.cloudformation.structure import Plan
 from kunren.services.cloudformation.transforms import transforms_of
@@ -47,8 +48,6 @@ GONE = ("DELETE_COMPLETE", "DELETE_SKIPPED")
 class ChangeSets(Stacks):
     async def create_change_set(self, ctx: RequestContext, params: Params) -> Result:
         kind, name = params.get("ChangeSetType", "UPDATE"), params["ChangeSetName"]
-        if params.get("ImportExistingResources"):
-            raise not_implemented("ImportExistingResources of CloudFormation")
         if (kind == "IMPORT") != bool(params.get("ResourcesToImport")):
             raise ValidationError(
                 "ResourcesToImport must be specified for change sets of type IMPORT, and only for them."
@@ -68,6 +67,8 @@ class ChangeSets(Stacks):
         rows = rows_of(self.store.snapshot(), stack) if not fresh else {}
         shown = changes(plan, rows, revision.tags)
         imports = self._imports(ctx, params, plan, shown)
+        if params.get("ImportExistingResources"):
+            imports |= await self._existing(stack, plan, shown)
         nothing = previous is not None and not shown and same(previous, revision)
         why = (
             ("No updates are to be performed." if transforms_of(json.loads(revision.processed)) else NO_CHANGES)
@@ -162,12 +163,42 @@ class ChangeSets(Stacks):
                 raise ValidationError("As part of the import operation, you cannot modify or add [Resources]")
         return found
 
-    def _begin_import(
-        self, tx: Tx, stack: Stack, revision: Revision, found: ChangeSet, changed: dict[str, Any]
-    ) -> None:
-        number = stack.number + 1
-        tx.put(replace(revision, id=f"{stack.id}/{number}"))
-        stack = self.records.stack(stack, IMPORT_IN_PROGRESS, "User Initiated", number=number, target=number, **changed)
+    async def _existing(self, stack: Stack, plan: Plan, shown: list[Result]) -> dict[str, Result]:
+        """ImportExistingResources: those to be added whose own name somebody has already, and that a deletion would
+        keep. `shown` says Import then."""
+        found: dict[str, Result] = {}
+        for change in shown:
+            one = change["ResourceChange"]
+            logical, type = one["LogicalResourceId"], one["ResourceType"]
+            stated, published = plan.resources.get(logical, {}), schema(type)
+            if one["Action"] != "Add" or published is None or len(published.primary) != 1:
+                continue
+            policy = intrinsics.resolve(stated.get("DeletionPolicy", ""), plan.scope)
+            physical = (stated.get("Properties") or {}).get(published.primary[0])  # a function's would be dynamic
+            if policy not in ("Retain", "RetainExceptOnCreate"):
+                continue
+            if isinstance(physical, str) and await self._there(stack, logical, type, physical):
+                found[logical] = {"type": type, "physical": physical}
+                one |= {"Action": "Import", "PhysicalResourceId": physical}
+        return found
+
+    async def _there(self, stack: Stack, logical: str, type: str, physical: str) -> bool:
+        row = StackResource(
+            account=stack.account,
+            region=stack.region,
+            id=f"{stack.id}/{logical}",
+            stack=stack.id,
+            logical=logical,
+            type=type,
+            physical=physical,
+        )
+        try:
+            return await kind_of(type).read(self.looking_at(stack, row)) is not None
+        except (Unreadable, AwsError):
+            return False
+
+    def _take_in(self, stack: Stack, found: ChangeSet, number: int) -> None:
+        """What the change set imports becomes the stack's, as its operation `number`."""
         for logical, each in found.imports.items():
             row = StackResource(
                 account=stack.account,
@@ -178,6 +209,7 @@ class ChangeSets(Stacks):
                 type=each["type"],
                 physical=each["physical"],
                 born=number,
+                taken=True,
             )
             self.records.resource(stack, row, "IMPORT_IN_PROGRESS", "Resource import started.")
 
@@ -249,16 +281,19 @@ class ChangeSets(Stacks):
                 "disable_rollback": bool(params.get("DisableRollback")) or found.on_failure == "DO_NOTHING",
                 "retain_except_on_create": bool(params.get("RetainExceptOnCreate")),
             }
-            if found.imports:
-                self._begin_import(tx, stack, revision, found, changed)
+            number = stack.number + 1
+            if found.type == "IMPORT":
+                tx.put(replace(revision, id=f"{stack.id}/{number}"))
+                self.records.stack(stack, IMPORT_IN_PROGRESS, "User Initiated", number=number, target=number, **changed)
             elif stack.status == REVIEW:
                 changed["on_failure"] = found.on_failure or "ROLLBACK"
-                tx.put(replace(revision, id=f"{stack.id}/1"))
-                self.records.stack(stack, CREATE_IN_PROGRESS, "User Initiated", target=1, number=1, **changed)
+                tx.put(replace(revision, id=f"{stack.id}/{number}"))
+                self.records.stack(stack, CREATE_IN_PROGRESS, "User Initiated", target=number, number=number, **changed)
             else:
                 if stack.status not in UPDATABLE and stack.status not in ("CREATE_FAILED", "UPDATE_FAILED"):
                     raise ValidationError(f"Stack:{stack.arn} is in {stack.status} state and can not be updated.")
-                self.begin_update(stack, revision, changed)
+                self.records.begin_update(stack, revision, changed)
+            self._take_in(stack, found, number)
             for each in self._held(tx, stack):
                 tx.delete(each)
             tx.put(replace(found, execution="EXECUTE_COMPLETE"))

@@ -13,13 +13,13 @@ from kunren.core.errors import AwsError
 from kunren.services.cloudformation.api.base import Base, Params, Result
 from kunren.services.cloudformation.engine import rows_of
 from kunren.services.cloudformation.errors import ValidationError
-from kunren.services.cloudformation.model import Attempt, Detection, Stack, StackResource
+from kunren.services.cloudformation.model import Detection, Stack, StackResource
 from kunren.services.cloudformation.parameters import HIDDEN, secrets
 from kunren.services.cloudformation.records import masked
 from kunren.services.cloudformation.resources import kind_of
 from kunren.services.cloudformation.resources.kind import Unreadable
 from kunren.services.cloudformation.schemas import coerced, schema
-from kunren.services.cloudformation.work import Failed, Work
+from kunren.services.cloudformation.work import Failed
 
 _DRIFTED = ("MODIFIED", "DELETED")
 _GONE = ("", "DELETE_COMPLETE", "DELETE_SKIPPED")
@@ -87,13 +87,8 @@ class Drift(Base):
         return {"StackResourceDrift": self._shown(stack, await self._detect(stack, row))}
 
     async def _detect(self, stack: Stack, row: StackResource) -> StackResource:
-        attempt = Attempt(action="read", token=self.entropy.uuid(), properties=row.properties)
-        work = Work(
-            self.store, self.clock, self.call, None, stack, replace(row, attempt=attempt),  # type: ignore[arg-type]
-            cancelled=lambda: False, noted=lambda now: None,
-        )  # fmt: skip
         try:
-            found = await kind_of(row.type).read(work)
+            found = await kind_of(row.type).read(self.looking_at(stack, row))
         except (Unreadable, Failed, AwsError):
             return self._keep(row, "NOT_CHECKED", None)
         if found is None:

@@ -137,6 +137,8 @@ class Stacks(Base):
         return found
 
     async def update_stack(self, ctx: RequestContext, params: Params) -> Result:
+        if (asked := self._asked_before(ctx, params)) is not None:
+            return {"StackId": asked.arn}
         stack = self.updatable(ctx, params["StackName"])
         previous = self.revision_of(self.store.snapshot(), stack)
         revision, plan = await self.revision(ctx, stack, stack.number + 1, params, previous)
@@ -155,8 +157,22 @@ class Stacks(Base):
         if policy is not None:
             changed["policy"] = policy
         changed["policy_during"] = policy_during
-        self.begin_update(stack, revision, changed)
+        with self.store.write() as tx:
+            self.records.begin_update(stack, revision, changed)
+            for each in tx.list(ChangeSet, stack.account, stack.region):
+                if each.stack == stack.id:
+                    tx.put(replace(each, execution="OBSOLETE"))
         return {"StackId": stack.arn}
+
+    def _asked_before(self, ctx: RequestContext, params: Params) -> Stack | None:
+        """The stack, where its last operation is this very update. Raises TokenAlreadyExistsException where the token
+        is another operation's."""
+        token, found = params.get("ClientRequestToken"), self.find(self.store.snapshot(), ctx, params["StackName"])
+        if not token or found is None or found.token != token:
+            return None
+        if not found.status.startswith("UPDATE_"):
+            raise TokenAlreadyExistsException(f"Token {token} has already been used for another operation.")
+        return found
 
     def updatable(self, ctx: RequestContext, name: str) -> Stack:
         stack = self.stack(self.store.snapshot(), ctx, name, "Stack [{}] does not exist")
@@ -177,18 +193,6 @@ class Stacks(Base):
                 "Update of resource type is not permitted. The new template modifies resource type "
                 f"of the following resources: [{', '.join(wrong)}]"
             )
-
-    def begin_update(self, stack: Stack, revision: Revision, changed: dict[str, Any]) -> None:
-        number = stack.number + 1
-        with self.store.write() as tx:
-            tx.put(replace(revision, id=f"{stack.id}/{number}"))
-            now = self.clock.now()
-            self.records.stack(
-                stack, UPDATE_IN_PROGRESS, "User Initiated", number=number, target=number, updated=now, **changed
-            )
-            for old in tx.list(Revision, stack.account, stack.region):
-                if old.id.startswith(f"{stack.id}/") and int(old.id.rpartition("/")[2]) < stack.deployed:
-                    tx.delete(old)
 
     def delete_stack(self, ctx: RequestContext, params: Params) -> None:
         with self.store.write() as tx:

@@ -395,7 +395,28 @@ def _authorizer(work: Work) -> dict[str, Any]:
     return {**_api(work), **smaller(work.properties, *given)}
 
 
+class Account(Kind):
+    """The account's role for logs: there from the start, so that nothing is made, and nothing goes."""
+
+    type = "AWS::ApiGateway::Account"
+    properties = frozenset({"CloudWatchRoleArn"})
+    attributes = frozenset({"Id"})
+
+    async def create(self, work: Work) -> None:
+        work.known(work.name(64))
+        work.attributes = {"Id": work.physical}
+        await self.update(work)
+
+    async def update(self, work: Work) -> None:
+        patch = {"op": "replace", "path": "/cloudwatchRoleArn", "value": work.get("CloudWatchRoleArn") or ""}
+        await work.write(_SERVICE, "UpdateAccount", {"patchOperations": [patch]})
+
+    async def delete(self, work: Work) -> None:
+        return
+
+
 KINDS: tuple[Kind, ...] = (
+    Account(),
     RestApi(),
     Method(),
     Deployment(),

@@ -31,6 +31,9 @@ class Kind:
     always_updates: bool = False
     """Whether what it stands for may have changed though its properties have not."""
 
+    can_be_snapshot: bool = False
+    """Whether the policy `Snapshot` is for it: `snapshot` makes one then."""
+
     def has_attribute(self, name: str) -> bool:
         return name in self.attributes
 
@@ -45,6 +48,10 @@ class Kind:
         raise NotImplementedError
 
     async def delete(self, work: Work) -> None:
+        raise NotImplementedError
+
+    async def snapshot(self, work: Work) -> None:
+        """Keep what it holds, before it is deleted; waits until that is complete."""
         raise NotImplementedError
 
     async def read(self, work: Work) -> Mapping[str, Any] | None:

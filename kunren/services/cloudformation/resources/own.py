@@ -1,4 +1,4 @@
-"""CloudFormation's own types: nested stacks, custom resources, wait conditions."""
+"""CloudFormation's own types: custom resources, wait conditions. Nested stacks are in `nested.py`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec.structs import replace
-
-from kunren.core.errors import AwsError
-from kunren.services.cloudformation.model import Response, Stack, in_update
+from kunren.services.cloudformation.model import Response
 from kunren.services.cloudformation.resources.kind import Kind
 from kunren.services.cloudformation.responses import CUSTOM, WAIT, url
 from kunren.services.cloudformation.work import Failed, Work
@@ -186,99 +183,20 @@ class WaitCondition(Kind):
         return
 
 
-class NestedStack(Kind):
-    """`AWS::CloudFormation::Stack`: a stack of its own, with this one as its parent."""
+class CdkMetadata(Kind):
+    """Which constructs a CDK app was made of: it stands in the stack, and stands for nothing."""
 
-    type = "AWS::CloudFormation::Stack"
-    properties = frozenset({"NotificationARNs", "Parameters", "Tags", "TemplateURL", "TimeoutInMinutes"})
-    always_updates = True  # its template's file
-
-    def has_attribute(self, name: str) -> bool:
-        return name.startswith("Outputs.")
+    type = "AWS::CDK::Metadata"
+    properties = None
 
     async def create(self, work: Work) -> None:
-        params = {
-            "StackName": work.name(128),
-            "DisableRollback": False,
-            **self._params(work),
-            **work.pick("TimeoutInMinutes"),
-        }
-        id = await work.write("cloudformation", "CreateStack", params, "StackId", physical=True)
-        if id is None:  # made before a restart
-            shown = await work.read("cloudformation", "DescribeStacks", {"StackName": params["StackName"]})
-            work.known(shown["Stacks"][0]["StackId"])
-        with work.store.write() as tx:
-            child = tx.get(Stack, work.account, work.region, work.physical.rpartition("/")[2])
-            if child is not None:
-                tx.put(replace(child, parent=work.stack.arn, root=work.stack.root or work.stack.arn))
-        await self._complete(work, "CREATE_COMPLETE")
+        work.known(work.name(128))
 
     async def update(self, work: Work) -> None:
-        await self._at_rest(work)
-        try:
-            await work.write("cloudformation", "UpdateStack", {"StackName": work.physical, **self._params(work)})
-        except AwsError as error:
-            if "No updates are to be performed" not in error.message:
-                raise
-            return await self._complete(work, "")
-        return await self._complete(work, "UPDATE_COMPLETE")
+        return
 
     async def delete(self, work: Work) -> None:
-        await self._at_rest(work)
-        await work.write("cloudformation", "DeleteStack", {"StackName": work.physical})
-
-        async def gone() -> bool | None:
-            status, reason = await self._status(work)
-            if status == "DELETE_FAILED":
-                raise Failed(f"Embedded stack {work.physical} was not successfully deleted: {reason}")
-            return True if status in ("", "DELETE_COMPLETE") else None
-
-        await work.until(gone)
-
-    async def _at_rest(self, work: Work) -> None:
-        """An update that its parent gave up comes to its end first."""
-
-        async def rests() -> bool | None:
-            return None if in_update((await self._status(work))[0]) else True
-
-        await work.until(rests)
-
-    async def _status(self, work: Work) -> tuple[str, str]:
-        child = work.store.snapshot().get(Stack, work.account, work.region, work.physical.rpartition("/")[2])
-        return (child.status, child.reason) if child is not None else ("", "")
-
-    async def _complete(self, work: Work, wanted: str) -> None:
-        async def done() -> bool | None:
-            status, reason = await self._status(work)
-            if status.endswith("_IN_PROGRESS"):
-                return None
-            if wanted and status != wanted:
-                verb = "created" if wanted.startswith("CREATE") else "updated"
-                raise Failed(f"Embedded stack {work.physical} was not successfully {verb}: {reason}")
-            return True
-
-        await work.until(done)
-        child = work.store.snapshot().get(Stack, work.account, work.region, work.physical.rpartition("/")[2])
-        assert child is not None
-        work.attributes = {f"Outputs.{each['OutputKey']}": each["OutputValue"] for each in child.outputs}
-
-    def _params(self, work: Work) -> dict[str, Any]:
-        given = work.get("Parameters") or {}
-        shown = [
-            {
-                "ParameterKey": key,
-                "ParameterValue": ",".join(map(str, value)) if isinstance(value, list) else str(texts(value)),
-            }
-            for key, value in given.items()
-        ]
-        tags = [{"Key": key, "Value": value} for key, value in work.tags.items()]
-        capabilities = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]  # the parent's were checked
-        return {
-            "TemplateURL": work.properties["TemplateURL"],
-            "Parameters": shown,
-            "Tags": tags,
-            "Capabilities": capabilities,
-        }
+        return
 
 
-KINDS: tuple[Kind, ...] = (CustomResource(), WaitConditionHandle(), WaitCondition(), NestedStack())
+KINDS: tuple[Kind, ...] = (CustomResource(), WaitConditionHandle(), WaitCondition(), CdkMetadata())

@@ -81,8 +81,8 @@ def test_a_wrong_template_is_refused(document):
 
 
 def test_functions_that_rules_lack_are_refused_by_name():
-    rule = {"Assertions": [{"Assert": {"Fn::Contains": [["a"], "a"]}}]}
-    with pytest.raises(WireError, match=r"Fn::Contains in the rules.*\(rule R\)") as refused:
+    rule = {"Assertions": [{"Assert": {"Fn::EachMemberEquals": [{"Fn::ValueOfAll": ["X", "VpcId"]}, "a"]}}]}
+    with pytest.raises(WireError, match=r"Fn::ValueOfAll in the rules.*\(rule R\)") as refused:
         read({"Rules": {"R": rule}, **one()})
     assert refused.value.status == 501
 

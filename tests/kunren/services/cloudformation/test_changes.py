@@ -1,10 +1,10 @@
 """Decisions about properties, by the published schemas, and what change sets tell of them."""
 
 from kunren.services.cloudformation.changes import changes
+from kunren.services.cloudformation.decisions import decide, tags_of
 from kunren.services.cloudformation.intrinsics import Scope
 from kunren.services.cloudformation.model import StackResource
 from kunren.services.cloudformation.resources import TYPES, kind_of
-from kunren.services.cloudformation.run import decide, tags_of
 from kunren.services.cloudformation.schemas import coerced, schema, violations
 from kunren.services.cloudformation.structure import planned
 

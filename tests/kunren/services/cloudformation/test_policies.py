@@ -15,6 +15,9 @@ TABLE = {
     ("Retain", "Retain"):       ("retain", "retain", "retain", "retain"),
     ("Retain", "Delete"):       ("retain", "retain", "retain", "delete"),
     ("RetainExceptOnCreate", "Retain"): ("delete", "retain", "retain", "retain"),
+    ("Snapshot", ""):           ("snapshot", "snapshot", "snapshot", "delete"),
+    ("Snapshot", "Snapshot"):   ("snapshot", "snapshot", "snapshot", "snapshot"),
+    ("Retain", "Snapshot"):     ("retain", "retain", "retain", "snapshot"),
 }  # fmt: skip
 
 

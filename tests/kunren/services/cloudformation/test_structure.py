@@ -27,7 +27,10 @@ def of(**resources):
         (of(A={"Type": "AWS::RDS::DBInstance"}), r"does not implement the resource types \[AWS::RDS::DBInstance\]"),
         (of(A={"Type": "AWS::EC2::VPC", "Properties": {"Ipv4IpamPoolId": "i"}}), r"the properties \[Ipv4IpamPoolId\]"),
         (of(A={**QUEUE, "DeletionPolicy": "Keep"}), "Unrecognized DeletionPolicy Keep"),
-        (of(A={**QUEUE, "DeletionPolicy": "Snapshot"}), "does not support DeletionPolicy Snapshot"),
+        (
+            of(A={**QUEUE, "DeletionPolicy": "Snapshot"}),
+            "type AWS::SQS::Queue does not support deletion policy Snapshot",
+        ),
         (of(A={**QUEUE, "CreationPolicy": {"ResourceSignal": {"Count": 1}}}), "does not implement CreationPolicy"),
         (of(A={**QUEUE, "DependsOn": ["B"]}), r"Unresolved resource dependencies \[B\] in the Resources block"),
         (of(A={**QUEUE, "Properties": {"QueueName": {"Ref": "B"}}}), r"dependencies \[B\] in the Resources block"),
@@ -88,6 +91,28 @@ def test_rules_assert_something_of_parameters():
     stated = {"Assert": {"Fn::Equals": [{"Ref": "P"}, "y"]}, "AssertDescription": "P must be y"}
     template["Rules"] = {"Only": {"Assertions": [stated]}}
     with pytest.raises(AwsError, match="P must be y"):
+        planned(template, SCOPE)
+
+
+@pytest.mark.parametrize(
+    ("stated", "holds"),
+    [
+        ({"Fn::Contains": [["a", "y"], "y"]}, True),
+        ({"Fn::Not": [{"Fn::Contains": [["1", 2], "2"]}]}, False),
+        ({"Fn::EachMemberEquals": [{"Fn::RefAll": "String"}, "x"]}, True),
+        ({"Fn::EachMemberEquals": [["x", "y"], {"Ref": "P"}]}, False),
+        ({"Fn::EachMemberIn": [["x"], ["x", "y"]]}, True),
+        ({"Fn::EachMemberIn": [["x", "z"], ["x", "y"]]}, False),
+        ({"Fn::Contains": ["x", "x"]}, False),
+    ],
+)
+def test_functions_of_rules_look_into_lists(stated, holds):
+    template = of(A=QUEUE, Parameters={"P": {"Type": "String"}})
+    template["Rules"] = {"Only": {"Assertions": [{"Assert": stated}]}}
+    if holds:
+        planned(template, SCOPE)
+        return
+    with pytest.raises(AwsError):
         planned(template, SCOPE)
 
 

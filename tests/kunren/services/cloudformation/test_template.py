@@ -35,6 +35,7 @@ def test_json_may_be_indented_by_tabs():
     ("text", "words"),
     [
         ("a: [", "YAML not well-formed"),
+        ("a: {b: 1, c: 2}\nd: {b: 1, b: 1}", r"YAML not well-formed. \(line 2, column 4\)"),
         ('{"a": ', "JSON not well-formed"),
         ("just words", "unsupported structure"),
         ("- 1", "unsupported structure"),
@@ -43,7 +44,7 @@ def test_json_may_be_indented_by_tabs():
         ("a: " + "[" * 5000 + "]" * 5000, "Template format error"),
         ("a: " + "x" * 1_000_001, "1000000 bytes"),
     ],
-    ids=["yaml", "json", "scalar", "list", "alias", "object", "deep", "large"],
+    ids=["yaml", "twice", "json", "scalar", "list", "alias", "object", "deep", "large"],
 )
 def test_what_is_no_template_is_refused(text, words):
     with pytest.raises(ValidationError, match=words):

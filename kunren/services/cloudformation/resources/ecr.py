@@ -1,0 +1,95 @@
+"""Registries: AWS::ECR::Repository."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, tagging
+from kunren.services.cloudformation.work import Work
+
+
+def _more(work: Work) -> Mapping[str, Any]:
+    found: dict[str, Any] = {}
+    if (encryption := work.get("EncryptionConfiguration")) is not None:
+        found["encryptionConfiguration"] = {_lower(key): value for key, value in encryption.items()}
+    if (scanning := work.get("ImageScanningConfiguration")) is not None:
+        found["imageScanningConfiguration"] = {_lower(key): value for key, value in scanning.items()}
+    return found
+
+
+def _lower(name: str) -> str:
+    return name[0].lower() + name[1:]
+
+
+def _scanning(work: Work) -> Mapping[str, Any]:
+    stated = work.get("ImageScanningConfiguration") or {}
+    return {
+        "repositoryName": work.physical,
+        "imageScanningConfiguration": {"scanOnPush": bool(stated.get("ScanOnPush"))},
+    }
+
+
+class Repository(Declared):
+    """Its two policies have operations that take them away; with `EmptyOnDelete` its images go with it."""
+
+    async def create(self, work: Work) -> None:
+        await super().create(work)
+        await self._policies(work, {})
+
+    async def update(self, work: Work) -> None:
+        await super().update(work)
+        await self._policies(work, work.before)
+
+    async def _policies(self, work: Work, before: Mapping[str, Any]) -> None:
+        at = {"repositoryName": work.physical}
+        lifecycle = (work.get("LifecyclePolicy") or {}).get("LifecyclePolicyText")
+        if lifecycle != (before.get("LifecyclePolicy") or {}).get("LifecyclePolicyText"):
+            if lifecycle is None:
+                await work.write("ecr", "DeleteLifecyclePolicy", at, missing_ok=True)
+            else:
+                await work.write("ecr", "PutLifecyclePolicy", {**at, "lifecyclePolicyText": lifecycle})
+        policy = work.get("RepositoryPolicyText")
+        if policy != before.get("RepositoryPolicyText"):
+            if policy is None:
+                await work.write("ecr", "DeleteRepositoryPolicy", at, missing_ok=True)
+            else:
+                text = policy if isinstance(policy, str) else json.dumps(policy)
+                await work.write("ecr", "SetRepositoryPolicy", {**at, "policyText": text})
+
+
+KINDS: tuple[Kind, ...] = (
+    Repository(
+        "AWS::ECR::Repository",
+        "ecr",
+        create="CreateRepository",
+        takes="ImageTagMutability=imageTagMutability",
+        extra=_more,
+        also="EmptyOnDelete EncryptionConfiguration LifecyclePolicy RepositoryPolicyText",
+        name="RepositoryName",
+        longest=256,
+        lower=True,
+        key="repositoryName",
+        describe="DescribeRepositories",
+        by="repositoryNames[]",
+        item="repositories[0]",
+        gives={"Arn": "repositoryArn", "RepositoryUri": "repositoryUri"},
+        updates="EmptyOnDelete LifecyclePolicy RepositoryPolicyText",
+        settings=[
+            Setting(
+                "PutImageTagMutability",
+                "ImageTagMutability",
+                lambda work: {
+                    "repositoryName": work.physical,
+                    "imageTagMutability": work.get("ImageTagMutability", "MUTABLE"),
+                },
+                on_create=False,
+            ),
+            Setting("PutImageScanningConfiguration", "ImageScanningConfiguration", _scanning, on_create=False),
+        ],
+        tags=tagging("resourceArn", "Arn", tags="tags", keys="tagKeys"),
+        delete="DeleteRepository",
+        delete_extra=lambda work: {"force": bool(work.get("EmptyOnDelete"))},
+    ),
+)
