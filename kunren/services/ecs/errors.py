@@ -40,6 +40,10 @@ class InvalidParameterException(AwsError):
     code = "InvalidParameterException"
 
 
+class LimitExceededException(AwsError):
+    code = "LimitExceededException"
+
+
 class PlatformTaskDefinitionIncompatibilityException(AwsError):
     code = "PlatformTaskDefinitionIncompatibilityException"
 
@@ -52,12 +56,33 @@ class ResourceNotFoundException(AwsError):
     code = "ResourceNotFoundException"
 
 
+class ServiceDeploymentNotFoundException(AwsError):
+    code = "ServiceDeploymentNotFoundException"
+
+
+class ServiceNotActiveException(AwsError):
+    code = "ServiceNotActiveException"
+
+    def __init__(self, message: str = "Service was not ACTIVE.") -> None:
+        super().__init__(message)
+
+
 class ServiceNotFoundException(AwsError):
     code = "ServiceNotFoundException"
+
+    def __init__(self, message: str = "Service not found.") -> None:
+        super().__init__(message)
 
 
 class TargetNotConnectedException(AwsError):
     code = "TargetNotConnectedException"
+
+
+class TaskSetNotFoundException(AwsError):
+    code = "TaskSetNotFoundException"
+
+    def __init__(self, message: str = "TaskSet not found.") -> None:
+        super().__init__(message)
 
 
 class UnsupportedFeatureException(AwsError):

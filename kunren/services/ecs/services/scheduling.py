@@ -23,7 +23,7 @@ _START_WAIT_FIRST_S, _START_WAIT_LAST_S, _STARTS_FREE = 10.0, 900.0, 3
 @dataclass(frozen=True, slots=True)
 class TaskView:
     """A task that is meant to run. `health` is HEALTHY, UNHEALTHY or (nobody knows yet) WAITING; `proven`: it was
-    healthy once; `protected`: from scale-in and deployments."""
+    healthy once; `protected`: from scale-in and deployments; `checked`: somebody checks its health."""
 
     id: str
     deployment: str
@@ -34,6 +34,7 @@ class TaskView:
     instance: str | None = None
     proven: bool = False
     protected: bool = False
+    checked: bool = True
 
     @property
     def healthy(self) -> bool:
