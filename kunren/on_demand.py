@@ -151,7 +151,7 @@ class OnDemand:
             app.store, app.clock, app.entropy, app.spec, app.world, app.guests, app.settings.data_dir / "tasks",
             app.vpcs.applied, app.images, app.call,
         )  # fmt: skip
-        ecs.events.heard = lambda: app.fallback.used
+        ecs.events.heard = ecs.services.notices.heard = lambda: app.fallback.used
         app.fallback.before["logs"].append(ecs.logs.before)
         return ecs
 

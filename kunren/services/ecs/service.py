@@ -15,6 +15,8 @@ from kunren.dataplane.guests.guests import Guests
 from kunren.dataplane.images.images import Images
 from kunren.services.ecs.api import EcsApi
 from kunren.services.ecs.metadata.service import TaskMetadata
+from kunren.services.ecs.services.controller import ServiceController
+from kunren.services.ecs.services.leaving import Leaving
 from kunren.services.ecs.tasks.controller import TaskController
 from kunren.services.ecs.tasks.events import TaskEvents
 from kunren.services.ecs.tasks.namespaced import NamespacedEngine
@@ -40,19 +42,22 @@ class EcsService:
         self.engine = NamespacedEngine(store, clock, entropy, spec, guests, home, applied, self.metadata, images)
         self.shell = Shell(store, clock, Resources(call), self.logs.take, self.events.note)
         self.shell.ended = lambda: not world.running
+        self.shell.deactivating = Leaving(store).wait
+        self.services = ServiceController(store, clock, entropy, call)
         self.tasks = TaskController(store, clock, self.shell, {"FARGATE": self.engine})
 
     async def run(self) -> None:
         await asyncio.to_thread(self.engine.sweep)
         try:
             async with asyncio.TaskGroup() as parts:
-                for each in (self.tasks, self.events):
+                for each in (self.tasks, self.events, self.services, self.services.hooks, self.services.notices):
                     parts.create_task(each.run())
         finally:
             self.metadata.stop()
 
     async def settled(self) -> None:
         await self.tasks.settled()
+        await self.services.settled()
 
     def status(self) -> dict[str, Any]:
         return self.tasks.status()

@@ -8,16 +8,22 @@ from kunren.control.store import Store
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.services.ecs.api.clusters import ClusterOperations
+from kunren.services.ecs.api.service_deployments import ServiceDeploymentOperations
+from kunren.services.ecs.api.services import ServiceOperations
 from kunren.services.ecs.api.tags import TagOperations
 from kunren.services.ecs.api.task_definitions import TaskDefinitionOperations
 from kunren.services.ecs.api.task_protection import TaskProtectionOperations
+from kunren.services.ecs.api.task_sets import TaskSetOperations
 from kunren.services.ecs.api.tasks import TaskOperations
 from kunren.services.ecs.model import KINDS
 from kunren.services.ecs.services import model as services
 from kunren.world.spec import WorldSpec
 
 
-class EcsApi(ClusterOperations, TaskDefinitionOperations, TaskOperations, TaskProtectionOperations, TagOperations):
+class EcsApi(
+    ClusterOperations, TaskDefinitionOperations, TaskOperations, TaskProtectionOperations, ServiceOperations,
+    ServiceDeploymentOperations, TaskSetOperations, TagOperations,
+):  # fmt: skip
     """Registers its kinds with the store; the ec2 kinds are registered before."""
 
     service: ClassVar[str] = "ecs"

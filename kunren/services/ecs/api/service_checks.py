@@ -204,7 +204,7 @@ def deployment_configuration(
     strategy = found.get("strategy", "ROLLING")
     if strategy in SHIFTING and (daemon or controller != "ECS"):
         raise errors.InvalidParameterException(
-            f"The deployment strategy {strategy} needs the scheduling strategy REPLICA and the deployment controller ECS."
+            f"The deployment strategy {strategy} needs scheduling strategy REPLICA and deployment controller ECS."
         )
     if strategy == "LINEAR":
         found.setdefault("linearConfiguration", {})

@@ -39,7 +39,7 @@ class ServiceOperations(Operations):
             found = tx.get(Service, ctx.account, ctx.region, f"{cluster.id}/{name}")
             if found is not None and found.status != "INACTIVE":
                 if found.client_token is not None and found.client_token == params.get("clientToken"):
-                    return {"service": self._shown(found)}
+                    return {"service": self._service_shown(found)}
                 raise errors.InvalidParameterException("Creation of service was not idempotent.")
             configuration = checks.deployment_configuration(params.get("deploymentConfiguration"), {}, kind, controller)
             document: dict[str, Any] = {}
@@ -66,7 +66,7 @@ class ServiceOperations(Operations):
             elif controller == "CODE_DEPLOY":
                 service = with_task_set(self, tx, service, document, {"scale": {"value": 100.0}}, "PRIMARY")
             tx.put(service)
-        return {"service": self._shown(service)}
+        return {"service": self._service_shown(service)}
 
     def update_service(self, ctx: RequestContext, params: Params) -> Result:
         now = self._clock.now()
@@ -90,7 +90,7 @@ class ServiceOperations(Operations):
             if changed != service:
                 changed = replace(changed, steady=False)
             tx.put(changed)
-        return {"service": self._shown(changed)}
+        return {"service": self._service_shown(changed)}
 
     def _redeployed(
         self,
@@ -128,7 +128,7 @@ class ServiceOperations(Operations):
             for task in tx.list(Task, ctx.account, ctx.region):
                 if task.group == group_of(service) and task.cluster == service.cluster:
                     ask_to_stop(tx, task, "Service was deleted", SCHEDULER_INITIATED)
-        return {"service": self._shown(service)}
+        return {"service": self._service_shown(service)}
 
     def describe_services(self, ctx: RequestContext, params: Params) -> Result:
         named, snapshot = params["services"], self._store.snapshot()
@@ -164,7 +164,7 @@ class ServiceOperations(Operations):
         chosen, token = page(found, params, lambda each: each.id, LISTED_MAX)
         return {"serviceArns": [arn(each, "service", each.id) for each in chosen], "nextToken": token}
 
-    def _shown(self, service: Service) -> dict[str, Any]:
+    def _service_shown(self, service: Service) -> dict[str, Any]:
         return service_to_wire(self._store.snapshot(), service, ("TAGS",), self._clock.now())
 
 
