@@ -1,6 +1,5 @@
 """Services of ECS as their users have them: kept, changed and scaled behind a load balancer while clients ask."""
 
-import threading
 from collections import Counter
 
 import pytest
