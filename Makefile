@@ -50,7 +50,8 @@ $(VENV)/.programs: $(BIN)/pip scripts/debian.sh
 	touch $@
 
 $(VENV)/.programs-test: $(BIN)/pip scripts/debian.sh
-	scripts/debian.sh $(TOOLS) nft=nftables curl=curl dig=bind9-dnsutils delv=bind9-dnsutils node=nodejs openssl=openssl
+	scripts/debian.sh $(TOOLS) nft=nftables curl=curl dig=bind9-dnsutils delv=bind9-dnsutils node=nodejs openssl=openssl \
+		skopeo=skopeo,libgpgme11,libassuan0,libgpg-error0,libdevmapper1.02.1!
 	touch $@
 
 $(VENV)/.programs-bench: $(BIN)/pip scripts/debian.sh

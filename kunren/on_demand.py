@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kunren.services.cloudformation.service import CloudFormationService
     from kunren.services.cloudwatch.service import CloudWatchService
     from kunren.services.codedeploy.service import CodeDeployService
+    from kunren.services.ecr.service import EcrService
     from kunren.services.ecs.service import EcsService
     from kunren.services.fis.service import FisService
     from kunren.services.recovery_control.service import RecoveryControlService
@@ -38,6 +39,7 @@ class OnDemand:
         self.autoscaling = self._later("autoscaling", "autoscaling.", self._make_autoscaling)
         self.cloudwatch = self._later("cloudwatch", "cloudwatch.", self._make_cloudwatch)
         self.codedeploy = self._later("codedeploy", "codedeploy.", self._make_codedeploy)
+        self.ecr = self._later("ecr", "ecr.", self._make_ecr)
         self.ecs = self._later("ecs", "ecs.", self._make_ecs)
         self.fis = self._later("fis", "fis.", self._make_fis)
         self.recovery = self._later("recovery-control", "recovery-control.", self._make_recovery)
@@ -57,6 +59,7 @@ class OnDemand:
                 "cloudformation": lambda: self.stacks().api,
                 "cloudwatch": lambda: self.cloudwatch().api,
                 "codedeploy": lambda: self.codedeploy().api,
+                "ecr": lambda: self.ecr().api,
                 "ecs": lambda: self.ecs().api,
                 "fis": lambda: self.fis().api,
                 "resiliencehub": lambda: self.resilience_hub().api,
@@ -142,6 +145,15 @@ class OnDemand:
         codedeploy = CodeDeployService(app.store, app.clock, app.entropy, app.call, app.access)
         codedeploy.notices.heard = lambda: app.fallback.used
         return codedeploy
+
+    def _make_ecr(self) -> EcrService:
+        from kunren.services.ecr.service import EcrService
+
+        app = self._app
+        ecr = EcrService(app.settings, app.store, app.clock, app.entropy, app.images)
+        app.gateway.fronts.append(ecr.front)
+        app.gateway.take_in(ecr.receiving)
+        return ecr
 
     def _make_ecs(self) -> EcsService:
         from kunren.services.ecs.service import EcsService

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Brings programs from Debian's packages into a folder, for any user and without starting a service:
-#   scripts/debian.sh FOLDER PROGRAM=PACKAGE[,PACKAGE] ...
+#   scripts/debian.sh FOLDER PROGRAM=PACKAGE[,PACKAGE][!] ...
+# With "!" these packages are all that it needs: what else they name as dependencies is left out.
 # A program that is already on PATH is left alone. FOLDER/bin gets one wrapper per program.
 set -eu
 folder=$1
@@ -26,7 +27,8 @@ apt-get $options update >"$folder/apt/update.log" 2>&1 || { cat "$folder/apt/upd
 
 packages=""
 for pair in $wanted; do
-    named=$(printf '%s' "${pair#*=}" | tr , ' ')
+    named=$(printf '%s' "${pair#*=}" | tr -d '!' | tr , ' ')
+    case $pair in *!) packages="$packages $named" && continue ;; esac
     # shellcheck disable=SC2086
     packages="$packages $named $(apt-cache $options depends --recurse --no-recommends --no-suggests --no-conflicts \
         --no-breaks --no-replaces --no-enhances --no-pre-depends $named | grep -E '^[a-z0-9]' | sort -u)"

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from kunren.core.authorization import Caller, Statements, Verdict
 from kunren.core.policies import Acting
+from kunren.core.uploads import Upload
 
 
 class Signed(NamedTuple):
@@ -42,6 +43,8 @@ class FrontRequest(NamedTuple):
     secure: bool = False
     repeated: Mapping[str, tuple[str, ...]] = {}
     tls: Tls | None = None
+    upload: Upload | None = None
+    """A body that was taken in while it arrived, for fronts that are `streamed`; `body` is empty then."""
 
 
 class FrontAnswer(NamedTuple):
@@ -74,7 +77,8 @@ class FrontAccess(Protocol):
 
 
 class Front(Protocol):
-    """`claims` is asked for every request that reaches the gateway, so it must be quick."""
+    """`claims` is asked for every request that reaches the gateway, so it must be quick. One with an attribute
+    `streamed` that is true is given bodies as uploads."""
 
     def claims(self, host: str, path: str) -> bool: ...
     async def answer(self, request: FrontRequest) -> FrontAnswer: ...

@@ -35,3 +35,16 @@ class Uploads(Protocol):
     def begin(self, method: str, target: str, headers: Mapping[str, str]) -> Upload | None:
         """An upload for this body, or None where it is to be held in memory like any other."""
         ...
+
+
+class AnyOf:
+    """Several of them: the first that wants a body has it."""
+
+    def __init__(self, *each: Uploads) -> None:
+        self._each = each
+
+    def begin(self, method: str, target: str, headers: Mapping[str, str]) -> Upload | None:
+        for one in self._each:
+            if (upload := one.begin(method, target, headers)) is not None:
+                return upload
+        return None

@@ -38,7 +38,7 @@ def by_front(front: Front) -> Handle:
 
 async def _ask(front: Front, request: HttpRequest, host: str) -> HttpResponse:
     try:
-        if request.upload is not None:
+        if request.upload is not None and not getattr(front, "streamed", False):
             request = msgspec.structs.replace(request, body=await request.upload.read(), upload=None)
         answer = await front.answer(front_request(request, host))
     except Exception:
@@ -69,4 +69,5 @@ def front_request(request: HttpRequest, host: str) -> FrontRequest:
         request.secure,
         request.repeated,
         request.tls,
+        request.upload,
     )

@@ -24,7 +24,7 @@ from kunren.core.context import DEFAULT_ACCOUNT, DEFAULT_REGION, RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError, NotImplementedByKunren, WireError
 from kunren.core.fronts import ActingFor, Front, FrontAnswer
-from kunren.core.uploads import Upload, Uploads
+from kunren.core.uploads import AnyOf, Upload, Uploads
 from kunren.gateway.chain import FALLBACK, NOBODY, OURS, Call, Chain, Link, Told
 from kunren.gateway.fronts import by_front, front_request, with_fronts
 from kunren.gateway.http import HttpRequest, HttpResponse
@@ -137,9 +137,9 @@ class Gateway:
 
     def take_in(self, uploads: Uploads) -> None:
         """Have bodies taken in while they arrive, on every socket served so far or later."""
-        self._uploads = uploads
+        self._uploads = uploads if self._uploads is None else AnyOf(self._uploads, uploads)
         for each in (self.server, *self._endpoint_servers.values()):
-            each.uploads = uploads
+            each.uploads = self._uploads
 
     # --- listening ------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ SERVICES: dict[str, str] = {
     "cloudwatch": "kunren.services.cloudwatch.api:CloudWatchApi",
     "ec2": "kunren.services.ec2.api:Ec2Api",
     "ecs": "kunren.services.ecs.api:EcsApi",
+    "ecr": "kunren.services.ecr.api:EcrApi",
     "elbv2": "kunren.services.elbv2.api:Elbv2Api",
     "fis": "kunren.services.fis.api:FisApi",
     "globalaccelerator": "kunren.services.globalaccelerator.api:GlobalAcceleratorApi",

@@ -47,7 +47,8 @@ def declared(name: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for shape in model(name).error_shapes:
         trait = shape.metadata.get("error", {})
-        found[trait.get("code", shape.name)] = trait.get("httpStatusCode", 400)
+        usual = 500 if shape._shape_model.get("fault") else 400
+        found[trait.get("code", shape.name)] = trait.get("httpStatusCode", usual)
     return found
 
 

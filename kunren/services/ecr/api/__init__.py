@@ -1,0 +1,10 @@
+"""ECR's API: one file per kind of resource."""
+
+from __future__ import annotations
+
+from kunren.services.ecr.api.images import ImageOperations
+from kunren.services.ecr.api.repositories import RepositoryOperations
+
+
+class EcrApi(RepositoryOperations, ImageOperations):
+    """All handlers."""

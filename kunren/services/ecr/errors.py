@@ -1,0 +1,181 @@
+"""The exceptions that ECR's model declares and the handlers raise. `oci` is the code of the same in the registry's API
+(OCI distribution-spec, "Error Codes"); `registry_status` its HTTP status there."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from kunren.core.errors import AwsError
+
+
+class EcrError(AwsError):
+    oci: ClassVar[str] = "UNKNOWN"
+    registry_status: ClassVar[int] = 400
+
+
+class ServerException(EcrError):
+    code = "ServerException"
+    status = 500
+    registry_status = 500
+
+
+class InvalidParameterException(EcrError):
+    code = "InvalidParameterException"
+    oci = "MANIFEST_INVALID"
+
+
+class ValidationException(EcrError):
+    code = "ValidationException"
+
+
+class InvalidTagParameterException(EcrError):
+    code = "InvalidTagParameterException"
+
+
+class TooManyTagsException(EcrError):
+    code = "TooManyTagsException"
+
+
+class RepositoryAlreadyExistsException(EcrError):
+    code = "RepositoryAlreadyExistsException"
+
+    def __init__(self, name: str, registry: str) -> None:
+        super().__init__(f"The repository with name '{name}' already exists in the registry with id '{registry}'")
+
+
+class RepositoryNotFoundException(EcrError):
+    code = "RepositoryNotFoundException"
+    oci = "NAME_UNKNOWN"
+    registry_status = 404
+
+    def __init__(self, name: str, registry: str) -> None:
+        super().__init__(f"The repository with name '{name}' does not exist in the registry with id '{registry}'")
+
+
+class RepositoryNotEmptyException(EcrError):
+    code = "RepositoryNotEmptyException"
+
+    def __init__(self, name: str, registry: str) -> None:
+        super().__init__(
+            f"The repository with name '{name}' in registry with id '{registry}' cannot be deleted because it still "
+            "contains images"
+        )
+
+
+class RepositoryPolicyNotFoundException(EcrError):
+    code = "RepositoryPolicyNotFoundException"
+
+    def __init__(self, name: str, registry: str) -> None:
+        super().__init__(
+            f"Repository policy does not exist for the repository with name '{name}' in the registry with id "
+            f"'{registry}'"
+        )
+
+
+class LifecyclePolicyNotFoundException(EcrError):
+    code = "LifecyclePolicyNotFoundException"
+
+    def __init__(self, name: str, registry: str) -> None:
+        super().__init__(
+            f"Lifecycle policy does not exist for the repository with name '{name}' in the registry with id "
+            f"'{registry}'"
+        )
+
+
+class LifecyclePolicyPreviewNotFoundException(EcrError):
+    code = "LifecyclePolicyPreviewNotFoundException"
+
+    def __init__(self, name: str, registry: str) -> None:
+        super().__init__(
+            f"Lifecycle policy preview does not exist for the repository with name '{name}' in the registry with id "
+            f"'{registry}'"
+        )
+
+
+class LifecyclePolicyPreviewInProgressException(EcrError):
+    code = "LifecyclePolicyPreviewInProgressException"
+
+
+class ImageNotFoundException(EcrError):
+    code = "ImageNotFoundException"
+    oci = "MANIFEST_UNKNOWN"
+    registry_status = 404
+
+
+class ImageAlreadyExistsException(EcrError):
+    code = "ImageAlreadyExistsException"
+
+
+class ImageTagAlreadyExistsException(EcrError):
+    code = "ImageTagAlreadyExistsException"
+    oci = "TAG_INVALID"
+
+    def __init__(self, tag: str, name: str) -> None:
+        super().__init__(
+            f"The image tag '{tag}' already exists in the '{name}' repository and cannot be overwritten because the "
+            "repository is immutable."
+        )
+
+
+class ImageDigestDoesNotMatchException(EcrError):
+    code = "ImageDigestDoesNotMatchException"
+    oci = "DIGEST_INVALID"
+
+
+class LayersNotFoundException(EcrError):
+    code = "LayersNotFoundException"
+    oci = "MANIFEST_BLOB_UNKNOWN"
+
+
+class ReferencedImagesNotFoundException(EcrError):
+    code = "ReferencedImagesNotFoundException"
+    oci = "MANIFEST_BLOB_UNKNOWN"
+
+
+class UploadNotFoundException(EcrError):
+    code = "UploadNotFoundException"
+    oci = "BLOB_UPLOAD_UNKNOWN"
+    registry_status = 404
+
+
+class InvalidLayerException(EcrError):
+    code = "InvalidLayerException"
+    oci = "DIGEST_INVALID"
+
+
+class InvalidLayerPartException(EcrError):
+    code = "InvalidLayerPartException"
+    oci = "BLOB_UPLOAD_INVALID"
+    registry_status = 416
+
+
+class LayerPartTooSmallException(EcrError):
+    code = "LayerPartTooSmallException"
+
+
+class LayerAlreadyExistsException(EcrError):
+    code = "LayerAlreadyExistsException"
+
+
+class EmptyUploadException(EcrError):
+    code = "EmptyUploadException"
+    oci = "BLOB_UPLOAD_INVALID"
+
+
+class LayersUnavailable(EcrError):
+    """GetDownloadUrlForLayer of a layer that there is not."""
+
+    code = "LayersNotFoundException"
+    oci = "BLOB_UNKNOWN"
+    registry_status = 404
+
+
+class LimitExceededException(EcrError):
+    code = "LimitExceededException"
+
+
+class NotWritten(ServerException):
+    """The disk refused; nothing was changed."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The layer could not be written to disk ({why}); nothing was changed")

@@ -1,0 +1,1 @@
+"""The registry of an account in a region, as image tools talk to it (OCI distribution-spec)."""

@@ -1,0 +1,109 @@
+"""The registry's front: who asks, and what for. A host `ACCOUNT.dkr.ecr.REGION.amazonaws.com` is a registry.
+
+"Private registry authentication": basic authentication as user AWS with an authorization token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from kunren.control.store import Store
+from kunren.core.clock import Clock
+from kunren.core.fronts import FrontAnswer, FrontRequest
+from kunren.services.ecr.errors import EcrError
+from kunren.services.ecr.model import LayerUpload
+from kunren.services.ecr.registry.answers import VERSION, Refusal, document, of_error, told
+from kunren.services.ecr.registry.asked import Asked, query_of, read, registry_of
+from kunren.services.ecr.registry.blobs import BlobAnswers
+from kunren.services.ecr.registry.manifests import ManifestAnswers
+from kunren.services.ecr.tokens import USER, BadToken, Expired, Holder, basic, verify
+from kunren.services.ecr.uploads import LayerUploads
+
+Allowed = Callable[[Holder, Asked], Awaitable[str | None]]
+"""Strict mode: None where policies let the holder of a token do that, else AWS's sentence."""
+
+
+class RegistryFront:
+    """A front of the gateway (`kunren.core.fronts`) that takes bodies as they arrive (`streamed`)."""
+
+    streamed = True
+
+    def __init__(self, store: Store, clock: Clock, uploads: LayerUploads, secret: Callable[[], str]) -> None:
+        self._clock, self._secret = clock, secret
+        self._blobs = BlobAnswers(store, clock, uploads)
+        self._manifests = ManifestAnswers(store, clock)
+        self.allowed: Allowed | None = None
+
+    def claims(self, host: str, path: str) -> bool:
+        return ".dkr.ecr." in host and registry_of(host) is not None
+
+    def wanted(self, method: str, target: str, headers: Mapping[str, str]) -> LayerUpload | None:
+        """The upload that a body belongs to that is about to arrive; None where the answer will be an error."""
+        path, _, query = target.partition("?")
+        found = read(headers.get("host", ""), path)
+        request = FrontRequest(method, "", path, query, headers, b"", "", None)
+        try:
+            if found is None or found.kind != "blobs/uploads":
+                return None
+            asked = Asked(found, query_of(query), request)
+            self._holder(asked)
+            return self._blobs.wanted(asked)
+        except (EcrError, Refusal):
+            return None
+
+    async def answer(self, request: FrontRequest) -> FrontAnswer:
+        found = read(request.headers.get("host", ""), request.path)
+        if found is None:
+            return told(404, "UNSUPPORTED", "page not found")
+        asked = Asked(found, query_of(request.query), request)
+        try:
+            holder = self._holder(asked)
+            if self.allowed is not None and (denied := await self.allowed(holder, asked)) is not None:
+                raise Refusal(403, "DENIED", denied)
+            return await self._answer(asked)
+        except EcrError as error:
+            return of_error(error)
+        except Refusal as refusal:
+            return refusal.answer
+        finally:
+            if request.upload is not None:
+                request.upload.abandon()
+
+    async def _answer(self, asked: Asked) -> FrontAnswer:
+        kind = asked.path.kind
+        if kind == "manifests":
+            return await self._manifests.manifest(asked)
+        if kind == "blobs/uploads":
+            return await self._blobs.upload(asked)
+        if kind == "blobs":
+            return self._blobs.get(asked)
+        if asked.request.method not in ("GET", "HEAD"):
+            raise Refusal(405, "UNSUPPORTED", "The operation is unsupported.")
+        if kind == "tags":
+            return self._manifests.tags(asked)
+        if kind == "referrers":
+            return self._manifests.referrers(asked)
+        return self._manifests.catalog(asked) if kind == "catalog" else document(200, {})
+
+    def _holder(self, asked: Asked) -> Holder:
+        """Raises Refusal."""
+        given = basic(asked.request.headers.get("authorization", ""))
+        if given is None and asked.path.kind == "blobs" and "token" in asked.query:
+            given = USER, asked.query["token"]  # a URL from GetDownloadUrlForLayer
+        try:
+            if given is None or given[0] != USER:
+                raise BadToken
+            return verify(self._secret(), given[1], self._clock.now())
+        except Expired:
+            raise Refusal(
+                403, "DENIED", "Your authorization token has expired. Reauthenticate and try again."
+            ) from None
+        except BadToken:
+            refusal = Refusal(401, "UNAUTHORIZED", "Not Authorized")
+            realm = f"https://{asked.path.account}.dkr.ecr.{asked.path.region}.amazonaws.com/"
+            headers = [
+                ("Content-Type", "text/plain; charset=utf-8"), VERSION,
+                ("Www-Authenticate", f'Basic realm="{realm}",service="ecr.amazonaws.com"'),
+            ]  # fmt: skip
+            refusal.answer = FrontAnswer(401, headers, b"Not Authorized\n")
+            raise refusal from None

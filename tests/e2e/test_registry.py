@@ -1,0 +1,266 @@
+"""ECR's registry: skopeo pushes and pulls in the world, and the OCI distribution API says what AWS's says."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+
+import pytest
+import urllib3
+from botocore.exceptions import ClientError
+from oci import KIND, described, digest_of, image, layer, layout
+
+REGION = "us-east-1"
+
+
+class Registry:
+    """An account's registry, asked from the host through the proxy into the world."""
+
+    def __init__(self, kunren, account):
+        self.host = f"{account}.dkr.ecr.{REGION}.amazonaws.com"
+        self.ecr = kunren.client("ecr", account)
+        token = self.ecr.get_authorization_token()["authorizationData"][0]
+        assert token["proxyEndpoint"] == f"https://{self.host}"
+        self.token = token["authorizationToken"]
+        self.password = base64.b64decode(self.token).decode().removeprefix("AWS:")
+        ca = kunren.run("ca", check=True).stdout.strip()
+        proxy = f"http://127.0.0.1:{kunren.status()['ports']['proxy']}"
+        self.pool = urllib3.ProxyManager(proxy, ca_certs=ca, retries=False, timeout=60)
+
+    def ask(self, method, path, body=None, **headers):
+        url = path if path.startswith("https://") else f"https://{self.host}/v2/{path}"
+        told = {
+            "Authorization": f"Basic {self.token}",
+            **{name.replace("_", "-"): each for name, each in headers.items()},
+        }
+        return self.pool.request(method, url, body=body, headers={key: each for key, each in told.items() if each})
+
+    def refused(self, method, path, body=None, **headers):
+        answer = self.ask(method, path, body, **headers)
+        error = answer.json()["errors"][0]
+        return answer.status, error["code"], error["message"]
+
+    def blob(self, repository, content):
+        where = self.ask("POST", f"{repository}/blobs/uploads/").headers["Location"]
+        answer = self.ask("PUT", f"{where}?digest={digest_of(content)}", content)
+        assert answer.status == 201, answer.data
+        return answer
+
+    def push(self, repository, tag, manifest, blobs):
+        for content in blobs.values():
+            self.blob(repository, content)
+        return self.ask("PUT", f"{repository}/manifests/{tag}", manifest, Content_Type=f"{KIND}manifest.v1+json")
+
+
+@pytest.fixture
+def registry(kunren, account):
+    return Registry(kunren, account)
+
+
+def test_skopeo_pushes_lists_pulls_and_deletes(kunren, registry, tmp_path):
+    digest = layout(
+        tmp_path / "image", layer({"hello": "world"}), layer({"big": os.urandom(9_000_000)}), Cmd=["/hello"]
+    )
+    registry.ecr.create_repository(repositoryName="team/web")
+    name = f"docker://{registry.host}/team/web:1"
+    credentials = ["--authfile", str(tmp_path / "auth.json")]
+
+    def skopeo(*arguments, check=True):
+        return kunren.exec("skopeo", "--insecure-policy", *arguments, check=check)
+
+    skopeo("login", *credentials, "-u", "AWS", "-p", registry.password, registry.host)
+    skopeo("copy", *credentials, f"oci:{tmp_path}/image", name)
+    assert json.loads(skopeo("list-tags", *credentials, name.removesuffix(":1")).stdout)["Tags"] == ["1"]
+    skopeo("copy", *credentials, name, f"oci:{tmp_path}/back")
+    assert (tmp_path / "back/blobs/sha256" / digest.removeprefix("sha256:")).exists()
+    details = registry.ecr.describe_images(repositoryName="team/web")["imageDetails"]
+    assert [(each["imageDigest"], each["imageTags"], each["imageSizeInBytes"] > 9_000_000) for each in details] == [
+        (digest, ["1"], True)
+    ]
+    assert "lastRecordedPullTime" in details[0]
+
+    account = registry.host.partition(".")[0]
+    missing = skopeo("copy", *credentials, f"oci:{tmp_path}/image", f"docker://{registry.host}/no:1", check=False)
+    told = f"name unknown: The repository with name 'no' does not exist in the registry with id '{account}'"
+    assert missing.returncode and told in missing.stderr
+    missing = skopeo("inspect", *credentials, name.replace(":1", ":2"), check=False)
+    assert "manifest unknown: Requested image not found" in missing.stderr
+    assert "unauthorized" in skopeo("inspect", name, check=False).stderr
+    skopeo("delete", *credentials, name)
+    assert registry.ecr.list_images(repositoryName="team/web")["imageIds"] == []
+
+
+def test_the_registry_asks_who_it_is(registry):
+    answer = registry.ask("GET", "", Authorization=None)
+    assert (answer.status, answer.data) == (401, b"Not Authorized\n")
+    asked = f'Basic realm="https://{registry.host}/",service="ecr.amazonaws.com"'
+    assert answer.headers["Www-Authenticate"] == asked
+    answer = registry.ask("GET", "")
+    assert (answer.status, answer.headers["Docker-Distribution-Api-Version"]) == (200, "registry/2.0")
+    wrong = base64.b64encode(b"AWS:" + registry.password.encode()[:-8]).decode()
+    assert registry.ask("GET", "", Authorization=f"Basic {wrong}").status == 401
+
+
+def test_blobs_come_in_chunks_in_parts_and_from_elsewhere(registry):
+    registry.ecr.create_repository(repositoryName="one")
+    registry.ecr.create_repository(repositoryName="two")
+    content = os.urandom(3_000_000)
+    digest = digest_of(content)
+    begun = registry.ask("POST", "one/blobs/uploads/")
+    assert (begun.status, begun.headers["Range"]) == (202, "0-0")
+    where = begun.headers["Location"]
+    assert where.startswith(f"https://{registry.host}/v2/one/blobs/uploads/")
+    part = registry.ask("PATCH", where, content[:2_000_000], Content_Range="0-1999999")
+    assert (part.status, part.headers["Range"]) == (202, "0-1999999")
+    late = registry.ask("PATCH", where, content[:10], Content_Range="0-9")
+    assert (late.status, late.headers["Range"]) == (416, "0-1999999")
+    assert registry.ask("GET", where).headers["Range"] == "0-1999999"
+    code = registry.refused("PUT", f"{where}?digest={digest_of(b'other')}", content[2_000_000:])[:2]
+    assert code == (400, "DIGEST_INVALID")
+    done = registry.ask("PUT", f"{where}?digest={digest}")  # the rest was taken in before its digest was refused
+    assert (done.status, done.headers["Docker-Content-Digest"]) == (201, digest)
+    assert registry.refused("PATCH", where, b"more")[:2] == (404, "BLOB_UPLOAD_UNKNOWN")
+
+    assert registry.ask("GET", f"one/blobs/{digest}").data == content
+    head = registry.ask("HEAD", f"one/blobs/{digest}")
+    assert (head.headers["Content-Length"], head.data) == ("3000000", b"")
+    part = registry.ask("GET", f"one/blobs/{digest}", Range="bytes=10-19")
+    assert (part.status, part.data, part.headers["Content-Range"]) == (206, content[10:20], "bytes 10-19/3000000")
+    assert registry.ask("GET", f"one/blobs/{digest}", Range="bytes=-5").data == content[-5:]
+    assert registry.ask("GET", f"one/blobs/{digest}", Range="bytes=3000000-").status == 416
+    assert registry.refused("GET", f"two/blobs/{digest}")[:2] == (404, "BLOB_UNKNOWN")
+    assert registry.ask("POST", f"two/blobs/uploads/?mount={digest}&from=one").status == 201
+    assert registry.ask("HEAD", f"two/blobs/{digest}").status == 200
+    assert registry.ask("POST", f"two/blobs/uploads/?mount={digest_of(b'?')}&from=one").status == 202
+    at_once = registry.ask("POST", f"two/blobs/uploads/?digest={digest_of(b'small')}", b"small")
+    assert at_once.status == 201
+    url = registry.ecr.get_download_url_for_layer(repositoryName="two", layerDigest=digest)["downloadUrl"]
+    assert registry.ask("GET", url, Authorization=None).data == content
+
+
+def test_manifests_indexes_referrers_and_pages(registry):
+    registry.ecr.create_repository(repositoryName="web")
+    manifest, blobs = image(layer({"f": "1"}))
+    config = json.loads(manifest)["config"]["digest"]
+    refused = registry.refused("PUT", "web/manifests/1", manifest)
+    assert refused[:2] == (400, "MANIFEST_BLOB_UNKNOWN") and config in refused[2]
+    pushed = registry.push("web", "1", manifest, blobs)
+    digest = digest_of(manifest)
+    assert (pushed.status, pushed.headers["Docker-Content-Digest"]) == (201, digest)
+    assert registry.refused("PUT", f"web/manifests/{digest_of(b'x')}", manifest)[:2] == (400, "DIGEST_INVALID")
+    assert registry.refused("PUT", "web/manifests/2", b"{")[:2] == (400, "MANIFEST_INVALID")
+    for tag in ("2", "3", "latest"):
+        assert registry.ask("PUT", f"web/manifests/{tag}", manifest).status == 201
+    got = registry.ask("GET", "web/manifests/latest")
+    assert (got.data, got.headers["Content-Type"]) == (manifest, f"{KIND}manifest.v1+json")
+    page = registry.ask("GET", "web/tags/list?n=3")
+    assert page.json() == {"name": "web", "tags": ["1", "2", "3"]}
+    assert page.headers["Link"] == '</v2/web/tags/list?last=3&n=3>; rel="next"'
+    assert registry.ask("GET", "web/tags/list?n=3&last=3").json()["tags"] == ["latest"]
+
+    other = described(manifest, "manifest.v1+json")
+    index = {"schemaVersion": 2, "mediaType": f"{KIND}index.v1+json", "manifests": [other]}
+    lost = {**index, "manifests": [{**other, "digest": digest_of(b"lost")}]}
+    assert registry.refused("PUT", "web/manifests/all", json.dumps(lost))[:2] == (400, "MANIFEST_BLOB_UNKNOWN")
+    assert registry.ask("PUT", "web/manifests/all", json.dumps(index)).status == 201
+    failure = registry.ecr.batch_delete_image(repositoryName="web", imageIds=[{"imageDigest": digest}])["failures"][0]
+    assert failure["failureCode"] == "ImageReferencedByManifestList"
+
+    signature = {**json.loads(manifest), "subject": other, "artifactType": "application/vnd.example.sig"}
+    answer = registry.ask("PUT", f"web/manifests/{digest_of(json.dumps(signature).encode())}", json.dumps(signature))
+    assert (answer.status, answer.headers["OCI-Subject"]) == (201, digest)
+    found = registry.ask("GET", f"web/referrers/{digest}").json()["manifests"]
+    assert [each["artifactType"] for each in found] == ["application/vnd.example.sig"]
+    empty = registry.ask("GET", f"web/referrers/{digest}?artifactType=x")
+    assert (empty.json()["manifests"], empty.headers["OCI-Filters-Applied"]) == ([], "artifactType")
+    assert registry.ask("DELETE", "web/manifests/2").status == 202
+    assert registry.refused("GET", "web/manifests/2")[2] == "Requested image not found"
+
+
+def test_the_api_takes_layers_and_images_too(registry):
+    ecr = registry.ecr
+    made = ecr.create_repository(
+        repositoryName="api",
+        imageTagMutability="IMMUTABLE_WITH_EXCLUSION",
+        imageTagMutabilityExclusionFilters=[{"filterType": "WILDCARD", "filter": "dev-*"}],
+    )
+    assert made["repository"]["repositoryUri"] == f"{registry.host}/api"
+    manifest, blobs = image(layer({"f": "2"}))
+    for digest, content in blobs.items():
+        upload = ecr.initiate_layer_upload(repositoryName="api")
+        assert upload["partSize"] == 20_971_520
+        part = {"repositoryName": "api", "uploadId": upload["uploadId"], "layerPartBlob": content}
+        ecr.upload_layer_part(**part, partFirstByte=0, partLastByte=len(content) - 1)
+        with pytest.raises(ecr.exceptions.InvalidLayerPartException):
+            ecr.upload_layer_part(**part, partFirstByte=0, partLastByte=len(content) - 1)
+        ecr.complete_layer_upload(repositoryName="api", uploadId=upload["uploadId"], layerDigests=[digest])
+    layers = ecr.batch_check_layer_availability(repositoryName="api", layerDigests=[*blobs, digest_of(b"no")])["layers"]
+    assert [each["layerAvailability"] for each in layers] == ["AVAILABLE", "AVAILABLE", "UNAVAILABLE"]
+    put = {"repositoryName": "api", "imageManifest": manifest.decode()}
+    ecr.put_image(**put, imageTag="1")
+    with pytest.raises(ecr.exceptions.ImageAlreadyExistsException):
+        ecr.put_image(**put, imageTag="1")
+    ecr.put_image(**put, imageTag="dev-1")
+    other = json.dumps({**json.loads(manifest), "annotations": {"a": "b"}})
+    with pytest.raises(ecr.exceptions.ImageTagAlreadyExistsException) as refused:
+        ecr.put_image(repositoryName="api", imageManifest=other, imageTag="1")
+    told = "The image tag '1' already exists in the 'api' repository and cannot be overwritten because the repository is immutable."
+    assert refused.value.response["Error"]["Message"] == told
+    assert registry.refused("PUT", "api/manifests/1", other) == (400, "TAG_INVALID", told)
+    ecr.put_image(repositoryName="api", imageManifest=other, imageTag="dev-1")
+    got = ecr.batch_get_image(repositoryName="api", imageIds=[{"imageTag": "dev-1"}, {"imageTag": "9"}])
+    assert got["images"][0]["imageManifest"] == other
+    assert got["failures"][0]["failureCode"] == "ImageNotFound"
+    with pytest.raises(ecr.exceptions.RepositoryNotEmptyException):
+        ecr.delete_repository(repositoryName="api")
+    with pytest.raises(ClientError, match="scanning of images"):
+        ecr.create_repository(repositoryName="scan", imageScanningConfiguration={"scanOnPush": True})
+    ecr.delete_repository(repositoryName="api", force=True)
+    with pytest.raises(ecr.exceptions.RepositoryNotFoundException):
+        ecr.list_images(repositoryName="api")
+
+
+def test_a_lifecycle_policy_is_previewed_and_then_acts(registry, until):
+    ecr = registry.ecr
+    ecr.create_repository(repositoryName="old")
+    manifest, blobs = image(layer({"f": "3"}))
+    registry.push("old", "1", manifest, blobs)
+    for tag in ("2", "3"):
+        changed = json.dumps({**json.loads(manifest), "annotations": {"tag": tag}})
+        assert registry.ask("PUT", f"old/manifests/{tag}", changed).status == 201
+    selection = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1}
+    rule = {"rulePriority": 7, "description": "one", "selection": selection, "action": {"type": "expire"}}
+    policy = json.dumps({"rules": [rule]})
+    begun = ecr.start_lifecycle_policy_preview(repositoryName="old", lifecyclePolicyText=policy)
+    assert begun["status"] == "IN_PROGRESS"
+    ecr.get_waiter("lifecycle_policy_preview_complete").wait(repositoryName="old", WaiterConfig={"Delay": 1})
+    found = ecr.get_lifecycle_policy_preview(repositoryName="old")
+    assert found["summary"] == {"expiringImageTotalCount": 2}
+    assert {each["appliedRulePriority"] for each in found["previewResults"]} == {7}
+    assert len(ecr.describe_images(repositoryName="old")["imageDetails"]) == 3
+    ecr.put_lifecycle_policy(repositoryName="old", lifecyclePolicyText=policy)
+    tags = lambda: [each["imageTag"] for each in ecr.list_images(repositoryName="old")["imageIds"]]  # noqa: E731
+    until(lambda: tags() == ["3"], "the two older images expire")
+    assert "lastEvaluatedAt" in ecr.get_lifecycle_policy(repositoryName="old")
+
+
+def test_what_was_acknowledged_outlives_the_daemon(own_kunren, account):
+    own_kunren.up()
+    registry = Registry(own_kunren, account)
+    registry.ecr.create_repository(repositoryName="web")
+    manifest, blobs = image(layer({"f": "4"}))
+    assert registry.push("web", "1", manifest, blobs).status == 201
+    content = os.urandom(2_000_000)
+    upload = registry.ask("POST", "web/blobs/uploads/").headers["Location"]
+    assert registry.ask("PATCH", upload, content[:1_500_000]).status == 202
+    os.kill(own_kunren.pid, signal.SIGKILL)
+    own_kunren.up()
+    again = Registry(own_kunren, account)
+    again.token = registry.token  # which is as good as before
+    assert again.ask("GET", "web/manifests/1").data == manifest
+    assert again.ask("GET", upload).headers["Range"] == "0-1499999"
+    done = again.ask("PUT", f"{upload}?digest={digest_of(content)}", content[1_500_000:])
+    assert done.status == 201
+    assert again.ask("GET", f"web/blobs/{digest_of(content)}").data == content
