@@ -125,7 +125,9 @@ class OnDemand:
         from kunren.services.autoscaling.service import AutoScalingService
 
         app = self._app
-        return AutoScalingService(app.store, app.clock, app.entropy, app.call, app.ec2)
+        autoscaling = AutoScalingService(app.store, app.clock, app.entropy, app.call, app.ec2)
+        autoscaling.events.heard = lambda: app.fallback.used
+        return autoscaling
 
     def _make_cloudwatch(self) -> CloudWatchService:
         from kunren.services.cloudwatch.service import CloudWatchService
@@ -135,6 +137,7 @@ class OnDemand:
             app.store, app.clock, app.entropy, app.call, app.settings.data_dir / "metrics.db", app.metric_sources
         )
         cloudwatch.actions.heard = lambda: app.fallback.used
+        cloudwatch.actions.scale = lambda *told: self.autoscaling().alarms.act(*told)
         return cloudwatch
 
     def _make_codedeploy(self) -> CodeDeployService:

@@ -9,6 +9,22 @@ class AlreadyExistsFault(AwsError):
     code = "AlreadyExists"
 
 
+class ActiveInstanceRefreshNotFoundFault(AwsError):
+    code = "ActiveInstanceRefreshNotFound"
+
+
+class InstanceRefreshInProgressFault(AwsError):
+    code = "InstanceRefreshInProgress"
+
+
+class IrreversibleInstanceRefreshFault(AwsError):
+    code = "IrreversibleInstanceRefresh"
+
+
+class LimitExceededFault(AwsError):
+    code = "LimitExceeded"
+
+
 class InvalidNextToken(AwsError):
     code = "InvalidNextToken"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from kunren.control.controller import Controller
@@ -36,6 +36,10 @@ EC2 = {
 _OLD_EC2 = {f"action/actions/AWS_EC2.InstanceId.{name.title()}/1.0": name for name in EC2}
 
 
+Scale = Callable[[str, str, str, float | None, float | None], Awaitable[None]]
+"""Carries out a scaling policy: its ARN, the alarm's name and state, the metric's value and the threshold."""
+
+
 class Refused(Exception):
     """The action cannot be taken; the text says why."""
 
@@ -46,6 +50,7 @@ class Actions:
     def __init__(self, store: Store, clock: Clock, entropy: Entropy, call: CallService) -> None:
         self._store, self._clock, self._entropy, self._call = store, clock, entropy, call
         self.heard: Callable[[], bool] = lambda: True
+        self.scale: Scale | None = None
         self.controller = Controller(
             "alarm-actions", store, clock, keys=_keys, every=_every, reconcile=self._take,
             wants=lambda kind: kind == ActionDue.kind,
@@ -137,13 +142,10 @@ class Actions:
 
     async def _scale(self, due: ActionDue, arn: Arn) -> None:
         parts = dict(each.partition("/")[::2] for each in arn.resource.split(":") if "/" in each)
-        told: dict[str, Any] = {"PolicyName": str(arn), "HonorCooldown": True}
-        if (group := parts.get("autoScalingGroupName")) is None:
+        if self.scale is None or "autoScalingGroupName" not in parts:
             raise Refused("no policy of an Auto Scaling group")
-        told["AutoScalingGroupName"] = group
-        if due.change["value"] is not None:
-            told |= {"MetricValue": due.change["value"], "BreachThreshold": due.change["settings"]["Threshold"]}
-        await self._call(due.account, due.region, "autoscaling", "ExecutePolicy", told)
+        state, threshold = due.change["new"]["value"], due.change["settings"].get("Threshold")
+        await self.scale(str(arn), due.alarm, state, due.change["value"], threshold)
 
 
 def _ec2_action(arn: Arn) -> str | None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -16,8 +16,10 @@ from kunren.core.entropy import Entropy
 from kunren.services.ec2.instances import events
 from kunren.services.ec2.instances.model import Instance, Price, SpotMarket, SpotRequest
 from kunren.services.ec2.instances.types import all_types
-from kunren.services.ec2.metadata.tree import Tree
 from kunren.services.ec2.store import Reader
+
+if TYPE_CHECKING:
+    from kunren.services.ec2.metadata.tree import Tree
 
 NOTICE_S = 120.0
 """How long before an interruption its notice is given."""

@@ -1,0 +1,121 @@
+"""Mixed instances policies: which purchase option is next, and which types are tried for it in which order. Pure.
+
+"Auto Scaling groups with multiple instance types and purchase options" and "Allocation strategies" in the Auto Scaling
+user guide.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from kunren.services.autoscaling import errors
+from kunren.services.autoscaling.model import Member
+
+ON_DEMAND, SPOT = "on-demand", "spot"
+_DISTRIBUTION = {
+    "OnDemandAllocationStrategy": "prioritized",
+    "OnDemandBaseCapacity": 0,
+    "OnDemandPercentageAboveBaseCapacity": 100,
+    "SpotAllocationStrategy": "lowest-price",
+}
+_STRATEGIES = {
+    "OnDemandAllocationStrategy": ("prioritized", "lowest-price"),
+    "SpotAllocationStrategy": (
+        "lowest-price", "capacity-optimized", "capacity-optimized-prioritized", "price-capacity-optimized",
+    ),
+}  # fmt: skip
+Market = Callable[[str], tuple[float, int | None]]
+"""Instance type → its Spot price, and how many more there are (None: as many as one likes)."""
+
+
+def complete(policy: Mapping[str, Any], template: Mapping[str, str]) -> dict[str, Any]:
+    """The policy as it is kept: with defaults. Raises ValidationError."""
+    given = policy.get("InstancesDistribution") or {}
+    if given.get("DistributionSegments"):
+        raise errors.NotYet("distribution segments of mixed instances policies")
+    found = {**_DISTRIBUTION, **{key: value for key, value in given.items() if value is not None}}
+    for name, known in _STRATEGIES.items():
+        if found[name] not in known:
+            raise errors.ValidationError(f"{found[name]} is not a valid {name}")
+    if not 0 <= found["OnDemandPercentageAboveBaseCapacity"] <= 100:
+        raise errors.ValidationError("OnDemandPercentageAboveBaseCapacity must be between 0 and 100")
+    if found["SpotAllocationStrategy"] == "lowest-price":
+        found.setdefault("SpotInstancePools", 2)
+    overrides = [dict(each) for each in policy["LaunchTemplate"].get("Overrides") or ()]
+    if any(each.get("InstanceRequirements") for each in overrides):
+        raise errors.NotYet("instance requirements of overrides (instance types it has)")
+    weights = [each.get("WeightedCapacity") for each in overrides]
+    if any(weights) and not all(weights):
+        raise errors.ValidationError("WeightedCapacity must be specified for all of the overrides, or for none")
+    if any(weight and not (weight.isdigit() and 1 <= int(weight) <= 999) for weight in weights):
+        raise errors.ValidationError("WeightedCapacity must be a number from 1 to 999")
+    spec = {"LaunchTemplateSpecification": dict(template), "Overrides": overrides}
+    return {"LaunchTemplate": spec, "InstancesDistribution": found}
+
+
+def overrides(policy: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The types that may be launched; {} is the template's own."""
+    return list(policy["LaunchTemplate"]["Overrides"]) or [{}] if policy else [{}]
+
+
+def on_demand_part(policy: Mapping[str, Any] | None, desired: int) -> int:
+    """How much of the desired capacity is On-Demand: the base, and of the rest its percentage, rounded up."""
+    if policy is None:
+        return desired
+    told = policy["InstancesDistribution"]
+    base = min(told["OnDemandBaseCapacity"], desired)
+    return int(base + math.ceil((desired - base) * told["OnDemandPercentageAboveBaseCapacity"] / 100))
+
+
+def next_market(policy: Mapping[str, Any] | None, desired: int, on_demand: int) -> str:
+    """What the next instance is bought as, where so much capacity is On-Demand."""
+    return ON_DEMAND if on_demand < on_demand_part(policy, desired) or policy is None else SPOT
+
+
+def in_order(policy: Mapping[str, Any] | None, market: str, spot: Market, price: Callable[[str], float],
+             held: Sequence[Member]) -> list[dict[str, Any]]:  # fmt: skip
+    """The overrides in the order in which they are tried. `price` is that of On-Demand; `held` are the Spot Instances
+    that there are in the zone."""
+    listed = overrides(policy)
+    if policy is None or listed == [{}]:
+        return listed
+    told = policy["InstancesDistribution"]
+    if market == ON_DEMAND:
+        return listed if told["OnDemandAllocationStrategy"] == "prioritized" else sorted(
+            listed, key=lambda each: price(each["InstanceType"]) / _weight(each)
+        )  # fmt: skip
+    prices = {each["InstanceType"]: spot(each["InstanceType"]) for each in listed}
+
+    def cost(each: Mapping[str, Any]) -> float:
+        return prices[each["InstanceType"]][0] / _weight(each)
+
+    def room(each: Mapping[str, Any]) -> float:
+        capacity = prices[each["InstanceType"]][1]
+        return -math.inf if capacity is None else -float(capacity)
+
+    strategy = told["SpotAllocationStrategy"]
+    if strategy == "capacity-optimized":
+        return sorted(listed, key=lambda each: (room(each), cost(each)))
+    if strategy == "capacity-optimized-prioritized":
+        return sorted(listed, key=room)
+    if strategy == "price-capacity-optimized":
+        return sorted(listed, key=lambda each: (room(each) == 0, cost(each)))
+    cheapest = sorted(listed, key=cost)
+    pools, others = cheapest[: told["SpotInstancePools"]], cheapest[told["SpotInstancePools"] :]
+    counts = {each["InstanceType"]: _count(held, each["InstanceType"]) for each in pools}
+    return sorted(pools, key=lambda each: (counts[each["InstanceType"]], cost(each))) + others
+
+
+def _count(held: Iterable[Member], instance_type: str) -> int:
+    return sum(each.instance_type == instance_type for each in held)
+
+
+def _weight(override: Mapping[str, Any]) -> int:
+    return int(override.get("WeightedCapacity") or 1)
+
+
+def weight(override: Mapping[str, Any]) -> int | None:
+    """What an instance of it counts; None where it counts one because nobody said so."""
+    return _weight(override) if override.get("WeightedCapacity") else None
