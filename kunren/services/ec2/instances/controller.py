@@ -23,7 +23,7 @@ from kunren.core.entropy import Entropy
 from kunren.dataplane.guests import disk
 from kunren.dataplane.guests.guests import Guests, GuestSpec, RunningGuest
 from kunren.services.ec2 import interfaces, store
-from kunren.services.ec2.instances import states, user_data
+from kunren.services.ec2.instances import container_agent, states, user_data
 from kunren.services.ec2.instances.model import Instance, InstanceRun, KeyPair, Volume
 from kunren.services.ec2.instances.model import Snapshot as VolumeSnapshot
 from kunren.services.ec2.instances.states import KEPT_S
@@ -176,8 +176,8 @@ class InstanceController:
             tx.put(InstanceRun(**key, boots=instance.boots, pid=guest.pid))
 
     def _spec_of(self, snapshot: Snapshot, instance: Instance, interface: NetworkInterface, root: Path) -> GuestSpec:
-        seen = self._volumes.seen_by(instance.id)
-        return guest_spec(snapshot, instance, interface, root, self._console(instance.id), {FOLDER: str(seen)})
+        binds = {FOLDER: str(self._volumes.seen_by(instance.id))}
+        return guest_spec(snapshot, instance, interface, root, self._console(instance.id), binds)
 
     async def _watch(self, instance: Instance, guest: RunningGuest) -> None:
         """What an end means that nobody asked for."""
@@ -357,13 +357,16 @@ def guest_spec(
         if each.name == instance.key_name
     ]
     data = user_data.decoded(instance.user_data) if instance.user_data else b""
+    plan = user_data.plan(instance.id, user_data.parts(data), keys, hostname)
+    if container_agent.has_agent(instance, root):
+        plan, binds = container_agent.around(plan, kind), {**binds, **container_agent.binds()}
     return GuestSpec(
         instance.id,
         workload_namespace(interface.id),
         root,
         hostname,
         console,
-        boot=user_data.plan(instance.id, user_data.parts(data), keys, hostname),
+        boot=plan,
         binds=binds,
         memory_bytes=kind.memory_mb << 20,
         processors=kind.vcpus,

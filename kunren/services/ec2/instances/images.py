@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from kunren.core.calling import CallService
 from kunren.core.errors import AwsError
+from kunren.services.ec2.instances import container_agent
 from kunren.services.ec2.instances.model import Image
 from kunren.services.ec2.instances.types import MACHINE
 from kunren.services.ec2.store import Reader
@@ -19,6 +20,10 @@ from kunren.services.ec2.store import Reader
 AMAZON = "137112412989"
 ROOT_DEVICE = "/dev/xvda"
 SIZE_GB = 8
+AMAZON_ECS = "591542846629"
+_ABOUT = "Kunren's own image, for which this public parameter stands"
+_ECS_SYSTEMS = ("amazon-linux-2", "amazon-linux-2/kernel-5.10", "amazon-linux-2023")
+_ECS_MACHINE = "/arm64" if MACHINE == "arm64" else ""
 _PATH = "/aws/service/ami-amazon-linux-latest"
 _CREATED = 1_735_689_600.0
 
@@ -44,7 +49,7 @@ class AnyImage:
 
     @property
     def public(self) -> bool:
-        return self.owner == AMAZON
+        return self.owner in (AMAZON, AMAZON_ECS)
 
 
 def built_in(region: str) -> AnyImage:
@@ -79,20 +84,33 @@ class Images:
         if region not in self._public:
             found: dict[str, AnyImage] = {}
             token: dict[str, str] = {}
-            while True:
-                wanted = {"Path": _PATH, "Recursive": True, **token}
-                try:
+            try:
+                while True:
+                    wanted = {"Path": _PATH, "Recursive": True, **token}
                     page = await self._call(account, region, "ssm", "GetParametersByPath", wanted)
-                except AwsError:
-                    return {}
-                for each in page.get("Parameters") or ():
-                    name = each["Name"].rpartition("/")[2]
-                    if MACHINE.replace("_", "-") in name.replace("_", "-") and each["Value"].startswith("ami-"):
-                        about = "Kunren's own image, for which this public parameter stands"
-                        image = AnyImage(each["Value"], name, AMAZON, description=about, parameter=each["Name"])
-                        found.setdefault(image.id, image)
-                if not page.get("NextToken"):
-                    break
-                token = {"NextToken": page["NextToken"]}
+                    for each in page.get("Parameters") or ():
+                        name = each["Name"].rpartition("/")[2]
+                        if MACHINE.replace("_", "-") in name.replace("_", "-") and each["Value"].startswith("ami-"):
+                            image = AnyImage(each["Value"], name, AMAZON, description=_ABOUT, parameter=each["Name"])
+                            found.setdefault(image.id, image)
+                    if not page.get("NextToken"):
+                        break
+                    token = {"NextToken": page["NextToken"]}
+                for image in await self._optimized_for_ecs(account, region):
+                    found.setdefault(image.id, image)
+            except AwsError:
+                return {}
             self._public[region] = found
         return self._public[region]
+
+    async def _optimized_for_ecs(self, account: str, region: str) -> list[AnyImage]:
+        named = [f"{container_agent.PARAMETERS}/{each}{_ECS_MACHINE}/recommended" for each in _ECS_SYSTEMS]
+        names = [f"{each}/{member}" for each in named for member in ("image_id", "image_name")]
+        page = await self._call(account, region, "ssm", "GetParameters", {"Names": names})
+        values = {each["Name"]: each["Value"] for each in page.get("Parameters") or ()}
+        return [
+            AnyImage(values[f"{each}/image_id"], values[f"{each}/image_name"], AMAZON_ECS, size_gb=30,
+                     description=_ABOUT, parameter=f"{each}/image_id")
+            for each in named
+            if f"{each}/image_id" in values
+        ]  # fmt: skip

@@ -18,6 +18,7 @@ from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.ec2 import default_vpc, errors, ids, interfaces, store, tagging
+from kunren.services.ec2.instances import container_agent
 from kunren.services.ec2.instances import errors as refused
 from kunren.services.ec2.instances import user_data as cloud_init
 from kunren.services.ec2.instances.disks import mapped, new_volume, root_of
@@ -166,6 +167,7 @@ class Launcher:
             others = sorted({each for each in zones if self.room(tx, kind, each, least) >= least})
             raise refused.InsufficientInstanceCapacity(kind.name, subnet.availability_zone, others)
         members = {**_members(tx, ctx, params, kind, resolved.image), **more}
+        members["container_agent"] = (resolved.image.parameter or "").startswith(container_agent.PARAMETERS)
         members |= {"profile_arn": resolved.profile_arn, "profile_id": resolved.profile_id}
         named = {**tags["instance"], **(params.get("OwnTags") or {})}
         reservation = self._entropy.resource_id("r")

@@ -51,6 +51,8 @@ class Instance(Resource, frozen=True, kw_only=True):
     monitoring: bool = False
     ebs_optimized: bool = False
     credits: str | None = None
+    container_agent: bool = False
+    """Whether its image has the ECS agent."""
     metadata: MetadataOptions = MetadataOptions()
     tenancy: str = "default"
     lifecycle: str = ""
