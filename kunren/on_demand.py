@@ -166,7 +166,9 @@ class OnDemand:
             app.store, app.clock, app.entropy, app.spec, app.world, app.guests, app.settings.data_dir / "tasks",
             app.vpcs.applied, app.images, app.call,
         )  # fmt: skip
-        ecs.events.heard = ecs.services.notices.heard = lambda: app.fallback.used
+        ecs.events.heard = ecs.services.notices.heard = ecs.agents.rows.heard = lambda: app.fallback.used
+        ecs.agents.connections.access = app.access
+        app.gateway.fronts.append(ecs.agents.connections)
         app.fallback.before["logs"].append(ecs.logs.before)
         return ecs
 

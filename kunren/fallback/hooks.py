@@ -43,8 +43,27 @@ def install_service(package: str, chance: Chance) -> None:
         identity_hooks.users_have_boundaries()
     elif package == "kms":
         _default_keys_are_changes(chance)
+    elif package == "ssm":
+        _documents_of_parameters_are_json()
     elif package == "sts":
         identity_hooks.sessions_are_kept()
+
+
+def _documents_of_parameters_are_json() -> None:
+    """The public parameters of images optimised for ECS hold a JSON document each, which moto writes as Python does."""
+    from moto.ssm import models
+
+    module: Any = models
+    converted = module.convert_to_params
+
+    def convert_to_params(tree: dict[str, Any]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = converted(tree)
+        for each in found:
+            if isinstance(each["Value"], dict):
+                each["Value"] = json.dumps(each["Value"])
+        return found
+
+    module.convert_to_params = convert_to_params
 
 
 def _routed_once() -> None:

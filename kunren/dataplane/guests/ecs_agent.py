@@ -306,27 +306,22 @@ class Agent:
 
     # -- introspection -----------------------------------------------------------------------------------------------
 
+    def introspected(self, path: str) -> dict[str, Any]:
+        if path == "/v1/metadata":
+            version = f"Amazon ECS Agent - v{VERSION}"
+            return {"Cluster": self._cluster, "ContainerInstanceArn": self._arn or None, "Version": version}
+        if path == "/v1/tasks":
+            named = (("DesiredStatus", "desiredStatus"), ("Family", "family"), ("Version", "version"))
+            tasks = self._tasks.items()
+            return {"Tasks": [{"Arn": arn, **{key: each.get(of) for key, of in named}} for arn, each in tasks]}
+        return {"AvailableCommands": ["/v1/metadata", "/v1/tasks"]}
+
     def _introspect(self) -> None:
         agent = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                known = {
-                    "/v1/metadata": lambda: {
-                        "Cluster": agent._cluster,
-                        "ContainerInstanceArn": agent._arn or None,
-                        "Version": f"Amazon ECS Agent - v{VERSION}",
-                    },
-                    "/v1/tasks": lambda: {
-                        "Tasks": [
-                            {"Arn": arn, "DesiredStatus": each["desiredStatus"], "Family": each.get("family", ""),
-                             "Version": each.get("version", "")}
-                            for arn, each in agent._tasks.items()
-                        ]
-                    },
-                }  # fmt: skip
-                answer = known.get(self.path.rstrip("/"), lambda: {"AvailableCommands": ["/v1/metadata", "/v1/tasks"]})
-                body = json.dumps(answer()).encode()
+                body = json.dumps(agent.introspected(self.path.rstrip("/"))).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))

@@ -13,6 +13,8 @@ from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.guests.guests import Guests
 from kunren.dataplane.images.images import Images
+from kunren.services.ecs.agents.engine import InstanceEngine
+from kunren.services.ecs.agents.service import Agents
 from kunren.services.ecs.api import EcsApi
 from kunren.services.ecs.metadata.service import TaskMetadata
 from kunren.services.ecs.services.controller import ServiceController
@@ -44,13 +46,20 @@ class EcsService:
         self.shell.ended = lambda: not world.running
         self.shell.deactivating = Leaving(store).wait
         self.services = ServiceController(store, clock, entropy, call)
-        self.tasks = TaskController(store, clock, self.shell, {"FARGATE": self.engine})
+        self.agents = Agents(store, clock, entropy, call)
+        self.api.rows = self.agents.rows
+        on_instances = InstanceEngine(store, clock, entropy, spec, guests, home, applied, self.metadata, images)
+        on_instances.share(self.engine)
+        on_instances.connections = self.agents.connections
+        self.agents.controller.power_off = on_instances.power_off
+        self.tasks = TaskController(store, clock, self.shell, {"FARGATE": self.engine, "EC2": on_instances})
 
     async def run(self) -> None:
         await asyncio.to_thread(self.engine.sweep)
         try:
             async with asyncio.TaskGroup() as parts:
-                for each in (self.tasks, self.events, self.services, self.services.hooks, self.services.notices):
+                services = (self.services, self.services.hooks, self.services.notices)
+                for each in (self.tasks, self.events, self.agents, *services):
                     parts.create_task(each.run())
         finally:
             self.metadata.stop()

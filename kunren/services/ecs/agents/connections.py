@@ -98,9 +98,10 @@ class Connections:
         if self.access is None:
             return
         caller = await self.access.caller(request, "ecs", instance.region)
-        if caller is None or not self.access.may(
-            caller, "ecs:Poll", arn_of(instance), request, instance.region
-        ).allowed:
+        if (
+            caller is None
+            or not self.access.may(caller, "ecs:Poll", arn_of(instance), request, instance.region).allowed
+        ):
             raise Denied()
 
     def tell(self, instance: ContainerInstance, content: Mapping[str, Any]) -> asyncio.Event:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from kunren.control.store import Store
 from kunren.core.calling import CallService
@@ -16,16 +15,13 @@ from kunren.services.ecs.agents.rows import Rows
 
 
 class Agents:
-    """`run` lives until it is cancelled. `heard` says whether EventBridge can have rules."""
+    """`run` lives until it is cancelled."""
 
     def __init__(self, store: Store, clock: Clock, entropy: Entropy, call: CallService) -> None:
         self.rows = Rows(clock, entropy)
         self.connections = Connections(store, clock, self.rows)
         self.controller = InstanceController(store, clock, self.rows, self.connections)
         self._notices = InstanceNotices(store, clock, call)
-
-    def told_if(self, heard: Callable[[], bool]) -> None:
-        self.rows.heard = heard
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as parts:

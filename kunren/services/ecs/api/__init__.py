@@ -7,7 +7,9 @@ from typing import ClassVar
 from kunren.control.store import Store
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
+from kunren.services.ecs.agents.model import KINDS as INSTANCE_KINDS
 from kunren.services.ecs.api.clusters import ClusterOperations
+from kunren.services.ecs.api.container_instances import ContainerInstanceOperations
 from kunren.services.ecs.api.service_deployments import ServiceDeploymentOperations
 from kunren.services.ecs.api.services import ServiceOperations
 from kunren.services.ecs.api.tags import TagOperations
@@ -22,12 +24,12 @@ from kunren.world.spec import WorldSpec
 
 class EcsApi(
     ClusterOperations, TaskDefinitionOperations, TaskOperations, TaskProtectionOperations, ServiceOperations,
-    ServiceDeploymentOperations, TaskSetOperations, TagOperations,
+    ServiceDeploymentOperations, TaskSetOperations, ContainerInstanceOperations, TagOperations,
 ):  # fmt: skip
     """Registers its kinds with the store; the ec2 kinds are registered before."""
 
     service: ClassVar[str] = "ecs"
 
     def __init__(self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec) -> None:
-        store.register(*KINDS, *services.KINDS)
+        store.register(*KINDS, *services.KINDS, *INSTANCE_KINDS)
         super().__init__(store, clock, entropy, spec)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from kunren.control.store import Snapshot, Tx
 from kunren.core.context import RequestContext
+from kunren.core.errors import AwsError
 from kunren.services.ec2.instances.model import Instance
 from kunren.services.ecs import errors
 from kunren.services.ecs.agents.rows import COMING, Rows, arn_of, tasks_on, to_wire
@@ -33,9 +34,7 @@ class ContainerInstanceOperations(Operations):
             cluster = find_cluster(tx, ctx, params.get("cluster"))
             machine = _machine(tx, ctx, params)
             rows = tx.list(ContainerInstance, ctx.account, ctx.region)
-            before = next(
-                (each for each in rows if each.instance_id == machine.id and each.status != "INACTIVE"), None
-            )
+            before = next((each for each in rows if each.instance_id == machine.id and each.status != "INACTIVE"), None)
             named = last_part(params.get("containerInstanceArn") or "")
             if named and (before is None or before.id != named):
                 raise errors.ClientException("The container instance is not registered.")
@@ -162,7 +161,7 @@ class ContainerInstanceOperations(Operations):
         return {"attributes": chosen, "nextToken": token}
 
 
-class TargetNotFoundException(errors.AwsError):
+class TargetNotFoundException(AwsError):
     code = "TargetNotFoundException"
 
 

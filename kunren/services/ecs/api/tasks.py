@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from kunren.control.store import Snapshot, Tx
@@ -12,6 +12,7 @@ from kunren.core.errors import AwsError
 from kunren.services.ec2 import interfaces
 from kunren.services.ec2 import store as ec2_store
 from kunren.services.ecs import errors
+from kunren.services.ecs.agents.placing import placed
 from kunren.services.ecs.api.base import (
     Operations,
     Params,
@@ -34,18 +35,9 @@ OVERRIDES_BYTES_MAX = 8192
 FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 _PLATFORMS = ("LATEST", "1.4.0", "1.3.0")
 _SUBNETS_MAX, _GROUPS_MAX = 16, 5
-Place = Callable[[Tx, Cluster, TaskDefinition, Params, int], Sequence[str]]
-"""Ids of the container instances for so many tasks, as far as there is room for them."""
-
-
-def nowhere(tx: Tx, cluster: Cluster, definition: TaskDefinition, params: Params, count: int) -> Sequence[str]:
-    """Until somebody places tasks on container instances."""
-    raise errors.NotYet("placement of tasks on container instances")
 
 
 class TaskOperations(Operations):
-    place: Callable[..., Sequence[str]] = staticmethod(nowhere)
-
     def run_task(self, ctx: RequestContext, params: Params) -> Result:
         count = params["count"] if params.get("count") is not None else 1
         if not 1 <= count <= COUNT_MAX:
@@ -63,11 +55,9 @@ class TaskOperations(Operations):
             failures: list[dict[str, str]] = []
             if launch_type == "EC2":
                 found = tx.list(ContainerInstance, ctx.account, ctx.region)
-                if not any(each.cluster == cluster.id for each in found):
+                if not any(each.cluster == cluster.id and each.status != "INACTIVE" for each in found):
                     raise errors.InvalidParameterException("No Container Instances were found in your cluster.")
-                instances = self.place(tx, cluster, definition, params, count)
-                if not instances:
-                    failures = [{"reason": "RESOURCE:MEMORY"}]
+                instances, failures = placed(tx, self._entropy, cluster, definition, params, count, provider)
             made = [
                 ask_for_task(
                     tx, self._entropy, at=self._clock.now(), cluster=cluster, definition=definition,

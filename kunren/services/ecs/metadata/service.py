@@ -55,6 +55,10 @@ class _Told:
     document: dict[str, Any] = field(default_factory=dict)
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    def named_in(self, path: str) -> bool:
+        """Whether the path has one of its tokens."""
+        return any(each in path.split("/") for each in (self.credentials_id, *self.containers.values()))
+
 
 class TaskMetadata:
     """`enter` has a task's containers be answered, from before they start until `forget`."""
@@ -64,9 +68,10 @@ class TaskMetadata:
         self._opening = asyncio.Lock()
         self._servers: dict[str, LocalHttp] = {}
         self._by_task: dict[str, _Told] = {}
-        self._by_address: dict[tuple[str, str], _Told] = {}
+        self._by_address: dict[tuple[str, str], list[_Told]] = {}
 
-    async def enter(self, vpc_id: str, task: Task) -> None:
+    async def enter(self, vpc_id: str, task: Task, address: str) -> None:
+        """`address` is the one that the task asks from: its own, or its container instance's, where others ask too."""
         async with self._opening:
             if vpc_id not in self._servers:
                 listener = await self._world.open_socket(vpc_namespace(vpc_id), bind=(TASK_METADATA, 80), listen=256)
@@ -74,14 +79,17 @@ class TaskMetadata:
                 await server.serve(vpc_id, listener)
                 self._servers[vpc_id] = server
         tokens = {each.name: f"{task.id}-{self._entropy.digits(10)}" for each in task.containers}
-        told = _Told(vpc_id, task.private_ip or "", task.account, task.region, task.id, self._entropy.uuid(), tokens)
-        self._by_task[task.id] = self._by_address[vpc_id, told.address] = told
+        told = _Told(vpc_id, address, task.account, task.region, task.id, self._entropy.uuid(), tokens)
+        self._by_task[task.id] = told
+        self._by_address.setdefault((vpc_id, address), []).append(told)
 
     def forget(self, task: Task) -> None:
         told = self._by_task.pop(task.id, None)
         if told is None:
             return
-        if self._by_address.get((told.vpc_id, told.address)) is told:
+        sharing = self._by_address[told.vpc_id, told.address]
+        sharing.remove(told)
+        if not sharing:
             del self._by_address[told.vpc_id, told.address]
         if not any(each.vpc_id == told.vpc_id for each in self._by_task.values()):
             self._servers.pop(told.vpc_id).stop()
@@ -126,7 +134,8 @@ class TaskMetadata:
 
     def _answering(self, vpc_id: str) -> Callable[[Asked], Awaitable[Answered]]:
         async def answer(asked: Asked) -> Answered:
-            told = self._by_address.get((vpc_id, asked.source))
+            sharing = self._by_address.get((vpc_id, asked.source), ())
+            told = next((each for each in sharing if len(sharing) == 1 or each.named_in(asked.path)), None)
             try:
                 return await self._answer(told, asked) if told is not None else Answered(404, "404 page not found\n")
             except Exception:

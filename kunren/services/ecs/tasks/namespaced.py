@@ -88,7 +88,7 @@ class NamespacedEngine:
     ) -> None:  # fmt: skip
         self._store, self._clock, self._entropy, self._spec = store, clock, entropy, spec
         self._guests, self._home, self._applied, self._metadata = guests, home, applied, metadata
-        self._images, self._making = images, asyncio.Lock()
+        self._images, self.making = images, asyncio.Lock()
 
     def sweep(self) -> None:
         """Delete what a daemon before left: nothing of it runs. Blocks."""
@@ -128,17 +128,18 @@ class NamespacedEngine:
         raise failed
 
     async def ready(self, task: Task) -> None:
-        assert task.interface_id is not None
+        interface = self._interface(task)
+        if interface is None:
+            raise CannotStart("Timeout waiting for network interface provisioning to complete.")
         try:
             async with asyncio.timeout(START_WITHIN_S):
-                await self._applied(task.interface_id)
-                interface = self._interface(task)
-                if interface is not None:
-                    await self._metadata.enter(interface.vpc_id, task)
+                await self._applied(interface.id)
+                await self._metadata.enter(interface.vpc_id, task, interface.private_ip)
         except TimeoutError as error:
             raise CannotStart("Timeout waiting for network interface provisioning to complete.") from error
 
     def _interface(self, task: Task) -> NetworkInterface | None:
+        """The one that the task's containers are on."""
         if task.interface_id is None:
             return None
         return self._store.snapshot().get(NetworkInterface, task.account, task.region, task.interface_id)
@@ -174,7 +175,7 @@ class NamespacedEngine:
     async def _machine(self) -> Path:
         """The file system that is this machine's, made at its first use: containers share it."""
         root = self._home / "machine"
-        async with self._making:
+        async with self.making:
             if not root.exists():
                 await asyncio.to_thread(disk.make, root)
         return root
@@ -187,23 +188,26 @@ class NamespacedEngine:
 
     def _hostname(self, task: Task) -> str:
         """As the VPC's names are: "ip-10-0-0-5.ec2.internal" where it has such names."""
-        return f"ip-{(task.private_ip or '').replace('.', '-')}{self._domain(task)}"
-
-    def _domain(self, task: Task) -> str:
         interface = self._interface(task)
+        address = interface.private_ip if interface is not None else ""
+        return f"ip-{address.replace('.', '-')}{self._domain(task, interface)}"
+
+    def _domain(self, task: Task, interface: NetworkInterface | None) -> str:
         vpc = interface and self._store.snapshot().get(Vpc, task.account, task.region, interface.vpc_id)
         if vpc is None:
             return ""
         return ".ec2.internal" if task.region == "us-east-1" else f".{task.region}.compute.internal"
 
     async def start(self, task: Task, launch: Launch) -> Container:
-        assert task.interface_id is not None
+        interface = self._interface(task)
+        if interface is None:
+            raise CannotStart("The network interface is gone.")
         plan, folder = launch.plan, self._home / task.id
         root = folder / "containers" / plan.name
         hostname = self._hostname(task)
         try:
-            await asyncio.to_thread(_prepare, folder, plan, f"127.0.0.1 localhost\n{task.private_ip} {hostname}\n")
-            namespace = workload_namespace(task.interface_id)
+            await asyncio.to_thread(_prepare, folder, plan, f"127.0.0.1 localhost\n{interface.private_ip} {hostname}\n")
+            namespace = workload_namespace(interface.id)
             guest = await self._guests.start(
                 GuestSpec(
                     f"{task.id}-{plan.name}", namespace, root, hostname[:64], output=launch.output, argv=launch.argv,

@@ -1,0 +1,87 @@
+"""On which container instances the tasks of RunTask go: the choice of `services/placement.py`, from what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kunren.control.store import Tx
+from kunren.core.entropy import Entropy
+from kunren.services.ecs import errors
+from kunren.services.ecs.agents.rows import arn_of, host_ports, remaining, tasks_on
+from kunren.services.ecs.api.base import Params
+from kunren.services.ecs.model import Cluster, ContainerInstance, TaskDefinition
+from kunren.services.ecs.services.expressions import BadExpression
+from kunren.services.ecs.services.placement import Needs, Place, allowed, place
+
+
+def needs_of(definition: TaskDefinition, group: str) -> Needs:
+    document, containers = definition.document, definition.containers
+    cpu = int(document.get("cpu") or 0) or sum(each.get("cpu") or 0 for each in containers)
+    own = int(document.get("memory") or 0)
+    memory = own or sum(each.get("memoryReservation") or each.get("memory") or 0 for each in containers)
+    return Needs(cpu, memory, frozenset(host_ports(definition)["tcp"]), group)
+
+
+def place_of(tx: Tx, instance: ContainerInstance, group: str) -> Place:
+    tasks = tasks_on(tx, instance)
+    left = remaining(tx, instance, tasks)
+    groups: dict[str, int] = {}
+    for each in tasks:
+        groups[each.group] = groups.get(each.group, 0) + 1
+    return Place(
+        instance.id, instance.attributes, int(left.get("CPU") or 0), int(left.get("MEMORY") or 0),
+        frozenset(int(each) for each in left.get("PORTS") or ()), groups.get(group, 0), groups,
+    )  # fmt: skip
+
+
+def placed(
+    tx: Tx, entropy: Entropy, cluster: Cluster, definition: TaskDefinition, params: Params, count: int,
+    provider: str | None = None,
+) -> tuple[list[str], list[dict[str, str]]]:  # fmt: skip
+    """The instances of so many tasks, and why there are not more. Raises InvalidParameterException."""
+    group = params.get("group") or f"family:{definition.family}"
+    hosts = [
+        each
+        for each in tx.list(ContainerInstance, cluster.account, cluster.region)
+        if each.cluster == cluster.id and each.status == "ACTIVE" and provider in (None, each.capacity_provider)
+    ]
+    connected = [each for each in hosts if each.agent_connected]
+    constraints = [
+        *(params.get("placementConstraints") or ()), *(definition.document.get("placementConstraints") or ()),
+    ]  # fmt: skip
+    needs, places = needs_of(definition, group), [place_of(tx, each, group) for each in connected]
+    chance = [entropy.uniform(0.0, 1.0) for _ in range(count)]
+    strategies = params.get("placementStrategy") or ()
+    try:
+        chosen = place(places, needs, count, constraints, strategies or _SPREAD, chance)
+        if len(chosen) == count:
+            return chosen, []
+        failures = [
+            {"arn": arn_of(each), "reason": _why(tx, each, needs, constraints, chosen)}
+            for each in sorted(hosts, key=lambda each: each.id)
+        ]
+    except BadExpression as error:
+        raise errors.InvalidParameterException(f"Invalid expression: {error}") from error
+    return chosen, failures
+
+
+_SPREAD = ({"type": "spread", "field": "attribute:ecs.availability-zone"}, {"type": "spread", "field": "instanceId"})
+
+
+def _why(
+    tx: Tx, instance: ContainerInstance, needs: Needs, constraints: Sequence[Params], chosen: Sequence[str]
+) -> str:
+    """Why that instance takes no (further) task, as "API failure reasons" has it."""
+    if not instance.agent_connected:
+        return "AGENT"
+    found = place_of(tx, instance, needs.group)
+    if not allowed(found, needs, constraints):
+        return "MemberOf placement constraint unsatisfied."
+    taken = chosen.count(instance.id)
+    if found.memory - taken * needs.memory < needs.memory:
+        return "RESOURCE:MEMORY"
+    if found.cpu - taken * needs.cpu < needs.cpu:
+        return "RESOURCE:CPU"
+    if needs.ports & found.ports or (taken and needs.ports):
+        return "RESOURCE:PORTS"
+    return "DistinctInstance placement constraint unsatisfied."

@@ -1,0 +1,136 @@
+"""Container instances as their users have them: an image, a role, user data with a cluster's name, and tasks on them."""
+
+import json
+import platform
+
+import pytest
+
+SERVE = "cd /tmp && echo hello > index.html && exec python3 -m http.server {port}"
+USER_DATA = """#!/bin/bash
+cat >> /etc/ecs/ecs.config <<'END'
+ECS_CLUSTER=fleet
+ECS_ENABLE_SPOT_INSTANCE_DRAINING=true
+ECS_INSTANCE_ATTRIBUTES={"tier": "front"}
+END
+"""
+
+
+class Fleet:
+    """A cluster with the role of its instances, and who may launch some."""
+
+    def __init__(self, kunren, account, until):
+        self.kunren, self.until = kunren, until
+        self.ec2, self.ecs, self.iam = (kunren.client(each, account) for each in ("ec2", "ecs", "iam"))
+        self.ssm = kunren.client("ssm", account)
+        trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"},
+                                "Action": "sts:AssumeRole"}]}  # fmt: skip
+        self.iam.create_role(RoleName="ecsInstanceRole", AssumeRolePolicyDocument=json.dumps(trust))
+        self.iam.create_instance_profile(InstanceProfileName="ecsInstanceRole")
+        self.iam.add_role_to_instance_profile(InstanceProfileName="ecsInstanceRole", RoleName="ecsInstanceRole")
+        self.ecs.create_cluster(clusterName="fleet")
+        vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        subnets = sorted(self.ec2.describe_subnets()["Subnets"], key=lambda each: each["AvailabilityZone"])
+        self.subnets = [each["SubnetId"] for each in subnets[:2]]
+        self.group = self.ec2.create_security_group(GroupName="fleet", Description="fleet", VpcId=vpc)["GroupId"]
+        rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 65535, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+        self.ec2.authorize_security_group_ingress(GroupId=self.group, IpPermissions=[rule])
+        machine = "" if platform.machine() == "x86_64" else "/arm64"
+        path = f"/aws/service/ecs/optimized-ami/amazon-linux-2023{machine}/recommended"
+        self.image = json.loads(self.ssm.get_parameter(Name=path)["Parameter"]["Value"])["image_id"]
+        self.type = "t4g.small" if machine else "t3.small"
+
+    def launch(self, subnet=0, **more):
+        asked = {
+            "ImageId": self.image, "InstanceType": self.type, "MinCount": 1, "MaxCount": 1, "UserData": USER_DATA,
+            "SubnetId": self.subnets[subnet], "SecurityGroupIds": [self.group],
+            "IamInstanceProfile": {"Name": "ecsInstanceRole"}, **more,
+        }  # fmt: skip
+        return self.ec2.run_instances(**asked)["Instances"][0]["InstanceId"]
+
+    def instances(self, **asked):
+        arns = self.ecs.list_container_instances(cluster="fleet", **asked)["containerInstanceArns"]
+        if not arns:
+            return []
+        shown = self.ecs.describe_container_instances(cluster="fleet", containerInstances=arns)
+        return shown["containerInstances"]
+
+    def connected(self, count):
+        found = [each for each in self.instances(status="ACTIVE") if each["agentConnected"]]
+        return found if len(found) == count else None
+
+    def register(self, family, mode, port, **more):
+        container = {"name": "web", "image": "public.ecr.aws/docker/library/python:3.11", "memory": 128,
+                     "command": ["sh", "-c", SERVE.format(port=port)],
+                     "portMappings": [{"containerPort": port}]}  # fmt: skip
+        self.ecs.register_task_definition(
+            family=family, networkMode=mode, requiresCompatibilities=["EC2"], cpu="256", memory="256",
+            containerDefinitions=[container], **more,
+        )  # fmt: skip
+
+    def task(self, arn):
+        return self.ecs.describe_tasks(cluster="fleet", tasks=[arn])["tasks"][0]
+
+    def reached(self, arn, status="RUNNING"):
+        return self.until(lambda: (shown := self.task(arn))["lastStatus"] == status and shown, f"{arn} {status}", 60)
+
+    def fetched(self, address, port):
+        url = f"http://{address}:{port}/"
+        return self.kunren.exec("curl", "-sS", "--max-time", "3", url, place="tokyo", check=False).stdout.strip()
+
+
+@pytest.fixture
+def fleet(kunren, account, until):
+    return Fleet(kunren, account, until)
+
+
+def test_instances_register_run_tasks_and_take_them_along(fleet, until):
+    first = fleet.launch()
+    shown = until(lambda: fleet.connected(1), "the agent is connected", 60)[0]
+    assert shown["ec2InstanceId"] == first
+    values = {each["name"]: each.get("value") for each in shown["attributes"]}
+    assert (values["tier"], values["ecs.instance-type"], values["ecs.ami-id"]) == ("front", fleet.type, fleet.image)
+    registered = {each["name"]: each for each in shown["registeredResources"]}
+    assert (registered["CPU"]["integerValue"], registered["MEMORY"]["integerValue"]) == (2048, 1920)
+    assert registered["PORTS"]["stringSetValue"] == ["22", "2375", "2376", "51678", "51679"]
+    told = fleet.kunren.run("ssh", first, "--", "curl", "-s", "http://localhost:51678/v1/metadata").stdout
+    assert json.loads(told)["ContainerInstanceArn"] == shown["containerInstanceArn"]
+
+    second = fleet.launch(subnet=1)
+    until(lambda: fleet.connected(2), "both are connected", 60)
+    fleet.register("host", "host", 8080)
+    run = fleet.ecs.run_task(cluster="fleet", taskDefinition="host", count=3)
+    assert (len(run["tasks"]), {each["reason"] for each in run["failures"]}) == (2, {"RESOURCE:PORTS"})
+    tasks = [fleet.reached(each["taskArn"]) for each in run["tasks"]]
+    assert len({each["containerInstanceArn"] for each in tasks}) == 2
+    addresses = fleet.ec2.describe_instances(InstanceIds=[first])["Reservations"][0]["Instances"][0]
+    until(lambda: fleet.fetched(addresses["PublicIpAddress"], 8080) == "hello", "the page of a task on the host")
+    left = {each["name"]: each for each in fleet.instances()[0]["remainingResources"]}
+    assert (left["CPU"]["integerValue"], "8080" in left["PORTS"]["stringSetValue"]) == (1792, True)
+
+    fleet.register("own", "awsvpc", 80, placementConstraints=[
+        {"type": "memberOf", "expression": f"attribute:ecs.subnet-id == {fleet.subnets[1]}"}
+    ])  # fmt: skip
+    network = {"awsvpcConfiguration": {"subnets": fleet.subnets, "securityGroups": [fleet.group]}}
+    run = fleet.ecs.run_task(cluster="fleet", taskDefinition="own", networkConfiguration=network)
+    own = fleet.reached(run["tasks"][0]["taskArn"])
+    assert own["availabilityZone"] == values["ecs.availability-zone"][:-1] + "b"
+    address = next(each["value"] for each in own["attachments"][0]["details"] if each["name"] == "privateIPv4Address")
+    look = fleet.kunren.run("ssh", first, "--", "curl", "-s", f"http://{address}/")
+    assert look.stdout == "hello\n"
+
+    fleet.ec2.terminate_instances(InstanceIds=[second])
+    ended = fleet.reached(own["taskArn"], "STOPPED")
+    assert (ended["stopCode"], ended["stoppedReason"]) == (
+        "TerminationNotice", f"Host EC2 (instance {second}) terminated."
+    )  # fmt: skip
+    until(lambda: len(fleet.instances()) == 1, "deregistered with its machine")
+
+    with pytest.raises(fleet.ecs.exceptions.InvalidParameterException, match="Found running tasks on the instance"):
+        fleet.ecs.deregister_container_instance(cluster="fleet", containerInstance=shown["containerInstanceArn"])
+    fleet.kunren.run("ssh", first, "--", "sh", "-c", "kill -9 $(pgrep -f ecs/agent.py)")
+    until(lambda: not fleet.instances()[0]["agentConnected"], "an agent that is gone is not connected", 30)
+    fleet.register("more", "host", 8081)
+    run = fleet.ecs.run_task(cluster="fleet", taskDefinition="more")
+    assert [each["reason"] for each in run["failures"]] == ["AGENT"]
+    fleet.ec2.terminate_instances(InstanceIds=[first])
+    until(lambda: fleet.instances() == [], "no instance is left", 60)
