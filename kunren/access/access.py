@@ -7,6 +7,7 @@ its services call each other inside (`gateway/inside.py`), and the edge signs as
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from kunren.access import presented as signed
@@ -32,8 +33,8 @@ from kunren.wire.hosts import read_host
 
 TOKENS = frozenset({("sts", "AssumeRoleWithWebIdentity"), ("sts", "AssumeRoleWithSAML")})
 """Operations that nobody signs: a token of another issuer says who asks, and here nobody can tell a good one."""
-FREE = frozenset({("sts", "GetCallerIdentity"), ("sts", "GetSessionToken")})
-"""Operations that need no policy to allow them."""
+FREE = frozenset({"GetCallerIdentity", "GetSessionToken"})
+"""Operations of STS that need no policy to allow them."""
 PolicyOf = Callable[[str], Statements]
 """A resource's policy by its ARN; empty where it has none."""
 
@@ -140,11 +141,12 @@ class Access:
         assert route is not None
         if caller is None or route.service == "s3" or not route.operation:
             return None
-        if (route.service, route.operation) in FREE:
-            return None
         params = self._parameters(call) if call.owner is FALLBACK else call.params
-        if (route.service, route.operation) == ("sts", "AssumeRole") and not self.identities.fresh:
-            return self._authorize_later(call, caller, params)
+        if route.service == "sts":
+            if route.operation in FREE:
+                return None
+            if route.operation == "AssumeRole" and not self.identities.fresh:
+                return self._authorize_later(call, caller, params)
         if not caller.root and has_other_names(route.service, route.operation, params):
             return self._authorize_named(call, caller, params)
         self._authorize(call, caller, params)
@@ -167,12 +169,13 @@ class Access:
         target = Target(
             route.service, route.operation, params, caller.account, route.region, request.method, request.path
         )
-        policy = params.get("Policy") if route.service == "sts" else None
-        if isinstance(policy, str) and (wrong := wrong_with(policy)) is not None:
-            raise WireError("MalformedPolicyDocument", wrong, 400)
-        if (route.service, route.operation) == ("sts", "AssumeRole"):
-            self._assume(call, caller, params)
-            return
+        if route.service == "sts":
+            policy = params.get("Policy")
+            if isinstance(policy, str) and (wrong := wrong_with(policy)) is not None:
+                raise WireError("MalformedPolicyDocument", wrong, 400)
+            if route.operation == "AssumeRole":
+                self._assume(call, caller, params)
+                return
         if caller.root and call.owner is FALLBACK:
             return
 
@@ -197,9 +200,9 @@ class Access:
             )
         policy_of = self.policies.get(service)
         policy = policy_of(wanted.resource) if policy_of is not None and wanted.resource != UNKNOWN else ()
-        parts = wanted.resource.split(":", 5)
-        owner = parts[4] if len(parts) == 6 and parts[4].isdigit() else None
-        return judge(caller, wanted.action, wanted.resource, facts, policy=policy or None, owner=owner)
+        return judge(
+            caller, wanted.action, wanted.resource, facts, policy=policy or None, owner=_owner_of(wanted.resource)
+        )
 
     def _assume(self, call: Call, caller: Caller, params: Mapping[str, Any]) -> None:
         """A role is assumed by whom its trust policy names. Raises AccessDenied."""
@@ -293,6 +296,13 @@ class Access:
         verdict = judge(caller, action, resource, facts, policy=policy or None, owner=resource.split(":")[4] or None)
         self.denied += not verdict.allowed
         return verdict
+
+
+@lru_cache(maxsize=4096)
+def _owner_of(arn: str) -> str | None:
+    """The account that an ARN names."""
+    parts = arn.split(":", 5)
+    return parts[4] if len(parts) == 6 and parts[4].isdigit() else None
 
 
 def _of_old_form(call: Call, message: Message) -> Message:

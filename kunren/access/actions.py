@@ -67,6 +67,25 @@ class Target(NamedTuple):
 
 def asked(target: Target, signs_as: str, ours: bool) -> list[Asked]:
     """Everything that must be allowed for the operation. `ours`: not one of moto's services."""
+    way = _way(target.service, target.operation, signs_as)
+    if way is None:
+        return _of_several(target, signs_as, ours)
+    action, own = way
+    return [Asked(action, each) for each in (own(target) if own is not None else _resources(target, ours))]
+
+
+@lru_cache(maxsize=4096)
+def _way(service: str, operation: str, signs_as: str) -> tuple[str, Callable[[Target], list[str]] | None] | None:
+    """The action, and what finds the resources where the service has rules of its own; None for operations that need
+    more than one permission, or another for each request."""
+    if service in ("apigateway", "apigatewayv2") or operation == "BatchGetSecretValue":
+        return None
+    if (service, operation) in PASSED or (service == "dynamodb" and operation in STATEMENTS):
+        return None
+    return f"{PREFIXES.get(service, signs_as)}:{ACTIONS.get((service, operation), operation)}", _OWN.get(service)
+
+
+def _of_several(target: Target, signs_as: str, ours: bool) -> list[Asked]:
     service, operation = target.service, target.operation
     if operation == "BatchGetSecretValue":
         secrets = many(target.params.get("SecretIdList")) or [ALL]
@@ -93,23 +112,23 @@ def _resources(target: Target, ours: bool) -> list[str]:
         return own(target)
     if (target.service, target.operation) in WITHOUT_RESOURCE:
         return [ALL]
-    found = next(_of_table(target), None) or next(_arns(target.params), None)
+    found = _of_table(target) or next(_arns(target.params), None)
     if found is not None:
         return [found]
     return [ALL] if ours and target.operation.startswith(_READING) else [UNKNOWN]
 
 
-def _of_table(target: Target) -> Iterator[str]:
+def _of_table(target: Target) -> str | None:
     """By the table's rules of the service: the first whose operations and parameter fit."""
     for rule in _rules(target.service, target.operation):
         value = target.params.get(rule.member)
         if not isinstance(value, str) or not value:
             continue
         if value.startswith("arn:"):
-            yield value
-        else:
-            text = rule.rest.replace("{}", value.rpartition("/")[2] if rule.last_part else value)
-            yield target.arn(rule.service or target.service, text, region=rule.region, account=rule.account)
+            return value
+        text = rule.rest.replace("{}", value.rpartition("/")[2] if rule.last_part else value)
+        return target.arn(rule.service or target.service, text, region=rule.region, account=rule.account)
+    return None
 
 
 @lru_cache(maxsize=4096)

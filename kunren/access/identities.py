@@ -210,7 +210,7 @@ def _caller(
         **known,
         **{f"aws:principaltag/{name.lower()}": value for name, value in tags.items()},
     }
-    return Caller(account, arn, user_id, access_key, identity, names, root, facts, root or identity.plain)
+    return Caller(account, arn, user_id, access_key, identity, names, root, facts, () if root else identity.asks)
 
 
 @lru_cache(maxsize=4096)

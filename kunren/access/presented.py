@@ -26,10 +26,11 @@ from kunren.core.sigv4 import ALGORITHM, EMPTY_SHA256, amz_date, canonical_reque
 )  # fmt: skip
 SKEW_S = 15 * 60
 WEEK_S = 7 * 24 * 3600
-_HEADER = re.compile(
+_BEFORE = re.compile(
     r"(?P<algorithm>AWS4-HMAC-SHA256|AWS4-ECDSA-P256-SHA256)\s+Credential=(?P<credential>[^,\s]+)\s*,\s*"
-    r"SignedHeaders=(?P<names>[^,\s]+)\s*,\s*Signature=(?P<signature>[0-9a-fA-F]+)\s*"
+    r"SignedHeaders=(?P<names>[^,\s]+)\s*,\s*"
 )
+_DIGITS = re.compile(r"[0-9a-fA-F]+")
 _PARAMETERS = ("Algorithm", "Credential", "Signature", "Date", "SignedHeaders")
 _STREAMING = ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER")
 _UNSIGNED = ("UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
@@ -98,24 +99,36 @@ def presented(headers: Mapping[str, str], query: str) -> Presented | None:
 
 
 def _of_header(text: str, headers: Mapping[str, str]) -> Presented:
-    found = _HEADER.fullmatch(text)
-    if found is None:
+    before, _, signature = text.partition("Signature=")
+    head = _head(before)
+    signature = signature.rstrip()
+    if head is None or not _DIGITS.fullmatch(signature):
         if text.startswith("AWS "):
             return _of_old_header(text, headers)
         if not text.startswith("AWS4-"):
             raise Refused(UNSUPPORTED)
         raise Refused(INCOMPLETE, f"Authorization header is not well formed. Authorization={text.partition(' ')[0]}")
-    key, scope, service, region = _split(found["credential"])
+    algorithm, key, scope, names, service, region = head
     date = headers.get("x-amz-date") or _iso(headers.get("date", ""))
     if not date:
         raise Refused(
             NO_DATE,
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. Authorization="
-            + found["algorithm"],
+            + algorithm,
         )
     token = headers.get("x-amz-security-token", "")
-    signature = found["signature"].lower()
-    return Presented(found["algorithm"], key, scope, found["names"], signature, date, token, service, region)
+    return Presented(algorithm, key, scope, names, signature.lower(), date, token, service, region)
+
+
+@lru_cache(maxsize=4096)
+def _head(text: str) -> tuple[str, str, str, str, str, str] | None:
+    """What an Authorization header says before the signature itself, which a client says of all it signs in a day:
+    algorithm, key, scope, signed headers, service, region. None where it is not well formed. Raises Refused."""
+    found = _BEFORE.fullmatch(text)
+    if found is None:
+        return None
+    key, scope, service, region = _split(found["credential"])
+    return found["algorithm"], key, scope, found["names"], service, region
 
 
 def _of_old_header(text: str, headers: Mapping[str, str]) -> Presented:
@@ -252,15 +265,12 @@ def check(told: Presented, secret: str, message: Message) -> str:
     """Whether the signature is right; the payload's hash that went into it. Raises Refused."""
     if told.algorithm == VERSION_2:
         return _check_old(told, secret, message)
-    names = _names(told.names)
-    if "host" not in names and ":authority" not in names:
-        raise Refused(WRONG_SCOPE, "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
-    headers = message.headers
+    names, headers = _names(told.names), message.headers
     if told.service == "s3":
         unsigned = [each for each in headers if each.startswith("x-amz-") and each not in names]
         if unsigned:
             raise Refused(UNSIGNED_HEADERS, HeadersNotSigned=", ".join(unsigned))
-    if not headers.keys() >= names:
+    if not names <= headers.keys():
         headers = {**dict.fromkeys(names, ""), **headers}
     payload = _payload(told, message)
     query = _without_signature(message.query) if told.presigned else message.query
@@ -268,7 +278,7 @@ def check(told: Presented, secret: str, message: Message) -> str:
         message.method, message.path, query, headers, told.names, service=told.service, payload=payload
     )
     text = string_to_sign(canonical, told.date, told.scope, told.algorithm)
-    if told.asymmetric:
+    if told.algorithm == sigv4a.ALGORITHM:
         right = sigv4a.verifies(told.access_key, secret, text, told.signature)
     else:
         right = is_same(signature(secret, text, told.scope), told.signature)
@@ -285,12 +295,16 @@ def check(told: Presented, secret: str, message: Message) -> str:
 
 @lru_cache(maxsize=1024)
 def _names(joined: str) -> frozenset[str]:
-    return frozenset(joined.split(";"))
+    """The signed headers' names. Raises Refused where the host is none of them."""
+    names = frozenset(joined.split(";"))
+    if "host" not in names and ":authority" not in names:
+        raise Refused(WRONG_SCOPE, "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
+    return names
 
 
 def is_same(right: str, given: str) -> bool:
     """Whether a signature is the right one; how long that takes does not tell what is wrong."""
-    return hmac.compare_digest(right.encode(), given.encode("utf-8", "replace"))
+    return given.isascii() and hmac.compare_digest(right, given)
 
 
 def _check_old(told: Presented, secret: str, message: Message) -> str:
@@ -305,7 +319,7 @@ def _check_old(told: Presented, secret: str, message: Message) -> str:
 def _payload(told: Presented, message: Message) -> str:
     """What stands for the body in the canonical request. S3 believes the header, and looks at the body by it."""
     header = message.headers.get("x-amz-content-sha256", "")
-    if told.service in ("s3", "s3express"):
+    if told.service == "s3" or told.service == "s3express":
         if not header:
             if told.presigned:
                 return "UNSIGNED-PAYLOAD"

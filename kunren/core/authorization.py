@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from kunren.core.conditions import Known
-from kunren.core.policies import ALLOW, DENY, UNKNOWN, Asker, decision
+from kunren.core.policies import ALLOW, DENY, UNKNOWN, Asker, decision, keys_of
 
 Statements = tuple[Mapping[str, Any], ...]
 IDENTITY, BOUNDARY, SESSION, RESOURCE = (
@@ -31,10 +31,10 @@ class Identity:
     session: Statements | None = None
 
     @property
-    def plain(self) -> bool:
-        """Whether it says the same of an action and resource, however they are asked for."""
+    def asks(self) -> tuple[str, ...]:
+        """The condition keys, by lower-case name, on whose values depends what it says of an action and resource."""
         sets = (self.statements, self.boundary or (), self.session or ())
-        return not any("Condition" in each or "${" in str(each) for one in sets for each in one)
+        return tuple(sorted({key for one in sets for each in one for key in keys_of(each)}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,11 @@ class Caller:
     names: tuple[str, ...] = ()
     root: bool = False
     known: Mapping[str, str] = field(default_factory=dict)
-    plain: bool = False
-    decided: dict[tuple[str, str], Verdict] = field(default_factory=dict, compare=False)
-    """Verdicts of plain identities in their own account, where no resource policy has a say."""
+    asks: tuple[str, ...] = ()
+    """`identity.asks`; nothing for an account's root."""
+    decided: dict[tuple[Any, ...], Verdict] = field(default_factory=dict, compare=False)
+    """Verdicts in the caller's own account, where no resource policy has a say: by action, resource, and the values of
+    the keys that the identity asks for."""
 
     def asker(self, canonical: str = "") -> Asker:
         return Asker(account=self.account, arn=self.arn, canonical=canonical, names=self.names)
@@ -83,15 +85,15 @@ def judge(
     """Whether the caller may do that. `policy` is the resource's, `owner` its account (None: the caller's own);
     `resource` may be `UNKNOWN`. `policy_must_allow`: no identity policy suffices by itself (a role's trust)."""
     own = policy is None and owner in (None, caller.account) and not policy_must_allow
-    if caller.plain and own:
-        key = (action, resource)
+    facts: Known = {**known(), **caller.known} if caller.asks or not own else {}
+    if own:
+        key = (action, resource, *map(facts.get, caller.asks)) if caller.asks else (action, resource)
         found = caller.decided.get(key)
         if found is None:
             if len(caller.decided) >= DECISIONS_MAX:
                 caller.decided.clear()
-            found = caller.decided[key] = _weighed(caller, action, resource, {}, (), caller.account, "", False)
+            found = caller.decided[key] = _weighed(caller, action, resource, facts, (), caller.account, "", False)
         return found
-    facts = {**known(), **caller.known}
     return _weighed(
         caller, action, resource, facts, tuple(policy or ()), owner or caller.account, canonical, policy_must_allow
     )

@@ -88,6 +88,11 @@ def substituted(text: str, known: Known | None) -> str | None:
     return _VARIABLE.sub(lambda _: str(next(left)), text)
 
 
+def variables_in(text: str) -> list[str]:
+    """The condition keys of the variables in a text, in lower case."""
+    return [each.partition(",")[0].strip().lower() for each in _VARIABLE.findall(text) if each not in _SPECIAL]
+
+
 def _value(variable: str, known: Known) -> str | None:
     """The value of `key` or `key, 'default'`; several values are none."""
     if variable in _SPECIAL:

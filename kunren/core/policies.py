@@ -6,10 +6,10 @@ request are weighed against each other is `kunren.core.authorization`'s to say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from kunren.core.conditions import Known, arn_like, hold, like, many
+from kunren.core.conditions import Known, arn_like, hold, like, many, variables_in
 
 ALLOW, DENY = "Allow", "Deny"
 UNKNOWN = ""
@@ -57,6 +57,14 @@ def decision(
             return DENY
         found = ALLOW
     return found
+
+
+def keys_of(statement: Mapping[str, Any]) -> Iterator[str]:
+    """The condition keys whose values a statement looks at, in its conditions and its variables, in lower case."""
+    for names in statement.get("Condition", {}).values():
+        for name in names:
+            yield name.lower()
+    yield from variables_in(str(statement))
 
 
 def _is_about(statement: Mapping[str, Any], resource: str | None, known: Known) -> bool:

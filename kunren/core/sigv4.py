@@ -25,6 +25,9 @@ _AUTHORIZATION = re.compile(
     r"SignedHeaders=(?P<names>[^,]+), ?Signature=(?P<signature>[0-9a-f]{64})"
 )
 
+_UNCHANGED = re.compile(r"/[A-Za-z0-9/_.~-]*")
+"""Paths that are signed as they stand, where they have neither double slashes nor dots between two."""
+
 
 class BadSignature(Exception):
     """A request says that a credential signed it, and that is not so, or it was changed."""
@@ -82,7 +85,8 @@ def signing_key(secret: str, scope: str) -> bytes:
 
 def signature(secret: str, text: str, scope: str) -> str:
     """The signature of a string to sign, in hexadecimal."""
-    inner, outer = (each.copy() for each in _keyed(secret, scope))
+    keyed = _keyed(secret, scope)
+    inner, outer = keyed[0].copy(), keyed[1].copy()
     inner.update(text.encode())
     outer.update(inner.digest())
     return outer.hexdigest()
@@ -104,7 +108,10 @@ def canonical_request(
 ) -> str:
     """`names` are those of the signed headers, joined by semicolons. All services but S3 tidy the path and encode it
     twice. `payload` is the body's hash; "" takes what the header says."""
-    uri = s3_path(path) if service == "s3" else quote(_tidy(path), safe="/-_.~")
+    if _UNCHANGED.fullmatch(path) and "//" not in path and "/." not in path:
+        uri = path
+    else:
+        uri = s3_path(path) if service == "s3" else quote(_tidy(path), safe="/-_.~")
     listed = "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in names.split(";")])
     told = payload or headers.get("x-amz-content-sha256", EMPTY_SHA256)
     return f"{method}\n{uri}\n{_canonical_query(query) if query else ''}\n{listed}\n{names}\n{told}"

@@ -26,7 +26,7 @@ def to(principal, effect="Allow", **more):
 
 def user(*statements, boundary=None, session=None, arn=USER, names=()):
     identity = Identity(tuple(statements), boundary, session)
-    return Caller(OWN, arn, "AIDA", "AKIA", identity, names, known={"aws:username": "kim"}, plain=identity.plain)
+    return Caller(OWN, arn, "AIDA", "AKIA", identity, names, known={"aws:username": "kim"}, asks=identity.asks)
 
 
 ALLOWED, DENIED = (statement(),), (statement("Deny"),)
@@ -99,7 +99,7 @@ def test_what_is_unknown_is_denied_by_statements_about_everything_alone():
 
 
 def test_root_may_all_in_its_account_and_asks_elsewhere():
-    root = Caller(OWN, f"arn:aws:iam::{OWN}:root", OWN, "AKIA", Identity(EVERYTHING), root=True, plain=True)
+    root = Caller(OWN, f"arn:aws:iam::{OWN}:root", OWN, "AKIA", Identity(EVERYTHING), root=True)
     assert judge(root, "s3:GetObject", THING, owner=OWN).allowed
     assert not judge(root, "s3:GetObject", THING, owner=OTHER).allowed
     assert judge(root, "s3:GetObject", THING, policy=[to({"AWS": OWN})], owner=OTHER).allowed
@@ -119,11 +119,15 @@ def test_a_role_is_assumed_by_whom_its_trust_names():
         assert verdict.allowed is allowed
 
 
-def test_conditions_are_asked_each_time_and_plain_verdicts_are_kept():
+def test_verdicts_are_kept_by_what_the_identity_asks_for():
     conditional = user(statement(Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}))
-    assert not conditional.plain
+    assert conditional.asks == ("aws:sourceip",)
     assert judge(conditional, "s3:GetObject", THING, lambda: {"aws:sourceip": "10.1.1.1"}).allowed
     assert not judge(conditional, "s3:GetObject", THING, lambda: {"aws:sourceip": "11.1.1.1"}).allowed
+    assert judge(conditional, "s3:GetObject", THING, lambda: {"aws:sourceip": "10.1.1.1", "aws:referer": "x"}).allowed
+    assert set(conditional.decided) == {("s3:GetObject", THING, "10.1.1.1"), ("s3:GetObject", THING, "11.1.1.1")}
+    own = user(statement(resource="arn:aws:s3:::bucket/${aws:username}/${s3:prefix, 'x'}/${*}"))
+    assert own.asks == ("aws:username", "s3:prefix")
     plain = user(*ALLOWED)
     assert judge(plain, "s3:GetObject", THING, lambda: pytest.fail("nobody needs to know")).allowed
     assert plain.decided == {("s3:GetObject", THING): Verdict(True)}
