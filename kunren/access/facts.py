@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-Facts = dict[str, str | tuple[str, ...]]
+Facts = Mapping[str, str | tuple[str, ...]]
 
 
 def facts_of(
@@ -15,30 +15,35 @@ def facts_of(
     params: Mapping[str, Any] | None = None,
 ) -> Facts:  # fmt: skip
     """By lower-case name. `now` is AWS time; tags are those that the parameters ask to be set."""
-    found: Facts = {
+    agent, referer = headers.get("user-agent"), headers.get("referer")
+    found = _of_request(source_ip, secure, region, int(now), agent, referer, service == "ec2")
+    more = _of_parameters(service, params) if params else None
+    return {**found, **more} if more else found
+
+
+@lru_cache(maxsize=1024)
+def _of_request(
+    source_ip: str, secure: bool, region: str, seconds: int, agent: str | None, referer: str | None, ec2: bool
+) -> Facts:  # fmt: skip
+    """What is the same for all that a client asks for within a second."""
+    found: dict[str, str | tuple[str, ...]] = {
         "aws:sourceip": source_ip,
         "aws:securetransport": str(secure).lower(),
         "aws:requestedregion": region,
-        "aws:currenttime": _in_words(int(now)),
-        "aws:epochtime": str(int(now)),
+        "aws:currenttime": datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "aws:epochtime": str(seconds),
     }
-    for header, key in (("user-agent", "aws:useragent"), ("referer", "aws:referer")):
-        if header in headers:
-            found[key] = headers[header]
-    if service == "ec2":
+    if agent is not None:
+        found["aws:useragent"] = agent
+    if referer is not None:
+        found["aws:referer"] = referer
+    if ec2:
         found["ec2:region"] = region
-    if params:
-        found.update(_of_parameters(service, params))
     return found
 
 
-@lru_cache(maxsize=16)
-def _in_words(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _of_parameters(service: str, params: Mapping[str, Any]) -> Facts:
-    found: Facts = {}
+    found: dict[str, str | tuple[str, ...]] = {}
     tags = _tags(params)
     if tags:
         found.update({f"aws:requesttag/{name.lower()}": value for name, value in tags.items()})

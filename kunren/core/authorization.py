@@ -85,15 +85,17 @@ def judge(
     """Whether the caller may do that. `policy` is the resource's, `owner` its account (None: the caller's own);
     `resource` may be `UNKNOWN`. `policy_must_allow`: no identity policy suffices by itself (a role's trust)."""
     own = policy is None and owner in (None, caller.account) and not policy_must_allow
-    facts: Known = {**known(), **caller.known} if caller.asks or not own else {}
+    given = known() if caller.asks or not own else {}
     if own:
-        key = (action, resource, *map(facts.get, caller.asks)) if caller.asks else (action, resource)
+        key = (action, resource, *[caller.known.get(each) or given.get(each) for each in caller.asks])
         found = caller.decided.get(key)
         if found is None:
             if len(caller.decided) >= DECISIONS_MAX:
                 caller.decided.clear()
+            facts = {**given, **caller.known}
             found = caller.decided[key] = _weighed(caller, action, resource, facts, (), caller.account, "", False)
         return found
+    facts = {**given, **caller.known}
     return _weighed(
         caller, action, resource, facts, tuple(policy or ()), owner or caller.account, canonical, policy_must_allow
     )

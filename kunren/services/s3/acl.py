@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -28,6 +29,7 @@ _CANNED: dict[str, tuple[tuple[str, str], ...]] = {
 Grants = list[dict[str, Any]]
 
 
+@lru_cache(maxsize=1024)
 def canonical_id(account: str) -> str:
     """The canonical user id of an account: 64 hexadecimal digits, always the same."""
     return sha256(f"canonical user {account}".encode()).hexdigest()

@@ -33,7 +33,7 @@ class WebsiteFront:
 
     def claims(self, host: str, path: str) -> bool:
         name = host.partition(":")[0].lower()
-        if _HOST.fullmatch(name):
+        if "s3-website" in name and _HOST.fullmatch(name):
             return True
         bucket = self._store.snapshot().get(Bucket, "", "", name)
         return bucket is not None and "website" in bucket.settings
