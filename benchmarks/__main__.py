@@ -10,7 +10,7 @@ from benchmarks.machine import described
 
 NAMES = (
     "start", "gateway", "alb", "nlb", "scale", "propagation", "functions", "apis", "dns", "edge", "s3", "stacks", "load",
-    "strict", "judging",
+    "strict", "judging", "ecs",
 )  # fmt: skip
 ALONE = ("drills",)
 """Takes hours: only when it is named."""

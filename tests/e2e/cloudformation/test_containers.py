@@ -1,0 +1,65 @@
+"""Clusters and task definitions of stacks: made, changed, run, and gone with the stack."""
+
+from stacking import outputs
+
+TEMPLATE = """
+Parameters:
+  Port: {Type: Number, Default: 80}
+  Word: {Type: String, Default: one}
+Resources:
+  Shop:
+    Type: AWS::ECS::Cluster
+    Properties:
+      ClusterSettings: [{Name: containerInsights, Value: enabled}]
+      CapacityProviders: [FARGATE, FARGATE_SPOT]
+      DefaultCapacityProviderStrategy: [{CapacityProvider: FARGATE, Weight: 1}]
+      Tags: [{Key: word, Value: !Ref Word}]
+  Web:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      Family: web
+      Cpu: 256
+      Memory: 512
+      NetworkMode: awsvpc
+      RequiresCompatibilities: [FARGATE]
+      ContainerDefinitions:
+        - Name: web
+          Image: python:3
+          Command: [python3, -m, http.server, !Ref Port]
+          PortMappings: [{ContainerPort: !Ref Port}]
+          Environment: [{Name: WORD, Value: !Ref Word}]
+          DockerLabels: {Some.Label: text}
+          HealthCheck: {Command: [CMD-SHELL, "true"]}
+Outputs:
+  Cluster: {Value: !GetAtt Shop.Arn}
+  Name: {Value: !Ref Shop}
+  Definition: {Value: !Ref Web}
+"""
+
+
+def test_a_stacks_tasks_run_and_a_change_is_another_revision(stacks):
+    stack = stacks.create("shop", TEMPLATE)
+    made, ecs, ec2 = outputs(stack), stacks.client("ecs"), stacks.client("ec2")
+    assert made["Cluster"].endswith(f":cluster/{made['Name']}")
+    assert made["Definition"].endswith(":task-definition/web:1")
+    container = ecs.describe_task_definition(taskDefinition="web")["taskDefinition"]["containerDefinitions"][0]
+    assert container["dockerLabels"] == {"Some.Label": "text"}
+    assert container["portMappings"] == [{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}]
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    task = ecs.run_task(
+        cluster=made["Name"], taskDefinition=made["Definition"],
+        networkConfiguration={"awsvpcConfiguration": {"subnets": [subnet]}},
+    )["tasks"][0]  # fmt: skip
+    assert (task["launchType"], task["capacityProviderName"]) == ("FARGATE", "FARGATE")
+
+    named = {"cluster": made["Name"], "tasks": [task["taskArn"]]}
+    ecs.get_waiter("tasks_running").wait(**named, WaiterConfig={"Delay": 1})
+    ecs.stop_task(cluster=made["Name"], task=task["taskArn"])
+    ecs.get_waiter("tasks_stopped").wait(**named, WaiterConfig={"Delay": 1})
+
+    changed = outputs(stacks.update("shop", TEMPLATE.replace("Default: one", "Default: two")))
+    assert changed["Definition"].endswith(":task-definition/web:2")
+    assert ecs.list_task_definitions(familyPrefix="web")["taskDefinitionArns"] == [changed["Definition"]]
+    assert ecs.list_tags_for_resource(resourceArn=made["Cluster"])["tags"][-1] == {"key": "word", "value": "two"}
+    stacks.delete(stack["StackId"])
+    assert ecs.list_clusters()["clusterArns"] == ecs.list_task_definitions()["taskDefinitionArns"] == []
