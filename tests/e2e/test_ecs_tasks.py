@@ -228,6 +228,24 @@ def test_a_task_that_comes_to_nothing_says_why(shop):
     assert shown["stoppedReason"].startswith("CannotPullContainerError: pull image manifest has been retried")
 
 
+def test_a_subnet_without_addresses_starts_no_more_tasks(shop):
+    vpc = shop.ec2.create_vpc(CidrBlock="10.9.0.0/24")["Vpc"]["VpcId"]
+    small = shop.ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/28")["Subnet"]["SubnetId"]
+    for number in range(11):  # of the 16 AWS keeps five
+        shop.ec2.create_network_interface(SubnetId=small, Description=str(number))
+    shop.register("idle", container("main", "sleep", "600"))
+    network = {"awsvpcConfiguration": {"subnets": [small]}}
+    task = shop.ecs.run_task(
+        cluster="shop", taskDefinition="idle", launchType="FARGATE", networkConfiguration=network
+    )["tasks"][0]["taskArn"]  # fmt: skip
+    shown = shop.wait(task, "STOPPED")
+    assert shown["stopCode"] == "TaskFailedToStart"
+    assert shown["stoppedReason"] == (
+        "Unexpected EC2 error while attempting to Create Network Interface with public IP assignment disabled in subnet "
+        f"'{small}': InsufficientFreeAddressesInSubnet"
+    )
+
+
 def test_tasks_end_with_a_killed_daemon_and_leave_nothing(own_kunren, until):
     own_kunren.up()
     shop = Cluster(own_kunren, "000000000000", until)

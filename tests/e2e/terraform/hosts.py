@@ -1,4 +1,4 @@
-"""The case of instances."""
+"""The cases of instances and of containers."""
 
 from __future__ import annotations
 
@@ -33,4 +33,32 @@ def machines(case: Case) -> None:
     }
     assert states <= {"terminated"}
     assert case.client("ec2").describe_volumes()["Volumes"] == []
+    assert nothing_left(case)
+
+
+def tasks(case: Case) -> None:
+    """A cluster with capacity providers, and a task definition of which a change is another revision."""
+    configuration, ecs = case.configuration("tasks"), case.client("ecs")
+
+    def printed(definition: str, subnet: str) -> list[str]:
+        network = {"awsvpcConfiguration": {"subnets": [subnet]}}
+        asked = {"cluster": "main", "taskDefinition": definition, "networkConfiguration": network}
+        task = ecs.run_task(**asked)["tasks"][0]["taskArn"]
+        ecs.get_waiter("tasks_running").wait(cluster="main", tasks=[task], WaiterConfig={"Delay": 1})
+        stream = f"ecs/web/{task.rpartition('/')[2]}"
+        logs = case.client("logs")
+        case.until(lambda: logs.get_log_events(logGroupName="/ecs/web", logStreamName=stream)["events"], "its log", 30)
+        ecs.stop_task(cluster="main", task=task)
+        ecs.get_waiter("tasks_stopped").wait(cluster="main", tasks=[task], WaiterConfig={"Delay": 1})
+        return [each["message"] for each in logs.get_log_events(logGroupName="/ecs/web", logStreamName=stream)["events"]]
+
+    made = configuration.apply()
+    assert printed(made["definition"], made["subnets"][0]) == ["first"]
+    changed = configuration.apply(planned=False, word="second")
+    assert changed["definition"].endswith(":task-definition/web:2")
+    assert printed(changed["definition"], made["subnets"][0]) == ["second"]
+    configuration.adopt("aws_ecs_cluster.main", "aws_ecs_task_definition.web", aws_ecs_cluster="{name}",
+                        aws_ecs_task_definition="{arn}")  # fmt: skip
+    configuration.destroy()
+    assert ecs.list_clusters()["clusterArns"] == ecs.list_task_definitions()["taskDefinitionArns"] == []
     assert nothing_left(case)
