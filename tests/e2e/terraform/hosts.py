@@ -50,7 +50,9 @@ def tasks(case: Case) -> None:
         case.until(lambda: logs.get_log_events(logGroupName="/ecs/web", logStreamName=stream)["events"], "its log", 30)
         ecs.stop_task(cluster="main", task=task)
         ecs.get_waiter("tasks_stopped").wait(cluster="main", tasks=[task], WaiterConfig={"Delay": 1})
-        return [each["message"] for each in logs.get_log_events(logGroupName="/ecs/web", logStreamName=stream)["events"]]
+        return [
+            each["message"] for each in logs.get_log_events(logGroupName="/ecs/web", logStreamName=stream)["events"]
+        ]
 
     made = configuration.apply()
     assert printed(made["definition"], made["subnets"][0]) == ["first"]
