@@ -189,7 +189,7 @@ def test_an_alarm_stops_a_canary_and_rolls_it_back(site, kunren, account, until)
     alarms = kunren.client("cloudwatch", account)
     alarms.put_metric_alarm(
         AlarmName="errors", Namespace="Shop", MetricName="Errors", Statistic="Sum", Period=60, EvaluationPeriods=1,
-        Threshold=1, ComparisonOperator="GreaterThanThreshold",
+        Threshold=1, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore",
     )  # fmt: skip
     site.group(
         deploymentConfigName="CodeDeployDefault.LambdaCanary10Percent30Minutes",
@@ -464,7 +464,7 @@ def test_nothing_is_lost_while_instances_go_out_of_the_load_balancer_and_back(fl
         deploymentStyle={"deploymentType": "IN_PLACE", "deploymentOption": "WITH_TRAFFIC_CONTROL"},
         loadBalancerInfo={"targetGroupInfoList": [{"name": "fleet"}]},
     )  # fmt: skip
-    loop = f"while [ ! -e {fleet.folder}/done ]; do curl -sS -m 3 http://{balancer['DNSName']}/ || echo lost; done"
+    loop = f"while [ ! -e {fleet.folder}/done ]; do curl -sS -m 3 http://{balancer['DNSName']}/ || echo lost; sleep 0.02; done"
     with kunren.popen("--", "sh", "-c", loop, stdout=-1) as load:
         id = fleet.deploy(fleet.push("two", "two\n"))
         info = fleet.ended(id)

@@ -8,6 +8,7 @@ from typing import Any
 from kunren.services.codedeploy.errors import DeploymentFails
 
 OF_FUNCTIONS = ("BeforeAllowTraffic", "AfterAllowTraffic")
+OF_SERVICES = ("BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic")
 _INVALID = "The deployment failed because the AppSpec file that specifies the AWS Lambda deployment configuration is "
 NO_SUCH_CONFIGURATION = f"{_INVALID}missing or has an invalid configuration."
 
@@ -20,6 +21,17 @@ class FunctionSpec:
     alias: str
     current: str
     target: str
+    hooks: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """What the replacement task set is made of; `more` are parameters of CreateTaskSet."""
+
+    definition: str
+    container: str
+    port: int
+    more: dict[str, Any] = field(default_factory=dict)
     hooks: dict[str, str] = field(default_factory=dict)
 
 
@@ -51,6 +63,36 @@ def of_function(text: str) -> FunctionSpec:
     return FunctionSpec(
         names["name"], names["alias"], names["currentversion"], names["targetversion"], hooks(found, OF_FUNCTIONS)
     )
+
+
+def of_service(text: str) -> ServiceSpec:
+    """Raises DeploymentFails."""
+    found = parsed(text)
+    kind, properties = _resource(found)
+    balancer = properties.get("LoadBalancerInfo") or {}
+    wanted = (properties.get("TaskDefinition"), balancer.get("ContainerName"), balancer.get("ContainerPort"))
+    if kind != "AWS::ECS::Service" or not all(wanted):
+        raise DeploymentFails(
+            "INVALID_REVISION",
+            "The AppSpec file must have a resource of type AWS::ECS::Service with a TaskDefinition and a "
+            "LoadBalancerInfo of ContainerName and ContainerPort.",
+        )
+    more: dict[str, Any] = {}
+    if properties.get("PlatformVersion"):
+        more["platformVersion"] = str(properties["PlatformVersion"])
+    if network := (properties.get("NetworkConfiguration") or {}).get("AwsvpcConfiguration"):
+        more["networkConfiguration"] = {"awsvpcConfiguration": _small(network)}
+    if strategy := properties.get("CapacityProviderStrategy"):
+        more["capacityProviderStrategy"] = [_small(each) for each in strategy]
+    try:
+        port = int(wanted[2] or 0)
+    except ValueError as error:
+        raise DeploymentFails("INVALID_REVISION", f"ContainerPort {wanted[2]} is no number.") from error
+    return ServiceSpec(str(wanted[0]), str(wanted[1]), port, more, hooks(found, OF_SERVICES))
+
+
+def _small(given: dict[str, Any]) -> dict[str, Any]:
+    return {name[:1].lower() + name[1:]: value for name, value in given.items()}
 
 
 def _resource(found: dict[str, Any]) -> tuple[str, dict[str, Any]]:

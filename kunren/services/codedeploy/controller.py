@@ -22,6 +22,7 @@ from kunren.services.codedeploy import views
 from kunren.services.codedeploy.errors import DeploymentFails
 from kunren.services.codedeploy.model import Deployment, Event, Group, Target
 from kunren.services.codedeploy.platforms.base import Platform
+from kunren.services.codedeploy.platforms.waits import TIMED_OUT
 from kunren.services.codedeploy.starting import FAILURE, ON_ALARM, ON_REQUEST, broken_off, note, succeeded
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ _ACTIVE_ALARMS = (
 )
 _NO_ALARMS = "The state of the alarms could not be read from Amazon CloudWatch: {}"
 _MANUAL = "The deployment was stopped on request."
+_NOT_CONTINUED = "The deployment timed out while waiting for the traffic to be rerouted by hand."
 
 
 class DeploymentController:
@@ -117,6 +119,8 @@ class DeploymentController:
     def _stop(self, deployment: Deployment) -> None:
         if deployment.stopping == "request":
             self._break_off(deployment, "Stopped", ON_REQUEST, {"code": "MANUAL_STOP", "message": _MANUAL})
+        elif deployment.stopping == TIMED_OUT:
+            self._break_off(deployment, "Stopped", FAILURE, {"code": "TIMEOUT", "message": _NOT_CONTINUED})
         else:
             error = {"code": "ALARM_ACTIVE", "message": deployment.stopping}
             self._break_off(deployment, "Stopped", ON_ALARM, error)

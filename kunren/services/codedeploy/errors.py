@@ -97,6 +97,10 @@ class InvalidAutoScalingGroupException(AwsError):
     code = "InvalidAutoScalingGroupException"
 
 
+class InvalidBlueGreenDeploymentConfigurationException(AwsError):
+    code = "InvalidBlueGreenDeploymentConfigurationException"
+
+
 class InvalidComputePlatformException(AwsError):
     code = "InvalidComputePlatformException"
 
@@ -115,6 +119,10 @@ class InvalidDeploymentStyleException(AwsError):
 
 class InvalidEC2TagCombinationException(AwsError):
     code = "InvalidEC2TagCombinationException"
+
+
+class InvalidECSServiceException(AwsError):
+    code = "InvalidECSServiceException"
 
 
 class InvalidInputException(AwsError):
@@ -155,6 +163,10 @@ class InvalidRoleException(AwsError):
 
 class InvalidTagsToAddException(AwsError):
     code = "InvalidTagsToAddException"
+
+
+class InvalidTargetGroupPairException(AwsError):
+    code = "InvalidTargetGroupPairException"
 
 
 class InvalidTrafficRoutingConfigurationException(AwsError):

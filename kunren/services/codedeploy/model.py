@@ -123,7 +123,7 @@ class Target(Resource, frozen=True, kw_only=True):
 
 class Deployment(Resource, frozen=True, kw_only=True):
     """`settings` are members of DeploymentInfo that were asked for or taken from the group; `minimum`, `routing` and
-    `zonal` are its configuration's. `stopping` is why it is to stop: "", "request" or "alarm"."""
+    `zonal` are its configuration's. `stopping` is why it is to stop: "request", "timeout", or a text about alarms."""
 
     kind: ClassVar[str] = "codedeploy.deployment"
 

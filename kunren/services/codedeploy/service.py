@@ -14,10 +14,11 @@ from kunren.services.codedeploy.agents import installer
 from kunren.services.codedeploy.agents.commands import CommandService
 from kunren.services.codedeploy.api import CodeDeployApi
 from kunren.services.codedeploy.controller import DeploymentController
-from kunren.services.codedeploy.model import KINDS, LAMBDA, SERVER
+from kunren.services.codedeploy.model import ECS, KINDS, LAMBDA, SERVER
 from kunren.services.codedeploy.notices import Notices
 from kunren.services.codedeploy.platforms.functions import Functions
 from kunren.services.codedeploy.platforms.servers import Servers
+from kunren.services.codedeploy.platforms.services import Services
 
 
 class CodeDeployService:
@@ -31,7 +32,9 @@ class CodeDeployService:
         parts = store, clock, entropy, call
         self.api = CodeDeployApi(*parts)
         self.notices = Notices(store, clock, call)
-        self._controller = DeploymentController(*parts, {LAMBDA: Functions(*parts), SERVER: Servers(*parts)})
+        self._controller = DeploymentController(
+            *parts, {LAMBDA: Functions(*parts), SERVER: Servers(*parts), ECS: Services(*parts)}
+        )
         self._commands = CommandService(store, clock)
         self._commands.access = access
 

@@ -147,6 +147,10 @@ class Deployments(ApiBase):
                 raise errors.DeploymentIsNotInReadyStateException(f"The deployment {found.id} does not wait")
             tx.put(replace(found, waits={**found.waits, wait: 0.0}))
 
+    def skip_wait_time_for_instance_termination(self, ctx: RequestContext, params: Params) -> None:
+        """What ContinueDeployment does, by its older name."""
+        self.continue_deployment(ctx, {**params, "deploymentWaitType": "TERMINATION_WAIT"})
+
 
 def _newest_first(each: Deployment) -> str:
     return f"{1e11 - each.created_at:020.6f}{each.id}"

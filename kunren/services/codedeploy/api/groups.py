@@ -152,8 +152,6 @@ def _settings(tx: Tx, ctx: RequestContext, params: Params, owner: Application) -
                     f"The specified Auto Scaling group does not exist: {name}"
                 )
         found["autoScalingGroups"] = [{"name": each} for each in params["autoScalingGroups"]]
-    if owner.platform == ECS:
-        raise errors.NotYet("deployments to Amazon ECS services")
     return found
 
 
@@ -165,6 +163,8 @@ def _check(owner: Application, settings: Mapping[str, Any]) -> None:
         raise errors.InvalidDeploymentStyleException(
             f"For {owner.platform} deployment groups, only blue/green deployments with traffic control are supported"
         )
+    if owner.platform == ECS:
+        _check_service(settings)
     if owner.platform == SERVER:
         if blue_green:
             raise errors.NotYet("blue/green deployments of instances")
@@ -182,6 +182,26 @@ def _check(owner: Application, settings: Mapping[str, Any]) -> None:
     for each in settings.get("triggerConfigurations") or ():
         if ":sns:" not in (each.get("triggerTargetArn") or "") or not each.get("triggerEvents"):
             raise errors.InvalidTriggerConfigException("A trigger has a name, an Amazon SNS topic and events")
+
+
+def _check_service(settings: Mapping[str, Any]) -> None:
+    """What a group of an ECS service has to have."""
+    services = settings.get("ecsServices") or []
+    if len(services) != 1 or not all(services[0].get(each) for each in ("clusterName", "serviceName")):
+        raise errors.InvalidECSServiceException("The deployment group must have one Amazon ECS service and its cluster")
+    pairs = (settings.get("loadBalancerInfo") or {}).get("targetGroupPairInfoList") or []
+    if len(pairs) != 1:
+        raise errors.InvalidLoadBalancerInfoException("The deployment group must have one target group pair")
+    routes = [pairs[0].get("prodTrafficRoute"), pairs[0].get("testTrafficRoute") or {"listenerArns": ["none"]}]
+    names = {each.get("name") for each in pairs[0].get("targetGroups") or ()}
+    if len(names) != 2 or any(len((each or {}).get("listenerArns") or ()) != 1 for each in routes):
+        raise errors.InvalidTargetGroupPairException(
+            "A target group pair has two target groups, and one listener for each of its routes"
+        )
+    if not settings.get("blueGreenDeploymentConfiguration"):
+        raise errors.InvalidBlueGreenDeploymentConfigurationException(
+            "The deployment group must have a blue/green deployment configuration"
+        )
 
 
 def check_alarms(given: Mapping[str, Any] | None) -> None:

@@ -32,6 +32,8 @@ def staff(desk: Desk) -> None:
         for each in service.deployments:
             count = 0 if each.status == "DRAINING" else each.desired_count
             _keep(desk, each, desk.of(each), [], count)
+        kept = tuple(each for each in desk.service.deployments if each.status != "DRAINING" or desk.present(each))
+        desk.service = replace(desk.service, deployments=kept)
         return
     primary = service.primary
     if primary is None:
