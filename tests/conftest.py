@@ -71,7 +71,7 @@ class Kunren:
     def placed(self, command: str, arguments: tuple[str, ...]) -> list[str]:
         """The arguments with --state where the command takes it."""
         state = ["--state", str(self.state)]
-        if command == "drill" and arguments[0] != "run":
+        if command == "drill" and arguments[0] not in ("run", "compare"):
             return list(arguments)
         if command in ("drill", "image", "stack"):
             return [*arguments[:1], *state, *arguments[1:]]

@@ -141,10 +141,10 @@ def run(
     runs: list[Result] = []
     with some_kunren(state_dir, keep, speed, seed) as (state, endpoint, told):
         for each in drills:
-            _check_speed(each, told["clock"]["speed"])
+            check_speed(each, told["clock"]["speed"])
         for number, each in enumerate(drills):
-            history = _history_path(history_file, state_dir, each, number, len(drills))
-            runs.append(_run_once(each, state, endpoint, told, history, keep))
+            history = history_path(history_file, state_dir, each, number, len(drills))
+            runs.append(run_once(each, state, endpoint, told, history, keep))
             _say(f"{each.name}: {_verdict(runs[-1])}: {runs[-1].reason}")
     result = worst(runs)
     if suite is not None:
@@ -176,6 +176,38 @@ def check(history: Path, json_file: Path | None, junit_file: Path | None, html_f
         raise Unusable(str(error)) from error
     _write(result, [result], json_file, junit_file, html_file)
     sys.exit(exit_code(result))
+
+
+@drill.command()
+@state_option
+@click.argument("name", metavar="NAME|FILE")
+@click.option("--left", multiple=True, metavar="KEY=VALUE", help="A setting of one side, or without=PROTECTION.")
+@click.option("--right", multiple=True, metavar="KEY=VALUE", help="The same of the other; both are repeatable.")
+@click.option("--speed", type=float, help="How much faster AWS's own waits pass (1 when not given).")
+@click.option("--seed", type=int, help="Seed of all chance, where the drill starts a Kunren of its own.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write both results there (- for stdout).")
+def compare(
+    state_dir: Path,
+    name: str,
+    left: tuple[str, ...],
+    right: tuple[str, ...],
+    speed: float | None,
+    seed: int | None,
+    json_file: Path | None,
+) -> None:
+    """Run the drill NAME or FILE twice, deployed in two ways, and put the results side by side.
+
+    \b
+    Examples:
+      kunren drill compare blue-green-good --right strategy=ROLLING
+      kunren drill compare blue-green-bad --left strategy=CANARY --right strategy=BLUE_GREEN --json compared.json
+      kunren drill compare rolling-bad --right without=circuit-breaker
+
+    The exit code is 0 when both have been measured, 2 when one could not be. Which is better is in the table.
+    """
+    from kunren.cli.drill_compare import run_comparison
+
+    sys.exit(run_comparison(state_dir, name, (left, right), speed, seed, json_file))
 
 
 def read_drill_named(name: str) -> Drill:
@@ -224,7 +256,7 @@ def not_of(what: str, **options: Any) -> None:
         raise click.UsageError(f"{what} takes no {' and no '.join(given)}.")
 
 
-def _check_speed(read: Drill, speed: float) -> None:
+def check_speed(read: Drill, speed: float) -> None:
     from kunren.drills.run import speed_problem
 
     text, wrong = speed_problem(read, speed)
@@ -234,7 +266,7 @@ def _check_speed(read: Drill, speed: float) -> None:
         _say(f"Warning: {text}")
 
 
-def _history_path(given: Path | None, state_dir: Path, read: Drill, number: int, repeat: int) -> Path:
+def history_path(given: Path | None, state_dir: Path, read: Drill, number: int, repeat: int) -> Path:
     if given is not None:
         return given if repeat == 1 else given.with_name(f"{given.stem}-{number + 1}{given.suffix}")
     folder = state_dir / "histories"
@@ -242,7 +274,7 @@ def _history_path(given: Path | None, state_dir: Path, read: Drill, number: int,
     return folder / f"{read.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}.history"
 
 
-def _run_once(read: Drill, state: Path, endpoint: str, told: dict[str, Any], history: Path, keep: bool) -> Result:
+def run_once(read: Drill, state: Path, endpoint: str, told: dict[str, Any], history: Path, keep: bool) -> Result:
     """Ends the command where the drill could not even begin."""
     from kunren.drills.access import Access
     from kunren.drills.checkers.judge import judge
