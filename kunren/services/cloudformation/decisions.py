@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from kunren.services.cloudformation.resources.kind import Kind
+from kunren.services.cloudformation.rolling import ROLLED
 from kunren.services.cloudformation.schemas import differing, replaces, schema
 
+NONE: Mapping[str, Any] = {}
 Decision = str  # "create", "update", "replace", "none"
 
 
-def decide(kind: Kind, type: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Decision, list[str]]:
+def decide(
+    kind: Kind, type: str, before: Mapping[str, Any], after: Mapping[str, Any], updating: Mapping[str, Any] = NONE
+) -> tuple[Decision, list[str]]:
     """What a change of properties asks for, and the paths that changed."""
     paths = sorted(differing(dict(before), dict(after)))
     if not paths:
@@ -20,6 +24,9 @@ def decide(kind: Kind, type: str, before: Mapping[str, Any], after: Mapping[str,
     if (published is not None and replaces(published, paths)) or kind.must_replace(before, after):
         return "replace", paths
     if type.startswith("Custom::") and before.get("ServiceToken") != after.get("ServiceToken"):
+        return "replace", paths
+    replacing = updating.get("AutoScalingReplacingUpdate") or {}
+    if replacing.get("WillReplace") in (True, "true") and any(before.get(key) != after.get(key) for key in ROLLED):
         return "replace", paths
     return "update", paths
 

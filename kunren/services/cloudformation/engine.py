@@ -5,13 +5,14 @@ Everything is read from the rows, so a restart takes up the phase where it was. 
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 from kunren.control.controller import Controller
 from kunren.control.store import Key
-from kunren.services.cloudformation import intrinsics
+from kunren.services.cloudformation import intrinsics, triggers
 from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.intrinsics import NotYet, Scope
 from kunren.services.cloudformation.model import (
@@ -155,8 +156,11 @@ class Engine:
             scope = Scope(base.parameters, base.mappings, base.conditions, _Made(run.rows), base.zones, base.export)
             return await run.apply(plan, logical, scope, revision.tags)
 
-        failed = await in_order(plan.waits_for, one, failed=run.stop)
+        failed, breach = await self._watching(stack, revision, run, in_order(plan.waits_for, one, failed=run.stop))
         if self._moved_on(stack):
+            return
+        if breach:
+            self._failed(stack, [], breach)
             return
         if failed:
             late = self._now(stack).deadline is not None and self._parts.clock.now() > (self._now(stack).deadline or 0)
@@ -178,6 +182,34 @@ class Engine:
             self._complete(stack, outputs, exports)
         except (ValidationError, NotYet) as error:
             self._failed(stack, [], str(error))
+
+    async def _watching(
+        self, stack: Stack, revision: Revision, run: Run, work: Coroutine[Any, Any, list[str]]
+    ) -> tuple[list[str], str]:
+        """What failed of the work, and why its rollback triggers say to go back, during it or for a while behind it."""
+        clock, given = self._parts.clock, revision.rollback
+        if not given.get("RollbackTriggers"):
+            return await work, ""
+        over, why = False, ""
+
+        async def ask() -> str | None:
+            return await triggers.breached(self._parts.call, stack, given)
+
+        async def meanwhile() -> None:
+            nonlocal why
+            why = await triggers.watched(ask, clock, lambda: over or self._moved_on(stack), None) or ""
+            if why:
+                run.stop()
+
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(meanwhile())
+            failed = await work
+            over = True
+            watch.cancel()
+        if failed or why:
+            return failed, why
+        until = clock.now() + 60 * (given.get("MonitoringTimeInMinutes") or 0)
+        return failed, await triggers.watched(ask, clock, lambda: self._moved_on(stack), until) or ""
 
     def _kept_from_removal(self, stack: Stack, plan: Plan, run: Run) -> str | None:
         """Why the stack's policy does not let the update remove what the template has no more."""

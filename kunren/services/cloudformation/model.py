@@ -25,6 +25,7 @@ class Revision(Resource, frozen=True, kw_only=True):
     capabilities: tuple[str, ...] = ()
     notification_arns: tuple[str, ...] = ()
     role_arn: str = ""
+    rollback: dict[str, Any] = {}  # its RollbackConfiguration
 
 
 class Stack(Resource, frozen=True, kw_only=True):
@@ -78,6 +79,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     began: float = 0.0
     replacing: bool = False
     tags: dict[str, str] = {}
+    creation_policy: dict[str, Any] = {}
     update_policy: dict[str, Any] = {}
 
 
@@ -107,6 +109,7 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
     depends_on: tuple[str, ...] = ()
     born: int = 0
     tags: dict[str, str] = {}
+    update_policy: dict[str, Any] = {}
 
 
 class StackResource(Resource, frozen=True, kw_only=True):
@@ -135,6 +138,7 @@ class StackResource(Resource, frozen=True, kw_only=True):
     before: Before | None = None
     old: tuple[Former, ...] = ()
     tags: dict[str, str] = {}
+    update_policy: dict[str, Any] = {}
     secrets: dict[str, str] = {}  # what dynamic references gave → the reference, which is shown in place of it
     drift: str = "NOT_CHECKED"
     drift_checked: float | None = None

@@ -17,7 +17,7 @@ from kunren.core.calling import CallAndNote, CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
-from kunren.services.cloudformation import intrinsics
+from kunren.services.cloudformation import intrinsics, signals
 from kunren.services.cloudformation.decisions import decide, tags_of
 from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.intrinsics import NotYet, Scope
@@ -31,6 +31,7 @@ from kunren.services.cloudformation.stack_policy import refusal
 from kunren.services.cloudformation.structure import Plan
 from kunren.services.cloudformation.work import Cancelled, Failed, Work, told
 
+ROLLS_BACK = ("AutoScalingRollingUpdate", "AutoScalingScheduledAction")  # an alias goes back at once
 log = logging.getLogger(__name__)
 
 
@@ -104,7 +105,8 @@ class Run:
         kind, exists = kind_of(row.type), _exists(row)
         try:
             properties, secrets = await self._resolved(row, stated, scope)
-            update_policy = intrinsics.resolve(stated.get("UpdatePolicy") or {}, scope)
+            policies = [intrinsics.resolve(stated.get(key) or {}, scope) for key in ("CreationPolicy", "UpdatePolicy")]
+            creation, updating = [each if isinstance(each, dict) else {} for each in policies]
         except (Failed, ValidationError, NotYet) as error:
             begun = "UPDATE" if exists else "CREATE"
             row = self.parts.records.resource(self.stack, row, f"{begun}_IN_PROGRESS", properties=row.properties)
@@ -112,11 +114,11 @@ class Run:
             return None
         row = replace(row, secrets={**row.secrets, **secrets})
         tags = tags_of(kind, row.type, properties, stack_tags)
-        decision = decide(kind, row.type, row.properties, properties)[0] if exists else "create"
+        decision = decide(kind, row.type, row.properties, properties, updating)[0] if exists else "create"
         if decision == "none" and (tags != row.tags or kind.always_updates):
             decision = "update"
         if decision == "none":
-            return replace(row, done=self.stack.number)
+            return replace(row, done=self.stack.number, update_policy=updating)
         policy = self.stack.policy_during or self.stack.policy
         if exists and (why := refusal(policy, decision, row.logical, row.type)):
             row = self.parts.records.resource(self.stack, row, "UPDATE_IN_PROGRESS")
@@ -130,7 +132,8 @@ class Run:
             began=self.parts.clock.now(),
             replacing=decision == "replace",
             tags=tags,
-            update_policy=update_policy if isinstance(update_policy, dict) else {},
+            creation_policy=creation,
+            update_policy=updating,
         )
         changed: dict[str, Any] = {"attempt": attempt, "before": before}
         if decision != "update":
@@ -210,6 +213,7 @@ class Run:
             depends_on=row.depends_on,
             born=row.born,
             tags=row.tags,
+            update_policy=row.update_policy,
         )
 
     def _former(self, row: StackResource) -> Former:
@@ -229,7 +233,11 @@ class Run:
         kind, words = kind_of(row.type), row.status.removesuffix("_IN_PROGRESS")
         work = self._work(row, self._noting(row))
         try:
-            await (kind.create(work) if attempt.action == "create" else kind.update(work))
+            if attempt.action == "create":
+                await kind.create(work)
+                await signals.created(work, attempt.creation_policy)
+            else:
+                await kind.update(work)
         except Cancelled:
             reason = f"Resource {'creation' if words == 'CREATE' else 'update'} cancelled"
             self._ended(work.left(None), f"{words}_FAILED", reason)
@@ -247,6 +255,7 @@ class Run:
             attributes=work.attributes,
             properties=attempt.properties,
             tags=attempt.tags,
+            update_policy=attempt.update_policy,
             attempt=None,
             done=self.stack.number,
         )
@@ -342,6 +351,7 @@ class Run:
                 properties=before.properties,
                 began=self.parts.clock.now(),
                 tags=before.tags,
+                update_policy={key: each for key, each in before.update_policy.items() if key in ROLLS_BACK},
             )
             row = self.parts.records.resource(
                 self.stack, row, "UPDATE_IN_PROGRESS", attempt=attempt, properties=reached, tags=tags
@@ -363,6 +373,7 @@ class Run:
             depends_on=before.depends_on,
             born=before.born,
             tags=before.tags,
+            update_policy=before.update_policy,
             before=None,
             attempt=None,
         )

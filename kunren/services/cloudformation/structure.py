@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kunren.services.cloudformation import intrinsics, parameters, rules
+from kunren.services.cloudformation import intrinsics, parameters, rules, signals
 from kunren.services.cloudformation.errors import ValidationError, not_implemented
 from kunren.services.cloudformation.intrinsics import Scope, references
 from kunren.services.cloudformation.resources import TYPES, custom_type
@@ -98,9 +98,7 @@ def check_sections(template: Mapping[str, Any]) -> None:
         _check_rule(name, each)
     for logical, each in resources.items():
         _check_resource(logical, each)
-        for key in ("CreationPolicy", "UpdatePolicy"):
-            if each.get(key) and not (key == "UpdatePolicy" and _shifts(each)):
-                raise not_implemented(f"{key} of CloudFormation's resources (resource {logical})")
+        signals.check(logical, each["Type"], each)
     for name, each in (template.get("Outputs") or {}).items():
         if not isinstance(each, dict) or "Value" not in each:
             raise ValidationError(
@@ -110,13 +108,6 @@ def check_sections(template: Mapping[str, Any]) -> None:
             raise ValidationError(f"Template format error: Output {name} is malformed. Export must contain a Name")
     _check_names(template)
     check_types(resources)
-
-
-def _shifts(resource: Mapping[str, Any]) -> bool:
-    """Whether its UpdatePolicy is that an alias is shifted by CodeDeploy."""
-    policy = resource["UpdatePolicy"]
-    alone = isinstance(policy, dict) and set(policy) == {"CodeDeployLambdaAliasUpdate"}
-    return alone and resource["Type"] == "AWS::Lambda::Alias"
 
 
 def _check_rule(name: str, rule: Any) -> None:
@@ -272,7 +263,7 @@ def planned(template: Mapping[str, Any], scope: Scope) -> Plan:
     waits: dict[str, frozenset[str]] = {}
     for logical, each in resources.items():
         _check_policies(logical, each, scope)
-        stated = [each.get("Properties", {}), each.get("UpdatePolicy", {})]
+        stated = [each.get(key, {}) for key in ("Properties", "CreationPolicy", "UpdatePolicy")]
         named = {name for name, _ in references(stated, scope) if name in template["Resources"]}
         gone = sorted(named - resources.keys())
         if gone:

@@ -18,8 +18,8 @@ from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.core.pagination import InvalidToken, page
 from kunren.core.tags import tags_from_wire
-from kunren.services.cloudformation import parameters, structure, template
-from kunren.services.cloudformation.errors import InsufficientCapabilitiesException, ValidationError, not_implemented
+from kunren.services.cloudformation import parameters, structure, template, triggers
+from kunren.services.cloudformation.errors import InsufficientCapabilitiesException, ValidationError
 from kunren.services.cloudformation.model import Attempt, Revision, Stack, StackResource
 from kunren.services.cloudformation.records import Records
 from kunren.services.cloudformation.scopes import scope_of
@@ -158,8 +158,7 @@ class Base:
         in_change_set: bool = False,
     ) -> tuple[Revision, Plan]:
         """What a request asks for, checked as far as it can be before anything is made. Raises AwsError."""
-        if (params.get("RollbackConfiguration") or {}).get("RollbackTriggers"):
-            raise not_implemented("rollback triggers of CloudFormation")
+        rollback = params.get("RollbackConfiguration")
         text = await self.template_text(ctx, params, previous)
         parsed = template.parse(text)
         declared = parsed.get("Parameters") or {}
@@ -190,6 +189,7 @@ class Base:
             tags=_tags(params["Tags"]) if "Tags" in params else previous.tags if previous is not None else {},
             notification_arns=tuple(params.get("NotificationARNs") or (previous.notification_arns if previous else ())),
             role_arn=params.get("RoleARN") or (previous.role_arn if previous is not None else ""),
+            rollback=triggers.checked(rollback) if rollback is not None else previous.rollback if previous else {},
         )
         plan = structure.planned(processed, scope_of(self.spec, self.store.snapshot(), stack, made, processed))
         return made, plan

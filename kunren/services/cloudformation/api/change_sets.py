@@ -222,7 +222,7 @@ class ChangeSets(Stacks):
             **self._summary_of(found, stack),
             "Parameters": parameters.shown(declared, revision.texts, revision.looked_up),
             "NotificationARNs": list(revision.notification_arns),
-            "RollbackConfiguration": {},
+            "RollbackConfiguration": revision.rollback,
             "Capabilities": list(revision.capabilities),
             "Tags": tags_to_wire(revision.tags),
             "Changes": [each for _, each in chosen],

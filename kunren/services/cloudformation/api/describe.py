@@ -39,7 +39,7 @@ class Describe(Base):
             "Tags": tags_to_wire(revision.tags) if revision else [],
             "Outputs": list(stack.outputs),
             "EnableTerminationProtection": stack.protected,
-            "RollbackConfiguration": {},
+            "RollbackConfiguration": revision.rollback if revision else {},
             "DriftInformation": {
                 "StackDriftStatus": stack.drift,
                 **({"LastCheckTimestamp": stack.drift_checked} if stack.drift_checked else {}),

@@ -21,8 +21,10 @@ from kunren.services.cloudformation.model import (
     ChangeSet,
     Export,
     Import,
+    Response,
     Revision,
     Stack,
+    StackResource,
     in_update,
 )
 from kunren.services.cloudformation.resources import kind_of
@@ -261,6 +263,27 @@ class Stacks(Base):
             raise ValidationError(f"Stack:{stack.arn} is in {stack.status} state and can not continue update rollback.")
         self.records.stack(stack, UPDATE_ROLLBACK, "User Initiated", skip=tuple(params.get("ResourcesToSkip") or ()))
         return {}
+
+    def signal_resource(self, ctx: RequestContext, params: Params) -> None:
+        """SignalResource: for what waits by its CreationPolicy, or is rolled by its UpdatePolicy."""
+        logical, unique, status = params["LogicalResourceId"], params["UniqueId"], params["Status"]
+        with self.store.write() as tx:
+            stack = self.stack(tx, ctx, params["StackName"], "Stack [{}] does not exist")
+            row = tx.get(StackResource, stack.account, stack.region, f"{stack.id}/{logical}")
+            if row is None:
+                raise ValidationError(f"Resource {logical} does not exist for stack {stack.name}")
+            if row.attempt is None or row.status not in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
+                raise ValidationError(f"Resource {logical} is in {row.status} state and cannot be signaled")
+            tx.put(
+                Response(
+                    account=stack.account,
+                    region=stack.region,
+                    id=f"{row.attempt.token}/signal/{unique}",
+                    body=status,
+                    at=self.clock.now(),
+                )
+            )
+            self.records.resource_event(tx, stack, row, row.status, f"Received {status} signal with UniqueId {unique}")
 
     def rollback_stack(self, ctx: RequestContext, params: Params) -> Result:
         stack = self.stack(self.store.snapshot(), ctx, params["StackName"], "Stack [{}] does not exist")

@@ -7,6 +7,7 @@ from typing import Any
 
 from kunren.services.cloudformation.resources.ec2_parts import tags
 from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Tagging
+from kunren.services.cloudformation.rolling import ROLLED, rolled
 from kunren.services.cloudformation.work import Work
 
 
@@ -59,6 +60,7 @@ class LaunchTemplate(Declared):
         await super().update(work)
 
 
+_SIZES = ("DesiredCapacity", "MaxSize", "MinSize")
 _NUMBERS = ("Cooldown=DefaultCooldown", "DesiredCapacity", "MaxSize", "MinSize")
 _GROUP = (
     "AvailabilityZones CapacityRebalance Cooldown DefaultInstanceWarmup DesiredCapacity HealthCheckGracePeriod "
@@ -92,6 +94,21 @@ class AutoScalingGroup(Declared):
             "autoscaling", "CreateAutoScalingGroup", {**params, **({"Tags": self_tags} if self_tags else {})}
         )
         await self.settle(work)
+
+    async def update(self, work: Work) -> None:
+        await super().update(work)
+        rolling = work.update_policy.get("AutoScalingRollingUpdate")
+        if rolling is not None and work.changed(*ROLLED):
+            await rolled(work, rolling)
+
+
+def _changed_group(work: Work) -> dict[str, Any]:
+    """What an update sets: with IgnoreUnmodifiedGroupSizeProperties sizes only where the template changes them."""
+    found = _group(work)
+    scheduled = work.update_policy.get("AutoScalingScheduledAction") or {}
+    if scheduled.get("IgnoreUnmodifiedGroupSizeProperties") in (True, "true"):
+        found = {key: each for key, each in found.items() if key not in _SIZES or work.changed(key)}
+    return found
 
 
 def _group_tags(work: Work, added: dict[str, str], removed: list[str]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -193,7 +210,7 @@ KINDS: tuple[Kind, ...] = (
             Setting(
                 "UpdateAutoScalingGroup",
                 _GROUP,
-                lambda work: {"AutoScalingGroupName": work.physical, **_group(work)},
+                lambda work: {"AutoScalingGroupName": work.physical, **_changed_group(work)},
                 on_create=False,
             )
         ],

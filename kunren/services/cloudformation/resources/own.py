@@ -151,11 +151,15 @@ class WaitCondition(Kind):
     attributes = frozenset({"Data"})
 
     async def create(self, work: Work) -> None:
+        assert work.row.attempt is not None
         handle, timeout = work.get("Handle"), work.get("Timeout")
+        if not handle and work.row.attempt.creation_policy:
+            work.known(work.name(128))  # it waits for signals
+            work.attributes = {"Data": "{}"}
+            return
         if not handle or timeout is None:
             raise Failed("WaitCondition needs Handle and Timeout")
         work.known(work.name(128))
-        assert work.row.attempt is not None
         until, count = work.row.attempt.began + float(timeout), int(work.get("Count", 1))
         token = handle.partition("?")[0].rpartition("%7C")[2]
 
