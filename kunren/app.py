@@ -231,7 +231,10 @@ class App:
         ]  # fmt: skip
         self.fallback.judges["logs"] = self.cloudfront.logs.vended.judge
         self.fallback.after["logs"] = self.cloudfront.logs.vended.after
-        self.metric_sources += [self.health_metrics.before, self.cloudfront.metrics.before]
+        self.metric_sources += [
+            self.health_metrics.before, self.cloudfront.metrics.before, self.balancers.metrics.before,
+            self.functions.metrics.before,
+        ]  # fmt: skip
         self.on_demand = OnDemand(self, self._began)
         apis, contexts = self.on_demand.answering(services), self.certificate_contexts
         self.gateway = Gateway(settings, self.store, clock, self.entropy, apis, self.fallback, contexts)

@@ -1,4 +1,5 @@
-"""Alarms as their users have them: one that tells a queue and a function, metrics by every protocol."""
+"""Alarms as their users have them: one that tells a queue and a function, metrics by every
+protocol, an alarm on a load balancer."""
 
 import io
 import json
@@ -60,9 +61,11 @@ def test_an_alarm_goes_over_and_tells_a_queue_and_a_function(kunren, account, cl
         return [each["message"].strip() for each in found if each["message"].strip() == "ALARM"]
 
     until(printed, "the function's line")
+    of_function = {"Namespace": "AWS/Lambda", "Dimensions": [{"Name": "FunctionName", "Value": "heal"}]}
+    listed = {each["MetricName"] for each in cloudwatch.list_metrics(**of_function)["Metrics"]}
+    assert listed == {"Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions"}
     shown = cloudwatch.describe_alarms(AlarmNames=["any"], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"][0]
     assert shown["StateValue"] == "ALARM"
-    until(lambda: cloudwatch.describe_alarms(AlarmNames=["errors"], StateValue="OK")["MetricAlarms"], "the end of it")
 
 
 def test_every_protocol_says_the_same(kunren, account, cloudwatch):
@@ -108,3 +111,46 @@ def test_every_protocol_says_the_same(kunren, account, cloudwatch):
         cloudwatch.get_metric_data(
             **over, MetricDataQueries=[{"Id": "e1", "Expression": "SEARCH('{App,Host}', 'Sum')"}]
         )
+
+
+def test_an_alarm_watches_a_load_balancer(site, cloudwatch, until):
+    """What clients get is what the metrics say: a target's errors are the target's, those of none the balancer's."""
+    target = site.target("shop", 80)
+    shop, nobody = site.group((target, 80)), site.group((target, 81))
+    listener = site.listen(site.forward(shop))
+    site.rule(listener, 1, [{"Field": "path-pattern", "Values": ["/nobody"]}], site.forward(nobody))
+    site.wait_healthy(shop)
+    site.wait_active()
+    balancer = {"Name": "LoadBalancer", "Value": site.arn.partition(":loadbalancer/")[2]}
+    group = {"Name": "TargetGroup", "Value": shop.rpartition(":")[2]}
+    cloudwatch.put_metric_alarm(
+        AlarmName="5xx", Namespace="AWS/ApplicationELB", MetricName="HTTPCode_Target_5XX_Count", Statistic="Sum",
+        Dimensions=[balancer, group], Period=60, EvaluationPeriods=1, Threshold=2.0, TreatMissingData="notBreaching",
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+    )  # fmt: skip
+    end = datetime.now(UTC) + timedelta(days=2)
+
+    def told(name, dimensions, stat="Sum"):
+        asked = {"Namespace": "AWS/ApplicationELB", "MetricName": name, "Dimensions": dimensions}
+        found = cloudwatch.get_metric_data(
+            StartTime=end - timedelta(days=4), EndTime=end,
+            MetricDataQueries=[{"Id": "m", "MetricStat": {"Metric": asked, "Period": 345_600, "Stat": stat}}],
+        )["MetricDataResults"][0]["Values"]  # fmt: skip
+        return found[0] if found else None
+
+    client = site.client()
+    assert [client.status(f"{site.url}/") for _ in range(5)] == [200] * 5
+    assert client.status(f"{site.url}/nobody") == 502
+    target.do("health 500")
+    assert [client.status(f"{site.url}/health") for _ in range(3)] == [500] * 3
+    assert told("RequestCount", [balancer, group]) == 8.0
+    assert told("HTTPCode_Target_2XX_Count", [balancer]) == 5.0
+    assert told("HTTPCode_Target_5XX_Count", [balancer, group]) == 3.0
+    assert told("HTTPCode_ELB_5XX_Count", [balancer]) == told("HTTPCode_ELB_502_Count", [balancer]) == 1.0
+    assert told("TargetResponseTime", [balancer, group], "SampleCount") == 8.0
+    assert 0 < told("TargetResponseTime", [balancer, group], "p99") < 30
+    until(lambda: told("HealthyHostCount", [group, balancer], "Maximum") == 1.0, "the healthy host")
+    until(lambda: told("UnHealthyHostCount", [{**group, "Value": nobody.rpartition(":")[2]}, balancer], "Maximum") == 1.0,
+          "the unhealthy host")  # fmt: skip
+    until(lambda: cloudwatch.describe_alarms(AlarmNames=["5xx"], StateValue="ALARM")["MetricAlarms"]
+          or ([client.status(f"{site.url}/health") for _ in range(3)] and None), "the alarm")  # fmt: skip

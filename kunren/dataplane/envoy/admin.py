@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
@@ -58,6 +59,14 @@ _decoder = msgspec.json.Decoder(_Clusters)
 async def counted(admin_socket: Path) -> list[Counted]:
     """What every endpoint of every cluster did. Raises OSError and TimeoutError where Envoy does not answer."""
     return list(parsed(await _get(admin_socket, "/clusters?format=json")))
+
+
+async def statistics(admin_socket: Path, pattern: str) -> str:
+    """The counters whose names match, one a line, histograms with the counts below each of their bounds. Raises OSError
+    and TimeoutError where Envoy does not answer."""
+    await _get(admin_socket, "/stats?filter=^$")  # has histograms merged (stats_flush_on_admin), for the next to read
+    asked = f"/stats?usedonly&histogram_buckets=cumulative&filter={quote(pattern, safe='')}"
+    return (await _get(admin_socket, asked)).decode()
 
 
 def parsed(body: bytes) -> Iterator[Counted]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from kunren.core.clock import Clock
 from kunren.dataplane.envoy.access_log import AccessLog
-from kunren.dataplane.envoy.admin import Counted, counted
+from kunren.dataplane.envoy.admin import Counted, counted, statistics
 from kunren.dataplane.envoy.ads import AdsServer, Delta, Refusal
 from kunren.dataplane.envoy.authorization import Authorization
 from kunren.dataplane.envoy.encode import CLUSTER, LISTENER
@@ -157,6 +157,10 @@ class EnvoyControl:
     async def counted(self) -> list[Counted]:
         """What each endpoint did since Envoy started. Raises OSError and TimeoutError where Envoy does not say."""
         return await counted(self.process.admin_socket)
+
+    async def statistics(self, pattern: str) -> str:
+        """The counters whose names match, as text. Raises OSError and TimeoutError where Envoy does not say."""
+        return await statistics(self.process.admin_socket, pattern)
 
     def status(self) -> dict[str, Any]:
         process = self.process.process

@@ -92,3 +92,8 @@ def check_arn(arn: str, kind: str) -> None:
     """Raises ValidationError where the text is no ARN of that kind."""
     if kind_of(arn) != kind:
         raise validation_error(f"'{arn}' is not a valid {kind} ARN")
+
+
+def dimension(arn: str) -> str:
+    """A load balancer or target group as CloudWatch's dimensions have it: `app/NAME/ID`, `targetgroup/NAME/ID`."""
+    return arn.partition(":loadbalancer/")[2] or arn.rpartition(":")[2]

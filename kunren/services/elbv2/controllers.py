@@ -44,6 +44,7 @@ from kunren.services.elbv2.dataplane.weights import next_step
 from kunren.services.elbv2.endings import EndingController
 from kunren.services.elbv2.logs.delivery import LogDelivery, Subscribe
 from kunren.services.elbv2.logs.health_checks import HealthCheckLog
+from kunren.services.elbv2.metrics import BalancerMetrics
 from kunren.services.elbv2.model import (
     AvailabilityZone,
     Listener,
@@ -92,6 +93,7 @@ class EnvoyPublisher(Protocol):
     def warm(self, resources: EnvoyResources) -> None: ...
     async def cut(self, namespace: str, address: str, port: int, sources: tuple[str, ...]) -> None: ...
     async def counted(self) -> list[Counted]: ...
+    async def statistics(self, pattern: str) -> str: ...
 
 
 class NamePublisher(Protocol):
@@ -386,6 +388,7 @@ class Elbv2Controllers:
         )
         self.draining = DrainingController(store, clock, envoy.cut)
         self.anomalies = AnomalyWatch(store, clock, envoy.counted)
+        self.metrics = BalancerMetrics(store, clock, call, envoy.statistics)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -394,6 +397,7 @@ class Elbv2Controllers:
                 ("target-health", self.health.run()),
                 ("draining", self.draining.run()),
                 ("anomalies", self.anomalies.run()),
+                ("metrics", self.metrics.run()),
                 ("logs", self.logs.run()),
                 ("endings", self.endings.run()),
             ):

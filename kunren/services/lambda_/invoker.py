@@ -7,13 +7,14 @@ invocations are rows first (`enqueue`), so an acknowledged one survives the daem
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
 
 from kunren.control.store import Key, Store
+from kunren.core.calling import CallService, nobody_answers
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.runtime.elb_event import ElbTarget
@@ -33,6 +34,7 @@ from kunren.services.lambda_.errors import (
 )
 from kunren.services.lambda_.invocation_faults import InvocationFault
 from kunren.services.lambda_.lookup import find_function, find_invoked
+from kunren.services.lambda_.metrics import FunctionMetrics
 from kunren.services.lambda_.model import Alias, AsyncEvent, Configured, Function, FunctionStatus, PublishedVersion
 from kunren.services.lambda_.names import FunctionName, parse_function_name, split_arn
 from kunren.services.lambda_.policy import may_invoke
@@ -79,11 +81,14 @@ class Invoker:
     faults: Callable[[str, str], InvocationFault | None] | None = None
     """What an invocation of a function (by its ARN and the qualifier it was called by) meets on purpose."""
 
-    def __init__(self, store: Store, runtime: FunctionRuntime, clock: Clock, entropy: Entropy) -> None:
+    def __init__(
+        self, store: Store, runtime: FunctionRuntime, clock: Clock, entropy: Entropy, call: CallService = nobody_answers
+    ) -> None:
         self.runtime = runtime
         self._store = store
         self._clock = clock
         self._entropy = entropy
+        self.metrics = FunctionMetrics(clock, call)
         self._streaming: set[asyncio.Future[InvokeResult]] = set()
         self._waiting: dict[Key, list[asyncio.Future[None]]] = {}
         store.subscribe(self._changed, wants=lambda kind: kind == FunctionStatus.kind)
@@ -154,10 +159,7 @@ class Invoker:
         )
         if stream is not None:
             stream.version = version.version
-        try:
-            outcome = await self._outcome(version, call, function.reserved_concurrency, fault)
-        except Throttled as throttled:
-            raise TooManyRequestsException("Rate Exceeded.", Reason=throttled.reason) from None
+        outcome = await self._counted(name, self._outcome(version, call, function.reserved_concurrency, fault))
         if outcome.system_error is not None:
             raise ServiceException(outcome.system_error)
         if stream is not None:
@@ -165,6 +167,23 @@ class Invoker:
         return InvokeResult(
             200, outcome.payload, outcome.function_error, version.version, outcome.log_tail if log_tail else None
         )
+
+    async def _counted(self, name: FunctionName, running: Awaitable[Outcome]) -> Outcome:
+        """What an invocation came to, told to the metrics as well. Raises TooManyRequestsException."""
+        began = self.metrics.began(name)
+        try:
+            outcome = await running
+        except Throttled as throttled:
+            self.metrics.throttled(name)
+            raise TooManyRequestsException("Rate Exceeded.", Reason=throttled.reason) from None
+        except BaseException:
+            self.metrics.never_ran(name)
+            raise
+        if outcome.system_error is not None:
+            self.metrics.never_ran(name)
+        else:
+            self.metrics.ended(name, began, outcome.function_error is not None)
+        return outcome
 
     async def _outcome(
         self, version: FunctionVersion, call: Invocation, reserved: int | None, fault: InvocationFault | None

@@ -78,7 +78,8 @@ class LambdaService:
             environment_limit=environment_limit,
         )
         self.logs.flush = self.runtime.logs.flush
-        self.invoker = Invoker(store, self.runtime, clock, entropy)
+        self.invoker = Invoker(store, self.runtime, clock, entropy, call)
+        self.metrics = self.invoker.metrics
         self.invoker.durable = self._durable = DurableEngine(store, self.invoker, clock, entropy)
         self.urls = FunctionUrls(store, self.invoker, clock, entropy)
         self.bridge = ElbBridge(settings, self.invoker)

@@ -12,6 +12,7 @@ from typing import Any
 
 from kunren.dataplane.envoy.authorization import http_filter
 from kunren.dataplane.envoy.resources import ADS, TYPE, Fragment, duration, socket_address
+from kunren.services.elbv2.arns import dimension
 from kunren.services.elbv2.attributes import LOAD_BALANCER, listener_table, value
 from kunren.services.elbv2.dataplane import functions, guarding, key_exchange, rewriting, versions
 from kunren.services.elbv2.dataplane.answers import header, local_replies
@@ -168,7 +169,7 @@ def _connection_manager(
     config: Fragment = {
         "@type": _HCM,
         "access_log": request_loggers(balancer.attributes, listener),
-        "stat_prefix": "alb",
+        "stat_prefix": dimension(balancer.id),
         "codec_type": "AUTO" if secure else "HTTP1",
         "rds": {"config_source": ADS, "route_config_name": routes},
         "http_filters": _http_filters(listener, attribute, needs),
