@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kunren.services.fis.service import FisService
     from kunren.services.recovery_control.service import RecoveryControlService
     from kunren.services.resiliencehub.service import ResilienceHubService
+    from kunren.services.servicediscovery.service import ServiceDiscoveryService
 
 
 class OnDemand:
@@ -44,6 +45,7 @@ class OnDemand:
         self.fis = self._later("fis", "fis.", self._make_fis)
         self.recovery = self._later("recovery-control", "recovery-control.", self._make_recovery)
         self.resilience_hub = self._later("resiliencehub", "resiliencehub.", self._make_resilience_hub)
+        self.servicediscovery = self._later("servicediscovery", "servicediscovery.", self._make_servicediscovery)
         self.zonal_shifts = self._later("arc-zonal-shift", "arc-zonal-shift.", self._make_zonal_shifts)
         self.stacks = self._later("cloudformation", "cloudformation.", self._make_stacks)
 
@@ -65,6 +67,7 @@ class OnDemand:
                 "resiliencehub": lambda: self.resilience_hub().api,
                 "route53-recovery-cluster": lambda: self.recovery().cluster,
                 "route53-recovery-control-config": lambda: self.recovery().config,
+                "servicediscovery": lambda: self.servicediscovery().api,
             },
         )
 
@@ -198,6 +201,12 @@ class OnDemand:
 
         app = self._app
         return ResilienceHubService(app.store, app.clock, app.entropy, app.call)
+
+    def _make_servicediscovery(self) -> ServiceDiscoveryService:
+        from kunren.services.servicediscovery.service import ServiceDiscoveryService
+
+        app = self._app
+        return ServiceDiscoveryService(app.store, app.clock, app.entropy, app.call)
 
     def _make_zonal_shifts(self) -> ZonalShiftService:
         from kunren.services.arc_zonal_shift.controllers import ZonalShiftService

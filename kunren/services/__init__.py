@@ -23,4 +23,5 @@ SERVICES: dict[str, str] = {
     "route53-recovery-cluster": "kunren.services.recovery_control.cluster_api:ClusterApi",
     "route53-recovery-control-config": "kunren.services.recovery_control.config_api:ConfigApi",
     "s3": "kunren.services.s3.api:S3Api",
+    "servicediscovery": "kunren.services.servicediscovery.api:ServiceDiscoveryApi",
 }

@@ -1,0 +1,1 @@
+"""AWS Cloud Map: namespaces, services and their instances, by name in DNS and by call."""

@@ -1,0 +1,266 @@
+"""Has the hosted zone of each namespace say what its instances are, and ends the operations that wait for it.
+
+Level-triggered: a namespace is brought to what the rows say, whichever operation wrote them. Its zone is Route 53's;
+what is in it is asked for, never remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from kunren.control.controller import Controller
+from kunren.control.store import Key, Snapshot, Store
+from kunren.core.calling import CallService
+from kunren.core.clock import Clock
+from kunren.core.errors import AwsError
+from kunren.services.servicediscovery.model import (
+    DNS_PRIVATE,
+    FAIL,
+    HTTP,
+    KINDS,
+    PENDING,
+    SUBMITTED,
+    SUCCESS,
+    Instance,
+    Namespace,
+    Operation,
+    Service,
+)
+from kunren.services.servicediscovery.records import ALIAS, IPV4, IPV6, PORT, RecordSet, changes, key_of, wanted
+
+_BATCH = 100
+_LOOK_S = 0.02
+_WAITING = (SUBMITTED, PENDING)
+
+
+class NamespaceController:
+    """`controller.run` lives until it is cancelled."""
+
+    def __init__(self, store: Store, clock: Clock, call: CallService) -> None:
+        self._store, self._clock, self._call = store, clock, call
+        kinds = frozenset(each.kind for each in KINDS)
+        self.controller = Controller(
+            "servicediscovery", store, clock, keys=_namespace_of, every=_all, reconcile=self._reconcile,
+            wants=lambda kind: kind in kinds,
+        )  # fmt: skip
+
+    async def _reconcile(self, work: str) -> None:
+        account, region, id = work.split("|")
+        snapshot = self._store.snapshot()
+        waiting = [
+            each
+            for each in snapshot.list(Operation, account, region)
+            if each.namespace == id and each.status in _WAITING
+        ]
+        namespace = snapshot.get(Namespace, account, region, id)
+        self._mark(waiting, PENDING)
+        if namespace is None:
+            self._mark(waiting, SUCCESS)
+            return
+        try:
+            if namespace.ending:
+                await self._take_away(namespace)
+            else:
+                namespace = await self._have_zone(namespace)
+                await self._have_health_checks(namespace)
+                if namespace.zone:
+                    await self._publish(namespace)
+        except AwsError as error:
+            if error.status >= 500:
+                raise
+            self._failed(namespace, waiting, error)
+            return
+        for each in waiting:
+            await self._drop_check(namespace, each.leftover)
+        self._mark(waiting, SUCCESS)
+
+    def _mark(self, operations: Iterable[Operation], status: str) -> None:
+        with self._store.write() as tx:
+            for each in operations:
+                current = tx.get(Operation, each.account, each.region, each.id)
+                if current is not None and current.status != status:
+                    tx.put(msgspec.structs.replace(current, status=status, updated_at=self._clock.now()))
+
+    def _failed(self, namespace: Namespace, operations: Iterable[Operation], error: AwsError) -> None:
+        """What Route 53 refuses is told by the operations; a namespace that can't be made is none."""
+        with self._store.write() as tx:
+            if not namespace.ready:
+                tx.delete(namespace)
+            for each in operations:
+                tx.put(
+                    msgspec.structs.replace(
+                        each, status=FAIL, error_code="INVALID_INPUT", error_message=error.message,
+                        updated_at=self._clock.now(),
+                    )
+                )  # fmt: skip
+
+    # --- zones ----------------------------------------------------------------------------------------------------
+
+    async def _ask(self, namespace: Namespace, operation: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        return await self._call(namespace.account, namespace.region, "route53", operation, params)
+
+    async def _have_zone(self, namespace: Namespace) -> Namespace:
+        if namespace.ready:
+            return namespace
+        zone = await self._made(namespace) if namespace.type != HTTP else ""
+        with self._store.write() as tx:
+            current = tx.get(Namespace, namespace.account, namespace.region, namespace.id) or namespace
+            namespace = msgspec.structs.replace(current, zone=zone, ready=True)
+            tx.put(namespace)
+        return namespace
+
+    async def _made(self, namespace: Namespace) -> str:
+        """The id of its hosted zone, which a try before may have made."""
+        wanted_zone: dict[str, Any] = {
+            "Name": namespace.name, "CallerReference": namespace.id,
+            "HostedZoneConfig": {"Comment": f"Created by AWS Cloud Map namespace with ARN {namespace.arn}"},
+        }  # fmt: skip
+        if namespace.type == DNS_PRIVATE:
+            wanted_zone["VPC"] = {"VPCRegion": namespace.region, "VPCId": namespace.vpc}
+        for zone in (await self._ask(namespace, "ListHostedZones", {}))["HostedZones"]:
+            if zone["CallerReference"] == namespace.id:
+                return _bare(zone["Id"])
+        made = await self._ask(namespace, "CreateHostedZone", wanted_zone)
+        await self._in_sync(namespace, made["ChangeInfo"])
+        return _bare(made["HostedZone"]["Id"])
+
+    async def _take_away(self, namespace: Namespace) -> None:
+        if namespace.zone:
+            await self._change(namespace, await self._there(namespace), {})
+            try:
+                await self._ask(namespace, "DeleteHostedZone", {"Id": namespace.zone})
+            except AwsError as error:
+                if error.code != "NoSuchHostedZone":
+                    raise
+        with self._store.write() as tx:
+            tx.delete(namespace)
+
+    async def _in_sync(self, namespace: Namespace, change: Mapping[str, Any]) -> None:
+        id = change["Id"]
+        while change["Status"] != "INSYNC":
+            await self._clock.wall_sleep(_LOOK_S)
+            change = (await self._ask(namespace, "GetChange", {"Id": _bare(id)}))["ChangeInfo"]
+
+    # --- records --------------------------------------------------------------------------------------------------
+
+    async def _publish(self, namespace: Namespace) -> None:
+        snapshot = self._store.snapshot()
+        services = _services(snapshot, namespace)
+        of = {each.id: _instances(snapshot, each) for each in services}
+        targets = {one.attributes[ALIAS] for each in of.values() for one in each if ALIAS in one.attributes}
+        zones = await self._alias_zones(namespace, targets)
+        await self._change(namespace, await self._there(namespace), wanted(namespace, services, of, zones))
+
+    async def _there(self, namespace: Namespace) -> dict[tuple[str, str, str], RecordSet]:
+        """All record sets of the zone, but its own."""
+        found: dict[tuple[str, str, str], RecordSet] = {}
+        params: dict[str, Any] = {"HostedZoneId": namespace.zone}
+        while True:
+            page = await self._ask(namespace, "ListResourceRecordSets", params)
+            for each in page["ResourceRecordSets"]:
+                if each["Type"] not in ("NS", "SOA"):
+                    found[key_of(each)] = {name: value for name, value in each.items() if value is not None}
+            if not page.get("IsTruncated"):
+                return found
+            params = {
+                "HostedZoneId": namespace.zone, "StartRecordName": page["NextRecordName"],
+                "StartRecordType": page["NextRecordType"],
+            }  # fmt: skip
+            if page.get("NextRecordIdentifier"):
+                params["StartRecordIdentifier"] = page["NextRecordIdentifier"]
+
+    async def _change(
+        self, namespace: Namespace, there: Mapping[tuple[str, str, str], RecordSet],
+        desired: Mapping[tuple[str, str, str], RecordSet],
+    ) -> None:  # fmt: skip
+        """Return when the world's DNS says so."""
+        due = changes(there, desired)
+        for start in range(0, len(due), _BATCH):
+            batch = {"HostedZoneId": namespace.zone, "ChangeBatch": {"Changes": due[start : start + _BATCH]}}
+            made = await self._ask(namespace, "ChangeResourceRecordSets", batch)
+            await self._in_sync(namespace, made["ChangeInfo"])
+
+    async def _alias_zones(self, namespace: Namespace, targets: set[str]) -> dict[str, str]:
+        """The hosted zones that load balancers' names are in."""
+        if not targets:
+            return {}
+        told = await self._call(namespace.account, namespace.region, "elbv2", "DescribeLoadBalancers", {})
+        known = {each["DNSName"].lower(): each["CanonicalHostedZoneId"] for each in told["LoadBalancers"]}
+        return {
+            each: known[bare]
+            for each in targets
+            if (bare := each.lower().rstrip(".").removeprefix("dualstack.")) in known
+        }
+
+    # --- Route 53's health checks ---------------------------------------------------------------------------------
+
+    async def _have_health_checks(self, namespace: Namespace) -> None:
+        snapshot = self._store.snapshot()
+        for service in _services(snapshot, namespace):
+            for instance in _instances(snapshot, service) if service.health_check is not None else ():
+                if not instance.health_check:
+                    await self._check(namespace, service, instance)
+
+    async def _check(self, namespace: Namespace, service: Service, instance: Instance) -> None:
+        config = dict(service.health_check or {})
+        port = int(instance.attributes.get(PORT) or (443 if config["Type"] == "HTTPS" else 80))
+        address = instance.attributes.get(IPV4) or instance.attributes.get(IPV6)
+        if address is None:
+            return
+        wanted_check = {**config, "IPAddress": address, "Port": port}
+        made = await self._ask(
+            namespace, "CreateHealthCheck",
+            {"CallerReference": f"{instance.id}-{instance.registered_at:.6f}"[-64:], "HealthCheckConfig": wanted_check},
+        )  # fmt: skip
+        id = made["HealthCheck"]["Id"]
+        with self._store.write() as tx:
+            current = tx.get(Instance, instance.account, instance.region, instance.id)
+            if current is not None and current.registered_at == instance.registered_at:
+                tx.put(msgspec.structs.replace(current, health_check=id))
+                return
+        await self._drop_check(namespace, id)
+
+    async def _drop_check(self, namespace: Namespace, id: str) -> None:
+        if not id:
+            return
+        try:
+            await self._ask(namespace, "DeleteHealthCheck", {"HealthCheckId": id})
+        except AwsError as error:
+            if error.code != "NoSuchHealthCheck":
+                raise
+
+
+def _services(snapshot: Snapshot, namespace: Namespace) -> list[Service]:
+    found = snapshot.list(Service, namespace.account, namespace.region)
+    return [each for each in found if each.namespace == namespace.id]
+
+
+def _instances(snapshot: Snapshot, service: Service) -> list[Instance]:
+    return [each for each in snapshot.list(Instance, service.account, service.region) if each.service == service.id]
+
+
+def _bare(id: str) -> str:
+    return id.rpartition("/")[2]
+
+
+def _all(snapshot: Snapshot) -> list[str]:
+    found = {(each.account, each.region, each.id) for each in snapshot.every(Namespace)}
+    found |= {(op.account, op.region, op.namespace) for op in snapshot.every(Operation) if op.status in _WAITING}
+    return ["|".join(each) for each in sorted(found)]
+
+
+def _namespace_of(snapshot: Snapshot, key: Key) -> list[str]:
+    """The namespace that a changed row concerns; of what is gone, all of the account's in that region."""
+    found = snapshot.by_key(key)
+    if isinstance(found, Namespace):
+        return [f"{key.account}|{key.region}|{found.id}"]
+    if isinstance(found, Operation):
+        return [f"{key.account}|{key.region}|{found.namespace}"] if found.status in _WAITING else []
+    if isinstance(found, Service):
+        return [f"{key.account}|{key.region}|{found.namespace}"]
+    id = found.service if isinstance(found, Instance) else key.id.partition("/")[0]
+    service = snapshot.get(Service, key.account, key.region, id)
+    return [f"{key.account}|{key.region}|{service.namespace}"] if service is not None else []
