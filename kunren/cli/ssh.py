@@ -1,4 +1,4 @@
-"""`kunren ssh`: a shell, or one command, inside a running instance."""
+"""`kunren ssh`: a shell, or one command, inside a running instance or a task's container."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from kunren.management.client import Management
 @click.argument("instance")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def ssh(state_dir: Path, instance: str, command: tuple[str, ...]) -> None:
-    """Run COMMAND inside INSTANCE (its id, its Name tag or an address), or a shell where none is given. It needs no key
-    and no open port, as a session of Systems Manager needs none. The exit code passes through.
+    """Run COMMAND inside INSTANCE (its id, its Name tag or an address; or the id of a task of ECS, /CONTAINER behind it
+    where there are several), or a shell where none is given. It needs no key and no open port, as a session of Systems
+    Manager needs none. The exit code passes through.
 
     \b
     Examples:
       kunren ssh i-0123456789abcdef0
       kunren ssh web-1 -- cat /var/log/cloud-init-output.log
+      kunren ssh 0123456789abcdef0123456789abcdef/web -- env
     """
     where = Management(state_dir).post(f"/instances/{instance}")
     from kunren.world.exec import enter_guest

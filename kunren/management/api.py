@@ -95,8 +95,8 @@ class ManagementApi:
                 kept = self._app.on_demand.resilience_hub().measured(body)
                 await self._app.store.durable()
                 return 200, kept
-            case "POST", ["instances", name]:
-                return 200, self._app.instances.inside(name)
+            case "POST", ["instances", *names]:
+                return 200, self._inside("/".join(names))
             case "POST", ["spot-market"] if isinstance(body, dict):
                 moved = self._app.instances.move_market(
                     body["zone"], body["type"], body.get("price"), body.get("capacity")
@@ -106,6 +106,11 @@ class ManagementApi:
             case "POST", ["workloads"] if isinstance(body, dict):
                 return 200, await self._app.leases.begin(body)
         return 404, {"error": f"there is no management call {method} {path}"}
+
+    def _inside(self, name: str) -> dict[str, Any]:
+        """What a program needs to go into an instance, or into a container of a task."""
+        ecs = self._app.on_demand.ecs.made
+        return (ecs.inside(name) if ecs is not None else None) or self._app.instances.inside(name)
 
     async def _felt(self, changed: T) -> T:
         """What was changed of the faults, once it is on disk and in the world."""

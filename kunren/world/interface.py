@@ -69,6 +69,11 @@ class Guest:
     processes: int = 4096
     cgroups: tuple[int, ...] = ()
     limits: tuple[tuple[int, int, int], ...] = ()
+    readonly_root: bool = False
+    init: bool = False
+    """Whether process 1 is our init, with `argv` as its only program: it ends as that does."""
+    dropped: tuple[int, ...] = ()
+    """Capabilities that none of its programs has, by the kernel's numbers."""
 
 
 @dataclass(frozen=True, slots=True)

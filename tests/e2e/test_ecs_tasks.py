@@ -211,6 +211,35 @@ BAD = {
 }  # fmt: skip
 
 
+HARDENED = "touch /tmp/x || touch /shared/x && grep CapBnd /proc/self/status && exec sleep 600"
+
+
+def test_a_container_can_be_hardened_and_gone_into(shop, kunren, until):
+    hardened = container(
+        "web", "sh", "-c", HARDENED, readonlyRootFilesystem=True, logConfiguration=LOGS,
+        linuxParameters={"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}},
+        mountPoints=[{"sourceVolume": "shared", "containerPath": "/shared"}],
+        ulimits=[{"name": "nofile", "softLimit": 100, "hardLimit": 200}],
+    )  # fmt: skip
+    shop.register("hard", hardened, volumes=[{"name": "shared"}])
+    task = shop.run("hard")
+    shop.wait(task, "RUNNING")
+    until(lambda: len(shop.printed(task, "web")) == 2, "what it prints")
+    refused, capabilities = shop.printed(task, "web")
+    assert "Read-only file system" in refused and capabilities.split() == ["CapBnd:", "0" * 16]
+    id = task.rpartition("/")[2]
+    inside = kunren.run(
+        "ssh", f"{id}/web", "--", "sh", "-c", "cat /proc/1/comm; ls /shared; echo $ECS_AGENT_URI; hostname"
+    )
+    address = shop.show(task)["containers"][0]["networkInterfaces"][0]["privateIpv4Address"].replace(".", "-")
+    init, seen, uri, hostname = inside.stdout.split()
+    assert (init, seen, hostname) == ("init", "x", f"ip-{address}.ec2.internal")
+    assert uri.startswith(f"http://169.254.170.2/api/{id}")
+    assert "does not run" in kunren.run("ssh", f"{id}/db", "--", "true").stderr
+    shop.ecs.stop_task(cluster="shop", task=task)
+    assert shop.wait(task, "STOPPED")["containers"][0]["exitCode"] == 143  # our init hands SIGTERM on to sleep
+
+
 def test_a_task_that_comes_to_nothing_says_why(shop):
     for number, (argv, _, _, _, _) in enumerate(BAD.values()):
         shop.register(f"bad-{number}", container("main", *argv))

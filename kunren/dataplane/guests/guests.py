@@ -39,7 +39,7 @@ class GuestSpec:
     With `boot` process 1 is our init with that plan, else `argv`. With `machine` it has the machine's programs; a root
     of its own kind brings its own. With a folder `lower`, of which many guests may be made, that is its "/" as far as
     it has not changed it, and `root` holds what it has. Of `binds` (target → source) those in `readonly` can't be
-    written. `limits` as `interface.Guest` has them."""
+    written. `limits` and what follows as `interface.Guest` has them."""
 
     name: str
     namespace: str
@@ -54,6 +54,9 @@ class GuestSpec:
     binds: Mapping[str, str] = field(default_factory=dict)
     readonly: Sequence[str] = ()
     limits: tuple[tuple[int, int, int], ...] = ()
+    readonly_root: bool = False
+    init: bool = False
+    dropped: tuple[int, ...] = ()
     machine: bool = True
     lower: Path | None = None
     memory_bytes: int = 1 << 30
@@ -146,6 +149,9 @@ class Guests:
             processes=spec.processes,
             cgroups=tuple(descriptors),
             limits=spec.limits,
+            readonly_root=spec.readonly_root,
+            init=spec.init,
+            dropped=spec.dropped,
         )
         binds = {BUNDLE: str(self._bundle), **spec.binds}
         if spec.console is not None:

@@ -21,6 +21,7 @@ from kunren.services.ecs.services.controller import ServiceController
 from kunren.services.ecs.services.leaving import Leaving
 from kunren.services.ecs.tasks.controller import TaskController
 from kunren.services.ecs.tasks.events import TaskEvents
+from kunren.services.ecs.tasks.inside import inside
 from kunren.services.ecs.tasks.namespaced import NamespacedEngine
 from kunren.services.ecs.tasks.resources import Resources
 from kunren.services.ecs.tasks.runner import Shell
@@ -37,6 +38,7 @@ class EcsService:
         self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec, world: World, guests: Guests, home: Path,
         applied: Callable[[str], Awaitable[None]], images: Images, call: CallService,
     ) -> None:  # fmt: skip
+        self._store, self._world = store, world
         self.api = EcsApi(store, clock, entropy, spec)
         self.logs = LogDelivery(call, line_end="", makes_group=False)
         self.events = TaskEvents(store, clock, entropy, call)
@@ -67,6 +69,11 @@ class EcsService:
     async def settled(self) -> None:
         await self.tasks.settled()
         await self.services.settled()
+
+    def inside(self, named: str) -> dict[str, Any] | None:
+        """What `kunren ssh` needs of a task's container; None where there is no such task. Raises NotRunning."""
+        found = inside(self._store.snapshot(), self.tasks, named)
+        return {"world": self._world.handle(), **found} if found is not None else None
 
     def status(self) -> dict[str, Any]:
         return self.tasks.status()

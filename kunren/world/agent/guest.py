@@ -48,16 +48,16 @@ def become(request: dict[str, Any], fds: list[int], tell: int) -> None:
         binds = dict(request["binds"])
         if (resolver := resolver_file(request["namespace"])) is not None:
             binds.setdefault(RESOLV_CONF, resolver)
-        _make_root(guest, binds)
+        _make_root(guest, binds, "/" if guest["boot"] is not None else request["cwd"])
         _limit_power(guest)
         for place, fd in enumerate(fds[:_STREAMS]):
             os.dup2(fd, place, inheritable=True)
-        if guest["boot"] is None:
-            os.makedirs(request["cwd"], exist_ok=True)
         os.chdir(request["cwd"])
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
+        if guest["init"]:
+            init.hold(request["argv"], request["env"], tell)
         if guest["boot"] is None:
             os.execvpe(request["argv"][0], request["argv"], request["env"])
         os.closerange(_STREAMS, tell)
@@ -115,8 +115,9 @@ def _tell(tell: int, text: str) -> None:
         pass  # the guest ran already
 
 
-def _make_root(guest: dict[str, Any], binds: dict[str, str]) -> None:
-    """Have the guest's folder as "/", with devices, processes and what is laid over it; let go of the world's."""
+def _make_root(guest: dict[str, Any], binds: dict[str, str], cwd: str) -> None:
+    """Have the guest's folder as "/", with devices, processes and what is laid over it; let go of the world's. The
+    folder `cwd` is made where it is missing."""
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC)
     make_private()
     for folder in guest["readonly"]:
@@ -146,6 +147,9 @@ def _make_root(guest: dict[str, Any], binds: dict[str, str]) -> None:
     os.fchdir(old)
     kernel.unmount(".")
     os.chdir("/")
+    os.makedirs(cwd, exist_ok=True)
+    if guest["readonly_root"]:
+        kernel.make_readonly("/")
     for fd in (old, *sources.values(), *devices.values()):
         os.close(fd)
 
@@ -205,3 +209,5 @@ def _limit_power(guest: dict[str, Any]) -> None:
     confine.limit(resource.RLIMIT_NOFILE, guest["open_files"])
     for what, soft, hard in guest["limits"]:
         confine.limit(what, hard, soft)
+    for each in guest["dropped"]:
+        kernel.drop_capability(each)

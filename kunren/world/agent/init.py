@@ -46,6 +46,39 @@ def run(plan: list[dict[str, Any]], env: dict[str, str]) -> None:
                 current = next(starts, 0)
 
 
+def hold(argv: list[str], env: dict[str, str], tell: int) -> None:
+    """Be process 1 for one program: hand on to it every signal, reap what is orphaned, and end with it, as it did.
+    Where it can't be run, "ERRNO TEXT" is told on the pipe. Returns never."""
+    heard = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+    signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            os.execvpe(argv[0], argv, env)
+        except OSError as error:
+            os.write(tell, f"{error.errno or 5} {error.strerror or error}".encode())
+        finally:
+            os._exit(127)
+    os.close(tell)
+    kernel.set_process_name("init")
+    while True:
+        number = signal.sigwait(heard)
+        if number != signal.SIGCHLD:
+            os.kill(pid, number)
+            continue
+        while True:
+            try:
+                ended, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if ended == pid:
+                code = os.waitstatus_to_exitcode(status)
+                os._exit(code if code >= 0 else 128 - code)
+            if not ended:
+                break
+
+
 def _reaped() -> int:
     """The number of a child that has ended, 0 where there is none."""
     try:

@@ -43,6 +43,7 @@ _IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NAME = 15
+_PR_CAPBSET_DROP = 24
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mount.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p)
@@ -116,6 +117,12 @@ def swap_root(root: str) -> None:
 def die_with_parent(signal: int) -> None:
     """Have the kernel send us that signal when the thread that started us ends."""
     _check(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal), 0, 0, 0), "prctl PR_SET_PDEATHSIG")
+
+
+def drop_capability(number: int) -> None:
+    """Have no program that is started from now on have that capability; nothing where the kernel knows none such."""
+    if _libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(number), 0, 0, 0) and ctypes.get_errno() != errno.EINVAL:
+        _check(-1, "prctl PR_CAPBSET_DROP")
 
 
 def allow_inspection() -> None:

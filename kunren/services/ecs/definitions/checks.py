@@ -24,7 +24,9 @@ FARGATE: dict[int, range] = {
     16384: range(32768, 122881, 8192),
 }
 """Memory in MiB by units of CPU."""
-_CONDITIONS = ("START", "COMPLETE", "SUCCESS", "HEALTHY")
+_NOT_OF_FARGATE = ("hostname", "privileged", "links", "dnsServers", "dnsSearchDomains", "extraHosts",
+                   "dockerSecurityOptions", "disableNetworking")  # fmt: skip
+_NOT_OF_FARGATE_LINUX = ("devices", "tmpfs", "sharedMemorySize", "maxSwap", "swappiness")
 _LIMITS = {
     "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
     "rttime", "sigpending", "stack",
@@ -50,7 +52,6 @@ _NOT_YET_OF_CONTAINER = {
     "credentialSpecs": "credential specs",
     "resourceRequirements": "GPUs and accelerators",
     "privileged": "privileged containers",
-    "readonlyRootFilesystem": "read-only root file systems",
     "disableNetworking": "containers without a network",
     "interactive": "interactive containers",
     "pseudoTerminal": "pseudo terminals",
@@ -62,13 +63,11 @@ _NOT_YET_OF_CONTAINER = {
     "extraHosts": "extra hosts",
 }
 _NOT_YET_OF_LINUX = {
-    "capabilities": "capabilities",
     "devices": "devices",
     "tmpfs": "tmpfs mounts",
     "sharedMemorySize": "sharedMemorySize",
     "maxSwap": "swap",
     "swappiness": "swap",
-    "initProcessEnabled": "initProcessEnabled",
 }
 _NOT_YET_OF_VOLUMES = {
     "dockerVolumeConfiguration": "Docker volumes",
@@ -95,10 +94,10 @@ def checked(params: Document) -> Document:
     if "networkMode" not in document:
         document["networkMode"] = "bridge"
     _check_together(document)
-    _refuse(document)
     fargate = why_not_fargate(document)
     if fargate is not None and "FARGATE" in (params.get("requiresCompatibilities") or ()):
         raise _wrong(fargate)
+    _refuse(document)
     document["compatibilities"] = ["EC2", *(["FARGATE"] if fargate is None else [])]
     return document
 
@@ -256,9 +255,22 @@ def why_not_fargate(document: Document) -> str | None:
             return "Fargate requires the awslogs-stream-prefix option for the log driver awslogs."
         if ".dkr.ecr." in each["image"] and not document.get("executionRoleArn"):
             return "Fargate requires task definition to have execution role ARN to support ECR images."
-        if each.get("hostname"):
-            return "Fargate compatible task definitions do not support hostname."
+        if unknown := _not_of_fargate(each):
+            return f"Fargate compatible task definitions do not support {unknown}."
     return None
+
+
+def _not_of_fargate(container: Document) -> str | None:
+    """The first member of a container that only container instances have."""
+    linux = container.get("linuxParameters") or {}
+    for member in _NOT_OF_FARGATE:
+        if container.get(member):
+            return member
+    for member in _NOT_OF_FARGATE_LINUX:
+        if linux.get(member):
+            return member
+    added = set((linux.get("capabilities") or {}).get("add") or ())
+    return "adding capabilities other than SYS_PTRACE" if added - {"SYS_PTRACE"} else None
 
 
 def units(text: str | None, per_whole: int) -> int | None:

@@ -86,9 +86,10 @@ class TaskController:
             await runner.run()
         except Exception:
             log.exception("task %s was lost", task.id)
-            await self._abandon(task)
+            await runner.kill()
         finally:
             del self._runners[task.id], self._tasks[task.id]
+            self._controller.enqueue(_work(task.key))
 
     async def _abandon(self, task: Task) -> None:
         """The task has ended with what ran it."""

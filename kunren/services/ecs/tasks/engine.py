@@ -52,6 +52,16 @@ class RunningContainer(Protocol):
 
     @property
     def pid(self) -> int: ...
+    @property
+    def namespace(self) -> str:
+        """The network namespace that it is on."""
+        ...
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """The environment that it was started with."""
+        ...
+
     async def wait(self) -> int:
         """The exit code, or minus the signal that ended it."""
         ...

@@ -40,11 +40,15 @@ class Container:
     """A guest as `RunningContainer`."""
 
     def __init__(self, guests: Guests, guest: RunningGuest, namespace: str, launch: Launch) -> None:
-        self._guests, self._guest, self._namespace, self._launch = guests, guest, namespace, launch
+        self._guests, self._guest, self.namespace, self._launch = guests, guest, namespace, launch
 
     @property
     def pid(self) -> int:
         return self._guest.pid
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        return self._launch.environment
 
     @property
     def out_of_memory(self) -> bool:
@@ -63,7 +67,7 @@ class Container:
     async def enter(self, argv: Sequence[str], output: int | None = None) -> Process:
         """One more program in the container. Raises OSError."""
         return await self._guests.enter(
-            self._guest, self._namespace, argv, self._launch.environment, self._launch.working_directory, output
+            self._guest, self.namespace, argv, self._launch.environment, self._launch.working_directory, output
         )
 
     async def execute(self, argv: tuple[str, ...], timeout_s: float) -> int | None:
@@ -217,7 +221,8 @@ class NamespacedEngine:
                         **{mount.path: str(folder / "volumes" / mount.volume) for mount in plan.mounts},
                     },
                     readonly=[mount.path for mount in plan.mounts if mount.readonly],
-                    limits=plan.limits, lower=launch.image.root, machine=launch.image.builtin,
+                    limits=plan.limits, readonly_root=plan.readonly_root, init=plan.init, dropped=plan.dropped,
+                    lower=launch.image.root, machine=launch.image.builtin,
                     memory_bytes=plan.memory_bytes,
                     processors=max(plan.cpu, 2) / _UNITS_PER_CPU, processes=_PROCESSES,
                 )

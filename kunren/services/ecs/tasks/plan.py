@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from kunren.services.ecs.definitions.checks import units
 from kunren.services.ecs.model import Task, TaskDefinition
 
+CAPABILITIES = (
+    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+    "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
+    "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
+    "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
+    "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+    "CHECKPOINT_RESTORE",
+)  # fmt: skip
+"""In the order of their numbers (linux/capability.h)."""
 STOP_TIMEOUT_S = 30.0
 START_TIMEOUT_S = 180.0
 RESTART_PERIOD_S = 300.0
@@ -77,6 +86,9 @@ class ContainerPlan:
     restarts: bool = False
     restart_period_s: float = RESTART_PERIOD_S
     ignored_codes: tuple[int, ...] = ()
+    readonly_root: bool = False
+    init: bool = False
+    dropped: tuple[int, ...] = ()
     logs: Mapping[str, str] | None = None
     """The options of the log driver awslogs; None where what it prints goes nowhere."""
 
@@ -101,6 +113,7 @@ def _plan(
     files = [*(given.get("environmentFiles") or ()), *(override.get("environmentFiles") or ())]
     memory = override.get("memory") or given.get("memory")
     restart = given.get("restartPolicy") or {}
+    linux = given.get("linuxParameters") or {}
     command = override["command"] if override.get("command") else given.get("command")
     return ContainerPlan(
         name=given["name"],
@@ -127,8 +140,17 @@ def _plan(
         restarts=bool(restart.get("enabled")),
         restart_period_s=float(restart.get("restartAttemptPeriod") or RESTART_PERIOD_S),
         ignored_codes=tuple(restart.get("ignoredExitCodes") or ()),
+        readonly_root=bool(given.get("readonlyRootFilesystem")),
+        init=bool(linux.get("initProcessEnabled")),
+        dropped=_dropped((linux.get("capabilities") or {}).get("drop") or ()),
         logs=dict(given["logConfiguration"].get("options") or {}) if given.get("logConfiguration") else None,
     )
+
+
+def _dropped(names: Sequence[str]) -> tuple[int, ...]:
+    if "ALL" in names:
+        return tuple(range(len(CAPABILITIES)))
+    return tuple(CAPABILITIES.index(each) for each in names if each in CAPABILITIES)
 
 
 def _health(given: Mapping[str, Any] | None) -> HealthCheck | None:

@@ -72,6 +72,13 @@ class TaskRunner:
         """Those that run, by name."""
         return self._running
 
+    async def kill(self) -> None:
+        """End whatever runs at once; the task's row is somebody else's business then."""
+        await asyncio.gather(*(each.signal(SIGKILL) for each in self._running.values()))
+
+    def essential(self, name: str) -> bool:
+        return self._plans[name].essential
+
     def stop(self) -> None:
         """The row says that the task is to stop."""
         self._over.set()

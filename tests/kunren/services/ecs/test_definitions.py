@@ -50,6 +50,8 @@ WRONG = [
      "Fargate requires task definition to have execution role ARN to support log driver awslogs."),
     ({"containerDefinitions": [{**WEB, "essential": False}]},
      "At least one essential container must be defined in the task definition."),
+    ({"containerDefinitions": [{**WEB, "privileged": True}]},
+     "Fargate compatible task definitions do not support privileged."),
     ({"containerDefinitions": [WEB, WEB]}, "Container names must be unique within a task definition."),
     ({"containerDefinitions": [{**WEB, **WAITS}, {**WEB, "name": "other"}]},
      "Container 'other' must have a health check for the condition HEALTHY."),
@@ -72,7 +74,7 @@ def test_what_is_no_definition_is_refused_and_makes_none(ecs, given, text):
     [
         {"volumes": [{"name": "v", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}]},
         {"containerDefinitions": [{**WEB, "user": "1000"}]},
-        {"containerDefinitions": [{**WEB, "privileged": True}]},
+        {"containerDefinitions": [{**WEB, "firelensConfiguration": {"type": "fluentbit"}}]},
         {"runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"}},
     ],
 )
