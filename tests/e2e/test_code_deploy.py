@@ -1,5 +1,6 @@
 """CodeDeploy as its users have it: functions whose traffic is shifted, checked by hooks, and rolled back."""
 
+import base64
 import io
 import json
 import zipfile
@@ -185,7 +186,7 @@ def test_a_hook_that_fails_gives_the_traffic_back(site):
     assert site.alias() == ("1", {})
 
 
-def test_an_alarm_stops_a_canary_and_rolls_it_back(site, kunren, account, until):
+def test_an_alarm_or_a_user_stops_a_canary_and_it_is_rolled_back(site, kunren, account, until):
     alarms = kunren.client("cloudwatch", account)
     alarms.put_metric_alarm(
         AlarmName="errors", Namespace="Shop", MetricName="Errors", Statistic="Sum", Period=60, EvaluationPeriods=1,
@@ -206,9 +207,9 @@ def test_an_alarm_stops_a_canary_and_rolls_it_back(site, kunren, account, until)
     assert site.ended(site.deploy(site.revision()))["status"] == "Stopped"  # the alarm is still there
     assert site.alias() == ("1", {})
 
-
-def test_who_stops_a_deployment_chooses_whether_it_is_rolled_back(site, until):
-    site.group(deploymentConfigName="CodeDeployDefault.LambdaCanary10Percent30Minutes")
+    site.api.update_deployment_group(
+        applicationName="shop", currentDeploymentGroupName="live", alarmConfiguration={"enabled": False}
+    )
     id = site.deploy(site.revision())
     until(lambda: site.alias() == ("1", {"2": 0.1}), "a tenth of the traffic with the new version")
     assert site.api.stop_deployment(deploymentId=id, autoRollbackEnabled=True)["status"] == "Pending"
@@ -220,7 +221,7 @@ def test_who_stops_a_deployment_chooses_whether_it_is_rolled_back(site, until):
         "BeforeAllowTraffic": "Succeeded", "AllowTraffic": "Skipped", "AfterAllowTraffic": "Skipped",
     }  # fmt: skip
     listed = site.api.list_deployments(applicationName="shop", deploymentGroupName="live")["deployments"]
-    assert listed == [info["rollbackInfo"]["rollbackDeploymentId"], id]
+    assert listed[:2] == [info["rollbackInfo"]["rollbackDeploymentId"], id]
 
 
 def test_what_is_wrong_with_a_revision_is_told_by_the_deployment(site, kunren, account):
@@ -339,11 +340,13 @@ class Fleet:
     def launch(self, count):
         image = self.ec2.describe_images(Owners=["amazon"], Filters=[{"Name": "name", "Values": ["kunren-*"]}])
         image = image["Images"][0]
+        kind = "t3.micro" if image["Architecture"] == "x86_64" else "t4g.micro"
+        self.data = {"ImageId": image["ImageId"], "InstanceType": kind, "IamInstanceProfile": {"Name": "web"},
+                     "SecurityGroupIds": [self.security_group]}  # fmt: skip
+        tags = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "web"}]}]
         made = self.ec2.run_instances(
-            ImageId=image["ImageId"], InstanceType="t3.micro" if image["Architecture"] == "x86_64" else "t4g.micro",
-            MinCount=count, MaxCount=count, SubnetId=self.subnets[0], SecurityGroupIds=[self.security_group],
-            IamInstanceProfile={"Name": "web"}, UserData=USER_DATA,
-            TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "web"}]}],
+            MinCount=count, MaxCount=count, SubnetId=self.subnets[0], UserData=USER_DATA, TagSpecifications=tags,
+            **self.data,
         )  # fmt: skip
         return [each["InstanceId"] for each in made["Instances"]]
 
@@ -393,6 +396,43 @@ class Fleet:
         return self.kunren.exec("curl", "-sS", "-m", "3", f"http://{shown['PublicIpAddress']}/{path}").stdout
 
 
+def names(target):
+    return [each["lifecycleEventName"] for each in target["lifecycleEvents"]]
+
+
+class Balancer:
+    """A load balancer in front of a fleet, once its targets are healthy."""
+
+    def __init__(self, fleet, ids, elb):
+        self.fleet, self.elb = fleet, elb
+        targets = elb.create_target_group(
+            Name="fleet", Protocol="HTTP", Port=80, VpcId=fleet.vpc, HealthCheckIntervalSeconds=10,
+            HealthCheckTimeoutSeconds=9, HealthyThresholdCount=2,
+        )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
+        attribute = {"Key": "deregistration_delay.timeout_seconds", "Value": "10"}
+        elb.modify_target_group_attributes(TargetGroupArn=targets, Attributes=[attribute])
+        elb.register_targets(TargetGroupArn=targets, Targets=[{"Id": each} for each in ids])
+        made = elb.create_load_balancer(Name="fleet", Subnets=fleet.subnets, SecurityGroups=[fleet.security_group])
+        self.arn, self.name = (made["LoadBalancers"][0][each] for each in ("LoadBalancerArn", "DNSName"))
+        forward = [{"Type": "forward", "TargetGroupArn": targets}]
+        elb.create_listener(LoadBalancerArn=self.arn, Port=80, Protocol="HTTP", DefaultActions=forward)
+
+        def healthy():
+            shown = elb.describe_target_health(TargetGroupArn=targets)["TargetHealthDescriptions"]
+            return {each["TargetHealth"]["State"] for each in shown} == {"healthy"}
+
+        fleet.until(healthy, "healthy targets")
+
+    def load(self):
+        """A client that asks until the file `done` is there."""
+        ask = f"curl -sS -m 3 http://{self.name}/ || echo lost"
+        loop = f"while [ ! -e {self.fleet.folder}/done ]; do {ask}; sleep 0.02; done"
+        return self.fleet.kunren.popen("--", "sh", "-c", loop, stdout=-1)
+
+    def remove(self):
+        self.elb.delete_load_balancer(LoadBalancerArn=self.arn)
+
+
 @pytest.fixture
 def fleet(kunren, account, until, tmp_path):
     made = Fleet(kunren, account, until, tmp_path)
@@ -405,76 +445,78 @@ def fleet(kunren, account, until, tmp_path):
     made.ec2.terminate_instances(InstanceIds=ids)
 
 
-def test_agents_install_revisions_one_instance_at_a_time_and_roll_back(fleet):
-    first, second = sorted(fleet.launch(2))
-    fleet.group(autoRollbackConfiguration={"enabled": True, "events": ["DEPLOYMENT_FAILURE"]})
-    id = fleet.deploy(fleet.push("one", "one\n"))
-    info = fleet.ended(id)
-    assert (info["status"], info["deploymentOverview"]["Succeeded"]) == ("Succeeded", 2), fleet.targets(id)
-    assert [fleet.page(each) for each in (first, second)] == ["one\n", "one\n"]
-    assert fleet.page(first, "note.txt") == f"web fleet AfterInstall {id}\n"
-    targets = fleet.targets(id)
-    assert [each["lifecycleEventName"] for each in targets[first]["lifecycleEvents"]] == [
+def test_agents_install_what_the_load_balancer_never_misses_and_what_new_instances_need(fleet, kunren, account, until):
+    ids = sorted(fleet.launch(2))
+    fleet.group(deploymentConfigName="CodeDeployDefault.AllAtOnce")
+    first = fleet.deploy(fleet.push("one", "one\n"))
+    info = fleet.ended(first)
+    assert (info["status"], info["deploymentOverview"]["Succeeded"]) == ("Succeeded", 2), fleet.targets(first)
+    assert [fleet.page(each) for each in ids] == ["one\n", "one\n"]
+    assert fleet.page(ids[0], "note.txt") == f"web fleet AfterInstall {first}\n"
+    installing = [
         "ApplicationStop", "DownloadBundle", "BeforeInstall", "Install", "AfterInstall", "ApplicationStart",
         "ValidateService",
     ]  # fmt: skip
-    started = targets[second]["lifecycleEvents"][0]["startTime"]
-    assert started >= targets[first]["lifecycleEvents"][-1]["endTime"]
+    assert names(fleet.targets(first)[ids[0]]) == installing
 
-    bad = fleet.deploy(fleet.push("two", "two\n", check="echo it is broken; exit 3"))
-    info = fleet.ended(bad)
-    assert (info["status"], info["errorInformation"]["code"]) == ("Failed", "HEALTH_CONSTRAINTS")
-    targets = fleet.targets(bad)
-    assert [targets[each]["status"] for each in (first, second)] == ["Failed", "Skipped"]
-    failed = targets[first]["lifecycleEvents"][-1]["diagnostics"]
-    assert (failed["errorCode"], failed["scriptName"]) == ("ScriptFailed", "scripts/check.sh")
-    assert failed["message"] == "Script at specified location: scripts/check.sh failed with exit code 3"
-    assert "[stdout]it is broken" in failed["logTail"]
-    assert fleet.ended(info["rollbackInfo"]["rollbackDeploymentId"])["status"] == "Succeeded"
-    assert [fleet.page(each) for each in (first, second)] == ["one\n", "one\n"]
-
-
-def test_nothing_is_lost_while_instances_go_out_of_the_load_balancer_and_back(fleet, kunren, account, until):
-    elb = kunren.client("elbv2", account)
-    one = fleet.push("one", "one\n")
-    ids = fleet.launch(2)
-    fleet.group()
-    assert fleet.ended(fleet.deploy(one, deploymentConfigName="CodeDeployDefault.AllAtOnce"))["status"] == "Succeeded"
-    targets = elb.create_target_group(
-        Name="fleet", Protocol="HTTP", Port=80, VpcId=fleet.vpc, HealthCheckIntervalSeconds=10,
-        HealthCheckTimeoutSeconds=9, HealthyThresholdCount=2,
-    )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
-    attribute = {"Key": "deregistration_delay.timeout_seconds", "Value": "10"}
-    elb.modify_target_group_attributes(TargetGroupArn=targets, Attributes=[attribute])
-    elb.register_targets(TargetGroupArn=targets, Targets=[{"Id": each} for each in ids])
-    balancer = elb.create_load_balancer(Name="fleet", Subnets=fleet.subnets, SecurityGroups=[fleet.security_group])
-    balancer = balancer["LoadBalancers"][0]
-    elb.create_listener(
-        LoadBalancerArn=balancer["LoadBalancerArn"], Port=80, Protocol="HTTP",
-        DefaultActions=[{"Type": "forward", "TargetGroupArn": targets}],
-    )  # fmt: skip
-
-    def healthy():
-        shown = elb.describe_target_health(TargetGroupArn=targets)["TargetHealthDescriptions"]
-        return sorted(each["Target"]["Id"] for each in shown if each["TargetHealth"]["State"] == "healthy")
-
-    until(lambda: healthy() == sorted(ids), "healthy targets")
+    balancer = Balancer(fleet, ids, kunren.client("elbv2", account))
     fleet.api.update_deployment_group(
-        applicationName="web", currentDeploymentGroupName="fleet", deploymentConfigName="CodeDeployDefault.HalfAtATime",
+        applicationName="web", currentDeploymentGroupName="fleet", deploymentConfigName="CodeDeployDefault.OneAtATime",
         deploymentStyle={"deploymentType": "IN_PLACE", "deploymentOption": "WITH_TRAFFIC_CONTROL"},
         loadBalancerInfo={"targetGroupInfoList": [{"name": "fleet"}]},
+        autoRollbackConfiguration={"enabled": True, "events": ["DEPLOYMENT_FAILURE"]},
     )  # fmt: skip
-    loop = f"while [ ! -e {fleet.folder}/done ]; do curl -sS -m 3 http://{balancer['DNSName']}/ || echo lost; sleep 0.02; done"
-    with kunren.popen("--", "sh", "-c", loop, stdout=-1) as load:
+    with balancer.load() as load:
         id = fleet.deploy(fleet.push("two", "two\n"))
         info = fleet.ended(id)
         (fleet.folder / "done").touch()
         answers = load.communicate(timeout=30)[0].split()
-    elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
-    assert info["status"] == "Succeeded", fleet.targets(id)
+    balancer.remove()
+    targets = fleet.targets(id)
+    assert info["status"] == "Succeeded", targets
     assert set(answers) == {"one", "two"}
-    assert [each["lifecycleEventName"] for each in fleet.targets(id)[ids[0]]["lifecycleEvents"]] == [
-        "BeforeBlockTraffic", "BlockTraffic", "AfterBlockTraffic", "ApplicationStop", "DownloadBundle", "BeforeInstall",
-        "Install", "AfterInstall", "ApplicationStart", "ValidateService", "BeforeAllowTraffic", "AllowTraffic",
-        "AfterAllowTraffic",
-    ]  # fmt: skip
+    out, back = ("BeforeBlockTraffic", "BlockTraffic", "AfterBlockTraffic"), (
+        "BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic",
+    )  # fmt: skip
+    assert names(targets[ids[0]]) == [*out, *installing, *back]
+    earlier, later = sorted(targets.values(), key=lambda each: each["lifecycleEvents"][0]["startTime"])
+    assert earlier["lifecycleEvents"][-1]["endTime"] <= later["lifecycleEvents"][0]["startTime"]
+
+    fleet.api.update_deployment_group(
+        applicationName="web", currentDeploymentGroupName="fleet",
+        deploymentStyle={"deploymentType": "IN_PLACE", "deploymentOption": "WITHOUT_TRAFFIC_CONTROL"},
+    )  # fmt: skip
+    bad = fleet.deploy(fleet.push("three", "three\n", check="echo it is broken; exit 3"))
+    info = fleet.ended(bad)
+    assert (info["status"], info["errorInformation"]["code"]) == ("Failed", "HEALTH_CONSTRAINTS")
+    targets = fleet.targets(bad)
+    assert [targets[each]["status"] for each in ids] == ["Failed", "Skipped"]
+    failed = targets[ids[0]]["lifecycleEvents"][-1]["diagnostics"]
+    assert (failed["errorCode"], failed["scriptName"]) == ("ScriptFailed", "scripts/check.sh")
+    assert failed["message"] == "Script at specified location: scripts/check.sh failed with exit code 3"
+    assert "[stdout]it is broken" in failed["logTail"]
+    assert fleet.ended(info["rollbackInfo"]["rollbackDeploymentId"])["status"] == "Succeeded"
+    assert [fleet.page(each) for each in ids] == ["two\n", "two\n"]
+
+    scaling = kunren.client("autoscaling", account)
+    data = {**fleet.data, "UserData": base64.b64encode(USER_DATA.encode()).decode()}
+    fleet.ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData=data)
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName="more", MinSize=0, MaxSize=1, LaunchTemplate={"LaunchTemplateName": "web"},
+        VPCZoneIdentifier=fleet.subnets[0],
+    )  # fmt: skip
+    fleet.api.update_deployment_group(
+        applicationName="web", currentDeploymentGroupName="fleet", autoScalingGroups=["more"]
+    )
+    until(lambda: scaling.describe_lifecycle_hooks(AutoScalingGroupName="more")["LifecycleHooks"], "CodeDeploy's hook")
+    scaling.set_desired_capacity(AutoScalingGroupName="more", DesiredCapacity=1)
+
+    def launched():
+        (group,) = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=["more"])["AutoScalingGroups"]
+        return [each["InstanceId"] for each in group["Instances"] if each["LifecycleState"] == "InService"]
+
+    (new,) = until(launched, "the new instance in service", 90)
+    assert fleet.page(new) == "two\n"  # from the moment that it was
+    made = fleet.api.list_deployments(applicationName="web", deploymentGroupName="fleet")["deployments"]
+    assert fleet.api.get_deployment(deploymentId=made[0])["deploymentInfo"]["creator"] == "autoscaling"
+    scaling.delete_auto_scaling_group(AutoScalingGroupName="more", ForceDelete=True)

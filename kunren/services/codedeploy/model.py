@@ -148,6 +148,8 @@ class Deployment(Resource, frozen=True, kw_only=True):
     rollback: dict[str, str] | None = None
     undoes: str = ""
     """The deployment that this one rolls back."""
+    only: tuple[str, ...] = ()
+    """The instances that it is for, where it is not for all of the group."""
     stopping: str = ""
     rolls_back_when_stopped: bool | None = None
     waits: dict[str, float] = {}

@@ -14,6 +14,7 @@ from kunren.services.codedeploy.agents import installer
 from kunren.services.codedeploy.agents.commands import CommandService
 from kunren.services.codedeploy.api import CodeDeployApi
 from kunren.services.codedeploy.controller import DeploymentController
+from kunren.services.codedeploy.launches import Launches
 from kunren.services.codedeploy.model import ECS, KINDS, LAMBDA, SERVER
 from kunren.services.codedeploy.notices import Notices
 from kunren.services.codedeploy.platforms.functions import Functions
@@ -32,6 +33,7 @@ class CodeDeployService:
         parts = store, clock, entropy, call
         self.api = CodeDeployApi(*parts)
         self.notices = Notices(store, clock, call)
+        self._launches = Launches(*parts)
         self._controller = DeploymentController(
             *parts, {LAMBDA: Functions(*parts), SERVER: Servers(*parts), ECS: Services(*parts)}
         )
@@ -50,6 +52,7 @@ class CodeDeployService:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._controller.run())
             group.create_task(self.notices.run())
+            group.create_task(self._launches.run())
 
     async def settled(self) -> None:
         await self._controller.settled()

@@ -31,7 +31,8 @@ def new_deployment(
         zonal=config.zonal, **more,
     )  # fmt: skip
     tx.put(made)
-    tx.put(replace(group, attempted=made.id))
+    if not made.only:
+        tx.put(replace(group, attempted=made.id))
     return made
 
 
@@ -54,7 +55,7 @@ def succeeded(tx: Tx, entropy: Entropy, deployment: Deployment, now: float) -> N
     tx.put(replace(deployment, status="Succeeded", completed_at=now))
     note(tx, entropy, deployment, "SUCCESS", now)
     group = group_of(tx, deployment)
-    if group is None:
+    if group is None or deployment.only:
         return
     tx.put(replace(group, revision=deployment.revision, succeeded=deployment.id))
     for each in tx.list(Revision, deployment.account, deployment.region):
@@ -75,8 +76,8 @@ def broken_off(
     ended = replace(deployment, status=status, error=error, completed_at=now)
     tx.put(ended)
     group = group_of(tx, deployment)
-    begun = deployment.started_at is not None
-    if group is None or deployment.undoes or not begun or not _rolls_back(deployment, cause):
+    no_way_back = deployment.started_at is None or deployment.undoes or deployment.only
+    if group is None or no_way_back or not _rolls_back(deployment, cause):
         return None
     if group.revision is None and deployment.platform == "Server":
         told = f"There is no revision that was deployed to {group.name} with success, so nothing is rolled back to."

@@ -7,6 +7,7 @@ from typing import Any
 
 from kunren.control.store import Snapshot, Tx
 from kunren.core.arn import build_arn
+from kunren.services.codedeploy.managed_hooks import hook_name, scaling_groups
 from kunren.services.codedeploy.model import (
     ECS,
     LAMBDA,
@@ -58,9 +59,9 @@ def group(snapshot: Snapshot, each: Group) -> dict[str, Any]:
     return {
         "ec2TagFilters": [],
         "onPremisesInstanceTagFilters": [],
-        "autoScalingGroups": [],
         "triggerConfigurations": [],
         **each.settings,
+        "autoScalingGroups": [{"name": name, "hook": hook_name(each)} for name in scaling_groups(each)],
         "applicationName": each.application,
         "deploymentGroupId": each.group_id,
         "deploymentGroupName": each.name,

@@ -58,7 +58,9 @@ class Deployments(ApiBase):
             check_alarms(params.get("overrideAlarmConfiguration"))
             check_rollback(params.get("autoRollbackConfiguration"))
             for each in tx.list(Deployment, ctx.account, ctx.region):
-                if (each.application, each.group) == (application, group.name) and each.status in ACTIVE:
+                if each.only or each.status not in ACTIVE:
+                    continue
+                if (each.application, each.group) == (application, group.name):
                     raise errors.DeploymentLimitExceededException(
                         f"The Deployment Group '{group.name}' already has an active Deployment '{each.id}'"
                     )

@@ -52,9 +52,11 @@ class Servers(PlatformBase):
     async def begin(self, deployment: Deployment) -> list[Target]:
         snapshot = self._store.snapshot()
         group = self._group(deployment)
-        found = instances.of_group(snapshot, group) if group is not None else []
-        if only := deployment.settings.get("instances"):
-            found = [each for each in found if each.id in only]
+        if deployment.only:
+            by_id = snapshot.by_id(Instance, deployment.account, deployment.region)
+            found = [by_id[each] for each in deployment.only if each in by_id]
+        else:
+            found = instances.of_group(snapshot, group) if group is not None else []
         if group is not None and deployment.settings.get("updateOutdatedInstancesOnly"):
             found = [each for each in found if group.health.get(each.id) != key_of(deployment.revision)]
         if not found:
@@ -62,7 +64,7 @@ class Servers(PlatformBase):
         if scheduling.limits(deployment.config, deployment.minimum, len(found)).out < 1:
             raise DeploymentFails("HEALTH_CONSTRAINTS_INVALID", _TOO_FEW)
         names: tuple[str, ...] = _INSTALLING
-        if traffic.names_of(deployment.settings):
+        if traffic.names_of(deployment.settings) and not deployment.only:
             names = (*_OUT, *_INSTALLING, *_BACK)
         return [self._target(deployment, each, names) for each in found]
 
