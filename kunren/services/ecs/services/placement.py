@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from kunren.services.ecs.services.expressions import matches
@@ -69,24 +69,53 @@ def place(
 ) -> list[str]:
     """The instances of so many tasks, fewer where there is no room. `chance` gives numbers from 0 to 1 for "random".
     Raises BadExpression."""
-    held = {each.id: each for each in places}
+    static = [each for each in constraints if each.get("type") != "distinctInstance"]
+    open_places = sorted((each for each in places if _allowed(each, needs, static)), key=lambda each: each.id)
+    distinct = len(static) < len(constraints)
+    spreads = {index: _Spread(each.get("field") or "", places) for index, each in enumerate(strategies)}
+    held = {each.id: each for each in open_places if fits(each, needs)}
     chosen: list[str] = []
-    for number in range(count):
-        fitting = [each for each in held.values() if fits(each, needs) and _allowed(each, needs, constraints)]
+    while len(chosen) < count and held:
+        fitting = [each for each in held.values() if not (distinct and each.groups.get(needs.group))]
         if not fitting:
             break
-        luck = chance[number] if number < len(chance) else 0.0
-        best = _best(fitting, list(held.values()), strategies, luck)
+        luck = chance[len(chosen)] if len(chosen) < len(chance) else 0.0
+        best = _best(fitting, strategies, spreads, luck)
         chosen.append(best.id)
-        held[best.id] = replace(
-            best,
-            cpu=best.cpu - needs.cpu,
-            memory=best.memory - needs.memory,
-            ports=best.ports | needs.ports,
-            tasks=best.tasks + 1,
-            groups={**best.groups, needs.group: best.groups.get(needs.group, 0) + 1},
-        )
+        for each in spreads.values():
+            each.add(best.id)
+        taken = _with_one_more(best, needs)
+        if fits(taken, needs):
+            held[best.id] = taken
+        else:
+            del held[best.id]
     return chosen
+
+
+def _with_one_more(place: Place, needs: Needs) -> Place:
+    return Place(
+        place.id, place.attributes, place.cpu - needs.cpu, place.memory - needs.memory, place.ports | needs.ports,
+        place.tasks + 1, {**place.groups, needs.group: place.groups.get(needs.group, 0) + 1},
+    )  # fmt: skip
+
+
+class _Spread:
+    """How many tasks each value of a field has, over all instances."""
+
+    def __init__(self, by: str, places: Sequence[Place]) -> None:
+        self.values = {each.id: _value(each, by) for each in places}
+        self.counts: Counter[str | None] = Counter()
+        for each in places:
+            self.counts[self.values[each.id]] += each.tasks
+
+    def add(self, id: str) -> None:
+        self.counts[self.values[id]] += 1
+
+    def fewest(self, places: list[Place]) -> list[Place]:
+        counts, values = self.counts, self.values
+        told = [counts[values[each.id]] for each in places]
+        least = min(told)
+        return [each for each, count in zip(places, told, strict=True) if count == least]
 
 
 def fits(place: Place, needs: Needs) -> bool:
@@ -107,10 +136,11 @@ def _allowed(place: Place, needs: Needs, constraints: Sequence[Mapping[str, Any]
     return True
 
 
-def _best(fitting: list[Place], everywhere: list[Place], strategies: Sequence[Mapping[str, Any]], luck: float) -> Place:
+def _best(
+    left: list[Place], strategies: Sequence[Mapping[str, Any]], spreads: Mapping[int, _Spread], luck: float
+) -> Place:
     """Each strategy leaves those that it likes best; the first by id of what is left."""
-    left = sorted(fitting, key=lambda each: each.id)
-    for each in strategies:
+    for index, each in enumerate(strategies):
         kind, by = each.get("type"), each.get("field") or ""
         if kind == "random":
             return left[min(int(luck * len(left)), len(left) - 1)]
@@ -118,11 +148,7 @@ def _best(fitting: list[Place], everywhere: list[Place], strategies: Sequence[Ma
             least = min(_left_of(place, by) for place in left)
             left = [place for place in left if _left_of(place, by) == least]
         elif kind == "spread":
-            counts: Counter[str | None] = Counter()
-            for place in everywhere:
-                counts[_value(place, by)] += place.tasks
-            fewest = min(counts[_value(place, by)] for place in left)
-            left = [place for place in left if counts[_value(place, by)] == fewest]
+            left = spreads[index].fewest(left)
     return left[0]
 
 
