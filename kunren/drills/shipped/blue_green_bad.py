@@ -29,7 +29,9 @@ def deploy(strategy: str = "CANARY", alarms: str = "on") -> dict[str, Any]:
 
 
 def remove() -> None:
-    boto3.client("cloudwatch", region_name=SITE.site.region).delete_alarms(AlarmNames=[ALARM])
+    cloudwatch = boto3.client("cloudwatch", region_name=SITE.site.region)
+    if cloudwatch.describe_alarms(AlarmNames=[ALARM])["MetricAlarms"]:
+        cloudwatch.delete_alarms(AlarmNames=[ALARM])
     SITE.remove()
 
 
