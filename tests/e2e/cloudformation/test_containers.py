@@ -1,4 +1,4 @@
-"""Clusters and task definitions of stacks: made, changed, run, and gone with the stack."""
+"""Clusters, task definitions and services of stacks: made, changed, run, and gone with the stack."""
 
 from stacking import outputs
 
@@ -63,3 +63,66 @@ def test_a_stacks_tasks_run_and_a_change_is_another_revision(stacks):
     assert ecs.list_tags_for_resource(resourceArn=made["Cluster"])["tags"][-1] == {"key": "word", "value": "two"}
     stacks.delete(stack["StackId"])
     assert ecs.list_clusters()["clusterArns"] == ecs.list_task_definitions()["taskDefinitionArns"] == []
+
+
+SERVICE = """
+Parameters:
+  Count: {Type: Number, Default: 1}
+  Code: {Type: String, Default: "import time; time.sleep(1000)"}
+  Subnet: {Type: String}
+Resources:
+  Shop: {Type: AWS::ECS::Cluster}
+  Worker:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      Cpu: 256
+      Memory: 512
+      NetworkMode: awsvpc
+      RequiresCompatibilities: [FARGATE]
+      ContainerDefinitions: [{Name: worker, Image: "python:3", Command: [python3, -c, !Ref Code]}]
+  Service:
+    Type: AWS::ECS::Service
+    Properties:
+      Cluster: !Ref Shop
+      TaskDefinition: !Ref Worker
+      DesiredCount: !Ref Count
+      LaunchType: FARGATE
+      DeploymentConfiguration: {DeploymentCircuitBreaker: {Enable: true, Rollback: true}}
+      NetworkConfiguration: {AwsvpcConfiguration: {Subnets: [!Ref Subnet]}}
+      Tags: [{Key: count, Value: !Ref Count}]
+Outputs:
+  Cluster: {Value: !Ref Shop}
+  Arn: {Value: !Ref Service}
+  Name: {Value: !GetAtt Service.Name}
+"""
+
+
+def given(**values):
+    return [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()]
+
+
+def test_a_stacks_service_is_complete_when_its_tasks_run_and_a_bad_one_rolls_the_stack_back(stacks):
+    ecs, subnet = stacks.client("ecs"), stacks.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
+    stack = stacks.create("work", SERVICE, Parameters=given(Subnet=subnet))
+    made = outputs(stack)
+
+    def service():
+        return ecs.describe_services(cluster=made["Cluster"], services=[made["Arn"]], include=["TAGS"])["services"][0]
+
+    assert made["Arn"].endswith(f":service/{made['Cluster']}/{made['Name']}")
+    first = service()
+    assert (first["runningCount"], first["tags"]) == (1, [{"key": "count", "value": "1"}])
+    stacks.update("work", SERVICE, Parameters=given(Subnet=subnet, Count="2"))
+    stacks.client("ecs").get_waiter("services_stable").wait(
+        cluster=made["Cluster"], services=[made["Arn"]], WaiterConfig={"Delay": 1}
+    )
+    assert (service()["desiredCount"], service()["tags"][0]["value"]) == (2, "2")
+    stacks.update(
+        "work",
+        SERVICE,
+        "UPDATE_ROLLBACK_COMPLETE",
+        Parameters=given(Subnet=subnet, Count="2", Code="raise SystemExit(1)"),
+    )
+    assert service()["taskDefinition"] == first["taskDefinition"]
+    stacks.delete(stack["StackId"])
+    assert ecs.list_clusters()["clusterArns"] == []
