@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from kunren.access.containers import ecs
 from kunren.access.tables import (
     ACTIONS,
     EC2_CREATED,
@@ -101,9 +102,15 @@ def _of_several(target: Target, signs_as: str, ours: bool) -> list[Asked]:
     if (service, operation) not in PASSED:
         return found
     to = f"{ELSEWHERE.get(service, service)}.amazonaws.com"
-    passed = [target.params.get(name) for name in PASSED[service, operation]]
+    passed = [_parameter(target.params, name) for name in PASSED[service, operation]]
     found += [Asked("iam:PassRole", each, to) for each in passed if isinstance(each, str) and each.startswith("arn:")]
     return found
+
+
+def _parameter(params: Mapping[str, Any], name: str) -> Any:
+    outer, _, inner = name.partition(".")
+    found = params.get(outer)
+    return _parameter(found, inner) if inner and isinstance(found, Mapping) else found
 
 
 def _resources(target: Target, ours: bool) -> list[str]:
@@ -299,4 +306,5 @@ _OWN: dict[str, Callable[[Target], list[str]]] = {
     "ssm": _parameters,
     "logs": _log_group,
     "dynamodb": _table,
+    "ecs": ecs,
 }

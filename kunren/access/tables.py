@@ -35,7 +35,7 @@ TRANSACTED = {
 }  # fmt: skip
 """The action that each part of a transaction is."""
 
-ELSEWHERE = {"elbv2": "elasticloadbalancing", "ec2": "vpc-flow-logs"}
+ELSEWHERE = {"elbv2": "elasticloadbalancing", "ec2": "vpc-flow-logs", "ecs": "ecs-tasks"}
 """Service principals that are not named as the service is here."""
 
 PASSED = {
@@ -48,8 +48,11 @@ PASSED = {
     ("cloudformation", "CreateStack"): ("RoleARN",),
     ("cloudformation", "UpdateStack"): ("RoleARN",),
     ("cloudformation", "CreateChangeSet"): ("RoleARN",),
+    ("ecs", "RegisterTaskDefinition"): ("taskRoleArn", "executionRoleArn"),
+    ("ecs", "RunTask"): ("overrides.taskRoleArn", "overrides.executionRoleArn"),
+    ("ecs", "StartTask"): ("overrides.taskRoleArn", "overrides.executionRoleArn"),
 }
-"""Parameters by which a role is handed to a service."""
+"""Parameters by which a role is handed to a service; behind a point, those of a structure."""
 
 WITHOUT_RESOURCE = {
     ("acm", "ListCertificates"), ("acm", "GetAccountConfiguration"), ("acm", "PutAccountConfiguration"),

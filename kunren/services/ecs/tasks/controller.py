@@ -78,6 +78,8 @@ class TaskController:
         runner = TaskRunner(self._shell, self._engines[task.launch_type], task, definition)
         if task.desired_status == "STOPPED":
             runner.stop()
+        with self._store.write() as tx:
+            self._shell.changed(tx, task)
         self._runners[task.id] = runner
         self._tasks[task.id] = asyncio.get_running_loop().create_task(self._ran(task, runner), name=f"task {task.id}")
 

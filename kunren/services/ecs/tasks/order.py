@@ -22,6 +22,8 @@ class Live:
     running: bool = False
     exit_code: int | None = None
     health: str = "UNKNOWN"
+    began: float = 0.0
+    """AWS time of its last start."""
     done: bool = False
     """Whether it has ended and won't start again, or never will."""
 

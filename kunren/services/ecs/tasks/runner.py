@@ -145,11 +145,10 @@ class TaskRunner:
             await self._turn(plan)
             restarts = 0
             while True:
-                began = self._shell.clock.now()
                 code = await self._once(plan, restarts)
                 if self._shell.ended():  # the world, and the daemon next: not the container's own doing
                     await asyncio.Event().wait()
-                if self._over.is_set() or not order.starts_again(plan, code, self._shell.clock.now() - began):
+                if self._over.is_set() or not order.starts_again(plan, code, self._shell.clock.now() - live.began):
                     break
                 restarts += 1
         except CannotStart:
@@ -189,7 +188,7 @@ class TaskRunner:
             if pipe is not None:
                 pipe.handed()
         self._running[plan.name] = container
-        live.started = live.running = True
+        live.started, live.running, live.began = True, True, self._shell.clock.now()
         self._note_run()
         self._note_container(
             plan.name, last_status="RUNNING", restarts=restarts, exit_code=None, reason=None,
@@ -297,11 +296,12 @@ class TaskRunner:
 
     def _note(self, **members: Any) -> None:
         with self._shell.store.write() as tx:
-            task = tx.get(Task, *self._key)
-            assert task is not None
-            task = replace(task, version=task.version + 1, **members)
+            before = tx.get(Task, *self._key)
+            assert before is not None
+            task = replace(before, version=before.version + 1, **members)
             tx.put(task)
-            self._shell.changed(tx, task)
+            if _states(task) != _states(before):
+                self._shell.changed(tx, task)
 
     def _note_container(self, name: str, **members: Any) -> None:
         changed = (replace(each, **members) if each.name == name else each for each in self._task.containers)
@@ -322,6 +322,12 @@ class TaskRunner:
         while not held():
             await self._news.wait()
             self._news.clear()
+
+
+def _states(task: Task) -> tuple[Any, ...]:
+    """What others are told of when it changes."""
+    containers = tuple((each.last_status, each.health) for each in task.containers)
+    return task.desired_status, task.last_status, containers
 
 
 async def nothing(task: Task) -> None:
