@@ -233,7 +233,7 @@ class App:
         self.fallback.after["logs"] = self.cloudfront.logs.vended.after
         self.metric_sources += [
             self.health_metrics.before, self.cloudfront.metrics.before, self.balancers.metrics.before,
-            self.functions.metrics.before,
+            self.functions.metrics.before, self.instances.metrics.before,
         ]  # fmt: skip
         self.on_demand = OnDemand(self, self._began)
         apis, contexts = self.on_demand.answering(services), self.certificate_contexts

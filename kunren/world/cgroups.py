@@ -175,6 +175,16 @@ class Cgroup:
         wanted = "anon" if self._group.version == 2 else "total_rss"
         return _number(_read(self._memory / "memory.stat"), wanted)
 
+    def processes(self) -> list[int]:
+        """The processes in it, as our own PID namespace numbers them."""
+        return [int(each) for each in _read(self._group.folders["pids"] / "cgroup.procs").split()]
+
+    def cpu_seconds(self) -> float:
+        """The processor time that its processes have had; in version 1, of those that there are and their children."""
+        if self._group.version == 2:
+            return _number(_read(self._group.folders["memory"] / "cpu.stat"), "usage_usec") / 1e6
+        return sum(map(_cpu_seconds, self.processes()))
+
     def kills(self) -> int:
         """How many processes the kernel has killed because the group was at its bound."""
         name = "memory.events" if self._group.version == 2 else "memory.oom_control"
@@ -218,6 +228,11 @@ def _read(path: Path) -> str:
         return path.read_text()
     except OSError:
         return ""
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK") if len(fields) > 14 else 0.0
 
 
 def _number(text: str, name: str) -> int:

@@ -97,6 +97,20 @@ class RunningGuest:
         """What its programs hold now; None where nobody counts."""
         return self._cgroup.memory_bytes() if self._cgroup is not None else None
 
+    def cpu_seconds(self) -> float | None:
+        """The processor time that its programs have had; None where nobody counts."""
+        return self._cgroup.cpu_seconds() if self._cgroup is not None else None
+
+    def network_bytes(self) -> tuple[int, int] | None:
+        """Received and sent by its interfaces; None where nobody counts."""
+        processes = self._cgroup.processes() if self._cgroup is not None else []
+        try:
+            lines = Path(f"/proc/{processes[0]}/net/dev").read_text().splitlines()[2:] if processes else []
+        except OSError:
+            lines = []
+        counted = [each.partition(":")[2].split() for each in lines if not each.strip().startswith("lo:")]
+        return (sum(int(each[0]) for each in counted), sum(int(each[8]) for each in counted)) if counted else None
+
     async def signal(self, number: int) -> None:
         await self._process.signal(number)
 

@@ -81,6 +81,11 @@ class InstanceController:
     async def settled(self) -> None:
         await self._controller.settled()
 
+    def guest(self, id: str) -> RunningGuest | None:
+        """What runs as the instance of that id."""
+        found = self._running.get(id)
+        return found.guest if found is not None else None
+
     def status(self) -> dict[str, Any]:
         return {"running": len(self._running), "errors": dict(self._controller.last_errors)}
 

@@ -17,6 +17,7 @@ from kunren.services.ec2.api import Ec2Api
 from kunren.services.ec2.instances import spot
 from kunren.services.ec2.instances.controller import InstanceController
 from kunren.services.ec2.instances.events import InstanceEvents
+from kunren.services.ec2.instances.metrics import InstanceMetrics
 from kunren.services.ec2.instances.model import Instance, InstanceRun
 from kunren.services.ec2.instances.spot_controller import SpotController
 from kunren.services.ec2.instances.types import all_types
@@ -61,11 +62,12 @@ class InstanceService:
         self.spot = SpotController(store, clock, entropy, api.launcher)
         self.metadata.branches.append(spot.told_in_metadata)
         self.events = InstanceEvents(store, clock, entropy, call)
+        self.metrics = InstanceMetrics(store, clock, call, self.controller.guest)
 
     async def run(self) -> None:
         try:
             async with asyncio.TaskGroup() as parts:
-                for each in (self.controller, self.spot, self.events):
+                for each in (self.controller, self.spot, self.events, self.metrics):
                     parts.create_task(each.run())
         finally:
             self.metadata.stop()
