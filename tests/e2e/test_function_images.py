@@ -1,17 +1,12 @@
 """Functions from container images: a small one made here, of this Python and a program that speaks the Runtime API."""
 
-import hashlib
-import io
 import json
-import os
-import re
-import subprocess
-import sys
 import tarfile
-from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from oci import PYTHON, layer, python_files
+from oci import layout as written
 
 ROLE = "arn:aws:iam::000000000000:role/any"
 NAME = "docker.io/my/function:1"
@@ -40,71 +35,17 @@ while True:
     connection.request("POST", API + id + "/response", json.dumps(told))
     connection.getresponse().read()
 """
-LISTS_FILES = """
-import encodings.idna, encodings.latin_1, encodings.ascii, http.client, json, os, re, sys
-loaded = {os.path.realpath(line.split()[-1]) for line in open("/proc/self/maps") if "/" in line and ".so" in line}
-modules = {each.__file__ for each in sys.modules.values() if getattr(each, "__file__", None)}
-print(json.dumps([os.path.realpath(sys.executable), *sorted(loaded | modules)]))
-"""
-PYTHON = os.path.realpath(sys.executable)
-
-
-def python_files():
-    """The files that PROGRAM needs of this machine: the interpreter, modules, libraries by all their names."""
-    done = subprocess.run([PYTHON, "-I", "-S", "-c", LISTS_FILES], capture_output=True, text=True, check=True)
-    found = {Path(each) for each in json.loads(done.stdout) if Path(each).is_file()}
-    for library in [each for each in found if ".so" in each.name]:
-        stem = library.name.partition(".so")[0]
-        found |= {each for each in library.parent.glob(f"{stem}.so*") if each.resolve() == library}
-    loader = re.search(rb"/lib[^\0]*/ld-linux[^\0]*", Path(PYTHON).read_bytes()[:8192])
-    return sorted(found | ({Path(loader[0].decode())} if loader else set()))
-
-
-class Layout:
-    """An OCI layout in the making."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        (folder / "blobs" / "sha256").mkdir(parents=True)
-        (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-        self.layers = []
-
-    def blob(self, content, kind):
-        digest = hashlib.sha256(content).hexdigest()
-        (self.folder / "blobs" / "sha256" / digest).write_bytes(content)
-        return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{digest}", "size": len(content)}
-
-    def layer(self, files=(), texts=None, links=None):
-        out = io.BytesIO()
-        with tarfile.open(fileobj=out, mode="w:gz", compresslevel=1) as tar:
-            for path in files:
-                tar.add(path.resolve(), str(path).lstrip("/"))
-            for name, text in (texts or {}).items():
-                member = tarfile.TarInfo(name)
-                member.size = len(text.encode())
-                tar.addfile(member, io.BytesIO(text.encode()))
-            for name, target in (links or {}).items():
-                member = tarfile.TarInfo(name)
-                member.type, member.linkname = tarfile.SYMTYPE, target
-                tar.addfile(member)
-        self.layers.append(self.blob(out.getvalue(), "layer.v1.tar+gzip"))
-
-    def finish(self, **config):
-        described = self.blob(json.dumps({"config": config, "os": "linux"}).encode(), "config.v1+json")
-        manifest = {"schemaVersion": 2, "config": described, "layers": self.layers}
-        index = {"schemaVersion": 2, "manifests": [self.blob(json.dumps(manifest).encode(), "manifest.v1+json")]}
-        (self.folder / "index.json").write_text(json.dumps(index))
-        return index["manifests"][0]["digest"]
 
 
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory):
     """A folder with the image, and its digest."""
-    made = Layout(tmp_path_factory.mktemp("image"))
-    made.layer(python_files(), {"app/gone": "", "app/kept": ""}, {"etc/resolv.conf": "../run/resolv.conf"})
-    made.layer((), {"app/main.py": PROGRAM, "app/.wh.gone": ""})
+    folder = tmp_path_factory.mktemp("image") / "layout"
+    lower = layer({"app/gone": "", "app/kept": ""}, {"etc/resolv.conf": "../run/resolv.conf"}, files=python_files())
+    upper = layer({"app/main.py": PROGRAM, "app/.wh.gone": ""})
     entry = [PYTHON, "-I", "-S", "-B", "/app/main.py"]
-    return made.folder, made.finish(Entrypoint=entry, Cmd=["its", "own"], Env=["GREETING=hello"], WorkingDir="/app")
+    config = {"Entrypoint": entry, "Cmd": ["its", "own"], "Env": ["GREETING=hello"], "WorkingDir": "/app"}
+    return folder, written(folder, lower, upper, **config)
 
 
 def test_an_image_runs_alone_with_its_own_files_as_it_and_the_function_say(kunren, account, layout):

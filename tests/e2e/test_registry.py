@@ -10,7 +10,7 @@ import signal
 import pytest
 import urllib3
 from botocore.exceptions import ClientError
-from oci import KIND, described, digest_of, image, layer, layout
+from oci import KIND, PYTHON, described, digest_of, image, layer, layout, python_files
 
 REGION = "us-east-1"
 
@@ -244,6 +244,33 @@ def test_a_lifecycle_policy_is_previewed_and_then_acts(registry, until):
     tags = lambda: [each["imageTag"] for each in ecr.list_images(repositoryName="old")["imageIds"]]  # noqa: E731
     until(lambda: tags() == ["3"], "the two older images expire")
     assert "lastEvaluatedAt" in ecr.get_lifecycle_policy(repositoryName="old")
+
+
+def test_a_task_runs_an_image_that_was_pushed(kunren, registry, account):
+    registry.ecr.create_repository(repositoryName="job")
+    program = "import os, sys; open('/app/new', 'w'); sys.exit(40 + len(os.listdir('/app')))"
+    lower = layer({"app/one": "", "app/gone": ""}, files=python_files())
+    manifest, blobs = image(
+        lower, layer({"app/.wh.gone": ""}), Entrypoint=[PYTHON, "-I", "-S", "-B", "-c", program], WorkingDir="/app"
+    )
+    assert registry.push("job", "1", manifest, blobs).status == 201
+    ecs, ec2 = kunren.client("ecs", account), kunren.client("ec2", account)
+    cluster = ecs.create_cluster(clusterName="jobs")["cluster"]["clusterArn"]
+    containers = [{"name": "job", "image": f"{registry.host}/job:1", "essential": True}]
+    made = ecs.register_task_definition(
+        family="job", requiresCompatibilities=["FARGATE"], networkMode="awsvpc", cpu="256", memory="512",
+        executionRoleArn=f"arn:aws:iam::{account}:role/pulls", containerDefinitions=containers,
+    )["taskDefinition"]["taskDefinitionArn"]  # fmt: skip
+    subnets = [ec2.describe_subnets()["Subnets"][0]["SubnetId"]]
+    started = ecs.run_task(
+        cluster=cluster, taskDefinition=made, launchType="FARGATE", count=2,
+        networkConfiguration={"awsvpcConfiguration": {"subnets": subnets, "assignPublicIp": "ENABLED"}},
+    )["tasks"]  # fmt: skip
+    arns = [each["taskArn"] for each in started]
+    ecs.get_waiter("tasks_stopped").wait(cluster=cluster, tasks=arns, WaiterConfig={"Delay": 1})
+    for task in ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"]:
+        container = task["containers"][0]
+        assert (container.get("exitCode"), container["imageDigest"]) == (42, digest_of(manifest)), task
 
 
 def test_what_was_acknowledged_outlives_the_daemon(own_kunren, account):

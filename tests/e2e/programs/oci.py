@@ -6,11 +6,22 @@ import gzip
 import hashlib
 import io
 import json
+import os
+import re
+import subprocess
+import sys
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+LISTS_FILES = """
+import encodings.idna, encodings.latin_1, encodings.ascii, http.client, json, os, re, sys
+loaded = {os.path.realpath(line.split()[-1]) for line in open("/proc/self/maps") if "/" in line and ".so" in line}
+modules = {each.__file__ for each in sys.modules.values() if getattr(each, "__file__", None)}
+print(json.dumps([os.path.realpath(sys.executable), *sorted(loaded | modules)]))
+"""
+PYTHON = os.path.realpath(sys.executable)
 KIND = "application/vnd.oci.image."
 
 
@@ -18,10 +29,15 @@ def digest_of(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def layer(texts: Mapping[str, str | bytes] = {}, links: Mapping[str, str] = {}, modes: Mapping[str, int] = {}) -> bytes:
-    """A layer with these files and symbolic links, by gzip."""
+def layer(
+    texts: Mapping[str, str | bytes] = {}, links: Mapping[str, str] = {}, modes: Mapping[str, int] = {},
+    files: Iterable[Path] = (),
+) -> bytes:  # fmt: skip
+    """A layer with these texts, symbolic links, and files of this machine, by gzip."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
+        for path in files:
+            tar.add(path.resolve(), str(path).lstrip("/"))
         for name, text in texts.items():
             content = text if isinstance(text, bytes) else text.encode()
             member = tarfile.TarInfo(name)
@@ -58,3 +74,14 @@ def layout(folder: Path, *layers: bytes, **config: Any) -> str:
     index = {"schemaVersion": 2, "manifests": [described(manifest, "manifest.v1+json")]}
     (folder / "index.json").write_text(json.dumps(index))
     return digest_of(manifest)
+
+
+def python_files() -> list[Path]:
+    """The files that a small Python program needs: the interpreter, modules, libraries by all their names."""
+    done = subprocess.run([PYTHON, "-I", "-S", "-c", LISTS_FILES], capture_output=True, text=True, check=True)
+    found = {Path(each) for each in json.loads(done.stdout) if Path(each).is_file()}
+    for library in [each for each in found if ".so" in each.name]:
+        stem = library.name.partition(".so")[0]
+        found |= {each for each in library.parent.glob(f"{stem}.so*") if each.resolve() == library}
+    loader = re.search(rb"/lib[^\0]*/ld-linux[^\0]*", Path(PYTHON).read_bytes()[:8192])
+    return sorted(found | ({Path(loader[0].decode())} if loader else set()))
