@@ -9,9 +9,11 @@ from typing import Any
 from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, tagging
 from kunren.services.cloudformation.work import Work
 
+_EXCLUDED = "ImageTagMutabilityExclusionFilters"
+
 
 def _more(work: Work) -> Mapping[str, Any]:
-    found: dict[str, Any] = {}
+    found = _mutability(work)
     if (encryption := work.get("EncryptionConfiguration")) is not None:
         found["encryptionConfiguration"] = {_lower(key): value for key, value in encryption.items()}
     if (scanning := work.get("ImageScanningConfiguration")) is not None:
@@ -29,6 +31,12 @@ def _scanning(work: Work) -> Mapping[str, Any]:
         "repositoryName": work.physical,
         "imageScanningConfiguration": {"scanOnPush": bool(stated.get("ScanOnPush"))},
     }
+
+
+def _mutability(work: Work) -> dict[str, Any]:
+    filters = [{_lower(key): value for key, value in each.items()} for each in work.get(_EXCLUDED) or ()]
+    found: dict[str, Any] = {"imageTagMutability": work.get("ImageTagMutability", "MUTABLE")}
+    return {**found, "imageTagMutabilityExclusionFilters": filters} if filters else found
 
 
 class Repository(Declared):
@@ -64,7 +72,6 @@ KINDS: tuple[Kind, ...] = (
         "AWS::ECR::Repository",
         "ecr",
         create="CreateRepository",
-        takes="ImageTagMutability=imageTagMutability",
         extra=_more,
         also="EmptyOnDelete EncryptionConfiguration LifecyclePolicy RepositoryPolicyText",
         name="RepositoryName",
@@ -79,11 +86,8 @@ KINDS: tuple[Kind, ...] = (
         settings=[
             Setting(
                 "PutImageTagMutability",
-                "ImageTagMutability",
-                lambda work: {
-                    "repositoryName": work.physical,
-                    "imageTagMutability": work.get("ImageTagMutability", "MUTABLE"),
-                },
+                f"ImageTagMutability {_EXCLUDED}",
+                lambda work: {"repositoryName": work.physical, **_mutability(work)},
                 on_create=False,
             ),
             Setting("PutImageScanningConfiguration", "ImageScanningConfiguration", _scanning, on_create=False),
