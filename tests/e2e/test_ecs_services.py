@@ -1,5 +1,7 @@
 """Services of ECS as their users have them: kept, changed and scaled behind a load balancer while clients ask."""
 
+import os
+import signal
 from collections import Counter
 
 import pytest
@@ -184,3 +186,26 @@ def test_a_shift_to_green_is_seen_by_testers_first_and_bakes(shop, until):
     assert {(each.get("status"), each.get("body")) for each in answers} == {(200, "blue"), (200, "green")}
     shop.stable()
     assert shop.show()["runningCount"] == 2
+
+
+def test_a_daemon_that_is_killed_goes_on_with_the_deployment(own_kunren, account, until, running):
+    own_kunren.up("--speed", "20")
+    shop = Shop(own_kunren, account, until, running)
+    strategy = {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 1}
+    shop.create(shop.register("blue"), shifts=True, deploymentConfiguration=strategy)
+    shop.stable()
+    shop.update(taskDefinition=shop.register("green"))
+    until(lambda: shop.deployment()["lifecycleStage"] == "BAKE_TIME", "baking", 60)
+    os.kill(own_kunren.pid, signal.SIGKILL)
+    own_kunren.up("--speed", "20")
+    until(lambda: shop.deployment()["status"] == "SUCCESSFUL", "done", 120)
+    client = running.client(own_kunren, "virginia")
+    until(lambda: client.get(shop.url).get("body") == "green", "green serves", 60)
+    until(lambda: len(shop.show()["deployments"]) == 1, "one deployment", 60)
+    tasks = shop.ecs.list_tasks(cluster="shop", desiredStatus="STOPPED")["taskArns"]
+    assert len(tasks) >= 4
+
+    def targets(group):
+        return len(shop.elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"])
+
+    until(lambda: (targets(shop.blue), targets(shop.green)) == (0, 2), "nobody is left behind", 60)

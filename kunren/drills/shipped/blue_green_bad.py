@@ -18,7 +18,7 @@ def deploy(strategy: str = "CANARY", alarms: str = "on") -> dict[str, Any]:
         "alarms": {"alarmNames": [ALARM], "enable": watched, "rollback": watched},
     }  # fmt: skip
     if strategy == "CANARY":
-        told["canaryConfiguration"] = {"canaryPercent": 20.0, "canaryBakeTimeInMinutes": 5}
+        told["canaryConfiguration"] = {"canaryPercent": 10.0, "canaryBakeTimeInMinutes": 5}
     made = SITE.create(2, 10, shifts=True, deploymentConfiguration=told, bad={"BROKEN": "1"})
     boto3.client("cloudwatch", region_name=SITE.site.region).put_metric_alarm(
         AlarmName=ALARM, Namespace="AWS/ApplicationELB", MetricName="HTTPCode_Target_5XX_Count",
