@@ -209,3 +209,37 @@ def test_a_daemon_that_is_killed_goes_on_with_the_deployment(own_kunren, account
         return len(shop.elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"])
 
     until(lambda: (targets(shop.blue), targets(shop.green)) == (0, 2), "nobody is left behind", 60)
+
+
+def test_tasks_are_found_by_name_as_long_as_they_run(shop, account, until, running):
+    map = shop.kunren.client("servicediscovery", account)
+    vpc = shop.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    asked = map.create_private_dns_namespace(Name="internal", Vpc=vpc)["OperationId"]
+    until(lambda: map.get_operation(OperationId=asked)["Operation"]["Status"] == "SUCCESS", "namespace")
+    namespace = map.list_namespaces()["Namespaces"][0]["Id"]
+    registry = map.create_service(
+        Name="web", NamespaceId=namespace, DnsConfig={"DnsRecords": [{"Type": "A", "TTL": 10}]},
+        HealthCheckCustomConfig={"FailureThreshold": 1},
+    )["Service"]  # fmt: skip
+    network = {"subnets": shop.subnets, "securityGroups": [shop.security]}
+    shop.ecs.create_service(
+        cluster="shop", serviceName="web", taskDefinition=shop.register("one"), desiredCount=2, launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": network}, serviceRegistries=[{"registryArn": registry["Arn"]}],
+    )  # fmt: skip
+    shop.stable()
+
+    def found():
+        return sorted(each["Id"] for each in map.list_instances(ServiceId=registry["Id"])["Instances"])
+
+    tasks = shop.ecs.list_tasks(cluster="shop", serviceName="web")["taskArns"]
+    until(lambda: found() == sorted(each.rpartition("/")[2] for each in tasks), "registered")
+    shell = running.shell(shop.kunren, "--subnet", shop.subnets[0], "--security-group", shop.security)
+    addresses = sorted(
+        each["value"]
+        for task in shop.ecs.describe_tasks(cluster="shop", tasks=tasks)["tasks"]
+        for each in task["attachments"][0]["details"]
+        if each["name"] == "privateIPv4Address"
+    )
+    until(lambda: shell.dig("web.internal") == addresses, "addresses in DNS")
+    shop.update(desiredCount=0)
+    until(lambda: found() == [], "deregistered")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kunren.control.store import Tx
@@ -34,7 +34,6 @@ _NOT_YET = {
     "vpcLatticeConfigurations": "VPC Lattice",
     "gatewayConnectors": "gateway connectors",
     "monitoring": "monitoring configurations of services",
-    "serviceRegistries": "service discovery registries",
 }
 _FARGATE = ("FARGATE", "FARGATE_SPOT")
 
@@ -86,6 +85,7 @@ def revision_document(
         raise errors.InvalidParameterException("Task definition does not support launch_type FARGATE.")
     if is_fargate(document):
         document.setdefault("platformVersion", "LATEST")
+    _registries(tx, ctx, document.get("serviceRegistries") or ())
     document["loadBalancers"] = [
         _balancer(tx, ctx, definition, each, strategy) for each in document.get("loadBalancers") or ()
     ]
@@ -167,6 +167,15 @@ def _balancer(
             "productionListenerRule for each load balancer."
         )
     return dict(told)
+
+
+def _registries(tx: Tx, ctx: RequestContext, registries: Sequence[Mapping[str, Any]]) -> None:
+    from kunren.services.servicediscovery.model import Service as Registry
+
+    for each in registries:
+        named = each.get("registryArn") or ""
+        if tx.get(Registry, ctx.account, ctx.region, named.rpartition("/")[2]) is None:
+            raise errors.InvalidParameterException(f"The service registry {named} does not exist.")
 
 
 def _alternates(advanced: Mapping[str, Any] | None) -> list[str]:

@@ -21,6 +21,7 @@ from kunren.services.ecs.services import course, staffing, stages
 from kunren.services.ecs.services.alarms import LOOK_S, Alarms
 from kunren.services.ecs.services.balancing import Balancing
 from kunren.services.ecs.services.desk import Desk
+from kunren.services.ecs.services.discovery import Discovery
 from kunren.services.ecs.services.hook_runner import HookRunner
 from kunren.services.ecs.services.hooks import present
 from kunren.services.ecs.services.model import Member, ServiceDeployment
@@ -44,6 +45,7 @@ class ServiceController:
         self._store, self._clock, self._entropy = store, clock, entropy
         self._balancing = Balancing(store, clock, entropy, call)
         self._traffic = Traffic(store, call)
+        self._discovery = Discovery(store, call)
         self._alarms = Alarms(store, clock, call)
         self.hooks = HookRunner(store, clock, call)
         self.notices = ServiceNotices(store, clock, call)
@@ -72,6 +74,7 @@ class ServiceController:
         if await self._traffic.keep(service, self._course(service)):
             self._controller.enqueue(work)
         await self._balancing.keep(service)
+        await self._discovery.keep(service, self._clock.now())
         self._look_again(work)
 
     def _service(self, work: str) -> Service | None:

@@ -25,7 +25,7 @@ def count(desk: Desk) -> None:
             by_itself = task is None or task.stop_code in _BY_ITSELF
             if by_itself and not member.proven and not member.failed:
                 _failed(desk, member, ran=task is not None and task.started_at is not None)
-            if not member.targets:
+            if not member.targets and not member.registries:
                 desk.forget(member)
             elif by_itself and not member.failed:
                 desk.put_member(replace(member, failed=True))

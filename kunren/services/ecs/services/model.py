@@ -93,6 +93,8 @@ class Member(Resource, frozen=True, kw_only=True):
     service: str
     deployment: str
     targets: tuple[Registered, ...] = ()
+    registries: dict[str, str] = {}
+    """The registries of Cloud Map that have it (ARNs), with the health that each was told last."""
     proven: bool = False
     failed: bool = False
     """Whether its failure has been counted."""
