@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from kunren.access import presented as signed
 from kunren.access.actions import Asked, Target, asked
 from kunren.access.chunks import check_pieces
@@ -310,7 +312,7 @@ def _of_old_form(call: Call, message: Message) -> Message:
     says = read_host(message.headers.get("host", "").partition(":")[0], {"s3": ("s3",)})
     if call.route is None or call.route.service != "s3" or (says.region and says.region not in sigv2.REGIONS):
         raise Refused(signed.UNSUPPORTED)
-    return message._replace(bucket=says.bucket)
+    return msgspec.structs.replace(message, bucket=says.bucket)
 
 
 def trust_of(document: str) -> Statements:

@@ -11,7 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from kunren.access.containers import ecs
 from kunren.access.tables import (
@@ -43,7 +46,7 @@ _FROM = re.compile(r"\bfrom\b", re.IGNORECASE)
 _READING = ("Describe", "List", "Get", "Search")
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True):
     """What is asked for: by whom is for others. `passed_to` is the service that a role is handed to."""
 
     action: str
@@ -51,7 +54,7 @@ class Asked(NamedTuple):
     passed_to: str = ""
 
 
-class Target(NamedTuple):
+class Target(msgspec.Struct, frozen=True):
     """An operation and its parameters, where it is asked for; `path` is the request's."""
 
     service: str
@@ -278,7 +281,7 @@ def _within(target: Target) -> Iterator[Asked]:
             continue
         for kind, part in each.items() if isinstance(each, dict) else ():
             if kind in TRANSACTED and isinstance(part, dict) and isinstance(part.get("TableName"), str):
-                named = target._replace(params={"TableName": part["TableName"]})
+                named = replace(target, params={"TableName": part["TableName"]})
                 yield Asked(f"dynamodb:{TRANSACTED[kind]}", _table(named)[0])
 
 
@@ -293,7 +296,7 @@ def _of_statement(target: Target, text: str) -> Asked:
         return Asked("dynamodb:PartiQLSelect", ALL)
     if not table or (verb == "Select" and len(_FROM.findall(text)) != 1):
         return Asked(f"dynamodb:PartiQL{verb}", ALL)
-    named = target._replace(params={"TableName": table, "IndexName": index})
+    named = replace(target, params={"TableName": table, "IndexName": index})
     return Asked(f"dynamodb:PartiQL{verb}", _table(named)[0])
 
 

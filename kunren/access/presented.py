@@ -13,8 +13,10 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
+
+import msgspec
 
 from kunren.core import sigv2, sigv4a
 from kunren.core.sigv4 import ALGORITHM, EMPTY_SHA256, amz_date, canonical_request, signature, string_to_sign
@@ -54,7 +56,7 @@ class Refused(Exception):
 VERSION_2 = "AWS"
 
 
-class Presented(NamedTuple):
+class Presented(msgspec.Struct, frozen=True):
     """A signature: `scope` is DATE/REGION/SERVICE/aws4_request (no region with version 4a); `date` the request's, as
     in X-Amz-Date; `expires` in seconds, of a presigned URL that says so. Version 2 has no scope but S3's service, and
     expires at a moment."""
@@ -76,7 +78,7 @@ class Presented(NamedTuple):
         return self.algorithm == sigv4a.ALGORITHM
 
 
-class Message(NamedTuple):
+class Message(msgspec.Struct, frozen=True):
     """The request as it arrived; `body` None where it was taken in on the way and digested there."""
 
     method: str

@@ -87,7 +87,9 @@ def judge(
     own = policy is None and owner in (None, caller.account) and not policy_must_allow
     given = known() if caller.asks or not own else {}
     if own:
-        key = (action, resource, *[caller.known.get(each) or given.get(each) for each in caller.asks])
+        key: tuple[Any, ...] = (action, resource)
+        if caller.asks:
+            key += tuple([caller.known.get(each) or given.get(each) for each in caller.asks])
         found = caller.decided.get(key)
         if found is None:
             if len(caller.decided) >= DECISIONS_MAX:
