@@ -98,16 +98,17 @@ def plans(task: Task, definition: TaskDefinition) -> dict[str, ContainerPlan]:
     overrides = {each["name"]: each for each in task.overrides.get("containerOverrides") or ()}
     mib = units(task.memory, 1024)
     whole = mib << 20 if mib else None
-    mounts = _mounts(definition)
+    cpu, mounts = units(task.cpu, 1024) or 0, _mounts(definition)
     return {
-        each["name"]: _plan(each, overrides.get(each["name"], {}), whole, mounts[each["name"]])
+        each["name"]: _plan(each, overrides.get(each["name"], {}), whole, cpu, mounts[each["name"]])
         for each in definition.containers
     }
 
 
 def _plan(
-    given: Mapping[str, Any], override: Mapping[str, Any], whole: int | None, mounts: tuple[Mount, ...]
+    given: Mapping[str, Any], override: Mapping[str, Any], whole: int | None, cpu: int, mounts: tuple[Mount, ...]
 ) -> ContainerPlan:
+    """`whole` and `cpu` are the task's memory in bytes and its units of CPU, for a container that states none."""
     environment = {each["name"]: each.get("value", "") for each in given.get("environment") or ()}
     environment |= {each["name"]: each.get("value", "") for each in override.get("environment") or ()}
     files = [*(given.get("environmentFiles") or ()), *(override.get("environmentFiles") or ())]
@@ -126,7 +127,7 @@ def _plan(
         secrets={each["name"]: each["valueFrom"] for each in given.get("secrets") or ()},
         working_directory=given.get("workingDirectory"),
         memory_bytes=min(each for each in (memory << 20 if memory else None, whole, 1 << 40) if each),
-        cpu=override.get("cpu") or given.get("cpu") or 0,
+        cpu=override.get("cpu") or given.get("cpu") or cpu,
         mounts=mounts,
         limits=tuple(
             (_RLIMITS[each["name"]], each["softLimit"], each["hardLimit"])
