@@ -5,12 +5,14 @@ import json
 import os
 import re
 import signal
+import subprocess
 import tarfile
 from importlib.util import find_spec
 from pathlib import Path
 
 import boto3
 import pytest
+from oci import image, layer
 
 LOGS = {
     "logDriver": "awslogs",
@@ -209,6 +211,35 @@ BAD = {
     ),
     "no program": (("/no/such",), "TaskFailedToStart", "CannotStartContainerError: ", None, "CannotStartContainerError"),
 }  # fmt: skip
+
+
+def pushed(ecr, name, manifest, blobs):
+    """Have the image in a repository of that name, called 1; its digest."""
+    ecr.create_repository(repositoryName=name)
+    for digest, content in blobs.items():
+        upload = ecr.initiate_layer_upload(repositoryName=name)["uploadId"]
+        part = {"partFirstByte": 0, "partLastByte": len(content) - 1, "layerPartBlob": content}
+        ecr.upload_layer_part(repositoryName=name, uploadId=upload, **part)
+        ecr.complete_layer_upload(repositoryName=name, uploadId=upload, layerDigests=[digest])
+    return ecr.put_image(repositoryName=name, imageManifest=manifest.decode(), imageTag="1")["image"]["imageId"]
+
+
+def test_a_task_runs_an_image_of_ecr_as_the_image_says(shop, kunren):
+    shell = Path("/bin/sh").resolve()
+    needed = re.findall(r"(/\S+) \(", subprocess.run(["ldd", shell], capture_output=True, text=True, check=True).stdout)
+    files = {"bin/sh": shell.read_bytes(), **{each[1:]: Path(each).read_bytes() for each in needed}}
+    programs = layer(files, modes=dict.fromkeys(files, 0o755))
+    settings = {"Entrypoint": ["/bin/sh", "-c"], "Cmd": ["echo $WORD in $PWD; echo /*"], "Env": ["WORD=built"],
+                "WorkingDir": "/srv/app"}  # fmt: skip
+    identity = pushed(kunren.client("ecr", shop.account), "team/web", *image(programs, layer({"own": "x"}), **settings))
+    named = f"{shop.account}.dkr.ecr.us-east-1.amazonaws.com/team/web:1"
+    shop.register("built", {"name": "web", "image": named, "logConfiguration": LOGS})
+    task = shop.run("built")
+    shown = shop.wait(task, "STOPPED")["containers"][0]
+    assert (shown["exitCode"], shown["imageDigest"]) == (0, identity["imageDigest"])
+    place, root = shop.printed(task, "web")
+    assert place == "built in /srv/app"
+    assert {"/bin", "/own", "/srv"} <= set(root.split()) and "/home" not in root.split()
 
 
 HARDENED = "touch /tmp/x || touch /shared/x && grep CapBnd /proc/self/status && exec sleep 600"
