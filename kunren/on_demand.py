@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kunren.app import App
     from kunren.services.apigateway.service import RestApiService
     from kunren.services.apigatewayv2.service import ApiGatewayV2Service
+    from kunren.services.applicationautoscaling.service import ApplicationAutoScalingService
     from kunren.services.arc_zonal_shift.controllers import ZonalShiftService
     from kunren.services.autoscaling.service import AutoScalingService
     from kunren.services.cloudformation.service import CloudFormationService
@@ -37,6 +38,9 @@ class OnDemand:
         self._all: list[Later[Any]] = []
         self.apis = self._later("apis", "apigatewayv2.", self._make_apis)
         self.rest_apis = self._later("rest-apis", "apigateway.", self._make_rest_apis)
+        self.application_autoscaling = self._later(
+            "application-autoscaling", "application-autoscaling.", self._make_application_autoscaling
+        )
         self.autoscaling = self._later("autoscaling", "autoscaling.", self._make_autoscaling)
         self.cloudwatch = self._later("cloudwatch", "cloudwatch.", self._make_cloudwatch)
         self.codedeploy = self._later("codedeploy", "codedeploy.", self._make_codedeploy)
@@ -56,6 +60,7 @@ class OnDemand:
             {
                 "apigateway": lambda: self.rest_apis().api,
                 "apigatewayv2": lambda: self.apis().api,
+                "application-autoscaling": lambda: self.application_autoscaling().api,
                 "arc-zonal-shift": lambda: self.zonal_shifts().api,
                 "autoscaling": lambda: self.autoscaling().api,
                 "cloudformation": lambda: self.stacks().api,
@@ -124,6 +129,12 @@ class OnDemand:
         rest_apis.kind.authorizers.access = app.access
         return rest_apis
 
+    def _make_application_autoscaling(self) -> ApplicationAutoScalingService:
+        from kunren.services.applicationautoscaling.service import ApplicationAutoScalingService
+
+        app = self._app
+        return ApplicationAutoScalingService(app.store, app.clock, app.entropy, app.call)
+
     def _make_autoscaling(self) -> AutoScalingService:
         from kunren.services.autoscaling.service import AutoScalingService
 
@@ -140,8 +151,15 @@ class OnDemand:
             app.store, app.clock, app.entropy, app.call, app.settings.data_dir / "metrics.db", app.metric_sources
         )
         cloudwatch.actions.heard = lambda: app.fallback.used
-        cloudwatch.actions.scale = lambda *told: self.autoscaling().alarms.act(*told)
+        cloudwatch.actions.scale = self._scale
         return cloudwatch
+
+    async def _scale(self, policy: str, *told: Any) -> None:
+        """An alarm asks for a scaling policy: of an Auto Scaling group, or of what Application Auto Scaling scales."""
+        if ":resource/" in policy:
+            await self.application_autoscaling().scaler.act(policy, *told)
+        else:
+            await self.autoscaling().alarms.act(policy, *told)
 
     def _make_codedeploy(self) -> CodeDeployService:
         from kunren.services.codedeploy.service import CodeDeployService

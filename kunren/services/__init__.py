@@ -4,6 +4,7 @@ SERVICES: dict[str, str] = {
     "acm": "kunren.services.acm.api:AcmApi",
     "apigateway": "kunren.services.apigateway.api:ApiGatewayApi",
     "apigatewayv2": "kunren.services.apigatewayv2.api:ApiGatewayV2Api",
+    "application-autoscaling": "kunren.services.applicationautoscaling.api:ApplicationAutoScalingApi",
     "arc-zonal-shift": "kunren.services.arc_zonal_shift.api:ArcZonalShiftApi",
     "autoscaling": "kunren.services.autoscaling.api:AutoScalingApi",
     "cloudformation": "kunren.services.cloudformation.api:CloudFormationApi",

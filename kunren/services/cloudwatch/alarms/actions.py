@@ -142,8 +142,8 @@ class Actions:
 
     async def _scale(self, due: ActionDue, arn: Arn) -> None:
         parts = dict(each.partition("/")[::2] for each in arn.resource.split(":") if "/" in each)
-        if self.scale is None or "autoScalingGroupName" not in parts:
-            raise Refused("no policy of an Auto Scaling group")
+        if self.scale is None or not {"autoScalingGroupName", "resource"} & parts.keys():
+            raise Refused("no scaling policy")
         state, threshold = due.change["new"]["value"], due.change["settings"].get("Threshold")
         await self.scale(str(arn), due.alarm, state, due.change["value"], threshold)
 

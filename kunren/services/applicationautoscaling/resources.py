@@ -1,0 +1,99 @@
+"""What can be scaled: how its capacity is read, and how it is set, by its own service's operations."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+
+from kunren.core.calling import CallService
+from kunren.services.applicationautoscaling import errors
+from kunren.services.applicationautoscaling.model import Target
+
+Read = Callable[[CallService, Target], Awaitable[int]]
+Write = Callable[[CallService, Target, int], Awaitable[object]]
+
+
+class Scalable(NamedTuple):
+    """`what` is the capacity in the words of activities; `cooldown_s` the default of target tracking."""
+
+    read: Read
+    write: Write
+    what: str
+    parts: int
+    """Of a resource id, between slashes."""
+    cooldown_s: int
+    role: str
+
+
+async def _read_service(call: CallService, target: Target) -> int:
+    _, cluster, service = target.resource.split("/")
+    named = {"cluster": cluster, "services": [service]}
+    shown = await call(target.account, target.region, "ecs", "DescribeServices", named)
+    found = [each for each in shown["services"] if each["status"] == "ACTIVE"]
+    if not found:
+        raise errors.ValidationException(f"ECS service doesn't exist: {target.resource}")
+    return int(found[0]["desiredCount"])
+
+
+async def _write_service(call: CallService, target: Target, count: int) -> object:
+    _, cluster, service = target.resource.split("/")
+    params = {"cluster": cluster, "service": service, "desiredCount": count}
+    return await call(target.account, target.region, "ecs", "UpdateService", params)
+
+
+def _throughput(unit: str) -> tuple[Read, Write]:
+    other = "WriteCapacityUnits" if unit == "ReadCapacityUnits" else "ReadCapacityUnits"
+
+    async def shown(call: CallService, target: Target) -> Mapping[str, Any]:
+        named = {"TableName": target.resource.split("/")[1]}
+        found = await call(target.account, target.region, "dynamodb", "DescribeTable", named)
+        throughput: Mapping[str, Any] = found["Table"]["ProvisionedThroughput"]
+        return throughput
+
+    async def read(call: CallService, target: Target) -> int:
+        return int((await shown(call, target))[unit])
+
+    async def write(call: CallService, target: Target, count: int) -> object:
+        kept = {other: (await shown(call, target))[other], unit: count}
+        params = {"TableName": target.resource.split("/")[1], "ProvisionedThroughput": kept}
+        return await call(target.account, target.region, "dynamodb", "UpdateTable", params)
+
+    return read, write
+
+
+SCALABLE: dict[tuple[str, str], Scalable] = {
+    ("ecs", "ecs:service:DesiredCount"): Scalable(
+        _read_service, _write_service, "desired count", 3, 300, "ECSService"
+    ),
+    ("dynamodb", "dynamodb:table:ReadCapacityUnits"): Scalable(
+        *_throughput("ReadCapacityUnits"), "read capacity units", 2, 0, "DynamoDBTable"
+    ),
+    ("dynamodb", "dynamodb:table:WriteCapacityUnits"): Scalable(
+        *_throughput("WriteCapacityUnits"), "write capacity units", 2, 0, "DynamoDBTable"
+    ),
+}  # fmt: skip
+_FIRST = {"ecs": "service", "dynamodb": "table"}
+
+
+def scalable(namespace: str, resource: str, dimension: str) -> Scalable:
+    """What it is. Raises ValidationException, NotYet."""
+    if not dimension.startswith(f"{namespace}:"):
+        raise errors.ValidationException(
+            f"Unsupported service namespace, resource type or scalable dimension: {namespace}, {dimension}"
+        )
+    found = SCALABLE.get((namespace, dimension))
+    if found is None:
+        raise errors.NotYet(f"scaling of {dimension}")
+    parts = resource.split("/")
+    if parts[0] != _FIRST[namespace] or len(parts) != found.parts or not all(parts):
+        raise errors.ValidationException(f"Unsupported resource id for {dimension}: {resource}")
+    return found
+
+
+def linked_role(target_account: str, role: str) -> str:
+    """The ARN of the service-linked role that scales."""
+    service = {"ECSService": "ecs", "DynamoDBTable": "dynamodb"}[role]
+    return (
+        f"arn:aws:iam::{target_account}:role/aws-service-role/{service}.application-autoscaling.amazonaws.com/"
+        f"AWSServiceRoleForApplicationAutoScaling_{role}"
+    )
