@@ -1,4 +1,6 @@
-"""Deploys a drill's architecture and takes it away: a boto3 script or a Terraform folder, run as users run them."""
+"""Deploys a drill's architecture and takes it away: a boto3 script, a Terraform folder or a CloudFormation
+template, run as users run them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kunren.drills import stacks
 from kunren.drills.access import Access
 from kunren.drills.failures import DrillFailed
 from kunren.drills.model import Architecture
@@ -29,7 +32,11 @@ class Deployment:
         """What the architecture gives. Raises DrillFailed, also where it is interrupted; what was deployed half is
         removed then."""
         try:
-            return self._by_script("deploy") if self._architecture.script else self._by_terraform()
+            if self._architecture.script:
+                return self._by_script("deploy")
+            if self._architecture.template:
+                return stacks.deploy(self._access, self._architecture.template, self._architecture.settings)
+            return self._by_terraform()
         except (DrillFailed, KeyboardInterrupt) as cause:
             error = (
                 cause if isinstance(cause, DrillFailed) else DrillFailed("It was interrupted while it was deployed.")
@@ -44,6 +51,8 @@ class Deployment:
         """Raises DrillFailed."""
         if self._architecture.script:
             self._by_script("remove")
+        elif self._architecture.template:
+            stacks.remove(self._access, self._architecture.template)
         else:
             self._terraform("destroy", "-auto-approve", "-input=false", *self._state)
 

@@ -174,6 +174,7 @@ def _drill(told: dict[str, Any], folder: Path) -> Drill:
             script=folder / built["script"] if "script" in built else None,
             terraform=folder / built["terraform"] if "terraform" in built else None,
             settings=built.get("settings", {}),
+            template=folder / built["template"] if "template" in built else None,
         ),
         protections=tuple(
             Protection(name, each["what"], each["settings"]) for name, each in told.get("protections", {}).items()
@@ -253,7 +254,7 @@ def problems(drill: Drill) -> Iterator[tuple[Where, str]]:
             yield ("faults", index, "heal"), f"a {fault.kind} is healed by itself; `heal` goes with `call`."
         if fault.kind == "call" and fault.heals and not fault.remedy and fault.heal is None:
             yield ("faults", index), "say how it is healed (`heal`), or that it is not (`heals: false`)."
-    for kind in ("script", "terraform"):
+    for kind in ("script", "terraform", "template"):
         file = getattr(drill.architecture, kind)
         if file is not None and not file.exists():
             yield ("architecture", kind), f"there is no {file}."

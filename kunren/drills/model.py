@@ -12,11 +12,12 @@ WRITE_MARK = "{write}"
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """What is deployed: a boto3 script or a Terraform folder."""
+    """What is deployed: a boto3 script, a Terraform folder or a CloudFormation template."""
 
     script: Path | None = None
     terraform: Path | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    template: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

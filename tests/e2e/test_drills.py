@@ -262,3 +262,16 @@ def test_what_the_simulator_foretells_is_what_is_measured(kunren, drilled, chang
     slow = tmp_path / "slow.json"
     kunren.run("simulate", str(file), "--seed", "1", "--set", "ttl=300", "--json", str(slow), check=True)
     assert json.loads(slow.read_text())["rto_s"] >= 119, "a TTL of 300 s outlasts the fault"
+
+
+def test_an_architecture_may_be_a_template(kunren, drilled, tmp_path):
+    folder = Path(__file__).parents[2] / "examples" / "drills"
+    told = yaml.safe_load((folder / "stack-site.yaml").read_text())
+    told["architecture"]["template"] = str(folder / told["architecture"]["template"])
+    told |= {"late": "1m", "steady_state": {"for": "10s", "within": "10m"}, "recovery": "20s"}
+    told["faults"][0]["for"] = "30s"
+    file = tmp_path / "stack-site.yaml"
+    file.write_text(yaml.safe_dump(told))
+    code, result = drilled(file)
+    assert code == 0, result
+    assert balancers(kunren) == []

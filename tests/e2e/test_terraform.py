@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fronts import accelerator, distribution, http_api
 from hosts import machines, tasks
-from serverless import functions, rest_api
+from serverless import functions, rest_api, stacks
 from terraforming import Case, nothing_left, packed, provider_mirror
 
 
@@ -412,7 +412,7 @@ def test_configurations_are_applied_changed_and_destroyed_twice(terraform_cases)
     """All of them at once: nearly all the time are pauses that the provider makes before it looks at all."""
     terraform_cases([
         site, names, failover, policies, network, dualstack, pieces, streams, estate, functions, surroundings,
-        experiments, accelerator, distribution, http_api, rest_api, websites, machines, tasks,
+        experiments, accelerator, distribution, http_api, rest_api, websites, machines, tasks, stacks,
     ])  # fmt: skip
 
 

@@ -143,3 +143,79 @@ def test_a_volume_leaves_a_snapshot_that_restores_it(stacks):
     stacks.create("restored", {"Resources": {"B": {**again, "DeletionPolicy": "Delete"}}})
     held = ec2.describe_volumes(VolumeIds=[stacks.physical("restored")["B"]])["Volumes"][0]
     assert (held["Size"], held["SnapshotId"]) == (3, taken()[first["B"]])
+
+
+TYPES = {  # properties, and how one is asked for by its id
+    "AWS::SQS::Queue": ({"QueueName": "NAME"}, ("sqs", "get_queue_url", lambda id: {"QueueName": id.rpartition("/")[2]})),
+    "AWS::S3::Bucket": ({"BucketName": "NAME"}, ("s3", "head_bucket", lambda id: {"Bucket": id})),
+    "AWS::SSM::Parameter": (
+        {"Name": "NAME", "Type": "String", "Value": "v"}, ("ssm", "get_parameter", lambda id: {"Name": id})
+    ),
+    "AWS::EC2::SecurityGroup": (
+        {"GroupName": "NAME", "GroupDescription": "d"}, ("ec2", "describe_security_groups", lambda id: {"GroupIds": [id]})
+    ),
+    "AWS::Route53::HostedZone": ({"Name": "NAME.test"}, ("route53", "get_hosted_zone", lambda id: {"Id": id})),
+    "AWS::Logs::LogGroup": (
+        {"LogGroupName": "NAME"}, ("logs", "list_tags_log_group", lambda id: {"logGroupName": id})
+    ),
+}  # fmt: skip
+OUTCOMES = {  # event → the policies by which the resource stays ("DeletionPolicy", "UpdateReplacePolicy")
+    "create rollback": {"Retain"},
+    "replacement": {"Retain"},
+    "removal": {"Retain", "RetainExceptOnCreate"},
+    "stack delete": {"Retain", "RetainExceptOnCreate"},
+    "failed delete": {"Retain", "RetainExceptOnCreate"},
+}
+
+
+@pytest.mark.parametrize("event", OUTCOMES)
+def test_each_policy_has_for_each_type_the_outcome_that_aws_documents(stacks, event):
+    policies = ["", "Delete", "Retain", *(["RetainExceptOnCreate"] if event != "replacement" else [])]
+    attribute = "UpdateReplacePolicy" if event == "replacement" else "DeletionPolicy"
+
+    def parts(word):
+        found = {}
+        for kind, (properties, _) in TYPES.items():
+            for policy in policies:
+                logical = f"{kind.split('::')[2]}{policy or 'None'}"
+                name = f"{word}-{logical}-{stacks.account}".lower()
+                stated = {key: value.replace("NAME", name) for key, value in properties.items()}
+                found[logical] = {"Type": kind, "Properties": stated, **({attribute: policy} if policy else {})}
+        return found
+
+    bad = {**QUEUE, "Properties": {"QueueName": "no/name"}, "DependsOn": [*parts("one")]}
+    first = parts("one")
+    if event == "create rollback":
+        stack = stacks.create("table", {"Resources": {**first, "Bad": bad}}, "ROLLBACK_COMPLETE")
+    elif event == "failed delete":
+        full = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": f"full-{stacks.account}"}}
+        stack = stacks.create("table", {"Resources": {**first, "Full": full}})
+        stacks.client("s3").put_object(Bucket=f"full-{stacks.account}", Key="k", Body=b"1")
+    else:
+        stack = stacks.create("table", {"Resources": {**first, "Other": QUEUE}})
+    events = stacks.api.get_paginator("describe_stack_events").paginate(StackName=stack["StackId"])
+    made = {
+        each["LogicalResourceId"]: each["PhysicalResourceId"]
+        for page in events for each in page["StackEvents"] if each.get("PhysicalResourceId")
+    }  # fmt: skip
+    if event == "removal":
+        stacks.update("table", {"Resources": {"Other": QUEUE}})
+    elif event == "replacement":
+        stacks.update("table", {"Resources": {**parts("two"), "Other": QUEUE}})
+    elif event == "stack delete":
+        stacks.delete(stack["StackId"])
+    elif event == "failed delete":
+        stacks.delete(stack["StackId"], "DELETE_FAILED")
+        stacks.delete(stack["StackId"], RetainResources=["Full"])
+        assert stacks.client("s3").list_objects_v2(Bucket=f"full-{stacks.account}")["KeyCount"] == 1
+
+    def stays(logical):
+        service, operation, params = TYPES[first[logical]["Type"]][1]
+        try:
+            getattr(stacks.client(service), operation)(**params(made[logical]))
+        except ClientError:
+            return False
+        return True
+
+    wanted = {logical: each.get(attribute, "") in OUTCOMES[event] for logical, each in first.items()}
+    assert {logical: stays(logical) for logical in first} == wanted

@@ -1,4 +1,4 @@
-"""The cases of functions: by themselves, and behind a REST API."""
+"""The cases of functions, by themselves and behind a REST API, and of a CloudFormation stack."""
 
 from __future__ import annotations
 
@@ -78,3 +78,19 @@ def rest_api(case: Case) -> None:
     configuration.destroy()
     assert case.client("apigateway").get_usage_plans()["items"] == []
     assert nothing_left(case)
+
+
+def stacks(case: Case) -> None:
+    """A CloudFormation stack: its outputs are used, its parameters change it in place."""
+    configuration, sqs = case.configuration("stacks"), case.kunren.client("sqs", case.account)
+
+    def delay(url: str) -> str:
+        return sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["DelaySeconds"])["Attributes"]["DelaySeconds"]
+
+    first, again = configuration.apply()["urls"]
+    assert (first, delay(first)) == (again, "3")
+    assert configuration.apply(delay="7")["urls"] == [first, first]
+    assert delay(first) == "7"
+    configuration.adopt("aws_cloudformation_stack.queue", aws_cloudformation_stack="queue")
+    configuration.destroy()
+    assert "QueueUrls" not in sqs.list_queues()

@@ -1,4 +1,4 @@
-"""Architectures are deployed by what their users have: a script, or Terraform."""
+"""Architectures are deployed by what their users have: a script, or Terraform (a template in `tests/e2e`)."""
 
 import shutil
 import subprocess
