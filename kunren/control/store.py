@@ -190,7 +190,7 @@ class Store:
         self._types: dict[str, type[Resource]] = {}
         self._unread: dict[str, list[tuple[str, str, str, bytes]]] = {}
         self._listeners: list[tuple[Listener, Wants]] = []
-        self._by_kind: dict[str, tuple[Listener, ...]] = {}
+        self._by_kinds: dict[frozenset[str], tuple[Listener, ...]] = {}
         self._tx: Tx | None = None
         self._current = Snapshot(immutables.Map(), 0)
         self._inside: Snapshot | None = None  # what is seen within a transaction around others
@@ -237,7 +237,7 @@ class Store:
         """Call `listener` with the changed keys after each commit, in the order of commits: with all of them, when the
         kind of one is `wants`."""
         self._listeners.append((listener, wants))
-        self._by_kind.clear()
+        self._by_kinds.clear()
 
     def write(self, *, around: bool = False) -> _Write:
         """`with store.write() as tx`: a transaction. A nested one joins the outer one, so that operations of several
@@ -266,19 +266,14 @@ class Store:
 
     def _tell(self, keys: Iterable[Key]) -> None:
         told = frozenset(keys)
-        kinds = {key.kind for key in told}
-        if len(kinds) == 1:
-            for listener in self._listening(*kinds):
-                listener(told)
-            return
-        for listener, wants in self._listeners:
-            if any(map(wants, kinds)):
-                listener(told)
+        for listener in self._listening(frozenset(key.kind for key in told)):
+            listener(told)
 
-    def _listening(self, kind: str) -> tuple[Listener, ...]:
-        found = self._by_kind.get(kind)
+    def _listening(self, kinds: frozenset[str]) -> tuple[Listener, ...]:
+        found = self._by_kinds.get(kinds)
         if found is None:
-            found = self._by_kind[kind] = tuple(listener for listener, wants in self._listeners if wants(kind))
+            wanting = (listener for listener, wants in self._listeners if any(map(wants, kinds)))
+            found = self._by_kinds[kinds] = tuple(wanting)
         return found
 
     def when_durable(self, told: Told) -> bool:

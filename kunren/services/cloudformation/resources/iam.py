@@ -31,12 +31,16 @@ class Identity(Kind):
             params["AssumeRolePolicyDocument"] = text(work.properties["AssumeRolePolicyDocument"])
         if work.tags and self._noun != "Group":
             params["Tags"] = pairs(work.tags)
-        await work.write("iam", f"Create{self._noun}", params)
+        ids = ("Arn", "RoleId") if self._noun == "Role" else ("Arn",)
+
+        def named(answer: Mapping[str, Any]) -> dict[str, Any]:
+            return {key: answer[self._noun][key] for key in ids}
+
+        made = await work.write("iam", f"Create{self._noun}", params, named)
         await self._policies(work, {}, work.properties)
-        shown = await work.read("iam", f"Get{self._noun}", {self._name: name})
-        work.attributes = {"Arn": shown[self._noun]["Arn"]}
-        if self._noun == "Role":
-            work.attributes["RoleId"] = shown["Role"]["RoleId"]
+        if made is None:  # before a restart
+            made = named(await work.read("iam", f"Get{self._noun}", {self._name: name}))
+        work.attributes = made
 
     async def update(self, work: Work) -> None:
         to = {self._name: work.physical}

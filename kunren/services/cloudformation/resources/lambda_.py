@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from kunren.services.cloudformation.resources.codedeploy import appspec, deployed
@@ -41,16 +42,19 @@ def code(work: Work) -> dict[str, Any]:
         raise Failed(
             f"ZipFile can only be used when Runtime is set to one of nodejs and python, not {runtime or 'none'}."
         )
-    suffix, (name, module) = (
-        ("py", RESPONSE_MODULES["python"]) if runtime.startswith("python") else ("js", RESPONSE_MODULES["nodejs"])
-    )
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file, text in ((f"index.{suffix}", given["ZipFile"]), (name, module)):
+    return {"ZipFile": packed("python" if runtime.startswith("python") else "nodejs", given["ZipFile"])}
+
+
+@lru_cache(maxsize=16)
+def packed(language: str, lines: str) -> bytes:
+    suffix, (name, module) = "py" if language == "python" else "js", RESPONSE_MODULES[language]
+    found = io.BytesIO()
+    with zipfile.ZipFile(found, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file, text in ((f"index.{suffix}", lines), (name, module)):
             entry = zipfile.ZipInfo(file, _ZIP_TIME)
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, text)
-    return {"ZipFile": packed.getvalue()}
+    return found.getvalue()
 
 
 class Function(Declared):

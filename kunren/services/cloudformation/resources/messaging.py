@@ -52,7 +52,8 @@ class Queue(Kind):
         name = work.get("QueueName") or work.name(80, suffix=".fifo" if fifo else "")
         wanted = {**attributes(work, _QUEUE), **({"FifoQueue": "true"} if fifo else {})}
         params = {"QueueName": name, "Attributes": wanted, **({"tags": work.tags} if work.tags else {})}
-        await work.must_be_free(name, "sqs", "GetQueueUrl", {"QueueName": name})
+        if "QueueName" in work.properties:
+            await work.must_be_free(name, "sqs", "GetQueueUrl", {"QueueName": name})
         await work.write("sqs", "CreateQueue", params, "QueueUrl", physical=True)
         if not work.physical:
             work.known((await work.read("sqs", "GetQueueUrl", {"QueueName": name}))["QueueUrl"])
