@@ -45,5 +45,5 @@ resource "aws_ssm_parameter" "url" {
 }
 
 output "urls" {
-  value = [aws_ssm_parameter.url.insecure_value, data.aws_cloudformation_stack.same.outputs["Url"]]
+  value = [nonsensitive(aws_ssm_parameter.url.value), data.aws_cloudformation_stack.same.outputs["Url"]]
 }
