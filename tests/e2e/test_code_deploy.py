@@ -337,23 +337,28 @@ class Fleet:
         ][:2]
         self.api.create_application(applicationName="web")
 
-    def launch(self, count):
+    def data(self):
+        """What instances are launched with."""
         image = self.ec2.describe_images(Owners=["amazon"], Filters=[{"Name": "name", "Values": ["kunren-*"]}])
         image = image["Images"][0]
-        kind = "t3.micro" if image["Architecture"] == "x86_64" else "t4g.micro"
-        self.data = {"ImageId": image["ImageId"], "InstanceType": kind, "IamInstanceProfile": {"Name": "web"},
-                     "SecurityGroupIds": [self.security_group]}  # fmt: skip
+        return {
+            "ImageId": image["ImageId"], "SecurityGroupIds": [self.security_group],
+            "InstanceType": "t3.micro" if image["Architecture"] == "x86_64" else "t4g.micro",
+            "IamInstanceProfile": {"Name": "web"},
+        }  # fmt: skip
+
+    def launch(self, count):
         tags = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "web"}]}]
         made = self.ec2.run_instances(
             MinCount=count, MaxCount=count, SubnetId=self.subnets[0], UserData=USER_DATA, TagSpecifications=tags,
-            **self.data,
+            **self.data(),
         )  # fmt: skip
         return [each["InstanceId"] for each in made["Instances"]]
 
-    def group(self, **settings):
+    def group(self, filters=({"Key": "Name", "Value": "web", "Type": "KEY_AND_VALUE"},), **settings):
         self.api.create_deployment_group(
-            applicationName="web", deploymentGroupName="fleet", serviceRoleArn=ROLE,
-            ec2TagFilters=[{"Key": "Name", "Value": "web", "Type": "KEY_AND_VALUE"}], **settings,
+            applicationName="web", deploymentGroupName="fleet", serviceRoleArn=ROLE, ec2TagFilters=list(filters),
+            **settings,
         )  # fmt: skip
 
     def push(self, name, page, **scripts):
@@ -405,23 +410,30 @@ class Balancer:
 
     def __init__(self, fleet, ids, elb):
         self.fleet, self.elb = fleet, elb
-        targets = elb.create_target_group(
+        self.targets = targets = elb.create_target_group(
             Name="fleet", Protocol="HTTP", Port=80, VpcId=fleet.vpc, HealthCheckIntervalSeconds=10,
             HealthCheckTimeoutSeconds=9, HealthyThresholdCount=2,
         )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
         attribute = {"Key": "deregistration_delay.timeout_seconds", "Value": "10"}
         elb.modify_target_group_attributes(TargetGroupArn=targets, Attributes=[attribute])
-        elb.register_targets(TargetGroupArn=targets, Targets=[{"Id": each} for each in ids])
+        if ids:
+            elb.register_targets(TargetGroupArn=targets, Targets=[{"Id": each} for each in ids])
         made = elb.create_load_balancer(Name="fleet", Subnets=fleet.subnets, SecurityGroups=[fleet.security_group])
         self.arn, self.name = (made["LoadBalancers"][0][each] for each in ("LoadBalancerArn", "DNSName"))
         forward = [{"Type": "forward", "TargetGroupArn": targets}]
         elb.create_listener(LoadBalancerArn=self.arn, Port=80, Protocol="HTTP", DefaultActions=forward)
 
-        def healthy():
-            shown = elb.describe_target_health(TargetGroupArn=targets)["TargetHealthDescriptions"]
-            return {each["TargetHealth"]["State"] for each in shown} == {"healthy"}
+        fleet.until(lambda: self.states() == dict.fromkeys(ids, "healthy"), "healthy targets")
 
-        fleet.until(healthy, "healthy targets")
+    def states(self):
+        shown = self.elb.describe_target_health(TargetGroupArn=self.targets)["TargetHealthDescriptions"]
+        return {each["Target"]["Id"]: each["TargetHealth"]["State"] for each in shown}
+
+    def ids(self):
+        return set(self.states())
+
+    def page(self):
+        return self.fleet.kunren.exec("curl", "-sS", "-m", "3", f"http://{self.name}/").stdout
 
     def load(self):
         """A client that asks until the file `done` is there."""
@@ -445,7 +457,7 @@ def fleet(kunren, account, until, tmp_path):
     made.ec2.terminate_instances(InstanceIds=ids)
 
 
-def test_agents_install_what_the_load_balancer_never_misses_and_what_new_instances_need(fleet, kunren, account, until):
+def test_agents_install_what_the_load_balancer_never_misses(fleet, kunren, account):
     ids = sorted(fleet.launch(2))
     fleet.group(deploymentConfigName="CodeDeployDefault.AllAtOnce")
     first = fleet.deploy(fleet.push("one", "one\n"))
@@ -498,25 +510,59 @@ def test_agents_install_what_the_load_balancer_never_misses_and_what_new_instanc
     assert fleet.ended(info["rollbackInfo"]["rollbackDeploymentId"])["status"] == "Succeeded"
     assert [fleet.page(each) for each in ids] == ["two\n", "two\n"]
 
+
+def test_a_fleet_is_copied_waits_for_its_traffic_and_replaces_the_first(fleet, kunren, account, until):
     scaling = kunren.client("autoscaling", account)
-    data = {**fleet.data, "UserData": base64.b64encode(USER_DATA.encode()).decode()}
+    balancer = Balancer(fleet, [], kunren.client("elbv2", account))
+    data = {**fleet.data(), "UserData": base64.b64encode(USER_DATA.encode()).decode()}
     fleet.ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData=data)
     scaling.create_auto_scaling_group(
-        AutoScalingGroupName="more", MinSize=0, MaxSize=1, LaunchTemplate={"LaunchTemplateName": "web"},
-        VPCZoneIdentifier=fleet.subnets[0],
+        AutoScalingGroupName="web", MinSize=1, MaxSize=2, LaunchTemplate={"LaunchTemplateName": "web"},
+        VPCZoneIdentifier=fleet.subnets[0], TargetGroupARNs=[balancer.targets],
     )  # fmt: skip
-    fleet.api.update_deployment_group(
-        applicationName="web", currentDeploymentGroupName="fleet", autoScalingGroups=["more"]
-    )
-    until(lambda: scaling.describe_lifecycle_hooks(AutoScalingGroupName="more")["LifecycleHooks"], "CodeDeploy's hook")
-    scaling.set_desired_capacity(AutoScalingGroupName="more", DesiredCapacity=1)
 
-    def launched():
-        (group,) = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=["more"])["AutoScalingGroups"]
-        return [each["InstanceId"] for each in group["Instances"] if each["LifecycleState"] == "InService"]
+    def serving(group):
+        found = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"]
+        members = found[0]["Instances"] if found else ()
+        return [each["InstanceId"] for each in members if each["LifecycleState"] == "InService"]
 
-    (new,) = until(launched, "the new instance in service", 90)
-    assert fleet.page(new) == "two\n"  # from the moment that it was
+    (old,) = until(lambda: serving("web"), "the first instance in service", 60)
+    fleet.group(
+        filters=[], autoScalingGroups=["web"], deploymentConfigName="CodeDeployDefault.AllAtOnce",
+        deploymentStyle={"deploymentType": "BLUE_GREEN", "deploymentOption": "WITH_TRAFFIC_CONTROL"},
+        loadBalancerInfo={"targetGroupInfoList": [{"name": "fleet"}]},
+        blueGreenDeploymentConfiguration={
+            "greenFleetProvisioningOption": {"action": "COPY_AUTO_SCALING_GROUP"},
+            "deploymentReadyOption": {"actionOnTimeout": "STOP_DEPLOYMENT", "waitTimeInMinutes": 1000},
+            "terminateBlueInstancesOnDeploymentSuccess": {"action": "TERMINATE", "terminationWaitTimeInMinutes": 0},
+        },
+    )  # fmt: skip
+    id = fleet.deploy(fleet.push("one", "one\n"))
+    until(lambda: fleet.api.get_deployment(deploymentId=id)["deploymentInfo"]["status"] == "Ready", "ready", 90)
+    copied = f"CodeDeploy_fleet_{id}"
+    (new,) = serving(copied)
+    assert {each: (shown["instanceLabel"], shown["status"]) for each, shown in fleet.targets(id).items()} == {
+        old: ("Blue", "Pending"), new: ("Green", "Ready"),
+    }  # fmt: skip
+    assert balancer.ids() == {old}
+    fleet.api.continue_deployment(deploymentId=id, deploymentWaitType="READY_WAIT")
+    assert fleet.ended(id)["status"] == "Succeeded", fleet.targets(id)
+    assert balancer.ids() == {new}
+    assert balancer.page() == "one\n"
+    assert not serving("web")
+    shown = fleet.api.get_deployment_group(applicationName="web", deploymentGroupName="fleet")["deploymentGroupInfo"]
+    assert [each["name"] for each in shown["autoScalingGroups"]] == [copied]
+    hook = shown["autoScalingGroups"][0]["hook"]
+
+    def hooks():
+        return scaling.describe_lifecycle_hooks(AutoScalingGroupName=copied)["LifecycleHooks"]
+
+    until(lambda: [each["LifecycleHookName"] for each in hooks()] == [hook], "CodeDeploy's hook")
+    scaling.set_desired_capacity(AutoScalingGroupName=copied, DesiredCapacity=2)
+    until(lambda: len(serving(copied)) == 2, "one more in service", 90)
+    (more,) = set(serving(copied)) - {new}
+    assert fleet.page(more) == "one\n"  # from the moment that it was
     made = fleet.api.list_deployments(applicationName="web", deploymentGroupName="fleet")["deployments"]
     assert fleet.api.get_deployment(deploymentId=made[0])["deploymentInfo"]["creator"] == "autoscaling"
-    scaling.delete_auto_scaling_group(AutoScalingGroupName="more", ForceDelete=True)
+    balancer.remove()
+    scaling.delete_auto_scaling_group(AutoScalingGroupName=copied, ForceDelete=True)

@@ -20,12 +20,14 @@ from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.codedeploy import views
 from kunren.services.codedeploy.errors import DeploymentFails
-from kunren.services.codedeploy.model import Deployment, Event, Group, Target
+from kunren.services.codedeploy.model import SERVER, Deployment, Event, Group, Target
 from kunren.services.codedeploy.platforms.base import Platform
 from kunren.services.codedeploy.platforms.waits import TIMED_OUT
 from kunren.services.codedeploy.starting import FAILURE, ON_ALARM, ON_REQUEST, broken_off, note, succeeded
 
 log = logging.getLogger(__name__)
+FLEET = "blue/green fleet"
+"""Who carries out blue/green deployments of instances, beside the compute platforms."""
 _ALARMS_EVERY_S = 10.0
 _LEAST_S = 0.2
 """Real seconds between two looks at alarms, however fast the clock."""
@@ -75,7 +77,8 @@ class DeploymentController:
             self._break_off(deployment, "Failed", FAILURE, {"code": error.code, "message": error.message})
 
     async def _go_on(self, work: str, deployment: Deployment) -> None:
-        platform = self._platforms[deployment.platform]
+        green = deployment.platform == SERVER and deployment.blue_green and not deployment.only
+        platform = self._platforms[FLEET if green else deployment.platform]
         if not deployment.stopping:
             await self._look_at_alarms(work, deployment)
             deployment = self._now(deployment)

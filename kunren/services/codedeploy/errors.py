@@ -169,6 +169,10 @@ class InvalidTargetGroupPairException(AwsError):
     code = "InvalidTargetGroupPairException"
 
 
+class InvalidTargetInstancesException(AwsError):
+    code = "InvalidTargetInstancesException"
+
+
 class InvalidTrafficRoutingConfigurationException(AwsError):
     code = "InvalidTrafficRoutingConfigurationException"
 

@@ -159,6 +159,10 @@ class Deployment(Resource, frozen=True, kw_only=True):
     def ended(self) -> bool:
         return self.status in ENDED
 
+    @property
+    def blue_green(self) -> bool:
+        return (self.settings.get("deploymentStyle") or {}).get("deploymentType") == "BLUE_GREEN"
+
 
 class Notice(Resource, frozen=True, kw_only=True):
     """Something that EventBridge and the group's triggers are to be told; a row until they have been."""

@@ -13,10 +13,11 @@ from kunren.core.fronts import FrontAccess, FrontAnswer, FrontRequest
 from kunren.services.codedeploy.agents import installer
 from kunren.services.codedeploy.agents.commands import CommandService
 from kunren.services.codedeploy.api import CodeDeployApi
-from kunren.services.codedeploy.controller import DeploymentController
+from kunren.services.codedeploy.controller import FLEET, DeploymentController
 from kunren.services.codedeploy.launches import Launches
 from kunren.services.codedeploy.model import ECS, KINDS, LAMBDA, SERVER
 from kunren.services.codedeploy.notices import Notices
+from kunren.services.codedeploy.platforms.fleets import Fleets
 from kunren.services.codedeploy.platforms.functions import Functions
 from kunren.services.codedeploy.platforms.servers import Servers
 from kunren.services.codedeploy.platforms.services import Services
@@ -35,7 +36,7 @@ class CodeDeployService:
         self.notices = Notices(store, clock, call)
         self._launches = Launches(*parts)
         self._controller = DeploymentController(
-            *parts, {LAMBDA: Functions(*parts), SERVER: Servers(*parts), ECS: Services(*parts)}
+            *parts, {LAMBDA: Functions(*parts), SERVER: Servers(*parts), ECS: Services(*parts), FLEET: Fleets(*parts)}
         )
         self._commands = CommandService(store, clock)
         self._commands.access = access

@@ -79,7 +79,7 @@ def broken_off(
     no_way_back = deployment.started_at is None or deployment.undoes or deployment.only
     if group is None or no_way_back or not _rolls_back(deployment, cause):
         return None
-    if group.revision is None and deployment.platform == "Server":
+    if group.revision is None and deployment.platform == "Server" and not deployment.blue_green:
         told = f"There is no revision that was deployed to {group.name} with success, so nothing is rolled back to."
         tx.put(replace(ended, rollback={"rollbackMessage": told}))
         return None

@@ -23,7 +23,7 @@ from kunren.core.fronts import FrontAccess, FrontAnswer, FrontRequest
 from kunren.services.codedeploy.agents.door import COMMANDS
 from kunren.services.codedeploy.model import Deployment, Group, Target
 from kunren.services.codedeploy.platforms.base import with_event
-from kunren.services.codedeploy.platforms.scheduling import fatal
+from kunren.services.codedeploy.platforms.scheduling import fatal, held
 from kunren.services.ec2.instances.model import Instance
 
 log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class CommandService:
                 if found.target != id or found.status != "InProgress" or event is None or event.name in OF_DAEMON:
                     continue
                 of = tx.get(Deployment, host.account, host.region, found.deployment)
-                if of is None or of.ended or of.stopping or fatal(found, of.settings) is not None:
+                if of is None or of.ended or of.stopping or held(found, event) or fatal(found, of.settings):
                     continue
                 if event.status == "Pending":
                     now = self._clock.now()

@@ -30,7 +30,6 @@ _FROM_REQUEST = (
     "targetInstances", "overrideAlarmConfiguration",
 )  # fmt: skip
 _NOT_YET = {
-    "targetInstances": "deployments to other instances than the group's",
     "ec2DeploymentOptions": "suspending of Auto Scaling processes",
 }
 STOPPED = "No more commands will be scheduled for execution in the deployment instances"
@@ -49,6 +48,10 @@ class Deployments(ApiBase):
             if not params.get("deploymentGroupName"):
                 raise errors.DeploymentGroupNameRequiredException("The deployment group name must be specified")
             group = find_group(tx, ctx, application, params["deploymentGroupName"])
+            if params.get("targetInstances") and not _finds_green(group):
+                raise errors.InvalidTargetInstancesException(
+                    "Target instances are for blue/green deployments that find their replacement instances"
+                )
             location = self._location(owner, group, params)
             config = find_config(tx, ctx, params.get("deploymentConfigName") or group.config)
             if config.platform != owner.platform:
@@ -152,6 +155,11 @@ class Deployments(ApiBase):
     def skip_wait_time_for_instance_termination(self, ctx: RequestContext, params: Params) -> None:
         """What ContinueDeployment does, by its older name."""
         self.continue_deployment(ctx, {**params, "deploymentWaitType": "TERMINATION_WAIT"})
+
+
+def _finds_green(group: Group) -> bool:
+    config = group.settings.get("blueGreenDeploymentConfiguration") or {}
+    return bool((config.get("greenFleetProvisioningOption") or {}).get("action") == "DISCOVER_EXISTING")
 
 
 def _newest_first(each: Deployment) -> str:

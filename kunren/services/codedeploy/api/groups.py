@@ -166,8 +166,12 @@ def _check(owner: Application, settings: Mapping[str, Any]) -> None:
     if owner.platform == ECS:
         _check_service(settings)
     if owner.platform == SERVER:
-        if blue_green:
-            raise errors.NotYet("blue/green deployments of instances")
+        if blue_green and style.get("deploymentOption") != "WITH_TRAFFIC_CONTROL":
+            raise errors.InvalidDeploymentStyleException("Blue/green deployments of instances need traffic control")
+        if blue_green and not settings.get("blueGreenDeploymentConfiguration"):
+            raise errors.InvalidBlueGreenDeploymentConfigurationException(
+                "The deployment group must have a blue/green deployment configuration"
+            )
         if settings.get("ec2TagFilters") and settings.get("ec2TagSet"):
             raise errors.InvalidEC2TagCombinationException("A group has either EC2 tag filters or an EC2 tag set")
         balancers = settings.get("loadBalancerInfo") or {}

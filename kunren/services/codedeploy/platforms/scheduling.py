@@ -63,6 +63,11 @@ def ordered(instances: Sequence[str], health: Mapping[str, str], revision: str) 
     return sorted(instances, key=lambda each: (ranks.get(health.get(each), 2), each))
 
 
+def held(target: Target, event: Event) -> bool:
+    """Whether a replacement instance of a blue/green deployment has to wait with that event until traffic may come."""
+    return target.label == "Green" and event.name == "BeforeAllowTraffic" and not target.info.get("allowed")
+
+
 def fatal(target: Target, settings: Mapping[str, Any]) -> Event | None:
     """The event whose failure ends the deployment to this instance; failures to stop what ran may be ignored."""
     ignored = _STOPPING if settings.get("ignoreApplicationStopFailures") else ()

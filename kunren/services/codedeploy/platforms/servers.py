@@ -21,22 +21,22 @@ from kunren.services.codedeploy.starting import note
 from kunren.services.ec2.instances.model import Instance
 from kunren.services.ec2.model import NetworkInterface
 
-_INSTALLING = (
+INSTALLING = (
     "ApplicationStop", "DownloadBundle", "BeforeInstall", "Install", "AfterInstall", "ApplicationStart",
     "ValidateService",
 )  # fmt: skip
-_OUT = ("BeforeBlockTraffic", "BlockTraffic", "AfterBlockTraffic")
-_BACK = ("BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic")
+OUT = ("BeforeBlockTraffic", "BlockTraffic", "AfterBlockTraffic")
+BACK = ("BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic")
 _LIMIT_S = 3600.0
 _LOOK_S = 1.0
 _LEAST_S = 0.25
 """Real seconds between two looks at target groups."""
-_NO_INSTANCES = (
+NO_INSTANCES = (
     "The deployment failed because no instances were found for your deployment group. Check your deployment group "
     "settings to make sure the tags for your Amazon EC2 instances or Auto Scaling groups correctly identify the "
     "instances you want to deploy to, and then try again."
 )
-_UNHEALTHY = (
+UNHEALTHY = (
     "The overall deployment failed because too many individual instances failed deployment, too few healthy instances "
     "are available for deployment, or some instances in your deployment group are experiencing problems."
 )
@@ -60,19 +60,22 @@ class Servers(PlatformBase):
         if group is not None and deployment.settings.get("updateOutdatedInstancesOnly"):
             found = [each for each in found if group.health.get(each.id) != key_of(deployment.revision)]
         if not found:
-            raise DeploymentFails("NO_INSTANCES", _NO_INSTANCES)
+            raise DeploymentFails("NO_INSTANCES", NO_INSTANCES)
         if scheduling.limits(deployment.config, deployment.minimum, len(found)).out < 1:
             raise DeploymentFails("HEALTH_CONSTRAINTS_INVALID", _TOO_FEW)
-        names: tuple[str, ...] = _INSTALLING
+        names: tuple[str, ...] = INSTALLING
         if traffic.names_of(deployment.settings) and not deployment.only:
-            names = (*_OUT, *_INSTALLING, *_BACK)
+            names = (*OUT, *INSTALLING, *BACK)
         return [self._target(deployment, each, names) for each in found]
 
     def _target(self, deployment: Deployment, instance: Instance, names: tuple[str, ...]) -> Target:
+        arn = build_arn("ec2", deployment.region, deployment.account, f"instance/{instance.id}")
+        return self._named(deployment, instance.id, arn, names)
+
+    def _named(self, deployment: Deployment, id: str, arn: str, names: tuple[str, ...]) -> Target:
         return Target(
-            account=deployment.account, region=deployment.region, id=f"{deployment.id}/{instance.id}",
-            deployment=deployment.id, target=instance.id, updated_at=self._clock.now(),
-            arn=build_arn("ec2", deployment.region, deployment.account, f"instance/{instance.id}"),
+            account=deployment.account, region=deployment.region, id=f"{deployment.id}/{id}", arn=arn,
+            deployment=deployment.id, target=id, updated_at=self._clock.now(),
             events=tuple(Event(name=each) for each in names),
         )  # fmt: skip
 
@@ -92,7 +95,7 @@ class Servers(PlatformBase):
         allowed = scheduling.limits(deployment.config, deployment.minimum, len(states))
         begin, verdict = scheduling.plan(states, order, allowed)
         if verdict is False:
-            raise DeploymentFails("HEALTH_CONSTRAINTS", _UNHEALTHY)
+            raise DeploymentFails("HEALTH_CONSTRAINTS", UNHEALTHY)
         if verdict:
             return None
         for target in targets:
@@ -117,6 +120,9 @@ class Servers(PlatformBase):
             event = target.current
             if event is None:
                 self._end(deployment, target, "Succeeded")
+                return 0.0
+            if scheduling.held(target, event):
+                self._ready(deployment, target)
                 return 0.0
             if event.name in ("BlockTraffic", "AllowTraffic"):
                 left = await self._traffic(deployment, target, event)
@@ -179,6 +185,12 @@ class Servers(PlatformBase):
         )  # fmt: skip
         return interface.private_ip if interface else ""
 
+    def _ready(self, deployment: Deployment, target: Target) -> None:
+        now = self._clock.now()
+        with self._store.write() as tx:
+            tx.put(replace(target, status="Ready", updated_at=now))
+            note(tx, self._entropy, deployment, "READY", now, target.target)
+
     def _end(self, deployment: Deployment, target: Target, status: str) -> None:
         """The instance is done; what it has from now on is noted of the group."""
         now, installed = self._clock.now(), key_of(deployment.revision) if status == "Succeeded" else ""
@@ -188,7 +200,7 @@ class Servers(PlatformBase):
             note(tx, self._entropy, deployment, {"Succeeded": "SUCCESS"}.get(status, "FAILURE"), now, target.target)
             key = f"{deployment.application}/{deployment.group}"
             group = tx.get(Group, deployment.account, deployment.region, key)
-            if group is not None:
+            if group is not None and any(each.name == "Install" for each in events):
                 tx.put(replace(group, health={**group.health, target.target: installed}))
 
     async def stop(self, deployment: Deployment) -> bool:
