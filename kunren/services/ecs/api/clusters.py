@@ -82,7 +82,7 @@ class ClusterOperations(Operations):
     def delete_cluster(self, ctx: RequestContext, params: Params) -> Result:
         with self._store.write() as tx:
             found = find_cluster(tx, ctx, params["cluster"])
-            if any(each.cluster == found.id for each in tx.list(ContainerInstance, ctx.account, ctx.region)):
+            if any(_belongs(each, found.id) for each in tx.list(ContainerInstance, ctx.account, ctx.region)):
                 raise errors.ClusterContainsContainerInstancesException(
                     "The Cluster cannot be deleted while Container Instances are active or draining."
                 )
@@ -105,7 +105,7 @@ def cluster_to_wire(reader: Snapshot | Tx, cluster: Cluster, include: tuple[str,
         "clusterArn": arn(cluster, "cluster", cluster.id),
         "clusterName": cluster.id,
         "status": cluster.status,
-        "registeredContainerInstancesCount": sum(each.cluster == cluster.id for each in instances),
+        "registeredContainerInstancesCount": sum(_belongs(each, cluster.id) for each in instances),
         "runningTasksCount": sum(each.last_status == "RUNNING" for each in tasks),
         "pendingTasksCount": sum(each.last_status in ("PROVISIONING", "PENDING", "ACTIVATING") for each in tasks),
         "activeServicesCount": sum(each.cluster == cluster.id and each.status == "ACTIVE" for each in services),
@@ -128,6 +128,10 @@ def _active(cluster: Cluster) -> bool:
 
 def _serves(service: Service, cluster: str) -> bool:
     return service.cluster == cluster and service.status != "INACTIVE"
+
+
+def _belongs(instance: ContainerInstance, cluster: str) -> bool:
+    return instance.cluster == cluster and instance.status != "INACTIVE"
 
 
 def _lives(task: Task, cluster: str) -> bool:
