@@ -174,7 +174,10 @@ class OnDemand:
         from kunren.services.ecr.service import EcrService
 
         app = self._app
-        ecr = EcrService(app.settings, app.store, app.clock, app.entropy, app.images)
+        ecr = EcrService(app.settings, app.store, app.clock, app.entropy, app.images, app.call)
+        ecr.events.heard = lambda: app.fallback.used
+        if app.access is not None:
+            app.access.policies["ecr"], ecr.front.access = ecr.policy, app.access
         app.gateway.fronts.append(ecr.front)
         app.gateway.take_in(ecr.receiving)
         return ecr

@@ -266,6 +266,17 @@ class Access:
             raise refusal(refused, service, "rest-json") from None
         return known.caller
 
+    async def holder(self, access_key: str, role: str, session: str) -> Caller | None:
+        """Who has a key that signs nothing here, or is in that session of a role (tokens of ECR's registry say so).
+        None where nobody has it any more."""
+        known = self.identities.root(access_key)
+        if known is None:
+            await self.identities.load()
+            known = self.identities.key(access_key, "")
+        if known is not None:
+            return known.caller
+        return self.identities.assumed(role, session, access_key) if role else None
+
     async def form_caller(self, fields: Mapping[str, str]) -> Caller:
         """Who signed the policy of a form for S3 (POST Object), by its fields in lower case. Raises AwsError."""
         try:

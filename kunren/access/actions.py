@@ -300,6 +300,18 @@ def _of_statement(target: Target, text: str) -> Asked:
     return Asked(f"dynamodb:PartiQL{verb}", _table(named)[0])
 
 
+def _repositories(target: Target) -> list[str]:
+    """Those of ECR, in whosever registry they are."""
+    params = target.params
+    if isinstance(arn := params.get("resourceArn"), str):
+        return [arn]
+    if target.operation.endswith(("Token", "Registry", "RegistryPolicy")):
+        return [ALL]
+    account = params.get("registryId") or target.account
+    names = [params["repositoryName"]] if params.get("repositoryName") else many(params.get("repositoryNames")) or [ALL]
+    return [f"arn:aws:ecr:{target.region}:{account}:repository/{each}" for each in names]
+
+
 _OWN: dict[str, Callable[[Target], list[str]]] = {
     "ec2": _ec2,
     "lambda": _lambda,
@@ -309,5 +321,6 @@ _OWN: dict[str, Callable[[Target], list[str]]] = {
     "ssm": _parameters,
     "logs": _log_group,
     "dynamodb": _table,
+    "ecr": _repositories,
     "ecs": ecs,
 }

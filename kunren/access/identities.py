@@ -127,6 +127,10 @@ class Identities:
         found = account.roles.get(arn.rpartition("/")[2]) if account is not None else None
         return found if found is not None and found.arn == arn else None
 
+    def assumed(self, role: str, session: str, access_key: str) -> Caller:
+        """A session of a role, by its name."""
+        return self._role(role, session, access_key)
+
     def _user(self, account: str, name: str, access_key: str) -> Caller:
         holder = self._accounts[account].users[name]
         known = {"aws:username": name, "aws:principaltype": "User"}

@@ -222,9 +222,23 @@ def test_the_api_takes_layers_and_images_too(registry):
         ecr.list_images(repositoryName="api")
 
 
-def test_a_lifecycle_policy_is_previewed_and_then_acts(registry, until):
+def test_a_lifecycle_policy_is_previewed_and_then_acts(kunren, account, registry, until):
     ecr = registry.ecr
     ecr.create_repository(repositoryName="old")
+    sqs, rules = kunren.client("sqs", account), kunren.client("events", account)
+    queue = sqs.create_queue(QueueName="images")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    rules.put_rule(Name="images", EventPattern=json.dumps({"source": ["aws.ecr"]}))
+    rules.put_targets(Rule="images", Targets=[{"Id": "queue", "Arn": arn}])
+    happened = []
+
+    def events():
+        for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages") or ():
+            detail = json.loads(message["Body"])["detail"]
+            happened.append((detail["action-type"], detail["image-tag"]))
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return sorted(happened)
+
     manifest, blobs = image(layer({"f": "3"}))
     registry.push("old", "1", manifest, blobs)
     for tag in ("2", "3"):
@@ -243,6 +257,8 @@ def test_a_lifecycle_policy_is_previewed_and_then_acts(registry, until):
     ecr.put_lifecycle_policy(repositoryName="old", lifecyclePolicyText=policy)
     tags = lambda: [each["imageTag"] for each in ecr.list_images(repositoryName="old")["imageIds"]]  # noqa: E731
     until(lambda: tags() == ["3"], "the two older images expire")
+    wanted = [("DELETE", "1"), ("DELETE", "2"), ("PUSH", "1"), ("PUSH", "2"), ("PUSH", "3")]
+    until(lambda: events() == wanted, lambda: f"the events, of which there are {happened}")
     assert "lastEvaluatedAt" in ecr.get_lifecycle_policy(repositoryName="old")
 
 

@@ -43,6 +43,9 @@ class Blobs:
         try:
             write_all(descriptor, data)
             os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, size)
+            raise
         finally:
             os.close(descriptor)
 

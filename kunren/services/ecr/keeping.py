@@ -23,7 +23,7 @@ from kunren.services.ecr.model import (
     Preview,
     Repository,
 )
-from kunren.services.ecr.pushing import by_digest, images_of
+from kunren.services.ecr.pushing import by_digest, images_of, remove
 
 EVERY_S = 3600
 UNUSED_S = DAY_S
@@ -79,7 +79,7 @@ class Keeping:
                     continue
                 for each in due(parse(repository.lifecycle), images_of(tx, repository), now):
                     if by_digest(tx, repository, each.image.digest) is not None:
-                        tx.delete(each.image)
+                        remove(tx, each.image, now)
                         self.expired += 1
                 tx.put(msgspec.structs.replace(repository, evaluated_at=now))
 

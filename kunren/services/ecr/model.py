@@ -96,7 +96,16 @@ class TokenKey(Resource, frozen=True, kw_only=True):
     secret: str
 
 
-KINDS = (Repository, Image, Layer, LayerUpload, Preview, TokenKey)
+class ImageEvent(Resource, frozen=True, kw_only=True):
+    """Something that EventBridge is to be told; it stays until it was."""
+
+    kind: ClassVar[str] = "ecr.event"
+
+    detail: dict[str, str]
+    at: float
+
+
+KINDS = (Repository, Image, Layer, LayerUpload, Preview, TokenKey, ImageEvent)
 
 
 def within(repository: str, digest: str) -> str:

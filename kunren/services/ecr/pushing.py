@@ -19,6 +19,7 @@ from kunren.services.ecr.errors import (
     ReferencedImagesNotFoundException,
     RepositoryNotFoundException,
 )
+from kunren.services.ecr.events import DELETE, PUSH, note
 from kunren.services.ecr.lifecycle import excluded
 from kunren.services.ecr.model import Image, Layer, Repository, within
 
@@ -103,6 +104,7 @@ def put(
         if tag not in image.image_tags:
             image = msgspec.structs.replace(image, image_tags=(*image.image_tags, tag))
     tx.put(image)
+    note(tx, image, PUSH, tag, now)
     return image
 
 
@@ -131,13 +133,21 @@ def listing(view: View, repository: Repository, digest: str) -> list[str]:
     return [each.digest for each in images_of(view, repository) if digest in each.manifests]
 
 
-def untag(tx: Tx, repository: Repository, tag: str) -> Image | None:
+def remove(tx: Tx, image: Image, now: float) -> None:
+    """An image goes, with all of its tags."""
+    tx.delete(image)
+    for tag in image.image_tags or (None,):
+        note(tx, image, DELETE, tag, now)
+
+
+def untag(tx: Tx, repository: Repository, tag: str, now: float) -> Image | None:
     """Take a tag away; with its last one the image goes too. The image as it was, None where no image has the tag."""
     image = by_tag(tx, repository, tag)
     if image is not None:
         left = without(image, (tag,))
         if left.image_tags or listing(tx, repository, image.digest):
             tx.put(left)
+            note(tx, image, DELETE, tag, now)
         else:
-            tx.delete(image)
+            remove(tx, image, now)
     return image

@@ -53,7 +53,7 @@ class Arriving(Discarded):
         self._waiting: list[bytes] = []
         self._waiting_bytes = self._size = 0
         self._descriptor: int | None = None
-        self._working = self._ended = self._over = False
+        self._working = self._ended = self._over = self._kept = False
         self._failure: Exception | None = None
         self._resume: Callable[[], None] | None = None
         self._complete = asyncio.Event()
@@ -99,6 +99,7 @@ class Arriving(Discarded):
                 raise self._failure
             if self._descriptor is not None:
                 await asyncio.to_thread(os.fsync, self._descriptor)
+                self._kept = True
         except OSError as error:
             raise NotWritten(str(error)) from None
         finally:
@@ -140,6 +141,8 @@ class Arriving(Discarded):
     def _close(self) -> None:
         self._uploads.busy.discard(self._upload.id)
         if self._descriptor is not None:
+            if not self._kept:
+                os.ftruncate(self._descriptor, self._upload.size)
             os.close(self._descriptor)
             self._descriptor = None
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from kunren.control.store import Store
+from kunren.core.authorization import Statements
+from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.images.images import Images
 from kunren.services.ecr.api import EcrApi
 from kunren.services.ecr.blobs import Blobs
+from kunren.services.ecr.events import ImageEvents
 from kunren.services.ecr.keeping import Keeping
 from kunren.services.ecr.model import KINDS, Image, Repository, TokenKey
+from kunren.services.ecr.policy import policy_by_arn
 from kunren.services.ecr.pulling import WorldRegistry
 from kunren.services.ecr.receiving import Receiving
 from kunren.services.ecr.registry.front import RegistryFront
@@ -23,7 +28,9 @@ class EcrService:
     """`api` answers calls, `front` is the registries' (a front of the gateway), `receiving` takes layers in on arrival.
     What tasks and functions pull goes through `images`."""
 
-    def __init__(self, settings: Settings, store: Store, clock: Clock, entropy: Entropy, images: Images) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, clock: Clock, entropy: Entropy, images: Images, call: CallService
+    ) -> None:
         store.register(*KINDS)
         self._store, self._entropy = store, entropy
         blobs = Blobs(settings.data_dir / "ecr")
@@ -32,6 +39,7 @@ class EcrService:
         self.front = RegistryFront(store, clock, uploads, self._secret)
         self.receiving = Receiving(uploads, self.front.claims, self.front.wanted)
         self._keeping = Keeping(store, clock, blobs)
+        self.events = ImageEvents(store, clock, call)
         self.api.secret, self.api.changed = self._secret, self._keeping.woken.set
         images.registries.append(WorldRegistry(store, clock, blobs, self._secret))
 
@@ -46,7 +54,11 @@ class EcrService:
 
     async def run(self) -> None:
         """Lifecycle policies, and what nobody refers to. Never returns."""
-        await self._keeping.run()
+        await asyncio.gather(self._keeping.run(), self.events.controller.run())
+
+    def policy(self, arn: str) -> Statements:
+        """Of a repository, for strict mode."""
+        return policy_by_arn(self._store.snapshot(), arn)
 
     def status(self) -> dict[str, Any]:
         snapshot = self._store.snapshot()

@@ -16,11 +16,14 @@ USER = "AWS"
 
 
 class Holder(NamedTuple):
-    """Whom a token was given out to. `access_key` is the one that asked for it; `expires_at` is AWS time."""
+    """Whom a token was given out to. `access_key` is the one that asked for it, for a session of a role with the role's
+    ARN and the session's name; `expires_at` is AWS time."""
 
     account: str
     access_key: str
     expires_at: float
+    role: str = ""
+    session: str = ""
 
 
 class BadToken(Exception):

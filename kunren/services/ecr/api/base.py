@@ -13,6 +13,7 @@ from kunren.core.pagination import InvalidToken, page
 from kunren.services.ecr.errors import InvalidParameterException
 from kunren.services.ecr.model import Repository
 from kunren.services.ecr.pushing import Place, View, repository_at
+from kunren.services.ecr.tokens import Holder, issue
 from kunren.services.ecr.uploads import LayerUploads
 
 T = TypeVar("T")
@@ -29,6 +30,13 @@ class Base:
         self.changed: Callable[[], None] = lambda: None
         self.secret: Callable[[], str] = lambda: ""
         """What tokens are sealed with."""
+
+    def _token(self, ctx: RequestContext, life_s: float) -> str:
+        """A password of the registry for who asks."""
+        holder = Holder(ctx.account, ctx.access_key, self._clock.now() + life_s)
+        if ctx.caller is not None and ctx.caller.names:
+            holder = holder._replace(role=ctx.caller.names[0], session=ctx.caller.arn.rpartition("/")[2])
+        return issue(self.secret(), holder)
 
     @staticmethod
     def _place(ctx: RequestContext, params: Mapping[str, Any]) -> Place:

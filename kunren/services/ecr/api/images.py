@@ -27,10 +27,10 @@ from kunren.services.ecr.pushing import (
     layer_of,
     listing,
     put,
+    remove,
     untag,
 )
 from kunren.services.ecr.registry.pulls import pulled
-from kunren.services.ecr.tokens import Holder, issue
 
 PART_BYTES, PART_BYTES_MIN = 20 * 1024 * 1024, 5 * 1024 * 1024
 """InitiateLayerUpload's partSize, and what every part but the last has at least (LayerPartTooSmallException)."""
@@ -100,7 +100,7 @@ class ImageOperations(Base):
                 f"'{repository.id}' in the registry with id '{repository.account}'"
             )
         host, _, name = repository.uri.partition("/")
-        pass_ = issue(self.secret(), Holder(ctx.account, ctx.access_key, self._clock.now() + _URL_LIFE_S))
+        pass_ = self._token(ctx, _URL_LIFE_S)
         url = f"https://{host}/v2/{name}/blobs/{layer.digest}?token={pass_.replace('+', '%2B').replace('=', '%3D')}"
         return {"downloadUrl": url, "layerDigest": layer.digest}
 
@@ -183,16 +183,15 @@ class ImageOperations(Base):
                 if image is None:
                     failures.append(failure)
                 elif wanted.get("imageTag"):
-                    untag(tx, repository, wanted["imageTag"])
+                    untag(tx, repository, wanted["imageTag"], self._clock.now())
                     deleted.append({"imageDigest": image.digest, "imageTag": wanted["imageTag"]})
                 else:
                     self._delete(tx, repository, image, wanted, deleted, failures)
         self.changed()
         return {"imageIds": deleted, "failures": failures}
 
-    @staticmethod
     def _delete(
-        tx: Tx, repository: Repository, image: Image, wanted: Mapping[str, str], deleted: list[dict[str, str]],
+        self, tx: Tx, repository: Repository, image: Image, wanted: Mapping[str, str], deleted: list[dict[str, str]],
         failures: list[dict[str, Any]],
     ) -> None:  # fmt: skip
         """An image with all of its tags, unless an index lists it."""
@@ -200,7 +199,7 @@ class ImageOperations(Base):
             text = f"Requested image referenced by manifest list: [{', '.join(lists)}]"
             failures.append(_failure(wanted, "ImageReferencedByManifestList", text))
             return
-        tx.delete(image)
+        remove(tx, image, self._clock.now())
         deleted.extend(
             {"imageDigest": image.digest, **({"imageTag": tag} if tag else {})} for tag in image.image_tags or [""]
         )

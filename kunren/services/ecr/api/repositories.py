@@ -39,7 +39,7 @@ from kunren.services.ecr.model import (
     within,
 )
 from kunren.services.ecr.pushing import images_of
-from kunren.services.ecr.tokens import LIFE_S, USER, Holder, issue
+from kunren.services.ecr.tokens import LIFE_S, USER
 
 # "Amazon ECR service quotas"
 REPOSITORIES_MAX, TAGS_MAX, EXCLUSIONS_MAX = 100_000, 50, 5
@@ -122,7 +122,7 @@ class RepositoryOperations(Base):
 
     def get_authorization_token(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         expires_at = self._clock.now() + LIFE_S
-        password = issue(self.secret(), Holder(ctx.account, ctx.access_key, expires_at))
+        password = self._token(ctx, LIFE_S)
         token = base64.b64encode(f"{USER}:{password}".encode()).decode()
         return {
             "authorizationData": [

@@ -5,22 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 from kunren.control.store import Store
 from kunren.core.clock import Clock
 from kunren.core.fronts import FrontAnswer, FrontRequest
 from kunren.services.ecr.errors import EcrError
 from kunren.services.ecr.model import LayerUpload
+from kunren.services.ecr.policy import policy_of
 from kunren.services.ecr.registry.answers import VERSION, Refusal, document, of_error, told
 from kunren.services.ecr.registry.asked import Asked, query_of, read, registry_of
 from kunren.services.ecr.registry.blobs import BlobAnswers
 from kunren.services.ecr.registry.manifests import ManifestAnswers
+from kunren.services.ecr.registry.permission import RegistryAccess, denied
 from kunren.services.ecr.tokens import USER, BadToken, Expired, Holder, basic, verify
 from kunren.services.ecr.uploads import LayerUploads
-
-Allowed = Callable[[Holder, Asked], Awaitable[str | None]]
-"""Strict mode: None where policies let the holder of a token do that, else AWS's sentence."""
 
 
 class RegistryFront:
@@ -32,7 +31,9 @@ class RegistryFront:
         self._clock, self._secret = clock, secret
         self._blobs = BlobAnswers(store, clock, uploads)
         self._manifests = ManifestAnswers(store, clock)
-        self.allowed: Allowed | None = None
+        self._store = store
+        self.access: RegistryAccess | None = None
+        """Strict mode: policies decide."""
 
     def claims(self, host: str, path: str) -> bool:
         return ".dkr.ecr." in host and registry_of(host) is not None
@@ -58,8 +59,10 @@ class RegistryFront:
         asked = Asked(found, query_of(request.query), request)
         try:
             holder = self._holder(asked)
-            if self.allowed is not None and (denied := await self.allowed(holder, asked)) is not None:
-                raise Refusal(403, "DENIED", denied)
+            if self.access is not None:
+                policy = policy_of(self._store.snapshot(), asked.path.place)
+                if (why := await denied(self.access, holder, asked, policy)) is not None:
+                    raise Refusal(403, "DENIED", why)
             return await self._answer(asked)
         except EcrError as error:
             return of_error(error)

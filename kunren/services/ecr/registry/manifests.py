@@ -11,7 +11,17 @@ from kunren.core.fronts import FrontAnswer
 from kunren.dataplane.images.reference import DIGEST
 from kunren.services.ecr.manifests import MANIFEST_BYTES_MAX, OCI_INDEX
 from kunren.services.ecr.model import Image, Repository
-from kunren.services.ecr.pushing import View, by_digest, by_tag, images_of, listing, put, repository_at, untag
+from kunren.services.ecr.pushing import (
+    View,
+    by_digest,
+    by_tag,
+    images_of,
+    listing,
+    put,
+    remove,
+    repository_at,
+    untag,
+)
 from kunren.services.ecr.registry.answers import VERSION, Refusal, document, empty
 from kunren.services.ecr.registry.asked import Asked
 from kunren.services.ecr.registry.pulls import pulled
@@ -73,12 +83,12 @@ class ManifestAnswers:
             repository = repository_at(tx, asked.path.place)
             image = _named(tx, repository, asked.path.rest)
             if asked.path.rest != image.digest:
-                untag(tx, repository, asked.path.rest)
+                untag(tx, repository, asked.path.rest, self._clock.now())
             elif lists := listing(tx, repository, image.digest):
                 text = f"Requested image referenced by manifest list: [{', '.join(lists)}]"
                 raise Refusal(405, "DENIED", text)
             else:
-                tx.delete(image)
+                remove(tx, image, self._clock.now())
         await self._store.durable()
         return empty(202, [])
 
