@@ -200,11 +200,15 @@ class TaskMetadata:
         if asked.method == "PUT":
             try:
                 given = json.loads(asked.body)
-                wanted["protectionEnabled"] = bool(given["ProtectionEnabled"])
+                wanted["protectionEnabled"] = given["ProtectionEnabled"]
                 if given.get("ExpiresInMinutes") is not None:
                     wanted["expiresInMinutes"] = int(given["ExpiresInMinutes"])
+                if not isinstance(wanted["protectionEnabled"], bool):
+                    raise TypeError
             except (ValueError, TypeError, KeyError, AttributeError):
-                return Answered(400, json.dumps({"error": {"Code": "InvalidParameterException"}}), _JSON)
+                text = {"error": {"Arn": wanted["tasks"][0], "Code": "InvalidParameterException",
+                                  "Message": "Invalid request: ProtectionEnabled must be true or false."}}  # fmt: skip
+                return Answered(400, json.dumps(text), _JSON)
             operation = "UpdateTaskProtection"
         elif asked.method != "GET":
             return Answered(405, "")
@@ -219,5 +223,5 @@ class TaskMetadata:
         found = answer["protectedTasks"][0]
         shown = {"TaskArn": found["taskArn"], "ProtectionEnabled": found["protectionEnabled"]}
         if found.get("expirationDate") is not None:
-            shown["ExpirationDate"] = f"{iso_utc(found['expirationDate'].timestamp())[:19]}Z"
+            shown["ExpirationDate"] = f"{iso_utc(found['expirationDate'])[:19]}Z"
         return Answered(200, json.dumps({"protection": shown}), _JSON)
