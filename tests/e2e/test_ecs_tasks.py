@@ -291,6 +291,29 @@ def test_a_task_that_comes_to_nothing_says_why(shop, kunren):
     assert shown["stoppedReason"].startswith("CannotPullContainerError: pull image manifest has been retried")
 
 
+def test_an_experiment_stops_a_share_of_a_clusters_tasks(shop, kunren, until):
+    shop.register("idle", container("main", "sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"))
+    tasks = [shop.run("idle", tags=[{"key": "drill", "value": "yes"}]) for _ in range(2)]
+    spared = shop.run("idle")
+    for each in (*tasks, spared):
+        shop.wait(each, "RUNNING")
+    fis = kunren.client("fis", shop.account)
+    target = {"resourceType": "aws:ecs:task", "resourceTags": {"drill": "yes"}, "selectionMode": "PERCENT(50)",
+              "parameters": {"cluster": "shop"}}  # fmt: skip
+    template = fis.create_experiment_template(
+        clientToken="t", description="d", stopConditions=[{"source": "none"}], targets={"some": target},
+        actions={"stop": {"actionId": "aws:ecs:stop-task", "targets": {"Tasks": "some"}}},
+        roleArn=shop.roles["taskRoleArn"],
+    )["experimentTemplate"]["id"]  # fmt: skip
+    experiment = fis.start_experiment(clientToken="e", experimentTemplateId=template)["experiment"]["id"]
+    status = lambda: fis.get_experiment(id=experiment)["experiment"]["state"]  # noqa: E731
+    until(lambda: status()["status"] == "completed", lambda: f"the experiment: {status()}")
+    stopped = [each for each in tasks if shop.show(each)["desiredStatus"] == "STOPPED"]
+    assert len(stopped) == 1
+    assert shop.wait(stopped[0], "STOPPED")["stoppedReason"] == "Task stopped by AWS FIS"
+    assert shop.show(spared)["lastStatus"] == "RUNNING"
+
+
 def test_a_subnet_without_addresses_starts_no_more_tasks(shop):
     vpc = shop.ec2.create_vpc(CidrBlock="10.9.0.0/24")["Vpc"]["VpcId"]
     small = shop.ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/28")["Subnet"]["SubnetId"]

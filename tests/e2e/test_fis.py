@@ -391,7 +391,8 @@ def test_a_killed_kunren_goes_on_with_its_experiments_and_heals(own_kunren, unti
     os.kill(own_kunren.pid, signal.SIGKILL)
     own_kunren.up("--speed", "60")
     ec2, chaos.fis = own_kunren.client("ec2"), own_kunren.client("fis")
-    assert len(ec2.describe_network_acls()["NetworkAcls"]) == 2
+    acls = len(ec2.describe_network_acls()["NetworkAcls"])
+    assert acls == 2 or chaos.states(experiment)["cut"] == "completed"  # where coming up took those two minutes
     chaos.wait(experiment, "completed")
     assert chaos.states(experiment) == {"cut": "completed", "last": "completed"}
     assert len(ec2.describe_network_acls()["NetworkAcls"]) == 1

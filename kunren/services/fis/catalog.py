@@ -133,6 +133,7 @@ ACTIONS: Mapping[str, Action] = {
             _INSTANCES,
         ),
         Action("aws:ec2:terminate-instances", "Terminate the specified EC2 instances.", {}, _INSTANCES),
+        Action("aws:ecs:stop-task", "Stop the specified ECS tasks.", {}, {"Tasks": "aws:ecs:task"}),
         Action("aws:fis:inject-api-internal-error", "Cause internal errors in an API.", _API_ERROR, _ROLES),
         Action("aws:fis:inject-api-throttle-error", "Throttle calls of an API.", _API_ERROR, _ROLES),
         Action("aws:fis:inject-api-unavailable-error", "Make an API unavailable.", _API_ERROR, _ROLES),
@@ -211,6 +212,8 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
         ResourceType("aws:ec2:subnet", "A VPC subnet", {"availabilityZoneIdentifier": _ZONE,
                                                         "vpc": Parameter("The VPC that subnets are of.")}),
         ResourceType("aws:ec2:vpc-endpoint", "A VPC endpoint"),
+        ResourceType("aws:ecs:task", "An ECS task", {"cluster": Parameter("The cluster that tasks are in."),
+                                                     "service": Parameter("The service that tasks are of.")}),
         ResourceType("aws:iam:role", "An IAM role", by_tag=False),
         ResourceType("aws:lambda:function", "A Lambda function",
                      {"functionQualifier": Parameter("The version or alias whose invocations are changed.")}),
@@ -225,7 +228,7 @@ _ABSENT = {
     "ebs": "pause-volume-io volume-io-latency",
     "ec2": "api-insufficient-instance-capacity-error asg-insufficient-instance-capacity-error",
     "ecs": (
-        "drain-container-instances stop-task task-cpu-stress task-io-stress task-kill-process "
+        "drain-container-instances task-cpu-stress task-io-stress task-kill-process "
         "task-network-blackhole-port task-network-latency task-network-packet-loss"
     ),
     "eks": (

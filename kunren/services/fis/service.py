@@ -19,6 +19,7 @@ from kunren.services.fis.records import Records
 from kunren.services.fis.replication import PausedReplication
 from kunren.services.fis.shifting import ZonalAutoshift
 from kunren.services.fis.targets import Resolver
+from kunren.services.fis.tasks import StopTasks
 from kunren.world.spec import WorldSpec
 
 
@@ -50,6 +51,7 @@ class FisService:
             "aws:ec2:send-spot-instance-interruptions": Interruptions(store, ec2, spec, clock),
             "aws:ec2:stop-instances": Machines(store, ec2, spec, "stop_instances"),
             "aws:ec2:terminate-instances": Machines(store, ec2, spec, "terminate_instances"),
+            "aws:ecs:stop-task": StopTasks(store),
             "aws:network:disrupt-connectivity": Connectivity(store, ec2, spec),
             "aws:network:disrupt-vpc-endpoint": Endpoints(store, ec2, spec),
             "aws:network:route-table-disrupt-cross-region-connectivity": Routes(store, ec2, spec),

@@ -18,6 +18,10 @@ from kunren.services.ec2.instances.model import Instance
 from kunren.services.ec2.instances.states import state, state_to_wire
 from kunren.services.ec2.model import Subnet, VpcEndpoint
 from kunren.services.ec2.zones import zones_of
+from kunren.services.ecs.model import Task
+from kunren.services.ecs.names import arn as ecs_arn
+from kunren.services.ecs.names import last_part
+from kunren.services.ecs.views import task_to_wire
 from kunren.services.elbv2.model import LoadBalancer
 from kunren.services.fis.checks import selection_of
 from kunren.services.fis.model import Found
@@ -71,6 +75,15 @@ class Resolver:
                 held = [each for each in snapshot.list(Instance, account, region) if each.ended_at is None]
                 return [
                     _instance(snapshot, each) for each in held if kind.endswith(":instance") or each.lifecycle == "spot"
+                ]
+            case "aws:ecs:task":
+                cluster, service = (last_part(parameters.get(each) or "") for each in ("cluster", "service"))
+                return [
+                    _task(snapshot, each)
+                    for each in snapshot.list(Task, account, region)
+                    if each.desired_status == "RUNNING"
+                    and cluster in ("", each.cluster)
+                    and (not service or each.group == f"service:{service}")
                 ]
             case "aws:ec2:vpc-endpoint":
                 return [_endpoint(each) for each in snapshot.list(VpcEndpoint, account, region) if not each.deleting]
@@ -157,6 +170,17 @@ def _instance(snapshot: Snapshot, each: Instance) -> Candidate:
         "InstanceLifecycle": each.lifecycle,
     }
     return Candidate(Found(arn=arn, account=each.account, region=each.region, id=each.id), each.tags, described)
+
+
+def _task(snapshot: Snapshot, each: Task) -> Candidate:
+    arn = ecs_arn(each, "task", each.cluster, each.id)
+    found = Found(arn=arn, account=each.account, region=each.region, id=each.id)
+    described = {
+        name[:1].upper() + name[1:]: value
+        for name, value in task_to_wire(snapshot, each).items()
+        if isinstance(value, str | bool | int)
+    }
+    return Candidate(found, each.tags, described)
 
 
 def _endpoint(each: VpcEndpoint) -> Candidate:

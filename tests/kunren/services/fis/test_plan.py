@@ -67,7 +67,7 @@ def test_every_template_that_passes_the_checks_comes_to_its_end(before):
 @pytest.mark.parametrize(
     ("action", "text"),
     [
-        ({"actionId": "aws:ecs:stop-task"}, "does not run yet"),
+        ({"actionId": "aws:ecs:task-cpu-stress"}, "does not run yet"),
         ({"actionId": "aws:no:thing"}, "there is no action"),
         ({"actionId": "aws:fis:wait"}, 'Missing required parameter "duration"'),
         ({"actionId": "aws:fis:wait", "parameters": {"duration": "PT1S"}}, "a duration from PT1M to PT12H"),
