@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from kunren.services.codedeploy.errors import DeploymentFails
 
+T = TypeVar("T")
 OF_FUNCTIONS = ("BeforeAllowTraffic", "AfterAllowTraffic")
 OF_SERVICES = ("BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic")
 _INVALID = "The deployment failed because the AppSpec file that specifies the AWS Lambda deployment configuration is "
@@ -53,7 +55,20 @@ def parsed(text: str) -> dict[str, Any]:
 
 def of_function(text: str) -> FunctionSpec:
     """Raises DeploymentFails."""
-    found = parsed(text)
+    return _read(_function, parsed(text))
+
+
+def _read(read: Callable[[dict[str, Any]], T], found: dict[str, Any]) -> T:
+    """What `read` makes of the file. Raises DeploymentFails, also where a part is of another shape than it must be."""
+    try:
+        return read(found)
+    except (AttributeError, TypeError, ValueError, KeyError, LookupError) as error:
+        raise DeploymentFails(
+            "INVALID_REVISION", "The AppSpec file's parts are not of the shape they must have."
+        ) from error
+
+
+def _function(found: dict[str, Any]) -> FunctionSpec:
     kind, properties = _resource(found)
     if kind != "AWS::Lambda::Function":
         raise DeploymentFails("INVALID_LAMBDA_CONFIGURATION", NO_SUCH_CONFIGURATION)
@@ -67,7 +82,10 @@ def of_function(text: str) -> FunctionSpec:
 
 def of_service(text: str) -> ServiceSpec:
     """Raises DeploymentFails."""
-    found = parsed(text)
+    return _read(_service, parsed(text))
+
+
+def _service(found: dict[str, Any]) -> ServiceSpec:
     kind, properties = _resource(found)
     balancer = properties.get("LoadBalancerInfo") or {}
     wanted = (properties.get("TaskDefinition"), balancer.get("ContainerName"), balancer.get("ContainerPort"))
@@ -84,11 +102,7 @@ def of_service(text: str) -> ServiceSpec:
         more["networkConfiguration"] = {"awsvpcConfiguration": _small(network)}
     if strategy := properties.get("CapacityProviderStrategy"):
         more["capacityProviderStrategy"] = [_small(each) for each in strategy]
-    try:
-        port = int(wanted[2] or 0)
-    except ValueError as error:
-        raise DeploymentFails("INVALID_REVISION", f"ContainerPort {wanted[2]} is no number.") from error
-    return ServiceSpec(str(wanted[0]), str(wanted[1]), port, more, hooks(found, OF_SERVICES))
+    return ServiceSpec(str(wanted[0]), str(wanted[1]), int(str(wanted[2])), more, hooks(found, OF_SERVICES))
 
 
 def _small(given: dict[str, Any]) -> dict[str, Any]:

@@ -179,6 +179,8 @@ def _check(owner: Application, settings: Mapping[str, Any]) -> None:
             raise errors.InvalidLoadBalancerInfoException(
                 "A load balancer is required for deployments with traffic control"
             )
+        if not all(each.get("name") for each in balancers.get("targetGroupInfoList") or ()):
+            raise errors.InvalidLoadBalancerInfoException("A target group is given by its name")
         if balancers.get("elbInfoList"):
             raise errors.NotYet("Classic Load Balancers")
     check_alarms(settings.get("alarmConfiguration"))
@@ -198,7 +200,7 @@ def _check_service(settings: Mapping[str, Any]) -> None:
         raise errors.InvalidLoadBalancerInfoException("The deployment group must have one target group pair")
     routes = [pairs[0].get("prodTrafficRoute"), pairs[0].get("testTrafficRoute") or {"listenerArns": ["none"]}]
     names = {each.get("name") for each in pairs[0].get("targetGroups") or ()}
-    if len(names) != 2 or any(len((each or {}).get("listenerArns") or ()) != 1 for each in routes):
+    if len(names) != 2 or not all(names) or any(len((each or {}).get("listenerArns") or ()) != 1 for each in routes):
         raise errors.InvalidTargetGroupPairException(
             "A target group pair has two target groups, and one listener for each of its routes"
         )

@@ -200,7 +200,7 @@ class Commands:
     def _start(self, path: Path, location: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
-                [str(path)], env=environment, cwd="/opt/codedeploy-agent", stdin=subprocess.DEVNULL,
+                [str(path)], env=environment, cwd=self._root.parent, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
             )  # fmt: skip
         except PermissionError as error:
