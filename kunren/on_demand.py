@@ -63,6 +63,7 @@ class OnDemand:
                 "application-autoscaling": lambda: self.application_autoscaling().api,
                 "arc-zonal-shift": lambda: self.zonal_shifts().api,
                 "autoscaling": lambda: self.autoscaling().api,
+                "cloudcontrol": lambda: self.stacks().control,
                 "cloudformation": lambda: self.stacks().api,
                 "cloudwatch": lambda: self.cloudwatch().api,
                 "codedeploy": lambda: self.codedeploy().api,

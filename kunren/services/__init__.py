@@ -7,6 +7,7 @@ SERVICES: dict[str, str] = {
     "application-autoscaling": "kunren.services.applicationautoscaling.api:ApplicationAutoScalingApi",
     "arc-zonal-shift": "kunren.services.arc_zonal_shift.api:ArcZonalShiftApi",
     "autoscaling": "kunren.services.autoscaling.api:AutoScalingApi",
+    "cloudcontrol": "kunren.services.cloudformation.control.api:CloudControlApi",
     "cloudformation": "kunren.services.cloudformation.api:CloudFormationApi",
     "cloudfront": "kunren.services.cloudfront.api:CloudFrontApi",
     "cloudfront-keyvaluestore": "kunren.services.cloudfront.key_values.api:KeyValueStoreApi",

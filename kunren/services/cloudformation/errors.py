@@ -32,6 +32,11 @@ class TokenAlreadyExistsException(AwsError):
     code = "TokenAlreadyExistsException"
 
 
+class TypeNotFoundException(AwsError):
+    code = "TypeNotFoundException"
+    status = 404
+
+
 class StackSetNotFoundException(AwsError):
     code = "StackSetNotFoundException"
     status = 404

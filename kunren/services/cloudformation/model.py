@@ -282,6 +282,24 @@ class Response(Resource, frozen=True, kw_only=True):
     at: float = 0.0
 
 
+class Request(Resource, frozen=True, kw_only=True):
+    """Of Cloud Control API. The id is its token; `row` is the resource, as if it were a stack's."""
+
+    kind: ClassVar[str] = "cloudformation.request"
+
+    type: str
+    operation: str  # CREATE, UPDATE, DELETE
+    status: str
+    row: StackResource
+    identifier: str = ""
+    client_token: str = ""
+    asked: str = ""  # the request, to know it again by its client token
+    model: str = ""
+    code: str = ""
+    message: str = ""
+    at: float = 0.0
+
+
 RESOURCES = (
     Revision,
     Stack,
@@ -295,6 +313,7 @@ RESOURCES = (
     StackSet,
     StackInstance,
     SetOperation,
+    Request,
 )
 
 CREATE_IN_PROGRESS = "CREATE_IN_PROGRESS"

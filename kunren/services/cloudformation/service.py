@@ -10,6 +10,8 @@ from kunren.core.calling import CallAndNote, CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.services.cloudformation.api import CloudFormationApi
+from kunren.services.cloudformation.control.api import CloudControlApi
+from kunren.services.cloudformation.control.engine import ControlEngine
 from kunren.services.cloudformation.engine import Engine
 from kunren.services.cloudformation.model import RESOURCES
 from kunren.services.cloudformation.notices import Notices
@@ -21,7 +23,8 @@ from kunren.world.spec import WorldSpec
 
 
 class CloudFormationService:
-    """`api` answers calls, `run` carries out what they asked for, `responses` is a front of the gateway."""
+    """`api` and `control` (Cloud Control API) answer calls, `run` carries out what they asked for, `responses` is a
+    front of the gateway."""
 
     def __init__(
         self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec, call: CallService, noting: CallAndNote
@@ -32,11 +35,14 @@ class CloudFormationService:
         self.responses = ResponseUrls(store, clock)
         self._sets = SetEngine(store, clock, call)
         self._notices = Notices(store, call)
-        self._engine = Engine(Parts(store, clock, entropy, call, noting, records), spec)
+        parts = Parts(store, clock, entropy, call, noting, records)
+        self._engine, self._control = Engine(parts, spec), ControlEngine(parts)
+        self.control = CloudControlApi(store, clock, entropy, parts)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._engine.run())
+            group.create_task(self._control.run())
             group.create_task(self._sets.run())
             group.create_task(self._notices.run())
 

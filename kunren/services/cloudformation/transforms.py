@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
-from kunren.core.calling import CallService
-from kunren.services.cloudformation.errors import ValidationError, not_implemented
+from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.intrinsics import NotYet, Scope, resolve, text
+from kunren.services.cloudformation.macros import Expand
 from kunren.services.cloudformation.template import parse
 
 LANGUAGE, SERVERLESS, INCLUDE = "AWS::LanguageExtensions", "AWS::Serverless-2016-10-31", "AWS::Include"
@@ -25,16 +25,13 @@ def transforms_of(template: Mapping[str, Any]) -> list[str]:
 
 
 async def expanded(
-    template: Mapping[str, Any], values: Mapping[str, Any], account: str, region: str, call: CallService, fetch: Fetch
+    template: Mapping[str, Any], values: Mapping[str, Any], region: str, expand: Expand, fetch: Fetch
 ) -> dict[str, Any]:
-    """The template behind its transforms. Raises ValidationError, NotImplemented for macros."""
+    """The template behind its transforms: pieces of it first, from within, then the whole. Raises ValidationError."""
     found = {key: each for key, each in template.items() if key != "Transform"}
     declared = template.get("Transform") or []
     stated = declared if isinstance(declared, list) else [declared]
-    unknown = [name for name in transforms_of(template) if name not in (LANGUAGE, SERVERLESS, INCLUDE)]
-    if unknown:
-        raise not_implemented(f"the transforms {unknown} of CloudFormation")
-    found = await _included(found, values, fetch)
+    found = await _transformed(found, values, expand, fetch)
     for each in stated:
         name = each["Name"] if isinstance(each, dict) else each
         if name == INCLUDE and isinstance(each, dict):
@@ -45,24 +42,32 @@ async def expanded(
             from kunren.services.cloudformation.serverless import translated
 
             found = await asyncio.to_thread(translated, found, values, region)
+        elif name != INCLUDE:
+            given = each.get("Parameters") or {} if isinstance(each, dict) else {}
+            found = await expand(name, found, resolve(given, Scope(values)))
+            if not isinstance(found, dict):
+                raise ValidationError(f"Transform {name} gave no template")
     return found
 
 
-async def _included(value: Any, values: Mapping[str, Any], fetch: Fetch) -> Any:
-    """Fn::Transform with AWS::Include, wherever it stands."""
+async def _transformed(value: Any, values: Mapping[str, Any], expand: Expand, fetch: Fetch) -> Any:
+    """Fn::Transform, wherever it stands: its piece is what stands beside it."""
     if isinstance(value, list):
-        return [await _included(each, values, fetch) for each in value]
+        return [await _transformed(each, values, expand, fetch) for each in value]
     if not isinstance(value, dict):
         return value
-    found = {key: await _included(each, values, fetch) for key, each in value.items() if key != "Fn::Transform"}
+    found: Any = {
+        key: await _transformed(each, values, expand, fetch) for key, each in value.items() if key != "Fn::Transform"
+    }
     if "Fn::Transform" in value:
         for each in value["Fn::Transform"] if isinstance(value["Fn::Transform"], list) else [value["Fn::Transform"]]:
-            if not isinstance(each, dict) or each.get("Name") != INCLUDE:
-                raise not_implemented(
-                    f"the transform {each.get('Name') if isinstance(each, dict) else each} of CloudFormation"
-                )
-            location = text(resolve(each["Parameters"]["Location"], Scope(values)))
-            found |= parse(await fetch(location))
+            if not isinstance(each, dict) or not isinstance(each.get("Name"), str):
+                raise ValidationError("Template format error: Fn::Transform requires a Name and Parameters")
+            given = resolve(each.get("Parameters") or {}, Scope(values))
+            if each["Name"] == INCLUDE:
+                found |= parse(await fetch(text(given.get("Location", ""))))
+            else:
+                found = await expand(each["Name"], found, given)
     return found
 
 

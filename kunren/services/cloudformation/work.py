@@ -206,18 +206,19 @@ def is_missing(error: AwsError) -> bool:
     )
 
 
+def handler_code(error: AwsError) -> str:
+    """The HandlerErrorCode that stands for an operation's error."""
+    if _EXISTS.search(error.code):
+        return "AlreadyExists"
+    if is_missing(error):
+        return "NotFound"
+    if "AccessDenied" in error.code:
+        return "AccessDenied"
+    return "InvalidRequest" if error.status < 500 else "GeneralServiceException"
+
+
 def told(error: AwsError, service: str, token: str) -> str:
     """An operation's error as a resource's status reason, as AWS words it."""
-    code = (
-        "AlreadyExists"
-        if _EXISTS.search(error.code)
-        else "NotFound"
-        if is_missing(error)
-        else "AccessDenied"
-        if "AccessDenied" in error.code
-        else "InvalidRequest"
-        if error.status < 500
-        else "GeneralServiceException"
-    )
+    code = handler_code(error)
     words = f"{error.message} (Service: {service}, Status Code: {error.status})"
     return f'Resource handler returned message: "{words}" (RequestToken: {token}, HandlerErrorCode: {code})'

@@ -102,3 +102,58 @@ def test_a_wait_condition_waits_for_signals(stacks, kunren, until):
         re.sub(r"7CH%7C.{36}", "7CH%7C" + "0" * 36, url),
     )
     assert refused.stdout == "403"
+
+
+MACRO = """
+def handler(event, context):
+    fragment, params = event["fragment"], event["params"]
+    if params.get("Word") == "bad":
+        return {"requestId": event["requestId"], "status": "failed", "errorMessage": "no such word"}
+    if "Resources" in fragment:  # the whole template
+        for each in fragment["Resources"].values():
+            each.setdefault("Properties", {})["MessageRetentionPeriod"] = event["templateParameterValues"]["Seconds"]
+    else:
+        fragment["DelaySeconds"] = len(params["Word"])
+    return {"requestId": event["requestId"], "status": "success", "fragment": fragment}
+"""
+
+
+def test_macros_make_a_template_of_a_template(stacks):
+    function = CUSTOM.partition("  Thing:")[0]
+    code = json.dumps(MACRO)
+    maker = f"{function.partition('        ZipFile:')[0]}        ZipFile: {code}\n"
+    maker += (
+        "  Macro: {Type: AWS::CloudFormation::Macro, Properties: {Name: Stretch, FunctionName: !GetAtt Function.Arn}}\n"
+    )
+    stacks.create("macros", maker)
+    using = {
+        "Transform": ["Stretch"],
+        "Parameters": {"Seconds": {"Type": "Number", "Default": 120}},
+        "Resources": {
+            "Q": {**QUEUE, "Properties": {"Fn::Transform": {"Name": "Stretch", "Parameters": {"Word": "abcde"}}}}
+        },
+    }
+    more = {"Capabilities": ["CAPABILITY_AUTO_EXPAND"], "StackName": "used"}
+    id = stacks.api.create_stack(TemplateBody=json.dumps(using), **more)["StackId"]
+    stacks.settled(id, "CREATE_COMPLETE")
+    names = ["DelaySeconds", "MessageRetentionPeriod"]
+    url = stacks.client("sqs").list_queues()["QueueUrls"][0]
+    held = stacks.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    assert held == {"DelaySeconds": "5", "MessageRetentionPeriod": "120"}
+    bad = json.dumps(using).replace("abcde", "bad")
+    with pytest.raises(ClientError, match=r"::Stretch failed with: no such word\."):
+        stacks.api.update_stack(TemplateBody=bad, **more)
+    with pytest.raises(ClientError, match=r"No transform named Nobody found\."):
+        stacks.api.update_stack(TemplateBody=json.dumps({**using, "Transform": "Nobody"}), **more)
+
+
+def test_the_registry_shows_aws_own_types(stacks):
+    listed = stacks.api.get_paginator("list_types").paginate(Visibility="PUBLIC", Filters={"Category": "AWS_TYPES"})
+    names = [each["TypeName"] for page in listed for each in page["TypeSummaries"]]
+    assert {"AWS::EC2::VPC", "AWS::SQS::Queue"} <= set(names) and names == sorted(names)
+    shown = stacks.api.describe_type(Type="RESOURCE", TypeName="AWS::SQS::Queue")
+    assert (shown["ProvisioningType"], shown["Visibility"]) == ("FULLY_MUTABLE", "PUBLIC")
+    assert json.loads(shown["Schema"])["primaryIdentifier"] == ["/properties/QueueUrl"]
+    assert stacks.api.list_types()["TypeSummaries"] == []
+    with pytest.raises(ClientError, match="cannot be found"):
+        stacks.api.describe_type(Type="RESOURCE", TypeName="Shop::No::Thing")

@@ -7,7 +7,8 @@ from kunren.services.cloudformation.api.describe import Describe
 from kunren.services.cloudformation.api.drift import Drift
 from kunren.services.cloudformation.api.stack_sets import StackSets
 from kunren.services.cloudformation.api.templates import Templates
+from kunren.services.cloudformation.api.types import Types
 
 
-class CloudFormationApi(ChangeSets, Describe, Drift, StackSets, Templates):
+class CloudFormationApi(ChangeSets, Describe, Drift, StackSets, Templates, Types):
     """Handlers of cloudformation."""

@@ -20,6 +20,7 @@ from kunren.core.pagination import InvalidToken, page
 from kunren.core.tags import tags_from_wire
 from kunren.services.cloudformation import parameters, structure, template, triggers
 from kunren.services.cloudformation.errors import InsufficientCapabilitiesException, ValidationError
+from kunren.services.cloudformation.macros import expander
 from kunren.services.cloudformation.model import Attempt, Revision, Stack, StackResource
 from kunren.services.cloudformation.records import Records
 from kunren.services.cloudformation.scopes import scope_of
@@ -170,9 +171,8 @@ class Base:
             raise InsufficientCapabilitiesException("Requires capabilities : [CAPABILITY_AUTO_EXPAND]")
         looked_up = await self._looked_up(ctx, parameters.lookups(declared, texts))
         values = parameters.values(declared, texts, looked_up)
-        processed = await expanded(
-            parsed, values, ctx.account, ctx.region, self.call, lambda url: self.file(ctx, url, "Location")
-        )
+        expand = expander(self.store, self.entropy, self.call, ctx.account, ctx.region, values)
+        processed = await expanded(parsed, values, ctx.region, expand, lambda url: self.file(ctx, url, "Location"))
         structure.check_sections(processed)
         needed, _types = structure.capabilities(processed)
         if needed and not {*needed, "CAPABILITY_NAMED_IAM"} & set(capabilities):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from kunren.services.cloudformation.macros import MACRO
 from kunren.services.cloudformation.model import Response
 from kunren.services.cloudformation.resources.kind import Kind
 from kunren.services.cloudformation.responses import CUSTOM, WAIT, url
@@ -203,4 +204,20 @@ class CdkMetadata(Kind):
         return
 
 
-KINDS: tuple[Kind, ...] = (CustomResource(), WaitConditionHandle(), WaitCondition(), CdkMetadata())
+class Macro(Kind):
+    """Templates find it by its name (`macros.py`)."""
+
+    type = MACRO
+    properties = frozenset({"Description", "FunctionName", "Name"})
+
+    async def create(self, work: Work) -> None:
+        work.known(work.properties["Name"])
+
+    async def update(self, work: Work) -> None:
+        return
+
+    async def delete(self, work: Work) -> None:
+        return
+
+
+KINDS: tuple[Kind, ...] = (CustomResource(), WaitConditionHandle(), WaitCondition(), CdkMetadata(), Macro())

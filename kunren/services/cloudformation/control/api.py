@@ -1,0 +1,211 @@
+"""AWS Cloud Control API's operations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jsonpatch
+from jsonpointer import JsonPointerException
+from msgspec.structs import replace
+
+from kunren.control.store import Store
+from kunren.core.clock import Clock
+from kunren.core.context import RequestContext
+from kunren.core.entropy import Entropy
+from kunren.core.errors import AwsError
+from kunren.core.pagination import InvalidToken, page
+from kunren.services.cloudformation.control import errors
+from kunren.services.cloudformation.control.engine import RUNNING
+from kunren.services.cloudformation.control.resources import found, known, shown, work_on
+from kunren.services.cloudformation.decisions import decide, tags_of
+from kunren.services.cloudformation.model import Attempt, Request, StackResource
+from kunren.services.cloudformation.resources import kind_of
+from kunren.services.cloudformation.resources.kind import Unreadable
+from kunren.services.cloudformation.run import Parts
+from kunren.services.cloudformation.schemas import Schema, coerced, violations
+from kunren.services.cloudformation.work import Failed
+
+PAGE = 100
+Params = Mapping[str, Any]
+Result = dict[str, Any]
+
+
+class CloudControlApi:
+    """Handlers of cloudcontrol."""
+
+    def __init__(self, store: Store, clock: Clock, entropy: Entropy, parts: Parts) -> None:
+        self._store, self._clock, self._entropy, self._parts = store, clock, entropy, parts
+
+    # -- changes -----------------------------------------------------------------------------------------------------
+
+    def create_resource(self, ctx: RequestContext, params: Params) -> Result:
+        of = known(params["TypeName"])
+        properties = _model(of, _json(params["DesiredState"], "DesiredState"))
+        row = found(self._store.snapshot(), ctx.account, ctx.region, of, "")
+        return self._begin(ctx, params, "CREATE", replace(row, physical="", properties={}), properties)
+
+    async def update_resource(self, ctx: RequestContext, params: Params) -> Result:
+        of = known(params["TypeName"])
+        row, actual = await self._read(ctx, of, params["Identifier"])
+        before = {key: each for key, each in {**row.properties, **actual}.items() if key not in of.read_only}
+        patch = _json(params["PatchDocument"], "PatchDocument")
+        try:
+            after = jsonpatch.apply_patch(before, patch)
+        except (jsonpatch.JsonPatchException, JsonPointerException, TypeError) as error:
+            raise errors.InvalidRequestException(f"Invalid patch: {error}") from None
+        properties = _model(of, after)
+        if decide(kind_of(of.type), of.type, before, properties)[0] == "replace":
+            raise errors.InvalidRequestException(
+                "Invalid patch update: createOnlyProperties ["
+                + ", ".join(f"/properties/{each}" for each in sorted(of.create_only))
+                + "] cannot be updated"
+            )
+        return self._begin(ctx, params, "UPDATE", replace(row, properties=before), properties)
+
+    async def delete_resource(self, ctx: RequestContext, params: Params) -> Result:
+        of = known(params["TypeName"])
+        row, _ = await self._read(ctx, of, params["Identifier"])
+        return self._begin(ctx, params, "DELETE", row, row.properties)
+
+    def _begin(
+        self, ctx: RequestContext, params: Params, operation: str, row: StackResource, properties: dict[str, Any]
+    ) -> Result:
+        wanted, token = params.get("Identifier", ""), params.get("ClientToken", "")
+        asked = json.dumps({key: params[key] for key in sorted(params) if key != "ClientToken"}, default=str)
+        with self._store.write() as tx:
+            for each in tx.list(Request, ctx.account, ctx.region):
+                if token and each.client_token == token:
+                    if each.asked != asked:
+                        raise errors.ClientTokenConflictException(
+                            f"Client token {token} was used with other parameters"
+                        )
+                    return {"ProgressEvent": _event(each)}
+                if wanted and each.status in RUNNING and (each.type, each.identifier) == (row.type, wanted):
+                    raise errors.ConcurrentOperationException(
+                        f"Resource {wanted} of type {row.type} is being worked on by request {each.id}"
+                    )
+            id = self._entropy.uuid()
+            attempt = Attempt(
+                action=operation.lower(),
+                token=id,
+                properties=properties,
+                began=self._clock.now(),
+                tags=tags_of(kind_of(row.type), row.type, properties, {}),
+            )
+            made = Request(
+                account=ctx.account,
+                region=ctx.region,
+                id=id,
+                type=row.type,
+                operation=operation,
+                identifier=wanted,
+                status="IN_PROGRESS",
+                row=replace(row, attempt=attempt),
+                client_token=token,
+                asked=asked,
+                model=json.dumps(properties) if operation != "DELETE" else "",
+                at=self._clock.now(),
+            )
+            tx.put(made)
+        return {"ProgressEvent": _event(made)}
+
+    # -- reads -------------------------------------------------------------------------------------------------------
+
+    async def get_resource(self, ctx: RequestContext, params: Params) -> Result:
+        of = known(params["TypeName"])
+        row, actual = await self._read(ctx, of, params["Identifier"])
+        told = {"Identifier": params["Identifier"], "Properties": json.dumps(shown(of, row, actual), default=str)}
+        return {"TypeName": of.type, "ResourceDescription": told}
+
+    async def _read(self, ctx: RequestContext, of: Schema, wanted: str) -> tuple[StackResource, dict[str, Any]]:
+        """What is known of the resource, and what it is like. Raises ResourceNotFoundException,
+        UnsupportedActionException where a kind can't look."""
+        row = found(self._store.snapshot(), ctx.account, ctx.region, of, wanted)
+        attempt = Attempt(action="read", token=self._entropy.uuid(), properties=row.properties)
+        work = work_on(self._parts, replace(row, attempt=attempt))
+        try:
+            actual = await kind_of(of.type).read(work)
+        except Unreadable:
+            raise errors.UnsupportedActionException(f"Resource type {of.type} does not support READ action") from None
+        except (Failed, AwsError) as error:
+            raise errors.ResourceNotFoundException(str(error)) from None
+        if actual is None:
+            raise errors.ResourceNotFoundException(
+                f"Resource of type '{of.type}' with identifier '{wanted}' was not found."
+            )
+        return replace(row, attributes=work.attributes or row.attributes), coerced(
+            of, {key: each for key, each in actual.items() if each is not None}
+        )
+
+    def get_resource_request_status(self, ctx: RequestContext, params: Params) -> Result:
+        return {"ProgressEvent": _event(self._request(ctx, params["RequestToken"]))}
+
+    def list_resource_requests(self, ctx: RequestContext, params: Params) -> Result:
+        wanted = params.get("ResourceRequestStatusFilter") or {}
+        held = [
+            each
+            for each in self._store.snapshot().list(Request, ctx.account, ctx.region)
+            if each.operation in (wanted.get("Operations") or (each.operation,))
+            and each.status in (wanted.get("OperationStatuses") or (each.status,))
+        ]
+        try:
+            chosen, token = page(held, params.get("NextToken"), params.get("MaxResults") or PAGE, lambda each: each.id)
+        except InvalidToken:
+            raise errors.InvalidRequestException("The NextToken is invalid.") from None
+        return {
+            "ResourceRequestStatusSummaries": [_event(each) for each in chosen],
+            **({"NextToken": token} if token else {}),
+        }
+
+    def cancel_resource_request(self, ctx: RequestContext, params: Params) -> Result:
+        with self._store.write() as tx:
+            request = self._request(ctx, params["RequestToken"])
+            if request.status != "IN_PROGRESS":
+                raise errors.ConcurrentModificationException(
+                    f"Request {request.id} is in {request.status} state and cannot be cancelled"
+                )
+            request = replace(request, status="CANCEL_IN_PROGRESS", at=self._clock.now())
+            tx.put(request)
+        return {"ProgressEvent": _event(request)}
+
+    def _request(self, ctx: RequestContext, token: str) -> Request:
+        found = self._store.snapshot().get(Request, ctx.account, ctx.region, token)
+        if found is None:
+            raise errors.RequestTokenNotFoundException(f"Request with token {token} was not found")
+        return found
+
+
+def _json(text: str, name: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise errors.InvalidRequestException(f"{name} is no JSON document") from None
+
+
+def _model(of: Schema, given: Any) -> dict[str, Any]:
+    """The properties, of the kinds that the schema wants. Raises InvalidRequestException."""
+    if not isinstance(given, dict):
+        raise errors.InvalidRequestException("Model validation failed (#: expected type: JSONObject)")
+    properties = coerced(of, given)
+    if wrong := violations(of, properties):
+        raise errors.InvalidRequestException(f"Model validation failed ({'; '.join(wrong)})")
+    return properties
+
+
+def _event(request: Request) -> Result:
+    optional = {
+        "Identifier": request.identifier,
+        "ResourceModel": request.model,
+        "StatusMessage": request.message,
+        "ErrorCode": request.code,
+    }
+    return {
+        "TypeName": request.type,
+        "RequestToken": request.id,
+        "Operation": request.operation,
+        "OperationStatus": request.status,
+        "EventTime": request.at,
+        **{key: value for key, value in optional.items() if value},
+    }

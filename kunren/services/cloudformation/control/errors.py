@@ -1,0 +1,37 @@
+"""The errors of Cloud Control API's operations."""
+
+from __future__ import annotations
+
+from kunren.core.errors import AwsError
+
+
+class TypeNotFoundException(AwsError):
+    code = "TypeNotFoundException"
+
+
+class UnsupportedActionException(AwsError):
+    code = "UnsupportedActionException"
+
+
+class InvalidRequestException(AwsError):
+    code = "InvalidRequestException"
+
+
+class ResourceNotFoundException(AwsError):
+    code = "ResourceNotFoundException"
+
+
+class RequestTokenNotFoundException(AwsError):
+    code = "RequestTokenNotFoundException"
+
+
+class ClientTokenConflictException(AwsError):
+    code = "ClientTokenConflictException"
+
+
+class ConcurrentOperationException(AwsError):
+    code = "ConcurrentOperationException"
+
+
+class ConcurrentModificationException(AwsError):
+    code = "ConcurrentModificationException"
