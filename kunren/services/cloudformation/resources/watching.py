@@ -1,4 +1,4 @@
-"""Logs, metrics and alarms: AWS::Logs::…, AWS::CloudWatch::Alarm."""
+"""Logs, metrics and alarms: AWS::Logs::…, AWS::CloudWatch::…"""
 
 from __future__ import annotations
 
@@ -51,9 +51,105 @@ def _group_tags(work: Work, added: dict[str, str], removed: list[str]) -> list[t
     return calls
 
 
+_COMPOSITE = (
+    "ActionsEnabled ActionsSuppressor ActionsSuppressorExtensionPeriod ActionsSuppressorWaitPeriod AlarmActions "
+    "AlarmDescription AlarmRule InsufficientDataActions OKActions"
+)
+
+
+def _metric_filter(work: Work) -> dict[str, Any]:
+    wire = [
+        {key[:1].lower() + key[1:]: each for key, each in one.items()}
+        for one in work.properties["MetricTransformations"]
+    ]
+    for each in wire:
+        if "dimensions" in each:
+            each["dimensions"] = {one["Key"]: one["Value"] for one in each["dimensions"]}
+    names = work.pick("FilterPattern=filterPattern", "LogGroupName=logGroupName")
+    return {**names, "metricTransformations": wire}
+
+
+class LogStream(Kind):
+    type = "AWS::Logs::LogStream"
+    properties = frozenset({"LogGroupName", "LogStreamName"})
+
+    async def create(self, work: Work) -> None:
+        name = work.get("LogStreamName") or work.name(512)
+        at = {"logGroupName": work.properties["LogGroupName"], "logStreamName": name}
+        await work.write("logs", "CreateLogStream", at)
+        work.known(name)
+
+    async def update(self, work: Work) -> None:
+        return
+
+    async def delete(self, work: Work) -> None:
+        at = {"logGroupName": work.properties["LogGroupName"], "logStreamName": work.physical}
+        await work.write("logs", "DeleteLogStream", at, missing_ok=True)
+
+
 _GROUP_TAGS = tagging("resourceArn", tags="tags", as_map=True)
 _GROUP_TAGS.change = _group_tags
 KINDS: tuple[Kind, ...] = (
+    LogStream(),
+    SubscriptionFilter(
+        "AWS::Logs::MetricFilter",
+        "logs",
+        create="PutMetricFilter",
+        extra=_metric_filter,
+        also="FilterPattern LogGroupName MetricTransformations",
+        name="FilterName",
+        longest=512,
+        key="filterName",
+        settings=[
+            Setting(
+                "PutMetricFilter",
+                "FilterPattern MetricTransformations",
+                lambda work: {"filterName": work.physical, **_metric_filter(work)},
+                on_create=False,
+            )
+        ],
+        delete="DeleteMetricFilter",
+    ),
+    Alarm(
+        "AWS::CloudWatch::CompositeAlarm",
+        "cloudwatch",
+        create="PutCompositeAlarm",
+        takes=_COMPOSITE,
+        name="AlarmName",
+        longest=255,
+        key="AlarmName",
+        settings=[
+            Setting(
+                "PutCompositeAlarm",
+                _COMPOSITE,
+                lambda work: {"AlarmName": work.physical, **work.pick(*_COMPOSITE.split())},
+                on_create=False,
+            )
+        ],
+        gives={"Arn": ""},
+        tags=tagging("ResourceARN", by="Arn"),
+        delete="DeleteAlarms",
+        delete_by="AlarmNames[]",
+    ),
+    Declared(
+        "AWS::CloudWatch::Dashboard",
+        "cloudwatch",
+        create="PutDashboard",
+        takes="DashboardBody",
+        name="DashboardName",
+        longest=255,
+        key="DashboardName",
+        settings=[
+            Setting(
+                "PutDashboard",
+                "DashboardBody",
+                lambda work: {"DashboardName": work.physical, **work.pick("DashboardBody")},
+                on_create=False,
+            )
+        ],
+        delete="DeleteDashboards",
+        delete_by="DashboardNames[]",
+    ),
     LogGroup(
         "AWS::Logs::LogGroup",
         "logs",
