@@ -195,6 +195,7 @@ class OnDemand:
         ecs.agents.connections.access = app.access
         app.gateway.fronts.append(ecs.agents.connections)
         app.fallback.before["logs"].append(ecs.logs.before)
+        app.metric_sources.append(ecs.metrics.before)
         return ecs
 
     def _make_fis(self) -> FisService:

@@ -22,6 +22,7 @@ from kunren.services.ecs.services.leaving import Leaving
 from kunren.services.ecs.tasks.controller import TaskController
 from kunren.services.ecs.tasks.events import TaskEvents
 from kunren.services.ecs.tasks.inside import inside
+from kunren.services.ecs.tasks.metrics import TaskMetrics
 from kunren.services.ecs.tasks.namespaced import NamespacedEngine
 from kunren.services.ecs.tasks.resources import Resources
 from kunren.services.ecs.tasks.runner import Shell
@@ -54,14 +55,15 @@ class EcsService:
         on_instances.share(self.engine)
         on_instances.connections = self.agents.connections
         self.agents.controller.power_off = on_instances.power_off
-        self.tasks = TaskController(store, clock, self.shell, {"FARGATE": self.engine, "EC2": on_instances})
+        self.tasks = tasks = TaskController(store, clock, self.shell, {"FARGATE": self.engine, "EC2": on_instances})
+        self.metrics = TaskMetrics(store, clock, call, tasks.runner)
 
     async def run(self) -> None:
         await asyncio.to_thread(self.engine.sweep)
         try:
             async with asyncio.TaskGroup() as parts:
                 services = (self.services, self.services.hooks, self.services.notices)
-                for each in (self.tasks, self.events, self.agents, *services):
+                for each in (self.tasks, self.events, self.metrics, self.agents, *services):
                     parts.create_task(each.run())
         finally:
             self.metadata.stop()

@@ -71,6 +71,11 @@ class RunningContainer(Protocol):
         """Whether the kernel killed a process of it for the memory that they held; known after its end."""
         ...
 
+    def load(self) -> tuple[float, int] | None:
+        """The seconds of processor time that it has had and the bytes of memory that it holds; None where nobody
+        counts."""
+        ...
+
     async def signal(self, number: int) -> None:
         """Nothing happens where it has ended."""
         ...

@@ -57,6 +57,10 @@ class Container:
     async def wait(self) -> int:
         return await self._guest.wait()
 
+    def load(self) -> tuple[float, int] | None:
+        cpu, memory = self._guest.cpu_seconds(), self._guest.memory_bytes()
+        return (cpu, memory) if cpu is not None and memory is not None else None
+
     async def signal(self, number: int) -> None:
         if self._guest.running:
             try:
