@@ -95,6 +95,7 @@ class ServiceController:
             desk = Desk.opened(snapshot, tx, self._entropy, now, service)
             desk.shifted = self._traffic.is_as_wanted(service, desk.course)
             desk.alarm_bake_s = self._alarms.bake_s(desk.course)
+            staffing.recount(desk)
             course.count(desk)
             course.advance(desk)
             staffing.staff(desk)

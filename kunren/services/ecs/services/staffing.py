@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from kunren.services.ec2.model import Subnet
+from kunren.services.ecs.agents.placing import needs_of
 from kunren.services.ecs.model import Cluster, ContainerInstance, Deployment, TaskDefinition
 from kunren.services.ecs.services import scheduling, stages, words
 from kunren.services.ecs.services.desk import ACTION, Desk
@@ -16,7 +17,7 @@ from kunren.services.ecs.services.expressions import BadExpression
 from kunren.services.ecs.services.facts import group_of
 from kunren.services.ecs.services.model import Member
 from kunren.services.ecs.services.placement import DEFAULT, Place, allowed, place, reason
-from kunren.services.ecs.services.places import needs_of, places
+from kunren.services.ecs.services.places import places
 from kunren.services.ecs.services.progress import progress_of, shifting
 from kunren.services.ecs.services.scheduling import TaskView
 from kunren.services.ecs.tasks.ask import SCHEDULER_INITIATED, ask_for_task, ask_to_stop
@@ -196,7 +197,7 @@ def _instances(
     desk: Desk, deployment: Deployment, definition: TaskDefinition, count: int, provider: str | None
 ) -> list[str]:
     service = desk.service
-    spots = places(desk.snapshot, service.account, service.region, service.cluster, provider)
+    spots = places(desk.snapshot, service.account, service.region, service.cluster, group_of(service), provider)
     needs, constraints = needs_of(definition, group_of(service)), _constraints(desk, definition)
     luck = [desk.entropy.uniform(0.0, 1.0) for _ in range(count)]
     strategies = service.document.get("placementStrategy") or DEFAULT
@@ -276,17 +277,26 @@ def _keep_daemons(desk: Desk, primary: Deployment) -> None:
     for each in ends:
         stop(desk, each)
     _say_stopped(desk, ends)
-    if service.desired_count != len(spots):
-        desk.service = replace(desk.service, desired_count=len(spots), steady=False)
-        desk.put(replace(primary, desired_count=len(spots)))
     if start and desk.now >= primary.retry_at:
         ids = [_ask(desk, primary, cluster, definition, None, each, "") for each in start]
         desk.say(words.started(service, ids))
 
 
+def recount(desk: Desk) -> None:
+    """A DAEMON service wants as many tasks as there are instances for them."""
+    service, primary = desk.service, desk.service.primary
+    if service.document["schedulingStrategy"] != "DAEMON" or primary is None or service.status != "ACTIVE":
+        return
+    definition = desk.snapshot.get(TaskDefinition, service.account, service.region, primary.definition)
+    count = len(daemon_places(desk, definition)) if definition is not None else 0
+    if service.desired_count != count:
+        desk.service = replace(service, desired_count=count, steady=False)
+        desk.put(replace(primary, desired_count=count))
+
+
 def daemon_places(desk: Desk, definition: TaskDefinition) -> list[Place]:
     service, needs = desk.service, needs_of(definition, "")
-    spots = places(desk.snapshot, service.account, service.region, service.cluster)
+    spots = places(desk.snapshot, service.account, service.region, service.cluster, group_of(service))
     constraints = [each for each in _constraints(desk, definition) if each.get("type") == "memberOf"]
     try:
         return sorted((each for each in spots if allowed(each, needs, constraints)), key=lambda each: each.id)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from kunren.core.context import RequestContext
 from kunren.services.ec2.model import Subnet
-from kunren.services.ecs.model import Service, Task
+from kunren.services.ecs.model import ContainerInstance, Service, Task
 from kunren.services.ecs.services import course, staffing
 from kunren.services.ecs.services.alarms import Alarms
 from kunren.services.ecs.services.desk import Desk
@@ -61,6 +61,7 @@ class Play:
             service = next(snapshot.every(Service))
             with self.store.write() as tx:
                 desk = Desk.opened(snapshot, tx, self.ecs.entropy, self.clock.now(), service)
+                staffing.recount(desk)
                 course.count(desk)
                 course.advance(desk)
                 staffing.staff(desk)
@@ -336,3 +337,62 @@ def test_bad_input_is_refused_and_makes_no_service(play, changes, code, said):
     found = play.ecs.refused("create_service", cluster="shop", serviceName="web", **given)
     assert (found[0], said in found[1]) == (code, True), found
     assert play.ecs.list_services(cluster="shop")["serviceArns"] == []
+
+
+def on_instances(play, *names, status="ACTIVE"):
+    with play.store.write() as tx:
+        for number, name in enumerate(names):
+            zone = f"us-east-1{'ab'[number % 2]}"
+            tx.put(
+                ContainerInstance(
+                    account="123456789012", region="us-east-1", id=name, cluster="shop", instance_id=f"i-{name}",
+                    status=status, resources={"CPU": 1024, "MEMORY": 1024, "PORTS": ["22"]}, registered_at=0.0,
+                    attributes={"ecs.availability-zone": zone},
+                )
+            )  # fmt: skip
+
+
+def on_host(play):
+    container = {"name": "web", "image": "web", "portMappings": [{"containerPort": 80}]}
+    play.ecs.register_task_definition(
+        family="host", networkMode="host", requiresCompatibilities=["EC2"], cpu="128", memory="256",
+        containerDefinitions=[container],
+    )  # fmt: skip
+    return "host"
+
+
+def test_each_active_instance_has_its_daemon(play):
+    on_instances(play, "a", "b")
+    named = {"cluster": "shop", "serviceName": "web", "taskDefinition": on_host(play)}
+    play.ecs.create_service(**named, schedulingStrategy="DAEMON")
+    play.look()
+    assert sorted(each.instance for each in play.tasks()) == ["a", "b"]
+    assert play.show()["desiredCount"] == 2
+    play.run()
+    play.look()
+    assert play.show()["deployments"][0]["rolloutState"] == "COMPLETED"
+    assert play.messages().count("(service web) has reached a steady state.") == 1
+    on_instances(play, "c")
+    on_instances(play, "a", status="DRAINING")
+    play.look()
+    assert sorted(each.instance for each in play.tasks()) == ["b", "c"]
+
+
+def test_tasks_go_where_there_is_room_and_leave_instances_that_drain_once_others_run(play):
+    on_instances(play, "a", "b")
+    play.create(3, taskDefinition=on_host(play), launchType="EC2", networkConfiguration={})
+    play.look()
+    assert sorted(each.instance for each in play.tasks()) == ["a", "b"]
+    assert "was unable to place a task because no container instance met all of its requirements" in play.messages()[1]
+    on_instances(play, "c", "d")
+    play.clock.advance(16)
+    play.look()
+    assert len({each.instance for each in play.tasks()}) == 3
+    play.steady()
+    on_instances(play, "a", status="DRAINING")
+    play.look()
+    assert sorted(each.instance for each in play.tasks()) == ["a", "b", "c", "d"]
+    play.run()
+    play.clock.advance(41)
+    play.look()
+    assert sorted(each.instance for each in play.tasks()) == ["b", "c", "d"]
