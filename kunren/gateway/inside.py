@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -28,6 +27,7 @@ class Inside:
     def __init__(self, gateway: Gateway, fallback: Fallback | None) -> None:
         self.gateway = gateway
         self._fallback = fallback
+        self._clients: dict[str, asyncio.Future[_Client]] = {}
 
     async def call(
         self, account: str, region: str, service: str, operation: str, params: Mapping[str, Any]
@@ -38,10 +38,17 @@ class Inside:
             return await self.gateway.invoke(service, operation, dict(params), account, region)
         if owner != FALLBACK or self._fallback is None:
             raise NotImplementedByKunren(service, operation)
-        client = await asyncio.to_thread(_client, service)
+        client = await self._client(service)
         request = client.request(operation, params, account, region)
         answer = await self._fallback.handle(service, operation, request)
         return client.read(operation, answer)
+
+    async def _client(self, service: str) -> _Client:
+        """Made once, however many ask for it at the same time."""
+        made = self._clients.get(service)
+        if made is None:
+            made = self._clients[service] = asyncio.ensure_future(asyncio.to_thread(_client, service))
+        return await asyncio.shield(made)
 
 
 class InsideNoting:
@@ -114,7 +121,6 @@ class _Client(NamedTuple):
         return found
 
 
-@lru_cache(maxsize=64)
 def _client(service: str) -> _Client:
     """What speaks that service's protocol. Blocks for some tens of milliseconds at the first call."""
     from botocore.exceptions import UnknownServiceError
