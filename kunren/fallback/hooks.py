@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from kunren.fallback import identity_hooks
@@ -30,6 +31,7 @@ def install_common(chance: Chance) -> None:
     _keys_on_tape(chance)
     _no_requests_in_replay(chance)
     _routed_once()
+    _names_once()
 
 
 def install_service(package: str, chance: Chance) -> None:
@@ -84,6 +86,17 @@ def _routed_once() -> None:
             self.querystring = self.data = {}
 
     base._get_action, base.setup_class = get_action, setup_class
+
+
+def _names_once() -> None:
+    """moto works out how a name is written in Python, and what a class can do, anew in each call: half of its work."""
+    from moto.core import responses, utils
+
+    core: tuple[Any, ...] = (responses, utils)
+    written = lru_cache(maxsize=8192)(utils.camelcase_to_underscores)
+    methods = lru_cache(maxsize=512)(utils.method_names_from_class)
+    for module in core:
+        module.camelcase_to_underscores, module.method_names_from_class = written, methods
 
 
 def _backends_apart(accounts: Any, chance: Chance) -> None:
