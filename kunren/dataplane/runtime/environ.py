@@ -33,6 +33,8 @@ RESERVED = frozenset(
     }
 )
 """Names that a function's own environment may not have (Lambda developer guide, "Reserved environment variables")."""
+MACHINES_MODULES = "/usr/local/lib/node_modules:/usr/lib/node_modules"
+"""What `npm install -g` put there, in place of the runtime's own (on AWS that is its SDK)."""
 
 
 def worker_environment(
@@ -91,5 +93,5 @@ def worker_environment(
         own = version.environment.get("NODE_PATH")
         major = version.runtime.removeprefix("nodejs").partition(".")[0]
         layers = f"/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules"
-        environment["NODE_PATH"] = own or f"{layers}:{task_root}/node_modules:{task_root}"
+        environment["NODE_PATH"] = own or f"{layers}:{task_root}/node_modules:{task_root}:{MACHINES_MODULES}"
     return environment
