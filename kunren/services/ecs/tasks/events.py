@@ -19,6 +19,8 @@ from kunren.services.ecs.model import Task, TaskEvent
 from kunren.services.ecs.views import task_to_wire
 
 STATE_CHANGE = "ECS Task State Change"
+_AT_ONCE = 10
+"""PutEvents takes so many entries."""
 _LEFT_OUT = ("tags", "healthStatus", "inferenceAccelerators", "fargateEphemeralStorage")
 
 
@@ -42,29 +44,37 @@ class TaskEvents:
             return
         now = self._clock.now()
         event = TaskEvent(
-            account=task.account, region=task.region, id=f"{now:020.6f}-{self._entropy.hex(8)}", task_id=task.id,
-            detail=_detail(tx, task, now), at=now,
-        )  # fmt: skip
+            account=task.account,
+            region=task.region,
+            id=f"{now:020.6f}-{task.version:06d}-{self._entropy.hex(4)}",
+            task_id=task.id,
+            detail=_detail(tx, task, now),
+            at=now,
+        )
         tx.put(event)
 
     async def _reconcile(self, work: str) -> None:
-        account, region, id = work.split("|")
-        for event in self._store.snapshot().list(TaskEvent, account, region):
-            if event.task_id == id:
-                await self._tell(event)
+        account, region = work.split("|")
+        while waiting := self._store.snapshot().list(TaskEvent, account, region)[:_AT_ONCE]:
+            await self._tell(account, region, waiting)
 
-    async def _tell(self, event: TaskEvent) -> None:
-        entry: dict[str, Any] = {
-            "Source": "aws.ecs",
-            "DetailType": STATE_CHANGE,
-            "Detail": json.dumps(event.detail),
-            "Resources": [event.detail["taskArn"]],
-            "Time": event.at,
-        }
-        await self._call(event.account, event.region, "events", "PutEvents", {"Entries": [entry]})
+    async def _tell(self, account: str, region: str, waiting: list[TaskEvent]) -> None:
+        """The oldest first, as they happened."""
+        entries: list[dict[str, Any]] = [
+            {
+                "Source": "aws.ecs",
+                "DetailType": STATE_CHANGE,
+                "Detail": json.dumps(each.detail),
+                "Resources": [each.detail["taskArn"]],
+                "Time": each.at,
+            }
+            for each in waiting
+        ]
+        await self._call(account, region, "events", "PutEvents", {"Entries": entries})
         with self._store.write() as tx:
-            if tx.get(TaskEvent, event.account, event.region, event.id) is not None:
-                tx.delete(event)
+            for each in waiting:
+                if tx.get(TaskEvent, account, region, each.id) is not None:
+                    tx.delete(each)
 
 
 def _detail(tx: Tx, task: Task, now: float) -> dict[str, Any]:
@@ -77,9 +87,8 @@ def _detail(tx: Tx, task: Task, now: float) -> dict[str, Any]:
 
 
 def _keys(snapshot: Snapshot, key: Key) -> Iterable[str]:
-    found = snapshot.by_key(key)
-    return (f"{key.account}|{key.region}|{found.task_id}",) if isinstance(found, TaskEvent) else ()
+    return (f"{key.account}|{key.region}",) if snapshot.by_key(key) is not None else ()
 
 
 def _every(snapshot: Snapshot) -> Iterable[str]:
-    return sorted({f"{each.account}|{each.region}|{each.task_id}" for each in snapshot.every(TaskEvent)})
+    return sorted({f"{each.account}|{each.region}" for each in snapshot.every(TaskEvent)})
