@@ -13,6 +13,7 @@ from kunren.services.ecs.api.service_views import brief_to_wire, course_to_wire,
 from kunren.services.ecs.api.services import service_id
 from kunren.services.ecs.model import Service
 from kunren.services.ecs.services.model import ServiceDeployment, ServiceRevision
+from kunren.services.ecs.services.stages import CLEAN_UP
 
 DESCRIBED_MAX = 20
 LISTED, LISTED_MAX = 20, 100
@@ -67,7 +68,7 @@ class ServiceDeploymentOperations(Operations):
             course = tx.get(ServiceDeployment, ctx.account, ctx.region, own_name(ctx, named, "service-deployment"))
             if course is None:
                 raise errors.ServiceDeploymentNotFoundException("Service deployment not found.")
-            if course.status not in ("PENDING", "IN_PROGRESS"):
+            if course.status not in ("PENDING", "IN_PROGRESS") or course.stage == CLEAN_UP:
                 raise errors.ConflictException(
                     f"The service deployment cannot be stopped in the status {course.status}."
                 )

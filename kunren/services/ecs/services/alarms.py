@@ -13,6 +13,7 @@ from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.errors import AwsError
 from kunren.services.ecs.services.model import ServiceDeployment
+from kunren.services.ecs.services.stages import CLEAN_UP
 
 log = logging.getLogger(__name__)
 LOOK_S = 10.0
@@ -31,7 +32,12 @@ class Alarms:
 
     async def look(self, course: ServiceDeployment | None) -> None:
         """Note which of the deployment's alarms are in ALARM. Such as are so when it begins are not watched."""
-        if course is None or course.status not in ("PENDING", "IN_PROGRESS") or course.alarms != "MONITORING":
+        if (
+            course is None
+            or course.status not in ("PENDING", "IN_PROGRESS")
+            or course.alarms != "MONITORING"
+            or course.stage == CLEAN_UP
+        ):
             return
         now, first = self._clock.now(), course.id not in self._asked
         if not first and now < self._asked[course.id] + LOOK_S:

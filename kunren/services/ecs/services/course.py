@@ -85,6 +85,8 @@ def _go_on(desk: Desk, course: ServiceDeployment, primary: Deployment) -> None:
     if course.status == "IN_PROGRESS":
         told = course.configuration.get("deploymentCircuitBreaker") or {}
         course = desk.course = replace(course, failures=primary.failed_tasks)
+        if course.stage == stages.CLEAN_UP:  # the old tasks are going: there is no way back
+            return _shift(desk, course, primary)
         if breaker.is_open(told, desk.service.desired_count, primary.failed_tasks):
             desk.course = replace(course, breaker="TRIGGERED")
             return fail(desk, "ECS deployment circuit breaker", "tasks failed to start.", bool(told.get("rollback")))
@@ -95,8 +97,7 @@ def _go_on(desk: Desk, course: ServiceDeployment, primary: Deployment) -> None:
     if course.status == "ROLLBACK_REQUESTED":
         return fail(desk, "ECS deployment", "a rollback was requested.", rolls_back=True)
     if course.status == "STOP_REQUESTED":
-        desk.course = replace(course, status="STOPPED", stopped_at=desk.now, finished_at=desk.now)
-        return None
+        return fail(desk, "ECS deployment", "it was stopped.", rolls_back=False)
     if course.status == "ROLLBACK_IN_PROGRESS" and desk.shifted and _settled(desk, primary):
         _complete(desk, primary)
         desk.course = replace(desk.course or course, status="ROLLBACK_SUCCESSFUL", finished_at=desk.now)

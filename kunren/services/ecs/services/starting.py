@@ -12,6 +12,8 @@ from kunren.services.ecs.model import Deployment, Load, Network, Service
 from kunren.services.ecs.services.model import ServiceDeployment, ServiceRevision
 from kunren.services.ecs.services.stages import SHIFTING
 
+KEPT_S = 90 * 24 * 3600.0
+
 
 def new_id(entropy: Entropy) -> str:
     """Of a deployment or a task set."""
@@ -66,6 +68,7 @@ def begin(tx: Tx, entropy: Entropy, now: float, service: Service, document: dict
     if running is not None and superseded:
         why = "A new service deployment was started."
         tx.put(replace(running, status="STOPPED", reason=why, stopped_at=now, finished_at=now, updated_at=now))
+    _forget_old(tx, service, now)
     revision = revise(tx, entropy, now, service, document)
     configuration = service.document["deploymentConfiguration"]
     id = new_id(entropy)
@@ -86,6 +89,17 @@ def begin(tx: Tx, entropy: Entropy, now: float, service: Service, document: dict
     tx.put(course)
     older = tuple(replace(each, status="ACTIVE", desired_count=0, updated_at=now) for each in before)
     return replace(service, deployments=(deployment, *older), current=course.id, steady=False)
+
+
+def _forget_old(tx: Tx, service: Service, now: float) -> None:
+    """What was deployed a quarter of a year ago is described no more, but for the revisions that are there."""
+    held = {each.revision for each in service.deployments}
+    for course in tx.list(ServiceDeployment, service.account, service.region):
+        if course.service == service.id and not course.open and course.created_at < now - KEPT_S:
+            tx.delete(course)
+    for revision in tx.list(ServiceRevision, service.account, service.region):
+        if revision.service == service.id and revision.id not in held and revision.created_at < now - KEPT_S:
+            tx.delete(revision)
 
 
 def _watched(told: dict[str, Any] | None) -> str:

@@ -396,3 +396,53 @@ def test_tasks_go_where_there_is_room_and_leave_instances_that_drain_once_others
     play.clock.advance(41)
     play.look()
     assert sorted(each.instance for each in play.tasks()) == ["b", "c", "d"]
+
+
+def test_there_is_no_way_back_once_the_old_tasks_are_going(play):
+    play.create(1, deploymentConfiguration={"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 1})
+    for _ in range(6):
+        play.steady()
+    play.update(taskDefinition=play.register(cpu=1))
+    for _ in range(20):
+        play.look(1)
+        if play.deployment()["lifecycleStage"] == "CLEAN_UP":
+            break
+        play.run()
+        play.clock.advance(30)
+    arn = play.deployment()["serviceDeploymentArn"]
+    assert play.ecs.refused("stop_service_deployment", serviceDeploymentArn=arn)[0] == "ConflictException"
+    play.steady()
+    assert play.deployment()["status"] == "SUCCESSFUL"
+    assert [each.definition for each in play.tasks()] == ["web:2"]
+
+
+def test_a_stopped_deployment_goes_back_or_stays_as_it_is(play):
+    play.create(1)
+    arn = play.deployment()["serviceDeploymentArn"]
+    assert play.ecs.refused("stop_service_deployment", serviceDeploymentArn=arn)[0] == "ConflictException"
+    play.steady()
+    play.update(taskDefinition=play.register(cpu=1))
+    play.look()
+    play.ecs.stop_service_deployment(serviceDeploymentArn=play.deployment()["serviceDeploymentArn"])
+    play.look()
+    play.run()
+    play.look()
+    assert play.deployment()["status"] == "ROLLBACK_SUCCESSFUL"
+    assert [each.definition for each in play.tasks()] == ["web:1"]
+    play.update(taskDefinition=play.register(cpu=2))
+    play.look()
+    play.ecs.stop_service_deployment(serviceDeploymentArn=play.deployment()["serviceDeploymentArn"], stopType="ABORT")
+    play.look()
+    assert play.deployment()["status"] == "STOPPED"
+
+
+def test_deployments_are_listed_for_a_quarter_of_a_year(play):
+    play.create(1)
+    play.steady()
+    play.clock.advance(91 * 24 * 3600)
+    play.update(forceNewDeployment=True)
+    assert len(play.ecs.list_service_deployments(cluster="shop", service="web")["serviceDeployments"]) == 1
+    revisions = [each["arn"] for each in play.show()["currentServiceRevisions"]]
+    shown = play.ecs.describe_service_revisions(serviceRevisionArns=revisions)
+    assert [each["serviceRevisionArn"] for each in shown["serviceRevisions"]] == revisions
+    assert shown["failures"] == []
