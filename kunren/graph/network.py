@@ -17,6 +17,7 @@ from kunren.services.ec2.model import (
     VpcEndpoint,
     VpcPeering,
 )
+from kunren.services.ecs.model import Task
 
 
 def add(draft: Draft) -> None:
@@ -105,9 +106,15 @@ def _workload(draft: Draft, interface: NetworkInterface, groups: dict[str, str])
 
 
 def workload_name(draft: Draft, interface: NetworkInterface) -> str:
-    """What an instance is called (its Name tag, or its id), or what the interface's description says."""
+    """What an instance is called (its Name tag, or its id), or a task (its service, or its definition), or what the
+    interface's description says."""
     if interface.instance_id is None:
-        return interface.description
+        tasks = draft.snapshot.list(Task, interface.account, interface.region)
+        task = next((each for each in tasks if each.interface_id == interface.id), None)
+        if task is None:
+            return interface.description
+        of = task.group.removeprefix("service:") if task.group.startswith("service:") else task.definition
+        return f"{of} (task {task.id[:8]})"
     found = draft.snapshot.get(Instance, interface.account, interface.region, interface.instance_id)
     return found.tags.get("Name", found.id) if found is not None else interface.instance_id
 

@@ -143,12 +143,16 @@ def test_a_task_serves_the_internet_and_stops_when_it_is_asked(shop, kunren, unt
 
     until(lambda: fetched() == "hello\n", "the task's page")
     assert shop.ecs.list_tasks(cluster="shop", startedBy="me")["taskArns"] == [task]
+    cli = ("env", f"AWS_ACCESS_KEY_ID={shop.account}", "AWS_REGION=us-east-1", "aws")
+    kunren.exec(*cli, "ecs", "wait", "tasks-running", "--cluster", "shop", "--tasks", task)
+    assert f"web:1 (task {task.rpartition('/')[2][:8]})" in kunren.run("graph", "--account", shop.account).stdout
 
     shop.ecs.stop_task(cluster="shop", task=task, reason="enough")
     shown = shop.wait(task, "STOPPED")
     assert (shown["stopCode"], shown["stoppedReason"]) == ("UserInitiated", "enough")
     assert shown["containers"][0]["exitCode"] == 0
-    assert shop.printed(task, "web")[-1] == "bye"
+    told = shop.logs.filter_log_events(logGroupName="/ecs/shop")["events"]  # as `aws logs tail` asks
+    assert told[-1]["message"] == "bye"
     assert shop.ec2.describe_network_interfaces()["NetworkInterfaces"] == []
 
 
