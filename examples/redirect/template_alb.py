@@ -4,8 +4,8 @@ python template_alb.py domains.json > redirect.json
 aws cloudformation deploy --stack-name redirect --template-file redirect.json \\
     --parameter-overrides Vpc=vpc-1 Subnets=subnet-1,subnet-2
 
-Zones have the policy `RetainExceptOnCreate`: CloudFormation leaves in them the records that proved a certificate's domain, and a zone
-that is not empty can't be deleted.
+Zones have the policy `RetainExceptOnCreate`: CloudFormation leaves in them the records that proved a certificate's
+domain, and a zone that is not empty can't be deleted.
 """
 
 from __future__ import annotations
