@@ -91,6 +91,5 @@ def stacks(case: Case) -> None:
     assert (first, delay(first)) == (again, "3")
     assert configuration.apply(delay="7")["urls"] == [first, first]
     assert delay(first) == "7"
-    configuration.adopt("aws_cloudformation_stack.queue", aws_cloudformation_stack="queue")
     configuration.destroy()
     assert "QueueUrls" not in sqs.list_queues()
