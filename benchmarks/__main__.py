@@ -10,7 +10,7 @@ from benchmarks.machine import described
 
 NAMES = (
     "start", "gateway", "alb", "nlb", "scale", "propagation", "functions", "apis", "dns", "edge", "s3", "stacks", "load",
-    "strict", "judging", "ecs",
+    "strict", "judging", "ecs", "scheduling",
 )  # fmt: skip
 ALONE = ("drills",)
 """Takes hours: only when it is named."""
