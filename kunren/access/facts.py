@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
-Facts = Mapping[str, str | tuple[str, ...]]
+from kunren.core.condition_keys import Facts, of_request
+
+__all__ = ["Facts", "facts_of"]
 
 
 def facts_of(
@@ -16,30 +16,9 @@ def facts_of(
 ) -> Facts:  # fmt: skip
     """By lower-case name. `now` is AWS time; tags are those that the parameters ask to be set."""
     agent, referer = headers.get("user-agent"), headers.get("referer")
-    found = _of_request(source_ip, secure, region, int(now), agent, referer, service == "ec2")
+    found = of_request(source_ip, secure, region, int(now), agent, referer, service == "ec2")
     more = _of_parameters(service, params) if params else None
     return {**found, **more} if more else found
-
-
-@lru_cache(maxsize=1024)
-def _of_request(
-    source_ip: str, secure: bool, region: str, seconds: int, agent: str | None, referer: str | None, ec2: bool
-) -> Facts:  # fmt: skip
-    """What is the same for all that a client asks for within a second."""
-    found: dict[str, str | tuple[str, ...]] = {
-        "aws:sourceip": source_ip,
-        "aws:securetransport": str(secure).lower(),
-        "aws:requestedregion": region,
-        "aws:currenttime": datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "aws:epochtime": str(seconds),
-    }
-    if agent is not None:
-        found["aws:useragent"] = agent
-    if referer is not None:
-        found["aws:referer"] = referer
-    if ec2:
-        found["ec2:region"] = region
-    return found
 
 
 def _of_parameters(service: str, params: Mapping[str, Any]) -> Facts:

@@ -11,7 +11,8 @@ import msgspec
 from kunren.control.store import Snapshot, Store, Tx
 from kunren.core.authorization import RESOURCE, Caller, Verdict, denial, judge
 from kunren.core.calling import CallService
-from kunren.core.clock import Clock, iso_utc
+from kunren.core.clock import Clock
+from kunren.core.condition_keys import Facts, of_request
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.errors import WireError
@@ -162,19 +163,12 @@ class S3Base:
             return acl.lets_everyone(bucket.settings.get("acl") or [], "WRITE")
         return False
 
-    def _facts(self, ctx: RequestContext, params: Mapping[str, Any]) -> dict[str, str]:
+    def _facts(self, ctx: RequestContext, params: Mapping[str, Any]) -> Facts:
         """Condition keys that have a value."""
-        known = {
-            "aws:sourceip": ctx.source_ip,
-            "aws:securetransport": str(ctx.secure).lower(),
-            "aws:requestedregion": ctx.region,
-            "aws:currenttime": iso_utc(self._now()),
-            "aws:epochtime": str(int(self._now())),
-        }
-        for name, key in _CONDITIONED.items():
-            if params.get(name) is not None:
-                known[key] = str(params[name])
-        return {**known, **(ctx.acting.known if ctx.acting is not None else {})}
+        known = of_request(ctx.source_ip, ctx.secure, ctx.region, int(self._now()))
+        more = {key: str(params[name]) for name, key in _CONDITIONED.items() if params.get(name) is not None}
+        acting = ctx.acting.known if ctx.acting is not None else {}
+        return {**known, **more, **acting} if more or acting else known
 
     def _set(self, bucket: Bucket, name: str, value: Any) -> None:
         """Set a subresource, or take it away with None."""
