@@ -78,7 +78,8 @@ class FrontAccess(Protocol):
 
 class Front(Protocol):
     """`claims` is asked for every request that reaches the gateway, so it must be quick. One with an attribute
-    `streamed` that is true is given bodies as uploads."""
+    `streamed` that is true is given bodies as uploads; one with an `endpoint` answers at interface endpoints for that
+    host too ("dkr.ecr")."""
 
     def claims(self, host: str, path: str) -> bool: ...
     async def answer(self, request: FrontRequest) -> FrontAnswer: ...

@@ -25,7 +25,7 @@ def with_fronts(handle: Handle, fronts: Sequence[Front]) -> Handle:
             host = request.headers.get("host", "")
             for front in fronts:
                 if front.claims(host, request.path):
-                    return _ask(front, request, host)
+                    return ask(front, request, host)
         return handle(request)
 
     return handled
@@ -33,10 +33,11 @@ def with_fronts(handle: Handle, fronts: Sequence[Front]) -> Handle:
 
 def by_front(front: Front) -> Handle:
     """The front for every request."""
-    return lambda request: _ask(front, request, request.headers.get("host", ""))
+    return lambda request: ask(front, request, request.headers.get("host", ""))
 
 
-async def _ask(front: Front, request: HttpRequest, host: str) -> HttpResponse:
+async def ask(front: Front, request: HttpRequest, host: str) -> HttpResponse:
+    """A front's answer; one that it fails to give is an error of ours."""
     try:
         if request.upload is not None and not getattr(front, "streamed", False):
             request = msgspec.structs.replace(request, body=await request.upload.read(), upload=None)

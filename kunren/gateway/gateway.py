@@ -26,7 +26,7 @@ from kunren.core.errors import AwsError, NotImplementedByKunren, WireError
 from kunren.core.fronts import ActingFor, Front, FrontAnswer
 from kunren.core.uploads import AnyOf, Upload, Uploads
 from kunren.gateway.chain import FALLBACK, NOBODY, OURS, Call, Chain, Link, Told
-from kunren.gateway.fronts import by_front, front_request, with_fronts
+from kunren.gateway.fronts import ask, by_front, front_request, with_fronts
 from kunren.gateway.http import HttpRequest, HttpResponse
 from kunren.gateway.links.dispatch import DispatchTable
 from kunren.gateway.links.unwrap import unwrapped
@@ -190,11 +190,15 @@ class Gateway:
         """The chain for requests of one service. Behind its endpoint there is nobody who knows another's operations."""
 
         def handle(request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+            host = request.headers.get("host", "")
+            for front in self.fronts:
+                if getattr(front, "endpoint", None) == endpoint and front.claims(host, request.path):
+                    return ask(front, request, host)
             try:
                 service = self._router.route(request, self._router.credential(request)).service
             except AwsError:
                 return self.chain.handle(request)  # refuses it in its own words
-            if self.catalog.index[service].endpoint_prefix == endpoint:
+            if self.catalog.index[service].endpoint_prefix == endpoint.removeprefix("data-"):
                 return self.chain.handle(request)
             return self.refuse(request, 404, "UnknownOperationException", "The requested operation is not recognized")
 

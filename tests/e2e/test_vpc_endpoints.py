@@ -148,3 +148,24 @@ def test_a_gateway_endpoint_leads_to_buckets_and_both_kinds_outlive_a_kill_9(own
     net.inside = running.shell(own_kunren, "--subnet", net.subnet)
     assert read(net.inside) == "once upon a time"
     until(lambda: queues(net) == answered, "moto, which answers for SQS and begins anew behind the first request", 60)
+
+
+def test_a_private_subnet_reaches_the_registry_by_two_endpoints(net, kunren, until):
+    registry = f"https://{net.account}.dkr.ecr.us-east-1.amazonaws.com/v2/"
+
+    def asked(url=registry):
+        done = net.inside.run("curl", "-sS", "-m", "2", "-o", "/dev/null", "-w", "%{http_code} %{remote_ip}", url)
+        return done["out"] if done["code"] == 0 else ""
+
+    assert asked() == ""
+    id = net.endpoint("ecr.dkr", "Interface", SubnetIds=[net.subnet])
+    names = [each["DnsName"] for each in net.shown(id)["DnsEntries"]]
+    assert names[-1] == "*.dkr.ecr.us-east-1.amazonaws.com"
+    assert names[0].endswith(".dkr.ecr.us-east-1.vpce.amazonaws.com")
+    kunren.client("ecr", net.account).create_repository(repositoryName="web")
+    until(lambda: asked().startswith("401 10.0.1."), "the registry, which asks who it is", 60)
+    api = ("ecr", "AmazonEC2ContainerRegistry_V20150921.DescribeRepositories", "api.ecr.us-east-1.amazonaws.com")
+    assert net.call(*api) == ""
+    net.endpoint("ecr.api", "Interface", SubnetIds=[net.subnet])
+    until(lambda: net.call(*api).startswith("200 10.0.1."), "ECR's API", 60)
+    assert queues(net) == ""

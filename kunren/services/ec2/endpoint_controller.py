@@ -105,6 +105,7 @@ class EndpointController:
 
     async def _listen(self, endpoint: VpcEndpoint, addresses: set[str]) -> None:
         """Accept on exactly these addresses of the VPC."""
+        host = endpoints.service_of(self._store.snapshot(), endpoint).host
         listening = self._listening.setdefault(endpoint.id, {})
         for gone in listening.keys() - addresses:
             self._withdraw(listening.pop(gone))
@@ -116,7 +117,7 @@ class EndpointController:
                         vpc_namespace(endpoint.vpc_id), bind=(address, port), listen=BACKLOG
                     )
                     opened.append(sock)
-                    self._front.accept_for(endpoint.service, sock, tls)
+                    self._front.accept_for(host, sock, tls)
             except BaseException:
                 self._withdraw(listening.pop(address))
                 raise
@@ -171,14 +172,13 @@ def _live_addresses(snapshot: Snapshot, endpoint: VpcEndpoint) -> set[str]:
 
 def _private_zone(endpoint: VpcEndpoint, name: str, addresses: set[str]) -> Zone:
     """The zone that AWS keeps for an endpoint with a private name ("Manage DNS names for VPC endpoints")."""
-    apex = names.to_wire(name)
+    apex = names.to_wire(name.removeprefix("*."))
     authority = soa(apex)
-    node = {
-        A: Records(TTL_S, tuple(IPv4Address(each).packed for each in sorted(addresses))),
-        SOA: Records(authority.ttl, authority.rdatas),
-    }
+    nodes: dict[bytes, dict[int, Records]] = {apex: {SOA: Records(authority.ttl, authority.rdatas)}}
+    found = Records(TTL_S, tuple(IPv4Address(each).packed for each in sorted(addresses)))
+    nodes.setdefault(names.to_wire(name), {})[A] = found
     return Zone.build(
-        endpoint.private_zone_id, apex, {apex: node}, created=endpoint.created, vpcs=frozenset({endpoint.vpc_id})
+        endpoint.private_zone_id, apex, nodes, created=endpoint.created, vpcs=frozenset({endpoint.vpc_id})
     )
 
 

@@ -12,11 +12,14 @@ from hashlib import blake2b
 GATEWAY, INTERFACE = "Gateway", "Interface"
 OWN = "vpce-svc-"
 _BY_ROUTE = ("dynamodb", "s3")
-# the last part of the service's name, which is that of its endpoint's host name too
+# the last part of the service's name, which is the first of its endpoint's host name too but for those of `_HOSTS`
 _BY_ADDRESS = (
-    "cloudtrail", "config", "dynamodb", "ec2", "elasticloadbalancing", "events", "kms", "lambda", "logs", "monitoring",
-    "ram", "secretsmanager", "sns", "sqs", "ssm", "sts", "xray",
+    "cloudtrail", "config", "data-servicediscovery", "dynamodb", "ec2", "ecr.api", "ecr.dkr",
+    "elasticloadbalancing", "events", "kms", "lambda", "logs", "monitoring", "ram", "secretsmanager",
+    "servicediscovery", "sns", "sqs", "ssm", "sts", "xray",
 )  # fmt: skip
+_HOSTS = {"ecr.api": "api.ecr", "ecr.dkr": "dkr.ecr"}
+_OF_EACH_ACCOUNT = frozenset({"ecr.dkr"})
 _WITHOUT_PRIVATE_NAME = frozenset({"dynamodb"})
 
 
@@ -47,19 +50,25 @@ class EndpointService:
         return OWN + blake2b(f"{self.name}/{self.type}".encode(), digest_size=9).hexdigest()[:17]
 
     @property
+    def host(self) -> str:
+        """What the service's host names begin with, before the region."""
+        return _HOSTS.get(self.short, self.short)
+
+    @property
     def base_name(self) -> str:
         """What the endpoints' own names end with."""
         kind = "" if self.type == GATEWAY else "vpce."
-        return f"{self.short}.{self.region}.{kind}amazonaws.com"
+        return f"{self.host}.{self.region}.{kind}amazonaws.com"
 
     @property
     def private_name(self) -> str | None:
-        """The name that programs ask for without knowing of endpoints."""
+        """The name that programs ask for without knowing of endpoints; with "*." where each account has its own."""
         if self.is_own:
             return self.own_name
         if self.type == GATEWAY or self.short in _WITHOUT_PRIVATE_NAME:
             return None
-        return f"{self.short}.{self.region}.amazonaws.com"
+        each = "*." if self.short in _OF_EACH_ACCOUNT else ""
+        return f"{each}{self.host}.{self.region}.amazonaws.com"
 
 
 def services_of(region: str) -> list[EndpointService]:

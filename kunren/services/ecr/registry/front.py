@@ -26,6 +26,7 @@ class RegistryFront:
     """A front of the gateway (`kunren.core.fronts`) that takes bodies as they arrive (`streamed`)."""
 
     streamed = True
+    endpoint = "dkr.ecr"
 
     def __init__(self, store: Store, clock: Clock, uploads: LayerUploads, secret: Callable[[], str]) -> None:
         self._clock, self._secret = clock, secret
