@@ -99,7 +99,7 @@ def test_an_interface_endpoint_answers_under_the_services_own_name(net, kunren, 
 
     for name in (own, zonal, private):
         assert net.inside.dig(name) == [address]
-        assert queues(net, name) == f"200 {address}"
+        until(lambda name=name: queues(net, name) == f"200 {address}", "moto, which answers for SQS", 60)
         # another service's operations are unknown there
         assert net.call("dynamodb", "DynamoDB_20120810.ListTables", name) == f"404 {address}"
     zone = {"Name": private, "CallerReference": "1", "VPC": {"VPCId": net.vpc, "VPCRegion": "us-east-1"}}
