@@ -61,17 +61,23 @@ def parameters(group: Group, name: str, policy: Policy, alarm: str) -> dict[str,
     """PutMetricAlarm's, for one of the policy's alarms. Pure."""
     tracking, arn = policy.tracking or {}, views.policy_arn(group, name)
     high = f"-{HIGH}-" in alarm
-    target = float(tracking["TargetValue"])
+    target, managed = float(tracking["TargetValue"]), _is_managed(tracking)
     return {
         "AlarmName": alarm,
         "AlarmDescription": f"DO NOT EDIT OR DELETE. For TargetTrackingScaling policy {arn}.",
         "ActionsEnabled": True,
         "AlarmActions": [arn],
         **_metric(group, tracking),
-        "EvaluationPeriods": 3 if high else 15,
-        "Threshold": target if high else target * scaling.SCALE_IN_SHARE,
+        "EvaluationPeriods": (1 if managed else 3) if high else 15,
+        "Threshold": target if high or managed else target * scaling.SCALE_IN_SHARE,
         "ComparisonOperator": "GreaterThanThreshold" if high else "LessThanThreshold",
     }
+
+
+def _is_managed(tracking: Mapping[str, Any]) -> bool:
+    """Whether it is the policy of a capacity provider of ECS, whose alarms are closer."""
+    custom = tracking.get("CustomizedMetricSpecification") or {}
+    return bool(custom.get("Namespace") == "AWS/ECS/ManagedScaling")
 
 
 def _metric(group: Group, tracking: Mapping[str, Any]) -> dict[str, Any]:

@@ -89,9 +89,10 @@ def stepped(policy: Policy, step: Step, held: Capacity) -> int:
 
 
 def tracked(value: float, target: float, held: Capacity, *, shrinks: bool) -> int:
-    """The desired capacity that brings a metric back to its target, as it falls with the number of instances."""
+    """The desired capacity that brings a metric back to its target, as it falls with the number of instances. From none
+    it grows as from one."""
     if value > target:
-        return held.within(max(held.desired, math.ceil(held.warmed * value / target - 1e-9)))
+        return held.within(max(held.desired, math.ceil((held.warmed or 1) * value / target - 1e-9)))
     if not shrinks or held.warmed < held.desired:
         return held.desired
     return held.within(min(held.desired, math.ceil(held.desired * value / target - 1e-9)))

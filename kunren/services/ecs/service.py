@@ -16,6 +16,7 @@ from kunren.dataplane.images.images import Images
 from kunren.services.ecs.agents.engine import InstanceEngine
 from kunren.services.ecs.agents.service import Agents
 from kunren.services.ecs.api import EcsApi
+from kunren.services.ecs.capacity.controller import CapacityController
 from kunren.services.ecs.metadata.service import TaskMetadata
 from kunren.services.ecs.services.controller import ServiceController
 from kunren.services.ecs.services.leaving import Leaving
@@ -51,6 +52,7 @@ class EcsService:
         self.services = ServiceController(store, clock, entropy, call)
         self.agents = Agents(store, clock, entropy, call)
         self.api.rows = self.agents.rows
+        self.capacity = CapacityController(store, clock, entropy, call, self.agents.rows)
         on_instances = InstanceEngine(store, clock, entropy, spec, guests, home, applied, self.metadata, images)
         on_instances.share(self.engine)
         on_instances.connections = self.agents.connections
@@ -63,7 +65,7 @@ class EcsService:
         try:
             async with asyncio.TaskGroup() as parts:
                 services = (self.services, self.services.hooks, self.services.notices)
-                for each in (self.tasks, self.events, self.metrics, self.agents, *services):
+                for each in (self.tasks, self.events, self.metrics, self.agents, self.capacity, *services):
                     parts.create_task(each.run())
         finally:
             self.metadata.stop()

@@ -11,6 +11,7 @@ from kunren.control.store import Snapshot, Tx
 from kunren.core.context import RequestContext
 from kunren.services.ecs import errors
 from kunren.services.ecs.api.base import Operations, Params, Result, find_cluster, own_name, page, tags_of, tags_to_wire
+from kunren.services.ecs.api.capacity_providers import check_providers, check_strategy
 from kunren.services.ecs.model import Cluster, ContainerInstance, Service, Task
 from kunren.services.ecs.names import arn
 
@@ -30,6 +31,7 @@ class ClusterOperations(Operations):
             )
         document = {"settings": _settings(params.get("settings")), **_kept(params)}
         with self._store.write() as tx:
+            check_providers(tx, ctx, params.get("capacityProviders") or ())
             found = tx.get(Cluster, ctx.account, ctx.region, name)
             if found is None or found.status == "INACTIVE":
                 found = Cluster(
@@ -75,6 +77,7 @@ class ClusterOperations(Operations):
 
     def put_cluster_capacity_providers(self, ctx: RequestContext, params: Params) -> Result:
         with self._store.write() as tx:
+            check_providers(tx, ctx, params["capacityProviders"])
             found = replace(find_cluster(tx, ctx, params["cluster"]), **_providers(params))
             tx.put(found)
         return {"cluster": cluster_to_wire(self._store.snapshot(), found, ("TAGS", "SETTINGS", "CONFIGURATIONS"))}
@@ -161,5 +164,6 @@ def _providers(params: Params) -> dict[str, Any]:
         raise errors.InvalidParameterException(
             f"The specified capacity provider '{strange[0]}' is not associated with the cluster."
         )
+    check_strategy(strategy)
     kept = tuple({"weight": 0, "base": 0, **each} for each in strategy)
     return {"capacity_providers": providers, "strategy": kept}

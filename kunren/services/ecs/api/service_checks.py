@@ -11,6 +11,7 @@ from kunren.core.context import RequestContext
 from kunren.services.ec2.model import Subnet
 from kunren.services.ecs import errors
 from kunren.services.ecs.api.base import Params, find_definition
+from kunren.services.ecs.api.capacity_providers import check_strategy
 from kunren.services.ecs.model import Cluster, Service, TaskDefinition
 from kunren.services.ecs.names import arn
 from kunren.services.ecs.services.expressions import BadExpression, matches
@@ -115,6 +116,7 @@ def _launch(cluster: Cluster, document: dict[str, Any], params: Params) -> None:
                     f"The specified capacity provider '{each['capacityProvider']}' was not found. Specify a valid name "
                     "or ARN and try again."
                 )
+        check_strategy(strategy)
         document["capacityProviderStrategy"] = [{"weight": 0, "base": 0, **each} for each in strategy]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from kunren.control.store import Snapshot, Tx
@@ -23,9 +22,12 @@ from kunren.services.ecs.api.base import (
     page,
     tags_of,
 )
+from kunren.services.ecs.api.capacity_providers import check_providers, check_strategy
+from kunren.services.ecs.capacity.waiting import may_wait
 from kunren.services.ecs.definitions import checks
 from kunren.services.ecs.model import Cluster, ContainerInstance, Network, Task, TaskDefinition
 from kunren.services.ecs.names import arn, last_part
+from kunren.services.ecs.services.scheduling import shares
 from kunren.services.ecs.tasks.ask import ask_for_task, ask_to_stop
 from kunren.services.ecs.views import task_to_wire
 
@@ -51,22 +53,46 @@ class TaskOperations(Operations):
             check_launch(definition, launch_type, params)
             network = network_of(tx, ctx, definition, params)
             members = self._members(ctx, cluster, definition, params)
-            instances: Sequence[str | None] = [None] * count
-            failures: list[dict[str, str]] = []
-            if launch_type == "EC2":
-                found = tx.list(ContainerInstance, ctx.account, ctx.region)
-                if not any(each.cluster == cluster.id and each.status != "INACTIVE" for each in found):
-                    raise errors.InvalidParameterException("No Container Instances were found in your cluster.")
-                instances, failures = placed(tx, self._entropy, cluster, definition, params, count, provider)
+            places, failures = self._places(tx, ctx, cluster, definition, params, count, (launch_type, provider))
             made = [
                 ask_for_task(
                     tx, self._entropy, at=self._clock.now(), cluster=cluster, definition=definition,
-                    launch_type=launch_type, capacity_provider=provider, network=network, instance=each,
+                    launch_type=launch_type, capacity_provider=chosen, network=network, instance=instance,
                     client_request=_request(params), **members,
                 )
-                for each in instances
+                for chosen, instance in places
             ]  # fmt: skip
             return {"tasks": [task_to_wire(tx, each) for each in made], "failures": failures}
+
+    def _places(
+        self, tx: Tx, ctx: RequestContext, cluster: Cluster, definition: TaskDefinition, params: Params, count: int,
+        launch: tuple[str, str | None],
+    ) -> tuple[list[tuple[str | None, str | None]], list[dict[str, str]]]:  # fmt: skip
+        """Capacity provider and instance of each task that there is a place for, or that may wait for one; why there
+        are not more. Raises InvalidParameterException."""
+        launch_type, provider = launch
+        strategy = () if provider is None else params.get("capacityProviderStrategy") or cluster.strategy
+        check_strategy(strategy)
+        chosen: list[str | None] = list(shares(strategy, {}, count)) or [provider] * count
+        if launch_type != "EC2":
+            return [(each, None) for each in chosen], []
+        found = tx.list(ContainerInstance, cluster.account, cluster.region)
+        waits = {each for each in chosen if may_wait(tx, cluster.account, cluster.region, each)}
+        if not waits and not any(each.cluster == cluster.id and each.status != "INACTIVE" for each in found):
+            raise errors.InvalidParameterException("No Container Instances were found in your cluster.")
+        places: list[tuple[str | None, str | None]] = []
+        failures: list[dict[str, str]] = []
+        for each in dict.fromkeys(chosen):
+            if each is not None:
+                check_providers(tx, ctx, [each])
+            number = chosen.count(each)
+            instances, why = placed(tx, self._entropy, cluster, definition, params, number, each)
+            places += [(each, one) for one in instances]
+            if each in waits:
+                places += [(each, None)] * (number - len(instances))
+            else:
+                failures += why
+        return places, failures
 
     def start_task(self, ctx: RequestContext, params: Params) -> Result:
         with self._store.write() as tx:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from kunren.services.ec2.model import Subnet
 from kunren.services.ecs.agents.placing import needs_of
+from kunren.services.ecs.capacity.waiting import may_wait
 from kunren.services.ecs.model import Cluster, ContainerInstance, Deployment, TaskDefinition
 from kunren.services.ecs.services import scheduling, stages, words
 from kunren.services.ecs.services.desk import ACTION, Desk
@@ -128,6 +129,8 @@ def _start(desk: Desk, deployment: Deployment, count: int, zone: str | None) -> 
             spots: list[tuple[str | None, str]] = [(None, each) for each in zones]
         else:
             spots = [(each, "") for each in _instances(desk, deployment, definition, number, provider)]
+            if may_wait(desk.snapshot, service.account, service.region, provider):
+                spots += [(None, "")] * (number - len(spots))
         for instance, chosen in spots:
             ids.append(_ask(desk, deployment, cluster, definition, provider, instance, chosen))
     if ids:
@@ -203,7 +206,8 @@ def _instances(
     strategies = service.document.get("placementStrategy") or DEFAULT
     try:
         chosen = place(spots, needs, count, constraints, strategies, luck)
-        why = reason(spots, needs, constraints) if len(chosen) < count else ""
+        waits = may_wait(desk.snapshot, service.account, service.region, provider)
+        why = reason(spots, needs, constraints) if len(chosen) < count and not waits else ""
     except BadExpression as error:
         chosen, why = [], f"A placement constraint can't be read: {error}."
     if why:

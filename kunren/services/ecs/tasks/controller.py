@@ -65,6 +65,9 @@ class TaskController:
         elif (runner := self._runners.get(id)) is not None:
             if task.desired_status == "STOPPED":
                 runner.stop()
+        elif task.launch_type == "EC2" and task.instance is None:  # it waits until its capacity provider has room
+            if task.desired_status == "STOPPED":
+                await self._abandon(task)
         elif task.last_status == "PROVISIONING" or (task.last_status == "PENDING" and task.pull_started_at is None):
             definition = snapshot.get(TaskDefinition, account, region, task.definition)
             if definition is None:

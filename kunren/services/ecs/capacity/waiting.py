@@ -1,0 +1,45 @@
+"""Tasks that wait, PROVISIONING, until their capacity provider has room: who waits, and who finds a place."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from kunren.control.store import Snapshot, Tx
+from kunren.core.entropy import Entropy
+from kunren.services.ecs.agents.placing import placed
+from kunren.services.ecs.capacity.model import CapacityProvider
+from kunren.services.ecs.model import Cluster, Task, TaskDefinition
+
+
+def may_wait(reader: Snapshot | Tx, account: str, region: str, provider: str | None) -> bool:
+    """Whether tasks without room wait for the provider to grow."""
+    found = reader.get(CapacityProvider, account, region, provider) if provider else None
+    return found is not None and found.scales
+
+
+def waiting(reader: Snapshot | Tx, account: str, region: str, provider: str) -> list[Task]:
+    """The tasks that wait for it, the first come first."""
+    found = [
+        each
+        for each in reader.list(Task, account, region)
+        if each.capacity_provider == provider and is_unplaced(each) and each.desired_status == "RUNNING"
+    ]
+    return sorted(found, key=lambda each: (each.created_at, each.id))
+
+
+def is_unplaced(task: Task) -> bool:
+    return task.launch_type == "EC2" and task.instance is None and task.last_status == "PROVISIONING"
+
+
+def find_places(tx: Tx, entropy: Entropy, provider: CapacityProvider) -> None:
+    """Those for whom there is room now go there."""
+    for task in waiting(tx, provider.account, provider.region, provider.id):
+        cluster = tx.get(Cluster, task.account, task.region, task.cluster)
+        definition = tx.get(TaskDefinition, task.account, task.region, task.definition)
+        if cluster is None or definition is None:
+            continue
+        chosen, _ = placed(tx, entropy, cluster, definition, {"group": task.group}, 1, provider.id)
+        if not chosen:
+            continue
+        status = task.last_status if definition.document.get("networkMode") == "awsvpc" else "PENDING"
+        tx.put(replace(task, instance=chosen[0], last_status=status, version=task.version + 1))
