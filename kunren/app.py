@@ -225,7 +225,7 @@ class App:
             "s3": self.s3.api,
         }
         self.fallback = Fallback(settings, clock, self.entropy, spawn_in_world(self.world))
-        self.instances.events.heard = lambda: self.fallback.used
+        self.instances.events.heard = lambda: self.on_demand.hears_events()
         self.fallback.before["logs"] += [
             self.functions.logs.before, self.query_logs.before, self.cloudfront.logs.vended.groups.before
         ]  # fmt: skip

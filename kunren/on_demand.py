@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from kunren.services.codedeploy.service import CodeDeployService
     from kunren.services.ecr.service import EcrService
     from kunren.services.ecs.service import EcsService
+    from kunren.services.events.service import EventsService
     from kunren.services.fis.service import FisService
     from kunren.services.recovery_control.service import RecoveryControlService
     from kunren.services.resiliencehub.service import ResilienceHubService
+    from kunren.services.scheduler.service import SchedulerService
     from kunren.services.servicediscovery.service import ServiceDiscoveryService
 
 
@@ -46,11 +48,13 @@ class OnDemand:
         self.codedeploy = self._later("codedeploy", "codedeploy.", self._make_codedeploy)
         self.ecr = self._later("ecr", "ecr.", self._make_ecr)
         self.ecs = self._later("ecs", "ecs.", self._make_ecs)
+        self.events = self._later("events", "events.", self._make_events)
         self.fis = self._later("fis", "fis.", self._make_fis)
         self.recovery = self._later("recovery-control", "recovery-control.", self._make_recovery)
         self.resilience_hub = self._later("resiliencehub", "resiliencehub.", self._make_resilience_hub)
         self.servicediscovery = self._later("servicediscovery", "servicediscovery.", self._make_servicediscovery)
         self.zonal_shifts = self._later("arc-zonal-shift", "arc-zonal-shift.", self._make_zonal_shifts)
+        self.scheduler = self._later("scheduler", "scheduler.", self._make_scheduler)
         self.stacks = self._later("cloudformation", "cloudformation.", self._make_stacks)
 
     def answering(self, there: Mapping[str, object]) -> Apis:
@@ -69,13 +73,19 @@ class OnDemand:
                 "codedeploy": lambda: self.codedeploy().api,
                 "ecr": lambda: self.ecr().api,
                 "ecs": lambda: self.ecs().api,
+                "events": lambda: self.events().api,
                 "fis": lambda: self.fis().api,
                 "resiliencehub": lambda: self.resilience_hub().api,
                 "route53-recovery-cluster": lambda: self.recovery().cluster,
                 "route53-recovery-control-config": lambda: self.recovery().config,
+                "scheduler": lambda: self.scheduler().api,
                 "servicediscovery": lambda: self.servicediscovery().api,
             },
         )
+
+    def hears_events(self) -> bool:
+        """Whether there can be rules that want to hear of events."""
+        return self.events.made is not None
 
     def make_those_kept(self) -> None:
         """Make the services of which the store has something."""
@@ -141,7 +151,7 @@ class OnDemand:
 
         app = self._app
         autoscaling = AutoScalingService(app.store, app.clock, app.entropy, app.call, app.ec2)
-        autoscaling.events.heard = lambda: app.fallback.used
+        autoscaling.events.heard = lambda: self.hears_events()
         return autoscaling
 
     def _make_cloudwatch(self) -> CloudWatchService:
@@ -151,7 +161,7 @@ class OnDemand:
         cloudwatch = CloudWatchService(
             app.store, app.clock, app.entropy, app.call, app.settings.data_dir / "metrics.db", app.metric_sources
         )
-        cloudwatch.actions.heard = lambda: app.fallback.used
+        cloudwatch.actions.heard = lambda: self.hears_events()
         cloudwatch.actions.scale = self._scale
         return cloudwatch
 
@@ -168,7 +178,7 @@ class OnDemand:
         app = self._app
         self.autoscaling()  # groups of instances are deployed to
         codedeploy = CodeDeployService(app.store, app.clock, app.entropy, app.call, app.access)
-        codedeploy.notices.heard = lambda: app.fallback.used
+        codedeploy.notices.heard = lambda: self.hears_events()
         return codedeploy
 
     def _make_ecr(self) -> EcrService:
@@ -191,12 +201,18 @@ class OnDemand:
             app.store, app.clock, app.entropy, app.spec, app.world, app.guests, app.settings.data_dir / "tasks",
             app.vpcs.applied, app.images, app.call,
         )  # fmt: skip
-        ecs.events.heard = ecs.services.notices.heard = ecs.agents.rows.heard = lambda: app.fallback.used
+        ecs.events.heard = ecs.services.notices.heard = ecs.agents.rows.heard = lambda: self.hears_events()
         ecs.agents.connections.access = app.access
         app.gateway.fronts.append(ecs.agents.connections)
         app.fallback.before["logs"].append(ecs.logs.before)
         app.metric_sources.append(ecs.metrics.before)
         return ecs
+
+    def _make_events(self) -> EventsService:
+        from kunren.services.events.service import EventsService
+
+        app = self._app
+        return EventsService(app.store, app.clock, app.entropy, app.call)
 
     def _make_fis(self) -> FisService:
         from kunren.services.fis.service import FisService
@@ -236,6 +252,13 @@ class OnDemand:
 
         app = self._app
         return ZonalShiftService(app.store, app.clock, app.entropy, app.spec, app.call)
+
+    def _make_scheduler(self) -> SchedulerService:
+        from kunren.services.scheduler.service import SchedulerService
+
+        app = self._app
+        self.events()  # delivers for it
+        return SchedulerService(app.store, app.clock, app.entropy)
 
     def _make_stacks(self) -> CloudFormationService:
         from kunren.gateway.inside import InsideNoting

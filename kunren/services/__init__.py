@@ -17,6 +17,7 @@ SERVICES: dict[str, str] = {
     "ecs": "kunren.services.ecs.api:EcsApi",
     "ecr": "kunren.services.ecr.api:EcrApi",
     "elbv2": "kunren.services.elbv2.api:Elbv2Api",
+    "events": "kunren.services.events.api:EventsApi",
     "fis": "kunren.services.fis.api:FisApi",
     "globalaccelerator": "kunren.services.globalaccelerator.api:GlobalAcceleratorApi",
     "lambda": "kunren.services.lambda_.api:LambdaApi",
@@ -25,5 +26,6 @@ SERVICES: dict[str, str] = {
     "route53-recovery-cluster": "kunren.services.recovery_control.cluster_api:ClusterApi",
     "route53-recovery-control-config": "kunren.services.recovery_control.config_api:ConfigApi",
     "s3": "kunren.services.s3.api:S3Api",
+    "scheduler": "kunren.services.scheduler.api:SchedulerApi",
     "servicediscovery": "kunren.services.servicediscovery.api:ServiceDiscoveryApi",
 }

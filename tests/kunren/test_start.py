@@ -22,6 +22,7 @@ ON_DEMAND = [
     "kunren.services.cloudformation.service",
     "kunren.services.apigateway.service",
     "kunren.services.apigatewayv2.service",
+    "kunren.services.events.service",
     "kunren.services.fis.service",
     "kunren.services.autoscaling.service",
     "kunren.services.cloudwatch.service",

@@ -199,7 +199,6 @@ def test_reading_leaves_the_journal_alone(front: Front) -> None:
         ("logs", "describe_log_groups"),
         ("secretsmanager", "list_secrets"),
         ("secretsmanager", "get_random_password"),
-        ("events", "list_rules"),
         ("resourcegroupstaggingapi", "get_resources"),
         ("organizations", "list_accounts"),
     ]:
@@ -366,14 +365,8 @@ def test_services_around_the_mission_keep_what_they_were_told(front: Front) -> N
     def client(service: str) -> Any:
         return front.client(service, account)
 
-    client("events").create_event_bus(Name="bus")
-    client("events").put_rule(Name="r", EventBusName="bus", EventPattern='{"source": ["a"]}')
     client("organizations").create_organization(FeatureSet="ALL")
     client("organizations").create_account(Email="a@example.com", AccountName="dev")
-    target = {"Arn": "arn:aws:sqs:us-east-1:555555555555:q", "RoleArn": "arn:aws:iam::555555555555:role/r"}
-    client("scheduler").create_schedule(
-        Name="s", ScheduleExpression="rate(1 hour)", FlexibleTimeWindow={"Mode": "OFF"}, Target=target
-    )
     client("resource-groups").create_group(
         Name="g",
         ResourceQuery={
@@ -387,11 +380,8 @@ def test_services_around_the_mission_keep_what_they_were_told(front: Front) -> N
 
     def state() -> dict[str, Any]:
         return {
-            "buses": shown(client("events").list_event_buses()),
-            "rules": shown(client("events").list_rules(EventBusName="bus")),
             "organization": shown(client("organizations").describe_organization()),
             "accounts": shown(client("organizations").list_accounts()),
-            "schedule": shown(client("scheduler").get_schedule(Name="s")),
             "group": shown(client("resource-groups").get_group(GroupName="g")),
             "roles": shown(client("iam").list_roles()),
         }
