@@ -2,9 +2,7 @@
 
 import io
 import json
-import os
 import re
-import signal
 import subprocess
 import tarfile
 from importlib.util import find_spec
@@ -334,17 +332,3 @@ def test_a_subnet_without_addresses_starts_no_more_tasks(shop):
         "Unexpected EC2 error while attempting to Create Network Interface with public IP assignment disabled in subnet "
         f"'{small}': InsufficientFreeAddressesInSubnet"
     )
-
-
-def test_an_ordinary_users_tasks_end_with_a_killed_daemon_and_leave_nothing(users_kunren, until):
-    shop = Cluster(users_kunren, "000000000000", until)
-    shop.register("idle", container("main", "sleep", "600"))
-    task = shop.run("idle")
-    shop.wait(task, "RUNNING")
-    os.kill(users_kunren.pid, signal.SIGKILL)
-    until(lambda: not Path(f"/proc/{users_kunren.pid}").exists(), "the daemon gone")
-    users_kunren.up()
-    shown = shop.wait(task, "STOPPED")
-    assert (shown["desiredStatus"], shown["stopCode"]) == ("STOPPED", "TerminationNotice")
-    assert shop.ec2.describe_network_interfaces()["NetworkInterfaces"] == []
-    shop.wait(shop.run("idle"), "RUNNING")

@@ -185,21 +185,40 @@ def _packages(folder: Path) -> str:
     return base64.b64encode(archive.read_bytes()).decode()
 
 
-def test_instances_of_an_ordinary_user_survive_the_daemons_death(users_kunren, until):
+def start_task(daemon, subnet):
+    """Of ECS, idle; the function that shows it."""
+    daemon.client("ecs").create_cluster(clusterName="c")
+    daemon.client("ecs").register_task_definition(
+        family="idle", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512",
+        containerDefinitions=[{"name": "main", "image": "busybox", "command": ["sleep", "600"]}],
+    )  # fmt: skip
+    task = daemon.client("ecs").run_task(
+        cluster="c", taskDefinition="idle", launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": [subnet]}},
+    )["tasks"][0]["taskArn"]  # fmt: skip
+    return lambda: daemon.client("ecs").describe_tasks(cluster="c", tasks=[task])["tasks"][0]
+
+
+def test_instances_of_an_ordinary_user_survive_the_daemons_death_and_tasks_end_with_it(users_kunren, until):
     daemon = users_kunren
     machines = Machines(daemon, "000000000000", until)
+    task = start_task(daemon, machines.subnets[0])
+    until(lambda: task()["lastStatus"] == "RUNNING", "the task", 60)
     id = machines.launch(UserData=SERVER)
     shown = machines.wait(id, "running")
     until(lambda: machines.fetched(shown["PublicIpAddress"]) not in (7, 28), "the page")
     os.kill(daemon.pid, signal.SIGKILL)
     until(lambda: not Path(f"/proc/{daemon.pid}").exists(), "the daemon gone")
     daemon.up()
+    ended = task()  # a host that has failed; who wants another task asks for another
+    assert (ended["lastStatus"], ended["stopCode"]) == ("STOPPED", "TerminationNotice")
     again = machines.wait(id, "running")
     for name in ("InstanceId", "PrivateIpAddress", "PublicIpAddress", "BlockDeviceMappings", "LaunchTime"):
         assert again[name] == shown[name]
     until(lambda: machines.fetched(again["PublicIpAddress"]) not in (7, 28), "the page once more")
     assert machines.ssh(id, "cat", "/root/runs").stdout == "once\n"
     machines.end(id)
+    assert machines.ec2.describe_network_interfaces()["NetworkInterfaces"] == []
     disks = daemon.state / "data" / "disks"
     until(lambda: not list(disks.iterdir()), "no disk left")
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.services.ecs import errors
 from kunren.services.ecs.api.base import (
@@ -20,7 +19,8 @@ from kunren.services.ecs.api.base import (
     tags_to_wire,
 )
 from kunren.services.ecs.definitions import attributes, checks
-from kunren.services.ecs.model import Family, Service, Task, TaskDefinition
+from kunren.services.ecs.definitions.uses import in_use
+from kunren.services.ecs.model import Family, TaskDefinition
 from kunren.services.ecs.names import arn
 
 DELETED_MAX = 10
@@ -82,7 +82,7 @@ class TaskDefinitionOperations(Operations):
                     if found.status == "INACTIVE":
                         found = replace(found, status="DELETE_IN_PROGRESS", delete_requested_at=self._clock.now())
                     deleted.append(definition_to_wire(found))
-                    if _in_use(tx, found):
+                    if in_use(tx, found):
                         tx.put(found)
                     else:
                         tx.delete(found)
@@ -135,11 +135,3 @@ def definition_to_wire(found: TaskDefinition) -> dict[str, Any]:
 
 def _caller(ctx: RequestContext) -> str:
     return ctx.caller.arn if ctx.caller is not None else f"arn:aws:iam::{ctx.account}:root"
-
-
-def _in_use(tx: Tx, definition: TaskDefinition) -> bool:
-    tasks = (each for each in tx.list(Task, definition.account, definition.region) if each.last_status != "STOPPED")
-    services = (each for each in tx.list(Service, definition.account, definition.region) if each.status != "INACTIVE")
-    return any(each.definition == definition.id for each in tasks) or any(
-        definition.id in {one.definition for one in each.deployments} for each in services
-    )

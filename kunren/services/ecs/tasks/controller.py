@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store
 from kunren.core.clock import Clock
+from kunren.services.ecs.definitions.uses import in_use
 from kunren.services.ecs.model import STOPPED_KEPT_S, Task, TaskDefinition
 from kunren.services.ecs.tasks.ask import TERMINATION_NOTICE
 from kunren.services.ecs.tasks.engine import Engine
@@ -61,6 +62,7 @@ class TaskController:
         if task is None or task.launch_type not in self._engines:
             return
         if task.last_status == "STOPPED":
+            self._delete_definition(task)
             self._forget_later(task)
         elif (runner := self._runners.get(id)) is not None:
             if task.desired_status == "STOPPED":
@@ -113,6 +115,13 @@ class TaskController:
             )  # fmt: skip
             tx.put(found)
             self._shell.changed(tx, found)
+
+    def _delete_definition(self, task: Task) -> None:
+        """Where the task was the last one that a deleted definition waited for."""
+        with self._store.write() as tx:
+            found = tx.get(TaskDefinition, task.account, task.region, task.definition)
+            if found is not None and found.status == "DELETE_IN_PROGRESS" and not in_use(tx, found):
+                tx.delete(found)
 
     def _forget_later(self, task: Task) -> None:
         assert task.stopped_at is not None

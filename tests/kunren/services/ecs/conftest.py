@@ -46,6 +46,13 @@ class Caller:
 
         return call
 
+    @property
+    def subnet(self) -> str:
+        """Of the default VPC."""
+        ctx = RequestContext(ACCOUNT, REGION, "ec2", "DescribeSubnets", "request-1")
+        found: str = self.ec2.describe_subnets(ctx, {})["Subnets"][0]["SubnetId"]
+        return found
+
     def refused(self, name: str, **params: Any) -> tuple[str, str]:
         with pytest.raises(AwsError) as caught:
             getattr(self, name)(**params)

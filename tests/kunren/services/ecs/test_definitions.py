@@ -1,6 +1,10 @@
 """Task definitions: what they get by default, and which are none."""
 
 import pytest
+from msgspec.structs import replace
+
+from kunren.services.ecs.model import Task
+from kunren.services.ecs.tasks.controller import TaskController
 
 WEB = {"name": "web", "image": "nginx"}
 FARGATE = {"networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512"}
@@ -84,3 +88,29 @@ def test_what_nobody_runs_here_is_refused_by_name(ecs, given):
     )
     assert code == "NotImplemented"
     assert text.startswith("Kunren's ecs has no ")
+
+
+def test_a_deleted_definition_stays_as_long_as_a_task_of_it_runs(ecs):
+    ecs.create_cluster(clusterName="shop")
+    ecs.register_task_definition(family="web", containerDefinitions=[WEB], **FARGATE)
+    task = ecs.run_task(
+        cluster="shop", taskDefinition="web", launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": [ecs.subnet]}},
+    )["tasks"][0]  # fmt: skip
+    ecs.deregister_task_definition(taskDefinition="web:1")
+    ecs.delete_task_definitions(taskDefinitions=["web:1"])
+    shown = ecs.describe_task_definition(taskDefinition="web:1")["taskDefinition"]
+    assert shown["status"] == "DELETE_IN_PROGRESS"
+    assert ecs.refused("run_task", cluster="shop", taskDefinition="web:1") == (
+        "ClientException",
+        "TaskDefinition is inactive",
+    )
+    assert ecs.describe_tasks(cluster="shop", tasks=[task["taskArn"]])["tasks"][0]["lastStatus"] == "PROVISIONING"
+    controller = TaskController(ecs.store, ecs.clock, None, {})
+    row = next(ecs.store.snapshot().every(Task))
+    controller._delete_definition(row)
+    assert ecs.describe_task_definition(taskDefinition="web:1")["taskDefinition"]["revision"] == 1
+    with ecs.store.write() as tx:
+        tx.put(replace(row, last_status="STOPPED"))
+    controller._delete_definition(row)
+    assert ecs.refused("describe_task_definition", taskDefinition="web:1")[0] == "ClientException"
