@@ -7,7 +7,7 @@ from typing import NamedTuple
 PREFIXES = {
     "cloudwatch": "cloudwatch", "dynamodbstreams": "dynamodb", "resourcegroupstaggingapi": "tag", "ses": "ses",
     "elbv2": "elasticloadbalancing", "sso-admin": "sso", "service-quotas": "servicequotas",
-    "cloudfront-keyvaluestore": "cloudfront-keyvaluestore",
+    "cloudfront-keyvaluestore": "cloudfront-keyvaluestore", "cloudcontrol": "cloudformation",
 }  # fmt: skip
 """Services whose actions do not begin with the name that they sign as."""
 

@@ -78,3 +78,8 @@ def test_roles_of_tasks_are_passed_to_their_service():
         ("RunTask", {"taskDefinition": "web", "overrides": {"taskRoleArn": ROLE}}),
     ):
         assert asked(Target("ecs", operation, params, "111122223333", "us-east-1"), "ecs", True)[1:] == [passed]
+
+
+def test_cloud_control_asks_for_cloudformations_actions():
+    target = Target("cloudcontrol", "CreateResource", {"TypeName": "AWS::SQS::Queue"}, "111122223333", "us-east-1")
+    assert [each.action for each in asked(target, "cloudcontrolapi", False)] == ["cloudformation:CreateResource"]
