@@ -42,6 +42,7 @@ class AutoScalingController:
         self._launches = Launches(store, clock, entropy, ec2)
         self._refresher = Refresher(store, clock, entropy, call)
         self._timers: dict[str, Timer] = {}
+        self._looked: set[str] = set()
         kinds = (Group.kind, Refresh.kind, Instance.kind, InstanceRun.kind, SpotRequest.kind)
         self._controller = Controller(
             "autoscaling", store, clock, keys=_keys, every=_every, reconcile=self._reconcile,
@@ -61,6 +62,9 @@ class AutoScalingController:
         group = self._group(work)
         if group is None:
             return
+        if work not in self._looked:
+            self._looked.add(work)
+            await self._make_alarms(group)
         self._schedules(group)
         for member in list(group.members.values()):
             await self._members.follow(group, member.id)
@@ -76,6 +80,19 @@ class AutoScalingController:
     def _group(self, work: str) -> Group | None:
         account, region, name = work.split("|", 2)
         return self._store.snapshot().get(Group, account, region, name)
+
+    async def _make_alarms(self, group: Group) -> None:
+        """After a start: the alarms of the group's policies that a crash has kept from being made."""
+        for name, policy in group.scaling.items():
+            if not policy.alarms:
+                continue
+            told = {"AlarmNames": list(policy.alarms)}
+            try:
+                shown = await self._call(group.account, group.region, "cloudwatch", "DescribeAlarms", told)
+                if len(shown["MetricAlarms"]) < len(policy.alarms):
+                    await alarms.put(self._call, group, name, policy)
+            except AwsError as error:
+                log.warning("the alarms of policy %s of %s could not be made: %s", name, group.id, error)
 
     # -- scheduled actions -------------------------------------------------------------------------------------------
 

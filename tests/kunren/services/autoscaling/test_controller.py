@@ -12,7 +12,7 @@ from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.services.autoscaling.api import AutoScalingApi
 from kunren.services.autoscaling.controller import AutoScalingController
-from kunren.services.autoscaling.model import Activity, Group, Member
+from kunren.services.autoscaling.model import Activity, Group, Member, Policy
 from kunren.services.ec2.instances.model import KINDS, Instance, InstanceRun
 from kunren.services.ec2.model import Subnet
 from kunren.services.elbv2.errors import TargetGroupNotFound
@@ -39,8 +39,12 @@ class Played:
         self.store.register(*KINDS, Subnet)
         self.api = AutoScalingApi(self.store, self.clock, Entropy(seed=7))
         self.registering = lambda: None
+        self.asked = []
 
     async def call(self, account, region, service, operation, params):
+        if service == "cloudwatch":
+            self.asked.append((operation, params))
+            return {"MetricAlarms": []}
         if operation == "RegisterTargets":
             self.registering()
             return {}
@@ -130,3 +134,11 @@ def test_a_group_that_is_deleted_takes_a_launch_along_that_ec2_was_asked_for(pla
     played.settle(group(desired=0, deleting=True), noted)
     assert played.group() is None
     assert played.store.snapshot().get(Instance, ACCOUNT, REGION, "i-2").wanted == "terminated"
+
+
+def test_alarms_that_a_crash_has_kept_from_being_made_are_made_at_the_start(played):
+    tracking = {"TargetValue": 50.0, "PredefinedMetricSpecification": {"PredefinedMetricType": "ASGAverageNetworkIn"}}
+    policy = Policy(id="1", type="TargetTrackingScaling", tracking=tracking, alarms=("TargetTracking-web-AlarmHigh-1",))
+    played.settle(group(desired=0, scaling={"busy": policy}))
+    assert [operation for operation, _ in played.asked] == ["DescribeAlarms", "PutMetricAlarm"]
+    assert played.asked[1][1]["MetricName"] == "NetworkIn"
