@@ -26,7 +26,8 @@ from kunren.services.elbv2.dataplane.targets import resource_name, zone_of
 from kunren.services.elbv2.model import LoadBalancer, TargetGroup, TargetHealth, target_health_id
 
 log = logging.getLogger(__name__)
-EVERY_S = 60.0
+EVERY_S, LEAST_WALL_S = 60.0, 1.0
+"""AWS seconds between two looks, and the least of real ones, however fast the clock."""
 PATTERN = (
     r"^(cluster\..*\.upstream_(rq_[2345]xx|rq_total|rq_time|rq_timeout|rq_pending_failure_eject|rq_pending_overflow|"
     r"cx_none_healthy|cx_connect_fail|cx_connect_timeout|cx_destroy_remote_with_active_rq|cx_protocol_error|rq_rx_reset)"
@@ -47,8 +48,14 @@ Stats = dict[str, dict[str, float]]
 """By what is counted (`app/NAME/ID` or a cluster's name): counters by name, and `time<SECONDS` for response times."""
 
 
-def parsed(text: str) -> Stats:
-    """The text of Envoy's `/stats` with cumulative histogram buckets. Pure."""
+Buckets = dict[str, tuple[str, dict[str, float]]]
+"""A cluster's line of buckets as text, and read."""
+
+
+def parsed(text: str, known: Buckets | None = None) -> Stats:
+    """The text of Envoy's `/stats` with cumulative histogram buckets. `known` are the buckets of the last time, which
+    spare reading those that are as they were; it becomes those of this time."""
+    known = {} if known is None else known
     found: Stats = {}
     for line in text.splitlines():
         name, _, value = line.partition(": ")
@@ -58,9 +65,15 @@ def parsed(text: str) -> Stats:
             continue
         counters = found.setdefault(subject, {})
         if counter == "upstream_rq_time":
-            counters |= {f"time<{bound}": float(count) for bound, count in _BUCKET.findall(value)}
+            held = known.get(subject)
+            if held is None or held[0] != value:
+                told = {f"time<{bound}": float(count) for bound, count in _BUCKET.findall(value)}
+                held = known[subject] = (value, told)
+            counters |= held[1]
         elif value.isdigit():
             counters[counter] = float(value)
+    for gone in known.keys() - found.keys():
+        del known[gone]
     return found
 
 
@@ -95,11 +108,12 @@ class BalancerMetrics:
         self._balancers = CountedMetrics("AWS/ApplicationELB", call)
         self._networks = CountedMetrics("AWS/NetworkELB", call)
         self._seen: Stats = {}
+        self._buckets: Buckets = {}
         self._looked_at = clock.now()
         self._minute = 0.0
 
     async def run(self) -> None:
-        async for _ in ticks(self._clock, EVERY_S):
+        async for _ in ticks(self._clock, max(EVERY_S, LEAST_WALL_S * self._clock.speed)):
             await self.collect()
 
     async def before(self, operation: str) -> None:
@@ -116,9 +130,14 @@ class BalancerMetrics:
         balancers = {dimension(each.id): each for each in snapshot.every(LoadBalancer)}
         if not balancers:
             self._seen.clear()
+            self._buckets.clear()
             return
         try:
-            stats = parsed(await self._ask(PATTERN)) if any(each.startswith("app/") for each in balancers) else {}
+            stats = (
+                parsed(await self._ask(PATTERN), self._buckets)
+                if any(each.startswith("app/") for each in balancers)
+                else {}
+            )
         except (OSError, TimeoutError) as error:
             log.debug("envoy did not say what it counted: %r", error)
             return
