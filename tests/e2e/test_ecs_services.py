@@ -155,7 +155,9 @@ def test_a_bad_version_is_rolled_back_by_the_circuit_breaker(shop, until):
     (left,) = shop.show()["deployments"]
     assert (left["id"], left["status"], left["rolloutState"]) == (first, "PRIMARY", "COMPLETED")
     told = shop.deployment()
-    assert told["deploymentCircuitBreaker"] == {"status": "TRIGGERED", "failureCount": 3, "threshold": 3}
+    breaker = told["deploymentCircuitBreaker"]
+    assert (breaker["status"], breaker["threshold"]) == ("TRIGGERED", 3)
+    assert breaker["failureCount"] in (3, 4), "two tasks may have failed at once"
     assert told["rollback"]["serviceRevisionArn"] == told["sourceServiceRevisions"][0]["arn"]
     said = shop.messages()
     assert f"(service web) (deployment {bad}) deployment failed: tasks failed to start." in said
@@ -175,12 +177,12 @@ def test_a_shift_to_green_is_seen_by_testers_first_and_bakes(shop, until):
     assert shop.deployment()["lifecycleStage"] == "POST_TEST_TRAFFIC_SHIFT"
     until(lambda: shop.ask(shop.url + ":8080") == {"green": 20}, "testers see green")
     assert shop.ask() == {"blue": 20}
+    assert shop.show()["runningCount"] == 4
     shop.ecs.continue_service_deployment(
         serviceDeploymentArn=shop.deployment()["serviceDeploymentArn"], hookId=hook["hookId"]
     )
-    until(lambda: shop.deployment()["lifecycleStage"] == "BAKE_TIME", "baking", 60)
+    until(lambda: shop.deployment()["lifecycleStage"] in ("BAKE_TIME", "CLEAN_UP"), "shifted", 60)
     until(lambda: shop.ask() == {"green": 20}, "everybody sees green")
-    assert shop.show()["runningCount"] == 4
     until(lambda: shop.deployment()["status"] == "SUCCESSFUL", "done", 120)
     answers = shop.client.tell({"stop": True})
     assert {(each.get("status"), each.get("body")) for each in answers} == {(200, "blue"), (200, "green")}
@@ -195,7 +197,7 @@ def test_a_daemon_that_is_killed_goes_on_with_the_deployment(own_kunren, account
     shop.create(shop.register("blue"), shifts=True, deploymentConfiguration=strategy)
     shop.stable()
     shop.update(taskDefinition=shop.register("green"))
-    until(lambda: shop.deployment()["lifecycleStage"] == "BAKE_TIME", "baking", 60)
+    until(lambda: shop.deployment()["lifecycleStage"] in ("BAKE_TIME", "CLEAN_UP"), "shifted", 60)
     os.kill(own_kunren.pid, signal.SIGKILL)
     own_kunren.up("--speed", "20")
     until(lambda: shop.deployment()["status"] == "SUCCESSFUL", "done", 120)
@@ -208,7 +210,14 @@ def test_a_daemon_that_is_killed_goes_on_with_the_deployment(own_kunren, account
     def targets(group):
         return len(shop.elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"])
 
-    until(lambda: (targets(shop.blue), targets(shop.green)) == (0, 2), "nobody is left behind", 60)
+    def told():
+        shown = [
+            shop.elb.describe_target_health(TargetGroupArn=each)["TargetHealthDescriptions"]
+            for each in (shop.blue, shop.green)
+        ]
+        return f"nobody is left behind: {shown} {shop.messages()}"
+
+    until(lambda: (targets(shop.blue), targets(shop.green)) == (0, 2), told, 20)
 
 
 def test_tasks_are_found_by_name_as_long_as_they_run(shop, account, until, running):

@@ -62,6 +62,7 @@ class Balancing:
     def _let_go(self, service: Service) -> None:
         """Take from tasks what target groups have of them no more."""
         snapshot = self._store.snapshot()
+        owned = _owned(snapshot, service)
         with self._store.write() as tx:
             for member, task in members(snapshot, service):
                 wanted = wanted_targets(snapshot, service, member, task)
@@ -69,7 +70,8 @@ class Balancing:
                 kept = tuple(
                     each
                     for each in member.targets
-                    if (wanted is not None and each in wanted) or (not ended and _found(snapshot, service, each))
+                    if (wanted is not None and each in wanted)
+                    or (each not in owned and _holds(_found(snapshot, service, each), ended))
                 )
                 if kept != member.targets:
                     tx.put(replace(member, targets=kept))
@@ -126,6 +128,7 @@ def due(snapshot: Snapshot, service: Service) -> tuple[Calls, Calls]:
     """By target group: what is to be registered, and what deregistered."""
     register: dict[str, list[Registered]] = {}
     deregister: dict[str, list[Registered]] = {}
+    owned = _owned(snapshot, service)
     for member, task in members(snapshot, service):
         wanted = wanted_targets(snapshot, service, member, task)
         for each in member.targets:
@@ -133,9 +136,22 @@ def due(snapshot: Snapshot, service: Service) -> tuple[Calls, Calls]:
             if wanted is not None and each in wanted:
                 if found is None and snapshot.get(TargetGroup, service.account, service.region, each.group) is not None:
                     register.setdefault(each.group, []).append(each)
-            elif found is not None and found.draining_since is None:
+            elif found is not None and found.draining_since is None and each not in owned:
                 deregister.setdefault(each.group, []).append(each)
     return register, deregister
+
+
+def _owned(snapshot: Snapshot, service: Service) -> set[Registered]:
+    """The targets that tasks are to be: an address may be another task's by now."""
+    found: set[Registered] = set()
+    for member, task in members(snapshot, service):
+        found.update(wanted_targets(snapshot, service, member, task) or ())
+    return found
+
+
+def _holds(found: Target | None, ended: bool) -> bool:
+    """Whether a target group still has to let go of a target: of a task that has ended, it need only have begun to."""
+    return found is not None and (not ended or found.draining_since is None)
 
 
 def _deployment(service: Service, member: Member) -> Deployment | None:
