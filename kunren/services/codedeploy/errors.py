@@ -181,6 +181,10 @@ class InvalidTriggerConfigException(AwsError):
     code = "InvalidTriggerConfigException"
 
 
+class InvalidZonalDeploymentConfigurationException(AwsError):
+    code = "InvalidZonalDeploymentConfigurationException"
+
+
 class LifecycleEventAlreadyCompletedException(AwsError):
     code = "LifecycleEventAlreadyCompletedException"
 

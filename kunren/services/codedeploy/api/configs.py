@@ -14,6 +14,7 @@ _PARTS = {
     "TimeBasedLinear": ("timeBasedLinear", "linearPercentage", "linearInterval"),
 }
 _MINUTES_MAX = 2880
+_MONITOR_MAX_S = 604_800
 
 
 class Configs(ApiBase):
@@ -23,15 +24,15 @@ class Configs(ApiBase):
             raise errors.InvalidDeploymentConfigNameException(
                 f"Deployment configuration names must not begin with {predefined.PREFIX}"
             )
-        if params.get("zonalConfig"):
-            raise errors.NotYet("zonal configurations")
         minimum, routing = _minimum(params, platform), _routing(params, platform)
+        zonal = _zonal(params, platform)
         with self._store.write() as tx:
             if tx.get(Config, ctx.account, ctx.region, name) is not None:
                 raise errors.DeploymentConfigAlreadyExistsException(f"Deployment Configuration already exists: {name}")
             made = Config(
                 account=ctx.account, region=ctx.region, id=name, config_id=self._entropy.uuid(), platform=platform,
                 created_at=self._clock.now(), minimum=minimum, routing=routing,
+                zonal=zonal,
             )  # fmt: skip
             tx.put(made)
         return {"deploymentConfigId": made.config_id}
@@ -99,6 +100,29 @@ def _routing(params: Params, platform: str) -> dict[str, Any] | None:
     if not 1 <= (part.get(minutes) or 0) <= _MINUTES_MAX:
         raise _bad(f"{minutes} must be between 1 and {_MINUTES_MAX}")
     return {"type": kind, member: {percent: part[percent], minutes: part[minutes]}}
+
+
+def _zonal(params: Params, platform: str) -> dict[str, Any] | None:
+    """Raises InvalidZonalDeploymentConfigurationException."""
+    given = {key: value for key, value in (params.get("zonalConfig") or {}).items() if value is not None}
+    if not given:
+        return None
+    least = given.get("minimumHealthyHostsPerZone") or {}
+    if platform != SERVER:
+        raise errors.InvalidZonalDeploymentConfigurationException(
+            f"A zonal configuration is not supported for the {platform} compute platform"
+        )
+    waits = [given.get(each) or 0 for each in ("firstZoneMonitorDurationInSeconds", "monitorDurationInSeconds")]
+    if any(not 0 <= each <= _MONITOR_MAX_S for each in waits):
+        raise errors.InvalidZonalDeploymentConfigurationException(
+            f"A monitor duration must be between 0 and {_MONITOR_MAX_S} seconds"
+        )
+    value = least.get("value") or 0
+    if value < 0 or (least.get("type") == "FLEET_PERCENT" and value > 99):
+        raise errors.InvalidZonalDeploymentConfigurationException(
+            "The minimum of healthy hosts per zone must not be negative, and below 100 for a percentage"
+        )
+    return given
 
 
 def _bad(message: str) -> errors.InvalidTrafficRoutingConfigurationException:

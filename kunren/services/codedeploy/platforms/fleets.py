@@ -49,6 +49,10 @@ class Fleets(Servers):
             raise DeploymentFails(
                 "AUTO_SCALING_CONFIGURATION", "The deployment group must have one Auto Scaling group to be copied."
             )
+        if deployment.zonal:
+            raise DeploymentFails(
+                "HEALTH_CONSTRAINTS_INVALID", "A zonal configuration is for in-place deployments alone."
+            )
         info = {"scaling": original[0]} if _copies(deployment) else {}
         return [replace(self._target(deployment, each, OUT), label="Blue", info=info) for each in blue]
 

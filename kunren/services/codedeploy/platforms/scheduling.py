@@ -56,6 +56,42 @@ def plan(states: Mapping[str, str], order: Sequence[str], allowed: Limits) -> Pl
     return Plan((), counted.get("Succeeded", 0) >= allowed.healthy)
 
 
+class Zone(NamedTuple):
+    """The zone whose turn it is: which instances of it are begun, and in how many seconds (0: now) it may begin."""
+
+    begin: tuple[str, ...]
+    wait_s: float
+
+
+def zonal(
+    config: Mapping[str, Any], states: Mapping[str, str], zones: Mapping[str, str], ended: Mapping[str, float],
+    order: Sequence[str], room: int, now: float,
+) -> Zone:  # fmt: skip
+    """One zone after the other, the next one a while behind the one before ("Zonal configuration"). `zones` are the
+    instances' zones, `ended` when each was done; `room` is how many more the whole fleet allows."""
+    names = sorted(set(zones.values()))
+    open_zones = [
+        each for each in names if any(states[one] in ("Pending", "InProgress") for one in states if zones[one] == each)
+    ]
+    if not open_zones:
+        return Zone((), 0.0)
+    current = open_zones[0]
+    mine = [each for each in states if zones[each] == current]
+    place = names.index(current)
+    if place:
+        wait = config.get("monitorDurationInSeconds") or 0
+        if place == 1 and config.get("firstZoneMonitorDurationInSeconds") is not None:
+            wait = config["firstZoneMonitorDurationInSeconds"]
+        before = [ended.get(each, 0.0) for each in states if zones[each] == names[place - 1]]
+        if all(states[each] == "Pending" for each in mine) and (left := max(before) + wait - now) > 0:
+            return Zone((), left)
+    least = config.get("minimumHealthyHostsPerZone")
+    out = max(limits("", least, len(mine)).out, 1)
+    taken = sum(states[each] in ("InProgress", "Failed") for each in mine)
+    waiting = [each for each in order if zones[each] == current and states[each] == "Pending"]
+    return Zone(tuple(waiting[: max(0, min(out - taken, room))]), 0.0)
+
+
 def ordered(instances: Sequence[str], health: Mapping[str, str], revision: str) -> list[str]:
     """Those that failed last first, then unknown ones, old ones, and those that have the revision. `health` is the
     revision that each had installed last, "" where that failed."""

@@ -7,6 +7,7 @@ their traffic, and when all is done or too much has failed.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from kunren.services.codedeploy.errors import DeploymentFails
 from kunren.services.codedeploy.model import Deployment, Event, Group, Target
 from kunren.services.codedeploy.platforms import instances, scheduling, traffic
 from kunren.services.codedeploy.platforms.base import PlatformBase
+from kunren.services.codedeploy.platforms.waits import Waits
 from kunren.services.codedeploy.starting import note
 from kunren.services.ec2.instances.model import Instance
 from kunren.services.ec2.model import NetworkInterface
@@ -70,7 +72,8 @@ class Servers(PlatformBase):
 
     def _target(self, deployment: Deployment, instance: Instance, names: tuple[str, ...]) -> Target:
         arn = build_arn("ec2", deployment.region, deployment.account, f"instance/{instance.id}")
-        return self._named(deployment, instance.id, arn, names)
+        made = self._named(deployment, instance.id, arn, names)
+        return replace(made, info={"zone": instance.availability_zone})
 
     def _named(self, deployment: Deployment, id: str, arn: str, names: tuple[str, ...]) -> Target:
         return Target(
@@ -98,10 +101,23 @@ class Servers(PlatformBase):
             raise DeploymentFails("HEALTH_CONSTRAINTS", UNHEALTHY)
         if verdict:
             return None
+        if deployment.zonal:
+            turn = self._turn(deployment, targets, order, len(begin))
+            begin, left = turn.begin, min(left, turn.wait_s or left)
+            Waits(self._store, self._clock, self._entropy).baking(deployment, turn.wait_s > 0)
         for target in targets:
             if target.target in begin:
                 self._started(deployment, target)
         return 0.0 if begin else left
+
+    def _turn(
+        self, deployment: Deployment, targets: Sequence[Target], order: Sequence[str], room: int
+    ) -> scheduling.Zone:
+        states = {each.target: each.status for each in targets}
+        zones = {each.target: str(each.info.get("zone")) for each in targets}
+        ended = {each.target: each.updated_at for each in targets if each.ended}
+        config = deployment.zonal or {}
+        return scheduling.zonal(config, states, zones, ended, order, room, self._clock.now())
 
     def _started(self, deployment: Deployment, target: Target) -> None:
         now = self._clock.now()

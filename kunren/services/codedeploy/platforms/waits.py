@@ -41,6 +41,12 @@ class Waits:
         left = self._left(deployment, TERMINATION, option.get("terminationWaitTimeInMinutes") or 0)
         return left if left is not None and left > 0 else None
 
+    def baking(self, deployment: Deployment, is_so: bool) -> None:
+        """A zone is done, and the next one waits."""
+        status = "Baking" if is_so else "InProgress"
+        if deployment.status != status:
+            self._change(deployment, status=status)
+
     def _left(self, deployment: Deployment, wait: str, minutes: int, **begun: Any) -> float | None:
         """None where somebody has ended it."""
         now, since = self._clock.now(), deployment.waits.get(wait)

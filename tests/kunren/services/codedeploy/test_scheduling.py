@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from kunren.services.codedeploy.platforms.scheduling import limits, ordered, plan
+from kunren.services.codedeploy.platforms.scheduling import limits, ordered, plan, zonal
 from kunren.services.codedeploy.predefined import configs
 
 
@@ -64,3 +64,25 @@ def test_the_minimum_stays_healthy(count, minimum, failing):
 def test_those_that_failed_come_first():
     health = {"i-a": "new", "i-b": "old", "i-d": ""}
     assert ordered(["i-a", "i-b", "i-c", "i-d"], health, "new") == ["i-d", "i-c", "i-b", "i-a"]
+
+
+def test_zones_come_one_after_the_other_each_a_while_behind_the_last():
+    config = {
+        "firstZoneMonitorDurationInSeconds": 600, "monitorDurationInSeconds": 60,
+        "minimumHealthyHostsPerZone": {"type": "HOST_COUNT", "value": 1},
+    }  # fmt: skip
+    zones = {"i-1": "b", "i-2": "a", "i-3": "a", "i-4": "c"}
+    states, ended, order = dict.fromkeys(zones, "Pending"), {}, sorted(zones)
+    assert zonal(config, states, zones, ended, order, 4, 0.0) == (("i-2",), 0.0)
+    states["i-2"] = "InProgress"
+    assert zonal(config, states, zones, ended, order, 3, 0.0) == ((), 0.0)  # one of two in the zone at a time
+    states.update({"i-2": "Succeeded", "i-3": "Succeeded"})
+    ended.update({"i-2": 10.0, "i-3": 20.0})
+    assert zonal(config, states, zones, ended, order, 4, 100.0) == ((), 520.0)
+    assert zonal(config, states, zones, ended, order, 4, 620.0) == (("i-1",), 0.0)
+    assert zonal(config, states, zones, ended, order, 0, 620.0) == ((), 0.0)
+    states["i-1"], ended["i-1"] = "Succeeded", 700.0
+    assert zonal(config, states, zones, ended, order, 4, 701.0) == ((), 59.0)
+    assert zonal(config, states, zones, ended, order, 4, 760.0) == (("i-4",), 0.0)
+    states["i-4"] = "Succeeded"
+    assert zonal(config, states, zones, ended, order, 4, 800.0) == ((), 0.0)
