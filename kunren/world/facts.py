@@ -179,11 +179,27 @@ class RuleFact(msgspec.Struct, frozen=True, tag_field="kind", tag="rule"):
         return frozenset({self.namespace})
 
 
-Fact = Namespace | Resolver | Ruleset | Bridge | Veth | Tunnel | Address | RouteFact | RuleFact
+class Setting(msgspec.Struct, frozen=True, tag_field="kind", tag="setting"):
+    """A setting of a namespace that another part has, below /proc/sys; it stays when it is undone."""
+
+    namespace: str
+    name: str
+    value: str
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("setting", self.namespace, self.name)
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        return frozenset({self.namespace})
+
+
+Fact = Setting | Namespace | Resolver | Ruleset | Bridge | Veth | Tunnel | Address | RouteFact | RuleFact
 _ORDER: dict[str, int] = {
     kind: place
     for place, kind in enumerate(
-        ("namespace", "resolver", "ruleset", "bridge", "veth", "tunnel", "address", "route", "rule"),
+        ("namespace", "setting", "resolver", "ruleset", "bridge", "veth", "tunnel", "address", "route", "rule"),
     )
 }
 _REPLACED_IN_PLACE = frozenset({"ruleset", "resolver", "route"})

@@ -11,6 +11,7 @@ a node's groups are asked about new flows before that, and about the flow to the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import collapse_addresses, ip_network
 from types import MappingProxyType
@@ -23,6 +24,9 @@ from kunren.world.nft import V4, V6, Family
 UPLINK = "uplink"
 EGRESS = "egress"
 """The device by which a VPC's egress-only internet gateway lets packets out; answers come by the uplink."""
+DOCKER = "docker0"
+"""The bridge of an instance's containers."""
+_PORT = re.compile(r"\b(tcp|udp) dport (\S+)")
 FLOW_MARK = 0x2000_0000
 """A packet of a balanced flow; the rest of its mark is the routing table of the node's subnet."""
 LOCAL_FLOW_MARK = 0x1000_0000
@@ -44,9 +48,13 @@ def workload_rules(
     own: Sequence[str] = (),
     *,
     forwards: bool = False,
+    bridged: bool = False,
     family: Family = V4,
 ) -> str:
     """The table of a workload's own namespace.
+
+    Where containers are behind it (`bridged`), what they send meets the outward rules, and what is sent to one of its
+    ports that leads to them the inward ones.
 
     With the source/destination check nothing is forwarded and nothing leaves under another address than its `own`;
     without it (`forwards`) what passes through meets the rules of both directions.
@@ -58,13 +66,31 @@ def workload_rules(
     if own and not forwards:
         outward.insert(0, f'oifname "eth0" {family.name} saddr != {nft.among(own)} drop')
     outward = [*neighbours, *outward]
+    passed = inward if forwards else []
+    if bridged:
+        passed = _to_containers(inward, [*services, *_rules(firewall, False, family)], passed)
+        inward = [*inward, f'iifname "{DOCKER}" accept']
+        outward = [*outward, f'oifname "{DOCKER}" accept']
     return nft.table(
         nft.chain("input", "filter", "input", "filter", "drop", inward),
         nft.chain("output", "filter", "output", "filter", "drop", outward),
-        nft.chain("forward", "filter", "forward", "filter", "drop", inward if forwards else []),
+        nft.chain("forward", "filter", "forward", "filter", "drop", passed),
         nft.chain("forward_out", "filter", "forward", "filter + 1", "drop", outward) if forwards else "",
         family=family,
     )
+
+
+def _to_containers(inward: Sequence[str], outward: Sequence[str], otherwise: Sequence[str]) -> list[str]:
+    """The forward chain of an instance with containers: those among each other, to elsewhere, and from elsewhere by the
+    port that was asked for."""
+    asked = (_PORT.sub(r"meta l4proto \1 ct original proto-dst \2", each) for each in inward)
+    return [
+        *_KNOWN,
+        f'iifname "{DOCKER}" oifname "{DOCKER}" accept',
+        *(f'iifname "{DOCKER}" {each}' for each in outward),
+        *(f'oifname "{DOCKER}" ct status & dnat == dnat {each}' for each in asked),
+        *otherwise,
+    ]
 
 
 def vpc_rules(

@@ -112,6 +112,8 @@ class Workload:
     secondary: tuple[str, ...] = ()
     source_dest_check: bool = True
     ipv6: tuple[str, ...] = ()
+    bridged: bool = False
+    """Whether containers are behind it (`bridge.py`)."""
 
 
 @dataclass(frozen=True, slots=True)

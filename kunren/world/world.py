@@ -26,7 +26,7 @@ import msgspec
 
 from kunren.core.clock import Clock
 from kunren.settings import Settings
-from kunren.world import addresses, backbone, dualstack, edges, facts, layout, trust
+from kunren.world import addresses, backbone, bridge, dualstack, edges, facts, layout, trust
 from kunren.world.agent.filesystem import NETNS_DIR, RESOLV_CONF, RESOLV_DIR
 from kunren.world.broken_links import BrokenLink, broken_links, dark_edges
 from kunren.world.channel import Answer, Channel, RulesetRefused
@@ -389,6 +389,10 @@ class World:
         """Have the VPC's namespace hold that nft table, named `table`, for the owner; no text: hold none."""
         ruleset = facts.Ruleset(vpc_namespace(vpc_id), text, table)
         await self._apply(f"flows {owner}", [ruleset] if text else [])
+
+    async def apply_bridge(self, interface_id: str, containers: Sequence[bridge.Bridged]) -> None:
+        """Have exactly these containers on the bridge of the instance that has the interface."""
+        await self._apply(f"bridge {interface_id}", bridge.bridge(interface_id, containers, layout.HOST_SYSCTLS))
 
     async def _ensure(self, part: str, make: Callable[[], list[facts.Fact]]) -> None:
         if part not in self._there or self._lock(part).locked():

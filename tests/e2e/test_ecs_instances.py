@@ -32,7 +32,9 @@ class Fleet:
         subnets = sorted(self.ec2.describe_subnets()["Subnets"], key=lambda each: each["AvailabilityZone"])
         self.subnets = [each["SubnetId"] for each in subnets[:2]]
         self.group = self.ec2.create_security_group(GroupName="fleet", Description="fleet", VpcId=vpc)["GroupId"]
-        rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 65535, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+        self.rule = rule = {
+            "IpProtocol": "tcp", "FromPort": 80, "ToPort": 65535, "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
+        }  # fmt: skip
         self.ec2.authorize_security_group_ingress(GroupId=self.group, IpPermissions=[rule])
         machine = "" if platform.machine() == "x86_64" else "/arm64"
         path = f"/aws/service/ecs/optimized-ami/amazon-linux-2023{machine}/recommended"
@@ -71,7 +73,8 @@ class Fleet:
         return self.ecs.describe_tasks(cluster="fleet", tasks=[arn])["tasks"][0]
 
     def reached(self, arn, status="RUNNING"):
-        return self.until(lambda: (shown := self.task(arn))["lastStatus"] == status and shown, f"{arn} {status}", 60)
+        as_wanted = lambda: (shown := self.task(arn))["lastStatus"] == status and shown  # noqa: E731
+        return self.until(as_wanted, lambda: f"{status} of {self.task(arn)}", 60)
 
     def fetched(self, address, port):
         url = f"http://{address}:{port}/"
@@ -133,4 +136,50 @@ def test_instances_register_run_tasks_and_take_them_along(fleet, until):
     run = fleet.ecs.run_task(cluster="fleet", taskDefinition="more")
     assert [each["reason"] for each in run["failures"]] == ["AGENT"]
     fleet.ec2.terminate_instances(InstanceIds=[first])
+    until(lambda: fleet.instances() == [], "no instance is left", 60)
+
+
+ASKS = """
+import http.server, json, os, socket, urllib.request
+class Answers(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        told = json.load(urllib.request.urlopen(os.environ["ECS_CONTAINER_METADATA_URI_V4"] + "/task", timeout=3))
+        body = json.dumps({"client": self.client_address[0], "family": told["Family"],
+                           "found": socket.gethostbyname("ecs.us-east-1.amazonaws.com")}).encode()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+http.server.HTTPServer(("", 80), Answers).serve_forever()
+"""
+
+
+def test_containers_behind_a_bridge_have_ports_of_their_instance(fleet, until):
+    id = fleet.launch()
+    until(lambda: fleet.connected(1), "the agent is connected", 60)
+    container = {"name": "web", "image": "public.ecr.aws/docker/library/python:3.11", "memory": 128,
+                 "command": ["python3", "-c", ASKS], "portMappings": [{"containerPort": 80}]}  # fmt: skip
+    fleet.ecs.register_task_definition(family="behind", networkMode="bridge", containerDefinitions=[container])
+    run = fleet.ecs.run_task(cluster="fleet", taskDefinition="behind", launchType="EC2", count=2)
+    shown = [fleet.reached(each["taskArn"]) for each in run["tasks"]]
+    ports = [each["containers"][0]["networkBindings"][0]["hostPort"] for each in shown]
+    assert sorted(ports) == [32768, 32769]
+    address = fleet.ec2.describe_instances(InstanceIds=[id])["Reservations"][0]["Instances"][0]["PublicIpAddress"]
+    told = [json.loads(until(lambda: fleet.fetched(address, port), f"port {port}")) for port in ports]  # noqa: B023
+    assert {each["family"] for each in told} == {"behind"}
+    assert all(each["client"].startswith("198.18.") and each["found"] for each in told)  # who really asked
+
+    fleet.ec2.revoke_security_group_ingress(GroupId=fleet.group, IpPermissions=[fleet.rule])
+    fleet.ec2.authorize_security_group_ingress(
+        GroupId=fleet.group, IpPermissions=[{**fleet.rule, "FromPort": 32769, "ToPort": 32769}]
+    )
+    until(lambda: fleet.fetched(address, 32768) == "", "the group judges the instance's port")
+    assert fleet.fetched(address, 32769) != ""
+    local = fleet.kunren.run("ssh", id, "--", "sh", "-c", "curl -s http://$(hostname -I | cut -d' ' -f1):32768/")
+    assert json.loads(local.stdout)["family"] == "behind"
+
+    gone = run["tasks"][ports.index(32768)]["taskArn"]
+    fleet.ecs.stop_task(cluster="fleet", task=gone)
+    fleet.reached(gone, "STOPPED")
+    assert fleet.fetched(address, 32769) != ""
+    fleet.ec2.terminate_instances(InstanceIds=[id])
     until(lambda: fleet.instances() == [], "no instance is left", 60)

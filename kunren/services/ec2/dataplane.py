@@ -175,6 +175,7 @@ def _workload(interface: NetworkInterface, firewall: Firewall) -> Workload:
         secondary=tuple(sorted(address.private_ip for address in interface.secondary)),
         source_dest_check=interface.source_dest_check,
         ipv6=interface.ipv6,
+        bridged=interface.bridged,
     )
 
 

@@ -151,6 +151,7 @@ class NetworkInterface(Resource, frozen=True, kw_only=True):
     requester_id: str | None = None
     requester_managed: bool = False
     source_dest_check: bool = True
+    bridged: bool = False  # containers are behind it
     delete_on_termination: bool = True
     attach_time: float | None = None  # AWS time
     client_token: str | None = None
@@ -160,8 +161,7 @@ class NetworkInterface(Resource, frozen=True, kw_only=True):
 
 class Entrance(Resource, frozen=True, kw_only=True):
     """A way for accelerators' flows to a private address of the VPC, or to whomever the accelerator `holder` says. The
-    id is the address that edge locations send to; nobody else has a way there. `interface_id` is the managed interface
-    on the subnet."""
+    id is the address that edge locations alone can send to, `interface_id` the managed interface on the subnet."""
 
     kind: ClassVar[str] = "ec2.entrance"
 

@@ -55,6 +55,7 @@ class EcsService:
         self.capacity = CapacityController(store, clock, entropy, call, self.agents.rows)
         on_instances = InstanceEngine(store, clock, entropy, spec, guests, home, applied, self.metadata, images)
         on_instances.share(self.engine)
+        on_instances.world = world
         on_instances.connections = self.agents.connections
         self.agents.controller.power_off = on_instances.power_off
         self.tasks = tasks = TaskController(store, clock, self.shell, {"FARGATE": self.engine, "EC2": on_instances})

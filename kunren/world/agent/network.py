@@ -33,6 +33,7 @@ class Network:
         self._with_rules: set[tuple[str, str, str]] = set()  # namespace, family and table
         self._makers: dict[str, Callable[[dict[str, Any]], None]] = {
             "namespace": self._make_namespace,
+            "setting": self._make_setting,
             "resolver": self._make_resolver,
             "ruleset": self._make_ruleset,
             "bridge": self._make_bridge,
@@ -44,6 +45,7 @@ class Network:
         }
         self._undoers: dict[str, Callable[[dict[str, Any]], None]] = {
             "namespace": self._undo_namespace,
+            "setting": lambda fact: None,
             "resolver": self._undo_resolver,
             "ruleset": self._undo_ruleset,
             "bridge": self._undo_link,
@@ -115,6 +117,10 @@ class Network:
         os.unlink(path)
         self._missing.pop(fact["name"], None)
         self._with_rules = {each for each in self._with_rules if each[0] != fact["name"]}
+
+    def _make_setting(self, fact: dict[str, Any]) -> None:
+        self.enter(fact["namespace"])
+        _write_sysctl(fact["name"], fact["value"])
 
     def _make_resolver(self, fact: dict[str, Any]) -> None:
         # Written in place: programs that run have the file laid over theirs and would keep an old inode.

@@ -1,5 +1,5 @@
-"""The engine of tasks on container instances: their containers are on the instance's own network (host), or on an
-interface of their own beside it (awsvpc).
+"""The engine of tasks on container instances: their containers are on the instance's own network (host), behind ports
+of it (bridge), or on an interface of their own beside it (awsvpc).
 
 A task begins once the instance's agent has heard of it; an agent that is not connected leaves it PENDING. Containers
 are guests as everywhere (`tasks/namespaced.py`); when the instance ends they end with it, as if by its power.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
@@ -21,19 +21,32 @@ from kunren.services.ecs.model import Binding, ContainerInstance, ContainerState
 from kunren.services.ecs.names import arn
 from kunren.services.ecs.tasks.engine import CannotStart, Launch
 from kunren.services.ecs.tasks.namespaced import Container, NamespacedEngine
+from kunren.services.ecs.tasks.plan import ContainerPlan
+from kunren.world import bridge
+from kunren.world.agent.filesystem import RESOLV_CONF, RESOLV_DIR
+from kunren.world.network import workload_namespace
 
 SIGKILL = 9
+EPHEMERAL = (32768, 61000)
 _NO_SUBNET = "No subnet of the task's network is in the Availability Zone of its container instance ({zone})."
 
 
+class BridgeWorld(Protocol):
+    """The part of the world that is needed."""
+
+    async def apply_bridge(self, interface_id: str, containers: Sequence[bridge.Bridged]) -> None: ...
+
+
 class InstanceEngine(NamespacedEngine):
-    """`connections` are those of the agents; set before the first task."""
+    """`connections` are those of the agents; these and `world` are set before the first task."""
 
     connections: Connections
+    world: BridgeWorld
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
         self._containers: dict[str, list[Container]] = {}
+        self._bridges: dict[str, dict[str, bridge.Bridged]] = {}  # by interface, then by namespace
 
     def share(self, other: NamespacedEngine) -> None:
         """Have the machine's file system with another engine, whose folder is ours too."""
@@ -61,17 +74,26 @@ class InstanceEngine(NamespacedEngine):
         return made
 
     def _on_host(self, tx: Tx, task: Task, instance: Instance) -> Task:
-        """The containers' ports are the instance's."""
+        """The containers' ports are the instance's, or lead there from some of the instance's."""
         definition = tx.get(TaskDefinition, task.account, task.region, task.definition)
-        mode = definition.document.get("networkMode") if definition is not None else ""
-        if mode != "host":
-            raise CannotStart(f"Kunren has no network mode {mode} on container instances yet (there are awsvpc, host).")
         assert definition is not None
+        mode = _mode(definition)
+        if mode == "none":
+            raise CannotStart("Kunren has no network mode none on container instances yet.")
+        if mode == "bridge":
+            interface = tx.get(NetworkInterface, task.account, task.region, instance.interface_id)
+            if interface is not None and not interface.bridged:
+                tx.put(replace(interface, bridged=True))
+        taken = {
+            bound.host_port
+            for other in tx.list(Task, task.account, task.region)
+            if other.instance == task.instance and other.id != task.id and other.last_status != "STOPPED"
+            for each in other.containers
+            for bound in each.bindings
+        }
         named = {each["name"]: each.get("portMappings") or () for each in definition.containers}
-        task = replace(
-            task, availability_zone=instance.availability_zone,
-            containers=tuple(_bound(each, named.get(each.name, ())) for each in task.containers),
-        )  # fmt: skip
+        containers = tuple(bound(each, named.get(each.name, ()), mode, taken) for each in task.containers)
+        task = replace(task, availability_zone=instance.availability_zone, containers=containers)
         tx.put(task)
         return task
 
@@ -94,6 +116,32 @@ class InstanceEngine(NamespacedEngine):
         told = {"arn": _arn(task), "desiredStatus": "RUNNING", "family": family, "version": revision}
         await self.connections.tell(host, {"type": "payload", "tasks": [told]}).wait()
         await super().ready(task)
+        interface, definition = self._interface(task), self._definition(task)
+        if interface is not None and definition is not None and _mode(definition) == "bridge":
+            await self._join_bridge(interface, task)
+
+    def _definition(self, task: Task) -> TaskDefinition | None:
+        return self._store.snapshot().get(TaskDefinition, task.account, task.region, task.definition)
+
+    async def _join_bridge(self, interface: NetworkInterface, task: Task) -> None:
+        held = self._bridges.setdefault(interface.id, {})
+        for each in task.containers:
+            used = {one.address for one in held.values()}
+            free = next(found for number in range(len(used) + 1) if (found := bridge.address(number)) not in used)
+            ports = tuple((one.protocol, one.host_port, one.container_port) for one in each.bindings)
+            namespace = _container_namespace(task, each.name)
+            held[namespace] = bridge.Bridged(namespace, free, ports)
+        await self.world.apply_bridge(interface.id, list(held.values()))
+
+    async def _leave_bridge(self, task: Task) -> None:
+        mine = {_container_namespace(task, each.name) for each in task.containers}
+        for interface_id, held in list(self._bridges.items()):
+            if mine & held.keys():
+                for each in mine:
+                    held.pop(each, None)
+                await self.world.apply_bridge(interface_id, list(held.values()))
+                if not held:
+                    del self._bridges[interface_id]
 
     async def deprovision(self, task: Task) -> None:
         self._containers.pop(task.id, None)
@@ -101,7 +149,14 @@ class InstanceEngine(NamespacedEngine):
         if host is not None and host.agent_connected:
             told = {"arn": _arn(task), "desiredStatus": "STOPPED"}
             self.connections.tell(host, {"type": "payload", "tasks": [told]})
+        await self._leave_bridge(task)
         await super().deprovision(task)
+
+    def _place(self, task: Task, plan: ContainerPlan, interface: NetworkInterface) -> tuple[str, dict[str, str]]:
+        namespace = _container_namespace(task, plan.name)
+        if namespace not in self._bridges.get(interface.id, {}):
+            return super()._place(task, plan, interface)
+        return namespace, {RESOLV_CONF: f"{RESOLV_DIR}/{workload_namespace(interface.id)}"}
 
     # -- containers --------------------------------------------------------------------------------------------------
 
@@ -121,15 +176,29 @@ def _instance(reader: Any, task: Task) -> Instance | None:
     return reader.get(Instance, task.account, task.region, host.instance_id) if host is not None else None
 
 
-def _bound(container: ContainerState, mappings: Sequence[Mapping[str, Any]]) -> ContainerState:
-    bindings = (
-        Binding(
-            container_port=each["containerPort"], host_port=each["containerPort"],
-            protocol=each.get("protocol") or "tcp",
-        )
-        for each in mappings
-        if each.get("containerPort")
-    )  # fmt: skip
+def _mode(definition: TaskDefinition) -> str:
+    return str(definition.document.get("networkMode") or "bridge")
+
+
+def _container_namespace(task: Task, name: str) -> str:
+    return f"ctr-{task.id[:16]}-{next(at for at, each in enumerate(task.containers) if each.name == name)}"
+
+
+def bound(
+    container: ContainerState, mappings: Sequence[Mapping[str, Any]], mode: str, taken: set[int]
+) -> ContainerState:
+    """The container with the instance's ports that are its own; `taken` are others', and grows. A port that is not
+    stated is the lowest that is free of Docker's range."""
+    bindings = []
+    for each in mappings:
+        port = each.get("containerPort")
+        if not port:
+            continue
+        host_port = port if mode == "host" else each.get("hostPort") or 0
+        if not host_port:
+            host_port = next(number for number in range(*EPHEMERAL) if number not in taken)
+        taken.add(host_port)
+        bindings.append(Binding(container_port=port, host_port=host_port, protocol=each.get("protocol") or "tcp"))
     return replace(container, bindings=tuple(bindings))
 
 

@@ -206,6 +206,10 @@ class NamespacedEngine:
             return ""
         return ".ec2.internal" if task.region == "us-east-1" else f".{task.region}.compute.internal"
 
+    def _place(self, task: Task, plan: ContainerPlan, interface: NetworkInterface) -> tuple[str, dict[str, str]]:
+        """The network namespace of a container, and what else is laid into its file system."""
+        return workload_namespace(interface.id), {}
+
     async def start(self, task: Task, launch: Launch) -> Container:
         interface = self._interface(task)
         if interface is None:
@@ -213,14 +217,15 @@ class NamespacedEngine:
         plan, folder = launch.plan, self._home / task.id
         root = folder / "containers" / plan.name
         hostname = self._hostname(task)
+        namespace, more = self._place(task, plan, interface)
         try:
             await asyncio.to_thread(_prepare, folder, plan, f"127.0.0.1 localhost\n{interface.private_ip} {hostname}\n")
-            namespace = workload_namespace(interface.id)
             guest = await self._guests.start(
                 GuestSpec(
                     f"{task.id}-{plan.name}", namespace, root, hostname[:64], output=launch.output, argv=launch.argv,
                     env=launch.environment, cwd=launch.working_directory,
                     binds={
+                        **more,
                         "/etc/hosts": str(folder / "hosts"),
                         **{mount.path: str(folder / "volumes" / mount.volume) for mount in plan.mounts},
                     },
