@@ -18,6 +18,7 @@ from kunren.services.cloudwatch.alarms.transitions import HISTORY_DAYS
 from kunren.services.cloudwatch.api import CloudWatchApi
 from kunren.services.cloudwatch.metrics.storage import DAY, Storage
 from kunren.services.cloudwatch.model import KINDS, Alarm, HistoryItem
+from kunren.services.cloudwatch.queues import QueueMetrics
 
 log = logging.getLogger(__name__)
 AGED_EVERY_S = 3600.0
@@ -38,6 +39,7 @@ class CloudWatchService:
         store.register(*KINDS)
         self._store, self._clock = store, clock
         self._path, self._sources = path, sources
+        self._queues = QueueMetrics(store, clock, call)
         self._opened: Storage | None = None
         self.actions = Actions(store, clock, entropy, call)
         self._evaluator = Evaluator(store, clock, entropy, self._storage, self._collected)
@@ -66,7 +68,7 @@ class CloudWatchService:
         return self._opened
 
     async def _collected(self) -> None:
-        for each in self._sources:
+        for each in (*self._sources, self._queues.before):
             await each("GetMetricData")
 
     async def _age(self) -> None:

@@ -34,6 +34,11 @@ class World:
         if self.failing:
             raise self.failing.pop()
         self.calls.append((service, operation, dict(params)))
+        if operation == "GetQueueAttributes":
+            return {"Attributes": {"ApproximateNumberOfMessages": "7"}}
+        if operation == "PutMetricData":
+            context = RequestContext(account, region, service, operation, "r")
+            return await self.service.api.put_metric_data(context, dict(params))
         return {}
 
     async def ask(self, operation, **params):
@@ -181,6 +186,24 @@ def test_an_alarm_of_high_resolution_and_one_of_an_expression(world):
             assert (await world.state("half"))["StateValue"] == "INSUFFICIENT_DATA"
             await world.pass_time(50)
             assert (await world.state("half"))["StateValue"] == "ALARM"
+
+    asyncio.run(story())
+
+
+def test_an_alarm_on_a_queue_asks_for_its_size_every_minute(world):
+    async def story():
+        async with world.running():
+            queue = [{"Name": "QueueName", "Value": "work"}]
+            settings = {**SIMPLE, "Namespace": "AWS/SQS", "MetricName": "ApproximateNumberOfMessagesVisible"}
+            await world.ask("put_metric_alarm", **{**settings, "Statistic": "Maximum", "Dimensions": queue})
+            for _ in range(60):  # datapoints are written by a thread, which virtual time does not wait for
+                await world.pass_time(10)
+                if (await world.state())["StateValue"] == "ALARM":
+                    break
+                await asyncio.sleep(0.01)
+            assert (await world.state())["StateValue"] == "ALARM"
+            asked = {each[2]["QueueUrl"] for each in world.calls if each[0] == "sqs"}
+            assert asked == {f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/work"}
 
     asyncio.run(story())
 
