@@ -362,22 +362,33 @@ class Fleet:
         )  # fmt: skip
 
     def push(self, name, page, **scripts):
-        """A revision in S3, as the AWS CLI puts it there."""
-        folder = self.folder / name
-        (folder / "www").mkdir(parents=True)
-        (folder / "scripts").mkdir()
-        (folder / "www" / "index.html").write_text(page)
-        (folder / "appspec.yml").write_text(APPSPEC)
+        """A revision in S3."""
+        files = {"appspec.yml": APPSPEC, "www/index.html": page}
         for script, text in {**SCRIPTS, **{f"{key}.sh": value for key, value in scripts.items()}}.items():
-            (folder / "scripts" / script).write_text(f"#!/bin/sh\n{text}\n")
+            files[f"scripts/{script}"] = f"#!/bin/sh\n{text}\n"
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as archive:
+            for path, text in files.items():
+                archive.writestr(path, text)
+        self.kunren.client("s3", self.account).put_object(Bucket=self.bucket, Key=f"{name}.zip", Body=out.getvalue())
+        return self.revision(name)
+
+    def push_by_cli(self, name, page):
+        """The same as the AWS CLI does it, from a folder."""
+        self.push(name, page)
+        packed = self.kunren.client("s3", self.account).get_object(Bucket=self.bucket, Key=f"{name}.zip")["Body"].read()
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            archive.extractall(self.folder / name)
         self.kunren.exec(
             "env", f"AWS_ACCESS_KEY_ID={self.account}", "AWS_REGION=us-east-1", "aws", "deploy", "push",
-            "--application-name", "web", "--s3-location", f"s3://{self.bucket}/{name}.zip", "--source", str(folder),
+            "--application-name", "web", "--s3-location", f"s3://{self.bucket}/{name}.zip", "--source",
+            str(self.folder / name),
         )  # fmt: skip
-        return {
-            "revisionType": "S3",
-            "s3Location": {"bucket": self.bucket, "key": f"{name}.zip", "bundleType": "zip"},
-        }
+        return self.revision(name)
+
+    def revision(self, name):
+        place = {"bucket": self.bucket, "key": f"{name}.zip", "bundleType": "zip"}
+        return {"revisionType": "S3", "s3Location": place}
 
     def deploy(self, revision, **more):
         return self.api.create_deployment(
@@ -460,7 +471,7 @@ def fleet(kunren, account, until, tmp_path):
 def test_agents_install_what_the_load_balancer_never_misses(fleet, kunren, account):
     ids = sorted(fleet.launch(2))
     fleet.group(deploymentConfigName="CodeDeployDefault.AllAtOnce")
-    first = fleet.deploy(fleet.push("one", "one\n"))
+    first = fleet.deploy(fleet.push_by_cli("one", "one\n"))
     info = fleet.ended(first)
     assert (info["status"], info["deploymentOverview"]["Succeeded"]) == ("Succeeded", 2), fleet.targets(first)
     assert [fleet.page(each) for each in ids] == ["one\n", "one\n"]
