@@ -15,6 +15,7 @@ import msgspec
 from kunren.access import presented as signed
 from kunren.access.actions import Asked, Target, asked
 from kunren.access.chunks import check_pieces
+from kunren.access.containers import ecs_facts
 from kunren.access.documents import wrong_with
 from kunren.access.facts import Facts, facts_of
 from kunren.access.identities import Identities, KnownKey, statements_of
@@ -182,10 +183,11 @@ class Access:
             return
 
         def facts() -> Facts:
-            return facts_of(
+            known = facts_of(
                 request.headers, source_ip=request.source_ip, secure=request.secure, region=route.region,
                 now=self._clock.now(), service=route.service, params=params,
             )  # fmt: skip
+            return {**known, **ecs_facts(target)} if route.service == "ecs" else known
 
         signs_as = self._codecs.catalog.index[route.service].signs_as
         for each in asked(target, signs_as, call.owner is not FALLBACK):

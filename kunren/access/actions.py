@@ -104,16 +104,25 @@ def _of_several(target: Target, signs_as: str, ours: bool) -> list[Asked]:
     found = [Asked(action, each) for each in _resources(target, ours)]
     if (service, operation) not in PASSED:
         return found
-    to = f"{ELSEWHERE.get(service, service)}.amazonaws.com"
-    passed = [_parameter(target.params, name) for name in PASSED[service, operation]]
-    found += [Asked("iam:PassRole", each, to) for each in passed if isinstance(each, str) and each.startswith("arn:")]
-    return found
+    to = f"{ELSEWHERE.get((service, operation), service)}.amazonaws.com"
+    passed = [each for name in PASSED[service, operation] for each in _values(target.params, name)]
+    return found + [Asked("iam:PassRole", _role(target, each), to) for each in dict.fromkeys(passed) if each]
 
 
-def _parameter(params: Mapping[str, Any], name: str) -> Any:
-    outer, _, inner = name.partition(".")
-    found = params.get(outer)
-    return _parameter(found, inner) if inner and isinstance(found, Mapping) else found
+def _values(params: Any, path: str) -> Iterator[str]:
+    """The texts behind a path of names, through structures and lists."""
+    outer, _, inner = path.partition(".")
+    for each in many(params):
+        found = each.get(outer) if isinstance(each, Mapping) else None
+        if inner:
+            yield from _values(found, inner)
+        elif isinstance(found, str):
+            yield found
+
+
+def _role(target: Target, named: str) -> str:
+    """Some operations take a role by its name alone."""
+    return named if named.startswith("arn:") else target.arn("iam", f"role/{named}", region=False)
 
 
 def _resources(target: Target, ours: bool) -> list[str]:

@@ -4,8 +4,10 @@ Service"). Pure.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
+from kunren.core.condition_keys import Facts
 from kunren.core.conditions import many
 from kunren.core.policies import UNKNOWN
 
@@ -14,7 +16,18 @@ if TYPE_CHECKING:
 
 ALL = "*"
 _OF_SERVICE = ("service", "serviceName")
-_LISTED = (("tasks", "task"), ("services", "service"), ("clusters", "cluster"), ("taskDefinitions", "task-definition"))
+_LISTED = (
+    ("tasks", "task"), ("services", "service"), ("clusters", "cluster"), ("taskDefinitions", "task-definition"),
+    ("containerInstances", "container-instance"), ("capacityProviders", "capacity-provider"),
+    ("serviceDeploymentArns", "service-deployment"), ("serviceRevisionArns", "service-revision"),
+)  # fmt: skip
+_ONE = (
+    ("task", "task"), ("serviceDeploymentArn", "service-deployment"), ("capacityProvider", "capacity-provider"),
+)  # fmt: skip
+_IN_CLUSTERS = ("task", "service", "container-instance")
+_ABOUT_CLUSTERS = ("PutClusterCapacityProviders", "ListContainerInstances", "DeregisterContainerInstance")
+_IN_CLUSTER = re.compile(r"(Run|Start|Stop|List|Describe)Tasks?|\w+TaskProtection|\w+Service|DescribeServices")
+"""Operations that are about the cluster `default` where they name none."""
 
 
 def ecs(target: Target) -> list[str]:
@@ -28,17 +41,30 @@ def ecs(target: Target) -> list[str]:
         return [target.arn("ecs", f"task-definition/{params.get('family')}:*")]
     if operation == "CreateCluster":
         return [_named(target, "cluster", params.get("clusterName") or "default")]
+    if operation in _ABOUT_CLUSTERS:
+        return [_named(target, "cluster", params.get("cluster") or "default")]
+    if operation == "CreateCapacityProvider":
+        return [_named(target, "capacity-provider", params.get("name"))]
     for member, kind in _LISTED:
         if found := [_named(target, kind, each) for each in many(params.get(member))]:
             return found
-    if params.get("task"):
-        return [_named(target, "task", params["task"])]
+    for member, kind in _ONE:
+        if params.get(member):
+            return [_named(target, kind, params[member])]
     for member in _OF_SERVICE:
-        if params.get(member) and not operation.startswith("List"):
+        if params.get(member) and (not operation.startswith("List") or operation == "ListServiceDeployments"):
             return [_named(target, "service", params[member])]
     if operation.startswith(("List", "Describe")):
         return [ALL]
     return [_named(target, "cluster", params["cluster"])] if params.get("cluster") else [UNKNOWN]
+
+
+def ecs_facts(target: Target) -> Facts:
+    """The condition key `ecs:cluster`, of operations that are about what is in one."""
+    cluster = target.params.get("cluster")
+    if not cluster and not _IN_CLUSTER.fullmatch(target.operation):
+        return {}
+    return {"ecs:cluster": _named(target, "cluster", cluster or "default")}
 
 
 def _named(target: Target, kind: str, name: Any) -> str:
@@ -46,7 +72,7 @@ def _named(target: Target, kind: str, name: Any) -> str:
         return UNKNOWN
     if name.startswith("arn:"):
         return name
-    if kind in ("task", "service"):
+    if kind in _IN_CLUSTERS:
         cluster = target.params.get("cluster") or "default"
         name = f"{str(cluster).rpartition('/')[2]}/{name}"
     if kind == "task-definition" and ":" not in name:

@@ -1,7 +1,8 @@
-"""Resources that a request names in other ways than policies do, and what tells their ARN: the service itself is asked.
+"""What policies are asked about and a request does not have as they name it: the service itself is asked.
 
 AWS KMS developer guide, "Controlling access to aliases" (a policy for a key counts for its alias too); Secrets Manager
-user guide, "What's in a secret?" (an ARN has six letters more than the name).
+user guide, "What's in a secret?" (an ARN has six letters more than the name). Who runs a task hands on the roles of its
+definition ("Pass a role": RunTask), whoever has registered that.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from kunren.core.errors import AwsError
 
 _KEY_ID_BYTES = 36
 """A ciphertext of moto's begins with the id of its key."""
+_RUNNING = frozenset({"RunTask", "StartTask"})
 _ABOUT_ALIASES = frozenset({"CreateAlias", "DeleteAlias", "UpdateAlias"})
 
 
 def has_other_names(service: str, operation: str, params: Mapping[str, Any]) -> bool:
-    """Whether the resource is named in a way that tells no ARN."""
+    """Whether the request does not tell itself what policies are asked about."""
+    if service == "ecs":
+        return operation in _RUNNING
     if service == "secretsmanager":
         names = [*many(params.get("SecretId")), *many(params.get("SecretIdList"))]
         return any(isinstance(each, str) and not each.startswith("arn:") for each in names)
@@ -32,7 +36,10 @@ def has_other_names(service: str, operation: str, params: Mapping[str, Any]) -> 
 async def with_arns(
     call: CallService, account: str, region: str, service: str, params: Mapping[str, Any]
 ) -> dict[str, Any]:  # fmt: skip
-    """The parameters with the ARNs of what there is of it."""
+    """The parameters with the ARNs of what there is of it, and with the roles that a task gets."""
+    if service == "ecs":
+        given = {name: value for name, value in (params.get("overrides") or {}).items() if value}
+        return {**params, "overrides": {**await _roles(call, account, region, params), **given}}
 
     async def arn(name: Any) -> Any:
         operation, member = ("DescribeSecret", "SecretId") if service == "secretsmanager" else ("DescribeKey", "KeyId")
@@ -52,3 +59,13 @@ async def with_arns(
     if "SecretIdList" in told:
         told["SecretIdList"] = [await arn(each) for each in many(told["SecretIdList"])]
     return told
+
+
+async def _roles(call: CallService, account: str, region: str, params: Mapping[str, Any]) -> dict[str, str]:
+    """Those of the task definition."""
+    named = {"taskDefinition": params.get("taskDefinition")}
+    try:
+        found = (await call(account, region, "ecs", "DescribeTaskDefinition", named))["taskDefinition"]
+    except AwsError:
+        return {}  # nothing that there is
+    return {each: found[each] for each in ("taskRoleArn", "executionRoleArn") if found.get(each)}

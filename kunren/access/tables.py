@@ -35,9 +35,17 @@ TRANSACTED = {
 }  # fmt: skip
 """The action that each part of a transaction is."""
 
-ELSEWHERE = {"elbv2": "elasticloadbalancing", "ec2": "vpc-flow-logs", "ecs": "ecs-tasks"}
-"""Service principals that are not named as the service is here."""
+ELSEWHERE = {
+    ("ec2", "CreateFlowLogs"): "vpc-flow-logs",
+    ("ecs", "RegisterTaskDefinition"): "ecs-tasks",
+    ("ecs", "RunTask"): "ecs-tasks",
+    ("ecs", "StartTask"): "ecs-tasks",
+}  # fmt: skip
+"""Service principals that roles are handed to, where they are not named as the service is here."""
 
+_OF_SERVICES = (
+    "role", "loadBalancers.advancedConfiguration.roleArn", "deploymentConfiguration.lifecycleHooks.roleArn",
+)  # fmt: skip
 PASSED = {
     ("lambda", "CreateFunction"): ("Role",),
     ("lambda", "UpdateFunctionConfiguration"): ("Role",),
@@ -51,8 +59,10 @@ PASSED = {
     ("ecs", "RegisterTaskDefinition"): ("taskRoleArn", "executionRoleArn"),
     ("ecs", "RunTask"): ("overrides.taskRoleArn", "overrides.executionRoleArn"),
     ("ecs", "StartTask"): ("overrides.taskRoleArn", "overrides.executionRoleArn"),
+    ("ecs", "CreateService"): _OF_SERVICES,
+    ("ecs", "UpdateService"): _OF_SERVICES,
 }
-"""Parameters by which a role is handed to a service; behind a point, those of a structure."""
+"""Parameters by which a role is handed to a service; behind a point, those of a structure, or of each in a list."""
 
 WITHOUT_RESOURCE = {
     ("acm", "ListCertificates"), ("acm", "GetAccountConfiguration"), ("acm", "PutAccountConfiguration"),

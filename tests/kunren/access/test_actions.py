@@ -1,8 +1,12 @@
 """What an operation asks for, as policies name it (Service authorization reference)."""
 
+import asyncio
+
 import pytest
 
 from kunren.access.actions import Asked, Target, asked
+from kunren.access.containers import ecs_facts
+from kunren.access.named import has_other_names, with_arns
 
 TABLE = "arn:aws:dynamodb:us-east-1:111122223333:table/"
 
@@ -64,6 +68,20 @@ ROLE = "arn:aws:iam::111122223333:role/task"
         ("DeleteCluster", {"cluster": "shop"}, [f"{ECS}cluster/shop"]),
         ("ListTasks", {"cluster": "shop", "serviceName": "web"}, ["*"]),
         ("TagResource", {"resourceArn": f"{ECS}cluster/shop"}, [f"{ECS}cluster/shop"]),
+        ("ListContainerInstances", {}, [f"{ECS}cluster/default"]),
+        (
+            "DescribeContainerInstances",
+            {"cluster": "shop", "containerInstances": ["a"]},
+            [f"{ECS}container-instance/shop/a"],
+        ),
+        ("ListServiceDeployments", {"cluster": "shop", "service": "web"}, [f"{ECS}service/shop/web"]),
+        (
+            "StopServiceDeployment",
+            {"serviceDeploymentArn": f"{ECS}service-deployment/shop/web/1"},
+            [f"{ECS}service-deployment/shop/web/1"],
+        ),
+        ("CreateCapacityProvider", {"name": "spot"}, [f"{ECS}capacity-provider/spot"]),
+        ("DeleteCapacityProvider", {"capacityProvider": "spot"}, [f"{ECS}capacity-provider/spot"]),
     ],
 )
 def test_an_operation_of_ecs_asks_for_what_it_names(operation, params, resources):
@@ -71,13 +89,47 @@ def test_an_operation_of_ecs_asks_for_what_it_names(operation, params, resources
     assert found == [Asked(f"ecs:{operation}", each) for each in resources]
 
 
-def test_roles_of_tasks_are_passed_to_their_service():
-    passed = Asked("iam:PassRole", ROLE, "ecs-tasks.amazonaws.com")
-    for operation, params in (
-        ("RegisterTaskDefinition", {"family": "web", "taskRoleArn": ROLE}),
-        ("RunTask", {"taskDefinition": "web", "overrides": {"taskRoleArn": ROLE}}),
-    ):
-        assert asked(Target("ecs", operation, params, "111122223333", "us-east-1"), "ecs", True)[1:] == [passed]
+@pytest.mark.parametrize(
+    ("operation", "params", "service"),
+    [
+        ("RegisterTaskDefinition", {"family": "web", "taskRoleArn": ROLE}, "ecs-tasks"),
+        ("RegisterTaskDefinition", {"family": "web", "taskRoleArn": "task", "executionRoleArn": ""}, "ecs-tasks"),
+        ("RunTask", {"taskDefinition": "web", "overrides": {"taskRoleArn": ROLE, "executionRoleArn": ROLE}}, "ecs-tasks"),
+        ("CreateService", {"serviceName": "web", "loadBalancers": [{}, {"advancedConfiguration": {"roleArn": ROLE}}],
+                           "deploymentConfiguration": {"lifecycleHooks": [{"roleArn": ROLE}]}}, "ecs"),
+    ],
+)  # fmt: skip
+def test_ecs_is_handed_roles_by_their_arn_or_name(operation, params, service):
+    passed = Asked("iam:PassRole", ROLE, f"{service}.amazonaws.com")
+    assert asked(Target("ecs", operation, params, "111122223333", "us-east-1"), "ecs", True)[1:] == [passed]
+
+
+@pytest.mark.parametrize("overrides", [None, {}, {"taskRoleArn": ""}, {"executionRoleArn": ROLE}])
+def test_who_runs_a_task_hands_on_the_roles_of_its_definition(overrides):
+    async def call(account, region, service, operation, params):
+        assert (service, operation, params) == ("ecs", "DescribeTaskDefinition", {"taskDefinition": "web"})
+        return {"taskDefinition": {"taskRoleArn": ROLE, "cpu": "256"}}
+
+    params = {"taskDefinition": "web", **({"overrides": overrides} if overrides is not None else {})}
+    assert has_other_names("ecs", "RunTask", params)
+    told = asyncio.run(with_arns(call, "111122223333", "us-east-1", "ecs", params))
+    found = asked(Target("ecs", "RunTask", told, "111122223333", "us-east-1"), "ecs", True)
+    assert found[1:] == [Asked("iam:PassRole", ROLE, "ecs-tasks.amazonaws.com")]
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "cluster"),
+    [
+        ("RunTask", {"taskDefinition": "web", "cluster": "shop"}, f"{ECS}cluster/shop"),
+        ("StopTask", {"task": "0123", "cluster": f"{ECS}cluster/shop"}, f"{ECS}cluster/shop"),
+        ("CreateService", {"serviceName": "web"}, f"{ECS}cluster/default"),
+        ("RegisterTaskDefinition", {"family": "web"}, None),
+        ("ListClusters", {}, None),
+    ],
+)
+def test_policies_may_be_about_the_cluster(operation, params, cluster):
+    told = ecs_facts(Target("ecs", operation, params, "111122223333", "us-east-1"))
+    assert told.get("ecs:cluster") == cluster
 
 
 def test_cloud_control_asks_for_cloudformations_actions():
