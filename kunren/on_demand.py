@@ -186,7 +186,7 @@ class OnDemand:
 
         app = self._app
         ecr = EcrService(app.settings, app.store, app.clock, app.entropy, app.images, app.call)
-        ecr.events.heard = lambda: app.fallback.used
+        ecr.events.heard = lambda: self.hears_events()
         if app.access is not None:
             app.access.policies["ecr"], ecr.front.access = ecr.policy, app.access
         app.gateway.fronts.append(ecr.front)

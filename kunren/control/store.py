@@ -253,12 +253,12 @@ class Store:
     def _commit(self, changes: dict[Key, Resource | None]) -> None:
         for key in changes:
             assert key.kind in self._types, f"kind {key.kind} was never registered"
-        self._current = _apply(self._current, changes, self._current.generation + 1)
         durable = {
             key: _encode(value) if value is not None else None
             for key, value in changes.items()
             if self._types[key.kind].durable
-        }
+        }  # what can't be written raises before anybody sees it
+        self._current = _apply(self._current, changes, self._current.generation + 1)
         if self._committer is not None:
             self._pending.append((self._current, durable))
             self._write_soon()

@@ -4,10 +4,12 @@ and on disk. Who has which is the store's business. These block.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +22,7 @@ class Blobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._held: Counter[str] = Counter()
+        self._naming = threading.Lock()  # a file is not swept while it is given its name
 
     def path(self, digest: str) -> Path:
         value = digest.removeprefix("sha256:")
@@ -32,7 +35,10 @@ class Blobs:
         """A descriptor to write an upload on, behind its first `size` bytes. Raises OSError."""
         path = self.upload_path(upload)
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | (0 if size else os.O_CREAT), 0o600)
+        if os.fstat(descriptor).st_size < size:
+            os.close(descriptor)
+            raise OSError(errno.EIO, "the file has lost what it had", str(path))
         os.ftruncate(descriptor, size)
         os.lseek(descriptor, size, os.SEEK_SET)
         return descriptor
@@ -59,7 +65,8 @@ class Blobs:
         return f"sha256:{found.hexdigest()}"
 
     def settle(self, upload: str, size: int, digest: str) -> None:
-        """Have an upload's first `size` bytes under that digest, on disk. Raises OSError."""
+        """Have an upload's first `size` bytes under that digest, on disk. It stays an upload until it is dropped: a
+        crash may come before anybody has written down that it is a blob. Raises OSError."""
         path = self.path(digest)
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = self.open(upload, size)
@@ -67,7 +74,12 @@ class Blobs:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        self.upload_path(upload).replace(path)
+        with self._naming:
+            named = self.upload_path(f"{upload}.whole")
+            named.unlink(missing_ok=True)
+            named.hardlink_to(self.upload_path(upload))
+            named.replace(path)
+            named.unlink(missing_ok=True)  # still there where the blob was this very file
         for folder in (path.parent, path.parent.parent):
             descriptor = os.open(folder, os.O_RDONLY)
             try:
@@ -89,16 +101,20 @@ class Blobs:
             if not self._held[digest]:
                 del self._held[digest]
 
-    def sweep(self, digests: Iterable[str], uploads: Iterable[str]) -> None:
-        """Remove what nobody has: of repositories that are gone, of uploads that a crash cut off."""
-        kept = {each.removeprefix("sha256:") for each in (*digests, *self._held)}
-        for path in self._folder.glob("sha256/??/*"):
-            if path.name not in kept:
+    def sweep(self, wanted: Callable[[], Collection[str]]) -> None:
+        """Remove what nobody has: of repositories that are gone, of uploads that a crash cut off. `wanted` tells
+        digests and uploads as they are now, and is asked again before anything goes. Raises OSError."""
+        found = [*self._folder.glob("sha256/??/*"), *self._folder.glob("uploads/*")]
+        if not (found := self._unwanted(found, wanted)):
+            return
+        with self._naming:
+            for path in self._unwanted(found, wanted):
                 path.unlink(missing_ok=True)
-        running = set(uploads)
-        for path in self._folder.glob("uploads/*"):
-            if path.name not in running:
-                path.unlink(missing_ok=True)
+
+    def _unwanted(self, paths: list[Path], wanted: Callable[[], Collection[str]]) -> list[Path]:
+        held = list(self._held)  # asked first: what is let go of meanwhile is wanted by then
+        kept = {each.removeprefix("sha256:") for each in (*held, *wanted())}
+        return [each for each in paths if each.name not in kept]
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -7,6 +7,7 @@ was put. Layers that no image has, and uploads that nobody goes on with, go afte
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import msgspec
 
@@ -24,6 +25,8 @@ from kunren.services.ecr.model import (
     Repository,
 )
 from kunren.services.ecr.pushing import by_digest, images_of, remove
+
+log = logging.getLogger(__name__)
 
 EVERY_S = 3600
 UNUSED_S = DAY_S
@@ -98,7 +101,12 @@ class Keeping:
                     tx.delete(upload)
 
     async def _sweep(self) -> None:
+        try:
+            await asyncio.to_thread(self._blobs.sweep, self._wanted)
+        except OSError as error:
+            log.warning("unused layers stay on disk until the next try: %s", error)
+
+    def _wanted(self) -> set[str]:
         snapshot = self._store.snapshot()
         digests = {each.digest for each in snapshot.every(Layer)}
-        uploads = {each.id for each in snapshot.every(LayerUpload)}
-        await asyncio.to_thread(self._blobs.sweep, digests, uploads)
+        return digests | {each.id for each in snapshot.every(LayerUpload)}

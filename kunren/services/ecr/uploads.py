@@ -8,7 +8,9 @@ where that was lost.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -29,12 +31,13 @@ from kunren.services.ecr.model import Layer, LayerUpload, Repository, within
 if TYPE_CHECKING:
     import hashlib
 
+T = TypeVar("T")
 LAYER_BYTES_MAX = 52 * 1024**3
 """Amazon ECR service quotas: "Layer size" 52,000 MiB, roughly."""
 
 
 class LayerUploads:
-    """One part of an upload arrives at a time (`busy`)."""
+    """One part of an upload arrives at a time, and none while it is completed (`busy`)."""
 
     def __init__(self, store: Store, clock: Clock, entropy: Entropy, blobs: Blobs) -> None:
         self._store, self._clock, self._entropy = store, clock, entropy
@@ -85,17 +88,43 @@ class LayerUploads:
         """Raises InvalidLayerPartException where another part is arriving, NotWritten."""
         if upload.id in self.busy:
             raise InvalidLayerPartException("Another part of this upload is being received")
-        self.busy.add(upload.id)
-        try:
-            digest = self.counted(upload)
-            await asyncio.to_thread(self.blobs.append, upload.id, upload.size, data)
+        digest = self.counted(upload)
+
+        def write() -> None:
+            self.blobs.append(upload.id, upload.size, data)
             if digest is not None:
-                await asyncio.to_thread(digest.update, data)
+                digest.update(data)
+
+        try:
+            with self._alone(upload) as done:
+                await done(write)
+                return self.grown(upload, len(data), digest, short)
         except OSError as error:
             raise NotWritten(str(error)) from None
+
+    @contextmanager
+    def _alone(self, upload: LayerUpload) -> Iterator[Callable[[Callable[[], T]], Awaitable[T]]]:
+        """Nothing else happens to its file meanwhile: also not when who waits goes away, until the thread has ended.
+        Gives what runs something in a thread."""
+        self.busy.add(upload.id)
+        running: list[asyncio.Future[Any]] = []
+
+        def done(work: Callable[[], T]) -> Awaitable[T]:
+            running[:] = [asyncio.get_running_loop().run_in_executor(None, work)]
+            return asyncio.shield(running[0])
+
+        try:
+            yield done
         finally:
-            self.busy.discard(upload.id)
-        return self.grown(upload, len(data), digest, short)
+            if running and not running[0].done():
+                running[0].add_done_callback(lambda ended: self._left(upload, ended))
+            else:
+                self.busy.discard(upload.id)
+
+    def _left(self, upload: LayerUpload, ended: asyncio.Future[Any]) -> None:
+        self.busy.discard(upload.id)
+        if not ended.cancelled():
+            ended.exception()  # nobody waits for it any more
 
     def grown(
         self, upload: LayerUpload, size: int, digest: hashlib._Hash | None, short: bool = False
@@ -121,27 +150,32 @@ class LayerUploads:
             raise EmptyUploadException(
                 f"Layer upload with id '{upload.id}' cannot be completed because no layer parts have been uploaded"
             )
+        if upload.id in self.busy:
+            raise InvalidLayerException(f"Layer upload with id '{upload.id}' is receiving a part or being completed")
         digest = self.counted(upload)
         try:
-            if digest is not None:
-                found = f"sha256:{digest.hexdigest()}"
-            else:
-                found = await asyncio.to_thread(self.blobs.digest, upload.id, upload.size)
-            if found != wanted:
-                raise InvalidLayerException(
-                    f"The layer digest '{wanted}' does not match the digest '{found}' that was calculated"
-                )
-            with self.blobs.held(found):
-                await asyncio.to_thread(self.blobs.settle, upload.id, upload.size, found)
-                layer = self._taken(upload, found)
-                await self._store.durable()
+            with self._alone(upload) as done:
+                if digest is not None:
+                    found = f"sha256:{digest.hexdigest()}"
+                else:
+                    found = await done(lambda: self.blobs.digest(upload.id, upload.size))
+                if found != wanted:
+                    raise InvalidLayerException(
+                        f"The layer digest '{wanted}' does not match the digest '{found}' that was calculated"
+                    )
+                with self.blobs.held(found):
+                    await done(lambda: self.blobs.settle(upload.id, upload.size, found))
+                    layer = self._taken(upload, found)
+                    await self._store.durable()
+                self._forget(upload)
         except OSError as error:
             raise NotWritten(str(error)) from None
-        self._counted.pop(upload.id, None)
         return layer
 
     def _taken(self, upload: LayerUpload, digest: str) -> Layer:
         with self._store.write() as tx:
+            if tx.get(LayerUpload, upload.account, upload.region, upload.id) is None:
+                raise UploadNotFoundException(f"The upload with ID '{upload.id}' has ended")
             tx.delete(upload)
             if tx.get(Repository, upload.account, upload.region, upload.repository) is None:
                 raise RepositoryNotFoundException(upload.repository, upload.account)

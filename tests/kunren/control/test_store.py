@@ -41,6 +41,14 @@ def test_a_transaction_that_raises_leaves_everything_as_it_was():
     assert store.generation == 0
 
 
+def test_what_no_file_can_hold_is_never_seen(tmp_path):
+    store = opened(tmp_path / "state.db")
+    with pytest.raises(UnicodeEncodeError), store.write() as tx:
+        tx.put(note("a", "half of a character: \ud800"))
+    assert store.snapshot().get(Note, "1", "r", "a") is None
+    store.close()
+
+
 def test_a_transaction_reads_its_own_writes_and_a_snapshot_never_changes():
     store = opened(None)
     with store.write() as tx:

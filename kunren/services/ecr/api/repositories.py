@@ -69,6 +69,7 @@ class RepositoryOperations(Base):
                 mutability=mutability, exclusions=exclusions, encryption=encryption, tags=tags,
             )  # fmt: skip
             tx.put(made)
+        self.changed()
         return {"repository": shown(made)}
 
     def describe_repositories(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
