@@ -22,6 +22,11 @@ Expand = Callable[[str, Any, Mapping[str, Any]], Awaitable[Any]]
 """Name, fragment and the macro's own parameters → the new fragment."""
 
 
+def macro_named(row: StackResource, name: str) -> bool:
+    """Whether a stack's resource is that macro."""
+    return row.type == MACRO and row.physical == name and row.status not in GONE
+
+
 def expander(
     store: Store, entropy: Entropy, call: CallService, account: str, region: str, values: Mapping[str, Any]
 ) -> Expand:
@@ -29,7 +34,7 @@ def expander(
 
     async def expand(name: str, fragment: Any, params: Mapping[str, Any]) -> Any:
         held = store.snapshot().list(StackResource, account, region)
-        found = [each for each in held if each.type == MACRO and each.physical == name and each.status not in GONE]
+        found = [each for each in held if macro_named(each, name)]
         if not found:
             raise ValidationError(f"No transform named {name} found.")
         request = entropy.uuid()

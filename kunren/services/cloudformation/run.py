@@ -29,7 +29,7 @@ from kunren.services.cloudformation.schemas import coerced, schema, violations
 from kunren.services.cloudformation.scopes import with_dynamic
 from kunren.services.cloudformation.stack_policy import refusal
 from kunren.services.cloudformation.structure import Plan
-from kunren.services.cloudformation.work import Cancelled, Failed, Work, told
+from kunren.services.cloudformation.work import UNFORESEEN, Cancelled, Failed, Work, told
 
 ROLLS_BACK = ("AutoScalingRollingUpdate", "AutoScalingScheduledAction")  # an alias goes back at once
 log = logging.getLogger(__name__)
@@ -245,7 +245,7 @@ class Run:
         except (Failed, AwsError) as error:
             self._ended(work.left(error), f"{words}_FAILED", self._reason(error, row.type, attempt.token))
             return False
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
+        except UNFORESEEN as error:
             log.exception("%s %s of stack %s", attempt.action, row.logical, self.stack.name)
             self._ended(work.left(None), f"{words}_FAILED", f"Internal failure: {error!r}")
             return False
@@ -423,7 +423,7 @@ class Run:
             return "Resource deletion cancelled"
         except (Failed, AwsError) as error:
             return self._reason(error, type, work.token)
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
+        except UNFORESEEN as error:
             log.exception("delete %s of stack %s", work.logical, self.stack.name)
             return f"Internal failure: {error!r}"
         return None

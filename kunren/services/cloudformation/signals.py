@@ -38,6 +38,14 @@ def seconds(duration: Any) -> float:
     return found
 
 
+def whole(policy: Mapping[str, Any], name: str, default: int) -> int:
+    """A number of a policy, which may be written as a text. Raises ValidationError."""
+    try:
+        return int(policy.get(name, default))
+    except (AttributeError, TypeError, ValueError):
+        raise ValidationError(f"Template error: {name} of a resource's policy must be a whole number") from None
+
+
 def check(logical: str, type: str, stated: Mapping[str, Any]) -> None:
     """Whether a resource's two policies are ones that its type has here. Raises ValidationError, NotImplemented."""
     creation, update = stated.get("CreationPolicy"), stated.get("UpdatePolicy")
@@ -59,11 +67,11 @@ def received(work: Work) -> list[str]:
 async def created(work: Work, policy: Mapping[str, Any]) -> None:
     """Wait for what a CreationPolicy asks for. Raises Failed, Cancelled."""
     signal = policy.get("ResourceSignal")
-    percent = int((policy.get("AutoScalingCreationPolicy") or {}).get("MinSuccessfulInstancesPercent", 100))
     if signal is None:
         return
     assert work.row.attempt is not None
-    count, timeout = int(signal.get("Count", 1)), seconds(signal.get("Timeout", SIGNAL_WITHIN))
+    percent = whole(policy.get("AutoScalingCreationPolicy") or {}, "MinSuccessfulInstancesPercent", 100)
+    count, timeout = whole(signal, "Count", 1), seconds(signal.get("Timeout", SIGNAL_WITHIN))
     await enough(work, count, percent, work.row.attempt.began + timeout)
 
 

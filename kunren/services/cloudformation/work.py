@@ -31,8 +31,16 @@ _EXISTS = re.compile(
 _MISSING = re.compile(r"NotFound|^NoSuch|NonExistent|DoesNotExist|UnknownResource")
 
 
+UNFORESEEN = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What a kind raises on values that it does not expect: the same however often it is tried, so the resource fails."""
+
+
 class Failed(Exception):
     """The resource can't be as it is wanted; the text becomes its status reason."""
+
+
+class AlreadyThere(Failed):
+    """Somebody has what was to be made."""
 
 
 class Cancelled(Exception):
@@ -147,16 +155,25 @@ class Work:
     async def read(self, service: str, operation: str, params: Mapping[str, Any], region: str = "") -> Any:
         return await self._call(self.account, region or self.region, service, operation, dict(params))
 
-    async def must_be_free(self, name: str, service: str, operation: str, params: Mapping[str, Any]) -> None:
-        """For creations that answer well where the account has such a resource already: ask first. Raises Failed."""
+    async def must_be_free(
+        self,
+        name: str,
+        service: str,
+        operation: str,
+        params: Mapping[str, Any],
+        found: Callable[[Mapping[str, Any]], Any] = bool,
+    ) -> None:
+        """For creations that answer well where the account has such a resource already: ask first. It has where
+        `found` is true of the answer. Raises Failed."""
         assert self.row.attempt is not None
         if self.row.attempt.journal or self._asked_before >= 0:
             return  # it is this one, made before a restart
         try:
-            await self.read(service, operation, params)
+            shown = await self.read(service, operation, params)
         except AwsError:
             return
-        raise Failed(f"Resource of type '{self.type}' with identifier '{name}' already exists.")
+        if found(shown):
+            raise AlreadyThere(f"Resource of type '{self.type}' with identifier '{name}' already exists.")
 
     def known(self, physical: str) -> None:
         """The physical id is decided before anything is made."""

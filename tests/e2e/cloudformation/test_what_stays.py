@@ -219,3 +219,32 @@ def test_each_policy_has_for_each_type_the_outcome_that_aws_documents(stacks, ev
 
     wanted = {logical: each.get(attribute, "") in OUTCOMES[event] for logical, each in first.items()}
     assert {logical: stays(logical) for logical in first} == wanted
+
+
+def test_what_puts_would_write_over_is_refused_and_stays(stacks):
+    alarms, logs = stacks.client("cloudwatch"), stacks.client("logs")
+    alarm = {
+        "AlarmName": "theirs", "Namespace": "N", "MetricName": "m", "Statistic": "Sum", "Period": 60,
+        "EvaluationPeriods": 1, "Threshold": 5, "ComparisonOperator": "GreaterThanThreshold",
+    }  # fmt: skip
+    alarms.put_metric_alarm(**alarm)
+    logs.create_log_group(logGroupName="theirs")
+    change = {"metricName": "m", "metricNamespace": "N", "metricValue": "1"}
+    logs.put_metric_filter(
+        logGroupName="theirs", filterName="theirs", filterPattern="kept", metricTransformations=[change]
+    )
+    filter = {"LogGroupName": "theirs", "FilterName": "theirs", "FilterPattern": "new"}
+    filter["MetricTransformations"] = [{key[:1].upper() + key[1:]: each for key, each in change.items()}]
+    wanted = {
+        "A": {"Type": "AWS::CloudWatch::Alarm", "Properties": {**alarm, "Threshold": 9}},
+        "F": {"Type": "AWS::Logs::MetricFilter", "Properties": filter},
+        "W": {
+            "Type": "AWS::CloudFormation::WaitCondition",
+            "CreationPolicy": {"ResourceSignal": {"Count": "many"}},
+        },
+    }
+    for logical, resource in wanted.items():
+        stacks.create(f"over-{logical}", {"Resources": {logical: resource}}, "ROLLBACK_COMPLETE")
+    assert [each["Threshold"] for each in alarms.describe_alarms()["MetricAlarms"]] == [5]
+    kept = logs.describe_metric_filters(logGroupName="theirs")["metricFilters"]
+    assert [each["filterPattern"] for each in kept] == ["kept"]

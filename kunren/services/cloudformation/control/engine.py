@@ -15,7 +15,7 @@ from kunren.services.cloudformation.model import Request, StackResource
 from kunren.services.cloudformation.resources import kind_of
 from kunren.services.cloudformation.run import Parts
 from kunren.services.cloudformation.schemas import schema
-from kunren.services.cloudformation.work import Cancelled, Failed, handler_code
+from kunren.services.cloudformation.work import UNFORESEEN, AlreadyThere, Cancelled, Failed, handler_code
 
 log = logging.getLogger(__name__)
 RUNNING = ("IN_PROGRESS", "CANCEL_IN_PROGRESS")
@@ -67,11 +67,12 @@ class ControlEngine:
             self._put(id, work.row, status="CANCEL_COMPLETE")
             return
         except (Failed, AwsError) as error:
-            code = handler_code(error) if isinstance(error, AwsError) else "NotStabilized"
+            own = "AlreadyExists" if isinstance(error, AlreadyThere) else "NotStabilized"
+            code = handler_code(error) if isinstance(error, AwsError) else own
             told = error.message if isinstance(error, AwsError) else str(error)
             self._put(id, work.row, status="FAILED", code=code, message=told)
             return
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
+        except UNFORESEEN as error:
             log.exception("%s of %s", request.operation, request.type)
             self._put(id, work.row, status="FAILED", code="InternalFailure", message=f"Internal failure: {error!r}")
             return

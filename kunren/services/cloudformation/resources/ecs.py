@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Tagging
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Tagging, Taken
 from kunren.services.cloudformation.work import Work
 
 _MAPS = ("DockerLabels", "Options", "DriverOpts", "Labels")
@@ -78,6 +78,9 @@ KINDS: tuple[Kind, ...] = (
         "AWS::ECS::Cluster",
         "ecs",
         create="CreateCluster",
+        taken=Taken(
+            "DescribeClusters", lambda work, name: {"clusters": [name]}, "clusters[?status!='INACTIVE'] | [0]"
+        ),
         extra=lambda work: {**_cluster(work), **_providers(work)},
         name="ClusterName",
         longest=255,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, tagging
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Taken, tagging
 from kunren.services.cloudformation.work import Work
 
 _TAGS = tagging("ResourceArns", add="AddTags", remove="RemoveTags", many=True)
@@ -83,6 +83,7 @@ KINDS: tuple[Kind, ...] = (
         "AWS::ElasticLoadBalancingV2::LoadBalancer",
         "elbv2",
         create="CreateLoadBalancer",
+        taken=Taken("DescribeLoadBalancers", lambda work, name: {"Names": [name]}),
         takes="IpAddressType Scheme SecurityGroups SubnetMappings Subnets Type EnablePrefixForIpv6SourceNat",
         name="Name",
         longest=32,
@@ -137,6 +138,7 @@ KINDS: tuple[Kind, ...] = (
         "AWS::ElasticLoadBalancingV2::TargetGroup",
         "elbv2",
         create="CreateTargetGroup",
+        taken=Taken("DescribeTargetGroups", lambda work, name: {"Names": [name]}),
         takes=f"IpAddressType Port Protocol ProtocolVersion TargetControlPort TargetType VpcId {_CHECKS}",
         name="Name",
         longest=32,

@@ -18,8 +18,10 @@ class OwnPolicy(Kind):
         self.properties = frozenset({"PolicyDocument", "PolicyName", f"{noun}Name"})
 
     async def create(self, work: Work) -> None:
+        name = work.properties["PolicyName"]
+        await work.must_be_free(name, "iam", f"Get{self._noun}Policy", self._at(work))
         await self.update(work)
-        work.known(f"{work.properties['PolicyName']}|{work.properties[f'{self._noun}Name']}")
+        work.known(f"{name}|{work.properties[f'{self._noun}Name']}")
 
     async def update(self, work: Work) -> None:
         document = {"PolicyDocument": text(work.properties["PolicyDocument"])}

@@ -73,6 +73,28 @@ class Setting:
         )
 
 
+class Taken:
+    """How to ask whether the account has one of a stated name already, for creations that would write over it: `found`
+    is the path to it in the answer, or a function of the answer and the name. What a stack wrote over, its rollback
+    would delete."""
+
+    def __init__(
+        self,
+        operation: str,
+        params: Callable[[Work, str], Mapping[str, Any]],
+        found: str | Callable[[Mapping[str, Any], str], Any] = "@",
+    ) -> None:
+        self.operation, self.params, self.found = operation, params, found
+
+    async def must_be_free(self, service: str, work: Work, name: str) -> None:
+        """Raises Failed."""
+
+        def found(answer: Mapping[str, Any]) -> Any:
+            return self.found(answer, name) if callable(self.found) else jmespath.search(self.found, answer)
+
+        await work.must_be_free(name, service, self.operation, self.params(work, name), found)
+
+
 class Tagging:
     """How a service takes tags: with the creation (`given`), and later (`change`)."""
 
@@ -135,6 +157,7 @@ class Declared(Kind):
     - `describe` asks for it by `by` (in a list where that ends in "[]"); `item` is the path to it in the answer;
       `gives` are its attributes, as paths in the item. `ready` is a path that is true when it is stable, `broken` one
       that gives a reason why it never will be.
+    - `taken` asks whether somebody has the stated name, where the creation would write over what is there.
     - `settings` and `tags` can change, and `updates`, that a subclass does. `delete` takes `delete_by` or `key`, and
       `delete_extra`; `await_end` waits until Describe has nothing of it, or `ended` is true of it.
     """
@@ -169,6 +192,7 @@ class Declared(Kind):
         updates: str = "",
         delete_by: str = "",
         tag_property: str = "Tags",
+        taken: Taken | None = None,
     ) -> None:
         self.type, self.service = type, service
         self.create_operation, self.takes, self.extra, self.made = create, tuple(takes.split()), extra, made
@@ -178,7 +202,7 @@ class Declared(Kind):
         self.ready, self.broken, self.ended = ready, broken, ended
         self.settings, self.tags, self.delete_operation, self.delete_extra = tuple(settings), tags, delete, delete_extra
         self.await_end, self.region = await_end, region
-        self.delete_by = delete_by
+        self.delete_by, self.taken = delete_by, taken
         self.tag_property, self.updates = tag_property, frozenset(updates.split())
         own = {each.partition("=")[0] for each in self.takes} | set(also.split()) | ({name} if name else set())
         for each in self.settings:
@@ -233,12 +257,18 @@ class Declared(Kind):
         )
         work.attributes = {name: value for name, value in found if value is not None}
 
+    async def must_be_free(self, work: Work) -> None:
+        """Where the name is stated. Raises Failed."""
+        if self.taken is not None and self.name in work.properties:
+            await self.taken.must_be_free(self.service, work, work.properties[self.name])
+
     # -- operations --------------------------------------------------------------------------------------------------
 
     async def create(self, work: Work) -> None:
         params = work.pick(*self.takes)
         if self.name:
             name = self.chosen_name(work)
+            await self.must_be_free(work)
             params[self.key if not self.made else self.name] = name
             if not self.made:
                 work.known(name)

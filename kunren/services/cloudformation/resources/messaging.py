@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kunren.core.errors import AwsError
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, pairs, tagging
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Taken, pairs, tagging
 from kunren.services.cloudformation.work import Work, is_missing
 
 
@@ -281,6 +281,7 @@ KINDS: tuple[Kind, ...] = (
         "AWS::Events::Rule",
         "events",
         create="PutRule",
+        taken=Taken("DescribeRule", lambda work, name: {"Name": name, **work.pick("EventBusName")}),
         extra=_rule,
         name="Name",
         key="Name",

@@ -30,6 +30,8 @@ class KeyPair(Kind):
             made = await work.write("ec2", "ImportKeyPair", {**params, "PublicKeyMaterial": material.encode()}, kept)
         else:
             made = await work.write("ec2", "CreateKeyPair", {**params, **work.pick("KeyFormat", "KeyType")}, kept)
+            work.known(name)  # it goes again where its secret can't be kept
+            work.attributes = {key: made[key] for key in self.attributes}
             secret = {
                 "Name": f"/ec2/keypair/{made['KeyPairId']}",
                 "Type": "SecureString",

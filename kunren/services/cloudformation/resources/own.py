@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from kunren.services.cloudformation.macros import MACRO
-from kunren.services.cloudformation.model import Response
+from kunren.services.cloudformation.macros import MACRO, macro_named
+from kunren.services.cloudformation.model import Response, StackResource
 from kunren.services.cloudformation.resources.kind import Kind
 from kunren.services.cloudformation.responses import CUSTOM, WAIT, url
-from kunren.services.cloudformation.work import Failed, Work
+from kunren.services.cloudformation.work import AlreadyThere, Failed, Work
 
 SERVICE_TIMEOUT_S = 3600
 
@@ -144,6 +144,15 @@ class WaitConditionHandle(Kind):
         return
 
 
+def _signal(body: str) -> dict[str, Any]:
+    """What a handle's URL was sent; what is no JSON object fails the condition."""
+    try:
+        found = json.loads(body)
+    except (RecursionError, ValueError):
+        found = None
+    return found if isinstance(found, dict) else {"Status": "FAILURE", "Reason": "the signal is no JSON object"}
+
+
 class WaitCondition(Kind):
     """Complete when so many signals came to its handle's URL."""
 
@@ -161,12 +170,15 @@ class WaitCondition(Kind):
         if not handle or timeout is None:
             raise Failed("WaitCondition needs Handle and Timeout")
         work.known(work.name(128))
-        until, count = work.row.attempt.began + float(timeout), int(work.get("Count", 1))
+        try:
+            until, count = work.row.attempt.began + float(timeout), int(work.get("Count", 1))
+        except (TypeError, ValueError):
+            raise Failed("WaitCondition needs numbers for Timeout and Count") from None
         token = handle.partition("?")[0].rpartition("%7C")[2]
 
         async def signalled() -> dict[str, Any] | None:
             found = work.store.snapshot().by_id(Response, work.account, work.region)
-            signals = [json.loads(each.body) for id, each in found.items() if id.startswith(f"{token}/")]
+            signals = [_signal(each.body) for id, each in found.items() if id.startswith(f"{token}/")]
             for each in signals:
                 if each.get("Status") != "SUCCESS":
                     raise Failed(
@@ -211,7 +223,11 @@ class Macro(Kind):
     properties = frozenset({"Description", "FunctionName", "Name"})
 
     async def create(self, work: Work) -> None:
-        work.known(work.properties["Name"])
+        name = work.properties["Name"]
+        held = work.store.snapshot().list(StackResource, work.account, work.region)
+        if any(macro_named(each, name) and each.id != work.row.id for each in held):
+            raise AlreadyThere(f"Resource of type '{MACRO}' with identifier '{name}' already exists.")
+        work.known(name)
 
     async def update(self, work: Work) -> None:
         return

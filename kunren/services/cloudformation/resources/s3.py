@@ -249,7 +249,9 @@ class BucketPolicy(Kind):
     properties = frozenset({"Bucket", "PolicyDocument"})
 
     async def create(self, work: Work) -> None:
-        work.known(work.properties["Bucket"])
+        bucket = work.properties["Bucket"]
+        await work.must_be_free(bucket, "s3", "GetBucketPolicy", {"Bucket": bucket})
+        work.known(bucket)
         await self.update(work)
 
     async def update(self, work: Work) -> None:

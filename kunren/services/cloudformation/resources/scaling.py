@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Taken
 from kunren.services.cloudformation.work import Work
 
 _POLICY = (
@@ -51,6 +51,7 @@ class OfGroup(Declared):
     async def create(self, work: Work) -> None:
         name = work.get(self.name) if self.name else None
         name = name or work.name(255)
+        await self.must_be_free(work)
         work.known(name)
         await work.write(self.service, self.create_operation, {**self.settings[0].params(work), self.key: name})
         await self.settle(work)
@@ -61,7 +62,10 @@ class OfGroup(Declared):
 
 class WarmPool(Declared):
     async def create(self, work: Work) -> None:
-        work.known(work.properties["AutoScalingGroupName"])
+        name = work.properties["AutoScalingGroupName"]
+        at = {"AutoScalingGroupName": name}
+        await work.must_be_free(name, "autoscaling", "DescribeWarmPool", at, lambda it: it.get("WarmPoolConfiguration"))
+        work.known(name)
         await work.write("autoscaling", "PutWarmPool", _settings(work, _POOL))
         await self.settle(work)
 
@@ -101,6 +105,11 @@ KINDS: tuple[Kind, ...] = (
         "AWS::AutoScaling::LifecycleHook",
         "autoscaling",
         create="PutLifecycleHook",
+        taken=Taken(
+            "DescribeLifecycleHooks",
+            lambda work, name: {**work.pick("AutoScalingGroupName"), "LifecycleHookNames": [name]},
+            "LifecycleHooks",
+        ),
         also="AutoScalingGroupName",
         name="LifecycleHookName",
         longest=255,

@@ -69,6 +69,9 @@ class Instance(Kind):
     properties = frozenset({"InstanceAttributes", "InstanceId", "ServiceId"})
 
     async def create(self, work: Work) -> None:
+        if (name := work.get("InstanceId")) is not None:
+            at = {"ServiceId": work.get("ServiceId"), "InstanceId": name}
+            await work.must_be_free(name, _SERVICE, "GetInstance", at)
         work.known(work.get("InstanceId") or work.name())
         await self._register(work)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, tagging
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Taken, tagging
 from kunren.services.cloudformation.work import Work
 
 _ALARM = (
@@ -69,6 +69,21 @@ def _metric_filter(work: Work) -> dict[str, Any]:
     return {**names, "metricTransformations": wire}
 
 
+_ALARM_TAKEN = Taken(
+    "DescribeAlarms",
+    lambda work, name: {"AlarmNames": [name], "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]},
+    "[MetricAlarms, CompositeAlarms][][]",
+)
+
+
+def _filter_taken(operation: str, member: str) -> Taken:
+    return Taken(
+        operation,
+        lambda work, name: {"logGroupName": work.properties["LogGroupName"], "filterNamePrefix": name},
+        lambda answer, name: name in [each["filterName"] for each in answer[member]],
+    )
+
+
 class LogStream(Kind):
     type = "AWS::Logs::LogStream"
     properties = frozenset({"LogGroupName", "LogStreamName"})
@@ -95,6 +110,7 @@ KINDS: tuple[Kind, ...] = (
         "AWS::Logs::MetricFilter",
         "logs",
         create="PutMetricFilter",
+        taken=_filter_taken("DescribeMetricFilters", "metricFilters"),
         extra=_metric_filter,
         also="FilterPattern LogGroupName MetricTransformations",
         name="FilterName",
@@ -114,6 +130,7 @@ KINDS: tuple[Kind, ...] = (
         "AWS::CloudWatch::CompositeAlarm",
         "cloudwatch",
         create="PutCompositeAlarm",
+        taken=_ALARM_TAKEN,
         takes=_COMPOSITE,
         name="AlarmName",
         longest=255,
@@ -135,6 +152,7 @@ KINDS: tuple[Kind, ...] = (
         "AWS::CloudWatch::Dashboard",
         "cloudwatch",
         create="PutDashboard",
+        taken=Taken("GetDashboard", lambda work, name: {"DashboardName": name}),
         takes="DashboardBody",
         name="DashboardName",
         longest=255,
@@ -167,6 +185,7 @@ KINDS: tuple[Kind, ...] = (
         "AWS::Logs::SubscriptionFilter",
         "logs",
         create="PutSubscriptionFilter",
+        taken=_filter_taken("DescribeSubscriptionFilters", "subscriptionFilters"),
         takes=(
             "DestinationArn=destinationArn Distribution=distribution FilterPattern=filterPattern "
             "LogGroupName=logGroupName RoleArn=roleArn"
@@ -180,6 +199,7 @@ KINDS: tuple[Kind, ...] = (
         "AWS::CloudWatch::Alarm",
         "cloudwatch",
         create="PutMetricAlarm",
+        taken=_ALARM_TAKEN,
         takes=_ALARM,
         name="AlarmName",
         longest=255,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from kunren.core.errors import AwsError
 from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.rolling import batches, obsolete
-from kunren.services.cloudformation.signals import GROUP, check, seconds
+from kunren.services.cloudformation.signals import GROUP, check, seconds, whole
 
 
 def test_durations_are_iso_8601_and_at_most_twelve_hours():
@@ -15,6 +15,13 @@ def test_durations_are_iso_8601_and_at_most_twelve_hours():
     for wrong in ("5M", "PT", "P1D", "PT12H1S", "PT-5M", 300):
         with pytest.raises(ValidationError):
             seconds(wrong)
+
+
+def test_numbers_of_policies_may_be_texts_and_nothing_else():
+    assert [whole(each, "Count", 1) for each in ({}, {"Count": "3"}, {"Count": 2})] == [1, 3, 2]
+    for wrong in ({"Count": "many"}, {"Count": [1]}, {"Count": None}, "Count"):
+        with pytest.raises(ValidationError, match="Count"):
+            whole(wrong, "Count", 1)
 
 
 def test_policies_that_a_type_does_not_have_are_refused_by_name():
