@@ -7,8 +7,9 @@ from typing import Any
 
 import jmespath
 
-from kunren.services.cloudformation.signals import enough, seconds
-from kunren.services.cloudformation.work import Failed, Work
+from kunren.core.errors import AwsError
+from kunren.services.cloudformation.signals import received, seconds, spoken, whole
+from kunren.services.cloudformation.work import Cancelled, Failed, Work
 
 ROLLED = ("LaunchConfigurationName", "LaunchTemplate", "MixedInstancesPolicy", "VPCZoneIdentifier")
 """Properties whose change makes instances obsolete."""
@@ -57,36 +58,53 @@ async def rolled(work: Work, policy: Mapping[str, Any]) -> None:
             first["obsolete"],
             first["desired"],
             first["largest"],
-            int(policy.get("MaxBatchSize", 1)),
-            int(policy.get("MinInstancesInService", 0)),
+            whole(policy, "MaxBatchSize", 1),
+            whole(policy, "MinInstancesInService", 0),
         )
     except ValueError as error:
         raise Failed(str(error)) from None
-    signals = bool(policy.get("WaitOnResourceSignals"))
+    suspended = {**at, "ScalingProcesses": list(policy.get("SuspendProcesses") or ())}
+    try:
+        if suspended["ScalingProcesses"]:
+            await work.write("autoscaling", "SuspendProcesses", suspended)
+        if grows:
+            await work.write("autoscaling", "SetDesiredCapacity", {**at, "DesiredCapacity": first["desired"] + grows})
+            await _ready(work, first["desired"] + grows, [])
+        await _one_after_the_other(work, policy, first["desired"], grows, groups)
+    except (Failed, Cancelled, AwsError):
+        if suspended["ScalingProcesses"]:
+            await work.undo("autoscaling", "ResumeProcesses", suspended)
+        if grows:
+            await work.undo("autoscaling", "SetDesiredCapacity", {**at, "DesiredCapacity": first["desired"]})
+        raise
+    if suspended["ScalingProcesses"]:
+        await work.write("autoscaling", "ResumeProcesses", suspended)
+
+
+async def _one_after_the_other(
+    work: Work, policy: Mapping[str, Any], desired: int, grows: int, groups: list[list[str]]
+) -> None:
+    """Batches, each behind the one before: the last ones leave no room, as the group is to be as large as it was."""
+    signals = policy.get("WaitOnResourceSignals") in (True, "true")
     pause = seconds(policy.get("PauseTime", "PT5M" if signals else "PT0S"))
-    percent = int(policy.get("MinSuccessfulInstancesPercent", 100))
-    suspended = list(policy.get("SuspendProcesses") or ())
-    if suspended:
-        await work.write("autoscaling", "SuspendProcesses", {**at, "ScalingProcesses": suspended})
+    percent = whole(policy, "MinSuccessfulInstancesPercent", 100)
+    total = left = sum(map(len, groups))
     made = grows
-    if grows:
-        await work.write("autoscaling", "SetDesiredCapacity", {**at, "DesiredCapacity": first["desired"] + grows})
-        await _ready(work, first["desired"] + grows, [])
-    left = len(first["obsolete"])
     for batch in groups:
         for id in batch:
             fewer = left <= grows
             params = {"InstanceId": id, "ShouldDecrementDesiredCapacity": fewer}
             await work.write("autoscaling", "TerminateInstanceInAutoScalingGroup", params, missing_ok=True)
             left, made = left - 1, made + (0 if fewer else 1)
-        await _ready(work, first["desired"] + min(left, grows), batch)
+        await _ready(work, desired + min(left, grows), batch)
         until = work.clock.now() + pause
-        if signals:
-            await enough(work, made, percent, until)
-        elif pause:
-            await work.until(lambda until=until: _passed(work, until))  # type: ignore[misc]
-    if suspended:
-        await work.write("autoscaling", "ResumeProcesses", {**at, "ScalingProcesses": suspended})
+
+        async def heard(made: int = made, until: float = until) -> bool | None:
+            late = work.clock.now() >= until
+            return (spoken(received(work), made, total, percent, late) if signals else late) or None
+
+        if not work.passed:
+            await work.until(heard)
 
 
 def _plan(shown: Mapping[str, Any], subnets: bool) -> dict[str, Any]:
@@ -94,12 +112,10 @@ def _plan(shown: Mapping[str, Any], subnets: bool) -> dict[str, Any]:
     return {"obsolete": obsolete(group, subnets), "desired": group["DesiredCapacity"], "largest": group["MaxSize"]}
 
 
-async def _passed(work: Work, until: float) -> bool | None:
-    return True if work.clock.now() >= until else None
-
-
 async def _ready(work: Work, wanted: int, gone: list[str]) -> None:
-    """So many are in service, and none of those that are to go."""
+    """So many are in service, and none of those that are to go. What a restart repeats was so before."""
+    if work.passed:
+        return
 
     async def there() -> bool | None:
         group = await _group(work)

@@ -24,6 +24,7 @@ _UPDATES = {
 _DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?")
 LONGEST_S = 43_200.0
 SIGNAL_WITHIN = "PT5M"
+_SHORT = "Unable to satisfy {}% MinSuccessfulInstancesPercent requirement"
 
 
 def seconds(duration: Any) -> float:
@@ -78,7 +79,7 @@ async def created(work: Work, policy: Mapping[str, Any]) -> None:
 async def enough(work: Work, count: int, percent: int, until: float) -> None:
     """Wait until so many percent of `count` signals were successes. Raises Failed, Cancelled."""
     needed = math.ceil(count * percent / 100)
-    short = f"Unable to satisfy {percent}% MinSuccessfulInstancesPercent requirement"
+    short = _SHORT.format(percent)
 
     async def there() -> bool | None:
         found = received(work)
@@ -94,3 +95,14 @@ async def enough(work: Work, count: int, percent: int, until: float) -> None:
         return None
 
     await work.until(there)
+
+
+def spoken(found: list[str], made: int, total: int, percent: int, late: bool) -> bool:
+    """Of a rolling update that makes `total` instances, `made` so far: whether all of these have signalled, or need not
+    be waited for. Those that are late count as failures; so many percent of all must be successes. Pure.
+    Raises Failed."""
+    good, bad = found.count("SUCCESS"), found.count("FAILURE")
+    missed = max(bad, made - good) if late else bad
+    if missed > total - math.ceil(total * percent / 100):
+        raise Failed(f"Received {good} SUCCESS signal(s) out of {made}. {_SHORT.format(percent)}")
+    return late or good + bad >= made

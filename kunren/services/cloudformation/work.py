@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import jmespath
@@ -152,6 +153,18 @@ class Work:
             raise
         return kept
 
+    @property
+    def passed(self) -> bool:
+        """Whether a call behind this point was begun before a restart: what is waited for here is over."""
+        attempt = self.row.attempt
+        assert attempt is not None
+        return self._position < len(attempt.journal) or attempt.asked >= self._position
+
+    async def undo(self, service: str, operation: str, params: Mapping[str, Any]) -> None:
+        """On the way out of a failure: a change that is the same however often it is made, and may fail."""
+        with suppress(AwsError):
+            await self._call(self.account, self.region, service, operation, dict(params))
+
     async def read(self, service: str, operation: str, params: Mapping[str, Any], region: str = "") -> Any:
         return await self._call(self.account, region or self.region, service, operation, dict(params))
 
@@ -219,7 +232,7 @@ class Work:
 def is_missing(error: AwsError) -> bool:
     """Whether an error says that what was asked for does not exist."""
     return _MISSING.search(error.code) is not None or (
-        error.code == "ValidationError" and "does not exist" in error.message
+        error.code == "ValidationError" and re.search("does not exist|not found", error.message) is not None
     )
 
 

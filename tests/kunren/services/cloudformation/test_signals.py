@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from kunren.core.errors import AwsError
 from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.rolling import batches, obsolete
-from kunren.services.cloudformation.signals import GROUP, check, seconds, whole
+from kunren.services.cloudformation.signals import GROUP, check, seconds, spoken, whole
+from kunren.services.cloudformation.work import Failed
 
 
 def test_durations_are_iso_8601_and_at_most_twelve_hours():
@@ -76,3 +77,13 @@ def test_what_is_not_of_the_groups_template_is_obsolete():
     assert obsolete(group, True) == ["i-1", "i-2"]
     latest = {**group, "LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "$Latest"}}
     assert obsolete(latest, False) == ["i-1", "i-2"]
+
+
+def test_so_many_percent_of_all_must_signal_success_whichever_batch_they_are_of():
+    bad, good = ["FAILURE"], ["SUCCESS"]
+    assert spoken(bad, 1, 4, 50, late=False) and spoken(bad + good, 2, 4, 50, late=False)
+    assert not spoken(good, 2, 4, 100, late=False) and spoken(good, 2, 4, 50, late=True)
+    with pytest.raises(Failed, match=r"Received 0 SUCCESS signal.s. out of 3. Unable to satisfy 50%"):
+        spoken(bad * 3, 3, 4, 50, late=False)
+    with pytest.raises(Failed, match="Received 1 SUCCESS signal"):
+        spoken(good, 2, 4, 100, late=True)
