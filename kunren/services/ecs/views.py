@@ -113,7 +113,7 @@ def _attachment(reader: Snapshot | Tx, task: Task) -> Shown:
         details += [("networkInterfaceId", task.interface_id), ("macAddress", task.mac or "")]
         address = task.private_ip or ""
         if found is not None:
-            details.append(("privateDnsName", _private_name(task.region, address)))
+            details.append(("privateDnsName", private_name(task.region, address)))
         details.append(("privateIPv4Address", address))
     return {
         "id": task.attachment_id or task.containers[0].id,
@@ -123,7 +123,7 @@ def _attachment(reader: Snapshot | Tx, task: Task) -> Shown:
     }
 
 
-def _private_name(region: str, address: str) -> str:
+def private_name(region: str, address: str) -> str:
     domain = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
     return f"ip-{address.replace('.', '-')}.{domain}"
 

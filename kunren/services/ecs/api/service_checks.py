@@ -80,6 +80,8 @@ def revision_document(
             raise errors.InvalidParameterException(
                 "Network Configuration is not valid for the given networkMode of this task definition."
             )
+        if network.get("assignPublicIp") == "ENABLED" and not is_fargate(document):
+            raise errors.InvalidParameterException("Assign public IP is not supported for this launch type.")
         document["networkConfiguration"] = {"awsvpcConfiguration": _network(tx, ctx, network)}
     kinds = set(definition.document.get("requiresCompatibilities") or ())
     if is_fargate(document) and "FARGATE" not in kinds:

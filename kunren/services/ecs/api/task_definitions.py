@@ -102,7 +102,7 @@ class TaskDefinitionOperations(Operations):
         return {"taskDefinitionArns": [arn(each, "task-definition", each.id) for each in chosen], "nextToken": token}
 
     def list_task_definition_families(self, ctx: RequestContext, params: Params) -> Result:
-        prefix, status = params.get("familyPrefix") or "", params.get("status") or "ACTIVE"
+        prefix, status = params.get("familyPrefix") or "", params.get("status") or "ALL"
         by_family: dict[str, bool] = {}
         for each in self._store.snapshot().list(TaskDefinition, ctx.account, ctx.region):
             by_family[each.family] = by_family.get(each.family, False) or each.status == "ACTIVE"

@@ -25,7 +25,7 @@ from kunren.services.ecs.api.base import (
 from kunren.services.ecs.api.capacity_providers import check_providers, check_strategy
 from kunren.services.ecs.capacity.waiting import may_wait
 from kunren.services.ecs.definitions import checks
-from kunren.services.ecs.model import Cluster, ContainerInstance, Network, Task, TaskDefinition
+from kunren.services.ecs.model import Cluster, ContainerInstance, Network, Service, Task, TaskDefinition
 from kunren.services.ecs.names import arn, last_part
 from kunren.services.ecs.services.scheduling import shares
 from kunren.services.ecs.tasks.ask import ask_for_task, ask_to_stop
@@ -95,9 +95,12 @@ class TaskOperations(Operations):
         return places, failures
 
     def start_task(self, ctx: RequestContext, params: Params) -> Result:
+        if len(params["containerInstances"]) > COUNT_MAX:
+            raise errors.InvalidParameterException(f"Container instances cannot have more than {COUNT_MAX} elements.")
         with self._store.write() as tx:
             cluster = find_cluster(tx, ctx, params.get("cluster"))
             definition = runnable(tx, ctx, params["taskDefinition"])
+            check_launch(definition, "EC2", params)
             network = network_of(tx, ctx, definition, params)
             members = self._members(ctx, cluster, definition, params)
             made, failures = [], []
@@ -146,6 +149,10 @@ class TaskOperations(Operations):
         cluster = find_cluster(snapshot, ctx, params.get("cluster"))
         if params.get("startedBy") and (params.get("family") or params.get("serviceName")):
             raise errors.InvalidParameterException("startedBy must be the only filter.")
+        if params.get("serviceName"):
+            service = f"{cluster.id}/{last_part(params['serviceName'])}"
+            if snapshot.get(Service, ctx.account, ctx.region, service) is None:
+                raise errors.ServiceNotFoundException()
         chosen, token = page(
             [each for each in snapshot.list(Task, ctx.account, ctx.region) if _matches(each, cluster, params)],
             params, lambda each: each.id,
@@ -221,6 +228,9 @@ def check_launch(definition: TaskDefinition, launch_type: str, params: Params) -
         raise errors.InvalidParameterException("The platform version must be null when specifying an EC2 launch type.")
     if platform and platform not in _PLATFORMS:
         raise errors.PlatformUnknownException("The specified platform does not exist.")
+    network = (params.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
+    if launch_type == "EC2" and network.get("assignPublicIp") == "ENABLED":
+        raise errors.InvalidParameterException("Assign public IP is not supported for this launch type.")
 
 
 def network_of(
@@ -288,8 +298,12 @@ def _overrides(definition: TaskDefinition, params: Params) -> dict[str, Any]:
     if len(json.dumps(given)) > OVERRIDES_BYTES_MAX:
         raise errors.InvalidParameterException(f"Overrides must be at most {OVERRIDES_BYTES_MAX} characters long.")
     if given.get("cpu") or given.get("memory"):
-        document = {**definition.document, **{each: given[each] for each in ("cpu", "memory") if given.get(each)}}
-        wrong = checks.why_not_fargate(document)
+        try:
+            given = {**given, **checks.sizes(given)}
+        except errors.ClientException as error:
+            raise errors.InvalidParameterException(error.message) from error
+        sized = {each: given[each] for each in ("cpu", "memory") if given.get(each)}
+        wrong = checks.why_not_fargate({**definition.document, **sized})
         if wrong is not None and "FARGATE" in definition.document["compatibilities"]:
             raise errors.InvalidParameterException(wrong)
     return {name: value for name, value in given.items() if value}

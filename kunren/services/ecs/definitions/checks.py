@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from kunren.services.ecs import errors
@@ -14,8 +15,8 @@ from kunren.services.ecs import errors
 Document = dict[str, Any]
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 CONTAINERS_MAX = 10
-FARGATE: dict[int, range] = {
-    256: range(512, 2049, 512),
+FARGATE: dict[int, Sequence[int]] = {
+    256: (512, 1024, 2048),
     512: range(1024, 4097, 1024),
     1024: range(2048, 8193, 1024),
     2048: range(4096, 16385, 1024),
@@ -24,6 +25,8 @@ FARGATE: dict[int, range] = {
     16384: range(32768, 122881, 8192),
 }
 """Memory in MiB by units of CPU."""
+_SIZES = {"cpu": (128, 196_608), "memory": (4, 1 << 30)}
+"""Least and most of a task on container instances."""
 _NOT_OF_FARGATE = ("hostname", "privileged", "links", "dnsServers", "dnsSearchDomains", "extraHosts",
                    "dockerSecurityOptions", "disableNetworking")  # fmt: skip
 _NOT_OF_FARGATE_LINUX = ("devices", "tmpfs", "sharedMemorySize", "maxSwap", "swappiness")
@@ -38,6 +41,7 @@ _BETWEEN = {  # of a health check, with its default
     "startPeriod": (0, 300, None),
 }
 _LOGS = ("awslogs",)
+_LOG_OPTIONS = ("awslogs-region", "awslogs-group")
 _ROOT = ("", "root", "0", "0:0", "root:root", "0:root", "root:0")
 _NOT_YET_OF_TASK = {
     "proxyConfiguration": "App Mesh proxies",
@@ -88,6 +92,7 @@ def checked(params: Document) -> Document:
     if len(containers) > CONTAINERS_MAX:
         raise _wrong("Too many container definitions provided.")
     document = {name: value for name, value in params.items() if name != "tags" and value is not None}
+    document |= sizes(document)
     document["containerDefinitions"] = [_container(each, params) for each in containers]
     document["volumes"] = list(params.get("volumes") or [])
     document["placementConstraints"] = list(params.get("placementConstraints") or [])
@@ -100,6 +105,21 @@ def checked(params: Document) -> Document:
     _refuse(document)
     document["compatibilities"] = ["EC2", *(["FARGATE"] if fargate is None else [])]
     return document
+
+
+def sizes(given: Document) -> Document:
+    """`cpu` and `memory`, where they are stated, as ECS keeps them: in units and MiB. Raises ClientException."""
+    found = {}
+    for member, (least, most) in _SIZES.items():
+        if given.get(member):
+            size = units(given[member], 1024)
+            if size is None or not least <= size <= most:
+                raise _wrong(
+                    f"Invalid '{member}' setting for task. For more information, see the Troubleshooting section of "
+                    "the Amazon ECS Developer Guide."
+                )
+            found[member] = str(size)
+    return found
 
 
 def _wrong(text: str) -> errors.ClientException:
@@ -197,10 +217,21 @@ def _check_together(document: Document) -> None:
             if other.get("sourceContainer") not in names:
                 raise _wrong(f"Unknown container '{other.get('sourceContainer')}' in volumesFrom.")
     _check_order(containers)
+    _check_sizes(document)
     ports = [(each["containerPort"], each["protocol"]) for one in containers for each in one["portMappings"]
              if "containerPort" in each]  # fmt: skip
     if document["networkMode"] == "awsvpc" and len(set(ports)) < len(ports):
         raise _wrong("Container ports must be unique within a task definition of network mode awsvpc.")
+
+
+def _check_sizes(document: Document) -> None:
+    """What containers reserve is within what the task states."""
+    containers = document["containerDefinitions"]
+    if document.get("cpu") and sum(each["cpu"] for each in containers) > int(document["cpu"]):
+        raise _wrong("The sum of all container 'cpu' values cannot be greater than the value of the task 'cpu'.")
+    for each in containers:
+        if document.get("memory") and (each.get("memory") or 0) > int(document["memory"]):
+            raise _wrong(f"The 'memory' setting for container '{each['name']}' is greater than for the task.")
 
 
 def _check_order(containers: list[Document]) -> None:
@@ -217,7 +248,7 @@ def _check_order(containers: list[Document]) -> None:
                 raise _wrong(f"Container '{other['name']}' must have a health check for the condition HEALTHY.")
             if wanted["condition"] in ("COMPLETE", "SUCCESS") and other["essential"]:
                 raise _wrong(
-                    f"Container '{other['name']}' is essential: condition {wanted['condition']} needs one that is not."
+                    "A dependency container with SUCCESS or COMPLETE condition cannot be an essential container"
                 )
             waits[each["name"]].add(other["name"])
     while free := {name for name, others in waits.items() if not others}:
@@ -251,6 +282,9 @@ def why_not_fargate(document: Document) -> str | None:
         if logs is not None and not document.get("executionRoleArn"):
             driver = logs["logDriver"]
             return f"Fargate requires task definition to have execution role ARN to support log driver {driver}."
+        missing = [name for name in _LOG_OPTIONS if logs is not None and not (logs.get("options") or {}).get(name)]
+        if logs is not None and logs["logDriver"] == "awslogs" and missing:
+            return f"Log driver awslogs requires options: {', '.join(missing)}"
         if logs is not None and "awslogs-stream-prefix" not in (logs.get("options") or {}):
             return "Fargate requires the awslogs-stream-prefix option for the log driver awslogs."
         if ".dkr.ecr." in each["image"] and not document.get("executionRoleArn"):

@@ -12,6 +12,7 @@ from kunren.services.ec2.model import Subnet
 from kunren.services.ecs.definitions.checks import units
 from kunren.services.ecs.model import Task, TaskDefinition
 from kunren.services.ecs.names import arn
+from kunren.services.ecs.views import private_name
 
 
 class View:
@@ -68,7 +69,8 @@ class View:
         if task.started_at is not None:
             shown["StartedAt"] = iso_utc(task.started_at)
         if (logs := given.get("logConfiguration")) is not None:
-            stream = f"{(logs.get('options') or {}).get('awslogs-stream-prefix')}/{name}/{task.id}"
+            prefix = (logs.get("options") or {}).get("awslogs-stream-prefix")
+            stream = f"{prefix}/{name}/{task.id}" if prefix else task.id
             shown["LogDriver"] = logs["logDriver"]
             shown["LogOptions"] = {**(logs.get("options") or {}), "awslogs-stream": stream}
         if state.exit_code is not None:
@@ -79,13 +81,15 @@ class View:
 
     def _network(self) -> dict[str, Any]:
         task = self._task
+        if task.private_ip is None:  # its container instance's network
+            return {"NetworkMode": self._definition.document["networkMode"], "IPv4Addresses": []}
         address = task.private_ip or ""
         shown: dict[str, Any] = {
             "NetworkMode": "awsvpc",
             "IPv4Addresses": [address],
             "AttachmentIndex": 0,
             "MACAddress": task.mac,
-            "PrivateDNSName": f"ip-{address.replace('.', '-')}.ec2.internal",
+            "PrivateDNSName": private_name(task.region, address),
         }
         if self._subnet is not None:
             block = IPv4Network(self._subnet.cidr)

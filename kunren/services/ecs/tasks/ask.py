@@ -65,7 +65,7 @@ def ask_for_task(
         overrides=overrides,
         execute_command=execute_command,
         cpu=overrides.get("cpu") or document.get("cpu") or _sum(definition, "cpu"),
-        memory=overrides.get("memory") or document.get("memory") or _sum(definition, "memory"),
+        memory=overrides.get("memory") or document.get("memory") or _sum(definition, "memoryReservation", "memory"),
         containers=tuple(
             ContainerState(name=each["name"], id=entropy.uuid(), image=each["image"]) for each in definition.containers
         ),
@@ -92,6 +92,6 @@ def ask_to_stop(tx: Tx, task: Task, reason: str, code: str = USER_INITIATED) -> 
     return task
 
 
-def _sum(definition: TaskDefinition, member: str) -> str:
-    """What the containers of a definition ask for where the task itself states nothing."""
-    return str(sum(each.get(member) or each.get(f"{member}Reservation") or 0 for each in definition.containers))
+def _sum(definition: TaskDefinition, *members: str) -> str:
+    """What the containers of a definition reserve where the task itself states nothing: each the first of these."""
+    return str(sum(next(filter(None, map(each.get, members)), 0) for each in definition.containers))

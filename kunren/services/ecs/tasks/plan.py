@@ -96,7 +96,7 @@ class ContainerPlan:
 def plans(task: Task, definition: TaskDefinition) -> dict[str, ContainerPlan]:
     """By container name, in the definition's order."""
     overrides = {each["name"]: each for each in task.overrides.get("containerOverrides") or ()}
-    mib = units(task.memory, 1024)
+    mib = units(task.overrides.get("memory") or definition.document.get("memory"), 1024)
     whole = mib << 20 if mib else None
     cpu, mounts = units(task.cpu, 1024) or 0, _mounts(definition)
     return {

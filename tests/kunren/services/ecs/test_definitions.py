@@ -3,8 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from kunren.services.ecs.model import Task
+from kunren.services.ecs.agents.placing import needs_of
+from kunren.services.ecs.model import Cluster, Task, TaskDefinition
+from kunren.services.ecs.tasks.ask import ask_for_task
 from kunren.services.ecs.tasks.controller import TaskController
+from kunren.services.ecs.tasks.plan import plans
 
 WEB = {"name": "web", "image": "nginx"}
 FARGATE = {"networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512"}
@@ -43,12 +46,57 @@ def test_a_family_stands_for_its_last_active_revision(ecs):
     assert ecs.list_task_definition_families()["families"] == ["web"]
 
 
+def test_sizes_are_kept_in_units_of_cpu_and_mebibytes(ecs):
+    sizes = {**FARGATE, "cpu": ".5 vCPU", "memory": "1 GB"}
+    shown = ecs.register_task_definition(family="web", containerDefinitions=[WEB], **sizes)["taskDefinition"]
+    assert (shown["cpu"], shown["memory"]) == ("512", "1024")
+    ecs.create_cluster()
+    network = {"awsvpcConfiguration": {"subnets": [ecs.subnet], "assignPublicIp": "ENABLED"}}
+    asked = {"taskDefinition": "web", "networkConfiguration": network}
+    task = ecs.run_task(launchType="FARGATE", overrides={"cpu": "1 vCPU", "memory": "2GB"}, **asked)["tasks"][0]
+    assert (task["cpu"], task["memory"]) == ("1024", "2048")
+    text = "Assign public IP is not supported for this launch type."
+    assert ecs.refused("run_task", launchType="EC2", **asked) == ("InvalidParameterException", text)
+
+
+def test_families_without_an_active_revision_are_listed_too_unless_the_status_says_otherwise(ecs):
+    for family in ("old", "web"):
+        ecs.register_task_definition(family=family, containerDefinitions=[WEB], **FARGATE)
+    ecs.deregister_task_definition(taskDefinition="old:1")
+    assert ecs.list_task_definition_families()["families"] == ["old", "web"]
+    assert ecs.list_task_definition_families(status="ACTIVE")["families"] == ["web"]
+    assert ecs.list_task_definition_families(status="INACTIVE")["families"] == ["old"]
+
+
+def test_what_a_container_reserves_does_not_bound_it(ecs):
+    ecs.create_cluster()
+    soft = {**WEB, "memoryReservation": 64}
+    hard = {**soft, "name": "hard", "memory": 128}
+    ecs.register_task_definition(family="web", networkMode="awsvpc", containerDefinitions=[soft, hard])
+    definition = next(ecs.store.snapshot().every(TaskDefinition))
+    cluster = next(ecs.store.snapshot().every(Cluster))
+    with ecs.store.write() as tx:
+        task = ask_for_task(tx, ecs.entropy, at=1.0, cluster=cluster, definition=definition, launch_type="EC2")
+    assert (task.memory, needs_of(definition, "g").memory) == ("128", 128)
+    assert [each.memory_bytes for each in plans(task, definition).values()] == [1 << 40, 128 << 20]
+
+
 WAITS = {"dependsOn": [{"containerName": "other", "condition": "HEALTHY"}]}
 WRONG = [
     ({"containerDefinitions": []}, "Container list cannot be empty."),
     ({"containerDefinitions": [{"image": "nginx"}]}, "Container.name should not be null or empty."),
     ({"cpu": "256", "memory": "4096"}, "No Fargate configuration exists for given values: 256 CPU, 4096 memory. See the "
      "Amazon ECS documentation for the valid values."),
+    ({"cpu": "256", "memory": "1536"}, "No Fargate configuration exists for given values: 256 CPU, 1536 memory. See the "
+     "Amazon ECS documentation for the valid values."),
+    ({"cpu": "much"}, "Invalid 'cpu' setting for task. For more information, see the Troubleshooting section of the Amazon "
+     "ECS Developer Guide."),
+    ({"containerDefinitions": [{**WEB, "cpu": 200}, {**WEB, "name": "other", "cpu": 57}]},
+     "The sum of all container 'cpu' values cannot be greater than the value of the task 'cpu'."),
+    ({"containerDefinitions": [{**WEB, "memory": 513}]},
+     "The 'memory' setting for container 'web' is greater than for the task."),
+    ({"executionRoleArn": "x", "containerDefinitions": [{**WEB, "logConfiguration": {"logDriver": "awslogs"}}]},
+     "Log driver awslogs requires options: awslogs-region, awslogs-group"),
     ({"networkMode": "bridge"}, "Fargate only supports network mode ‘awsvpc’."),
     ({"containerDefinitions": [{**WEB, "logConfiguration": {"logDriver": "awslogs"}}]},
      "Fargate requires task definition to have execution role ARN to support log driver awslogs."),
