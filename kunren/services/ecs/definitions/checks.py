@@ -65,6 +65,7 @@ _NOT_YET_OF_CONTAINER = {
     "dnsServers": "DNS servers of containers' own",
     "dnsSearchDomains": "search domains of containers' own",
     "extraHosts": "extra hosts",
+    "hostname": "host names of containers' own",
 }
 _NOT_YET_OF_LINUX = {
     "devices": "devices",
@@ -129,13 +130,18 @@ def _wrong(text: str) -> errors.ClientException:
 # -- one container -----------------------------------------------------------------------------------------------------
 
 
+def _check_name(what: str, name: str | None) -> str:
+    """The names of containers and volumes are folders' names, too."""
+    if not name:
+        raise _wrong(f"{what}.name should not be null or empty.")
+    if not _NAME.fullmatch(name):
+        raise _wrong(f"{what}.name contains invalid characters.")
+    return name
+
+
 def _container(given: Document, task: Document) -> Document:
     """A container definition with its defaults."""
-    name = given.get("name")
-    if not name:
-        raise _wrong("Container.name should not be null or empty.")
-    if not _NAME.fullmatch(name):
-        raise _wrong("Container.name contains invalid characters.")
+    name = _check_name("Container", given.get("name"))
     if not given.get("image"):
         raise _wrong("Container.image should not be null or empty.")
     if not task.get("memory") and given.get("memory") is None and given.get("memoryReservation") is None:
@@ -208,7 +214,9 @@ def _check_together(document: Document) -> None:
         raise _wrong("Container names must be unique within a task definition.")
     if not any(each["essential"] for each in containers):
         raise _wrong("At least one essential container must be defined in the task definition.")
-    volumes = {each.get("name") for each in document["volumes"]}
+    for each in document["volumes"]:
+        _check_name("Volume", each.get("name"))
+    volumes = {each["name"] for each in document["volumes"]}
     for each in containers:
         for mount in each["mountPoints"]:
             if mount.get("sourceVolume") not in volumes:
@@ -333,6 +341,8 @@ def _refuse(document: Document) -> None:
         raise errors.NotYet(f"architecture {platform['cpuArchitecture']} on this machine")
     for each in document["volumes"]:
         _refuse_any(each, _NOT_YET_OF_VOLUMES)
+        if (each.get("host") or {}).get("sourcePath"):
+            raise errors.NotYet("volumes at a path of the container instance")
     for each in document["containerDefinitions"]:
         _refuse_any(each, _NOT_YET_OF_CONTAINER)
         _refuse_any(each.get("linuxParameters") or {}, _NOT_YET_OF_LINUX)

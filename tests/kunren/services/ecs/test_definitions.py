@@ -97,6 +97,8 @@ WRONG = [
      "The 'memory' setting for container 'web' is greater than for the task."),
     ({"executionRoleArn": "x", "containerDefinitions": [{**WEB, "logConfiguration": {"logDriver": "awslogs"}}]},
      "Log driver awslogs requires options: awslogs-region, awslogs-group"),
+    ({"volumes": [{"name": "../../home"}]}, "Volume.name contains invalid characters."),
+    ({"volumes": [{}]}, "Volume.name should not be null or empty."),
     ({"networkMode": "bridge"}, "Fargate only supports network mode ‘awsvpc’."),
     ({"containerDefinitions": [{**WEB, "logConfiguration": {"logDriver": "awslogs"}}]},
      "Fargate requires task definition to have execution role ARN to support log driver awslogs."),
@@ -127,6 +129,7 @@ def test_what_is_no_definition_is_refused_and_makes_none(ecs, given, text):
         {"volumes": [{"name": "v", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}]},
         {"containerDefinitions": [{**WEB, "user": "1000"}]},
         {"containerDefinitions": [{**WEB, "firelensConfiguration": {"type": "fluentbit"}}]},
+        {"volumes": [{"name": "v", "host": {"sourcePath": "/srv"}}], "requiresCompatibilities": ["EC2"]},
         {"runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"}},
     ],
 )
