@@ -31,7 +31,7 @@ def _store(state_dir: Path) -> ImageStore:
 @click.option("--name", help="What to call it: NAME[:TAG], with a registry's host or without.")
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
 def load(state_dir: Path, name: str | None, file: Path) -> None:
-    """Load an image: an OCI layout, as a folder or a tar archive, or what `docker save` wrote.
+    """Load images: an OCI layout, as a folder or a tar archive, or what `docker save` wrote.
 
     \b
     Example:
@@ -42,11 +42,11 @@ def load(state_dir: Path, name: str | None, file: Path) -> None:
     from kunren.dataplane.images.store import NoImage
 
     try:
-        names, loaded = _store(state_dir).load(file, name)
+        loaded = _store(state_dir).load(file, name)
     except NoImage as error:
         raise Unusable(f"{error}.") from error
-    for each in names:
-        click.echo(f"{each}@{loaded.manifest_digest}")
+    for each, made in loaded.items():
+        click.echo(f"{each}@{made.manifest_digest}")
 
 
 @image.command()

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
+from kunren.dataplane.images.layers import Header
+
 MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
 """This machine's architecture as images call it."""
 _MANIFEST_BYTES_MAX = 4 << 20
@@ -66,33 +68,59 @@ class _Files:
 
 
 @contextmanager
-def opened(source: Path) -> Iterator[Parts]:
-    """Raises OSError, TarError, KeyError, IndexError, TypeError, ValueError where it is no image."""
+def opened(source: Path) -> Iterator[list[Parts]]:
+    """The images that are in it, one at least. Raises what is in `kunren.dataplane.images.store.BROKEN` where
+    it is no image."""
     if source.is_dir():
-        yield _parts(_Files(source, None))
+        yield _all(_Files(source, None))
     else:
-        with tarfile.open(source) as archive:
-            yield _parts(_Files(None, archive))
+        with tarfile.open(source, tarinfo=Header) as archive:
+            yield _all(_Files(None, archive))
 
 
-def _parts(files: _Files) -> Parts:
-    if not files.has("index.json"):  # an older `docker save`
-        only = json.loads(files.read("manifest.json"))[0]
-        config = files.read(only["Config"])
-        layers = [_opener(files, each) for each in only["Layers"]]
-        digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
-        return Parts(digest, config, layers, tuple(only.get("RepoTags") or ()))
-    index = json.loads(files.read("index.json"))
-    names = {(each.get("annotations") or {}).get("io.containerd.image.name") for each in index["manifests"]}
-    if files.has("manifest.json"):  # a newer `docker save` writes both
-        names |= {tag for each in json.loads(files.read("manifest.json")) for tag in each.get("RepoTags") or ()}
-    digest, manifest = "", index
+def _all(files: _Files) -> list[Parts]:
+    saved = json.loads(files.read("manifest.json")) if files.has("manifest.json") else []
+    if files.has("index.json"):
+        found = _indexed(files, {each["Config"]: each.get("RepoTags") or () for each in saved})
+    else:  # an older `docker save`
+        found = [_saved(files, each) for each in saved]
+    if not found:
+        raise ValueError("it has no image")
+    return found
+
+
+def _saved(files: _Files, told: Mapping[str, Any]) -> Parts:
+    config = files.read(told["Config"])
+    layers = [_opener(files, each) for each in told["Layers"]]
+    digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
+    return Parts(digest, config, layers, tuple(told.get("RepoTags") or ()))
+
+
+def _indexed(files: _Files, tags: Mapping[str, Sequence[str]]) -> list[Parts]:
+    """Of each name one, whatever platforms there are of it. `tags` are those that a newer `docker save` tells beside
+    the index, by the configuration's path."""
+    named: dict[str, list[Mapping[str, Any]]] = {}
+    for each in json.loads(files.read("index.json"))["manifests"]:
+        named.setdefault((each.get("annotations") or {}).get("io.containerd.image.name") or "", []).append(each)
+    found: dict[str, Parts] = {}
+    for name, described in named.items():
+        one = _followed(files, described)
+        known = found.get(one.digest, one)
+        names = {*known.names, *tags.get(_path(f"sha256:{hashlib.sha256(one.config).hexdigest()}"), ()), name} - {""}
+        found[one.digest] = one._replace(names=tuple(sorted(names)))
+    return list(found.values())
+
+
+def _followed(files: _Files, described: Sequence[Mapping[str, Any]]) -> Parts:
+    """Through indexes within indexes."""
+    digest = ""
+    manifest: dict[str, Any] = {"manifests": described}
     while "manifests" in manifest:
         chosen = ours(manifest["manifests"])
         digest = digest or chosen["digest"]
         manifest = json.loads(files.blob(chosen))
     layers = [_opener(files, _path(each["digest"])) for each in manifest["layers"]]
-    return Parts(digest, files.blob(manifest["config"]), layers, tuple(sorted(each for each in names if each)))
+    return Parts(digest, files.blob(manifest["config"]), layers)
 
 
 def _opener(files: _Files, path: str) -> Callable[[], IO[bytes]]:

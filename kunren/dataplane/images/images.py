@@ -7,6 +7,7 @@ given (`registries`).
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ import msgspec
 from kunren.dataplane.images.archives import MACHINE, ours
 from kunren.dataplane.images.reference import HUB, BadReference, Reference, parse
 from kunren.dataplane.images.store import BROKEN, Image, ImageStore
+
+_CONFIG_BYTES_MAX = 8 << 20
 
 
 class Credentials(NamedTuple):
@@ -93,6 +96,8 @@ class Images:
                 ) from None  # fmt: skip
             _, text = await registry.manifest(wanted._replace(digest=chosen), credentials)
             manifest = _read(text, wanted)
+        if "manifests" in manifest:
+            raise CannotPull(f"image {wanted} is an index of indexes")
         async with self._unpacking.setdefault(manifest["config"]["digest"], asyncio.Lock()):
             image = await self._unpacked(registry, wanted, manifest)
         return msgspec.structs.replace(image, manifest_digest=digest)
@@ -104,7 +109,7 @@ class Images:
         config = await registry.blob(wanted, manifest["config"]["digest"])
         files = [await registry.blob(wanted, each["digest"]) for each in manifest["layers"]]
         try:
-            text = await asyncio.to_thread(config.read_bytes)
+            text = await asyncio.to_thread(_configuration, config, manifest["config"]["digest"])
             return await asyncio.to_thread(self.store.unpack, text, [_opener(each) for each in files])
         except OSError as error:
             raise CannotPull(
@@ -118,6 +123,17 @@ def _read(text: bytes, wanted: Reference) -> dict[str, Any]:
     found = json.loads(text)
     if not isinstance(found, dict) or not ("manifests" in found or {"config", "layers"} <= found.keys()):
         raise CannotPull(f"image {wanted} has no layers that could be run")
+    return found
+
+
+def _configuration(file: Path, digest: str) -> bytes:
+    """Raises OSError, ValueError."""
+    with file.open("rb") as opened:
+        found = opened.read(_CONFIG_BYTES_MAX + 1)
+    if len(found) > _CONFIG_BYTES_MAX:
+        raise ValueError("its configuration is too large")
+    if f"sha256:{hashlib.sha256(found).hexdigest()}" != digest:
+        raise ValueError("its configuration is damaged")
     return found
 
 

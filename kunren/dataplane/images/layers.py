@@ -7,42 +7,100 @@ one user. A folder stays ours to change, whatever the image says.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 UNPACKED_BYTES_MAX = 20 << 30
 """A Fargate task's disk where nothing else is asked for; Lambda's images are held to 10 GB by their service."""
+_MEMBERS_MAX = 1_000_000
 _LINKS_MAX = 40
+_HEADERS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+_HEADER_BYTES_MAX = 1 << 20
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
-def apply(packed: IO[bytes], root: Path, size: int, size_max: int = UNPACKED_BYTES_MAX) -> int:
-    """Lay one layer, a tar archive as it is or by gzip, over what is in `root`; `size` is that of all files until now,
-    and so is the result. Raises ValueError, OSError, TarError."""
-    with _plain(packed) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
-        mine: set[Path] = set()  # what this layer has put there: an opaque folder hides only what lies below
-        for member in tar:
-            parts = [each for each in PurePosixPath(member.name).parts if each not in ("/", ".")]
-            if not parts or parts[-1] == "..":
-                continue
-            folder, name = inside(root, parts[:-1]), parts[-1]
-            if name == ".wh..wh..opq":
-                _clear(folder, mine)
-            elif name.startswith(".wh."):
-                remove(folder / name.removeprefix(".wh."))
-            else:
-                size += member.size
-                if size > size_max:
-                    raise ValueError(f"it is larger than {size_max} bytes")
-                if folder not in mine:
-                    _make_folders(root, folder)
-                    mine.update(each for each in (folder, *folder.parents) if each.is_relative_to(root))
-                _put(tar, member, root, folder / name)
-                mine.add(folder / name)
+class Header(tarfile.TarInfo):
+    """A member of an archive whose header is not made to fill the memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Header:
+        found = super().frombuf(buf, encoding, errors)
+        if found.size < 0 or (found.type in _HEADERS and found.size > _HEADER_BYTES_MAX):
+            raise ValueError("one of its archives has a header that is out of bounds")
+        return found
+
+
+class _Counted:
+    """A layer's plain bytes, counted and digested while they are read. Raises ValueError where they are damaged or too
+    many: what is packed small may be endless."""
+
+    def __init__(self, plain: IO[bytes], size_max: int) -> None:
+        self._plain, self._left = plain, size_max
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        try:
+            piece = self._plain.read(size)
+        except (zlib.error, EOFError) as error:
+            raise ValueError(f"a layer is damaged: {error}") from None
+        self._left -= len(piece)
+        if self._left < 0:
+            raise ValueError("a layer is larger than an image may be")
+        self.digest.update(piece)
+        return piece
+
+
+def apply(packed: IO[bytes], diff_id: str, root: Path, size: int, size_max: int = UNPACKED_BYTES_MAX) -> int:
+    """Lay one layer, a tar archive as it is or by gzip, over what is in `root`; `diff_id` is the digest that the plain
+    archive has by the image's configuration; `size` is that of all files until now, and so is the result. Raises
+    ValueError, OSError, TarError; then the root is to be thrown away."""
+    with _plain(packed) as plain:
+        counted = _Counted(plain, 2 * size_max)
+        with tarfile.open(fileobj=counted, mode="r|", tarinfo=Header) as tar:  # type: ignore[call-overload]
+            size = _lay(tar, root, size, size_max)
+        while counted.read(1 << 20):  # what stands behind the archive's end belongs to the digest
+            pass
+    if (found := f"sha256:{counted.digest.hexdigest()}") != diff_id:
+        raise ValueError(f"a layer is {found} where its image's configuration says {diff_id}")
+    return size
+
+
+def _lay(tar: tarfile.TarFile, root: Path, size: int, size_max: int) -> int:
+    mine: set[Path] = set()  # what this layer has put there: an opaque folder hides only what lies below
+    count = 0
+    while (member := tar.next()) is not None:
+        tar.members.clear()  # type: ignore[attr-defined]  # it would keep them all
+        size, count = size + member.size, count + 1
+        if member.size < 0 or size > size_max or count > _MEMBERS_MAX:
+            raise ValueError(f"it is larger than {size_max} bytes, or a layer has more than {_MEMBERS_MAX} files")
+        parts = [each for each in PurePosixPath(member.name).parts if each not in ("/", ".")]
+        if not parts or parts[-1] == "..":
+            continue
+        folder, name = inside(root, parts[:-1]), parts[-1]
+        if name == ".wh..wh..opq":
+            _clear(folder, mine)
+        elif name.startswith(".wh."):
+            if (hidden := name.removeprefix(".wh.")) in ("", ".", ".."):
+                raise ValueError(f"{name} is no whiteout")
+            remove(folder / hidden)
+        else:
+            if folder not in mine:
+                _make_folders(root, folder)
+                mine.update(each for each in (folder, *folder.parents) if each.is_relative_to(root))
+            _put(tar, member, root, folder / name)
+            mine.add(folder / name)
     return size
 
 

@@ -6,11 +6,15 @@ unpacked in place: half of one is never seen.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import lzma
 import shutil
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,7 +27,10 @@ from kunren.settings import Settings
 
 MOUNT_POINTS = ("dev/", "proc/", "sys/", "tmp/", "run/", "etc/hosts", "etc/resolv.conf", "etc/kunren/ca-bundle.pem")
 """What programs find laid over the image's own, folders with a slash."""
-BROKEN = (OSError, EOFError, KeyError, IndexError, TypeError, AttributeError, ValueError, tarfile.TarError)
+BROKEN = (
+    OSError, EOFError, KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError, tarfile.TarError,
+    zlib.error, lzma.LZMAError,
+)  # fmt: skip
 """What reading an image raises that is none."""
 
 
@@ -85,24 +92,40 @@ class ImageStore:
             for name, each in found.items()
         }
 
-    def load(self, source: Path, name: str | None = None) -> tuple[list[str], Image]:
-        """Unpack an image, and call it so, or as the file does. Raises NoImage."""
+    def load(self, source: Path, name: str | None = None) -> dict[str, Image]:
+        """Unpack an image, and call it so, or unpack all that are there, and call them as the file does. By whole name.
+        Raises NoImage."""
         try:
             given = [str(parse(name))] if name is not None else []
         except BadReference:
             raise NoImage(f"{name} is no name of an image: write it as my/function:tag") from None
+        names: dict[str, Loaded] = {}
+        images: dict[str, Image] = {}
         try:
-            with opened(source) as parts:
-                if not given:
-                    given = [str(parse(each)) for each in parts.names]
-                if not given:
-                    raise NoImage(f"{source} gives the image no name: give it one with --name")
-                image = self.unpack(parts.config, parts.layers)
+            with opened(source) as found:
+                if given and len(found) > 1:
+                    raise NoImage(f"{source} has {len(found)} images, so it can't be loaded with --name")
+                for parts in found:
+                    own = given or [str(parse(each)) for each in parts.names]
+                    if not own:
+                        raise NoImage(f"{source} gives the image no name: give it one with --name")
+                    image = self.unpack(parts.config, parts.layers)
+                    loaded = Loaded(image.digest, parts.digest)
+                    names |= dict.fromkeys(own, loaded)
+                    images |= dict.fromkeys(own, self._of(loaded, image))
         except BROKEN as error:
             raise NoImage(f"{source} is no image that can be read: {error!r}") from error
-        loaded = Loaded(image.digest, parts.digest)
-        self._write(self.names() | dict.fromkeys(given, loaded))
-        return given, self._of(loaded, image)
+        with self._alone("names"):
+            self._write(self.names() | names)
+        return images
+
+    @contextmanager
+    def _alone(self, what: str) -> Iterator[None]:
+        """No other process or thread does the same meanwhile."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / f"{what}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _write(self, names: Mapping[str, Loaded]) -> None:
         written = self._folder / "names.json.new"
@@ -111,10 +134,11 @@ class ImageStore:
 
     def forget(self, name: str) -> bool:
         """Take a name away; the image stays for those who use it. False where nothing is called so."""
-        names = self.names()
-        if names.pop(str(parse(name)), None) is None:
-            return False
-        self._write(names)
+        with self._alone("names"):
+            names = self.names()
+            if names.pop(str(parse(name)), None) is None:
+                return False
+            self._write(names)
         return True
 
     def loaded(self, text: str) -> Image | None:
@@ -144,21 +168,27 @@ class ImageStore:
 
     def unpack(self, config: bytes, opening: Sequence[Callable[[], IO[bytes]]]) -> Image:
         """The image with that configuration and those layers, the lowest first; at once where it is there already.
-        Raises what is in `BROKEN`."""
+        The layers have to be those that the configuration names. Raises what is in `BROKEN`."""
         digest = hashlib.sha256(config).hexdigest()
         if (known := self.get(digest)) is not None:
             return known
         told = json.loads(config)
-        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._alone(digest):
+            return self.get(digest) or self._unpacked(digest, told, opening)
+
+    def _unpacked(self, digest: str, told: Mapping[str, Any], opening: Sequence[Callable[[], IO[bytes]]]) -> Image:
+        diff_ids = (told.get("rootfs") or {}).get("diff_ids") or []
+        if len(diff_ids) != len(opening):
+            raise ValueError(f"its configuration names {len(diff_ids)} layers, and it has {len(opening)}")
         folder = self._folder / f"{digest}.new"
         shutil.rmtree(folder, ignore_errors=True)
         root = folder / "root"
         root.mkdir(parents=True)
         try:
             size = 0
-            for each in opening:
+            for each, diff_id in zip(opening, diff_ids, strict=True):
                 with each() as packed:
-                    size = layers.apply(packed, root, size)
+                    size = layers.apply(packed, diff_id, root, size)
             for place in MOUNT_POINTS:
                 _make_mount_point(root, place)
             image = described(digest, str(self._folder / digest / "root"), size, told)

@@ -56,7 +56,8 @@ def described(content: bytes, kind: str) -> dict[str, Any]:
 
 def image(*layers: bytes, **config: Any) -> tuple[bytes, dict[str, bytes]]:
     """A manifest's text, and the blobs that it names by digest."""
-    settings = json.dumps({"architecture": "amd64", "os": "linux", "config": config}).encode()
+    rootfs = {"type": "layers", "diff_ids": [digest_of(gzip.decompress(each)) for each in layers]}
+    settings = json.dumps({"architecture": "amd64", "os": "linux", "config": config, "rootfs": rootfs}).encode()
     manifest = {
         "schemaVersion": 2, "mediaType": f"{KIND}manifest.v1+json", "config": described(settings, "config.v1+json"),
         "layers": [described(each, "layer.v1.tar+gzip") for each in layers],
