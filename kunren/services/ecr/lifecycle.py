@@ -8,7 +8,6 @@ expire, whether or not the first one does.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from kunren.services.ecr.errors import InvalidParameterException
 from kunren.services.ecr.model import Image
 
 DAY_S = 86_400
+_WILDCARDS_MAX = 4
 TAGGED, UNTAGGED, ANY = "tagged", "untagged", "any"
 MORE_THAN, SINCE_PUSHED, SINCE_PULLED = "imageCountMoreThan", "sinceImagePushed", "sinceImagePulled"
 _COUNTS = (MORE_THAN, SINCE_PUSHED, SINCE_PULLED, "sinceImageTransitioned")
@@ -47,7 +47,16 @@ class Due(NamedTuple):
 
 
 def _fits(tag: str, pattern: str) -> bool:
-    return re.fullmatch(".*".join(re.escape(each) for each in pattern.split("*")), tag) is not None
+    """Each piece at its first place: no pattern takes longer than the tag is long."""
+    first, *pieces = pattern.split("*")
+    if not pieces:
+        return tag == pattern
+    last, end = pieces.pop(), len(first)
+    for each in pieces:
+        if (start := tag.find(each, end)) < 0:
+            return False
+        end = start + len(each)
+    return tag.startswith(first) and tag.endswith(last) and end + len(last) <= len(tag)
 
 
 def due(rules: Iterable[Rule], images: Sequence[Image], now: float) -> list[Due]:
@@ -81,7 +90,7 @@ def parse(text: str) -> list[Rule]:
         if not isinstance(rules, list) or not rules:
             raise _invalid("it has no rules")
         parsed = sorted(_rule(each) for each in rules)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise _invalid(f"{error}" if isinstance(error, ValueError) else f"{error!r}") from None
     if len({each.priority for each in parsed}) != len(parsed):
         raise _invalid("Duplicate rulePriority")
@@ -109,6 +118,8 @@ def _rule(told: dict[str, Any]) -> Rule:
         raise ValueError(f"tagStatus {status} is not one of tagged, untagged, any")
     if (status == TAGGED) != bool(prefixes or patterns) or (prefixes and patterns):
         raise ValueError("tagPrefixList or tagPatternList is required with tagStatus tagged, and only there")
+    if any(each.count("*") > _WILDCARDS_MAX for each in map(str, patterns)):
+        raise ValueError(f"a tagPatternList may have {_WILDCARDS_MAX} wildcards (*) per string at most")
     if kind not in _COUNTS:
         raise ValueError(f"countType {kind} is not one of {', '.join(_COUNTS)}")
     if kind == _COUNTS[3]:

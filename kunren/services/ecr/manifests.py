@@ -14,6 +14,7 @@ from kunren.dataplane.images.reference import DIGEST
 from kunren.services.ecr.errors import InvalidParameterException
 
 MANIFEST_BYTES_MAX = 4_194_304
+_SIZE_MAX = 1 << 53  # what JSON keeps everywhere
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -38,7 +39,7 @@ def read(text: bytes, told: str | None = None) -> Manifest:
     """`told` is the media type that came with it. Raises InvalidParameterException."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _invalid("it is not JSON") from None
     if not isinstance(found, dict) or found.get("schemaVersion") != 2:
         raise _invalid("its schemaVersion is not 2")
@@ -47,12 +48,13 @@ def read(text: bytes, told: str | None = None) -> Manifest:
     try:
         described = [] if index else [found["config"], *found["layers"]]
         blobs = tuple(
-            (_digest(each), int(each["size"])) for each in described if not each.get("urls")
+            (_digest(each), _size(each)) for each in described if not each.get("urls")
         )  # fmt: skip
         manifests = tuple(_digest(each) for each in found["manifests"]) if index else ()
         subject = _digest(found["subject"]) if found.get("subject") else None
         own = found.get("artifactType") or ("" if index else str(found["config"]["mediaType"]))
         annotations = {str(key): str(value) for key, value in (found.get("annotations") or {}).items()}
+        "".join((str(own), *annotations, *annotations.values())).encode()  # refuses halves of characters
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _invalid(f"{error!r} in it is missing or of the wrong type") from None
     return Manifest(_of(text), media_type, str(own), blobs, manifests, subject, annotations)
@@ -75,6 +77,13 @@ def _digest(described: Mapping[str, Any]) -> str:
     if not DIGEST.fullmatch(described["digest"]):
         raise ValueError("digest")
     return str(described["digest"])
+
+
+def _size(described: Mapping[str, Any]) -> int:
+    size = described["size"]
+    if type(size) is not int or not 0 <= size <= _SIZE_MAX:
+        raise ValueError("size")
+    return size
 
 
 def _of(text: bytes) -> str:

@@ -17,13 +17,19 @@ USER = "AWS"
 
 class Holder(NamedTuple):
     """Whom a token was given out to. `access_key` is the one that asked for it, for a session of a role with the role's
-    ARN and the session's name; `expires_at` is AWS time."""
+    ARN and the session's name; `expires_at` is AWS time. `layer` is the one that it is for, as `layer_name` has it
+    ("": all that the holder may do)."""
 
     account: str
     access_key: str
     expires_at: float
     role: str = ""
     session: str = ""
+    layer: str = ""
+
+
+def layer_name(account: str, region: str, repository: str, digest: str) -> str:
+    return f"{account}.{region}/{repository}@{digest}"
 
 
 class BadToken(Exception):
@@ -44,16 +50,18 @@ def issue(secret: str, holder: Holder) -> str:
     return base64.b64encode(json.dumps(document, separators=(",", ":")).encode()).decode()
 
 
-def verify(secret: str, password: str, now: float) -> Holder:
-    """Raises BadToken, Expired."""
+def verify(secret: str, password: str, now: float, layer: str = "") -> Holder:
+    """Who holds a token for that layer, or for the whole registry. Raises BadToken, Expired."""
     try:
         document = json.loads(base64.b64decode(password, validate=True))
         payload = str(document["payload"])
         if not hmac.compare_digest(str(document["datakey"]).encode(), _seal(secret, payload).encode()):
             raise BadToken
         holder = Holder(**json.loads(base64.b64decode(payload)))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise BadToken from None
+    if holder.layer != layer:
+        raise BadToken
     if holder.expires_at <= now:
         raise Expired
     return holder

@@ -76,6 +76,20 @@ def test_a_token_is_good_for_what_policies_allow(strict):
     )
     status, headers, body = puller.ask("GET", "/v2/web/manifests/1")
     assert (status, headers["Docker-Content-Digest"], body) == (200, digest_of(manifest), manifest)
+    mounts_only_what_it_may_read(strict, next(iter(blobs)))
+
+
+def mounts_only_what_it_may_read(strict, digest):
+    strict.client("ecr").create_repository(repositoryName="mine")
+    mine = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/mine"
+    for reads, answered in (("nothing", 202), ("web", 201)):
+        source = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{reads}"
+        token = statement("ecr:GetAuthorizationToken")
+        _, keys = strict.user(token, statement(PUSH, mine), statement(PULL, source))
+        holder = Holder(strict, keys)
+        assert holder.ask("POST", f"/v2/mine/blobs/uploads/?mount={digest}&from=web")[0] == answered
+        status, _, _ = holder.ask("HEAD", "/v2/mine/tags/list")
+        assert status == 403
 
 
 def test_another_account_pulls_where_the_repository_says_so(strict):

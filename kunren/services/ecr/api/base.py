@@ -31,9 +31,9 @@ class Base:
         self.secret: Callable[[], str] = lambda: ""
         """What tokens are sealed with."""
 
-    def _token(self, ctx: RequestContext, life_s: float) -> str:
-        """A password of the registry for who asks."""
-        holder = Holder(ctx.account, ctx.access_key, self._clock.now() + life_s)
+    def _token(self, ctx: RequestContext, life_s: float, layer: str = "") -> str:
+        """A password of the registry for who asks, or what lets him have one layer alone."""
+        holder = Holder(ctx.account, ctx.access_key, self._clock.now() + life_s, layer=layer)
         if ctx.caller is not None and ctx.caller.names:
             holder = holder._replace(role=ctx.caller.names[0], session=ctx.caller.arn.rpartition("/")[2])
         return issue(self.secret(), holder)

@@ -31,6 +31,7 @@ from kunren.services.ecr.pushing import (
     untag,
 )
 from kunren.services.ecr.registry.pulls import pulled
+from kunren.services.ecr.tokens import layer_name
 
 PART_BYTES, PART_BYTES_MIN = 20 * 1024 * 1024, 5 * 1024 * 1024
 """InitiateLayerUpload's partSize, and what every part but the last has at least (LayerPartTooSmallException)."""
@@ -100,7 +101,8 @@ class ImageOperations(Base):
                 f"'{repository.id}' in the registry with id '{repository.account}'"
             )
         host, _, name = repository.uri.partition("/")
-        pass_ = self._token(ctx, _URL_LIFE_S)
+        of = layer_name(repository.account, repository.region, name, layer.digest)
+        pass_ = self._token(ctx, _URL_LIFE_S, of)
         url = f"https://{host}/v2/{name}/blobs/{layer.digest}?token={pass_.replace('+', '%2B').replace('=', '%3D')}"
         return {"downloadUrl": url, "layerDigest": layer.digest}
 
@@ -258,7 +260,7 @@ def _image(repository: Repository, image: Image, tag: str | None) -> dict[str, A
 
 
 def _details(view: View, repository: Repository, image: Image) -> dict[str, Any]:
-    listed = [each for each in images_of(view, repository) if each.digest in image.manifests]
+    listed = [one for each in image.manifests if (one := by_digest(view, repository, each)) is not None]
     told: dict[str, Any] = {
         **named(repository),
         "imageDigest": image.digest,

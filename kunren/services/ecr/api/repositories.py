@@ -290,7 +290,7 @@ def _check_policy(text: str) -> None:
             and {"Action", "NotAction"} & each.keys()
             for each in statements
         )  # fmt: skip
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         sound = False
     if not sound:
         raise InvalidParameterException(

@@ -41,6 +41,14 @@ class Asked(NamedTuple):
         scheme = "https" if self.request.secure else "http"
         return f"{scheme}://{self.request.headers.get('host', self.request.host)}/v2"
 
+    @property
+    def mounted(self) -> Asked | None:
+        """What an upload wants to mount from another repository, as a request for that layer."""
+        if self.path.kind != "blobs/uploads" or self.request.method != "POST" or not self.query.get("mount"):
+            return None
+        path = self.path._replace(name=self.query.get("from", ""), kind="blobs", rest=self.query["mount"])
+        return self._replace(path=path, request=self.request._replace(method="GET"), query={})
+
 
 def registry_of(host: str) -> tuple[str, str] | None:
     """Account and region of a registry's host, with or without a port."""

@@ -18,8 +18,8 @@ from kunren.services.ecr.registry.answers import Refusal, empty, pieces
 from kunren.services.ecr.registry.asked import Asked
 from kunren.services.ecr.uploads import LayerUploads
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_CONTENT_RANGE = re.compile(r"(?:bytes[ =])?(\d+)-(\d+)(?:/.*)?")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+_CONTENT_RANGE = re.compile(r"(?:bytes[ =])?([0-9]{1,18})-([0-9]{1,18})(?:/.*)?")
 
 
 class BlobAnswers:

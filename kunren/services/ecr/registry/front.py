@@ -18,7 +18,7 @@ from kunren.services.ecr.registry.asked import Asked, query_of, read, registry_o
 from kunren.services.ecr.registry.blobs import BlobAnswers
 from kunren.services.ecr.registry.manifests import ManifestAnswers
 from kunren.services.ecr.registry.permission import RegistryAccess, denied
-from kunren.services.ecr.tokens import USER, BadToken, Expired, Holder, basic, verify
+from kunren.services.ecr.tokens import USER, BadToken, Expired, Holder, basic, layer_name, verify
 from kunren.services.ecr.uploads import LayerUploads
 
 
@@ -60,10 +60,10 @@ class RegistryFront:
         asked = Asked(found, query_of(request.query), request)
         try:
             holder = self._holder(asked)
-            if self.access is not None:
-                policy = policy_of(self._store.snapshot(), asked.path.place)
-                if (why := await denied(self.access, holder, asked, policy)) is not None:
-                    raise Refusal(403, "DENIED", why)
+            if (why := await self._denied(holder, asked)) is not None:
+                raise Refusal(403, "DENIED", why)
+            if (source := asked.mounted) is not None and await self._denied(holder, source) is not None:
+                asked = asked._replace(query={})  # who may not read a layer there has to upload it
             return await self._answer(asked)
         except EcrError as error:
             return of_error(error)
@@ -72,6 +72,11 @@ class RegistryFront:
         finally:
             if request.upload is not None:
                 request.upload.abandon()
+
+    async def _denied(self, holder: Holder, asked: Asked) -> str | None:
+        if self.access is None:
+            return None
+        return await denied(self.access, holder, asked, policy_of(self._store.snapshot(), asked.path.place))
 
     async def _answer(self, asked: Asked) -> FrontAnswer:
         kind = asked.path.kind
@@ -91,13 +96,13 @@ class RegistryFront:
 
     def _holder(self, asked: Asked) -> Holder:
         """Raises Refusal."""
-        given = basic(asked.request.headers.get("authorization", ""))
-        if given is None and asked.path.kind == "blobs" and "token" in asked.query:
-            given = USER, asked.query["token"]  # a URL from GetDownloadUrlForLayer
+        given, layer = basic(asked.request.headers.get("authorization", "")), ""
+        if given is None and asked.path.kind == "blobs" and "token" in asked.query:  # a URL of GetDownloadUrlForLayer
+            given, layer = (USER, asked.query["token"]), layer_name(*asked.path.place, asked.path.rest)
         try:
             if given is None or given[0] != USER:
                 raise BadToken
-            return verify(self._secret(), given[1], self._clock.now())
+            return verify(self._secret(), given[1], self._clock.now(), layer)
         except Expired:
             raise Refusal(
                 403, "DENIED", "Your authorization token has expired. Reauthenticate and try again."

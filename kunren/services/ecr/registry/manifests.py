@@ -27,6 +27,7 @@ from kunren.services.ecr.registry.asked import Asked
 from kunren.services.ecr.registry.pulls import pulled
 
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+_COUNT = re.compile(r"[0-9]{1,9}")
 _PAGE_MAX = 1000
 
 
@@ -143,7 +144,7 @@ def _described(image: Image) -> dict[str, Any]:
 def _page(names: list[str], asked: Asked, path: str) -> tuple[list[str], list[tuple[str, str]]]:
     """Those behind `last`, `n` of them, and the Link to the next page."""
     count = asked.query.get("n", "")
-    most = min(int(count), _PAGE_MAX) if count.isdigit() else _PAGE_MAX
+    most = min(int(count), _PAGE_MAX) if _COUNT.fullmatch(count) else _PAGE_MAX
     behind = [each for each in names if each > asked.query.get("last", "")]
     part = behind[:most]
     if not part or len(behind) <= most:

@@ -41,7 +41,8 @@ class RegistryAccess(FrontAccess, Protocol):
 
 async def denied(access: RegistryAccess, holder: Holder, asked: Asked, policy: Statements) -> str | None:
     """AWS's sentence where policies do not let the holder; `policy` is the repository's."""
-    name = _ACTIONS.get((asked.path.kind, asked.request.method))
+    kind, method = asked.path.kind, asked.request.method
+    name = _ACTIONS.get((kind, method)) or (_ACTIONS.get((kind, "GET")) if method == "HEAD" else None)
     if name is None:
         return None
     caller = await access.holder(holder.access_key, holder.role, holder.session)

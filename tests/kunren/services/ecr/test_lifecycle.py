@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -122,3 +123,15 @@ def test_archiving_is_refused_by_name():
 def test_exclusion_filters_are_wildcards():
     assert excluded("dev-1", ["latest", "dev-*"]) and excluded("latest", ["latest"])
     assert not excluded("adev-1", ["dev-*"]) and not excluded("latest2", ["latest"]) and not excluded("a", [])
+
+
+@given(st.text("ab", max_size=12), st.text("ab*", max_size=8))
+def test_a_pattern_fits_as_a_regular_expression_would(tag, pattern):
+    assert excluded(tag, [pattern]) == bool(re.fullmatch(pattern.replace("*", ".*"), tag))
+
+
+def test_patterns_have_four_wildcards_and_none_takes_long():
+    assert parse(json.dumps({"rules": [rule(1, "tagged", "imageCountMoreThan", 1, tagPatternList=["*test*1*2*3"])]}))
+    with pytest.raises(InvalidParameterException, match="wildcards"):
+        expired([], rule(1, "tagged", "imageCountMoreThan", 1, tagPatternList=["test*1*2*3*4*5*6"]))
+    assert not excluded("a" * 300, ["*a" * 30 + "*b"])

@@ -38,3 +38,15 @@ def test_basic_authentication_is_read():
     header = "Basic " + base64.b64encode(b"AWS:a:b").decode()
     assert basic(header) == ("AWS", "a:b")
     assert basic("Bearer x") is None and basic("Basic ???") is None and basic("") is None
+
+
+def test_what_is_for_one_layer_is_no_password():
+    token = issue(SECRET, HOLDER._replace(layer="1.r/web@sha256:a"))
+    assert verify(SECRET, token, 0, "1.r/web@sha256:a").account == HOLDER.account
+    for other in ("", "1.r/web@sha256:b", "2.r/web@sha256:a"):
+        with pytest.raises(BadToken):
+            verify(SECRET, token, 0, other)
+    with pytest.raises(BadToken):
+        verify(SECRET, issue(SECRET, HOLDER), 0, "1.r/web@sha256:a")
+    with pytest.raises(BadToken):
+        verify(SECRET, base64.b64encode(b"[" * 100_000).decode(), 0)
