@@ -57,7 +57,7 @@ def placed(
         if len(chosen) == count:
             return chosen, []
         failures = [
-            {"arn": arn_of(each), "reason": _why(tx, each, needs, constraints, chosen)}
+            {"arn": arn_of(each), "reason": why_not(tx, each, needs, constraints, chosen.count(each.id)) or _DISTINCT}
             for each in sorted(hosts, key=lambda each: each.id)
         ]
     except BadExpression as error:
@@ -65,23 +65,24 @@ def placed(
     return chosen, failures
 
 
+_DISTINCT = "DistinctInstance placement constraint unsatisfied."
 _SPREAD = ({"type": "spread", "field": "attribute:ecs.availability-zone"}, {"type": "spread", "field": "instanceId"})
 
 
-def _why(
-    tx: Tx, instance: ContainerInstance, needs: Needs, constraints: Sequence[Params], chosen: Sequence[str]
-) -> str:
-    """Why that instance takes no (further) task, as "API failure reasons" has it."""
+def why_not(
+    tx: Tx, instance: ContainerInstance, needs: Needs, constraints: Sequence[Params] = (), taken: int = 0
+) -> str | None:
+    """Why that instance takes no task beside so many of the same, as "API failure reasons" has it; None where it
+    does."""
     if not instance.agent_connected:
         return "AGENT"
     found = place_of(tx, instance, needs.group)
     if not allowed(found, needs, constraints):
         return "MemberOf placement constraint unsatisfied."
-    taken = chosen.count(instance.id)
     if found.memory - taken * needs.memory < needs.memory:
         return "RESOURCE:MEMORY"
     if found.cpu - taken * needs.cpu < needs.cpu:
         return "RESOURCE:CPU"
     if needs.ports & found.ports or (taken and needs.ports):
         return "RESOURCE:PORTS"
-    return "DistinctInstance placement constraint unsatisfied."
+    return None

@@ -11,7 +11,8 @@ from kunren.core.errors import AwsError
 from kunren.services.ec2 import interfaces
 from kunren.services.ec2 import store as ec2_store
 from kunren.services.ecs import errors
-from kunren.services.ecs.agents.placing import placed
+from kunren.services.ecs.agents.placing import needs_of, placed, why_not
+from kunren.services.ecs.agents.rows import arn_of
 from kunren.services.ecs.api.base import (
     Operations,
     Params,
@@ -109,6 +110,9 @@ class TaskOperations(Operations):
                 if instance is None or instance.cluster != cluster.id or instance.status != "ACTIVE":
                     where = arn(cluster, "container-instance", cluster.id, last_part(named))
                     failures.append({"arn": where, "reason": "MISSING" if instance is None else "INACTIVE"})
+                    continue
+                if (why := why_not(tx, instance, needs_of(definition, members["group"]))) is not None:
+                    failures.append({"arn": arn_of(instance), "reason": why})
                     continue
                 made.append(
                     ask_for_task(
