@@ -39,15 +39,13 @@ class ServiceSpec:
 
 def parsed(text: str) -> dict[str, Any]:
     """YAML or JSON with lower-case keys at the top. Raises DeploymentFails."""
-    import yaml
+    from kunren.core import documents
 
     try:
-        found = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise DeploymentFails("INVALID_REVISION", "The AppSpec file is neither valid YAML nor valid JSON.") from error
-    if not isinstance(found, dict):
-        raise DeploymentFails("INVALID_REVISION", "The AppSpec file has no content that is a mapping.")
-    found = {str(key).lower(): value for key, value in found.items()}
+        found = documents.parse(text.encode("utf-8", "replace"))
+    except documents.BadDocument as error:
+        raise DeploymentFails("INVALID_REVISION", f"The AppSpec file can't be read: {error}") from error
+    found = {key.lower(): value for key, value in found.items()}
     if str(found.get("version")) != "0.0":
         raise DeploymentFails("INVALID_REVISION", "The AppSpec file's version must be 0.0.")
     return found

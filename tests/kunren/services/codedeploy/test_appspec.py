@@ -52,6 +52,12 @@ def test_the_examples_of_the_guide():
     )  # fmt: skip
 
 
+def test_aliases_do_not_multiply_without_end():
+    lists = "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]\n" for n in range(1, 12))
+    with pytest.raises(DeploymentFails, match="too large"):
+        of_function(f"version: 0.0\nx0: &x0 [a]\n{lists}" + FUNCTION.replace("version: 0.0", "").replace('"2"', "*x11"))
+
+
 @pytest.mark.parametrize("text", ["", "[", "version: 1.0", "- a", FUNCTION.replace("AllowTraffic", "Install")])
 def test_what_is_none_fails_the_deployment(text):
     with pytest.raises(DeploymentFails):

@@ -134,3 +134,17 @@ def test_archives_that_are_none_fail_and_leave_nothing_outside(instance, files):
     outcomes = [instance.run(each)["error_code"] for each in ("DownloadBundle", "Install")]
     assert any(outcomes)
     assert not list(instance.folder.rglob("out"))
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tgz"])
+@pytest.mark.parametrize("data", [b"", b"no archive", b"\x1f\x8b\x08\x00cut off"])
+def test_data_that_is_no_archive_is_an_outcome_and_not_the_end_of_the_agent(instance, kind, data):
+    instance.archives["d-1"] = data
+    assert instance.run("DownloadBundle", kind=kind)["error_code"] == 5
+
+
+@pytest.mark.parametrize("hooks", ["[a]", "{AfterInstall: [a]}", "{AfterInstall: 1}", "a"])
+def test_hooks_of_another_shape_are_an_outcome(instance, hooks):
+    instance.bundle(**{"appspec.yml": f"version: 0.0\nhooks: {hooks}\n"})
+    instance.run("DownloadBundle")
+    assert instance.run("AfterInstall")["error_code"] == 5

@@ -59,7 +59,7 @@ class Commands:
             return self._scripts(name, spec)
         except Fails as error:
             return outcome(error.code, error.script, error.message, error.log)
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except Exception as error:  # a revision may be anything, and the agent has to outlive it
             return outcome(UNKNOWN, "", f"{type(error).__name__}: {error}", "")
 
     # -- archives ----------------------------------------------------------------------------------------------------

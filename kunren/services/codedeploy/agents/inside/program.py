@@ -154,7 +154,7 @@ def main() -> None:
         try:
             agent = agent or Agent()
             agent.work()
-        except (OSError, ValueError, KeyError) as error:
+        except Exception as error:  # whatever one answer was, the next command has to be asked for
             log.error("%s: %s", type(error).__name__, error)
             time.sleep(RETRY_S)
 
