@@ -17,6 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from kunren.access.containers import ecs
+from kunren.access.deployments import codedeploy
 from kunren.access.tables import (
     ACTIONS,
     EC2_CREATED,
@@ -332,4 +333,5 @@ _OWN: dict[str, Callable[[Target], list[str]]] = {
     "dynamodb": _table,
     "ecr": _repositories,
     "ecs": ecs,
+    "codedeploy": codedeploy,
 }

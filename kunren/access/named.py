@@ -1,8 +1,8 @@
 """What policies are asked about and a request does not have as they name it: the service itself is asked.
 
 AWS KMS developer guide, "Controlling access to aliases" (a policy for a key counts for its alias too); Secrets Manager
-user guide, "What's in a secret?" (an ARN has six letters more than the name). Who runs a task hands on the roles of its
-definition ("Pass a role": RunTask), whoever has registered that.
+user guide, "What's in a secret?" (an ARN has six letters more than the name). A deployment of CodeDeploy is its
+group's. Who runs a task hands on the roles of its definition ("Pass a role": RunTask), whoever has registered that.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kunren.access.deployments import BY_DEPLOYMENT
 from kunren.core.calling import CallService
 from kunren.core.conditions import many
 from kunren.core.errors import AwsError
@@ -24,6 +25,8 @@ def has_other_names(service: str, operation: str, params: Mapping[str, Any]) -> 
     """Whether the request does not tell itself what policies are asked about."""
     if service == "ecs":
         return operation in _RUNNING
+    if service == "codedeploy":
+        return operation in BY_DEPLOYMENT
     if service == "secretsmanager":
         names = [*many(params.get("SecretId")), *many(params.get("SecretIdList"))]
         return any(isinstance(each, str) and not each.startswith("arn:") for each in names)
@@ -40,6 +43,9 @@ async def with_arns(
     if service == "ecs":
         given = {name: value for name, value in (params.get("overrides") or {}).items() if value}
         return {**params, "overrides": {**await _roles(call, account, region, params), **given}}
+
+    if service == "codedeploy":
+        return {**params, **await _group(call, account, region, params)}
 
     async def arn(name: Any) -> Any:
         operation, member = ("DescribeSecret", "SecretId") if service == "secretsmanager" else ("DescribeKey", "KeyId")
@@ -69,3 +75,13 @@ async def _roles(call: CallService, account: str, region: str, params: Mapping[s
     except AwsError:
         return {}  # nothing that there is
     return {each: found[each] for each in ("taskRoleArn", "executionRoleArn") if found.get(each)}
+
+
+async def _group(call: CallService, account: str, region: str, params: Mapping[str, Any]) -> dict[str, str]:
+    """The application and the group of a deployment."""
+    named = {"deploymentId": params.get("deploymentId")}
+    try:
+        found = (await call(account, region, "codedeploy", "GetDeployment", named))["deploymentInfo"]
+    except AwsError:
+        return {}  # nothing that there is
+    return {each: found[each] for each in ("applicationName", "deploymentGroupName")}

@@ -61,6 +61,8 @@ PASSED = {
     ("ecs", "StartTask"): ("overrides.taskRoleArn", "overrides.executionRoleArn"),
     ("ecs", "CreateService"): _OF_SERVICES,
     ("ecs", "UpdateService"): _OF_SERVICES,
+    ("codedeploy", "CreateDeploymentGroup"): ("serviceRoleArn",),
+    ("codedeploy", "UpdateDeploymentGroup"): ("serviceRoleArn",),
 }
 """Parameters by which a role is handed to a service; behind a point, those of a structure, or of each in a list."""
 

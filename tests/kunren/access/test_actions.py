@@ -104,6 +104,53 @@ def test_ecs_is_handed_roles_by_their_arn_or_name(operation, params, service):
     assert asked(Target("ecs", operation, params, "111122223333", "us-east-1"), "ecs", True)[1:] == [passed]
 
 
+DEPLOY = "arn:aws:codedeploy:us-east-1:111122223333:"
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "resources"),
+    [
+        ("CreateApplication", {"applicationName": "a"}, [f"{DEPLOY}application:a"]),
+        (
+            "BatchGetApplications",
+            {"applicationNames": ["a", "b"]},
+            [f"{DEPLOY}application:a", f"{DEPLOY}application:b"],
+        ),
+        ("CreateDeploymentConfig", {"deploymentConfigName": "c"}, [f"{DEPLOY}deploymentconfig:c"]),
+        (
+            "CreateDeployment",
+            {"applicationName": "a", "deploymentGroupName": "g", "deploymentConfigName": "c"},
+            [f"{DEPLOY}deploymentgroup:a/g"],
+        ),
+        ("ListDeployments", {"applicationName": "a", "deploymentGroupName": "g"}, [f"{DEPLOY}deploymentgroup:a/g"]),
+        ("ListDeployments", {}, ["*"]),
+        ("ListDeploymentGroups", {"applicationName": "a"}, [f"{DEPLOY}application:a"]),
+        ("StopDeployment", {"deploymentId": "d-1"}, ["*"]),
+        ("TagResource", {"ResourceArn": f"{DEPLOY}application:a"}, [f"{DEPLOY}application:a"]),
+    ],
+)
+def test_an_operation_of_codedeploy_asks_for_what_it_names(operation, params, resources):
+    found = asked(Target("codedeploy", operation, params, "111122223333", "us-east-1"), "codedeploy", True)
+    assert found == [Asked(f"codedeploy:{operation}", each) for each in resources]
+
+
+def test_codedeploy_is_handed_a_role_and_a_deployment_is_its_groups():
+    params = {"applicationName": "a", "currentDeploymentGroupName": "g", "serviceRoleArn": ROLE}
+    assert asked(
+        Target("codedeploy", "UpdateDeploymentGroup", params, "111122223333", "us-east-1"), "codedeploy", True
+    ) == [
+        Asked("codedeploy:UpdateDeploymentGroup", f"{DEPLOY}deploymentgroup:a/g"),
+        Asked("iam:PassRole", ROLE, "codedeploy.amazonaws.com"),
+    ]
+
+    async def call(account, region, service, operation, params):
+        return {"deploymentInfo": {"applicationName": "a", "deploymentGroupName": "g", "status": "Succeeded"}}
+
+    told = asyncio.run(with_arns(call, "111122223333", "us-east-1", "codedeploy", {"deploymentId": "d-1"}))
+    (found,) = asked(Target("codedeploy", "GetDeployment", told, "111122223333", "us-east-1"), "codedeploy", True)
+    assert found.resource == f"{DEPLOY}deploymentgroup:a/g"
+
+
 @pytest.mark.parametrize("overrides", [None, {}, {"taskRoleArn": ""}, {"executionRoleArn": ROLE}])
 def test_who_runs_a_task_hands_on_the_roles_of_its_definition(overrides):
     async def call(account, region, service, operation, params):
