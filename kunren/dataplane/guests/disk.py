@@ -78,6 +78,8 @@ def _copy_readable(source: Path, target: Path) -> None:
 
 def copy(source: Path, disk: Path) -> None:
     """The same content there, sharing blocks where the file system can. Raises OSError."""
+    if source.is_symlink():
+        raise OSError(f"no disk but a link: {source}")
     new = disk.with_name(f"{disk.name}.new")
     remove(new)
     new.parent.mkdir(parents=True, exist_ok=True)
@@ -104,8 +106,10 @@ def copy_once(shared: Path, own: Path) -> Path:
 
 
 def remove(disk: Path) -> None:
-    """Delete it; nothing happens where there is none."""
-    if not disk.exists():
+    """Delete it; nothing happens where there is none. Where a guest has put something else, that is deleted: of a link,
+    what it leads to stays."""
+    if disk.is_symlink() or not disk.is_dir():
+        disk.unlink(missing_ok=True)
         return
     _open(disk)
     for folder, below, _ in os.walk(disk):

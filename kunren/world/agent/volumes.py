@@ -3,8 +3,8 @@
 There are no block devices. A volume is a folder at FOLDER/xvdX, there while it is attached; /dev/xvdX, /dev/sdX and
 /dev/nvmeNn1 are links to it, so that what waits for a device sees it come. `mkfs` writes what file system it "has"
 (`type`, `uuid`) and an empty folder `files`, which `mount` binds, with the machine's own mount. What is mounted has a
-mark in FOLDER/.mounted, for the daemon, which detaches nothing that is. Whatever is no such device is left to the
-machine's own programs of these names.
+mark beside it, FOLDER/.mounted-xvdX, for the daemon, which detaches nothing that is. Whatever is no such device is left
+to the machine's own programs of these names.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 from string import ascii_lowercase
 
 FOLDER = "/run/kunren/volumes"
-MARKS = ".mounted"
+MARK = ".mounted-"
 LETTERS = ascii_lowercase[1:]
 COMMANDS = ("mkfs", "mkfs.ext2", "mkfs.ext3", "mkfs.ext4", "mkfs.xfs", "blkid", "mount", "umount")
 SCRIPT = r"""#!/bin/sh
@@ -48,7 +48,7 @@ attach() { # device, mount point, options
         return 32
     fi
     /usr/bin/mount --bind "$at/files" "$2" || return
-    mkdir -p "$V/.mounted" && touch "$V/.mounted/${at##*/}"
+    touch "$V/.mounted-${at##*/}"
     case ,$3, in *,ro,*) /usr/bin/mount -o remount,bind,ro "$2" ;; esac
 }
 
@@ -75,7 +75,7 @@ make() {
     done
     at=$(folder "$device")
     [ -n "$at" ] || own "$@"
-    [ -e "$V/.mounted/${at##*/}" ] && { echo "$device is mounted; will not make a filesystem here!" >&2; exit 1; }
+    [ -e "$V/.mounted-${at##*/}" ] && { echo "$device is mounted; will not make a filesystem here!" >&2; exit 1; }
     if [ "$type" = xfs ] && [ -z "$force" ] && [ -f "$at/type" ]; then
         echo "mkfs.xfs: $device appears to contain an existing filesystem ($(cat "$at/type"))." >&2
         exit 1
@@ -123,7 +123,7 @@ umount)
         set -- "$target"
     fi
     /usr/bin/umount "$@" || exit
-    [ -z "$at" ] || rm -f "$V/.mounted/${at##*/}" ;;
+    [ -z "$at" ] || rm -f "$V/.mounted-${at##*/}" ;;
 mount)
     options='' words=''
     for each in "$@"; do

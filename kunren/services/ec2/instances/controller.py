@@ -119,10 +119,8 @@ class InstanceController:
         known |= {self._volumes.seen_by(each.id).name for each in alive}
         consoles = {self._console(each.id).name for each in alive}
         for left in self._home.iterdir():
-            if left.is_dir() and left.name not in known:
+            if left.name not in known and left.name not in consoles:
                 disk.remove(left)
-            elif left.is_file() and left.name not in consoles:
-                left.unlink()
 
     # -- making it so ------------------------------------------------------------------------------------------------
 
@@ -268,7 +266,7 @@ class InstanceController:
 
     async def _remove(self, instance: Instance) -> None:
         now = self._clock.now()
-        self._volumes.end(instance)
+        await self._volumes.end(instance)
         with self._store.write() as tx:
             interface = _interface(tx, instance)
             if interface is not None and interface.delete_on_termination:

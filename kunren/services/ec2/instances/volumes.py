@@ -3,11 +3,15 @@
 A volume's folder is HOME/VOLUME. While it is attached it is HOME/INSTANCE.volumes/xvdX instead, in the one folder that
 the instance's guest sees as `kunren.world.agent.volumes.FOLDER` from its boot on; so attaching is a rename, and
 what the row says can be made so again after a crash. A root volume's folder is the guest's "/" and stays where it is.
+
+The guest's root may do to what it sees what it likes, so nothing of it is taken for what it was: a link where a volume
+was leads the daemon nowhere.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -16,7 +20,7 @@ from kunren.control.store import Snapshot, Store, Tx
 from kunren.core.entropy import Entropy
 from kunren.dataplane.guests import disk
 from kunren.services.ec2.instances.model import Instance, InstanceRun, Volume
-from kunren.world.agent.volumes import MARKS, folder_of
+from kunren.world.agent.volumes import MARK, folder_of
 
 AGAIN_S = 1.0
 """How often (real time) a volume is looked at that is to be detached and still mounted."""
@@ -39,7 +43,7 @@ class VolumeFolders:
     def where(self, volume: Volume) -> Path:
         """Where the volume's files are now."""
         place = self._place(volume)
-        return place if place is not None and place.is_dir() else self._home / volume.id
+        return place if place is not None and _is_folder(place) else self._home / volume.id
 
     def _place(self, volume: Volume) -> Path | None:
         """Where they are while it is attached."""
@@ -64,7 +68,7 @@ class VolumeFolders:
         if instance is None or instance.volume_id == volume.id:
             return False
         if volume.attachment in ("attaching", "attached"):
-            self._plug_in(volume)
+            await self._plug_in(volume)
             return False
         if not volume.forced and self._mounted(snapshot, instance, volume):
             self._changed(volume, attachment="busy")
@@ -75,15 +79,16 @@ class VolumeFolders:
 
     async def boot(self, instance: Instance) -> None:
         """Have all of the instance's volumes where it sees them, and nothing mounted."""
-        await asyncio.to_thread(disk.remove, self.seen_by(instance.id) / MARKS)
+        for each in self.seen_by(instance.id).glob(f"{MARK}*"):
+            await asyncio.to_thread(disk.remove, each)
         for volume in self._of(instance):
             await self.reconcile(volume)
 
-    def end(self, instance: Instance) -> None:
+    async def end(self, instance: Instance) -> None:
         """Take back all that the instance sees."""
         for volume in self._of(instance):
             self._take_back(volume)
-        disk.remove(self._home / f"{instance.id}{_SUFFIX}")
+        await asyncio.to_thread(disk.remove, self._home / f"{instance.id}{_SUFFIX}")
 
     def _of(self, instance: Instance) -> list[Volume]:
         rows = self._store.snapshot().list(Volume, instance.account, instance.region)
@@ -107,25 +112,30 @@ class VolumeFolders:
         else:
             await asyncio.to_thread(disk.copy, source, target)
 
-    def _plug_in(self, volume: Volume) -> None:
+    async def _plug_in(self, volume: Volume) -> None:
         place, files = self._place(volume), self._home / volume.id
-        if place is not None and not place.exists() and files.exists():
+        if place is not None and _is_folder(files):
             self.seen_by(volume.instance_id or "")
+            await asyncio.to_thread(disk.remove, place)  # what the guest has put there
             files.rename(place)
             _number(place.parent)
         self._changed(volume, attachment="attached")
 
     def _take_back(self, volume: Volume) -> None:
-        place = self._place(volume)
-        if place is not None and place.is_dir():
-            place.rename(self._home / volume.id)
-            (place.parent / MARKS / place.name).unlink(missing_ok=True)
+        place, files = self._place(volume), self._home / volume.id
+        if place is None:
+            return
+        if _is_folder(place) and not files.exists():
+            place.rename(files)
+            _mark(place).unlink(missing_ok=True)
             _number(place.parent)
+        if volume.made:
+            files.mkdir(exist_ok=True)  # the guest may have taken the volume's away
 
     def _mounted(self, snapshot: Snapshot, instance: Instance, volume: Volume) -> bool:
         run = snapshot.get(InstanceRun, instance.account, instance.region, instance.id)
         place = self._place(volume)
-        return run is not None and place is not None and (place.parent / MARKS / place.name).exists()
+        return run is not None and place is not None and os.path.lexists(_mark(place))
 
     def _changed(self, volume: Volume, **change: object) -> Volume | None:
         with self._store.write() as tx:
@@ -154,11 +164,20 @@ def released(tx: Tx, instance: Instance) -> None:
             tx.put(replace(volume, **FREE))
 
 
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _mark(place: Path) -> Path:
+    """What is there while the guest has the volume mounted."""
+    return place.with_name(f"{MARK}{place.name}")
+
+
 def _number(folder: Path) -> None:
     """The names that the volumes have as NVMe devices, in the order of their letters."""
     for each in folder.iterdir():
-        if each.is_symlink():
-            each.unlink()
+        if each.is_symlink() or each.name.startswith("nvme"):
+            disk.remove(each)
     names = sorted(each.name for each in folder.iterdir() if each.name.startswith("xvd"))
     for number, name in enumerate(names, 1):
         (folder / f"nvme{number}n1").symlink_to(name)

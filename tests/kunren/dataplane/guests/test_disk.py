@@ -55,6 +55,16 @@ def test_a_disk_goes_whatever_its_guest_made_of_it(tmp_path):
     disk.remove(tmp_path / "vol-1")
 
 
+def test_a_link_where_a_disk_was_leads_nowhere(tmp_path):
+    (tmp_path / "outside" / "file").mkdir(parents=True)
+    (link := tmp_path / "vol-1").symlink_to(tmp_path / "outside")
+    with pytest.raises(OSError, match="no disk but a link"):
+        disk.copy(link, tmp_path / "snap-1")
+    disk.remove(link)
+    assert not link.is_symlink()
+    assert (tmp_path / "outside" / "file").is_dir()
+
+
 def test_what_a_guest_closed_to_its_owner_is_deleted_too():
     """By an ordinary user, whom modes bind: root gives himself up for it."""
     program = (

@@ -1,6 +1,7 @@
 """What is refused of data volumes, and where their files are."""
 
 import asyncio
+import shutil
 
 import pytest
 
@@ -54,8 +55,9 @@ def test_a_token_makes_one_volume_and_a_change_is_kept(ec2):
     assert ec2.create_volume(**asked)["VolumeId"] != made["VolumeId"]
 
 
-def test_a_volume_of_a_root_snapshot_has_a_file_system_and_moves_by_its_device(ec2, tmp_path):
-    (tmp_path / "snap-1" / "proc").mkdir(parents=True)
+@pytest.fixture
+def attaching(ec2):
+    """An instance, and a volume that is on its way there, from a snapshot."""
     key = {"account": ACCOUNT, "region": REGION}
     instance = Instance(
         **key, id="i-1", reservation_id="r-1", launch_index=0, image_id="ami-1", instance_type="t3.micro",
@@ -69,6 +71,12 @@ def test_a_volume_of_a_root_snapshot_has_a_file_system_and_moves_by_its_device(e
     with ec2.store.write() as tx:
         tx.put(instance)
         tx.put(volume)
+    return instance, volume
+
+
+def test_a_volume_of_a_root_snapshot_has_a_file_system_and_moves_by_its_device(ec2, attaching, tmp_path):
+    (tmp_path / "snap-1" / "proc").mkdir(parents=True)
+    _instance, volume = attaching
     folders = VolumeFolders(ec2.store, Entropy(seed=7), tmp_path)
     assert asyncio.run(folders.reconcile(volume)) is False
     seen = tmp_path / "i-1.volumes"
@@ -83,3 +91,29 @@ def test_a_volume_of_a_root_snapshot_has_a_file_system_and_moves_by_its_device(e
     assert (tmp_path / "vol-1" / "files").is_dir()
     with pytest.raises(AwsError, match="is in the 'available' state"):
         ec2.detach_volume(VolumeId="vol-1")
+
+
+def test_what_a_guest_puts_where_its_volumes_are_leads_the_daemon_nowhere(ec2, attaching, tmp_path):
+    instance, volume = attaching
+    home, outside = tmp_path / "disks", tmp_path / "outside"
+    (home / "snap-1").mkdir(parents=True)
+    (outside / "xvdf").mkdir(parents=True)
+    folders = VolumeFolders(ec2.store, Entropy(seed=7), home)
+    seen = folders.seen_by("i-1")
+    (seen / "xvdf").symlink_to("/nowhere")
+    (seen / "nvme1n1").write_text("no link")
+    asyncio.run(folders.reconcile(volume))
+    assert not (seen / "xvdf").is_symlink()
+
+    shutil.rmtree(seen / "xvdf")
+    (seen / "xvdf").symlink_to(outside)
+    (seen / ".mounted-xvdf").symlink_to(outside / "xvdf")
+    attached = ec2.store.snapshot().get(Volume, ACCOUNT, REGION, "vol-1")
+    assert folders.where(attached) == home / "vol-1"
+    asyncio.run(folders.boot(instance))
+    ec2.detach_volume(VolumeId="vol-1")
+    asyncio.run(folders.reconcile(volume))
+    assert ec2.store.snapshot().get(Volume, ACCOUNT, REGION, "vol-1").instance_id is None
+    assert ((home / "vol-1").is_dir(), (home / "vol-1").is_symlink()) == (True, False)
+    asyncio.run(folders.end(instance))
+    assert (seen.exists(), (outside / "xvdf").is_dir()) == (False, True)
