@@ -96,6 +96,18 @@ def test_what_is_wrong_is_refused(found):
         found.map.update_instance_custom_health_status(ServiceId=service["Id"], InstanceId="a", Status="HEALTHY")
     with pytest.raises(found.map.exceptions.ServiceNotFound):
         found.map.discover_instances(NamespaceName="internal", ServiceName="none")
+    names = found.map.create_service(
+        Name="names", NamespaceId=found.namespace,
+        DnsConfig={"DnsRecords": [{"Type": "CNAME", "TTL": 10}], "RoutingPolicy": "WEIGHTED"},
+    )["Service"]["Id"]  # fmt: skip
+    bad = {"AWS_INSTANCE_CNAME": "no name..of DNS"}
+    with pytest.raises(AssertionError, match="FAIL"):
+        found.done(found.map.register_instance(ServiceId=names, InstanceId="bad", Attributes=bad))
+    good = {"AWS_INSTANCE_IPV4": "172.31.0.103"}
+    found.done(found.map.register_instance(ServiceId=service["Id"], InstanceId="good", Attributes=good))
+    assert found.map.list_instances(ServiceId=names)["Instances"] == []
+    found.done(found.map.update_service(Id=names, Service={"Description": "by call alone"}))
+    assert "DnsConfig" not in found.map.get_service(Id=names)["Service"]
     http = found.done(found.map.create_http_namespace(Name="by-call"))["NAMESPACE"]
     with pytest.raises(found.map.exceptions.InvalidInput, match="HTTP namespace"):
         found.map.create_service(Name="x", NamespaceId=http, DnsConfig={"DnsRecords": [{"Type": "A", "TTL": 1}]})

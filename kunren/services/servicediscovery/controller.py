@@ -6,6 +6,8 @@ what is in it is asked for, never remembered.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -65,16 +67,17 @@ class NamespaceController:
                 await self._take_away(namespace)
             else:
                 namespace = await self._have_zone(namespace)
-                await self._have_health_checks(namespace)
+                waiting = await self._refused(namespace, waiting, await self._have_health_checks(namespace))
                 if namespace.zone:
-                    await self._publish(namespace)
+                    waiting = await self._refused(namespace, waiting, await self._publish(namespace))
         except AwsError as error:
             if error.status >= 500:
                 raise
             self._failed(namespace, waiting, error)
             return
         for each in waiting:
-            await self._drop_check(namespace, each.leftover)
+            for check in each.leftover.split():
+                await self._drop_check(namespace, check)
         self._mark(waiting, SUCCESS)
 
     def _mark(self, operations: Iterable[Operation], status: str) -> None:
@@ -85,17 +88,41 @@ class NamespaceController:
                     tx.put(msgspec.structs.replace(current, status=status, updated_at=self._clock.now()))
 
     def _failed(self, namespace: Namespace, operations: Iterable[Operation], error: AwsError) -> None:
-        """What Route 53 refuses is told by the operations; a namespace that can't be made is none."""
+        """What Route 53 refuses is told by the operations; a namespace that can't be made is none, and one that can't
+        be taken away stays."""
         with self._store.write() as tx:
             if not namespace.ready:
                 tx.delete(namespace)
+            elif namespace.ending and (current := tx.get(Namespace, *namespace.key[1:])) is not None:
+                tx.put(msgspec.structs.replace(current, ending=False))
             for each in operations:
-                tx.put(
-                    msgspec.structs.replace(
-                        each, status=FAIL, error_code="INVALID_INPUT", error_message=error.message,
-                        updated_at=self._clock.now(),
-                    )
-                )  # fmt: skip
+                tx.put(self._fails(each, error))
+
+    def _fails(self, operation: Operation, error: AwsError) -> Operation:
+        return msgspec.structs.replace(
+            operation, status=FAIL, error_code="INVALID_INPUT", error_message=error.message,
+            updated_at=self._clock.now(),
+        )  # fmt: skip
+
+    async def _refused(
+        self, namespace: Namespace, waiting: list[Operation], refused: Mapping[str, AwsError]
+    ) -> list[Operation]:
+        """Instances, by their ids, that Route 53 does not take fail with their own operations, and are none where they
+        were being registered; nobody else's work waits for them. The operations that go on."""
+        checks: list[str] = []
+        for id, error in refused.items():
+            with self._store.write() as tx:
+                instance = tx.get(Instance, namespace.account, namespace.region, id)
+                own = [each for each in waiting if instance is not None and _concerns(each, instance)]
+                for each in own:
+                    tx.put(self._fails(each, error))
+                if instance is not None and any(each.type == "REGISTER_INSTANCE" for each in own):
+                    tx.delete(instance)
+                    checks += [instance.health_check, *(each.leftover for each in own)]
+            waiting = [each for each in waiting if each not in own]
+        for check in " ".join(checks).split():
+            await self._drop_check(namespace, check)
+        return waiting
 
     # --- zones ----------------------------------------------------------------------------------------------------
 
@@ -120,16 +147,22 @@ class NamespaceController:
         }  # fmt: skip
         if namespace.type == DNS_PRIVATE:
             wanted_zone["VPC"] = {"VPCRegion": namespace.region, "VPCId": namespace.vpc}
-        for zone in (await self._ask(namespace, "ListHostedZones", {}))["HostedZones"]:
-            if zone["CallerReference"] == namespace.id:
-                return _bare(zone["Id"])
+        page: Mapping[str, Any] = {"IsTruncated": True}
+        while page.get("IsTruncated"):
+            page = await self._ask(
+                namespace, "ListHostedZones", {"Marker": page["NextMarker"]} if page.get("NextMarker") else {}
+            )
+            for zone in page["HostedZones"]:
+                if zone["CallerReference"] == namespace.id:
+                    return _bare(zone["Id"])
         made = await self._ask(namespace, "CreateHostedZone", wanted_zone)
         await self._in_sync(namespace, made["ChangeInfo"])
         return _bare(made["HostedZone"]["Id"])
 
     async def _take_away(self, namespace: Namespace) -> None:
         if namespace.zone:
-            await self._change(namespace, await self._there(namespace), {})
+            for error in (await self._change(namespace, await self._there(namespace), {})).values():
+                raise error
             try:
                 await self._ask(namespace, "DeleteHostedZone", {"Id": namespace.zone})
             except AwsError as error:
@@ -146,13 +179,20 @@ class NamespaceController:
 
     # --- records --------------------------------------------------------------------------------------------------
 
-    async def _publish(self, namespace: Namespace) -> None:
+    async def _publish(self, namespace: Namespace) -> dict[str, AwsError]:
+        """The instances, by id, whose records Route 53 does not take."""
         snapshot = self._store.snapshot()
         services = _services(snapshot, namespace)
         of = {each.id: _instances(snapshot, each) for each in services}
         targets = {one.attributes[ALIAS] for each in of.values() for one in each if ALIAS in one.attributes}
         zones = await self._alias_zones(namespace, targets)
-        await self._change(namespace, await self._there(namespace), wanted(namespace, services, of, zones))
+        refused = await self._change(namespace, await self._there(namespace), wanted(namespace, services, of, zones))
+        found: dict[str, AwsError] = {}
+        for service in services if refused else ():
+            for instance in of[service.id]:
+                for key in wanted(namespace, [service], {service.id: [instance]}, zones).keys() & refused.keys():
+                    found[instance.id] = refused[key]
+        return found
 
     async def _there(self, namespace: Namespace) -> dict[tuple[str, str, str], RecordSet]:
         """All record sets of the zone, but its own."""
@@ -175,13 +215,31 @@ class NamespaceController:
     async def _change(
         self, namespace: Namespace, there: Mapping[tuple[str, str, str], RecordSet],
         desired: Mapping[tuple[str, str, str], RecordSet],
-    ) -> None:  # fmt: skip
-        """Return when the world's DNS says so."""
+    ) -> dict[tuple[str, str, str], AwsError]:  # fmt: skip
+        """Return when the world's DNS says so, but for record sets that Route 53 does not take: of a batch with such a
+        one it takes nothing, so its changes are made one by one."""
         due = changes(there, desired)
+        refused: dict[tuple[str, str, str], AwsError] = {}
         for start in range(0, len(due), _BATCH):
-            batch = {"HostedZoneId": namespace.zone, "ChangeBatch": {"Changes": due[start : start + _BATCH]}}
-            made = await self._ask(namespace, "ChangeResourceRecordSets", batch)
-            await self._in_sync(namespace, made["ChangeInfo"])
+            batch = due[start : start + _BATCH]
+            try:
+                await self._changed(namespace, batch)
+            except AwsError as error:
+                if error.status >= 500:
+                    raise
+                for each in batch:
+                    try:
+                        await self._changed(namespace, [each])
+                    except AwsError as error:
+                        if error.status >= 500:
+                            raise
+                        refused[key_of(each["ResourceRecordSet"])] = error
+        return refused
+
+    async def _changed(self, namespace: Namespace, batch: list[dict[str, Any]]) -> None:
+        wanted_changes = {"HostedZoneId": namespace.zone, "ChangeBatch": {"Changes": batch}}
+        made = await self._ask(namespace, "ChangeResourceRecordSets", wanted_changes)
+        await self._in_sync(namespace, made["ChangeInfo"])
 
     async def _alias_zones(self, namespace: Namespace, targets: set[str]) -> dict[str, str]:
         """The hosted zones that load balancers' names are in."""
@@ -197,12 +255,20 @@ class NamespaceController:
 
     # --- Route 53's health checks ---------------------------------------------------------------------------------
 
-    async def _have_health_checks(self, namespace: Namespace) -> None:
+    async def _have_health_checks(self, namespace: Namespace) -> dict[str, AwsError]:
+        """The instances, by id, for which Route 53 takes none."""
         snapshot = self._store.snapshot()
+        refused: dict[str, AwsError] = {}
         for service in _services(snapshot, namespace):
             for instance in _instances(snapshot, service) if service.health_check is not None else ():
                 if not instance.health_check:
-                    await self._check(namespace, service, instance)
+                    try:
+                        await self._check(namespace, service, instance)
+                    except AwsError as error:
+                        if error.status >= 500:
+                            raise
+                        refused[instance.id] = error
+        return refused
 
     async def _check(self, namespace: Namespace, service: Service, instance: Instance) -> None:
         config = dict(service.health_check or {})
@@ -213,7 +279,7 @@ class NamespaceController:
         wanted_check = {**config, "IPAddress": address, "Port": port}
         made = await self._ask(
             namespace, "CreateHealthCheck",
-            {"CallerReference": f"{instance.id}-{instance.registered_at:.6f}"[-64:], "HealthCheckConfig": wanted_check},
+            {"CallerReference": _reference(instance, wanted_check), "HealthCheckConfig": wanted_check},
         )  # fmt: skip
         id = made["HealthCheck"]["Id"]
         with self._store.write() as tx:
@@ -240,6 +306,17 @@ def _services(snapshot: Snapshot, namespace: Namespace) -> list[Service]:
 
 def _instances(snapshot: Snapshot, service: Service) -> list[Instance]:
     return [each for each in snapshot.list(Instance, service.account, service.region) if each.service == service.id]
+
+
+def _concerns(operation: Operation, instance: Instance) -> bool:
+    own = operation.targets.get("INSTANCE")
+    return operation.targets.get("SERVICE") == instance.service and own in (None, instance.name)
+
+
+def _reference(instance: Instance, check: Mapping[str, Any]) -> str:
+    """What makes a health check that a try before has made known again."""
+    text = json.dumps([instance.id, instance.registered_at, dict(check)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _bare(id: str) -> str:

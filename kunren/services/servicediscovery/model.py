@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from typing import Any, ClassVar
 
 from kunren.control.store import Resource
@@ -75,7 +76,7 @@ class Instance(Resource, frozen=True, kw_only=True):
 
 class Operation(Resource, frozen=True, kw_only=True):
     """Work under way. `namespace` is the one whose reconciliation ends it; `targets` as GetOperation shows them;
-    `leftover` is a health check that nobody needs when it is done."""
+    `leftover` are health checks that nobody needs when it is done, with spaces between."""
 
     kind: ClassVar[str] = "servicediscovery.operation"
 
@@ -89,6 +90,21 @@ class Operation(Resource, frozen=True, kw_only=True):
     error_message: str | None = None
     created_at: float
     updated_at: float
+
+
+ENDED = (SUCCESS, FAIL)
+_ENDED_KEPT = 1000
+
+
+def outlived(operations: Iterable[Operation], namespaces: Container[str]) -> list[Operation]:
+    """Of an account's operations in a region those that are forgotten: the latest thousand that have ended are kept,
+    and what made a namespace that is there, which a repeated call is answered with."""
+    ended = [
+        each
+        for each in operations
+        if each.status in ENDED and not (each.type == "CREATE_NAMESPACE" and each.namespace in namespaces)
+    ]
+    return sorted(ended, key=lambda each: (each.updated_at, each.id))[:-_ENDED_KEPT]
 
 
 KINDS = (Namespace, Service, Instance, Operation)

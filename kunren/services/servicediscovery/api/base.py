@@ -26,6 +26,7 @@ from kunren.services.servicediscovery.model import (
     Operation,
     Service,
     instance_id,
+    outlived,
 )
 
 T = TypeVar("T")
@@ -85,6 +86,9 @@ class Base:
             namespace=namespace, targets=targets, request=request, leftover=leftover, created_at=self._clock.now(),
             updated_at=self._clock.now(),
         )  # fmt: skip
+        namespaces = {each.id for each in tx.list(Namespace, ctx.account, ctx.region)}
+        for each in outlived(tx.list(Operation, ctx.account, ctx.region), namespaces):
+            tx.delete(each)
         tx.put(operation)
         return {"OperationId": operation.id}
 
@@ -106,14 +110,20 @@ def paged(
 
 
 def passes(filters: Iterable[Mapping[str, Any]] | None, values: Mapping[str, Any]) -> bool:
-    """Whether something with these values, by filter name, is asked for."""
+    """Whether something with these values, by filter name, is asked for. Raises InvalidInput."""
     for each in filters or ():
         value, wanted = values.get(each["Name"]), each["Values"]
         condition = each.get("Condition") or "EQ"
+        if not wanted:
+            raise InvalidInput(f"The filter {each['Name']} has no values")
         if condition == "BEGINS_WITH":
             fits = str(value).startswith(wanted[0])
         elif condition == "BETWEEN":
-            fits = len(wanted) == 2 and float(wanted[0]) <= float(value or 0) <= float(wanted[1])
+            try:
+                start, end = map(float, wanted)
+                fits = start <= float(value) <= end  # type: ignore[arg-type]
+            except (TypeError, ValueError):
+                raise InvalidInput(f"The filter {each['Name']} can't be BETWEEN these values") from None
         else:
             fits = value in wanted
         if not fits:

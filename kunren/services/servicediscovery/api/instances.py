@@ -27,7 +27,7 @@ from kunren.services.servicediscovery.records import ALIAS, CNAME, IPV4, IPV6, N
 
 INSTANCES_MAX = 1000
 """AWS Cloud Map quotas: "Instances per service"."""
-ATTRIBUTES_MAX = 30
+ATTRIBUTES_MAX, ATTRIBUTES_LENGTH_MAX = 30, 5000
 INIT_HEALTH, EC2_INSTANCE = "AWS_INIT_HEALTH_STATUS", "AWS_EC2_INSTANCE_ID"
 _NAME = re.compile(r"[0-9a-zA-Z_/:.@-]{1,64}")
 
@@ -183,9 +183,15 @@ def _check(service: Service, name: str, attributes: dict[str, str]) -> None:
     """Raises InvalidInput."""
     if not _NAME.fullmatch(name):
         raise InvalidInput(f"The instance id {name} may have letters, digits and _/:.@- alone")
-    if len(attributes) > ATTRIBUTES_MAX:
-        raise InvalidInput(f"An instance can have {ATTRIBUTES_MAX} attributes at most")
+    if sum(not each.startswith("AWS_") for each in attributes) > ATTRIBUTES_MAX:
+        raise InvalidInput(f"An instance can have {ATTRIBUTES_MAX} attributes of its own at most")
+    if sum(len(key) + len(value) for key, value in attributes.items()) > ATTRIBUTES_LENGTH_MAX:
+        raise InvalidInput(f"An instance's attributes can have {ATTRIBUTES_LENGTH_MAX} characters at most")
     if ALIAS in attributes:
+        if service.routing != "WEIGHTED":
+            raise InvalidInput(f"{ALIAS} is for services with the routing policy WEIGHTED")
+        if any(each.startswith("AWS_INSTANCE_") for each in attributes):
+            raise InvalidInput(f"{ALIAS} can't be specified together with AWS_INSTANCE attributes")
         if service.health_check is not None or any(kind not in ("A", "AAAA") for kind, _ in service.records):
             raise InvalidInput(f"{ALIAS} is for services with records A or AAAA and without HealthCheckConfig")
     else:
@@ -193,6 +199,8 @@ def _check(service: Service, name: str, attributes: dict[str, str]) -> None:
             missing = [each for each in NEEDED[kind] if each not in attributes]
             if missing:
                 raise InvalidInput(f"The attribute {missing[0]} is required for a service with a record of type {kind}")
+            if kind == "SRV" and not {IPV4, IPV6} & attributes.keys():
+                raise InvalidInput(f"{IPV4} or {IPV6} is required for a service with a record of type SRV")
     if attributes.get(INIT_HEALTH, HEALTHY) not in (HEALTHY, UNHEALTHY):
         raise InvalidInput(f"{INIT_HEALTH} is HEALTHY or UNHEALTHY")
     if PORT in attributes and not (attributes[PORT].isdigit() and 1 <= int(attributes[PORT]) <= 65535):

@@ -7,11 +7,13 @@ from typing import Any
 
 import msgspec
 
+from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_from_wire
 from kunren.services.servicediscovery.api.base import Base, View, check_tags, paged, passes
 from kunren.services.servicediscovery.errors import (
     InvalidInput,
+    NamespaceNotFound,
     ResourceInUse,
     ServiceAlreadyExists,
     ServiceAttributesLimitExceededException,
@@ -34,6 +36,8 @@ class ServiceOperations(Base):
         check_tags(tags, params["Name"])
         with self._store.write() as tx:
             namespace = self._namespace(tx, ctx, id)
+            if namespace.ending:
+                raise NamespaceNotFound(f"{id}")
             _check(namespace, params)
             for each in tx.list(Service, ctx.account, ctx.region):
                 if each.namespace == namespace.id and each.name.lower() == params["Name"].lower():
@@ -72,21 +76,35 @@ class ServiceOperations(Base):
         return {"Services": shapes, **more}
 
     def update_service(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        """What is omitted is deleted (UpdateService); instances get their health checks anew where these change."""
         told = params["Service"]
         with self._store.write() as tx:
             found = self._service(tx, ctx, params["Id"])
-            records = found.records
-            if told.get("DnsConfig") is not None:
-                records = tuple((each["Type"], each["TTL"]) for each in told["DnsConfig"]["DnsRecords"])
-                if {each for each, _ in records} != {each for each, _ in found.records}:
-                    raise InvalidInput("The types of a service's DNS records can't be changed")
-            check = found.health_check if told.get("HealthCheckConfig") is None else _health_check(told)
-            tx.put(
-                msgspec.structs.replace(
-                    found, description=told.get("Description", found.description), records=records, health_check=check
-                )
+            namespace = self._namespace(tx, ctx, found.namespace)
+            if namespace.type == HTTP:
+                raise InvalidInput("Services in an HTTP namespace can't be updated")
+            records = tuple((each["Type"], each["TTL"]) for each in (told.get("DnsConfig") or {}).get("DnsRecords", ()))
+            kinds = [each for each, _ in records]
+            if len(set(kinds)) != len(kinds) or not set(kinds) <= {each for each, _ in found.records}:
+                raise InvalidInput("DNS records can't be added to a service")
+            check = _health_check(told)
+            if check is not None and (found.custom_health or namespace.type == DNS_PRIVATE):
+                raise InvalidInput("HealthCheckConfig can't be specified for this service")
+            changed = msgspec.structs.replace(
+                found, description=told.get("Description", found.description), records=records, health_check=check
             )
-            return self._operation(tx, ctx, "UPDATE_SERVICE", found.namespace, {"SERVICE": found.id})
+            tx.put(changed)
+            return self._operation(
+                tx, ctx, "UPDATE_SERVICE", found.namespace, {"SERVICE": found.id},
+                leftover=" ".join(self._unchecked(tx, found)) if check != found.health_check else "",
+            )  # fmt: skip
+
+    def _unchecked(self, tx: Tx, service: Service) -> list[str]:
+        """Its instances lose their health checks; which those were."""
+        checked = [each for each in self._instances(tx, service) if each.health_check]
+        for each in checked:
+            tx.put(msgspec.structs.replace(each, health_check=""))
+        return [each.health_check for each in checked]
 
     def delete_service(self, ctx: RequestContext, params: dict[str, Any]) -> None:
         with self._store.write() as tx:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from kunren.services.servicediscovery.api.base import passes
 from kunren.services.servicediscovery.discovery import chosen
+from kunren.services.servicediscovery.errors import InvalidInput
 from kunren.services.servicediscovery.model import (
     DNS_PRIVATE,
     HEALTHY,
+    PENDING,
+    SUCCESS,
     UNHEALTHY,
     UNKNOWN,
     Instance,
     Namespace,
+    Operation,
     Service,
+    outlived,
 )
 from kunren.services.servicediscovery.records import changes, wanted
 
@@ -95,3 +101,27 @@ def test_a_load_balancer_is_an_alias():
         "EvaluateTargetHealth": True,
     }
     assert found["web.internal", "A", "a"]["AliasTarget"] == alias
+
+
+def operation(number: int, type: str = "REGISTER_INSTANCE", status: str = SUCCESS) -> Operation:
+    return Operation(
+        **OF, id=f"{number:05}", type=type, namespace="ns-1", targets={}, status=status, created_at=0,
+        updated_at=number,
+    )  # fmt: skip
+
+
+def test_the_latest_thousand_operations_that_ended_are_kept():
+    ended = [operation(number) for number in range(1, 1004)]
+    made, running = operation(0, "CREATE_NAMESPACE"), operation(0, status=PENDING)
+    assert outlived([made, running, *ended], {"ns-1"}) == ended[:3]
+    assert outlived([made, running, *ended], set()) == [made, *ended[:3]]
+    assert outlived(ended[:1000], set()) == []
+
+
+def test_operations_are_chosen_by_filters():
+    name, when = {"Name": "TYPE", "Values": ["A"]}, {"Name": "UPDATE_DATE", "Condition": "BETWEEN"}
+    assert passes([name], {"TYPE": "A"}) and not passes([name], {"TYPE": "B"})
+    assert passes([{**when, "Values": ["1", "3"]}], {"UPDATE_DATE": 2.0})
+    for values in ([], ["1"], ["yesterday", "3"]):
+        with pytest.raises(InvalidInput):
+            passes([{**when, "Values": values}], {"UPDATE_DATE": 2.0})
