@@ -69,12 +69,14 @@ class Queries:
         self._account, self._region = account, region
         self._queries = {each["Id"]: each for each in queries}
         self._trees: dict[str, Node] = {}
+        self._periods: dict[str, int] = {}
         if len(self._queries) != len(queries):
             raise ValidationError("The values for parameter id in MetricDataQueries are not unique.")
         for each in queries:
             self._check(each)
+        depths: dict[str, int] = {}
         for each in queries:
-            self._check_circle(each["Id"], ())
+            self._depth(each["Id"], (), depths)
 
     def _check(self, query: Mapping[str, Any]) -> None:
         id, stat, expression = query["Id"], query.get("MetricStat"), query.get("Expression")
@@ -94,6 +96,8 @@ class Queries:
                 raise ValidationError(f"The parameters Namespace and MetricName of {id} are required.")
             return
         assert expression is not None
+        if query.get("Period") is not None:
+            check_period(query["Period"])
         if expression.lstrip()[:6].upper() == "SELECT":
             raise NotYet("Metrics Insights queries (SELECT)")
         try:
@@ -106,18 +110,26 @@ class Queries:
             if name not in self._queries and name.upper() not in KEYWORDS:
                 raise ValidationError(f"Error in expression '{id}': {name!r} is not defined")
 
-    def _check_circle(self, id: str, through: tuple[str, ...]) -> None:
+    def _depth(self, id: str, through: tuple[str, ...], known: dict[str, int]) -> int:
+        """How many expressions stand below one another. Each is looked at once: there may be 500 ways to each."""
         if id in through or len(through) > _DEPTH_MAX:
             raise ValidationError(f"Error in expression '{id}': it refers to itself or is nested too deeply")
-        if id in self._trees:
-            for name in names(self._trees[id]):
-                if name in self._queries:
-                    self._check_circle(name, (*through, id))
+        if id not in known:
+            below = [name for name in names(self._trees[id]) if name in self._queries] if id in self._trees else []
+            known[id] = max((1 + self._depth(name, (*through, id), known) for name in below), default=0)
+        if len(through) + known[id] > _DEPTH_MAX:
+            raise ValidationError(f"Error in expression '{id}': it refers to itself or is nested too deeply")
+        return known[id]
 
     def period(self, id: str | None = None) -> int:
         """A query's period, of an expression the longest that it reads; of all of them without an id."""
         if id is None:
             return max((self.period(each) for each in self._queries), default=60)
+        if id not in self._periods:
+            self._periods[id] = self._own_period(id)
+        return self._periods[id]
+
+    def _own_period(self, id: str) -> int:
         query = self._queries[id]
         if (stat := query.get("MetricStat")) is not None:
             return int(stat["Period"])

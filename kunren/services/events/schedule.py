@@ -61,11 +61,12 @@ class Schedule:
 
 
 class _Cron:
-    """Six fields: minutes, hours, day of month, month, day of week (1 is Sunday), year."""
+    """Six fields: minutes, hours, day of month, month, day of week (1 is Sunday), year. Where clocks are set forward,
+    times that do not exist are left out; where they are set back, the first of two counts ("Schedule types")."""
 
     def __init__(self, text: str, zone: tzinfo) -> None:
         fields = text.upper().split()
-        if len(fields) != 6:
+        if len(fields) != 6 or not text.isascii():
             raise BadSchedule("cron has six fields")
         if (fields[2] == "?") == (fields[4] == "?"):
             raise BadSchedule("one of day-of-month and day-of-week must be ?")
@@ -90,8 +91,9 @@ class _Cron:
                 continue
             for hour in self._hours:
                 for minute in self._minutes:
-                    at = date.replace(hour=hour, minute=minute, tzinfo=self._zone).timestamp()
-                    if at > now:
+                    wall = date.replace(hour=hour, minute=minute)
+                    at = wall.replace(tzinfo=self._zone).timestamp()
+                    if at > now and datetime.fromtimestamp(at, self._zone).replace(tzinfo=None) == wall:
                         return at
         return None
 
@@ -106,7 +108,7 @@ class _Cron:
         if self._day == "L":
             yield last
         elif self._day == "LW" or (self._day.endswith("W") and self._day[:-1].isdigit()):
-            wanted = last if self._day == "LW" else min(int(self._day[:-1]), last)
+            wanted = last if self._day == "LW" else min(_one(self._day[:-1], *_FIELDS[2]), last)
             near = [each for each in (wanted, wanted - 1, wanted + 1, wanted - 2, wanted + 2) if 1 <= each <= last]
             yield next(each for each in near if calendar.weekday(year, month, each) < 5)
         else:
@@ -118,11 +120,11 @@ class _Cron:
 
         text = self._weekday
         if text.endswith("L") and len(text) > 1:
-            (wanted,) = _values(text[:-1], *_FIELDS[4])
+            wanted = _one(text[:-1], *_FIELDS[4])
             yield max(day for day in range(1, last + 1) if weekday(day) == wanted)
         elif "#" in text:
             name, _, nth = text.partition("#")
-            (wanted,) = _values(name, *_FIELDS[4])
+            wanted = _one(name, *_FIELDS[4])
             if not nth.isdigit() or not 1 <= int(nth) <= 5:
                 raise BadSchedule(f"{text} is no day of week")
             found = [day for day in range(1, last + 1) if weekday(day) == wanted]
@@ -148,6 +150,13 @@ def _values(text: str, least: int, most: int, names: dict[str, int]) -> set[int]
             raise BadSchedule(f"{part} is not within {least} to {most}")
         found.update(range(first, last + 1, int(step) if step else 1))
     return found
+
+
+def _one(text: str, least: int, most: int, names: dict[str, int]) -> int:
+    found = _values(text, least, most, names)
+    if len(found) != 1:
+        raise BadSchedule(f"{text} is not one value")
+    return found.pop()
 
 
 def _value(text: str, names: dict[str, int]) -> int:

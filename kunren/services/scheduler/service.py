@@ -50,7 +50,7 @@ class SchedulerService:
                 text=target.get("Input") or "{}", at=now,
             )  # fmt: skip
             tx.put(due)
-            if next_after(schedule, now) is None:
+            if _once(schedule) or next_after(schedule, now) is None:
                 if schedule.after_completion == "DELETE":
                     tx.delete(schedule)
                 else:
@@ -58,12 +58,19 @@ class SchedulerService:
 
 
 def next_after(schedule: Schedule, after: float) -> float | None:
-    """When it is due next after that time, within its dates. Pure."""
+    """When it is due next after that time, within its dates. What happens once is due until it is done, also where it
+    came due while nobody ran. Pure."""
     expression = _expression(schedule.expression, schedule.zone)
-    if schedule.start is not None and expression.at is None:
+    if expression.at is not None:
+        after = schedule.modified_at
+    elif schedule.start is not None:
         after = max(after, schedule.start - 1e-6)
     found = expression.after(after, schedule.since)
     return None if found is None or (schedule.end is not None and found > schedule.end) else found
+
+
+def _once(schedule: Schedule) -> bool:
+    return _expression(schedule.expression, schedule.zone).at is not None
 
 
 @lru_cache(maxsize=256)

@@ -108,7 +108,7 @@ def composite_settings(region: str, params: Mapping[str, Any], name: str, known:
         rule = rules.parse(params["AlarmRule"])
     except rules.BadRule as error:
         raise ValidationError(f"Could not parse the AlarmRule of alarm {name}: {error}") from None
-    named = {each.rpartition(":alarm:")[2] if each.startswith("arn:") else each for each in rules.alarms(rule)}
+    named = {rules.name_of(each) for each in rules.alarms(rule)}
     if len(named) > rules.ALARMS_MAX:
         raise ValidationError(f"The AlarmRule must not have more than {rules.ALARMS_MAX} alarms.")
     if name in named:

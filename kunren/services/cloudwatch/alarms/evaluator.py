@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from msgspec.structs import replace
 
 from kunren.control.controller import Controller
-from kunren.control.store import Key, Snapshot, Store
+from kunren.control.store import Key, Snapshot, Store, Tx
 from kunren.core.clock import Clock, ticks
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
@@ -75,7 +75,7 @@ class Evaluator:
         await self._collected()
         for number, alarm in enumerate(due, 1):
             if self._store.snapshot().get(Alarm, alarm.account, alarm.region, alarm.id) == alarm:
-                self._evaluate(alarm, now)
+                self._evaluate_safely(alarm, now)
             if number % _AT_ONCE == 0:
                 await self._clock.wall_sleep(0)
 
@@ -86,6 +86,12 @@ class Evaluator:
                for each in alarm.settings.get("Metrics") or ()):  # fmt: skip
             return True
         return not state_of(snapshot, alarm).evaluated
+
+    def _evaluate_safely(self, alarm: Alarm, now: float) -> None:
+        try:
+            self._evaluate(alarm, now)
+        except Exception:  # of one alarm; the others are evaluated all the same
+            log.exception("alarm %s could not be evaluated", alarm.arn)
 
     def _evaluate(self, alarm: Alarm, now: float) -> None:
         try:
@@ -134,10 +140,12 @@ class Evaluator:
             alarm = tx.get(Alarm, account, region, name)
             if alarm is None or alarm.type != COMPOSITE:
                 return
+            if rules.in_cycle(name, _rules_of(tx, account, region)):
+                return  # as on AWS: whoever is in a cycle keeps its state
             named: list[AlarmState] = []
 
             def is_in(other: str) -> str | None:
-                found = tx.get(Alarm, account, region, other.rpartition(":alarm:")[2] if "arn:" in other else other)
+                found = tx.get(Alarm, account, region, rules.name_of(other))
                 if found is None:
                     return None
                 named.append(state_of(tx, found))
@@ -162,6 +170,14 @@ class Evaluator:
 
 def _scales(alarm: Alarm, state: AlarmState) -> bool:
     return any(map(is_scaling, alarm.settings.get(ACTIONS[state.value]) or ()))
+
+
+def _rules_of(tx: Tx, account: str, region: str) -> Callable[[str], rules.Rule | None]:
+    def rule_of(name: str) -> rules.Rule | None:
+        found = tx.get(Alarm, account, region, name)
+        return rules.parse(found.settings["AlarmRule"]) if found is not None and found.type == COMPOSITE else None
+
+    return rule_of
 
 
 def _composites(snapshot: Snapshot, key: Key) -> Iterable[str]:

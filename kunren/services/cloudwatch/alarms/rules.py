@@ -62,6 +62,26 @@ def alarms(rule: Rule) -> set[str]:
     return set()
 
 
+def name_of(told: str) -> str:
+    """The name of the alarm that a rule names by its name or its ARN."""
+    return told.rpartition(":alarm:")[2] if told.startswith("arn:") else told
+
+
+def in_cycle(name: str, rule_of: Callable[[str], Rule | None]) -> bool:
+    """Whether an alarm follows itself through others' rules; `rule_of` is None for what is no composite alarm."""
+    seen: set[str] = set()
+    ahead = [name]
+    while ahead:
+        rule = rule_of(ahead.pop())
+        for each in map(name_of, alarms(rule) if rule is not None else ()):
+            if each == name:
+                return True
+            if each not in seen:
+                seen.add(each)
+                ahead.append(each)
+    return False
+
+
 def holds(rule: Rule, state_of: Callable[[str], str | None]) -> bool:
     """Whether a rule is true; an alarm that is not there (None) is in no state."""
     if isinstance(rule, Is):

@@ -50,3 +50,19 @@ def test_what_is_no_schedule_is_refused(text):
 def test_no_such_time_zone():
     with pytest.raises(BadSchedule, match="time zone"):
         Schedule("rate(1 hour)", zone="Mars/Olympus")
+
+
+@pytest.mark.parametrize(
+    "text", ["cron(0 0 ? * MON-FRI#2 *)", "cron(0 0 ? * 2-4L *)", "cron(\u00b2 0 * * ? *)", "cron(0 0 40W * ? *)"]
+)
+def test_what_looks_like_numbers_is_refused(text):
+    with pytest.raises(BadSchedule):
+        Schedule(text)
+
+
+def test_where_clocks_are_set():
+    daily = Schedule("cron(30 2 * * ? *)", zone="America/New_York")
+    assert daily.after(at("2026-03-07T08:00"), 0) == at("2026-03-09T06:30")  # on 8 March there is no 02:30
+    hour = Schedule("cron(30 1 * * ? *)", zone="America/New_York")
+    assert hour.after(at("2026-11-01T04:00"), 0) == at("2026-11-01T05:30")
+    assert hour.after(at("2026-11-01T05:30"), 0) == at("2026-11-02T06:30")  # not at the second 01:30

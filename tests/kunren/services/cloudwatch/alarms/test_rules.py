@@ -2,7 +2,7 @@
 
 import pytest
 
-from kunren.services.cloudwatch.alarms.rules import BadRule, alarms, holds, parse
+from kunren.services.cloudwatch.alarms.rules import BadRule, alarms, holds, in_cycle, parse
 
 STATES = {"cpu": "ALARM", "disk full": "OK", "net": "INSUFFICIENT_DATA"}
 
@@ -37,3 +37,9 @@ def test_the_alarms_of_a_rule():
 def test_what_is_no_rule_is_refused(text):
     with pytest.raises(BadRule):
         parse(text)
+
+
+def test_who_follows_himself():
+    arn = "arn:aws:cloudwatch:us-east-1:000000000000:alarm:a"
+    rules = {"a": parse("ALARM(b)"), "b": parse(f"NOT ALARM({arn})"), "c": parse("ALARM(a) OR ALARM(metric)")}
+    assert [in_cycle(name, rules.get) for name in ("a", "b", "c", "metric")] == [True, True, False, False]
