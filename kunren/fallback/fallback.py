@@ -54,8 +54,8 @@ class Fallback:
         """By service: what is awaited behind an operation that succeeded, before its answer goes out."""
         self.behind: dict[str, Callable[[str], None]] = {}
         """By service: what is told of each operation once it is over, however it ended."""
-        self._journal = settings.data_dir / "moto" / "journal"
-        self.child = ChildProcess(settings.run_dir, self._journal, settings.log_dir / "moto.log", clock, spawn)
+        journal = settings.data_dir / "moto" / "journal"
+        self.child = ChildProcess(settings.run_dir, journal, settings.log_dir / "moto.log", clock, spawn)
 
     async def handle(
         self, service: str, operation: str, request: HttpRequest, caller: Caller | None = None
@@ -85,11 +85,6 @@ class Fallback:
             + [(name, value) for name, value in answer.headers if name.lower() == "content-length"],
             answer.body,
         )
-
-    @property
-    def used(self) -> bool:
-        """Whether anything has ever been changed or asked here: else there is no rule, queue or topic."""
-        return self.child.running or self._journal.exists()
 
     async def identities(self) -> bytes:
         """What moto knows of identities (`kunren.fallback.identities.told`). Raises AwsError."""

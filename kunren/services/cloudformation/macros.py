@@ -15,6 +15,7 @@ from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.model import StackResource
+from kunren.services.cloudformation.template import FILE_BYTES_MAX, checked
 
 MACRO = "AWS::CloudFormation::Macro"
 GONE = ("DELETE_COMPLETE", "DELETE_SKIPPED", "CREATE_FAILED")
@@ -61,7 +62,7 @@ def _fragment(name: str, told: Mapping[str, Any], request: str) -> Any:
     payload = told.get("Payload") or b"null"
     try:
         answer = json.loads(payload)
-    except ValueError:
+    except (RecursionError, ValueError):
         answer = None
     if told.get("FunctionError") or not isinstance(answer, dict):
         raise ValidationError(f"Received malformed response from transform {name}")
@@ -70,4 +71,6 @@ def _fragment(name: str, told: Mapping[str, Any], request: str) -> Any:
     if str(answer.get("status", "")).lower() != "success":
         why = answer.get("errorMessage", "")
         raise ValidationError(f"Transform {name} failed with: {why}.")
-    return answer.get("fragment")
+    if len(payload) > FILE_BYTES_MAX:
+        raise ValidationError(f"Transform {name} gave more than the {FILE_BYTES_MAX} bytes that a template may have")
+    return checked(answer.get("fragment"))

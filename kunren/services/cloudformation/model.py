@@ -294,6 +294,7 @@ class Request(Resource, frozen=True, kw_only=True):
     identifier: str = ""
     client_token: str = ""
     asked: str = ""  # the request, to know it again by its client token
+    asked_at: float = 0.0
     model: str = ""
     code: str = ""
     message: str = ""

@@ -90,7 +90,7 @@ def parse(text: str) -> dict[str, Any]:
     if len(text.encode()) > FILE_BYTES_MAX:
         raise ValidationError(f"Template may not exceed {FILE_BYTES_MAX} bytes in size.")
     try:
-        found = _checked(_json(text) if text.lstrip().startswith("{") else _yaml(text), 0)
+        found = checked(_json(text) if text.lstrip().startswith("{") else _yaml(text))
     except RecursionError:
         raise ValidationError("Template format error: the template is nested too deeply.") from None
     if not isinstance(found, dict):
@@ -122,15 +122,15 @@ def _yaml(text: str) -> Any:
         raise ValidationError("Template format error: YAML not well-formed.") from None
 
 
-def _checked(value: Any, depth: int) -> Any:
+def checked(value: Any, depth: int = 0) -> Any:
     """What JSON can say, no deeper than evaluation can follow; keys that YAML took for numbers or truth values are the
     texts they are in JSON. Raises ValidationError."""
     if depth > DEPTH_MAX:
         raise ValidationError("Template format error: the template is nested too deeply.")
     if isinstance(value, dict):
-        return {_key(key): _checked(each, depth + 1) for key, each in value.items()}
+        return {_key(key): checked(each, depth + 1) for key, each in value.items()}
     if isinstance(value, list):
-        return [_checked(each, depth + 1) for each in value]
+        return [checked(each, depth + 1) for each in value]
     if isinstance(value, int | float) and not abs(value) <= _NUMBER_MAX:
         raise ValidationError("Template format error: a number is too large.")
     if value is not None and not isinstance(value, str | int | float):

@@ -19,9 +19,29 @@ Fetch = Callable[[str], Awaitable[str]]
 
 def transforms_of(template: Mapping[str, Any]) -> list[str]:
     """The transforms that a template declares at its top, in their order."""
+    return [name for name, _ in _declared(template)]
+
+
+def _declared(template: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Their names and parameters. Raises ValidationError."""
     given = template.get("Transform") or []
-    found = given if isinstance(given, list) else [given]
-    return [each["Name"] if isinstance(each, dict) else str(each) for each in found]
+    return [_named(each) for each in (given if isinstance(given, list) else [given])]
+
+
+def _named(stated: Any) -> tuple[str, dict[str, Any]]:
+    named = {"Name": stated} if isinstance(stated, str) else stated
+    parameters = named.get("Parameters") or {} if isinstance(named, dict) else None
+    if parameters is None or not isinstance(named.get("Name"), str) or not isinstance(parameters, dict):
+        raise ValidationError("Template format error: a transform is a name, or an object of Name and Parameters")
+    return named["Name"], parameters
+
+
+def _given(name: str, parameters: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
+    """A transform's parameters as plain values. Raises ValidationError."""
+    try:
+        return resolve(parameters, Scope(values))
+    except NotYet as missing:
+        raise ValidationError(f"Template error: a parameter of transform {name} refers to {missing}") from None
 
 
 async def expanded(
@@ -29,22 +49,20 @@ async def expanded(
 ) -> dict[str, Any]:
     """The template behind its transforms: pieces of it first, from within, then the whole. Raises ValidationError."""
     found = {key: each for key, each in template.items() if key != "Transform"}
-    declared = template.get("Transform") or []
-    stated = declared if isinstance(declared, list) else [declared]
+    declared = _declared(template)
     found = await _transformed(found, values, expand, fetch)
-    for each in stated:
-        name = each["Name"] if isinstance(each, dict) else each
-        if name == INCLUDE and isinstance(each, dict):
-            found |= parse(await fetch(text(resolve(each["Parameters"]["Location"], Scope(values)))))
+    for name, parameters in declared:
+        if name == INCLUDE:
+            if parameters:
+                found |= parse(await fetch(text(_given(name, parameters, values).get("Location", ""))))
         elif name == LANGUAGE:
             found = with_loops(found, values)
         elif name == SERVERLESS:
             from kunren.services.cloudformation.serverless import translated
 
             found = await asyncio.to_thread(translated, found, values, region)
-        elif name != INCLUDE:
-            given = each.get("Parameters") or {} if isinstance(each, dict) else {}
-            found = await expand(name, found, resolve(given, Scope(values)))
+        else:
+            found = await expand(name, found, _given(name, parameters, values))
             if not isinstance(found, dict):
                 raise ValidationError(f"Transform {name} gave no template")
     return found
@@ -61,13 +79,14 @@ async def _transformed(value: Any, values: Mapping[str, Any], expand: Expand, fe
     }
     if "Fn::Transform" in value:
         for each in value["Fn::Transform"] if isinstance(value["Fn::Transform"], list) else [value["Fn::Transform"]]:
-            if not isinstance(each, dict) or not isinstance(each.get("Name"), str):
-                raise ValidationError("Template format error: Fn::Transform requires a Name and Parameters")
-            given = resolve(each.get("Parameters") or {}, Scope(values))
-            if each["Name"] == INCLUDE:
+            name, parameters = _named(each)
+            given = _given(name, parameters, values)
+            if name != INCLUDE:
+                found = await expand(name, found, given)
+            elif isinstance(found, dict):
                 found |= parse(await fetch(text(given.get("Location", ""))))
             else:
-                found = await expand(each["Name"], found, given)
+                raise ValidationError("Template format error: AWS::Include stands beside what is no object")
     return found
 
 

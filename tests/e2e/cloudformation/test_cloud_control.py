@@ -58,7 +58,9 @@ def test_a_resource_is_made_read_changed_and_deleted(stacks, control, done):
     assert refused.value.response["Error"]["Code"] == "TypeNotFoundException"
     failed = done(control.create_resource(TypeName=QUEUES, DesiredState=state), "FAILED")
     assert stacks.queues() == {"jobs"} and "already exists" in failed["StatusMessage"]
-    done(control.delete_resource(TypeName=QUEUES, Identifier=url))
+    going = done(control.delete_resource(TypeName=QUEUES, Identifier=url, ClientToken="away"))
+    again = control.delete_resource(TypeName=QUEUES, Identifier=url, ClientToken="away")["ProgressEvent"]
+    assert again["RequestToken"] == going["RequestToken"]
     assert stacks.queues() == set()
     with pytest.raises(ClientError) as refused:
         control.get_resource(TypeName=QUEUES, Identifier=url)

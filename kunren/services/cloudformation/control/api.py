@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import jsonpatch
-from jsonpointer import JsonPointerException
+import jsonpointer
 from msgspec.structs import replace
 
 from kunren.control.store import Store
@@ -20,14 +21,19 @@ from kunren.services.cloudformation.control import errors
 from kunren.services.cloudformation.control.engine import RUNNING
 from kunren.services.cloudformation.control.resources import found, known, shown, work_on
 from kunren.services.cloudformation.decisions import decide, tags_of
+from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.model import Attempt, Request, StackResource
 from kunren.services.cloudformation.resources import kind_of
 from kunren.services.cloudformation.resources.kind import Unreadable
 from kunren.services.cloudformation.run import Parts
 from kunren.services.cloudformation.schemas import Schema, coerced, violations
-from kunren.services.cloudformation.work import Failed
+from kunren.services.cloudformation.template import checked
+from kunren.services.cloudformation.work import UNFORESEEN, Failed
 
 PAGE = 100
+STATE_BYTES_MAX = 262_144  # of DesiredState, as the model of the operations says
+KEPT_DAYS = 7  # that a request is shown
+TOKEN_HOURS = 36  # that a client token is known again
 Params = Mapping[str, Any]
 Result = dict[str, Any]
 
@@ -47,15 +53,12 @@ class CloudControlApi:
         return self._begin(ctx, params, "CREATE", replace(row, physical="", properties={}), properties)
 
     async def update_resource(self, ctx: RequestContext, params: Params) -> Result:
+        if (asked := self._by_token(ctx, params)) is not None:
+            return asked  # what it did, the resource shows by now
         of = known(params["TypeName"])
         row, actual = await self._read(ctx, of, params["Identifier"])
         before = {key: each for key, each in {**row.properties, **actual}.items() if key not in of.read_only}
-        patch = _json(params["PatchDocument"], "PatchDocument")
-        try:
-            after = jsonpatch.apply_patch(before, patch)
-        except (jsonpatch.JsonPatchException, JsonPointerException, TypeError) as error:
-            raise errors.InvalidRequestException(f"Invalid patch: {error}") from None
-        properties = _model(of, after)
+        properties = _model(of, patched(before, _json(params["PatchDocument"], "PatchDocument")))
         if decide(kind_of(of.type), of.type, before, properties)[0] == "replace":
             raise errors.InvalidRequestException(
                 "Invalid patch update: createOnlyProperties ["
@@ -65,23 +68,30 @@ class CloudControlApi:
         return self._begin(ctx, params, "UPDATE", replace(row, properties=before), properties)
 
     async def delete_resource(self, ctx: RequestContext, params: Params) -> Result:
+        if (asked := self._by_token(ctx, params)) is not None:
+            return asked  # what it did, the resource shows by now
         of = known(params["TypeName"])
         row, _ = await self._read(ctx, of, params["Identifier"])
         return self._begin(ctx, params, "DELETE", row, row.properties)
 
+    def _by_token(self, ctx: RequestContext, params: Params) -> Result | None:
+        """What was answered to this very request before. Raises ClientTokenConflictException."""
+        token, since = params.get("ClientToken"), self._clock.now() - TOKEN_HOURS * 3600
+        for each in self._store.snapshot().list(Request, ctx.account, ctx.region) if token else ():
+            if each.client_token == token and each.asked_at > since:
+                if each.asked != _asked(params):
+                    raise errors.ClientTokenConflictException(f"Client token {token} was used with other parameters")
+                return {"ProgressEvent": _event(each)}
+        return None
+
     def _begin(
         self, ctx: RequestContext, params: Params, operation: str, row: StackResource, properties: dict[str, Any]
     ) -> Result:
-        wanted, token = params.get("Identifier", ""), params.get("ClientToken", "")
-        asked = json.dumps({key: params[key] for key in sorted(params) if key != "ClientToken"}, default=str)
+        wanted = params.get("Identifier", "")
         with self._store.write() as tx:
+            if (before := self._by_token(ctx, params)) is not None:
+                return before
             for each in tx.list(Request, ctx.account, ctx.region):
-                if token and each.client_token == token:
-                    if each.asked != asked:
-                        raise errors.ClientTokenConflictException(
-                            f"Client token {token} was used with other parameters"
-                        )
-                    return {"ProgressEvent": _event(each)}
                 if wanted and each.status in RUNNING and (each.type, each.identifier) == (row.type, wanted):
                     raise errors.ConcurrentOperationException(
                         f"Resource {wanted} of type {row.type} is being worked on by request {each.id}"
@@ -103,8 +113,9 @@ class CloudControlApi:
                 identifier=wanted,
                 status="IN_PROGRESS",
                 row=replace(row, attempt=attempt),
-                client_token=token,
-                asked=asked,
+                client_token=params.get("ClientToken", ""),
+                asked=_asked(params),
+                asked_at=self._clock.now(),
                 model=json.dumps(properties) if operation != "DELETE" else "",
                 at=self._clock.now(),
             )
@@ -147,7 +158,8 @@ class CloudControlApi:
         held = [
             each
             for each in self._store.snapshot().list(Request, ctx.account, ctx.region)
-            if each.operation in (wanted.get("Operations") or (each.operation,))
+            if each.at >= self._clock.now() - KEPT_DAYS * 86_400
+            and each.operation in (wanted.get("Operations") or (each.operation,))
             and each.status in (wanted.get("OperationStatuses") or (each.status,))
         ]
         try:
@@ -172,15 +184,36 @@ class CloudControlApi:
 
     def _request(self, ctx: RequestContext, token: str) -> Request:
         found = self._store.snapshot().get(Request, ctx.account, ctx.region, token)
-        if found is None:
+        if found is None or found.at < self._clock.now() - KEPT_DAYS * 86_400:
             raise errors.RequestTokenNotFoundException(f"Request with token {token} was not found")
         return found
 
 
+def _asked(params: Params) -> str:
+    return json.dumps({key: params[key] for key in sorted(params) if key != "ClientToken"}, default=str)
+
+
+def patched(before: dict[str, Any], patch: Any) -> Any:
+    """The properties behind a JSON Patch (RFC 6902). Raises InvalidRequestException, also where copies of copies would
+    make the properties larger than a request may state them."""
+    found: Any = copy.deepcopy(before)
+    room = STATE_BYTES_MAX
+    try:
+        for each in jsonpatch.JsonPatch(patch):
+            if each["op"] == "copy":
+                room -= len(json.dumps(jsonpointer.resolve_pointer(found, each["from"])))
+                if room < 0:
+                    raise errors.InvalidRequestException("Invalid patch: it makes the properties too large")
+            found = jsonpatch.apply_patch(found, [each], in_place=True)
+        return checked(found)
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, ValidationError, *UNFORESEEN) as error:
+        raise errors.InvalidRequestException(f"Invalid patch: {error}") from None
+
+
 def _json(text: str, name: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
+        return checked(json.loads(text))
+    except (RecursionError, ValueError, ValidationError):
         raise errors.InvalidRequestException(f"{name} is no JSON document") from None
 
 
