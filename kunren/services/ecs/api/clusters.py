@@ -12,6 +12,7 @@ from kunren.core.context import RequestContext
 from kunren.services.ecs import errors
 from kunren.services.ecs.api.base import Operations, Params, Result, find_cluster, own_name, page, tags_of, tags_to_wire
 from kunren.services.ecs.api.capacity_providers import check_providers, check_strategy
+from kunren.services.ecs.api.service_checks import is_fargate
 from kunren.services.ecs.model import Cluster, ContainerInstance, Service, Task
 from kunren.services.ecs.names import arn
 
@@ -19,6 +20,8 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _SETTING = "containerInsights"
 _VALUES = ("enabled", "disabled", "enhanced")
 _FARGATE = ("FARGATE", "FARGATE_SPOT")
+_KINDS = (("EC2", "EC2"), ("Fargate", "FARGATE"))
+_COMING = ("PROVISIONING", "PENDING", "ACTIVATING")
 DESCRIBED_MAX = 100
 
 
@@ -110,9 +113,9 @@ def cluster_to_wire(reader: Snapshot | Tx, cluster: Cluster, include: tuple[str,
         "status": cluster.status,
         "registeredContainerInstancesCount": sum(_belongs(each, cluster.id) for each in instances),
         "runningTasksCount": sum(each.last_status == "RUNNING" for each in tasks),
-        "pendingTasksCount": sum(each.last_status in ("PROVISIONING", "PENDING", "ACTIVATING") for each in tasks),
+        "pendingTasksCount": sum(each.last_status in _COMING for each in tasks),
         "activeServicesCount": sum(each.cluster == cluster.id and each.status == "ACTIVE" for each in services),
-        "statistics": [],
+        "statistics": _statistics(cluster, tasks, services) if "STATISTICS" in include else [],
         "tags": tags_to_wire(cluster.tags) if "TAGS" in include else [],
         "settings": cluster.document["settings"] if "SETTINGS" in include else [],
         "capacityProviders": list(cluster.capacity_providers),
@@ -123,6 +126,21 @@ def cluster_to_wire(reader: Snapshot | Tx, cluster: Cluster, include: tuple[str,
     if cluster.document.get("serviceConnectDefaults") is not None:
         shown["serviceConnectDefaults"] = cluster.document["serviceConnectDefaults"]
     return shown
+
+
+def _statistics(cluster: Cluster, tasks: list[Task], services: list[Service]) -> list[dict[str, str]]:
+    """Numbers of tasks and services by launch type."""
+    found = {}
+    for name, statuses in (("running", ("RUNNING",)), ("pending", _COMING)):
+        for kind, launch_type in _KINDS:
+            of_it = [each for each in tasks if each.launch_type == launch_type and each.last_status in statuses]
+            found[f"{name}{kind}TasksCount"] = len(of_it)
+    for status in ("ACTIVE", "DRAINING"):
+        own = [each for each in services if each.cluster == cluster.id and each.status == status]
+        fargate = sum(each.primary is not None and is_fargate(each.primary.document) for each in own)
+        found[f"{status.lower()}EC2ServiceCount"] = len(own) - fargate
+        found[f"{status.lower()}FargateServiceCount"] = fargate
+    return [{"name": name, "value": str(value)} for name, value in found.items()]
 
 
 def _active(cluster: Cluster) -> bool:

@@ -300,7 +300,7 @@ def _overrides(definition: TaskDefinition, params: Params) -> dict[str, Any]:
     if given.get("inferenceAcceleratorOverrides"):
         raise errors.NotYet("Elastic Inference")
     if len(json.dumps(given)) > OVERRIDES_BYTES_MAX:
-        raise errors.InvalidParameterException(f"Overrides must be at most {OVERRIDES_BYTES_MAX} characters long.")
+        raise errors.InvalidParameterException(f"Container Overrides length must be at most {OVERRIDES_BYTES_MAX}")
     if given.get("cpu") or given.get("memory"):
         try:
             given = {**given, **checks.sizes(given)}

@@ -5,6 +5,7 @@ Sources: "Amazon ECS task definition parameters", "Troubleshoot ... task definit
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from kunren.services.ecs import errors
 Document = dict[str, Any]
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 CONTAINERS_MAX = 10
+BYTES_MAX = 65536
 FARGATE: dict[int, Sequence[int]] = {
     256: (512, 1024, 2048),
     512: range(1024, 4097, 1024),
@@ -91,7 +93,9 @@ def checked(params: Document) -> Document:
     if not containers:
         raise _wrong("Container list cannot be empty.")
     if len(containers) > CONTAINERS_MAX:
-        raise _wrong("Too many container definitions provided.")
+        raise _wrong("Too many containers.")
+    if (size := len(json.dumps(params, separators=(",", ":")).encode())) > BYTES_MAX:
+        raise _wrong(f"Actual length: '{size}'. Max allowed length is '{BYTES_MAX}' bytes.")
     document = {name: value for name, value in params.items() if name != "tags" and value is not None}
     document |= sizes(document)
     document["containerDefinitions"] = [_container(each, params) for each in containers]
@@ -226,6 +230,7 @@ def _check_together(document: Document) -> None:
                 raise _wrong(f"Unknown container '{other.get('sourceContainer')}' in volumesFrom.")
     _check_order(containers)
     _check_sizes(document)
+    _check_roles(document)
     ports = [(each["containerPort"], each["protocol"]) for one in containers for each in one["portMappings"]
              if "containerPort" in each]  # fmt: skip
     if document["networkMode"] == "awsvpc" and len(set(ports)) < len(ports):
@@ -240,6 +245,11 @@ def _check_sizes(document: Document) -> None:
     for each in containers:
         if document.get("memory") and (each.get("memory") or 0) > int(document["memory"]):
             raise _wrong(f"The 'memory' setting for container '{each['name']}' is greater than for the task.")
+
+
+def _check_roles(document: Document) -> None:
+    if not document.get("executionRoleArn") and any(each.get("secrets") for each in document["containerDefinitions"]):
+        raise _wrong("When you are specifying container secrets, you must also specify a value for 'executionRoleArn'.")
 
 
 def _check_order(containers: list[Document]) -> None:

@@ -189,9 +189,10 @@ class TaskRunner:
                 pipe.handed()
         self._running[plan.name] = container
         live.started, live.running, live.began = True, True, self._shell.clock.now()
+        live.health = "UNKNOWN"  # whatever the one before it was
         self._note_run()
         self._note_container(
-            plan.name, last_status="RUNNING", restarts=restarts, exit_code=None, reason=None,
+            plan.name, last_status="RUNNING", restarts=restarts, exit_code=None, reason=None, health=live.health,
             runtime_id=self._engine.runtime_id(self._task, plan.name),
         )  # fmt: skip
         self._news.set()

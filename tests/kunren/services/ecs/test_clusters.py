@@ -40,7 +40,10 @@ def test_one_that_is_not_there_is_missing(ecs):
 def test_a_cluster_with_tasks_stays(ecs):
     ecs.create_cluster(clusterName="shop")
     task = asked(ecs)
-    assert ecs.describe_clusters(clusters=["shop"])["clusters"][0]["pendingTasksCount"] == 1
+    shown = ecs.describe_clusters(clusters=["shop"], include=["STATISTICS"])["clusters"][0]
+    assert shown["pendingTasksCount"] == 1
+    assert [each["name"] for each in shown["statistics"] if each["value"] != "0"] == ["pendingFargateTasksCount"]
+    assert len(shown["statistics"]) == 8
     assert ecs.refused("delete_cluster", cluster="shop") == (
         "ClusterContainsTasksException",
         "The Cluster cannot be deleted while Tasks are active.",
