@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
@@ -60,6 +61,7 @@ class Images:
         self.store = store
         self.registries: list[Registry] = []
         self._unpacking: dict[str, asyncio.Lock] = {}
+        self._unpackers = ThreadPoolExecutor(2, "unpacking")  # it takes long: others' threads are left alone
 
     async def rootfs(self, reference: str, credentials: Credentials | None = None) -> Image:
         """The image, unpacked on this machine. Raises CannotPull."""
@@ -110,7 +112,9 @@ class Images:
         files = [await registry.blob(wanted, each["digest"]) for each in manifest["layers"]]
         try:
             text = await asyncio.to_thread(_configuration, config, manifest["config"]["digest"])
-            return await asyncio.to_thread(self.store.unpack, text, [_opener(each) for each in files])
+            return await asyncio.get_running_loop().run_in_executor(
+                self._unpackers, self.store.unpack, text, [_opener(each) for each in files]
+            )
         except OSError as error:
             raise CannotPull(
                 f"failed to register layer: {error.strerror or error}: {error.filename or ''}".rstrip(": ")

@@ -9,6 +9,7 @@ import asyncio
 import re
 
 from kunren.dataplane.images.images import CannotPull, Images
+from kunren.dataplane.images.reference import BadReference
 from kunren.dataplane.images.store import Image, NoImage
 
 UNPACKED_BYTES_MAX = 10 << 30
@@ -27,10 +28,9 @@ class FunctionImages:
         parts = _URI.fullmatch(uri)
         if parts is None:
             raise NoImage(f"Source image {uri} is not valid. Provide a valid source image.")
-        found = await asyncio.to_thread(self._images.store.loaded, parts[1])
         try:
-            found = found or await self._images.rootfs(uri)
-        except CannotPull:
+            found = await asyncio.to_thread(self._images.store.loaded, parts[1]) or await self._images.rootfs(uri)
+        except (BadReference, CannotPull):
             advice = f"Here it is pushed to ECR, or loaded by `kunren image load FILE --name {parts[1]}`."
             raise NoImage(
                 f"Source image {uri} does not exist. Provide a valid source image. {advice}"
