@@ -77,6 +77,8 @@ WITHOUT_RESOURCE = {
     ("elbv2", "DescribeLoadBalancerAttributes"), ("elbv2", "DescribeTargetGroupAttributes"),
     ("elbv2", "DescribeListenerAttributes"), ("elbv2", "DescribeListenerCertificates"),
     ("route53", "CreateHostedZone"), ("route53", "CreateHealthCheck"), ("cloudfront", "ListDistributions"),
+    ("servicediscovery", "CreateHttpNamespace"), ("servicediscovery", "CreatePrivateDnsNamespace"),
+    ("servicediscovery", "CreatePublicDnsNamespace"),
 }  # fmt: skip
 """Operations that policies can't limit to a resource, whatever their parameters name."""
 
@@ -151,6 +153,10 @@ RESOURCES: dict[str, tuple[Rule, ...]] = {
     "kms": (Rule("KeyId", "key/{}"),),
     "cloudwatch": (Rule("AlarmName", "alarm:{}"),),
     "events": (Rule("Name", "rule/{}", "Rule"), Rule("Rule", "rule/{}")),
+    "servicediscovery": (
+        Rule("ServiceId", "service/{}"), Rule("Id", "service/{}", "Service$"),
+        Rule("Id", "namespace/{}", "Namespace$"), Rule("NamespaceId", "namespace/{}", "^CreateService$"),
+    ),
     "kinesis": (Rule("StreamName", "stream/{}"),),
 }  # fmt: skip
 

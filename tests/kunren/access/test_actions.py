@@ -182,3 +182,22 @@ def test_policies_may_be_about_the_cluster(operation, params, cluster):
 def test_cloud_control_asks_for_cloudformations_actions():
     target = Target("cloudcontrol", "CreateResource", {"TypeName": "AWS::SQS::Queue"}, "111122223333", "us-east-1")
     assert [each.action for each in asked(target, "cloudcontrolapi", False)] == ["cloudformation:CreateResource"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "resource"),
+    [
+        ("RegisterInstance", {"ServiceId": "srv-1", "InstanceId": "x"}, "service/srv-1"),
+        ("UpdateServiceAttributes", {"ServiceId": "srv-1"}, "service/srv-1"),
+        ("DeleteService", {"Id": "srv-1"}, "service/srv-1"),
+        ("DeleteService", {"Id": "arn:aws:servicediscovery:us-east-1:111122223333:service/srv-1"}, "service/srv-1"),
+        ("CreateService", {"NamespaceId": "ns-1", "Name": "x"}, "namespace/ns-1"),
+        ("UpdatePublicDnsNamespace", {"Id": "ns-1"}, "namespace/ns-1"),
+        ("CreateHttpNamespace", {"Name": "x"}, None),
+        ("ListServices", {}, None),
+    ],
+)
+def test_cloud_map_asks_for_services_and_namespaces(operation, params, resource):
+    target = Target("servicediscovery", operation, params, "111122223333", "us-east-1")
+    arn = f"arn:aws:servicediscovery:us-east-1:111122223333:{resource}" if resource else "*"
+    assert asked(target, "servicediscovery", True) == [Asked(f"servicediscovery:{operation}", arn)]
