@@ -17,6 +17,7 @@ import http.client
 import http.server
 import json
 import os
+import re
 import ssl
 import sys
 import threading
@@ -68,6 +69,16 @@ def read_config() -> dict[str, str]:
     except FileNotFoundError:
         pass
     return found
+
+
+def stop_timeout_ms(told: str) -> int:
+    """How long containers may take to end, from a duration as Go writes it ("1m30s"); 0 where none of a second or more
+    is told."""
+    units = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
+    if not re.fullmatch(r"(\d+(\.\d+)?(ms|s|m|h))+", told, re.ASCII):
+        return 0
+    found = int(sum(float(size) * units[unit] for size, _, unit in re.findall(r"(\d+(\.\d+)?)(ms|s|m|h)", told)))
+    return found if found >= 1000 else 0
 
 
 def metadata(path: str) -> str | None:
@@ -171,6 +182,7 @@ class Agent:
         self._cpu, self._memory = cpu, memory_mb
         self._config = read_config()
         self._cluster = self._config.get("ECS_CLUSTER") or "default"
+        self._stop_timeout_ms = stop_timeout_ms(self._config.get("ECS_CONTAINER_STOP_TIMEOUT", ""))
         self._document = json.loads(metadata("dynamic/instance-identity/document") or "{}")
         self._ecs = Ecs(self._document["region"])
         self._arn = ""
@@ -261,7 +273,12 @@ class Agent:
                 if not endpoint:
                     asked = {"cluster": self._cluster, "containerInstance": self._arn}
                     endpoint = self._ecs.call("DiscoverPollEndpoint", asked)["endpoint"]
-                query = {"clusterArn": self._cluster, "containerInstanceArn": self._arn, "seqNum": str(seen)}
+                query = {
+                    "clusterArn": self._cluster,
+                    "containerInstanceArn": self._arn,
+                    "seqNum": str(seen),
+                    "stopTimeout": str(self._stop_timeout_ms),
+                }
                 answer = self._ecs.poll(endpoint, query)
             except Failed as error:
                 say(f"polling: {error}")

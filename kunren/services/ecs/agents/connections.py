@@ -26,6 +26,7 @@ HOST = "ecs-a-1"
 WAIT_S, GRACE_S = 2.0, 3.0
 """How long (real time) a question waits for messages, and how long an agent may take to ask again."""
 _WATCH_EVERY_S = 0.5
+_DIGITS_MAX = 12
 
 
 @dataclass(slots=True)
@@ -37,12 +38,14 @@ class Message:
 
 @dataclass(slots=True)
 class Connection:
-    """`messages` are those that are not acknowledged; `asking` counts questions that wait, `asked_at` is monotonic."""
+    """`messages` are those that are not acknowledged; `asking` counts questions that wait, `asked_at` is monotonic,
+    `stop_timeout_s` as the agent is configured, 0 where it is not."""
 
     last: int = 0
     messages: deque[Message] = field(default_factory=deque)
     asking: int = 0
     asked_at: float = 0.0
+    stop_timeout_s: float = 0.0
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -71,8 +74,9 @@ class Connections:
             await self._check(request, found)
         except AwsError as error:
             return _refused(403, error.code, error.message)
-        seen = int(asked["seqNum"]) if asked.get("seqNum", "").isdecimal() else 0
+        seen = _number(asked.get("seqNum"))
         connection = self._held.setdefault(found.id, Connection())
+        connection.stop_timeout_s = _number(asked.get("stopTimeout")) / 1000
         if seen > connection.last:  # of a daemon before
             seen = 0
         while connection.messages and connection.messages[0].number <= seen:
@@ -113,6 +117,11 @@ class Connections:
         connection.news.set()
         return message.heard
 
+    def stop_timeout_s(self, instance_id: str) -> float:
+        """What the agent of that container instance gives containers to end; 0 where it has said nothing."""
+        connection = self._held.get(instance_id)
+        return connection.stop_timeout_s if connection is not None else 0.0
+
     async def run(self) -> None:
         for each in self._store.snapshot().every(ContainerInstance):
             self._mark(each, False)
@@ -143,6 +152,10 @@ class Denied(AwsError):
 
     def __init__(self) -> None:
         super().__init__("User is not authorized to perform: ecs:Poll")
+
+
+def _number(told: str | None) -> int:
+    return int(told) if told and told.isascii() and told.isdecimal() and len(told) <= _DIGITS_MAX else 0
 
 
 def _refused(status: int, code: str, text: str) -> FrontAnswer:

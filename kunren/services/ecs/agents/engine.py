@@ -160,6 +160,10 @@ class InstanceEngine(NamespacedEngine):
 
     # -- containers --------------------------------------------------------------------------------------------------
 
+    def stop_timeout_s(self, task: Task) -> float:
+        """As the agent is configured (ECS_CONTAINER_STOP_TIMEOUT)."""
+        return self.connections.stop_timeout_s(task.instance or "") or super().stop_timeout_s(task)
+
     async def start(self, task: Task, launch: Launch) -> Container:
         container = await super().start(task, launch)
         self._containers.setdefault(task.id, []).append(container)

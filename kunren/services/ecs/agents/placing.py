@@ -31,6 +31,7 @@ def place_of(tx: Tx, instance: ContainerInstance, group: str) -> Place:
     return Place(
         instance.id, instance.attributes, int(left.get("CPU") or 0), int(left.get("MEMORY") or 0),
         frozenset(int(each) for each in left.get("PORTS") or ()), groups.get(group, 0), groups,
+        instance.instance_id,
     )  # fmt: skip
 
 

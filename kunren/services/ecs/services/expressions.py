@@ -26,7 +26,7 @@ _WORDS = {
 
 
 def matches(id: str, attributes: Mapping[str, str | None], expression: str) -> bool:
-    """Whether the instance of that id and those attributes is a member. Raises BadExpression."""
+    """Whether the container instance on that EC2 instance, with those attributes, is a member. Raises BadExpression."""
     value, rest = _either({**attributes, "ec2InstanceId": id}, _tokens(expression))
     if rest:
         raise BadExpression(f"{expression!r} goes on with {rest[0]!r}")

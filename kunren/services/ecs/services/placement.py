@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kunren.services.ecs.services.expressions import matches
@@ -18,7 +18,8 @@ DEFAULT = ({"type": "spread", "field": ZONE}, {"type": "spread", "field": "insta
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A container instance with what is left of it. `tasks` counts those of the same group; `ports` are taken."""
+    """A container instance with what is left of it. `tasks` counts those of the same group; `ports` are taken;
+    `machine` is the EC2 instance's id."""
 
     id: str
     attributes: Mapping[str, str | None] = field(default_factory=dict)
@@ -27,6 +28,7 @@ class Place:
     ports: frozenset[int] = frozenset()
     tasks: int = 0
     groups: Mapping[str, int] = field(default_factory=dict)
+    machine: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,9 @@ def place(
 
 
 def _with_one_more(place: Place, needs: Needs) -> Place:
-    return Place(
-        place.id, place.attributes, place.cpu - needs.cpu, place.memory - needs.memory, place.ports | needs.ports,
-        place.tasks + 1, {**place.groups, needs.group: place.groups.get(needs.group, 0) + 1},
+    return replace(
+        place, cpu=place.cpu - needs.cpu, memory=place.memory - needs.memory, ports=place.ports | needs.ports,
+        tasks=place.tasks + 1, groups={**place.groups, needs.group: place.groups.get(needs.group, 0) + 1},
     )  # fmt: skip
 
 
@@ -131,7 +133,9 @@ def _allowed(place: Place, needs: Needs, constraints: Sequence[Mapping[str, Any]
     for each in constraints:
         if each.get("type") == "distinctInstance" and place.groups.get(needs.group):
             return False
-        if each.get("type") == "memberOf" and not matches(place.id, place.attributes, each.get("expression") or ""):
+        if each.get("type") == "memberOf" and not matches(
+            place.machine, place.attributes, each.get("expression") or ""
+        ):
             return False
     return True
 

@@ -39,4 +39,5 @@ def _place(snapshot: Snapshot, instance: ContainerInstance, tasks: Iterable[Task
         if definition is not None:
             ports |= host_ports(definition)["tcp"]
         ports |= {bound.host_port for each in task.containers for bound in each.bindings}
-    return Place(instance.id, instance.attributes, cpu, memory, frozenset(ports), groups[group], dict(groups))
+    return Place(instance.id, instance.attributes, cpu, memory, frozenset(ports), groups[group], dict(groups),
+                 instance.instance_id)  # fmt: skip

@@ -15,6 +15,8 @@ from kunren.control.store import Tx
 from kunren.services.ecs.model import Task
 from kunren.services.ecs.tasks.plan import ContainerPlan
 
+STOP_TIMEOUT_S = 30.0
+
 
 class CannotStart(Exception):
     """Why a task, or a container of it, does not start, as AWS says it in `stoppedReason` or a container's `reason`."""
@@ -103,6 +105,10 @@ class Engine(Protocol):
         ...
 
     def runtime_id(self, task: Task, name: str) -> str: ...
+    def stop_timeout_s(self, task: Task) -> float:
+        """How long a container that states nothing of it may take to end."""
+        ...
+
     def environment(self, task: Task, name: str) -> Mapping[str, str]:
         """What ECS itself puts into a container's environment."""
         ...

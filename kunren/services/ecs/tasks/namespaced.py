@@ -25,7 +25,7 @@ from kunren.services.ec2.model import NetworkInterface, Vpc
 from kunren.services.ecs.metadata.service import TaskMetadata
 from kunren.services.ecs.model import Task
 from kunren.services.ecs.tasks import builtin
-from kunren.services.ecs.tasks.engine import CannotStart, Image, Launch
+from kunren.services.ecs.tasks.engine import STOP_TIMEOUT_S, CannotStart, Image, Launch
 from kunren.services.ecs.tasks.plan import ContainerPlan
 from kunren.world.interface import Process
 from kunren.world.network import workload_namespace
@@ -104,6 +104,9 @@ class NamespacedEngine:
         self._home.chmod(0o700)
         for left in self._home.iterdir():
             disk.remove(left)
+
+    def stop_timeout_s(self, task: Task) -> float:
+        return STOP_TIMEOUT_S
 
     # -- network -----------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,6 @@ CAPABILITIES = (
     "CHECKPOINT_RESTORE",
 )  # fmt: skip
 """In the order of their numbers (linux/capability.h)."""
-STOP_TIMEOUT_S = 30.0
 START_TIMEOUT_S = 180.0
 RESTART_PERIOD_S = 300.0
 _RLIMITS = {
@@ -64,7 +63,7 @@ class HealthCheck:
 @dataclass(frozen=True, slots=True)
 class ContainerPlan:
     """`entry_point` and `command` are None where the image's own count. `limits` are (number of the resource, soft,
-    hard), -1 being none."""
+    hard), -1 being none. Without a stop timeout its engine's counts."""
 
     name: str
     image: str
@@ -81,7 +80,7 @@ class ContainerPlan:
     limits: tuple[tuple[int, int, int], ...] = ()
     waits_for: Mapping[str, str] = field(default_factory=dict)
     start_timeout_s: float = START_TIMEOUT_S
-    stop_timeout_s: float = STOP_TIMEOUT_S
+    stop_timeout_s: float | None = None
     health: HealthCheck | None = None
     restarts: bool = False
     restart_period_s: float = RESTART_PERIOD_S
@@ -136,7 +135,7 @@ def _plan(
         ),
         waits_for={each["containerName"]: each["condition"] for each in given.get("dependsOn") or ()},
         start_timeout_s=float(given.get("startTimeout") or START_TIMEOUT_S),
-        stop_timeout_s=float(given.get("stopTimeout") or STOP_TIMEOUT_S),
+        stop_timeout_s=given.get("stopTimeout"),
         health=_health(given.get("healthCheck")),
         restarts=bool(restart.get("enabled")),
         restart_period_s=float(restart.get("restartAttemptPeriod") or RESTART_PERIOD_S),

@@ -282,7 +282,8 @@ class TaskRunner:
             return
         ending = asyncio.get_running_loop().create_task(container.wait())
         await container.signal(self._images[name].stop_signal)
-        done, _ = await asyncio.wait([ending], timeout=self._shell.clock.wall_seconds(plan.stop_timeout_s))
+        patience_s = plan.stop_timeout_s or self._engine.stop_timeout_s(self._task)
+        done, _ = await asyncio.wait([ending], timeout=self._shell.clock.wall_seconds(patience_s))
         if not done:
             await container.signal(SIGKILL)
         await self._ended(plan, container, order.exit_code(await ending))

@@ -72,6 +72,9 @@ class PlayedEngine:
     def environment(self, task, name):
         return {}
 
+    def stop_timeout_s(self, task):
+        return 30.0
+
     def runtime_id(self, task, name):
         return name
 

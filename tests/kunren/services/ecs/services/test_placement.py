@@ -38,6 +38,9 @@ def test_distinct_instances_take_one_task_of_a_group_each():
 def test_members_are_those_that_an_expression_means():
     only = [{"type": "memberOf", "expression": "attribute:kind in [1, 3]"}]
     assert place(places(), Needs(), 2, only) == ["i-1", "i-3"]
+    named = [{"type": "memberOf", "expression": "ec2InstanceId == i-2"}]
+    hosts = [Place("a1", cpu=256, machine="i-1"), Place("b2", cpu=256, machine="i-2")]
+    assert place(hosts, Needs(cpu=128), 2, named) == ["b2", "b2"]
 
 
 @pytest.mark.parametrize(
