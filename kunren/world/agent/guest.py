@@ -141,17 +141,17 @@ def _make_root(guest: dict[str, Any], binds: dict[str, str], cwd: str) -> None:
     except PermissionError:
         pass  # a container that hides parts of its own
     for target in sorted(sources):
-        lay(target, sources[target])
+        place = lay(target, sources[target])
         if target in guest["readonly"]:
-            kernel.make_readonly(target, recursive=True)
+            kernel.make_readonly(place, recursive=True)
     os.fchdir(old)
     kernel.unmount(".")
     os.chdir("/")
-    os.makedirs(cwd, exist_ok=True)
-    if guest["readonly_root"]:
-        kernel.make_readonly("/")
     for fd in (old, *sources.values(), *devices.values()):
         os.close(fd)
+    os.makedirs(cwd, exist_ok=True)  # not before: its path may go through /proc/self/fd
+    if guest["readonly_root"]:
+        kernel.make_readonly("/")
 
 
 def _lay_over(lower: str, own: str) -> None:
@@ -171,24 +171,29 @@ def _lay_over(lower: str, own: str) -> None:
 
 
 def _mount_fresh(kind: str, target: str, flags: int, data: str | None = None) -> None:
-    _point(target, folder=True)
-    kernel.mount("kunren", target, kind, flags, data)
+    kernel.mount("kunren", _point(target, folder=True), kind, flags, data)
 
 
-def lay(target: str, source: int) -> None:
-    """Bind what the descriptor stands for over a path of the root that we are in."""
-    _point(target, folder=stat.S_ISDIR(os.stat(f"/proc/self/fd/{source}").st_mode))
-    kernel.mount(f"/proc/self/fd/{source}", target, None, kernel.MS_BIND | kernel.MS_REC)
+def lay(target: str, source: int) -> str:
+    """Bind what the descriptor stands for over a path of the root that we are in; where that led."""
+    place = _point(target, folder=stat.S_ISDIR(os.stat(f"/proc/self/fd/{source}").st_mode))
+    kernel.mount(f"/proc/self/fd/{source}", place, None, kernel.MS_BIND | kernel.MS_REC)
+    return place
 
 
-def _point(target: str, *, folder: bool) -> None:
-    """Have something there that can be mounted over."""
-    if not os.path.exists(target):
-        if os.path.islink(target):
-            os.unlink(target)
-        os.makedirs(target if folder else os.path.dirname(target), 0o755, exist_ok=True)
+def _point(target: str, *, folder: bool) -> str:
+    """Have something there that can be mounted over; where links lead, by what is written in them: one to a descriptor
+    of ours in /proc would lead the kernel out of this root."""
+    above, name = os.path.split(target)
+    place = os.path.join(os.path.realpath(above), name)
+    if os.path.islink(place) and not os.path.exists(place):
+        os.unlink(place)
+    place = os.path.realpath(place)
+    if not os.path.exists(place):
+        os.makedirs(place if folder else os.path.dirname(place), 0o755, exist_ok=True)
         if not folder:
-            os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+            os.close(os.open(place, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+    return place
 
 
 def _make_devices(devices: dict[str, int]) -> None:
