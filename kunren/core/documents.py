@@ -18,8 +18,8 @@ class BadDocument(ValueError):
     """It is none; the text says why."""
 
 
-def parse(body: bytes) -> dict[str, Any]:
-    """The document, its names all texts. Takes seconds for large YAML. Raises BadDocument."""
+def parse(body: bytes, nodes: int = _NODES_MAX) -> dict[str, Any]:
+    """The document of at most so many values, its names all texts. Takes seconds for large YAML. Raises BadDocument."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -30,7 +30,7 @@ def parse(body: bytes) -> dict[str, Any]:
         raise BadDocument("the document is nested too deeply") from None
     if not isinstance(told, dict):
         raise BadDocument("the document is no object")
-    found: dict[str, Any] = _Plain().of(told, 0)
+    found: dict[str, Any] = _Plain(nodes).of(told, 0)
     return found
 
 
@@ -70,12 +70,12 @@ def _too_deep(text: str) -> bool:
 class _Plain:
     """Makes names texts and dates texts again, and counts."""
 
-    def __init__(self) -> None:
-        self.nodes = 0
+    def __init__(self, most: int) -> None:
+        self.nodes, self.most = 0, most
 
     def of(self, value: Any, depth: int) -> Any:
         self.nodes += 1
-        if self.nodes > _NODES_MAX or depth > _DEPTH_MAX:
+        if self.nodes > self.most or depth > _DEPTH_MAX:
             raise BadDocument("the document is too large or nested too deeply")
         if isinstance(value, dict):
             return {_name(key): self.of(each, depth + 1) for key, each in value.items()}

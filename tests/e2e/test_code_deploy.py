@@ -41,7 +41,7 @@ class Site:
         self.api.create_deployment_config(
             deploymentConfigName="half", computePlatform="Lambda",
             trafficRoutingConfig={
-                "type": "TimeBasedLinear", "timeBasedLinear": {"linearPercentage": 50, "linearInterval": 2},
+                "type": "TimeBasedLinear", "timeBasedLinear": {"linearPercentage": 50, "linearInterval": 1},
             },
         )  # fmt: skip
 
@@ -81,10 +81,10 @@ class Site:
         self.until(lambda: self.status(id) in ("Succeeded", "Failed", "Stopped"), "the deployment's end", 90)
         return self.api.get_deployment(deploymentId=id)["deploymentInfo"]
 
-    def asked(self, count=20):
-        """Who answered so many invocations of the alias."""
+    def asked(self, count=20, qualifier="live"):
+        """Who answered so many invocations of the alias, or of a version."""
         return Counter(
-            json.load(self.functions.invoke(FunctionName="shop", Qualifier="live")["Payload"]) for _ in range(count)
+            json.load(self.functions.invoke(FunctionName="shop", Qualifier=qualifier)["Payload"]) for _ in range(count)
         )
 
     def alias(self):
@@ -132,11 +132,11 @@ def test_traffic_goes_to_both_versions_and_then_to_the_new_one_alone(site, kunre
     trigger = {"triggerName": "ended", "triggerTargetArn": topic, "triggerEvents": ["DeploymentSuccess"]}
     site.group(deploymentConfigName="half", triggerConfigurations=[trigger])
     assert site.asked(5) == {"one": 5}
+    assert site.asked(1, "2") == {"two": 1}  # which is warm from now on
 
     revision = site.revision(BeforeAllowTraffic="check", AfterAllowTraffic="check")
-    cli = ("env", f"AWS_ACCESS_KEY_ID={account}", "AWS_REGION=us-east-1", "aws", "deploy")
     made = kunren.exec(
-        *cli, "create-deployment", "--application-name", "shop", "--deployment-group-name", "live",
+        "env", f"AWS_ACCESS_KEY_ID={account}", "AWS_REGION=us-east-1", "aws", "deploy", "create-deployment", "--application-name", "shop", "--deployment-group-name", "live",
         "--revision", json.dumps(revision), "--query", "deploymentId", "--output", "text",
     )  # fmt: skip
     id = made.stdout.strip()
@@ -153,7 +153,7 @@ def test_traffic_goes_to_both_versions_and_then_to_the_new_one_alone(site, kunre
     assert list(site.events(id).items()) == [
         ("BeforeAllowTraffic", "Succeeded"), ("AllowTraffic", "Succeeded"), ("AfterAllowTraffic", "Succeeded"),
     ]  # fmt: skip
-    kunren.exec(*cli, "wait", "deployment-successful", "--deployment-id", id)
+    site.api.get_waiter("deployment_successful").wait(deploymentId=id)
     group = site.api.get_deployment_group(applicationName="shop", deploymentGroupName="live")["deploymentGroupInfo"]
     assert group["lastSuccessfulDeployment"]["deploymentId"] == id
     assert group["computePlatform"] == "Lambda"
@@ -407,9 +407,14 @@ class Fleet:
         found = self.api.batch_get_deployment_targets(deploymentId=id, targetIds=ids)["deploymentTargets"]
         return {each["instanceTarget"]["targetId"]: each["instanceTarget"] for each in found}
 
-    def page(self, instance, path=""):
-        shown = self.ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
-        return self.kunren.exec("curl", "-sS", "-m", "3", f"http://{shown['PublicIpAddress']}/{path}").stdout
+    def pages(self, *places):
+        """What is at each of these, INSTANCE or INSTANCE/PATH, one behind the other."""
+        shown = self.ec2.describe_instances(InstanceIds=[each.partition("/")[0] for each in places])
+        addresses = {
+            each["InstanceId"]: each["PublicIpAddress"] for one in shown["Reservations"] for each in one["Instances"]
+        }
+        urls = [f"http://{addresses[id]}/{path}" for id, _, path in (each.partition("/") for each in places)]
+        return self.kunren.exec("curl", "-sS", "-m", "3", *urls).stdout
 
 
 def names(target):
@@ -474,8 +479,7 @@ def test_agents_install_what_the_load_balancer_never_misses(fleet, kunren, accou
     first = fleet.deploy(fleet.push_by_cli("one", "one\n"))
     info = fleet.ended(first)
     assert (info["status"], info["deploymentOverview"]["Succeeded"]) == ("Succeeded", 2), fleet.targets(first)
-    assert [fleet.page(each) for each in ids] == ["one\n", "one\n"]
-    assert fleet.page(ids[0], "note.txt") == f"web fleet AfterInstall {first}\n"
+    assert fleet.pages(*ids, f"{ids[0]}/note.txt") == f"one\none\nweb fleet AfterInstall {first}\n"
     installing = [
         "ApplicationStop", "DownloadBundle", "BeforeInstall", "Install", "AfterInstall", "ApplicationStart",
         "ValidateService",
@@ -519,7 +523,7 @@ def test_agents_install_what_the_load_balancer_never_misses(fleet, kunren, accou
     assert failed["message"] == "Script at specified location: scripts/check.sh failed with exit code 3"
     assert "[stdout]it is broken" in failed["logTail"]
     assert fleet.ended(info["rollbackInfo"]["rollbackDeploymentId"])["status"] == "Succeeded"
-    assert [fleet.page(each) for each in ids] == ["two\n", "two\n"]
+    assert fleet.pages(*ids) == "two\ntwo\n"
 
 
 def test_a_fleet_is_copied_waits_for_its_traffic_and_replaces_the_first(fleet, kunren, account, until):
@@ -572,7 +576,7 @@ def test_a_fleet_is_copied_waits_for_its_traffic_and_replaces_the_first(fleet, k
     scaling.set_desired_capacity(AutoScalingGroupName=copied, DesiredCapacity=2)
     until(lambda: len(serving(copied)) == 2, "one more in service", 90)
     (more,) = set(serving(copied)) - {new}
-    assert fleet.page(more) == "one\n"  # from the moment that it was
+    assert fleet.pages(more) == "one\n"  # from the moment that it was
     made = fleet.api.list_deployments(applicationName="web", deploymentGroupName="fleet")["deployments"]
     assert fleet.api.get_deployment(deploymentId=made[0])["deploymentInfo"]["creator"] == "autoscaling"
     balancer.remove()

@@ -11,6 +11,7 @@ from kunren.services.codedeploy.errors import DeploymentFails
 T = TypeVar("T")
 OF_FUNCTIONS = ("BeforeAllowTraffic", "AfterAllowTraffic")
 OF_SERVICES = ("BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic")
+_VALUES_MAX = 10_000
 _INVALID = "The deployment failed because the AppSpec file that specifies the AWS Lambda deployment configuration is "
 NO_SUCH_CONFIGURATION = f"{_INVALID}missing or has an invalid configuration."
 
@@ -42,7 +43,7 @@ def parsed(text: str) -> dict[str, Any]:
     from kunren.core import documents
 
     try:
-        found = documents.parse(text.encode("utf-8", "replace"))
+        found = documents.parse(text.encode("utf-8", "replace"), _VALUES_MAX)
     except documents.BadDocument as error:
         raise DeploymentFails("INVALID_REVISION", f"The AppSpec file can't be read: {error}") from error
     found = {key.lower(): value for key, value in found.items()}

@@ -21,6 +21,7 @@ from kunren.services.codedeploy.platforms import instances, scheduling
 from kunren.services.codedeploy.platforms.servers import BACK, INSTALLING, NO_INSTANCES, OUT, UNHEALTHY, Servers
 from kunren.services.codedeploy.platforms.waits import Waits
 from kunren.services.codedeploy.starting import note
+from kunren.services.ec2.instances.model import Instance
 
 _COPY = "COPY_AUTO_SCALING_GROUP"
 _LOOK_S, _LEAST_S, _LIMIT_S = 2.0, 0.25, 3600.0
@@ -135,6 +136,8 @@ class Fleets(Servers):
         }  # fmt: skip
         group = self._group(deployment)
         found = instances.of_group(snapshot, replace(group, settings=settings)) if group is not None else []
+        original = {each.target for each in blue}
+        found = [each for each in found if each.id not in original]
         if not _copies(deployment):
             wanted = 1
         if len(found) < wanted or not found:
@@ -195,9 +198,24 @@ class Fleets(Servers):
         if original is not None:
             await self._gone(deployment, original)
         else:
-            ids = [each.target for each in blue]
-            await self._call(deployment.account, deployment.region, "ec2", "TerminateInstances", {"InstanceIds": ids})
+            await self._terminate(deployment, [each.target for each in blue])
         return None
+
+    async def _terminate(self, deployment: Deployment, ids: Sequence[str]) -> None:
+        """End what is still there of them. The traffic is elsewhere, so one that can't be ended is told of only."""
+        there = self._store.snapshot().by_id(Instance, deployment.account, deployment.region)
+        left = [each for each in ids if each in there and there[each].wanted != "terminated"]
+        if not left:
+            return
+        try:
+            await self._call(deployment.account, deployment.region, "ec2", "TerminateInstances", {"InstanceIds": left})
+        except AwsError as error:
+            if error.status >= 500:
+                raise
+            with self._store.write() as tx:
+                found = tx.get(Deployment, deployment.account, deployment.region, deployment.id)
+                if found is not None:
+                    tx.put(replace(found, messages=(*found.messages, error.message)))
 
     async def _take_over(self, deployment: Deployment, original: str | None) -> None:
         if original is not None:

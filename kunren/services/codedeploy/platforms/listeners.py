@@ -1,7 +1,7 @@
 """Where a listener sends the traffic that is for one of two target groups: all to one of them, or by weights.
 
 The default action and every rule that forwards to one of the two are changed by the load balancer's own operations.
-Listeners of Network Load Balancers have no weights, so what has most gets all.
+Listeners of Network Load Balancers have weights, too, but no rules.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 from kunren.core.calling import CallService
 from kunren.services.codedeploy.model import Deployment
 
-_WEIGHTED = ("HTTP", "HTTPS")
+_WITH_RULES = ("HTTP", "HTTPS")
 
 
-def forwarding(weights: Mapping[str, int], weighted: bool) -> dict[str, Any]:
+def forwarding(weights: Mapping[str, int]) -> dict[str, Any]:
     """A forward action to target groups (ARN → per cent). Pure."""
-    if not weighted or len(weights) == 1:
-        return {"Type": "forward", "TargetGroupArn": max(weights, key=lambda each: weights[each])}
+    if len(weights) == 1:
+        return {"Type": "forward", "TargetGroupArn": next(iter(weights))}
     groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in weights.items()]
     return {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
 
@@ -58,13 +58,13 @@ async def route(
     """Whether the listener, or one of its rules, forwards to one of the groups, and so was changed."""
     where = of.account, of.region, "elbv2"
     (shown,) = (await call(*where, "DescribeListeners", {"ListenerArns": [listener]}))["Listeners"]
-    new = forwarding(weights, shown["Protocol"] in _WEIGHTED)
+    new = forwarding(weights)
     found = False
     if concerned(shown["DefaultActions"], groups):
         found = True
         actions = changed(shown["DefaultActions"], groups, new)
         await call(*where, "ModifyListener", {"ListenerArn": listener, "DefaultActions": actions})
-    if shown["Protocol"] not in _WEIGHTED:
+    if shown["Protocol"] not in _WITH_RULES:
         return found
     for rule in (await call(*where, "DescribeRules", {"ListenerArn": listener}))["Rules"]:
         if not rule["IsDefault"] and concerned(rule["Actions"], groups):

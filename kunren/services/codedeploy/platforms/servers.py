@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from kunren.core.arn import build_arn
+from kunren.core.errors import AwsError
 from kunren.services.codedeploy.api.revisions import key_of
 from kunren.services.codedeploy.errors import DeploymentFails
 from kunren.services.codedeploy.model import Deployment, Event, Group, Target
@@ -141,7 +142,13 @@ class Servers(PlatformBase):
                 self._ready(deployment, target)
                 return 0.0
             if event.name in ("BlockTraffic", "AllowTraffic"):
-                left = await self._traffic(deployment, target, event)
+                try:
+                    left = await self._traffic(deployment, target, event)
+                except AwsError as error:
+                    if error.status >= 500:
+                        raise
+                    self._fail(target, event, error.message)  # the target group or the instance is gone by now
+                    left = None
             else:
                 left = self._waits(target, event)
             if left is not None:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import datetime
 import hashlib
 import hmac
+import http.client
 import json
 import logging
 import os
+import ssl
 import time
 import urllib.error
 import urllib.parse
@@ -85,6 +87,30 @@ def signed(
     return urllib.request.Request(url, method=method, data=body if method == "POST" else None, headers=sent)
 
 
+class Endpoint:
+    """A host over one connection that stays open: an event takes four calls, and a handshake longer than each."""
+
+    def __init__(self, host: str) -> None:
+        self._connection = http.client.HTTPSConnection(host, timeout=WAITS_S, context=ssl.create_default_context())
+
+    def ask(self, asked: urllib.request.Request) -> bytes:
+        """The answer's body; asked again where the host had closed the connection. Raises OSError."""
+        for last in (False, True):
+            try:
+                self._connection.request(asked.get_method(), asked.selector, asked.data, dict(asked.header_items()))
+                answer = self._connection.getresponse()
+                body = answer.read()
+            except (OSError, http.client.HTTPException):
+                self._connection.close()
+                if last:
+                    raise
+                continue
+            if answer.status >= 400:
+                raise OSError(f"{answer.status} {body[:500].decode('utf-8', 'replace')}")
+            return body
+        raise AssertionError("the loop has returned or raised")
+
+
 class Agent:
     def __init__(self) -> None:
         self.metadata = Metadata()
@@ -92,14 +118,14 @@ class Agent:
         self.region = who["region"]
         self.host = f"arn:aws:ec2:{who['region']}:{who['accountId']}:instance/{who['instanceId']}"
         self.commands = Commands(self.bundle)
+        self.endpoint = Endpoint(f"codedeploy-commands.{self.region}.amazonaws.com")
 
     def call(self, operation: str, **params: Any) -> Any:
         url = f"https://codedeploy-commands.{self.region}.amazonaws.com/"
         headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"{TARGET}.{operation}"}
         body = json.dumps(params).encode()
         asked = signed(self.metadata.keys(), self.region, "codedeploy-commands", "POST", url, body, headers)
-        with urllib.request.urlopen(asked, timeout=WAITS_S) as answer:
-            return json.loads(answer.read() or b"{}")
+        return json.loads(self.endpoint.ask(asked) or b"{}")
 
     def bundle(self, place: dict[str, str]) -> bytes:
         """A revision's archive, from Amazon S3. Raises Fails."""
