@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kunren.access.deployments import BY_DEPLOYMENT
+from kunren.access.tables import PROFILE_ROLE
 from kunren.core.calling import CallService
 from kunren.core.conditions import many
 from kunren.core.errors import AwsError
@@ -18,6 +19,7 @@ from kunren.core.errors import AwsError
 _KEY_ID_BYTES = 36
 """A ciphertext of moto's begins with the id of its key."""
 _RUNNING = frozenset({"RunTask", "StartTask"})
+_WITH_PROFILES = frozenset({"RunInstances", "AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation"})
 _ABOUT_ALIASES = frozenset({"CreateAlias", "DeleteAlias", "UpdateAlias"})
 
 
@@ -27,6 +29,8 @@ def has_other_names(service: str, operation: str, params: Mapping[str, Any]) -> 
         return operation in _RUNNING
     if service == "codedeploy":
         return operation in BY_DEPLOYMENT
+    if service == "ec2":
+        return operation in _WITH_PROFILES and bool(params.get("IamInstanceProfile") or params.get("LaunchTemplate"))
     if service == "secretsmanager":
         names = [*many(params.get("SecretId")), *many(params.get("SecretIdList"))]
         return any(isinstance(each, str) and not each.startswith("arn:") for each in names)
@@ -43,6 +47,9 @@ async def with_arns(
     if service == "ecs":
         given = {name: value for name, value in (params.get("overrides") or {}).items() if value}
         return {**params, "overrides": {**await _roles(call, account, region, params), **given}}
+
+    if service == "ec2":
+        return {**params, PROFILE_ROLE: await _profile_role(call, account, region, params)}
 
     if service == "codedeploy":
         return {**params, **await _group(call, account, region, params)}
@@ -75,6 +82,25 @@ async def _roles(call: CallService, account: str, region: str, params: Mapping[s
     except AwsError:
         return {}  # nothing that there is
     return {each: found[each] for each in ("taskRoleArn", "executionRoleArn") if found.get(each)}
+
+
+async def _profile_role(call: CallService, account: str, region: str, params: Mapping[str, Any]) -> str | None:
+    """The role that an instance is handed by its profile, which the request or its launch template names."""
+    try:
+        profile, template = params.get("IamInstanceProfile"), params.get("LaunchTemplate")
+        if not profile and template:
+            named = {each: template[each] for each in ("LaunchTemplateId", "LaunchTemplateName") if template.get(each)}
+            asked = {**named, "Versions": [template.get("Version") or "$Default"]}
+            found = await call(account, region, "ec2", "DescribeLaunchTemplateVersions", asked)
+            profile = found["LaunchTemplateVersions"][0]["LaunchTemplateData"].get("IamInstanceProfile")
+        name = (profile or {}).get("Name") or ((profile or {}).get("Arn") or "").rpartition("/")[2]
+        if not name:
+            return None
+        made = await call(account, region, "iam", "GetInstanceProfile", {"InstanceProfileName": name})
+        roles = made["InstanceProfile"]["Roles"]
+    except (AwsError, LookupError):
+        return None  # nothing that there is
+    return str(roles[0]["Arn"]) if roles else None
 
 
 async def _group(call: CallService, account: str, region: str, params: Mapping[str, Any]) -> dict[str, str]:

@@ -43,6 +43,8 @@ ELSEWHERE = {
 }  # fmt: skip
 """Service principals that roles are handed to, where they are not named as the service is here."""
 
+PROFILE_ROLE = "(role of the instance profile)"
+"""Stands for a parameter: the request has the profile alone, whose role is found out before (`named.py`)."""
 _OF_SERVICES = (
     "role", "loadBalancers.advancedConfiguration.roleArn", "deploymentConfiguration.lifecycleHooks.roleArn",
 )  # fmt: skip
@@ -52,7 +54,14 @@ PASSED = {
     ("fis", "CreateExperimentTemplate"): ("roleArn",),
     ("fis", "UpdateExperimentTemplate"): ("roleArn",),
     ("ec2", "CreateFlowLogs"): ("DeliverLogsPermissionArn",),
+    ("ec2", "RunInstances"): (PROFILE_ROLE,),
+    ("ec2", "AssociateIamInstanceProfile"): (PROFILE_ROLE,),
+    ("ec2", "ReplaceIamInstanceProfileAssociation"): (PROFILE_ROLE,),
     ("events", "PutRule"): ("RoleArn",),
+    ("events", "PutTargets"): ("Targets.RoleArn",),
+    ("scheduler", "CreateSchedule"): ("Target.RoleArn",),
+    ("scheduler", "UpdateSchedule"): ("Target.RoleArn",),
+    ("autoscaling", "PutLifecycleHook"): ("RoleARN",),
     ("cloudformation", "CreateStack"): ("RoleARN",),
     ("cloudformation", "UpdateStack"): ("RoleARN",),
     ("cloudformation", "CreateChangeSet"): ("RoleARN",),

@@ -165,6 +165,28 @@ def test_who_runs_a_task_hands_on_the_roles_of_its_definition(overrides):
 
 
 @pytest.mark.parametrize(
+    "params", [{"IamInstanceProfile": {"Arn": "arn:aws:iam::111122223333:instance-profile/web"}},
+               {"LaunchTemplate": {"LaunchTemplateName": "web"}}],
+)  # fmt: skip
+def test_who_starts_an_instance_hands_on_its_profiles_role(params):
+    answers = {
+        "DescribeLaunchTemplateVersions": {
+            "LaunchTemplateVersions": [{"LaunchTemplateData": {"IamInstanceProfile": {"Name": "web"}}}]
+        },
+        "GetInstanceProfile": {"InstanceProfile": {"Roles": [{"Arn": ROLE}]}},
+    }
+
+    async def call(account, region, service, operation, params):
+        assert params in ({"InstanceProfileName": "web"}, {"LaunchTemplateName": "web", "Versions": ["$Default"]})
+        return answers[operation]
+
+    assert has_other_names("ec2", "RunInstances", params)
+    told = asyncio.run(with_arns(call, "111122223333", "us-east-1", "ec2", params))
+    found = asked(Target("ec2", "RunInstances", told, "111122223333", "us-east-1"), "ec2", True)
+    assert found[-1] == Asked("iam:PassRole", ROLE, "ec2.amazonaws.com")
+
+
+@pytest.mark.parametrize(
     ("operation", "params", "cluster"),
     [
         ("RunTask", {"taskDefinition": "web", "cluster": "shop"}, f"{ECS}cluster/shop"),
