@@ -154,6 +154,11 @@ class Work:
         return kept
 
     @property
+    def looking(self) -> bool:
+        """Whether nothing is to be made: a stopped instance, say, is not waited for."""
+        return self.row.attempt is not None and self.row.attempt.action in ("read", "import")
+
+    @property
     def passed(self) -> bool:
         """Whether a call behind this point was begun before a restart: what is waited for here is over."""
         attempt = self.row.attempt

@@ -80,3 +80,14 @@ def test_what_a_stack_made_is_read_too(stacks, control):
     assert read(QUEUES, ids["Q"])["DelaySeconds"] == 4
     network = read("AWS::EC2::VPC", ids["V"])
     assert (network["CidrBlock"], network["VpcId"]) == ("10.91.0.0/16", ids["V"])
+
+
+def test_what_cannot_be_asked_for_is_deleted_where_it_was_made_here(stacks, control, done):
+    groups = lambda: stacks.client("logs").describe_log_groups()["logGroups"]  # noqa: E731
+    state = json.dumps({"LogGroupName": "made"})
+    done(control.create_resource(TypeName="AWS::Logs::LogGroup", DesiredState=state))
+    assert [each["logGroupName"] for each in groups()] == ["made"]
+    done(control.delete_resource(TypeName="AWS::Logs::LogGroup", Identifier="made"))
+    assert groups() == []
+    with pytest.raises(ClientError, match="does not support READ"):
+        control.delete_resource(TypeName="AWS::Logs::LogGroup", Identifier="made")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from kunren.core.context import RequestContext
 from kunren.services.cloudformation import parameters, structure
@@ -36,9 +38,7 @@ class Templates(Base):
         return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}
 
     async def validate_template(self, ctx: RequestContext, params: Params) -> Result:
-        parsed = parse(await self.template_text(ctx, params))
-        if not transforms_of(parsed):
-            structure.check_sections(parsed)
+        parsed = readable(parse(await self.template_text(ctx, params)))
         shown = [parameters.summary(name, each) for name, each in (parsed.get("Parameters") or {}).items()]
         keys = ("ParameterKey", "DefaultValue", "NoEcho", "Description")
         found: Result = {
@@ -60,16 +60,14 @@ class Templates(Base):
             text = revision.template if revision is not None else "{}"
         else:
             text = await self.template_text(ctx, params)
-        parsed = parse(text)
-        if not transforms_of(parsed):
-            structure.check_sections(parsed)
-        needed, types = structure.capabilities(parsed) if "Resources" in parsed else ([], [])
+        parsed = readable(parse(text))
+        needed, types = structure.capabilities(parsed)
         found: Result = {
             "Parameters": [parameters.summary(name, each) for name, each in (parsed.get("Parameters") or {}).items()],
-            "ResourceTypes": sorted({each["Type"] for each in parsed.get("Resources", {}).values()}),
+            "ResourceTypes": sorted({each["Type"] for each in parsed["Resources"].values()}),
             "DeclaredTransforms": transforms_of(parsed),
             "Capabilities": needed,
-            "ResourceIdentifierSummaries": _identifiers(parsed.get("Resources", {})),
+            "ResourceIdentifierSummaries": _identifiers(parsed["Resources"]),
         }
         if types:
             found["CapabilitiesReason"] = f"The following resource(s) require capabilities: [{', '.join(types)}]"
@@ -78,6 +76,22 @@ class Templates(Base):
         if "AWSTemplateFormatVersion" in parsed:
             found["Version"] = str(parsed["AWSTemplateFormatVersion"])
         return {**found, **({"Description": parsed["Description"]} if "Description" in parsed else {})}
+
+
+def readable(template: Mapping[str, Any]) -> dict[str, Any]:
+    """The template, checked; of one with transforms, which are not carried out here, its parameters and those of its
+    resources that are resources already. Raises ValidationError."""
+    if not transforms_of(template):
+        structure.check_sections(template)
+        return dict(template)
+    parameters.check_declared(template.get("Parameters") or {})
+    stated = template.get("Resources")
+    plain = {
+        logical: each
+        for logical, each in (stated if isinstance(stated, dict) else {}).items()
+        if isinstance(each, dict) and isinstance(each.get("Type"), str) and isinstance(each.get("Properties", {}), dict)
+    }
+    return {**template, "Resources": plain}
 
 
 def _identifiers(resources: dict[str, dict[str, str]]) -> list[Result]:

@@ -19,7 +19,7 @@ from kunren.core.errors import AwsError
 from kunren.core.pagination import InvalidToken, page
 from kunren.services.cloudformation.control import errors
 from kunren.services.cloudformation.control.engine import RUNNING
-from kunren.services.cloudformation.control.resources import found, known, shown, work_on
+from kunren.services.cloudformation.control.resources import known, named, remembered, shown, work_on
 from kunren.services.cloudformation.decisions import decide, tags_of
 from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.model import Attempt, Request, StackResource
@@ -49,14 +49,13 @@ class CloudControlApi:
     def create_resource(self, ctx: RequestContext, params: Params) -> Result:
         of = known(params["TypeName"])
         properties = _model(of, _json(params["DesiredState"], "DesiredState"))
-        row = found(self._store.snapshot(), ctx.account, ctx.region, of, "")
-        return self._begin(ctx, params, "CREATE", replace(row, physical="", properties={}), properties)
+        return self._begin(ctx, params, "CREATE", named(ctx.account, ctx.region, of, ""), properties)
 
     async def update_resource(self, ctx: RequestContext, params: Params) -> Result:
         if (asked := self._by_token(ctx, params)) is not None:
             return asked  # what it did, the resource shows by now
         of = known(params["TypeName"])
-        row, actual = await self._read(ctx, of, params["Identifier"])
+        row, actual = await self._held(ctx, of, params["Identifier"])
         before = {key: each for key, each in {**row.properties, **actual}.items() if key not in of.read_only}
         properties = _model(of, patched(before, _json(params["PatchDocument"], "PatchDocument")))
         if decide(kind_of(of.type), of.type, before, properties)[0] == "replace":
@@ -71,7 +70,7 @@ class CloudControlApi:
         if (asked := self._by_token(ctx, params)) is not None:
             return asked  # what it did, the resource shows by now
         of = known(params["TypeName"])
-        row, _ = await self._read(ctx, of, params["Identifier"])
+        row, _ = await self._held(ctx, of, params["Identifier"])
         return self._begin(ctx, params, "DELETE", row, row.properties)
 
     def _by_token(self, ctx: RequestContext, params: Params) -> Result | None:
@@ -130,10 +129,22 @@ class CloudControlApi:
         told = {"Identifier": params["Identifier"], "Properties": json.dumps(shown(of, row, actual), default=str)}
         return {"TypeName": of.type, "ResourceDescription": told}
 
+    def _remembered(self, ctx: RequestContext, of: Schema, wanted: str) -> StackResource | None:
+        return remembered(self._store.snapshot(), ctx.account, ctx.region, of, wanted)
+
+    async def _held(self, ctx: RequestContext, of: Schema, wanted: str) -> tuple[StackResource, dict[str, Any]]:
+        """As `_read`; where a kind can't look, what was made here is what it was made as."""
+        try:
+            return await self._read(ctx, of, wanted)
+        except errors.UnsupportedActionException:
+            if (row := self._remembered(ctx, of, wanted)) is None:
+                raise
+            return row, {}
+
     async def _read(self, ctx: RequestContext, of: Schema, wanted: str) -> tuple[StackResource, dict[str, Any]]:
         """What is known of the resource, and what it is like. Raises ResourceNotFoundException,
         UnsupportedActionException where a kind can't look."""
-        row = found(self._store.snapshot(), ctx.account, ctx.region, of, wanted)
+        row = self._remembered(ctx, of, wanted) or named(ctx.account, ctx.region, of, wanted)
         attempt = Attempt(action="read", token=self._entropy.uuid(), properties=row.properties)
         work = work_on(self._parts, replace(row, attempt=attempt))
         try:

@@ -37,9 +37,8 @@ def identifier(of: Schema, row: StackResource) -> str:
     return "|".join(str(each) for each in parts) if all(each is not None for each in parts) else row.physical
 
 
-def found(snapshot: Snapshot, account: str, region: str, of: Schema, wanted: str) -> StackResource:
-    """The resource of that identifier as its last request or its stack left it; one that nothing is known of has its
-    identifier for its physical id."""
+def remembered(snapshot: Snapshot, account: str, region: str, of: Schema, wanted: str) -> StackResource | None:
+    """The resource of that identifier as its last request or its stack left it."""
     requests = [
         each
         for each in snapshot.list(Request, account, region)
@@ -52,6 +51,11 @@ def found(snapshot: Snapshot, account: str, region: str, of: Schema, wanted: str
     for row in snapshot.list(StackResource, account, region):
         if row.type == of.type and row.status not in GONE and wanted in (row.physical, identifier(of, row)):
             return replace(row, attempt=None, before=None, old=())
+    return None
+
+
+def named(account: str, region: str, of: Schema, wanted: str) -> StackResource:
+    """A resource that nothing is known of: its identifier is its physical id."""
     return StackResource(
         account=account, region=region, id="", stack="", logical="Resource", type=of.type, physical=wanted
     )

@@ -235,13 +235,15 @@ class Declared(Kind):
         return jmespath.search(self.item, answer)
 
     async def settle(self, work: Work) -> None:
-        """Wait until it is stable, and keep its attributes."""
+        """Wait until it is stable, and keep its attributes; where it is only looked at, as it is."""
         if not self.describe:
             work.attributes = dict.fromkeys(self.gives, work.physical)
             return
 
         async def stable() -> Any:
             item = await self.item_of(work)
+            if work.looking:
+                return item or {}
             if item is None:
                 return None
             if self.broken and (why := jmespath.search(self.broken, item)):

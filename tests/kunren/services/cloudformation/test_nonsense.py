@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kunren.services.cloudformation.api.templates import readable
 from kunren.services.cloudformation.control.api import patched
 from kunren.services.cloudformation.control.errors import InvalidRequestException
 from kunren.services.cloudformation.errors import ValidationError
@@ -82,3 +83,12 @@ async def _same(name, fragment, params):
 
 async def _nothing(url):
     return "{}"
+
+
+def test_a_template_with_transforms_is_read_as_far_as_it_is_resources():
+    loop = ["N", ["a"], {"Q${N}": {"Type": "AWS::SQS::Queue"}}]
+    stated = {"Fn::ForEach::Q": loop, "A": {"Type": "AWS::SQS::Queue"}, "B": 5, "C": {"Type": "T", "Properties": 5}}
+    for resources, wanted in ((stated, ["A"]), (5, []), (None, [])):
+        assert list(readable({"Transform": "M", "Resources": resources})["Resources"]) == wanted
+    with pytest.raises(ValidationError):
+        readable({"Transform": "M", "Parameters": 5})
