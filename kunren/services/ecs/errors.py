@@ -52,6 +52,10 @@ class PlatformUnknownException(AwsError):
     code = "PlatformUnknownException"
 
 
+class ResourceInUseException(AwsError):
+    code = "ResourceInUseException"
+
+
 class ResourceNotFoundException(AwsError):
     code = "ResourceNotFoundException"
 

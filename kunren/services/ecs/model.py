@@ -98,7 +98,8 @@ class ContainerState(msgspec.Struct, frozen=True, kw_only=True):
 class Task(Resource, frozen=True, kw_only=True):
     """Its id is the last part of its ARN. Others set `desired_status` (`tasks/ask.py`); what it is by then
     (`last_status`, times, containers) its engine's controller observes. `definition` is FAMILY:REVISION; `instance` the
-    id of a container instance, where it runs on one."""
+    id of a container instance, where it runs on one. `placement` has RunTask's placementConstraints and
+    placementStrategy for one that waits for an instance."""
 
     kind: ClassVar[str] = "ecs.task"
 
@@ -109,6 +110,7 @@ class Task(Resource, frozen=True, kw_only=True):
     platform_version: str | None = None
     network: Network | None = None
     instance: str | None = None
+    placement: dict[str, Any] = {}
     group: str
     started_by: str | None = None
     overrides: dict[str, Any] = {}

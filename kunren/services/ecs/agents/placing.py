@@ -14,6 +14,11 @@ from kunren.services.ecs.services.expressions import BadExpression
 from kunren.services.ecs.services.placement import Needs, Place, allowed, place
 
 
+def placement_of(params: Params) -> Params:
+    """What a request, or a service's document, says of where its tasks may be."""
+    return {each: params[each] for each in ("placementConstraints", "placementStrategy") if params.get(each)}
+
+
 def needs_of(definition: TaskDefinition, group: str) -> Needs:
     document, containers = definition.document, definition.containers
     cpu = int(document.get("cpu") or 0) or sum(each.get("cpu") or 0 for each in containers)

@@ -16,7 +16,7 @@ from kunren.services.ecs import errors
 from kunren.services.ecs.api.base import Operations, Params, Result, find_cluster, own_name, page, tags_of, tags_to_wire
 from kunren.services.ecs.capacity.controller import cluster_of
 from kunren.services.ecs.capacity.model import FARGATE, CapacityProvider
-from kunren.services.ecs.model import Service
+from kunren.services.ecs.model import Cluster, Service, Task
 from kunren.services.ecs.names import arn
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
@@ -116,6 +116,24 @@ def check_strategy(strategy: Iterable[Mapping[str, Any]]) -> None:
         raise errors.InvalidParameterException("At least one capacity provider must have a weight greater than 0.")
 
 
+def providers_in_use(tx: Tx, cluster: Cluster) -> set[str]:
+    """Those that services of the cluster name, or that tasks of it have."""
+    found = {
+        each.capacity_provider
+        for each in tx.list(Task, cluster.account, cluster.region)
+        if each.cluster == cluster.id and each.last_status != "STOPPED"
+    }
+    for each in tx.list(Service, cluster.account, cluster.region):
+        if each.cluster == cluster.id and each.status != "INACTIVE":
+            found |= {one["capacityProvider"] for one in _strategy_of(each)}
+    return {each for each in found if each is not None}
+
+
+def _strategy_of(service: Service) -> Iterable[Mapping[str, Any]]:
+    document = service.primary.document if service.primary is not None else service.document
+    return document.get("capacityProviderStrategy") or ()
+
+
 def provider_to_wire(provider: CapacityProvider, *, tags: bool) -> dict[str, Any]:
     return {
         "capacityProviderArn": arn(provider, "capacity-provider", provider.id),
@@ -183,7 +201,6 @@ def _changed(provider: CapacityProvider, group: Group, given: Mapping[str, Any])
 
 def _is_used(tx: Tx, provider: CapacityProvider) -> bool:
     for each in tx.list(Service, provider.account, provider.region):
-        strategy = each.document.get("capacityProviderStrategy") or ()
-        if each.status != "INACTIVE" and any(one["capacityProvider"] == provider.id for one in strategy):
+        if each.status != "INACTIVE" and any(one["capacityProvider"] == provider.id for one in _strategy_of(each)):
             return True
     return False

@@ -11,7 +11,7 @@ from kunren.control.store import Snapshot, Tx
 from kunren.core.context import RequestContext
 from kunren.services.ecs import errors
 from kunren.services.ecs.api.base import Operations, Params, Result, find_cluster, own_name, page, tags_of, tags_to_wire
-from kunren.services.ecs.api.capacity_providers import check_providers, check_strategy
+from kunren.services.ecs.api.capacity_providers import check_providers, check_strategy, providers_in_use
 from kunren.services.ecs.api.service_checks import is_fargate
 from kunren.services.ecs.model import Cluster, ContainerInstance, Service, Task
 from kunren.services.ecs.names import arn
@@ -81,7 +81,11 @@ class ClusterOperations(Operations):
     def put_cluster_capacity_providers(self, ctx: RequestContext, params: Params) -> Result:
         with self._store.write() as tx:
             check_providers(tx, ctx, params["capacityProviders"])
-            found = replace(find_cluster(tx, ctx, params["cluster"]), **_providers(params))
+            before = find_cluster(tx, ctx, params["cluster"])
+            found = replace(before, **_providers(params))
+            gone = set(before.capacity_providers) - set(found.capacity_providers)
+            if gone & providers_in_use(tx, before):
+                raise errors.ResourceInUseException("The specified capacity provider is in use and cannot be removed.")
             tx.put(found)
         return {"cluster": cluster_to_wire(self._store.snapshot(), found, ("TAGS", "SETTINGS", "CONFIGURATIONS"))}
 

@@ -11,7 +11,7 @@ from kunren.core.errors import AwsError
 from kunren.services.ec2 import interfaces
 from kunren.services.ec2 import store as ec2_store
 from kunren.services.ecs import errors
-from kunren.services.ecs.agents.placing import needs_of, placed, why_not
+from kunren.services.ecs.agents.placing import needs_of, placed, placement_of, why_not
 from kunren.services.ecs.agents.rows import arn_of
 from kunren.services.ecs.api.base import (
     Operations,
@@ -24,6 +24,7 @@ from kunren.services.ecs.api.base import (
     tags_of,
 )
 from kunren.services.ecs.api.capacity_providers import check_providers, check_strategy
+from kunren.services.ecs.api.service_checks import placement as check_placement
 from kunren.services.ecs.capacity.waiting import may_wait
 from kunren.services.ecs.definitions import checks
 from kunren.services.ecs.model import Cluster, ContainerInstance, Network, Service, Task, TaskDefinition
@@ -47,6 +48,7 @@ class TaskOperations(Operations):
             raise errors.InvalidParameterException(f"Tasks count must be between 1 and {COUNT_MAX}.")
         with self._store.write() as tx:
             cluster = find_cluster(tx, ctx, params.get("cluster"))
+            check_placement(params, "REPLICA", fargate=False)
             if (before := _asked_before(tx, ctx, params)) is not None:
                 return {"tasks": [task_to_wire(tx, each) for each in before], "failures": []}
             definition = runnable(tx, ctx, params["taskDefinition"])
@@ -59,7 +61,7 @@ class TaskOperations(Operations):
                 ask_for_task(
                     tx, self._entropy, at=self._clock.now(), cluster=cluster, definition=definition,
                     launch_type=launch_type, capacity_provider=chosen, network=network, instance=instance,
-                    client_request=_request(params), **members,
+                    client_request=_request(params), placement=placement_of(params), **members,
                 )
                 for chosen, instance in places
             ]  # fmt: skip

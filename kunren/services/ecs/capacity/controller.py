@@ -29,10 +29,11 @@ from kunren.services.ecs.agents.rows import Rows, tasks_on
 from kunren.services.ecs.capacity import demand
 from kunren.services.ecs.capacity.model import DRAINING_HOOK, METRIC, METRICS, CapacityProvider
 from kunren.services.ecs.capacity.waiting import find_places, waiting
-from kunren.services.ecs.model import Cluster, ContainerInstance, Task
+from kunren.services.ecs.model import Cluster, ContainerInstance, Service, Task
 
 log = logging.getLogger(__name__)
 _HOOK_S = 3600
+_DRAINS_S = 48 * 3600.0
 _GONE = ("ValidationError", "ResourceNotFound")
 
 
@@ -113,34 +114,40 @@ class CapacityController:
             return
         name = provider.policy or f"ECSManagedAutoScalingPolicy-{self._entropy.uuid()}"
         if wanted is not None:
+            if not self._note_policy(provider, name, provider.policy_cluster):  # so that a crash makes no second one
+                return
             params = {"AutoScalingGroupName": group.id, "PolicyName": name, **_tracking(provider, wanted)}
             await self._ask(provider, "PutScalingPolicy", params)
         elif there:
             await self._ask(provider, "DeletePolicy", {"AutoScalingGroupName": group.id, "PolicyName": name})
+        self._note_policy(provider, name if wanted is not None else None, wanted)
+
+    def _note_policy(self, provider: CapacityProvider, name: str | None, cluster: str | None) -> bool:
+        """Unless the provider was changed meanwhile: then its policy is looked at again. Whether it was noted."""
         with self._store.write() as tx:
             found = tx.get(CapacityProvider, provider.account, provider.region, provider.id)
-            if found is not None:
-                kept = name if wanted is not None else None
-                tx.put(replace(found, policy=kept, policy_cluster=wanted))
+            if found is None or found.scaling != provider.scaling:
+                return False
+            tx.put(replace(found, policy=name, policy_cluster=cluster))
+            return True
 
     async def _drain(self, provider: CapacityProvider, group: Group, member: Member) -> None:
-        """One that is about to be terminated drains first, and goes on once its tasks are gone."""
+        """One that is about to be terminated drains first, and goes on once its tasks are gone, or after two days."""
         if DRAINING_HOOK not in member.hooks or member.hooks[DRAINING_HOOK].result or not provider.drains:
             return
-        host = _host(self._store.snapshot(), provider, member)
+        named = {"AutoScalingGroupName": group.id, "LifecycleHookName": DRAINING_HOOK, "InstanceId": member.id}
+        host, now = _host(self._store.snapshot(), provider, member), self._clock.now()
         if host is not None:
             with self._store.write() as tx:
                 current = tx.get(ContainerInstance, host.account, host.region, host.id)
                 if current is not None and current.status == "ACTIVE":
                     self._rows.change(tx, current, status="DRAINING")
                 left = tasks_on(tx, host)
-            if left:
+            if left and now < member.since + _DRAINS_S:
+                if now > member.hooks[DRAINING_HOOK].until - _HOOK_S / 2:
+                    await self._ask(provider, "RecordLifecycleActionHeartbeat", named)
                 return
-        params = {
-            "AutoScalingGroupName": group.id, "LifecycleHookName": DRAINING_HOOK, "InstanceId": member.id,
-            "LifecycleActionResult": "CONTINUE",
-        }  # fmt: skip
-        await self._ask(provider, "CompleteLifecycleAction", params)
+        await self._ask(provider, "CompleteLifecycleAction", {**named, "LifecycleActionResult": "CONTINUE"})
 
     async def _protect(self, provider: CapacityProvider, group: Group) -> None:
         """With managed termination protection, instances with tasks are protected from scale-in, others are not."""
@@ -154,7 +161,7 @@ class CapacityController:
                 if each.state == "InService"
                 and each.protected != wanted
                 and (host := _host(snapshot, provider, each)) is not None
-                and bool(tasks_on(snapshot, host)) == wanted
+                and is_used(snapshot, host) == wanted
             ]
             if ids:
                 told = {"AutoScalingGroupName": group.id, "InstanceIds": ids, "ProtectedFromScaleIn": wanted}
@@ -177,6 +184,7 @@ class CapacityController:
                 cluster = cluster_of(snapshot, provider)
                 if provider.scales and cluster is not None:
                     await self._tell(snapshot, provider, cluster, at)
+                self._controller.enqueue(f"{provider.account}|{provider.region}|{provider.id}")  # hooks that time out
 
     async def _tell(self, snapshot: Snapshot, provider: CapacityProvider, cluster: Cluster, at: float) -> None:
         told = {
@@ -197,7 +205,7 @@ def reservation(snapshot: Snapshot, provider: CapacityProvider) -> float:
     group = snapshot.get(Group, provider.account, provider.region, provider.group)
     there = [each for each in group.members.values() if each.state == "InService"] if group is not None else []
     hosts = [host for each in there if (host := _host(snapshot, provider, each)) is not None]
-    used = sum(bool(tasks_on(snapshot, each)) for each in hosts)
+    used = sum(is_used(snapshot, each) for each in hosts)
     sizes = [
         (int(each.cpu or 0), int(each.memory or 0))
         for each in waiting(snapshot, provider.account, provider.region, provider.id)
@@ -215,6 +223,17 @@ def _size(snapshot: Snapshot, group: Group | None, hosts: list[ContainerInstance
     version = found.version(group.version) if found is not None and group is not None else None
     kind = all_types().get(version.data.get("InstanceType") or "m1.small") if version is not None else None
     return (kind.vcpus * 1024, kind.memory_mb) if kind is not None else (0, 0)
+
+
+def is_used(reader: Snapshot | Tx, host: ContainerInstance) -> bool:
+    """Whether it has tasks other than those of DAEMON services, which keep no instance."""
+    return any(not _is_daemon(reader, each) for each in tasks_on(reader, host))
+
+
+def _is_daemon(reader: Snapshot | Tx, task: Task) -> bool:
+    kind, _, name = task.group.partition(":")
+    service = reader.get(Service, task.account, task.region, f"{task.cluster}/{name}") if kind == "service" else None
+    return service is not None and service.document["schedulingStrategy"] == "DAEMON"
 
 
 def cluster_of(reader: Snapshot | Tx, provider: CapacityProvider) -> Cluster | None:

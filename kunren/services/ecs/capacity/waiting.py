@@ -8,6 +8,7 @@ from kunren.control.store import Snapshot, Tx
 from kunren.core.entropy import Entropy
 from kunren.services.ecs.agents.placing import placed
 from kunren.services.ecs.capacity.model import CapacityProvider
+from kunren.services.ecs.errors import InvalidParameterException
 from kunren.services.ecs.model import Cluster, Task, TaskDefinition
 
 
@@ -38,7 +39,11 @@ def find_places(tx: Tx, entropy: Entropy, provider: CapacityProvider) -> None:
         definition = tx.get(TaskDefinition, task.account, task.region, task.definition)
         if cluster is None or definition is None:
             continue
-        chosen, _ = placed(tx, entropy, cluster, definition, {"group": task.group}, 1, provider.id)
+        asked = {**task.placement, "group": task.group}
+        try:
+            chosen, _ = placed(tx, entropy, cluster, definition, asked, 1, provider.id)
+        except InvalidParameterException:  # the others don't wait for one whose definition nobody can read
+            continue
         if not chosen:
             continue
         status = task.last_status if definition.document.get("networkMode") == "awsvpc" else "PENDING"

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from kunren.services.ec2.model import Subnet
-from kunren.services.ecs.agents.placing import needs_of
+from kunren.services.ecs.agents.placing import needs_of, placement_of
 from kunren.services.ecs.capacity.waiting import may_wait
 from kunren.services.ecs.model import Cluster, ContainerInstance, Deployment, TaskDefinition
 from kunren.services.ecs.services import scheduling, stages, words
@@ -155,7 +155,8 @@ def _ask(
     task = ask_for_task(
         desk.tx, desk.entropy, at=desk.now, cluster=cluster, definition=definition, launch_type=launch,
         network=network, instance=instance, group=group_of(service), started_by=deployment.id,
-        capacity_provider=provider, platform_version=deployment.document.get("platformVersion"),
+        placement=placement_of(service.document), capacity_provider=provider,
+        platform_version=deployment.document.get("platformVersion"),
         execute_command=bool(service.document.get("enableExecuteCommand")), tags=_tags(desk, definition),
     )  # fmt: skip
     account, region = task.account, task.region
