@@ -23,16 +23,28 @@ class Scalable(NamedTuple):
     """Of a resource id, between slashes."""
     cooldown_s: int
     role: str
+    changes: Callable[[CallService, Target], Awaitable[bool]] | None = None
+    """Whether it is being changed, and is not to shrink meanwhile."""
 
 
-async def _read_service(call: CallService, target: Target) -> int:
+async def _service(call: CallService, target: Target) -> Mapping[str, Any]:
     _, cluster, service = target.resource.split("/")
     named = {"cluster": cluster, "services": [service]}
     shown = await call(target.account, target.region, "ecs", "DescribeServices", named)
-    found = [each for each in shown["services"] if each["status"] == "ACTIVE"]
-    if not found:
+    found: Mapping[str, Any] | None = next((each for each in shown["services"] if each["status"] == "ACTIVE"), None)
+    if found is None:
         raise errors.ValidationException(f"ECS service doesn't exist: {target.resource}")
-    return int(found[0]["desiredCount"])
+    return found
+
+
+async def _read_service(call: CallService, target: Target) -> int:
+    return int((await _service(call, target))["desiredCount"])
+
+
+async def _deploys(call: CallService, target: Target) -> bool:
+    """Nothing shrinks while a deployment is in progress ("Automatically scale your Amazon ECS service")."""
+    deployments = (await _service(call, target)).get("deployments") or ()
+    return any(each.get("rolloutState") == "IN_PROGRESS" for each in deployments)
 
 
 async def _write_service(call: CallService, target: Target, count: int) -> object:
@@ -63,7 +75,7 @@ def _throughput(unit: str) -> tuple[Read, Write]:
 
 SCALABLE: dict[tuple[str, str], Scalable] = {
     ("ecs", "ecs:service:DesiredCount"): Scalable(
-        _read_service, _write_service, "desired count", 3, 300, "ECSService"
+        _read_service, _write_service, "desired count", 3, 300, "ECSService", _deploys
     ),
     ("dynamodb", "dynamodb:table:ReadCapacityUnits"): Scalable(
         *_throughput("ReadCapacityUnits"), "read capacity units", 2, 0, "DynamoDBTable"

@@ -13,7 +13,7 @@ from kunren.core.calling import CallService
 from kunren.core.clock import Clock, Timer
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
-from kunren.services.applicationautoscaling import decisions, schedules, views
+from kunren.services.applicationautoscaling import alarms, decisions, schedules, views
 from kunren.services.applicationautoscaling.alarms import LOW
 from kunren.services.applicationautoscaling.model import KEPT_S, Activity, Policy, Schedule, Target
 from kunren.services.applicationautoscaling.resources import SCALABLE
@@ -27,6 +27,7 @@ class Scaler:
     def __init__(self, store: Store, clock: Clock, entropy: Entropy, call: CallService) -> None:
         self._store, self._clock, self._entropy, self._call = store, clock, entropy, call
         self._timers: dict[str, Timer] = {}
+        self._looked: set[str] = set()
         self.controller = Controller(
             "application-autoscaling", store, clock, keys=_keys, every=_every, reconcile=self._reconcile,
             wants=lambda kind: kind == Target.kind,
@@ -50,6 +51,8 @@ class Scaler:
         shrinks = f"-{LOW}-" in alarm and await self._all_low(target, policy)
         wanted = decisions.wanted(target, policy, current, value, threshold, now, shrinks=shrinks)
         if wanted == current:
+            return
+        if wanted < current and scalable.changes is not None and await scalable.changes(self._call, target):
             return
         cause = f"monitor alarm {alarm} in state {state} triggered policy {name}"
         if not await self._set(target, wanted, cause):
@@ -101,18 +104,45 @@ class Scaler:
             timer.cancel()
         if target is None:
             return
+        if work not in self._looked:
+            self._looked.add(work)
+            await self._make_alarms(target)
         now = self._clock.now()
         for name, each in sorted(target.schedules.items(), key=lambda item: item[1].next_at or 0.0):
             if each.next_at is not None and each.next_at <= now:
-                await self._due(target, name, each, now)
+                current = self._store.snapshot().get(Target, account, region, id)
+                if current is not None and current.schedules.get(name) == each:
+                    await self._due(current, name, each, now)
         target = self._store.snapshot().get(Target, account, region, id)
         due = [each.next_at for each in (target.schedules if target else {}).values() if each.next_at is not None]
         if due:
             wait = max(0.0, min(due) - self._clock.now()) + 0.01
             self._timers[work] = self._clock.call_later(wait, lambda: self.controller.enqueue(work))
 
+    async def _make_alarms(self, target: Target) -> None:
+        """After a start: the alarms of the target's policies that a crash has kept from being made."""
+        for name, policy in target.policies.items():
+            if not policy.alarms:
+                continue
+            told = {"AlarmNames": list(policy.alarms)}
+            try:
+                shown = await self._call(target.account, target.region, "cloudwatch", "DescribeAlarms", told)
+                there = {each["AlarmName"] for each in shown["MetricAlarms"]}
+                for alarm in [each for each in policy.alarms if each not in there]:
+                    params = alarms.parameters(target, policy, views.policy_arn(target, name), alarm)
+                    await self._call(target.account, target.region, "cloudwatch", "PutMetricAlarm", params)
+            except AwsError as error:
+                log.warning("the alarms of policy %s of %s could not be made: %s", name, target.id, error)
+
     async def _due(self, target: Target, name: str, each: Schedule, now: float) -> None:
-        """The bounds become the action's, and the capacity comes between them."""
+        """The capacity comes between the action's bounds, which become the target's; after a crash in between once
+        more."""
+        suspended = target.suspended.get("ScheduledScalingSuspended", False)
+        least = target.least if each.least is None else each.least
+        bounded = target
+        if not suspended:
+            bounded = replace(target, least=least, most=max(least, target.most if each.most is None else each.most))
+            await self._bring_within(bounded, each)
         with self._store.write() as tx:
             found = tx.get(Target, target.account, target.region, target.id)
             if found is None or found.schedules.get(name) != each:
@@ -121,24 +151,23 @@ class Scaler:
             after = schedules.after(each.text, each.time_zone, now, each.start or each.created)
             if after is not None and (each.end is None or after <= each.end):
                 left[name] = replace(each, next_at=after)
-            found = replace(found, schedules=left)
-            if suspended := found.suspended.get("ScheduledScalingSuspended", False):
-                tx.put(found)
-            else:
-                least = found.least if each.least is None else each.least
-                most = max(least, found.most if each.most is None else each.most)
-                found = replace(found, least=least, most=most)
-                tx.put(found)
-        if suspended:
+            if not suspended:
+                found = replace(found, least=bounded.least, most=bounded.most)
+            tx.put(replace(found, schedules=left))
+
+    async def _bring_within(self, target: Target, each: Schedule) -> None:
+        try:
+            current = await SCALABLE[target.namespace, target.dimension].read(self._call, target)
+        except AwsError as error:  # who is gone is not scaled
+            log.warning("a scheduled action of %s: %s", target.id, error)
             return
-        current = await SCALABLE[target.namespace, target.dimension].read(self._call, found)
-        if (wanted := decisions.within(found, current)) != current:
+        if (wanted := decisions.within(target, current)) != current:
             bounds = " and ".join(
                 f"{word} capacity was set to {number}"
                 for word, number in (("minimum", each.least), ("maximum", each.most))
                 if number is not None
             )
-            await self._set(found, wanted, f"{bounds} while current capacity was {current}")
+            await self._set(target, wanted, f"{bounds} while current capacity was {current}")
 
 
 def _keys(snapshot: Snapshot, key: Key) -> Iterable[str]:

@@ -49,7 +49,10 @@ def execute(
             )
         desired = scaling.stepped(policy, step, held)
     else:
-        desired = scaling.tracked(value, threshold, held, shrinks=shrinks)
+        seen = group.shrunk_at is None or now >= group.shrunk_at + scaling.SEEN_S
+        desired = scaling.tracked(value, threshold, held, shrinks=shrinks and seen)
+        if desired < group.desired:
+            group = replace(group, shrunk_at=now)
     if desired != group.desired:
         text = f"At {iso_utc(now)[:19]}Z {why} changing the desired capacity from {group.desired} to {desired}."
         tx.put(replace(group, desired=desired, cause=text, retry_at=None))

@@ -67,14 +67,16 @@ class Launches:
                 tx.put(replace(found, cause=""))
 
     async def launch(self, group: Group, activity: Activity, chosen: Configuration) -> None:
-        """Ask EC2 for the instance of a noted launch."""
+        """Ask EC2 for the instance of a noted launch, unless it was asked for before a crash: then that is the one,
+        whatever the group launches by now."""
         snapshot, now, refused = self._store.snapshot(), self._clock.now(), None
         overrides = self._overrides(snapshot, group, chosen.mixed, activity.market, activity.zone)
-        asked = self._asked(snapshot, activity)
+        if (made := _made(snapshot, activity)) is not None:
+            override = next((each for each in overrides if each.get("InstanceType") == made.instance_type), {})
+            self._launched(group, activity, made, chosen, override)
+            return
         for number, override in enumerate(overrides):
             token = activity.id if number == 0 else f"{activity.id}-{number}"
-            if asked is not None and token != asked:
-                continue
             params = self._params(group, chosen, override, activity, token)
             try:
                 context = RequestContext(group.account, group.region, "ec2", "autoscaling", "autoscaling")
@@ -82,7 +84,10 @@ class Launches:
             except AwsError as error:
                 refused = refused or error
                 continue
-            self._launched(group, activity, answer["Instances"][0], chosen, override)
+            id = answer["Instances"][0]["InstanceId"]
+            launched = self._store.snapshot().get(Instance, group.account, group.region, id)
+            assert launched is not None
+            self._launched(group, activity, launched, chosen, override)
             return
         assert refused is not None
         message = f"{refused.message} Launching EC2 instance failed."
@@ -90,13 +95,6 @@ class Launches:
             activities.ended(tx, self._entropy, group, activity.id, "Failed", now, message)
             if (found := tx.get(Group, group.account, group.region, group.id)) is not None:
                 tx.put(replace(found, retry_at=now + RETRY_S))
-
-    def _asked(self, snapshot: Snapshot, activity: Activity) -> str | None:
-        """The token of the instance that was launched for it before a crash."""
-        for each in snapshot.list(Instance, activity.account, activity.region):
-            if each.client_token is not None and each.client_token.startswith(activity.id):
-                return each.client_token
-        return None
 
     def _overrides(
         self, snapshot: Snapshot, group: Group, policy: dict[str, Any] | None, market: str, zone: str
@@ -131,21 +129,20 @@ class Launches:
         return params
 
     def _launched(
-        self, group: Group, activity: Activity, launched: dict[str, Any], chosen: Configuration,
-        override: dict[str, Any],
+        self, group: Group, activity: Activity, launched: Instance, chosen: Configuration, override: dict[str, Any]
     ) -> None:  # fmt: skip
         now = self._clock.now()
-        tags = {each["Key"]: each["Value"] for each in launched.get("Tags") or ()}
+        tags = launched.tags
         template = tags.get("aws:ec2launchtemplate:id", chosen.template)
         named = self._store.snapshot().get(LaunchTemplate, group.account, group.region, template)
         pool = activity.destination == "WarmPool"
         member = Member(
-            id=launched["InstanceId"], zone=launched["Placement"]["AvailabilityZone"], since=now, launched=now,
-            state="Warmed:Pending" if pool else "Pending", instance_type=launched["InstanceType"],
+            id=launched.id, zone=launched.availability_zone, since=now, launched=now,
+            state="Warmed:Pending" if pool else "Pending", instance_type=launched.instance_type,
             version=tags.get("aws:ec2launchtemplate:version", ""), template=template,
             template_name=named.name if named is not None else chosen.template_name, activity=activity.id,
             protected=group.protects_new, weight=mixed.weight(override),
-            spot=launched.get("InstanceLifecycle") == "spot",
+            spot=launched.spot_request_id is not None,
         )  # fmt: skip
         with self._store.write() as tx:
             found = tx.get(Group, group.account, group.region, group.id)
@@ -157,6 +154,14 @@ class Launches:
                 if pool:
                     text = f"Launching a new EC2 instance into warm pool: {member.id}"
                 tx.put(replace(noted, status="InProgress", description=text, progress=30, instance_id=member.id))
+
+
+def _made(snapshot: Snapshot, activity: Activity) -> Instance | None:
+    """The instance that was launched for it before a crash."""
+    for each in snapshot.list(Instance, activity.account, activity.region):
+        if each.client_token is not None and each.client_token.startswith(activity.id):
+            return each
+    return None
 
 
 def _cause(group: Group, before: int, wanted: int, now: float, pool: bool) -> str:

@@ -58,7 +58,7 @@ class Members:
             kept = starting or "HealthCheck" in group.suspended
             return not kept and self.end(group, member, _found(is_now), now)
         if not member.healthy and "ReplaceUnhealthy" not in group.suspended:
-            why = "an instance was taken out of service in response to a health check"
+            why = "an instance was taken out of service in response to a user health-check"
             return self.end(group, member, why, now)
         return False
 
@@ -247,8 +247,8 @@ class Members:
 
 
 def _found(is_now: str) -> str:
-    why = f"in response to an EC2 health check indicating it has been {is_now}"
-    return f"an instance was taken out of service {why}"
+    what = "terminated or stopped" if is_now in ("terminated", "stopped") else is_now
+    return f"an instance was taken out of service in response to an EC2 health check indicating it has been {what}"
 
 
 def _context(group: Group) -> RequestContext:

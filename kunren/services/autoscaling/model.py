@@ -155,6 +155,8 @@ class Group(Resource, frozen=True, kw_only=True):
     scaling: dict[str, Policy] = {}
     schedules: dict[str, Schedule] = {}
     cooldown: Cooldown | None = None
+    shrunk_at: float | None = None
+    """When target tracking made it smaller, last."""
     told: dict[str, tuple[str, ...]] = {}
     """Topic (its ARN) → the notification types that it is sent."""
     metrics: tuple[str, ...] = ()

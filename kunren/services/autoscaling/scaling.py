@@ -17,15 +17,19 @@ SIMPLE, STEP, TRACKING = "SimpleScaling", "StepScaling", "TargetTrackingScaling"
 CHANGE, EXACT, PERCENT = "ChangeInCapacity", "ExactCapacity", "PercentChangeInCapacity"
 SCALE_IN_SHARE = 0.9
 """The low alarm's threshold, as a share of the target."""
+SEEN_S = 120.0
+"""How long after a group has shrunk an alarm still sees what was before: it looks at the last complete minute."""
 
 
 class Capacity(NamedTuple):
-    """`desired` as it stands, between `least` and `most`; `warmed` of it have warmed up."""
+    """`desired` as it stands, between `least` and `most`; `warmed` of it have warmed up. `leaving` are terminating, and
+    count as there where a group shrinks: what a metric says is said of them, too."""
 
     desired: int
     warmed: int
     least: int
     most: int
+    leaving: int = 0
 
     def within(self, wanted: int) -> int:
         return max(self.least, min(self.most, wanted))
@@ -34,7 +38,8 @@ class Capacity(NamedTuple):
 def capacity(group: Group, warmup_s: float, now: float) -> Capacity:
     """As a policy with that warmup sees the group."""
     coming = sum(each.units for each in group.members.values() if is_warming(each, warmup_s, now))
-    return Capacity(group.desired, max(0, group.desired - coming), group.min_size, group.max_size)
+    leaving = sum(each.units for each in group.members.values() if each.state.startswith("Terminating"))
+    return Capacity(group.desired, max(0, group.desired - coming), group.min_size, group.max_size, leaving)
 
 
 def is_warming(member: Member, warmup_s: float, now: float) -> bool:
@@ -82,10 +87,11 @@ def stepped(policy: Policy, step: Step, held: Capacity) -> int:
     the same step adds nothing; and it never shrinks while some do."""
     if policy.adjustment == EXACT:
         return held.within(step.by)
-    by = change(policy, step.by, held.warmed if step.by > 0 else held.desired)
+    there = held.desired + held.leaving
+    by = change(policy, step.by, held.warmed if step.by > 0 else there)
     if by > 0:
         return held.within(max(held.desired, held.warmed + by))
-    return held.desired if held.warmed < held.desired else held.within(held.desired + by)
+    return held.desired if held.warmed < held.desired else held.within(min(held.desired, there + by))
 
 
 def tracked(value: float, target: float, held: Capacity, *, shrinks: bool) -> int:
@@ -95,7 +101,7 @@ def tracked(value: float, target: float, held: Capacity, *, shrinks: bool) -> in
         return held.within(max(held.desired, math.ceil((held.warmed or 1) * value / target - 1e-9)))
     if not shrinks or held.warmed < held.desired:
         return held.desired
-    return held.within(min(held.desired, math.ceil(held.desired * value / target - 1e-9)))
+    return held.within(min(held.desired, math.ceil((held.desired + held.leaving) * value / target - 1e-9)))
 
 
 def steps_fit(steps: Sequence[Step]) -> str | None:

@@ -67,6 +67,14 @@ def test_tracking_is_proportional_and_shrinks_only_where_it_may():
     assert scaling.tracked(20, 50, held, shrinks=False) == 4
 
 
+def test_those_that_terminate_are_there_still_where_a_group_shrinks():
+    """As the user guide has it of scaling in: what is terminating is part of the current capacity."""
+    assert scaling.tracked(50, 100, Capacity(2, 2, 0, 10, leaving=2), shrinks=True) == 2
+    assert scaling.tracked(25, 100, Capacity(2, 2, 0, 10, leaving=2), shrinks=True) == 1
+    assert scaling.stepped(policy("ChangeInCapacity"), Step(by=-2, upper=0), Capacity(2, 2, 0, 10, leaving=2)) == 2
+    assert scaling.stepped(policy("ChangeInCapacity"), Step(by=-3, upper=0), Capacity(2, 2, 0, 10, leaving=2)) == 1
+
+
 @given(st.floats(0, 1e6), st.floats(0.1, 1e6), st.integers(0, 50), st.integers(0, 50), st.booleans())
 def test_capacity_stays_within_the_group(value, target, desired, coming, shrinks):
     held = Capacity(desired, max(0, desired - coming), 0, 50)
