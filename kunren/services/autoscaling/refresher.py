@@ -71,14 +71,17 @@ class Refresher:
     def _replace(self, group: Group, refresh: Refresh, now: float) -> int:
         found = refreshing.progress(group, refresh, now)
         if found.left == 0:
-            self._all_replaced(group, refresh, now)
+            self._all_replaced(group, refresh, refresh.total, now)
             return 0
         if refresh.wait_until is not None:
             if now < refresh.wait_until:
                 return 0
             refresh = replace(refresh, wait_until=None, checkpoints=refresh.checkpoints + 1, stuck_since=now)
-        elif self._reaches_checkpoint(refresh, found.done):
-            self._wait_at_checkpoint(group, refresh, found.done, now)
+            if refreshing.is_done_in_part(refresh):
+                self._all_replaced(group, refresh, refresh.total - found.left, now)
+                return 0
+        elif (reached := refreshing.reached(refresh, found.done)) is not None:
+            self._wait_at_checkpoint(group, refresh, reached, found, now)
             return 0
         replaced = refresh.total - found.left
         step = refreshing.step(group, refresh, now)
@@ -100,34 +103,33 @@ class Refresher:
                     end_member(tx, self._entropy, current, held, _WHY, now)
         return step.surge
 
-    def _reaches_checkpoint(self, refresh: Refresh, done: int) -> bool:
-        percentages = refresh.preferences.get("CheckpointPercentages") or ()
-        if refresh.status != "InProgress" or refresh.checkpoints >= len(percentages):
-            return False
-        wanted = percentages[refresh.checkpoints]
-        return bool(wanted < 100 and done >= wanted)
-
-    def _wait_at_checkpoint(self, group: Group, refresh: Refresh, done: int, now: float) -> None:
+    def _wait_at_checkpoint(
+        self, group: Group, refresh: Refresh, reached: int, found: refreshing.Progress, now: float
+    ) -> None:
         delay = refresh.preferences["CheckpointDelay"]
+        percentage = refresh.preferences["CheckpointPercentages"][reached]
         with self._store.write() as tx:
-            reason = f"Waiting at the checkpoint of {done} percent before continuing."
-            waits = replace(refresh, wait_until=now + delay, reason=reason, replaced=refresh.total * done // 100)
+            reason = f"Waiting at the checkpoint of {percentage} percent before continuing."
+            waits = replace(
+                refresh, wait_until=now + delay, reason=reason, checkpoints=reached, replaced=refresh.total - found.left
+            )
             tx.put(waits)
-            told = {"CheckpointPercentage": str(done), "CheckpointDelay": str(delay)}
+            told = {"CheckpointPercentage": str(percentage), "CheckpointDelay": str(delay)}
             events.note_refresh(tx, self._entropy, group, waits, "Checkpoint Reached", now, **told)
 
-    def _all_replaced(self, group: Group, refresh: Refresh, now: float) -> None:
+    def _all_replaced(self, group: Group, refresh: Refresh, replaced: int, now: float) -> None:
+        """All that are to be: with a last checkpoint below 100 percent not all that there are."""
         if refresh.status == "RollbackInProgress":
             self._end(group, refresh, "RollbackSuccessful", "", "Rollback Succeeded", now)
         elif refresh.preferences["BakeTime"]:
             baking = replace(
-                refresh, status="Baking", replaced=refresh.total, wait_until=now + refresh.preferences["BakeTime"],
+                refresh, status="Baking", replaced=replaced, wait_until=now + refresh.preferences["BakeTime"],
                 reason="Waiting for the bake time to pass.",
             )  # fmt: skip
             with self._store.write() as tx:
                 tx.put(baking)
         else:
-            self._succeed(group, refresh, now)
+            self._succeed(group, replace(refresh, replaced=replaced), now)
 
     def _succeed(self, group: Group, refresh: Refresh, now: float) -> None:
         """The group has the desired configuration from now on."""
@@ -137,7 +139,7 @@ class Refresher:
                 target = refresh.target
                 tx.put(replace(found, template=target.template, template_name=target.template_name,
                                version=target.version, mixed=target.mixed))  # fmt: skip
-            self._end(group, replace(refresh, replaced=refresh.total), "Successful", "", "Succeeded", now)
+            self._end(group, refresh, "Successful", "", "Succeeded", now)
 
     def _cancelled(self, group: Group, refresh: Refresh, now: float) -> int:
         if not any(each.state in choices.COMING or choices.is_going(each) for each in group.members.values()):

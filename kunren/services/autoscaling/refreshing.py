@@ -138,12 +138,32 @@ def _that_fit(
 
 def _may_begin(group: Group, refresh: Refresh, olds: Sequence[Member]) -> int:
     """How many replacements may begin before the next checkpoint."""
-    percentages = refresh.preferences.get("CheckpointPercentages") or ()
+    percentages = _checkpoints(refresh)
     if refresh.status == "RollbackInProgress" or refresh.checkpoints >= len(percentages):
         return len(olds)
     until: int = math.ceil(refresh.total * percentages[refresh.checkpoints] / 100)
     begun = refresh.total - len(olds)
     return max(0, until - begun)
+
+
+def reached(refresh: Refresh, done: int) -> int | None:
+    """At which checkpoint (its place in the list) a refresh that has come so far waits now: the last one that it has
+    reached; those before are skipped. At 100 percent none waits."""
+    if refresh.status != "InProgress":
+        return None
+    waits = [index for index, each in enumerate(_checkpoints(refresh)) if each < 100 and each <= done]
+    return waits[-1] if waits and waits[-1] >= refresh.checkpoints else None
+
+
+def is_done_in_part(refresh: Refresh) -> bool:
+    """Whether the last checkpoint is over and was below 100 percent: the others stay as they are."""
+    percentages = _checkpoints(refresh)
+    passed = refresh.status == "InProgress" and refresh.checkpoints >= len(percentages)
+    return passed and bool(percentages) and percentages[-1] < 100
+
+
+def _checkpoints(refresh: Refresh) -> list[int]:
+    return list(refresh.preferences.get("CheckpointPercentages") or ())
 
 
 def progress(group: Group, refresh: Refresh, now: float) -> Progress:

@@ -73,6 +73,21 @@ def test_a_checkpoint_holds_the_rest_back():
     assert len(refreshing.step(held, replace(running, checkpoints=1), 200.0).end) == 10
 
 
+def test_of_checkpoints_that_are_reached_at_once_the_last_one_counts():
+    """Two instances, checkpoints at 10, 40 and 100 percent: half are new, so that it waits at 40 alone."""
+    held = group(member("i-1", 1.0), member("i-2", 2.0))
+    running = refresh(held, CheckpointPercentages=[10, 40, 100])
+    assert [refreshing.reached(running, done) for done in (0, 50, 100)] == [None, 1, 1]
+    assert refreshing.reached(replace(running, checkpoints=2), 50) is None
+
+
+def test_where_the_last_checkpoint_is_below_100_percent_the_rest_stays():
+    held = group(member("i-1", 1.0), member("i-2", 2.0))
+    running = refresh(held, CheckpointPercentages=[50])
+    assert [refreshing.is_done_in_part(replace(running, checkpoints=each)) for each in (0, 1)] == [False, True]
+    assert not refreshing.is_done_in_part(replace(refresh(held, CheckpointPercentages=[50, 100]), checkpoints=2))
+
+
 def test_protected_ones_and_those_in_standby_are_treated_as_one_says():
     held = group(member("i-1", 1.0, protected=True), member("i-2", 2.0, "Standby"), desired=1)
     assert {each.id for each in refreshing.blocked(held, refresh(held))} == {"i-1", "i-2"}
