@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from kunren.access.containers import ecs
 from kunren.access.deployments import codedeploy
+from kunren.access.eventing import events, scheduler
 from kunren.access.tables import (
     ACTIONS,
     EC2_CREATED,
@@ -334,4 +335,6 @@ _OWN: dict[str, Callable[[Target], list[str]]] = {
     "ecr": _repositories,
     "ecs": ecs,
     "codedeploy": codedeploy,
+    "events": events,
+    "scheduler": scheduler,
 }

@@ -161,7 +161,6 @@ RESOURCES: dict[str, tuple[Rule, ...]] = {
     ),
     "kms": (Rule("KeyId", "key/{}"),),
     "cloudwatch": (Rule("AlarmName", "alarm:{}"),),
-    "events": (Rule("Name", "rule/{}", "Rule"), Rule("Rule", "rule/{}")),
     "servicediscovery": (
         Rule("ServiceId", "service/{}"), Rule("Id", "service/{}", "Service$"),
         Rule("Id", "namespace/{}", "Namespace$"), Rule("NamespaceId", "namespace/{}", "^CreateService$"),

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store
 from kunren.core.calling import CallService
-from kunren.core.clock import Clock
+from kunren.core.clock import Clock, Timer
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.events.model import Delivery
@@ -33,6 +33,7 @@ class Deliveries:
         self._store, self._clock, self._entropy = store, clock, entropy
         self._targets = Targets(store, clock, entropy, call)
         self.failed = 0
+        self._timers: dict[str, Timer] = {}
         self._controller = Controller(
             "event-deliveries", store, clock, keys=_keys, every=_every, reconcile=self._deliver,
             wants=lambda kind: kind == Delivery.kind,
@@ -52,45 +53,58 @@ class Deliveries:
         account, region, queue = work.split("|", 2)
         for due in self._store.snapshot().list(Delivery, account, region):
             if due.queue == queue and due.not_before <= self._clock.now():
-                await self._one(due, work)
+                await self._one(due)
+        waiting = [each.not_before for each in self._store.snapshot().list(Delivery, account, region)
+                   if each.queue == queue]  # fmt: skip
+        if (timer := self._timers.pop(work, None)) is not None:
+            timer.cancel()
+        if waiting:
+            wait = max(min(waiting) - self._clock.now(), _FIRST_S / 10) * 1.01
+            self._timers[work] = self._clock.call_later(wait, lambda: self._controller.enqueue(work))
 
-    async def _one(self, due: Delivery, work: str) -> None:
+    async def _one(self, due: Delivery) -> None:
         try:
             await self._targets.deliver(due)
         except Refused as error:
-            await self._give_up(due, "NO_PERMISSIONS" if "authorized" in str(error) else "NO_RESOURCE", str(error))
+            await self._give_up(due, error.code, str(error))
         except AwsError as error:
-            if says_again(error) and self._may_again(due):
-                self._later(due, work, f"{error.code}: {error.message}")
+            exhausted = self._exhausted(due) if says_again(error) else ""
+            if says_again(error) and not exhausted:
+                self._later(due, f"{error.code}: {error.message}")
                 return
-            await self._give_up(due, error.code, error.message)
+            await self._give_up(due, error.code, error.message, exhausted)
         with self._store.write() as tx:
             if tx.get(Delivery, due.account, due.region, due.id) is not None:
                 tx.delete(due)
 
-    def _may_again(self, due: Delivery) -> bool:
+    def _exhausted(self, due: Delivery) -> str:
+        """Which bound of its retry policy it has reached, in the words of the dead letter; "" where none."""
         policy = due.target.get("RetryPolicy") or {}
         most, age = policy.get("MaximumRetryAttempts"), policy.get("MaximumEventAgeInSeconds") or AGE_S
         most = ATTEMPTS if most is None else most
-        return due.attempts < most and self._clock.now() - due.at < age
+        if self._clock.now() - due.at >= age:
+            return "MaximumEventAgeInSeconds"
+        return "MaximumRetryAttempts" if due.attempts >= most else ""
 
-    def _later(self, due: Delivery, work: str, why: str) -> None:
+    def _later(self, due: Delivery, why: str) -> None:
         wait = min(_FIRST_S * 2**due.attempts, _LAST_S)
         with self._store.write() as tx:
             again = replace(due, attempts=due.attempts + 1, not_before=self._clock.now() + wait, last_error=why[:300])
             tx.put(again)
-        self._clock.call_later(wait * 1.01, lambda: self._controller.enqueue(work))
 
-    async def _give_up(self, due: Delivery, code: str, why: str) -> None:
+    async def _give_up(self, due: Delivery, code: str, why: str, exhausted: str = "") -> None:
         self.failed += 1
         log.warning("%s could not be delivered to %s: %s: %s", due.source, due.target["Arn"], code, why)
         queue = dead_letter(due.target)
         if queue is None:
             return
         attributes = {
-            "RULE_ARN": due.source, "TARGET_ARN": due.target["Arn"], "ERROR_CODE": code, "ERROR_MESSAGE": why[:1000],
+            "SCHEDULE_ARN" if due.principal.startswith("scheduler.") else "RULE_ARN": due.source,
+            "TARGET_ARN": due.target["Arn"], "ERROR_CODE": code, "ERROR_MESSAGE": why[:1000],
             "RETRY_ATTEMPTS": str(due.attempts),
         }  # fmt: skip
+        if exhausted:
+            attributes["EXHAUSTED_RETRY_CONDITION"] = exhausted
         told = {key: {"DataType": "String", "StringValue": value or "-"} for key, value in attributes.items()}
         try:
             await self._targets.send_to_queue(queue, due.text, MessageAttributes=told)

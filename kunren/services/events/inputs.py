@@ -19,10 +19,10 @@ def text_for(target: Mapping[str, Any], event: Mapping[str, Any], rule_arn: str,
     if target.get("Input") is not None:
         return str(target["Input"])
     if (path := target.get("InputPath")) is not None:
-        return json.dumps(found_by(path, event))
+        return as_text(found_by(path, event))
     if (transformer := target.get("InputTransformer")) is not None:
         return filled(transformer, event, rule_arn, now)
-    return json.dumps(event)
+    return as_text(event)
 
 
 def found_by(path: str, event: Any) -> Any:
@@ -67,13 +67,15 @@ def filled(transformer: Mapping[str, Any], event: Mapping[str, Any], rule_arn: s
             continue
         value = values[match[1]]
         if quoted:
-            inner = value if isinstance(value, str) else "" if value is None else json.dumps(value)
+            inner = value if isinstance(value, str) else "" if value is None else as_text(value)
             parts.append(json.dumps(inner)[1:-1])
         elif as_json:
-            parts.append('""' if value is None else json.dumps(value))
+            parts.append('""' if value is None else as_text(value))
         else:
-            parts.append(value if isinstance(value, str) else "" if value is None else json.dumps(value))
-    made = "".join([*parts, template[at:]])
-    if not as_json and len(made) > 1 and made[0] == made[-1] == '"':
-        return made
-    return made
+            parts.append(value if isinstance(value, str) else "" if value is None else as_text(value))
+    return "".join([*parts, template[at:]])
+
+
+def as_text(value: Any) -> str:
+    """JSON as EventBridge writes it, without spaces."""
+    return json.dumps(value, separators=(",", ":"))

@@ -52,7 +52,8 @@ class Rule(Resource, frozen=True, kw_only=True):
 
 class Delivery(Resource, frozen=True, kw_only=True):
     """What a target is still to get: `text` is its input. `source` is the ARN of the rule or schedule, `principal` the
-    service that acts. Ids sort by time; `queue` is the order that it is delivered in."""
+    service that acts. Ids sort by time; `queue` is the order that it is delivered in. `forwarded`: the event came from
+    another bus, and goes to no third one."""
 
     kind: ClassVar[str] = "events.delivery"
 
@@ -62,6 +63,7 @@ class Delivery(Resource, frozen=True, kw_only=True):
     target: dict[str, Any]
     text: str
     at: float
+    forwarded: bool = False
     attempts: int = 0
     not_before: float = 0.0
     last_error: str = ""

@@ -12,14 +12,19 @@ from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
-from kunren.services.events.model import Delivery
+from kunren.services.events.model import DEFAULT, Bus, Delivery
+from kunren.services.events.publishing import publish
 from kunren.services.lambda_.policy import policy_of, service_may_invoke
 
 SERVICES = ("lambda", "sqs", "sns", "logs", "events", "ecs", "states", "kinesis")
 
 
 class Refused(Exception):
-    """It can't be delivered, however often it is tried; the text says why."""
+    """It can't be delivered, however often it is tried; the text says why, `code` is the dead letter's."""
+
+    def __init__(self, why: str, code: str = "NO_RESOURCE") -> None:
+        super().__init__(why)
+        self.code = code
 
 
 def is_reached(arn: Arn) -> bool:
@@ -63,7 +68,7 @@ class Targets:
             if not service_may_invoke(
                 statements, service=due.principal, source_arn=due.source, source_account=due.account
             ):
-                raise Refused(f"{due.principal} is not authorized to invoke {arn}")
+                raise Refused(f"{due.principal} is not authorized to invoke {arn}", "NO_PERMISSIONS")
         told = {"FunctionName": str(arn), "InvocationType": "Event", "Payload": due.text.encode()}
         await self._call(arn.account, arn.region, "lambda", "Invoke", told)
 
@@ -86,20 +91,27 @@ class Targets:
         await self._call(arn.account, arn.region, "logs", "PutLogEvents", {**where, "logEvents": [line]})
 
     async def _events(self, due: Delivery, arn: Arn) -> None:
-        if (given := due.target.get("EventBridgeParameters")) is not None:  # of a schedule
-            entry = {"Source": given["Source"], "DetailType": given["DetailType"], "Detail": due.text}
-        else:
-            event = _object(due.text)
-            entry = {
-                "Source": event.get("source", ""),
-                "DetailType": event.get("detail-type", ""),
-                "Detail": json.dumps(event.get("detail", {})),
-                "Resources": event.get("resources", []),
-            }
+        if (given := due.target.get("EventBridgeParameters")) is None:
+            self._forward(due, arn)
+            return
+        entry = {"Source": given["Source"], "DetailType": given["DetailType"], "Detail": due.text}  # of a schedule
         entry["EventBusName"] = arn.resource.removeprefix("event-bus/")
         answer = await self._call(arn.account, arn.region, "events", "PutEvents", {"Entries": [entry]})
         if answer.get("FailedEntryCount"):
             raise Refused(answer["Entries"][0].get("ErrorMessage", "it was refused"))
+
+    def _forward(self, due: Delivery, arn: Arn) -> None:
+        """The event itself, with its id, time and account, to another bus, but no further ("Sending and receiving
+        events between event buses"): so two buses that send to each other do not do it for ever."""
+        if due.forwarded:
+            raise Refused("what came from another bus goes to no third one", "THIRD_ACCOUNT_HOP_DETECTED")
+        event, bus = _object(due.text), arn.resource.removeprefix("event-bus/")
+        if not {"id", "source", "detail-type", "detail"} <= event.keys():
+            raise Refused("what a bus is to get is no event", "INVALID_PARAMETER")
+        with self._store.write() as tx:
+            if bus != DEFAULT and tx.get(Bus, arn.account, arn.region, bus) is None:
+                raise Refused(f"Event bus {bus} does not exist.")
+            publish(tx, self._entropy, arn.account, arn.region, bus, event, self._clock.now(), forwarded=True)
 
     async def _ecs(self, due: Delivery, arn: Arn) -> None:
         given = due.target.get("EcsParameters")
@@ -109,7 +121,7 @@ class Targets:
             "cluster": str(arn),
             "taskDefinition": given["TaskDefinitionArn"],
             "count": given.get("TaskCount") or 1,
-            "startedBy": f"{due.principal.partition('.')[0]}/{due.source.rpartition('/')[2]}"[:36],
+            "startedBy": f"{_STARTED_BY[due.principal]}/{due.source.rpartition('/')[2]}"[:128],
         }
         for name, key in _RUN_TASK.items():
             if given.get(name):
@@ -117,9 +129,11 @@ class Targets:
         if network := (given.get("NetworkConfiguration") or {}).get("awsvpcConfiguration"):
             inner = {name[0].lower() + name[1:]: value for name, value in network.items() if value}
             told["networkConfiguration"] = {"awsvpcConfiguration": inner}
+        if tags := given.get("Tags"):
+            told["tags"] = [{name.lower(): value for name, value in each.items()} for each in tags]
         overrides = _object(due.text)
-        if "containerOverrides" in overrides:
-            told["overrides"] = overrides
+        if "detail-type" not in overrides:  # an event is none
+            told["overrides"] = {name: each for name, each in overrides.items() if name in _OVERRIDES}
         answer = await self._call(arn.account, arn.region, "ecs", "RunTask", told)
         if failures := answer.get("failures"):
             raise Refused(f"RunTask: {failures[0].get('reason')}")
@@ -130,7 +144,7 @@ class Targets:
 
     async def _kinesis(self, due: Delivery, arn: Arn) -> None:
         given = due.target.get("KinesisParameters") or {}
-        key = given.get("PartitionKey") or due.id
+        key = given.get("PartitionKey") or due.id  # of a rule: `publishing` has found it
         told = {"StreamName": arn.resource.removeprefix("stream/"), "Data": due.text.encode(), "PartitionKey": key}
         await self._call(arn.account, arn.region, "kinesis", "PutRecord", told)
 
@@ -143,6 +157,11 @@ class Targets:
         await self._call(due.account, due.region, names.get(service, service), name, told)
 
 
+_STARTED_BY = {"events.amazonaws.com": "events-rule", "scheduler.amazonaws.com": "chronos-schedule"}
+_OVERRIDES = frozenset(
+    {"containerOverrides", "cpu", "memory", "taskRoleArn", "executionRoleArn", "ephemeralStorage",
+     "inferenceAcceleratorOverrides"}
+)  # fmt: skip
 _RUN_TASK = {
     "LaunchType": "launchType", "Group": "group", "PlatformVersion": "platformVersion",
     "CapacityProviderStrategy": "capacityProviderStrategy", "EnableECSManagedTags": "enableECSManagedTags",

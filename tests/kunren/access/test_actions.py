@@ -223,3 +223,32 @@ def test_cloud_map_asks_for_services_and_namespaces(operation, params, resource)
     target = Target("servicediscovery", operation, params, "111122223333", "us-east-1")
     arn = f"arn:aws:servicediscovery:us-east-1:111122223333:{resource}" if resource else "*"
     assert asked(target, "servicediscovery", True) == [Asked(f"servicediscovery:{operation}", arn)]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "params", "resources"),
+    [
+        ("events", "PutEvents", {"Entries": [{"EventBusName": "orders"}, {}]}, ["event-bus/orders", "event-bus/default"]),
+        ("events", "DescribeRule", {"Name": "large"}, ["rule/large"]),
+        ("events", "RemoveTargets", {"Rule": "large", "EventBusName": "orders"}, ["rule/orders/large"]),
+        ("events", "DescribeEventBus", {}, ["event-bus/default"]),
+        ("scheduler", "GetSchedule", {"Name": "often"}, ["schedule/default/often"]),
+        ("scheduler", "GetScheduleGroup", {"Name": "g"}, ["schedule-group/g"]),
+    ],
+)  # fmt: skip
+def test_operations_of_eventbridge_ask_for_what_they_name(service, operation, params, resources):
+    found = asked(Target(service, operation, params, "111122223333", "us-east-1"), service, True)
+    assert [each.resource for each in found] == [
+        f"arn:aws:{service}:us-east-1:111122223333:{each}" for each in resources
+    ]
+
+
+def test_targets_are_handed_roles():
+    role = "arn:aws:iam::111122223333:role/r"
+    rule = asked(
+        Target("events", "PutTargets", {"Rule": "a", "Targets": [{"RoleArn": role}]}, "1", "r"), "events", True
+    )
+    often = asked(Target("scheduler", "CreateSchedule", {"Name": "a", "Target": {"RoleArn": role}}, "1", "r"),
+                  "scheduler", True)  # fmt: skip
+    assert rule[1:] == [Asked("iam:PassRole", role, "events.amazonaws.com")]
+    assert often[1:] == [Asked("iam:PassRole", role, "scheduler.amazonaws.com")]

@@ -34,6 +34,8 @@ from kunren.services.events.schedule import BadSchedule, Schedule
 
 ENTRIES_MAX, TARGETS_MAX, RULES_MAX = 10, 5, 300
 ENTRY_BYTES_MAX = 1024 * 1024
+DETAIL_DEPTH_MAX = 100
+"""Levels of JSON: patterns and targets' inputs are found by recursion."""
 
 
 class RuleOperations(Operations):
@@ -209,7 +211,13 @@ def _refused(ctx: RequestContext, entry: Params) -> tuple[str, str] | None:
         detail = json.loads(entry["Detail"])
     except (ValueError, RecursionError):
         detail = None
-    return None if isinstance(detail, dict) else ("MalformedDetail", "Detail is malformed.")
+    sound = isinstance(detail, dict) and not _is_deeper(detail, DETAIL_DEPTH_MAX)
+    return None if sound else ("MalformedDetail", "Detail is malformed.")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_is_deeper(each, levels - 1) for each in inner)
 
 
 def _check_target(target: Params) -> None:

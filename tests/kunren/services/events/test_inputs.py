@@ -14,7 +14,7 @@ PATHS = {"city": "$.detail.city", "n": "$.detail.n", "tags": "$.detail.tags", "g
 @pytest.mark.parametrize(
     ("template", "wanted"),
     [
-        ('{"to": <city>, "n": <n>, "tags": <tags>}', '{"to": "O\\"slo", "n": 5, "tags": {"a": 1}}'),
+        ('{"to": <city>, "n": <n>, "tags": <tags>}', '{"to": "O\\"slo", "n": 5, "tags": {"a":1}}'),
         ('{"text": "to <city>, <n>"}', '{"text": "to O\\"slo, 5"}'),
         ('{"gone": <gone>}', '{"gone": ""}'),
         ("<first> of <n>", "r1 of 5"),
