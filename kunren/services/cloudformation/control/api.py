@@ -153,6 +153,8 @@ class CloudControlApi:
             raise errors.UnsupportedActionException(f"Resource type {of.type} does not support READ action") from None
         except (Failed, AwsError) as error:
             raise errors.ResourceNotFoundException(str(error)) from None
+        except UNFORESEEN:  # an identifier of another shape
+            actual = None
         if actual is None:
             raise errors.ResourceNotFoundException(
                 f"Resource of type '{of.type}' with identifier '{wanted}' was not found."

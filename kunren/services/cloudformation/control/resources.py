@@ -55,10 +55,17 @@ def remembered(snapshot: Snapshot, account: str, region: str, of: Schema, wanted
 
 
 def named(account: str, region: str, of: Schema, wanted: str) -> StackResource:
-    """A resource that nothing is known of: its identifier is its physical id."""
+    """A resource that nothing is known of: its identifier is its physical id; of several parts the one that its service
+    gave, or the last, and the others are properties."""
+    parts = dict(zip(of.primary, wanted.split("|"), strict=False))
+    properties: dict[str, Any] = {}
+    if len(parts) == len(of.primary) > 1:
+        properties = {name: each for name, each in parts.items() if name not in of.read_only}
+        wanted = next((each for name, each in parts.items() if name in of.read_only), wanted.rpartition("|")[2])
     return StackResource(
-        account=account, region=region, id="", stack="", logical="Resource", type=of.type, physical=wanted
-    )
+        account=account, region=region, id="", stack="", logical="Resource", type=of.type, physical=wanted,
+        properties=properties,
+    )  # fmt: skip
 
 
 def work_on(

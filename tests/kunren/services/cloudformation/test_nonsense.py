@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from kunren.services.cloudformation.api.templates import readable
 from kunren.services.cloudformation.control.api import patched
 from kunren.services.cloudformation.control.errors import InvalidRequestException
+from kunren.services.cloudformation.control.resources import named
 from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.macros import _fragment
+from kunren.services.cloudformation.schemas import schema
 from kunren.services.cloudformation.transforms import expanded, transforms_of
 
 PLAIN = st.recursive(
@@ -92,3 +94,9 @@ def test_a_template_with_transforms_is_read_as_far_as_it_is_resources():
         assert list(readable({"Transform": "M", "Resources": resources})["Resources"]) == wanted
     with pytest.raises(ValidationError):
         readable({"Transform": "M", "Parameters": 5})
+
+
+def test_an_identifier_of_several_parts_names_what_it_belongs_to():
+    route = named("1", "r", schema("AWS::ApiGatewayV2::Route"), "api|route")
+    assert (route.physical, route.properties) == ("route", {"ApiId": "api"})
+    assert named("1", "r", schema("AWS::SQS::Queue"), "a|b").physical == "a|b"
