@@ -257,6 +257,7 @@ def test_what_is_wrong_with_a_revision_is_told_by_the_deployment(site, kunren, a
         assert refusal(site.api.create_deployment, applicationName="shop", deploymentGroupName="live", **params) == code
     assert refusal(site.api.get_deployment, deploymentId="d-000000000") == "DeploymentDoesNotExistException"
     assert refusal(site.api.get_deployment, deploymentId="x") == "InvalidDeploymentIdException"
+    assert refusal(site.api.list_deployments, applicationName="shop") == "DeploymentGroupNameRequiredException"
     assert refusal(site.api.delete_deployment_config, deploymentConfigName="CodeDeployDefault.OneAtATime") == (
         "InvalidOperationException"
     )

@@ -17,6 +17,10 @@ class AlarmsLimitExceededException(AwsError):
     code = "AlarmsLimitExceededException"
 
 
+class ApplicationNameRequiredException(AwsError):
+    code = "ApplicationNameRequiredException"
+
+
 class ArnNotSupportedException(AwsError):
     code = "ArnNotSupportedException"
 
@@ -123,10 +127,6 @@ class InvalidEC2TagCombinationException(AwsError):
 
 class InvalidECSServiceException(AwsError):
     code = "InvalidECSServiceException"
-
-
-class InvalidInputException(AwsError):
-    code = "InvalidInputException"
 
 
 class InvalidLifecycleEventHookExecutionIdException(AwsError):

@@ -70,16 +70,17 @@ class CommandService:
             return _json(400, {"__type": "ValidationException", "message": f"{type(error).__name__}: {error}"})
 
     async def _host(self, request: FrontRequest) -> Arn:
-        """The instance that asks, as it says, where its credentials are its account's. Raises _Refused, AwsError."""
+        """The instance that asks, as it says; in strict mode its credentials prove it, whose session has its id for a
+        name. Raises _Refused, AwsError."""
         found = COMMANDS.fullmatch(request.host)
         if request.signed is None or found is None:
             raise _Refused("MissingAuthenticationTokenException", "Missing Authentication Token")
-        account = request.signed.account
+        account, session = request.signed.account, None
         if self.access is not None:
             caller = await self.access.caller(request, "codedeploy-commands", found[1])
             if caller is None:
                 raise _Refused("MissingAuthenticationTokenException", "Missing Authentication Token")
-            account = caller.account
+            account, session = caller.account, caller.arn.rpartition("/")[2]
         named = str(json.loads(request.body or b"{}").get("HostIdentifier"))
         host = parse_arn(named)
         instance = host and self._store.snapshot().get(
@@ -87,6 +88,8 @@ class CommandService:
         )
         if host is None or host.account != account or host.region != found[1] or instance is None:
             raise _Refused("AccessDeniedException", f"{named} is no instance of the account {account} in {found[1]}")
+        if session not in (None, instance.id):
+            raise _Refused("AccessDeniedException", f"The credentials are not those of {named}")
         return host
 
     async def _do(self, operation: str, host: Arn, given: Mapping[str, Any]) -> dict[str, Any]:

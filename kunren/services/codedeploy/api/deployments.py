@@ -108,9 +108,9 @@ class Deployments(ApiBase):
         if group and application:
             find_group(snapshot, ctx, application, group)
         elif application:
-            find_application(snapshot, ctx, application)
+            raise errors.DeploymentGroupNameRequiredException("The deployment group name must be specified")
         elif group:
-            raise errors.InvalidInputException("A deployment group is named with its application")
+            raise errors.ApplicationNameRequiredException("The application name must be specified")
         wanted, times = params.get("includeOnlyStatuses") or (), params.get("createTimeRange") or {}
         start, end = _seconds(times.get("start"), 0.0), _seconds(times.get("end"), 1e12)
         found = [
