@@ -286,6 +286,7 @@ class App:
         self._stopping.push_async_callback(self.envoy.stop)
         await self.dns.start()
         self._stopping.push_async_callback(self.dns.stop)
+        await asyncio.to_thread(self.images.store.sweep, self._images_used())
         await self.functions.start()
         self._stopping.push_async_callback(self.functions.stop)
         self._stopping.push_async_callback(self.fallback.stop)
@@ -364,6 +365,10 @@ class App:
                 await given
 
         self._stopping.push_async_callback(ended)
+
+    def _images_used(self) -> set[str]:
+        ecr = self.on_demand.ecr.made
+        return self.functions.images_used() | (ecr.digests() if ecr is not None else set())
 
     async def _come_back(self) -> None:
         """Wait until the data plane has again what the state says; what can't be made again is left to its retries."""

@@ -65,7 +65,7 @@ def ls(state_dir: Path, as_json: bool) -> None:
 @state_option
 @click.argument("name")
 def rm(state_dir: Path, name: str) -> None:
-    """Take a name away. What was made from the image keeps it."""
+    """Take a name away. What was made from the image keeps it; its files go when Kunren starts and nothing has it."""
     from kunren.dataplane.images.reference import BadReference
 
     try:

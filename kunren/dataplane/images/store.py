@@ -13,8 +13,8 @@ import lzma
 import shutil
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -102,7 +102,7 @@ class ImageStore:
         names: dict[str, Loaded] = {}
         images: dict[str, Image] = {}
         try:
-            with opened(source) as found:
+            with self._alone("names"), opened(source) as found:
                 if given and len(found) > 1:
                     raise NoImage(f"{source} has {len(found)} images, so it can't be loaded with --name")
                 for parts in found:
@@ -113,18 +113,17 @@ class ImageStore:
                     loaded = Loaded(image.digest, parts.digest)
                     names |= dict.fromkeys(own, loaded)
                     images |= dict.fromkeys(own, self._of(loaded, image))
+                self._write(self.names() | names)
         except BROKEN as error:
             raise NoImage(f"{source} is no image that can be read: {error!r}") from error
-        with self._alone("names"):
-            self._write(self.names() | names)
         return images
 
     @contextmanager
-    def _alone(self, what: str) -> Iterator[None]:
-        """No other process or thread does the same meanwhile."""
+    def _alone(self, what: str, wait: bool = True) -> Iterator[None]:
+        """No other process or thread does the same meanwhile. Raises BlockingIOError where one does and none waits."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / f"{what}.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             yield
 
     def _write(self, names: Mapping[str, Loaded]) -> None:
@@ -133,13 +132,28 @@ class ImageStore:
         written.replace(self._folder / "names.json")
 
     def forget(self, name: str) -> bool:
-        """Take a name away; the image stays for those who use it. False where nothing is called so."""
+        """Take a name away; the image stays for those who use it (`sweep`). False where nothing is called so."""
         with self._alone("names"):
             names = self.names()
             if names.pop(str(parse(name)), None) is None:
                 return False
             self._write(names)
         return True
+
+    def sweep(self, used: Collection[str]) -> None:
+        """Remove the images that no name means and that are not among the `used` (by the digests of their
+        configurations), and what a crash left half unpacked. Only while nothing runs that was made from an image. What
+        can't be removed now, because something is being loaded for instance, stays until the next time."""
+        if not self._folder.is_dir():
+            return
+        with suppress(OSError, ValueError), self._alone("names", wait=False):
+            kept = {"names", *used, *(each.config for each in self.names().values())}
+            for path in self._folder.iterdir():
+                if path.suffix == ".lock" and path.stem not in kept:
+                    path.unlink(missing_ok=True)
+                elif path.is_dir() and path.name not in kept:
+                    gone = path if path.suffix == ".new" else path.rename(path.with_suffix(".new"))
+                    shutil.rmtree(gone, ignore_errors=True)
 
     def loaded(self, text: str) -> Image | None:
         """The image that was loaded under a name, or has that digest. Raises BadReference."""

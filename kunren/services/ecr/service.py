@@ -15,7 +15,7 @@ from kunren.services.ecr.api import EcrApi
 from kunren.services.ecr.blobs import Blobs
 from kunren.services.ecr.events import ImageEvents
 from kunren.services.ecr.keeping import Keeping
-from kunren.services.ecr.model import KINDS, Image, Repository, TokenKey
+from kunren.services.ecr.model import KINDS, Image, Layer, Repository, TokenKey
 from kunren.services.ecr.policy import policy_by_arn
 from kunren.services.ecr.pulling import WorldRegistry
 from kunren.services.ecr.receiving import Receiving
@@ -55,6 +55,10 @@ class EcrService:
     async def run(self) -> None:
         """Lifecycle policies, and what nobody refers to. Never returns."""
         await asyncio.gather(self._keeping.run(), self.events.controller.run())
+
+    def digests(self) -> set[str]:
+        """Of all that repositories have, hexadecimal."""
+        return {each.digest.removeprefix("sha256:") for each in self._store.snapshot().every(Layer)}
 
     def policy(self, arn: str) -> Statements:
         """Of a repository, for strict mode."""

@@ -32,7 +32,7 @@ from kunren.services.lambda_.events import EventQueue
 from kunren.services.lambda_.images import FunctionImages
 from kunren.services.lambda_.invoker import Invoker
 from kunren.services.lambda_.log_delivery import LogDelivery
-from kunren.services.lambda_.model import RESOURCES
+from kunren.services.lambda_.model import RESOURCES, Function, PublishedVersion
 from kunren.services.lambda_.networks import FunctionNetworks
 from kunren.services.lambda_.packages import Packages
 from kunren.services.lambda_.provisioning import Provisioner
@@ -65,6 +65,7 @@ class LambdaService:
         images: Images | None = None,
     ) -> None:
         store.register(*RESOURCES, *DURABLE_RESOURCES, *CAPACITY_RESOURCES)
+        self._store = store
         self.logs = LogDelivery(call)
         self.runtime = FunctionRuntime(
             host=host,
@@ -109,6 +110,12 @@ class LambdaService:
             group.create_task(self._events.run(), name="lambda-events")
             group.create_task(self._poller.run(), name="lambda-poller")
             group.create_task(self._durable.run(), name="lambda-durable")
+
+    def images_used(self) -> set[str]:
+        """The digests of the configurations of images that functions and their versions are, hexadecimal."""
+        snapshot = self._store.snapshot()
+        configured = (*snapshot.every(Function), *snapshot.every(PublishedVersion))
+        return {each.image.config or each.image.digest for each in configured if each.image is not None}
 
     async def settled(self) -> None:
         """Return when every function is deployed as its row says."""

@@ -242,3 +242,16 @@ def test_each_image_of_an_archive_is_loaded_under_its_own_names(images, tmp_path
         assert found == dict(zip(names, "112", strict=True))
         with pytest.raises(NoImage, match="2 images"):
             images.load(folder, "x")
+
+
+def test_what_nothing_means_any_more_goes(images, tmp_path):
+    files = {name: saved(tmp_path / f"{name}.tar", packed(member("f", name)), Cmd=[name]) for name in "abc"}
+    a, b, c = (only(images, source, name) for name, source in files.items())
+    half = Path(a.root).parent.with_name("0.new")
+    half.mkdir()
+    for name in "bc":
+        images.forget(name)
+    images.sweep({c.digest})
+    assert (images.loaded("a"), images.get(b.digest), images.get(c.digest).root) == (a, None, c.root)
+    assert not half.exists() and not Path(b.root).exists()
+    assert only(images, files["b"], "b") == b
