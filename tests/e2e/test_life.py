@@ -42,12 +42,17 @@ def processes_of(kunren):
     return found
 
 
-def namespaces():
-    """Every namespace that some process is in."""
+def processes():
+    """The numbers of all of them."""
+    return {each.name for each in Path("/proc").glob("[0-9]*")}
+
+
+def namespaces(of):
+    """Every namespace that one of these processes is in: what is gone gives its number to the next that anybody makes."""
     found = set()
-    for link in Path("/proc").glob("[0-9]*/ns/*"):
+    for process in of:
         try:
-            found.add(str(link.readlink()))
+            found |= {str(link.readlink()) for link in Path("/proc", process, "ns").iterdir()}
         except OSError:
             continue
     return found
@@ -128,7 +133,7 @@ def test_down_leaves_no_process_namespace_mount_or_socket(own_kunren, until):
     target = own_kunren.popen("--subnet", subnet, "--", "sleep", "1000", stderr=subprocess.PIPE)
     target.stderr.readline()
     leave_a_daemon_in_the_world(own_kunren)
-    inside = namespaces_of_the_world(own_kunren)
+    inside, there = namespaces_of_the_world(own_kunren), processes()
     assert len([each for each in inside if each.startswith("net:")]) >= 5
     assert len(processes_of(own_kunren)) >= 5  # daemon, agent, Envoy, moto, the two above
     assert sockets_of(own_kunren)
@@ -142,7 +147,7 @@ def test_down_leaves_no_process_namespace_mount_or_socket(own_kunren, until):
     assert processes_of(own_kunren).keys() <= {target.pid}  # the command of the host, which sees its program ended
     assert target.wait(5) != 0
     target.stderr.close()
-    until(lambda: not inside & namespaces(), lambda: f"no namespace, but {inside & namespaces()}")
+    until(lambda: not inside & namespaces(there), lambda: f"no namespace, but {inside & namespaces(there)}")
     assert mounts_of(own_kunren) == set()
     assert sockets_of(own_kunren) == set()
     assert {each.name for each in own_kunren.state.iterdir()} <= {"ca", "data", "kunren.db", "lock", "logs"}
@@ -153,10 +158,10 @@ def test_a_killed_daemon_leaves_no_process_and_the_next_one_has_everything(own_k
     name = start_everything(own_kunren)
     assert fetched(own_kunren, name) == "here"
     leave_a_daemon_in_the_world(own_kunren)
-    inside = namespaces_of_the_world(own_kunren)
+    inside, there = namespaces_of_the_world(own_kunren), processes()
     os.kill(own_kunren.pid, signal.SIGKILL)
     until(lambda: not processes_of(own_kunren), lambda: f"no process, but {processes_of(own_kunren)}")
-    until(lambda: not inside & namespaces(), lambda: f"no namespace, but {inside & namespaces()}")
+    until(lambda: not inside & namespaces(there), lambda: f"no namespace, but {inside & namespaces(there)}")
     done = own_kunren.run("status")
     assert done.returncode == 1
     assert "No Kunren runs" in done.stderr
