@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 USER_DATA = "#!/bin/bash\necho ECS_CLUSTER=fleet >> /etc/ecs/ecs.config\n"
+NONE = {"cluster": "fleet", "capacityProviders": [], "defaultCapacityProviderStrategy": []}
 
 
 class Fleet:
@@ -88,6 +89,8 @@ def test_tasks_wait_until_their_provider_has_grown_and_leave_before_it_shrinks(f
     host = ecs.describe_container_instances(cluster="fleet", containerInstances=[shown()["containerInstanceArn"]])
     assert host["containerInstances"][0]["capacityProviderName"] == "own"
     used = host["containerInstances"][0]["ec2InstanceId"]
+    with pytest.raises(ClientError, match="is in use and cannot be removed"):
+        ecs.put_cluster_capacity_providers(**NONE)
 
     # the instance that is terminated drains: it goes once its task is gone
     api.terminate_instance_in_auto_scaling_group(InstanceId=used, ShouldDecrementDesiredCapacity=True)
@@ -104,7 +107,9 @@ def test_tasks_wait_until_their_provider_has_grown_and_leave_before_it_shrinks(f
 
     with pytest.raises(ClientError, match="in use"):
         ecs.delete_capacity_provider(capacityProvider="own")
-    ecs.put_cluster_capacity_providers(cluster="fleet", capacityProviders=[], defaultCapacityProviderStrategy=[])
+    ecs.put_cluster_capacity_providers(**NONE)
+    with pytest.raises(ClientError, match="not associated with the cluster"):
+        ecs.run_task(cluster="fleet", taskDefinition="web", capacityProviderStrategy=[{"capacityProvider": "own"}])
     ecs.delete_capacity_provider(capacityProvider="own")
     gone = lambda: ecs.describe_capacity_providers(capacityProviders=["own"])["capacityProviders"]  # noqa: E731
     until(lambda: gone()[0]["status"] == "INACTIVE", "deleted")

@@ -102,6 +102,18 @@ def check_providers(reader: Snapshot | Tx, ctx: RequestContext, names: Iterable[
             )
 
 
+def check_associated(reader: Snapshot | Tx, ctx: RequestContext, cluster: Cluster, names: Iterable[str]) -> None:
+    """Whether tasks of the cluster can have those. Raises InvalidParameterException."""
+    listed = list(names)
+    check_providers(reader, ctx, listed)
+    if not set(listed) <= set(cluster.capacity_providers):
+        raise errors.InvalidParameterException(
+            "The specified capacity provider strategy cannot contain a capacity provider that is not associated with "
+            "the cluster. Associate the capacity provider with the cluster or specify a valid capacity provider and "
+            "try again."
+        )
+
+
 def check_strategy(strategy: Iterable[Mapping[str, Any]]) -> None:
     """Raises InvalidParameterException where it mixes Fargate's with others, or has two bases."""
     listed = list(strategy)

@@ -23,7 +23,7 @@ from kunren.services.ecs.api.base import (
     page,
     tags_of,
 )
-from kunren.services.ecs.api.capacity_providers import check_providers, check_strategy
+from kunren.services.ecs.api.capacity_providers import check_associated, check_strategy
 from kunren.services.ecs.api.service_checks import placement as check_placement
 from kunren.services.ecs.capacity.waiting import may_wait
 from kunren.services.ecs.definitions import checks
@@ -76,6 +76,7 @@ class TaskOperations(Operations):
         launch_type, provider = launch
         strategy = () if provider is None else params.get("capacityProviderStrategy") or cluster.strategy
         check_strategy(strategy)
+        check_associated(tx, ctx, cluster, [each["capacityProvider"] for each in strategy])
         chosen: list[str | None] = list(shares(strategy, {}, count)) or [provider] * count
         if launch_type != "EC2":
             return [(each, None) for each in chosen], []
@@ -86,8 +87,6 @@ class TaskOperations(Operations):
         places: list[tuple[str | None, str | None]] = []
         failures: list[dict[str, str]] = []
         for each in dict.fromkeys(chosen):
-            if each is not None:
-                check_providers(tx, ctx, [each])
             number = chosen.count(each)
             instances, why = placed(tx, self._entropy, cluster, definition, params, number, each)
             places += [(each, one) for one in instances]
