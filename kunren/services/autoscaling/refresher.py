@@ -40,7 +40,7 @@ class Refresher:
     async def follow(self, group: Group) -> int:
         """The next step of the group's refresh; returns how much capacity there is to be beyond the desired one."""
         refresh = active(self._store.snapshot(), group)
-        if refresh is None or "InstanceRefresh" in group.suspended:
+        if refresh is None or ("InstanceRefresh" in group.suspended and refresh.status != "Cancelling"):
             return 0
         now = self._clock.now()
         if refresh.status == "Pending":

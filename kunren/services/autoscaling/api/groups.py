@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from kunren.control.store import Tx
 from kunren.core.clock import iso_utc
 from kunren.core.context import RequestContext
-from kunren.services.autoscaling import checks, errors, views
+from kunren.services.autoscaling import checks, choices, errors, views
 from kunren.services.autoscaling.activities import end_member
 from kunren.services.autoscaling.api.base import Operations, Params, Result, find, paged
 from kunren.services.autoscaling.model import Group
@@ -137,7 +137,7 @@ class GroupOperations(Operations):
             group = replace(group, deleting=True, min_size=0, desired=0, target_groups=(), hooks={})
             tx.put(group)
             for each in group.members.values():
-                if not each.state.startswith("Terminating"):
+                if not choices.is_going(each):
                     why = "a user request force-deleted the AutoScalingGroup"
                     end_member(tx, self._entropy, group, each, why, now)
         return {}

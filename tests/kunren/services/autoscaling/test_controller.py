@@ -13,7 +13,7 @@ from kunren.core.entropy import Entropy
 from kunren.services.autoscaling import execution
 from kunren.services.autoscaling.api import AutoScalingApi
 from kunren.services.autoscaling.controller import AutoScalingController
-from kunren.services.autoscaling.model import Activity, Group, Member, Policy
+from kunren.services.autoscaling.model import Activity, Configuration, Group, Member, Policy, Refresh
 from kunren.services.ec2.instances.model import KINDS, Instance, InstanceRun
 from kunren.services.ec2.model import Subnet
 from kunren.services.elbv2.errors import TargetGroupNotFound
@@ -135,6 +135,16 @@ def test_a_group_that_is_deleted_takes_a_launch_along_that_ec2_was_asked_for(pla
     played.settle(group(desired=0, deleting=True), noted)
     assert played.group() is None
     assert played.store.snapshot().get(Instance, ACCOUNT, REGION, "i-2").wanted == "terminated"
+
+
+def test_a_refresh_that_is_suspended_can_be_cancelled(played):
+    of = Configuration(template="lt-1", template_name="web", version="1")
+    refresh = Refresh(
+        **OF, id="refresh-1", group="web", status="Cancelling", started=0.0, created=0.0, preferences={}, target=of,
+        before=of,
+    )  # fmt: skip
+    played.settle(group(desired=0, suspended=("InstanceRefresh",)), refresh)
+    assert [each.status for each in played.store.snapshot().every(Refresh)] == ["Cancelled"]
 
 
 def test_an_instance_that_was_launched_before_a_crash_is_the_one_whatever_the_group_launches_now(played):
