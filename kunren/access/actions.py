@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from kunren.access.containers import ecs
 from kunren.access.deployments import codedeploy
-from kunren.access.eventing import events, scheduler
+from kunren.access.eventing import cloudwatch, events, scheduler
 from kunren.access.tables import (
     ACTIONS,
     EC2_CREATED,
@@ -336,5 +336,6 @@ _OWN: dict[str, Callable[[Target], list[str]]] = {
     "ecs": ecs,
     "codedeploy": codedeploy,
     "events": events,
+    "cloudwatch": cloudwatch,
     "scheduler": scheduler,
 }

@@ -1,5 +1,5 @@
-"""Which resources an operation of EventBridge or its Scheduler concerns ("Actions, resources, and condition keys for
-Amazon EventBridge", "... EventBridge Scheduler"). Pure.
+"""Which resources an operation of EventBridge, its Scheduler, or CloudWatch concerns ("Actions, resources, and
+condition keys for Amazon EventBridge", and so on). Pure.
 """
 
 from __future__ import annotations
@@ -50,3 +50,14 @@ def scheduler(target: Target) -> list[str]:
     if operation.endswith("Schedule"):
         return [target.arn("scheduler", f"schedule/{params.get('GroupName') or DEFAULT}/{name}")]
     return [ALL]
+
+
+def cloudwatch(target: Target) -> list[str]:
+    """ARNs; metrics have none."""
+    params = target.params
+    if isinstance(arn := params.get("ResourceARN"), str):
+        return [arn]
+    if alarms := many(params.get("AlarmNames")) or many(params.get("AlarmName")):
+        return [target.arn("cloudwatch", f"alarm:{each}") for each in alarms]
+    dashboards = many(params.get("DashboardNames")) or many(params.get("DashboardName"))
+    return [target.arn("cloudwatch", f"dashboard/{each}", region=False) for each in dashboards] or [ALL]

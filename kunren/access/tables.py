@@ -77,8 +77,7 @@ PASSED = {
 
 WITHOUT_RESOURCE = {
     ("acm", "ListCertificates"), ("acm", "GetAccountConfiguration"), ("acm", "PutAccountConfiguration"),
-    ("cloudwatch", "PutMetricData"), ("cloudwatch", "GetMetricData"), ("cloudwatch", "GetMetricStatistics"),
-    ("cloudwatch", "ListMetrics"), ("globalaccelerator", "CreateAccelerator"), ("kms", "ListKeys"),
+    ("globalaccelerator", "CreateAccelerator"), ("kms", "ListKeys"),
     ("kms", "ListAliases"), ("kms", "CreateKey"), ("secretsmanager", "ListSecrets"),
     ("secretsmanager", "GetRandomPassword"), ("sns", "ListTopics"), ("sns", "ListSubscriptions"),
     ("elbv2", "DescribeLoadBalancers"), ("elbv2", "DescribeTargetGroups"), ("elbv2", "DescribeListeners"),
@@ -160,7 +159,6 @@ RESOURCES: dict[str, tuple[Rule, ...]] = {
         Rule("Name", "{}", "^CreateTopic$"),
     ),
     "kms": (Rule("KeyId", "key/{}"),),
-    "cloudwatch": (Rule("AlarmName", "alarm:{}"),),
     "servicediscovery": (
         Rule("ServiceId", "service/{}"), Rule("Id", "service/{}", "Service$"),
         Rule("Id", "namespace/{}", "Namespace$"), Rule("NamespaceId", "namespace/{}", "^CreateService$"),

@@ -180,7 +180,8 @@ def _object(text: str) -> dict[str, Any]:
 
 def says_again(error: AwsError) -> bool:
     """Whether it is worth another try: the service failed, or had too much to do."""
-    return (error.status >= 500 and error.status != 501) or error.status == 429 or "Throttl" in error.code
+    busy = "Throttl" in error.code or error.code == "ProvisionedThroughputExceededException"
+    return (error.status >= 500 and error.status != 501) or error.status == 429 or busy
 
 
 def dead_letter(target: Mapping[str, Any]) -> Arn | None:

@@ -234,6 +234,7 @@ def test_cloud_map_asks_for_services_and_namespaces(operation, params, resource)
         ("events", "DescribeEventBus", {}, ["event-bus/default"]),
         ("scheduler", "GetSchedule", {"Name": "often"}, ["schedule/default/often"]),
         ("scheduler", "GetScheduleGroup", {"Name": "g"}, ["schedule-group/g"]),
+        ("cloudwatch", "DeleteAlarms", {"AlarmNames": ["a", "b"]}, ["alarm:a", "alarm:b"]),
     ],
 )  # fmt: skip
 def test_operations_of_eventbridge_ask_for_what_they_name(service, operation, params, resources):

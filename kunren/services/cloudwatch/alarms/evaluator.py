@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from msgspec.structs import replace
 
 from kunren.control.controller import Controller
-from kunren.control.store import Key, Snapshot, Store, Tx
+from kunren.control.store import Key, Snapshot, Store
 from kunren.core.clock import Clock, ticks
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
@@ -140,8 +140,6 @@ class Evaluator:
             alarm = tx.get(Alarm, account, region, name)
             if alarm is None or alarm.type != COMPOSITE:
                 return
-            if rules.in_cycle(name, _rules_of(tx, account, region)):
-                return  # as on AWS: whoever is in a cycle keeps its state
             named: list[AlarmState] = []
 
             def is_in(other: str) -> str | None:
@@ -170,14 +168,6 @@ class Evaluator:
 
 def _scales(alarm: Alarm, state: AlarmState) -> bool:
     return any(map(is_scaling, alarm.settings.get(ACTIONS[state.value]) or ()))
-
-
-def _rules_of(tx: Tx, account: str, region: str) -> Callable[[str], rules.Rule | None]:
-    def rule_of(name: str) -> rules.Rule | None:
-        found = tx.get(Alarm, account, region, name)
-        return rules.parse(found.settings["AlarmRule"]) if found is not None and found.type == COMPOSITE else None
-
-    return rule_of
 
 
 def _composites(snapshot: Snapshot, key: Key) -> Iterable[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -128,21 +129,20 @@ class AlarmOperations(Operations):
 
 def _named(alarm: Alarm) -> set[str]:
     """The alarms in a composite alarm's rule."""
-    named = rules.alarms(rules.parse(alarm.settings["AlarmRule"]))
-    return {each.rpartition(":alarm:")[2] if each.startswith("arn:") else each for each in named}
+    return set(map(rules.name_of, rules.alarms(rules.parse(alarm.settings["AlarmRule"]))))
 
 
-def _check_circle(known: Any, name: str, rule: str) -> None:
+def _check_circle(known: Mapping[str, Alarm], name: str, rule: str) -> None:
     """Raises ValidationError where the rule leads back to the alarm itself."""
-    first = Alarm(account="", region="", id=name, type=COMPOSITE, settings={"AlarmRule": rule}, configured_at=0.0)
-    waiting, seen = list(_named(first)), set()
-    while waiting:
-        other = waiting.pop()
+
+    def rule_of(other: str) -> rules.Rule | None:
         if other == name:
-            raise ValidationError(f"The AlarmRule of {name} leads back to the alarm itself.")
-        if other not in seen and (found := known.get(other)) is not None and found.type == COMPOSITE:
-            waiting.extend(_named(found))
-        seen.add(other)
+            return rules.parse(rule)
+        found = known.get(other)
+        return rules.parse(found.settings["AlarmRule"]) if found is not None and found.type == COMPOSITE else None
+
+    if rules.in_cycle(name, rule_of):
+        raise ValidationError(f"The AlarmRule of {name} leads back to the alarm itself.")
 
 
 def _configuration(alarm: Alarm) -> dict[str, Any]:
