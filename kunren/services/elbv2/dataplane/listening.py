@@ -31,6 +31,10 @@ from kunren.services.elbv2.logs.loggers import connection_loggers, request_logge
 from kunren.services.elbv2.model import Listener, LoadBalancer
 
 _HCM = TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+LAST_WRITE_WITHIN = "1s"
+"""A connection that ends takes what is still to be written with it when nothing of it could be written for so long:
+because the client reads slowly, or because Envoy itself had no processor meanwhile (its documentation wants a round
+trip and 100 ms at least). What is closed for idleness, or before its request was whole, lingers as long."""
 DECIDED_WITHIN_S = 15.0
 """How long Envoy waits for the decision about a request: two questions to a provider, and some more."""
 REQUESTS_MAX = 10_000
@@ -185,7 +189,7 @@ def _connection_manager(
         "stream_idle_timeout": idle,
         "request_headers_timeout": idle,
         "drain_timeout": "0.050s",
-        "delayed_close_timeout": "0.050s",
+        "delayed_close_timeout": LAST_WRITE_WITHIN,
         "http1_safe_max_connection_duration": True,
         "common_http_protocol_options": {
             "idle_timeout": idle,

@@ -11,6 +11,7 @@ import pytest
 
 from kunren.core.ca import CertificateAuthority
 from kunren.core.clock import SystemClock
+from kunren.services.elbv2.dataplane import balancer
 
 
 @pytest.fixture
@@ -29,6 +30,13 @@ def served_name(authority, port, name, alpn=("http/1.1",)):
     ):
         names = [value for kind, value in sock.getpeercert()["subjectAltName"] if kind == "DNS"]
         return names, sock.selected_alpn_protocol(), sock.version()
+
+
+def test_the_last_bytes_of_a_connection_have_more_time_than_a_busy_machine_takes(kit):
+    """Envoy drops what it has not written when `delayed_close_timeout` is over, also when it was itself that waited."""
+    for listener in balancer.typical(kit.environment()).listeners.values():
+        manager = listener["filter_chains"][0]["filters"][-1]["typed_config"]
+        assert float(manager["delayed_close_timeout"].rstrip("s")) >= 1.0
 
 
 def test_three_certificates_are_chosen_by_name_and_the_default_for_others(kit, run_bench, authority):
