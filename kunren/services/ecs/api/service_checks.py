@@ -223,13 +223,14 @@ def deployment_configuration(
         found.setdefault("linearConfiguration", {})
         found["linearConfiguration"] = {"stepPercent": 10.0, "stepBakeTimeInMinutes": 6, **found["linearConfiguration"]}
         _share("stepPercent", found["linearConfiguration"]["stepPercent"], 3.0)
+        _minutes("stepBakeTimeInMinutes", found["linearConfiguration"]["stepBakeTimeInMinutes"])
     if strategy == "CANARY":
         found["canaryConfiguration"] = {
             "canaryPercent": 5.0, "canaryBakeTimeInMinutes": 10, **(found.get("canaryConfiguration") or {}),
         }  # fmt: skip
         _share("canaryPercent", found["canaryConfiguration"]["canaryPercent"], 0.1)
-    if not 0 <= (found.get("bakeTimeInMinutes") or 0) <= 1440:
-        raise errors.InvalidParameterException("bakeTimeInMinutes must be between 0 and 1440.")
+        _minutes("canaryBakeTimeInMinutes", found["canaryConfiguration"]["canaryBakeTimeInMinutes"])
+    _minutes("bakeTimeInMinutes", found.get("bakeTimeInMinutes") or 0)
     if (found.get("earlySuccessCriteria") or {}).get("enable"):
         raise errors.NotYet("early success criteria")
     for hook in found.get("lifecycleHooks") or ():
@@ -241,6 +242,11 @@ def deployment_configuration(
 def _share(name: str, value: float, least: float) -> None:
     if not least <= value <= 100 or round(value * 10) != round(value * 10, 6):
         raise errors.InvalidParameterException(f"{name} must be a multiple of 0.1 from {least} to 100.0.")
+
+
+def _minutes(name: str, value: int) -> None:
+    if not 0 <= value <= 1440:
+        raise errors.InvalidParameterException(f"{name} must be between 0 and 1440.")
 
 
 def placement(params: Params, scheduling: str, fargate: bool) -> None:

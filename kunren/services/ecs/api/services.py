@@ -17,7 +17,7 @@ from kunren.services.ecs.model import Cluster, Deployment, Service, Task
 from kunren.services.ecs.names import arn, last_part
 from kunren.services.ecs.services.facts import group_of
 from kunren.services.ecs.services.scheduling import computed_count
-from kunren.services.ecs.services.starting import begin, loads_of, network_of, new_id, revise
+from kunren.services.ecs.services.starting import begin, end, loads_of, network_of, new_id, revise
 from kunren.services.ecs.tasks.ask import SCHEDULER_INITIATED, ask_to_stop
 
 DESCRIBED_MAX = 10
@@ -123,6 +123,7 @@ class ServiceOperations(Operations):
                 raise errors.InvalidParameterException(
                     "The service cannot be deleted while it has task sets; delete them first, or force it."
                 )
+            end(tx, self._clock.now(), service, "The service was deleted.")
             service = with_count(replace(service, status="DRAINING", current=""), 0)
             tx.put(service)
             for task in tx.list(Task, ctx.account, ctx.region):

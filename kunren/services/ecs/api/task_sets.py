@@ -39,6 +39,8 @@ class TaskSetOperations(Operations):
             cluster = find_cluster(tx, ctx, params["cluster"])
             service = self._of_others(find_active(tx, ctx, cluster, params["service"]))
             found = _find(service, params["taskSet"])
+            if found.status == "DRAINING":
+                raise errors.InvalidParameterException("A task set that is DRAINING cannot be scaled.")
             count = computed_count(service.desired_count, scale)
             changed = replace(found, scale=scale, desired_count=count, updated_at=self._clock.now())
             service = _with(service, changed)

@@ -76,6 +76,6 @@ def answered(run: HookRun, payload: bytes, failed: bool, now: float) -> HookRun:
     if status == "IN_PROGRESS":
         assert isinstance(told, Mapping)
         delay = told.get("callBackDelay", told.get("callBackDelaySeconds", ASK_AGAIN_S))
-        wait_s = float(delay) if isinstance(delay, int | float) and delay >= 0 else ASK_AGAIN_S
+        wait_s = float(delay) if isinstance(delay, int | float) and 0 <= delay <= LAMBDA_MAX_S else ASK_AGAIN_S
         return replace(run, ask_at=now + wait_s)
     return replace(run, status="SUCCEEDED" if status == "SUCCEEDED" else "FAILED")

@@ -63,11 +63,7 @@ def begin(tx: Tx, entropy: Entropy, now: float, service: Service, document: dict
     `by` is where the definition is: FAMILY:REVISION. The service is not written."""
     before = [each for each in service.deployments if each.status in ("PRIMARY", "ACTIVE")]
     source = next((each for each in before if each.completed), None)
-    running = tx.get(ServiceDeployment, service.account, service.region, service.current)
-    superseded = running is not None and running.open
-    if running is not None and superseded:
-        why = "A new service deployment was started."
-        tx.put(replace(running, status="STOPPED", reason=why, stopped_at=now, finished_at=now, updated_at=now))
+    superseded = end(tx, now, service, "A new service deployment was started.")
     _forget_old(tx, service, now)
     revision = revise(tx, entropy, now, service, document)
     configuration = service.document["deploymentConfiguration"]
@@ -89,6 +85,15 @@ def begin(tx: Tx, entropy: Entropy, now: float, service: Service, document: dict
     tx.put(course)
     older = tuple(replace(each, status="ACTIVE", desired_count=0, updated_at=now) for each in before)
     return replace(service, deployments=(deployment, *older), current=course.id, steady=False)
+
+
+def end(tx: Tx, now: float, service: Service, why: str) -> bool:
+    """Stop the service deployment that is under way; whether one was. Nobody asks its hooks any more."""
+    running = tx.get(ServiceDeployment, service.account, service.region, service.current)
+    if running is None or not running.open:
+        return False
+    tx.put(replace(running, status="STOPPED", reason=why, stopped_at=now, finished_at=now, updated_at=now))
+    return True
 
 
 def _forget_old(tx: Tx, service: Service, now: float) -> None:

@@ -217,6 +217,14 @@ def test_a_deleted_service_drains_and_is_inactive_when_its_tasks_have_stopped(pl
     assert play.tasks() == []
 
 
+def test_a_deployment_of_a_service_that_is_deleted_is_stopped(play):
+    play.create()
+    play.look()
+    assert play.deployment()["status"] == "IN_PROGRESS"
+    play.ecs.delete_service(cluster="shop", service="web", force=True)
+    assert (play.deployment()["status"], play.deployment()["statusReason"]) == ("STOPPED", "The service was deleted.")
+
+
 def test_an_alarm_fails_a_deployment_unless_it_rang_before(play):
     ringing = {"MetricAlarms": [{"AlarmName": "errors", "StateValue": "ALARM", "Period": 60, "EvaluationPeriods": 2}]}
 
@@ -306,6 +314,8 @@ def test_task_sets_have_their_share_of_the_service(play):
     assert old["status"] == "ACTIVE"
     assert play.ecs.refused("delete_task_set", **named, taskSet=old["id"])[0] == "InvalidParameterException"
     play.ecs.delete_task_set(**named, taskSet=old["taskSetArn"], force=True)
+    scaled = play.ecs.refused("update_task_set", **named, taskSet=old["id"], scale={"value": 50, "unit": "PERCENT"})
+    assert scaled[0] == "InvalidParameterException"
     play.look()
     play.run()
     play.look()
@@ -326,6 +336,7 @@ def test_task_sets_have_their_share_of_the_service(play):
         ({"launchType": "EXTERNAL"}, "NotImplemented", "Kunren's ecs has no launch type EXTERNAL yet."),
         ({"serviceConnectConfiguration": {"enabled": True}}, "NotImplemented", "Kunren's ecs has no Service Connect yet."),
         ({"deploymentConfiguration": {"strategy": "LINEAR", "linearConfiguration": {"stepPercent": 1.0}}}, "InvalidParameterException", "stepPercent"),
+        ({"deploymentConfiguration": {"strategy": "CANARY", "canaryConfiguration": {"canaryBakeTimeInMinutes": -1}}}, "InvalidParameterException", "canaryBakeTimeInMinutes"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_and_makes_no_service(play, changes, code, said):
