@@ -55,7 +55,7 @@ class Shop:
     def register(self, page):
         container = {
             "name": "web", "image": "public.ecr.aws/docker/library/python:3", "command": ["sh", "-c", SERVE.format(page)],
-            "portMappings": [{"containerPort": 80}],
+            "portMappings": [{"containerPort": 80}], "stopTimeout": 2,
         }  # fmt: skip
         return self.ecs.register_task_definition(
             family="web", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512",
