@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 from kunren.control.store import Tx
+from kunren.core import event_patterns as patterns
 from kunren.core.clock import iso_utc
 from kunren.core.entropy import Entropy
-from kunren.services.events import patterns
 from kunren.services.events.inputs import as_text, found_by, text_for
 from kunren.services.events.model import ENABLED, Archive, ArchivedEvent, Delivery, Rule
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from kunren.control.store import Snapshot, Store, Tx
+from kunren.core import event_patterns as patterns
 from kunren.core.arn import parse_arn
 from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.pagination import InvalidToken, page
-from kunren.services.events import patterns
 from kunren.services.events.errors import (
     InvalidEventPatternException,
     ResourceNotFoundException,

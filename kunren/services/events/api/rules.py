@@ -7,10 +7,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from kunren.core import event_patterns as patterns
 from kunren.core.arn import parse_arn
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_from_wire
-from kunren.services.events import patterns
 from kunren.services.events.api.base import (
     Operations,
     Params,

@@ -9,6 +9,7 @@ import msgspec
 
 from kunren.core.context import RequestContext
 from kunren.core.errors import NotImplementedByKunren
+from kunren.core.event_patterns import InvalidPattern, parse
 from kunren.services.lambda_.api.base import ApiBase
 from kunren.services.lambda_.checks import check_tags
 from kunren.services.lambda_.errors import (
@@ -21,7 +22,6 @@ from kunren.services.lambda_.lookup import Source, find
 from kunren.services.lambda_.model import EventSourceMapping
 from kunren.services.lambda_.names import FunctionName, parse_function_name
 from kunren.services.lambda_.sources.interface import EventSource
-from kunren.services.lambda_.sources.patterns import InvalidPattern, parse_pattern
 
 _TAKEN = frozenset(
     {"EventSourceArn", "FunctionName", "Enabled", "BatchSize", "FilterCriteria", "ScalingConfig", "Tags", "UUID"}
@@ -166,7 +166,7 @@ def _changed(mapping: EventSourceMapping, params: dict[str, Any]) -> EventSource
         raise InvalidParameterValueException("Filters: at most 5 filters are allowed for an event source mapping.")
     for pattern in after.filters:
         try:
-            parse_pattern(pattern)
+            parse(pattern)
         except InvalidPattern:
             raise InvalidParameterValueException("Invalid filter pattern definition.") from None
     return after

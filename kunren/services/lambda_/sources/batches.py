@@ -50,6 +50,6 @@ def failures(result: InvokeResult, identifiers: Sequence[str], *, partial: bool)
         told = json.loads(result.payload or b"null")
         items = (told or {}).get("batchItemFailures") or []
         named = {each["itemIdentifier"] for each in items}
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
         return everything
     return named if named <= everything else everything

@@ -15,11 +15,11 @@ import msgspec
 from kunren.control.store import Key, Store
 from kunren.core.clock import Clock
 from kunren.core.errors import AwsError
+from kunren.core.event_patterns import matches, parse
 from kunren.services.lambda_.invoker import Invoker
 from kunren.services.lambda_.model import EventSourceMapping
 from kunren.services.lambda_.sources.batches import cut, event, failures
 from kunren.services.lambda_.sources.interface import EventSource, Record
-from kunren.services.lambda_.sources.patterns import matches, parse_pattern
 
 log = logging.getLogger(__name__)
 PARALLEL = 5
@@ -111,7 +111,7 @@ class Polling:
     async def _hand_on(self, mapping: EventSourceMapping, records: list[Record]) -> None:
         """What the filter lets through goes to the function; the rest is done with."""
         try:
-            patterns = [parse_pattern(each) for each in mapping.filters]
+            patterns = [parse(each) for each in mapping.filters]
             kept: list[Record] = []
             left_out: list[Record] = []
             for each in records:

@@ -60,7 +60,7 @@ class QueueSource:
     def filtered(self, record: Record) -> Any:
         try:
             return {**record, "body": json.loads(record["body"])}
-        except ValueError:
+        except (ValueError, RecursionError):
             return record
 
     async def done(self, mapping: EventSourceMapping, records: Sequence[Record]) -> None:

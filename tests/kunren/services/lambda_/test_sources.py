@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kunren.core.event_patterns import InvalidPattern, matches, parse
 from kunren.services.lambda_.invoker import InvokeResult
 from kunren.services.lambda_.sources.batches import cut, event, failures
-from kunren.services.lambda_.sources.patterns import InvalidPattern, matches, parse_pattern
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ from kunren.services.lambda_.sources.patterns import InvalidPattern, matches, pa
     ],
 )
 def test_patterns_let_through_what_they_name(pattern, value, expected):
-    assert matches(parse_pattern(pattern), value) is expected
+    assert matches(parse(pattern), value) is expected
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_patterns_let_through_what_they_name(pattern, value, expected):
 )
 def test_what_is_no_pattern_is_refused(text):
     with pytest.raises(InvalidPattern):
-        parse_pattern(text)
+        parse(text)
 
 
 @pytest.mark.parametrize(

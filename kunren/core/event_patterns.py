@@ -1,4 +1,4 @@
-"""Event patterns: which events a rule wants. Pure.
+"""Event patterns: which events a rule of EventBridge wants, and which records an event source of Lambda. Pure.
 
 "Amazon EventBridge event patterns" and "Comparison operators" in the user guide: an object whose leaves are lists of
 what is allowed; all fields must match, one of a list's values is enough; `$or` holds alternatives.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 _ABSENT = object()
@@ -104,7 +104,7 @@ def _sound_exception(told: Any) -> bool:
 def matches(pattern: Mapping[str, Any], value: Any) -> bool:
     """Whether an event, as JSON has it, is wanted."""
     if isinstance(value, list):  # of objects: one of them is enough
-        return any(matches(pattern, each) for each in value)
+        return any(matches(pattern, each) for each in _objects(value))
     if not isinstance(value, Mapping):
         return False
     for key, wanted in pattern.items():
@@ -117,6 +117,17 @@ def matches(pattern: Mapping[str, Any], value: Any) -> bool:
         elif not _any_allows(wanted, value.get(key, _ABSENT)):
             return False
     return True
+
+
+def _objects(value: list[Any]) -> Iterator[Mapping[str, Any]]:
+    """Those in a list, in lists of lists too, without recursion: who wrote the event may have nested it deeply."""
+    ahead = [value]
+    while ahead:
+        for each in ahead.pop():
+            if isinstance(each, list):
+                ahead.append(each)
+            elif isinstance(each, Mapping):
+                yield each
 
 
 def _only_absence(pattern: Mapping[str, Any]) -> bool:

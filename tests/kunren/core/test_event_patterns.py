@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kunren.services.events.patterns import InvalidPattern, matches, parse
+from kunren.core.event_patterns import InvalidPattern, matches, parse
 
 EVENT = {
     "source": "aws.ec2", "resources": ["a", "b"],
@@ -64,3 +64,11 @@ def test_wildcards_are_those_of_regular_expressions(pattern, value):
 
     expected = re.fullmatch(pattern.replace("*", ".*"), value) is not None
     assert matches({"a": [{"wildcard": pattern}]}, {"a": value}) is expected
+
+
+def test_an_event_may_be_nested_deeply():
+    nested = []
+    for _ in range(5000):
+        nested = [nested]
+    assert not matches(parse('{"a": {"b": ["x"]}, "c": ["x"]}'), {"a": nested, "c": nested})
+    assert matches(parse('{"a": {"b": ["x"]}}'), {"a": [[{"b": "y"}], [[{"b": "x"}]]]})
