@@ -75,8 +75,7 @@ class Storage:
             "SELECT id, account, region, namespace, name, dimensions FROM metrics"
         ):
             self._ids[MetricId(account, region, namespace, name, _dimensions(dimensions))] = id
-        self._pending: list[Row] = []
-        self._waiting: list[asyncio.Future[None]] = []
+        self._pending: list[tuple[list[Row], asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
 
     # -- writing -----------------------------------------------------------------------------------------------------
@@ -85,27 +84,30 @@ class Storage:
         """Return when they are on disk. Raises sqlite3.Error where the disk refuses: then none of them is kept."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._pending.extend(rows)
-        self._waiting.append(done)
+        self._pending.append((list(rows), done))
         if self._writing is None:
             self._writing = loop.create_task(self._write_behind(), name="metrics-writer")
         await done
 
     async def _write_behind(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            while self._waiting:
-                rows, self._pending = self._pending, []
-                waiting, self._waiting = self._waiting, []
-                try:
-                    made = await loop.run_in_executor(self._thread, self._write, rows)
-                except Exception as error:
-                    _tell(waiting, error)
-                else:
-                    self._ids.update(made)
-                    _tell(waiting, None)
+            while self._pending:
+                batch, self._pending = self._pending, []
+                if (error := await self._written([row for rows, _ in batch for row in rows])) is None:
+                    _tell([done for _, done in batch], None)
+                    continue
+                for rows, done in batch:  # nobody's fails for what another's has
+                    _tell([done], error if len(batch) == 1 else await self._written(rows))
         finally:
             self._writing = None
+
+    async def _written(self, rows: list[Row]) -> Exception | None:
+        try:
+            made = await asyncio.get_running_loop().run_in_executor(self._thread, self._write, rows)
+        except Exception as error:
+            return error
+        self._ids.update(made)
+        return None
 
     def _write(self, rows: Iterable[Row]) -> dict[MetricId, int]:
         """In the writer's thread: one transaction. Returns the ids of the metrics that were not known before."""
@@ -162,7 +164,7 @@ class Storage:
         """Write what is left and close the file."""
         self._thread.shutdown(wait=True)
         if self._pending:
-            self._write(self._pending)
+            self._write(row for rows, _ in self._pending for row in rows)
             self._pending = []
         self._reader.close()
         self._writer.close()

@@ -62,3 +62,16 @@ def test_datapoints_grow_coarser_with_age_and_go(tmp_path):
     put(storage, row(NOW + int(470 * DAY), 1.0))
     assert storage.status() == {"metrics": 1}
     storage.close()
+
+
+def test_what_cannot_be_written_is_refused_alone(tmp_path):
+    storage = Storage(tmp_path / "m.db")
+    lone = METRIC._replace(name="\ud800")  # no UTF-8
+
+    async def together():
+        given = [row(NOW, 1.0)], [row(NOW, 2.0, metric=lone)], [row(NOW, 3.0)]
+        return await asyncio.gather(*map(storage.put, given), return_exceptions=True)
+
+    assert [type(each) for each in asyncio.run(together())] == [type(None), UnicodeEncodeError, type(None)]
+    assert read(storage) == [(NOW, 2.0, 4.0)]
+    storage.close()
