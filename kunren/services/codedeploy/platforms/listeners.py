@@ -52,6 +52,13 @@ def changed(actions: Sequence[Mapping[str, Any]], groups: Sequence[str], new: Ma
     return out
 
 
+async def has_rules(call: CallService, of: Deployment, listener: str) -> bool:
+    """Whether the listener is an Application Load Balancer's."""
+    asked = {"ListenerArns": [listener]}
+    (shown,) = (await call(of.account, of.region, "elbv2", "DescribeListeners", asked))["Listeners"]
+    return shown["Protocol"] in _WITH_RULES
+
+
 async def route(
     call: CallService, of: Deployment, listener: str, groups: Sequence[str], weights: Mapping[str, int]
 ) -> bool:

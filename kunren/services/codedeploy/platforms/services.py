@@ -18,6 +18,7 @@ from kunren.services.codedeploy.model import Deployment, Event, Group, Target
 from kunren.services.codedeploy.platforms import listeners
 from kunren.services.codedeploy.platforms.base import PlatformBase
 from kunren.services.codedeploy.platforms.waits import Waits
+from kunren.services.codedeploy.predefined import ALL_AT_ONCE
 
 _EVENTS = (
     "BeforeInstall", "Install", "AfterInstall", "AllowTestTraffic", "AfterAllowTestTraffic", "BeforeAllowTraffic",
@@ -35,6 +36,7 @@ _TIMED_OUT = (
 _NOT_BEHIND = (
     "The ELB could not be updated due to the following error: Primary taskset target group must be behind listener"
 )
+_AT_ONCE_ALONE = "A Network Load Balancer's traffic can only be shifted all at once (CodeDeployDefault.ECSAllAtOnce)."
 Info = dict[str, Any]
 
 
@@ -87,6 +89,8 @@ class Services(PlatformBase):
         production = pair["prodTrafficRoute"]["listenerArns"][0]
         if blue is None or blue_group is None:
             raise DeploymentFails("ELASTIC_LOAD_BALANCING_INVALID", f"{_NOT_BEHIND} {production}")
+        if (deployment.routing or ALL_AT_ONCE) != ALL_AT_ONCE and not await self._by_request(deployment, production):
+            raise DeploymentFails("ELASTIC_LOAD_BALANCING_INVALID", _AT_ONCE_ALONE)
         made = {
             "taskDefinition": spec.definition,
             "networkConfiguration": blue.get("networkConfiguration"),
@@ -106,6 +110,13 @@ class Services(PlatformBase):
             "made": {key: value for key, value in made.items() if value},
             "container": {"containerName": spec.container, "containerPort": spec.port},
         }  # fmt: skip
+
+    async def _by_request(self, deployment: Deployment, listener: str) -> bool:
+        """Whether it is an Application Load Balancer's."""
+        try:
+            return await listeners.has_rules(self._call, deployment, listener)
+        except AwsError as error:
+            raise DeploymentFails("ELASTIC_LOAD_BALANCING_INVALID", error.message) from error
 
     async def _target_groups(self, deployment: Deployment, names: list[str]) -> list[str]:
         found = []

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from kunren.services.codedeploy.model import Deployment
-from kunren.services.codedeploy.platforms.listeners import route
+from kunren.services.codedeploy.platforms.listeners import has_rules, route
 
 DEPLOYMENT = Deployment(
     account="1", region="us-east-1", id="d-1", application="a", group="g", platform="ECS", config="c", created_at=0.0,
@@ -30,3 +30,4 @@ def test_a_listener_shares_its_traffic_by_weights(protocol, asks_for_rules):
     action = {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}, "Order": 1}
     assert asked["ModifyListener"] == {"ListenerArn": "listener", "DefaultActions": [action]}
     assert ("DescribeRules" in asked) == asks_for_rules
+    assert asyncio.run(has_rules(call, DEPLOYMENT, "listener")) == asks_for_rules
