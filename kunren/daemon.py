@@ -11,6 +11,7 @@ import logging
 import os
 import resource
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from kunren.cli.failures import Unusable, explained
+from kunren.core.ca import begin_authority
 from kunren.settings import DEFAULT_PORT, DEFAULT_PROXY_PORT, Settings
 from kunren.world.launcher import Launched, launch
 
@@ -99,11 +101,12 @@ def run(arguments: Sequence[str], on_ready: Ready | None = None) -> int:
             _log_to(settings, foreground)
             _path_with_own_programs()
             _many_files()
+            authority = begin_authority(settings.ca_dir)
             launched = launch(settings.log_dir / "world.log")
             import uvloop
 
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_serve(settings, list(arguments), started, report, launched))
+                runner.run(_serve(settings, list(arguments), started, report, launched, authority))
     except Exception as error:
         text = explained(error)
         if text is None:
@@ -116,10 +119,15 @@ def run(arguments: Sequence[str], on_ready: Ready | None = None) -> int:
     return 0
 
 
-async def _serve(settings: Settings, arguments: list[str], started: float, report: Ready, launched: Launched) -> None:
+async def _serve(
+    settings: Settings, arguments: list[str], started: float, report: Ready, launched: Launched,
+    authority: subprocess.Popen[bytes] | None,
+) -> None:  # fmt: skip
     from kunren.app import App
     from kunren.management.status import readiness
 
+    if authority is not None:
+        authority.wait()
     app = App(settings, arguments, launched)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -6,7 +6,8 @@ alone, what `kunren ca` names) and `bundle.pem` (the host's own trust store and 
 Leaves are signed by the intermediate, as Amazon's are, and satisfy RFC 5280 strictly (OpenSSL's X509_STRICT, which
 Python 3.13 turns on, Go, Node.js). Dates are wall time: what a client's TLS library compares them with.
 
-`cryptography` is imported when a key is first needed and not before, since that is the slow part of a start.
+`cryptography` is imported when a key is first needed and not before: it is slow to import and large to hold. At a first
+start a process of its own makes the authority (`begin_authority`), so that the daemon need not import it for that.
 
 What it refuses to know: AWS, and who may have which name.
 """
@@ -16,6 +17,8 @@ from __future__ import annotations
 import ipaddress
 import os
 import ssl
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -24,7 +27,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kunren.core.clock import Clock
+from kunren.core.clock import Clock, SystemClock
 from kunren.core.errors import Unusable
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ SYSTEM_BUNDLES = (
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 )
+_KEPT = "authority.pem"
 _BEGIN_KEY = "-----BEGIN PRIVATE KEY-----"
 _BEGIN_CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 
@@ -99,7 +103,7 @@ class CertificateAuthority:
     def open(cls, ca_dir: Path, clock: Clock) -> CertificateAuthority:
         """The authority kept in that folder, made there when it is the first time. Raises DamagedAuthority, OSError."""
         ca_dir.mkdir(parents=True, exist_ok=True)
-        kept = ca_dir / "authority.pem"
+        kept = ca_dir / _KEPT
         try:
             text = kept.read_text()
         except FileNotFoundError:
@@ -275,6 +279,14 @@ def write_atomically(path: Path, content: bytes, mode: int, *, replace: bool = T
         os.close(folder)
 
 
+def begin_authority(ca_dir: Path) -> subprocess.Popen[bytes] | None:
+    """Have an authority made by a process of its own, where there is none; whoever opens it waits for that first, and
+    makes it where the process failed."""
+    if (ca_dir / _KEPT).exists():
+        return None
+    return subprocess.Popen([sys.executable, "-m", "kunren.core.ca", str(ca_dir)], stderr=subprocess.DEVNULL)
+
+
 def _create_authority(now: float) -> str:
     """Root and intermediate, newly made, as the text of `authority.pem`."""
     root_key, intermediate_key = new_key("EC_prime256v1"), new_key("EC_prime256v1")
@@ -372,3 +384,7 @@ def _blocks(text: str) -> list[tuple[str, str]]:
         if separator:
             found.append(("-----BEGIN" + body, rest.split("\n")[0] + "\n"))
     return found
+
+
+if __name__ == "__main__":
+    CertificateAuthority.open(Path(sys.argv[1]), SystemClock())

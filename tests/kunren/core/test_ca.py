@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from kunren.core.ca import CertificateAuthority, DamagedAuthority, load_identity
+from kunren.core.ca import CertificateAuthority, DamagedAuthority, begin_authority, load_identity
 from kunren.core.clock import SimClock, SystemClock
 
 CLOCK = SystemClock()
@@ -134,3 +134,12 @@ def test_reopening_does_not_import_cryptography(tmp_path: Path) -> None:
         f"CertificateAuthority.open(Path({str(tmp_path)!r}), SystemClock()); sys.exit('cryptography' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_a_process_of_its_own_makes_the_authority_once(tmp_path: Path) -> None:
+    making = begin_authority(tmp_path)
+    assert making is not None and making.wait(60) == 0
+    assert begin_authority(tmp_path) is None
+    made = (tmp_path / "authority.pem").read_text()
+    CertificateAuthority.open(tmp_path, CLOCK).issue(["a.test"])
+    assert (tmp_path / "authority.pem").read_text() == made
