@@ -111,7 +111,7 @@ class Router:
             rpc = self._by_rpc_path(request, who)
             if rpc is not None:
                 return rpc
-        if says.services and says.services[0] in DATA_PLANE:
+        if len(says.services) == 1 and says.services[0] in DATA_PLANE:  # elb's API shares its host with elbv2's
             return self._data_plane(request, says.services[0], who)
         candidates = self._candidates(request, credential, says)
         if says.bucket or candidates == ("s3",):

@@ -38,6 +38,9 @@ def test_a_version_tells_services_with_one_signing_name_apart() -> None:
     old = route(body=b"Action=DescribeLoadBalancers&Version=2012-06-01", form=FORM, more=scope("elasticloadbalancing"))
     new = route(body=b"Action=DescribeLoadBalancers&Version=2015-12-01", form=FORM, more=scope("elasticloadbalancing"))
     assert (old.service, new.service) == ("elb", "elbv2")
+    host = "elasticloadbalancing.us-east-1.amazonaws.com"  # as from inside the world; no balancer's own name
+    named = route(body=b"Action=DescribeLoadBalancers&Version=2015-12-01", form=FORM, host=host)
+    assert named[:2] == ("elbv2", "DescribeLoadBalancers")
     assert route(body=b"Action=DescribeDBClusters&Version=2014-10-31", form=FORM, more=scope("rds")).service == "rds"
 
 
