@@ -115,6 +115,7 @@ class App:
         self.started_at = self.clock.monotonic()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = contextlib.AsyncExitStack()
+        self._at_stop: list[Callable[[], Awaitable[None]]] = []
         self.metric_sources: list[Callable[[str], Awaitable[None]]] = []  # awaited before metrics are read
         self._build_world(launched)
         self._build_services()
@@ -344,6 +345,8 @@ class App:
         """The reverse of `start`."""
         self.leases.end()
         self.entrances.close()
+        for end in reversed(self._at_stop):
+            await end()
         await self._stopping.aclose()
 
     def _run(self, name: str, running: Coroutine[Any, Any, None]) -> None:
@@ -356,15 +359,9 @@ class App:
             self._run(later.name, later().run())
             _begin(later())
 
-    def at_stop(self, end: Callable[[], object]) -> None:
-        """Have `end` called at the stop, before what is there now ends; what it gives is awaited where it can be."""
-
-        async def ended() -> None:
-            given = end()
-            if isinstance(given, Awaitable):
-                await given
-
-        self._stopping.push_async_callback(ended)
+    def at_stop(self, end: Callable[[], Awaitable[None]]) -> None:
+        """Have `end` called at the stop, while all that starts with Kunren still runs; what it gives is awaited."""
+        self._at_stop.append(end)
 
     def _images_used(self) -> set[str]:
         ecr = self.on_demand.ecr.made

@@ -122,8 +122,12 @@ class OnDemand:
         apis.authorizing.access = app.access
         limits = Limits(head_bytes=HEAD_BYTES_MAX, body_bytes=PAYLOAD_BYTES_MAX)
         servers = RegionServers(app.clock, apis.front.for_region, apis.served.contexts, limits)
-        app.at_stop(apis.upstream.close)
-        app.at_stop(servers.stop)
+
+        async def end() -> None:
+            await servers.stop()
+            apis.upstream.close()
+
+        app.at_stop(end)
         app.entrances.open_apis(servers.accept)
         return apis
 
@@ -151,7 +155,7 @@ class OnDemand:
 
         app = self._app
         autoscaling = AutoScalingService(app.store, app.clock, app.entropy, app.call, app.ec2)
-        autoscaling.events.heard = lambda: self.hears_events()
+        autoscaling.events.heard = self.hears_events
         return autoscaling
 
     def _make_cloudwatch(self) -> CloudWatchService:
@@ -161,7 +165,7 @@ class OnDemand:
         cloudwatch = CloudWatchService(
             app.store, app.clock, app.entropy, app.call, app.settings.data_dir / "metrics.db", app.metric_sources
         )
-        cloudwatch.actions.heard = lambda: self.hears_events()
+        cloudwatch.actions.heard = self.hears_events
         cloudwatch.actions.scale = self._scale
         return cloudwatch
 
@@ -178,7 +182,7 @@ class OnDemand:
         app = self._app
         self.autoscaling()  # groups of instances are deployed to
         codedeploy = CodeDeployService(app.store, app.clock, app.entropy, app.call, app.access)
-        codedeploy.notices.heard = lambda: self.hears_events()
+        codedeploy.notices.heard = self.hears_events
         return codedeploy
 
     def _make_ecr(self) -> EcrService:
@@ -186,7 +190,7 @@ class OnDemand:
 
         app = self._app
         ecr = EcrService(app.settings, app.store, app.clock, app.entropy, app.images, app.call)
-        ecr.events.heard = lambda: self.hears_events()
+        ecr.events.heard = self.hears_events
         if app.access is not None:
             app.access.policies["ecr"], ecr.front.access = ecr.policy, app.access
         app.gateway.fronts.append(ecr.front)
@@ -201,7 +205,7 @@ class OnDemand:
             app.store, app.clock, app.entropy, app.spec, app.world, app.guests, app.settings.data_dir / "tasks",
             app.vpcs.applied, app.images, app.call,
         )  # fmt: skip
-        ecs.events.heard = ecs.services.notices.heard = ecs.agents.rows.heard = lambda: self.hears_events()
+        ecs.events.heard = ecs.services.notices.heard = ecs.agents.rows.heard = self.hears_events
         ecs.agents.connections.access = app.access
         app.gateway.fronts.append(ecs.agents.connections)
         app.fallback.before["logs"].append(ecs.logs.before)

@@ -18,12 +18,14 @@ _OLD_S3 = re.compile(r"(?:(?P<bucket>.+)\.)?s3-(?:website-)?(?P<region>[a-z]{2}(
 
 class HostSays(NamedTuple):
     """`services` are candidates by endpoint prefix; `bucket` is set for S3's virtual hosts; `label` is what stood in
-    front of the service's own name."""
+    front of the service's own name. `data_plane` is set for names that carry users' traffic and no service's API:
+    execute-api, lambda-url or elb (whose API answers at elasticloadbalancing)."""
 
     services: tuple[str, ...]
     region: str
     bucket: str = ""
     label: str = ""
+    data_plane: str = ""
 
 
 NOTHING = HostSays((), "")
@@ -38,7 +40,7 @@ def read_host(host: str, endpoints: Mapping[str, tuple[str, ...]]) -> HostSays:
     name = host[: -len(suffix)]
     if suffix == ".on.aws":
         labels = name.split(".")
-        return HostSays(("lambda-url",), labels[-1], label=labels[0]) if "lambda-url" in labels else NOTHING
+        return HostSays((), labels[-1], label=labels[0], data_plane="lambda-url") if "lambda-url" in labels else NOTHING
     if old := _OLD_S3.fullmatch(name):
         return HostSays(("s3",), old["region"], old["bucket"] or "")
     labels = name.split(".")
@@ -59,7 +61,7 @@ def _by_prefix(labels: list[str], region: str, endpoints: Mapping[str, tuple[str
     for start in range(len(labels)):
         prefix = ".".join(labels[start:])
         if prefix in ("execute-api", "elb"):
-            return HostSays((prefix,), region, label=".".join(labels[:start]))
+            return HostSays((), region, label=".".join(labels[:start]), data_plane=prefix)
         found = endpoints.get(prefix) or endpoints.get(prefix.removesuffix("-fips"))
         if found:
             return HostSays(found, region, label=".".join(labels[:start]))

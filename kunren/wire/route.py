@@ -25,8 +25,6 @@ _FORM = "application/x-www-form-urlencoded"
 _NO_LABELS: Mapping[str, str] = {}
 _FAMILY = {"rds": ("rds", "docdb", "neptune")}
 KNOWN_MAX = 4096
-DATA_PLANE = frozenset({"execute-api", "lambda-url", "elb"})
-"""Host names that belong to a data plane rather than to an API."""
 
 
 class Route(NamedTuple):
@@ -111,8 +109,8 @@ class Router:
             rpc = self._by_rpc_path(request, who)
             if rpc is not None:
                 return rpc
-        if len(says.services) == 1 and says.services[0] in DATA_PLANE:  # elb's API shares its host with elbv2's
-            return self._data_plane(request, says.services[0], who)
+        if says.data_plane:
+            return self._data_plane(request, says.data_plane, who)
         candidates = self._candidates(request, credential, says)
         if says.bucket or candidates == ("s3",):
             return self._s3(request, says.bucket, who)

@@ -27,8 +27,9 @@ for _name, _metadata in Catalog().index.items():
         ("bucket.s3-us-west-2.amazonaws.com", HostSays(("s3",), "us-west-2", "bucket")),
         ("bucket.s3.amazonaws.com", HostSays(("s3",), "", "bucket")),
         ("bucket.s3.localhost", HostSays(("s3",), "", "bucket")),
-        ("abc.execute-api.us-east-1.amazonaws.com", HostSays(("execute-api",), "us-east-1", label="abc")),
-        ("abc.lambda-url.us-east-1.on.aws", HostSays(("lambda-url",), "us-east-1", label="abc")),
+        ("abc.execute-api.us-east-1.amazonaws.com", HostSays((), "us-east-1", label="abc", data_plane="execute-api")),
+        ("lb-1.elb.us-east-1.amazonaws.com", HostSays((), "us-east-1", label="lb-1", data_plane="elb")),
+        ("abc.lambda-url.us-east-1.on.aws", HostSays((), "us-east-1", label="abc", data_plane="lambda-url")),
         (
             "123456789012.s3-control.us-east-1.amazonaws.com",
             HostSays(("s3control",), "us-east-1", label="123456789012"),
