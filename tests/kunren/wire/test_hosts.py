@@ -2,6 +2,8 @@
 
 import pytest
 
+from kunren.fallback.services import SERVICES as MOTO
+from kunren.services import SERVICES
 from kunren.wire.catalog import Catalog
 from kunren.wire.hosts import NOTHING, HostSays, read_host
 
@@ -41,3 +43,12 @@ for _name, _metadata in Catalog().index.items():
 )
 def test_a_host_says_service_region_and_bucket(host: str, says: HostSays) -> None:
     assert read_host(host, ENDPOINTS) == says
+
+
+@pytest.mark.parametrize("service", sorted({**SERVICES, **MOTO}))
+def test_a_services_own_host_names_it_and_no_data_plane(service: str) -> None:
+    """As programs inside the world ask for it, with no endpoint set."""
+    prefix = Catalog().index[service].endpoint_prefix
+    says = read_host(f"{prefix}.us-east-1.amazonaws.com", ENDPOINTS)
+    assert service in says.services
+    assert (says.region, says.data_plane) == ("us-east-1", "")
