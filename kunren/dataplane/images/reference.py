@@ -11,7 +11,7 @@ from typing import NamedTuple
 HUB = "docker.io"
 LATEST = "latest"
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
-_TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _REGISTRY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?")
 
@@ -52,7 +52,7 @@ def parse(text: str) -> Reference:
     repository, colon, tag = rest.partition(":")
     if registry in (HUB, "index.docker.io"):
         registry, repository = HUB, repository if "/" in repository else f"library/{repository}"
-    wrong = colon and not _TAG.fullmatch(tag)
+    wrong = colon and not TAG.fullmatch(tag)
     if wrong or not _REPOSITORY.fullmatch(repository) or not _REGISTRY.fullmatch(registry) or len(repository) > 255:
         raise BadReference(text)
     return Reference(registry, repository, tag or LATEST, digest or None)

@@ -36,60 +36,50 @@ class TooManyTagsException(EcrError):
     code = "TooManyTagsException"
 
 
-class RepositoryAlreadyExistsException(EcrError):
+class OfRepository(EcrError):
+    """What is wrong with one repository, by its name and its registry's id."""
+
+    text: ClassVar[str] = ""
+
+    def __init__(self, name: str, registry: str) -> None:
+        super().__init__(self.text.format(name=name, registry=registry))
+
+
+class RepositoryAlreadyExistsException(OfRepository):
     code = "RepositoryAlreadyExistsException"
-
-    def __init__(self, name: str, registry: str) -> None:
-        super().__init__(f"The repository with name '{name}' already exists in the registry with id '{registry}'")
+    text = "The repository with name '{name}' already exists in the registry with id '{registry}'"
 
 
-class RepositoryNotFoundException(EcrError):
+class RepositoryNotFoundException(OfRepository):
     code = "RepositoryNotFoundException"
-    oci = "NAME_UNKNOWN"
-    registry_status = 404
-
-    def __init__(self, name: str, registry: str) -> None:
-        super().__init__(f"The repository with name '{name}' does not exist in the registry with id '{registry}'")
+    oci, registry_status = "NAME_UNKNOWN", 404
+    text = "The repository with name '{name}' does not exist in the registry with id '{registry}'"
 
 
-class RepositoryNotEmptyException(EcrError):
+class RepositoryNotEmptyException(OfRepository):
     code = "RepositoryNotEmptyException"
-
-    def __init__(self, name: str, registry: str) -> None:
-        super().__init__(
-            f"The repository with name '{name}' in registry with id '{registry}' cannot be deleted because it still "
-            "contains images"
-        )
+    text = (
+        "The repository with name '{name}' in registry with id '{registry}' cannot be deleted because it still "
+        "contains images"
+    )
 
 
-class RepositoryPolicyNotFoundException(EcrError):
+class RepositoryPolicyNotFoundException(OfRepository):
     code = "RepositoryPolicyNotFoundException"
-
-    def __init__(self, name: str, registry: str) -> None:
-        super().__init__(
-            f"Repository policy does not exist for the repository with name '{name}' in the registry with id "
-            f"'{registry}'"
-        )
+    text = "Repository policy does not exist for the repository with name '{name}' in the registry with id '{registry}'"
 
 
-class LifecyclePolicyNotFoundException(EcrError):
+class LifecyclePolicyNotFoundException(OfRepository):
     code = "LifecyclePolicyNotFoundException"
-
-    def __init__(self, name: str, registry: str) -> None:
-        super().__init__(
-            f"Lifecycle policy does not exist for the repository with name '{name}' in the registry with id "
-            f"'{registry}'"
-        )
+    text = "Lifecycle policy does not exist for the repository with name '{name}' in the registry with id '{registry}'"
 
 
-class LifecyclePolicyPreviewNotFoundException(EcrError):
+class LifecyclePolicyPreviewNotFoundException(OfRepository):
     code = "LifecyclePolicyPreviewNotFoundException"
-
-    def __init__(self, name: str, registry: str) -> None:
-        super().__init__(
-            f"Lifecycle policy preview does not exist for the repository with name '{name}' in the registry with id "
-            f"'{registry}'"
-        )
+    text = (
+        "Lifecycle policy preview does not exist for the repository with name '{name}' in the registry with id "
+        "'{registry}'"
+    )
 
 
 class LifecyclePolicyPreviewInProgressException(EcrError):
@@ -163,11 +153,17 @@ class EmptyUploadException(EcrError):
 
 
 class LayersUnavailable(EcrError):
-    """GetDownloadUrlForLayer of a layer that there is not."""
+    """A layer is asked for that there is not."""
 
     code = "LayersNotFoundException"
     oci = "BLOB_UNKNOWN"
     registry_status = 404
+
+    def __init__(self, digest: str, name: str, registry: str) -> None:
+        super().__init__(
+            f"The layer with digest '{digest}' does not exist in the repository with name '{name}' in the registry "
+            f"with id '{registry}'"
+        )
 
 
 class LimitExceededException(EcrError):

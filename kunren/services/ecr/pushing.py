@@ -21,10 +21,9 @@ from kunren.services.ecr.errors import (
 )
 from kunren.services.ecr.events import DELETE, PUSH, note
 from kunren.services.ecr.lifecycle import excluded
-from kunren.services.ecr.model import Image, Layer, Repository, within
+from kunren.services.ecr.model import IMMUTABLE, Image, Layer, Repository, within
 
 View = Snapshot | Tx
-_IMMUTABLE = ("IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION")
 
 
 class Place(NamedTuple):
@@ -63,8 +62,7 @@ def layer_of(view: View, repository: Repository, digest: str) -> Layer | None:
 
 def may_move(repository: Repository, tag: str) -> bool:
     """Whether a tag that is there may be given to another image."""
-    exempt = excluded(tag, repository.exclusions)
-    return (repository.mutability in _IMMUTABLE) == exempt
+    return repository.mutability.startswith(IMMUTABLE) == excluded(tag, repository.exclusions)
 
 
 def put(
@@ -85,9 +83,7 @@ def put(
             f"Image with digest '{manifest.digest}' and tag '{tag}' already exists in the repository with name "
             f"'{repository.id}' in registry with id '{repository.account}'"
         )
-    if holder is not None and tag is not None and holder != image and not may_move(repository, tag):
-        raise ImageTagAlreadyExistsException(tag, repository.id)
-    if holder is not None and holder == image and tag is not None and not may_move(repository, tag) and again:
+    if holder is not None and tag is not None and not may_move(repository, tag):
         raise ImageTagAlreadyExistsException(tag, repository.id)
     _check_parts(tx, repository, manifest)
     if image is None:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import hashlib
 
 T = TypeVar("T")
-LAYER_BYTES_MAX = 52 * 1024**3
-"""Amazon ECR service quotas: "Layer size" 52,000 MiB, roughly."""
+LAYER_BYTES_MAX = 52_000 * 1024**2
+"""Amazon ECR service quotas: "Layer size", 52,000 MiB."""
 
 
 class LayerUploads:

@@ -96,10 +96,7 @@ class ImageOperations(Base):
         repository = self._repository(snapshot, ctx, params)
         layer = layer_of(snapshot, repository, params["layerDigest"])
         if layer is None:
-            raise LayersUnavailable(
-                f"The layer with digest '{params['layerDigest']}' does not exist in the repository with name "
-                f"'{repository.id}' in the registry with id '{repository.account}'"
-            )
+            raise LayersUnavailable(params["layerDigest"], repository.id, repository.account)
         host, _, name = repository.uri.partition("/")
         of = layer_name(repository.account, repository.region, name, layer.digest)
         pass_ = self._token(ctx, _URL_LIFE_S, of)

@@ -39,10 +39,7 @@ class BlobAnswers:
         repository = repository_at(self._store.snapshot(), asked.path.place)
         layer = layer_of(self._store.snapshot(), repository, digest)
         if layer is None:
-            raise LayersUnavailable(
-                f"The layer with digest '{digest}' does not exist in the repository with name '{repository.id}' in the "
-                f"registry with id '{repository.account}'"
-            )
+            raise LayersUnavailable(digest, repository.id, repository.account)
         headers = [
             ("Content-Type", "application/octet-stream"), ("Docker-Content-Digest", digest), ("ETag", f'"{digest}"'),
             ("Accept-Ranges", "bytes"),

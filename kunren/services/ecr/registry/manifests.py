@@ -8,7 +8,7 @@ from typing import Any
 from kunren.control.store import Store
 from kunren.core.clock import Clock
 from kunren.core.fronts import FrontAnswer
-from kunren.dataplane.images.reference import DIGEST
+from kunren.dataplane.images.reference import DIGEST, TAG
 from kunren.services.ecr.manifests import MANIFEST_BYTES_MAX, OCI_INDEX
 from kunren.services.ecr.model import Image, Repository
 from kunren.services.ecr.pushing import (
@@ -26,7 +26,6 @@ from kunren.services.ecr.registry.answers import VERSION, Refusal, document, emp
 from kunren.services.ecr.registry.asked import Asked
 from kunren.services.ecr.registry.pulls import pulled
 
-_TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,9}")
 _PAGE_MAX = 1000
 
@@ -63,7 +62,7 @@ class ManifestAnswers:
         if len(text) > MANIFEST_BYTES_MAX:
             raise Refusal(413, "SIZE_INVALID", f"A manifest may have {MANIFEST_BYTES_MAX} bytes at most")
         digest = reference if DIGEST.fullmatch(reference) else None
-        if digest is None and not _TAG.fullmatch(reference):
+        if digest is None and not TAG.fullmatch(reference):
             raise Refusal(400, "TAG_INVALID", f"Invalid tag '{reference}'")
         try:
             text.decode()
