@@ -20,22 +20,24 @@ from kunren.core.clock import Clock
 from kunren.core.errors import AwsError
 from kunren.services.servicediscovery.model import (
     DNS_PRIVATE,
+    ENDED,
     FAIL,
     HTTP,
     KINDS,
     PENDING,
-    SUBMITTED,
     SUCCESS,
     Instance,
     Namespace,
     Operation,
     Service,
+    instances_of,
+    services_of,
+    under_way,
 )
 from kunren.services.servicediscovery.records import ALIAS, IPV4, IPV6, PORT, RecordSet, changes, key_of, wanted
 
 _BATCH = 100
 _LOOK_S = 0.02
-_WAITING = (SUBMITTED, PENDING)
 
 
 class NamespaceController:
@@ -52,11 +54,7 @@ class NamespaceController:
     async def _reconcile(self, work: str) -> None:
         account, region, id = work.split("|")
         snapshot = self._store.snapshot()
-        waiting = [
-            each
-            for each in snapshot.list(Operation, account, region)
-            if each.namespace == id and each.status in _WAITING
-        ]
+        waiting = under_way(snapshot, account, region, id)
         namespace = snapshot.get(Namespace, account, region, id)
         self._mark(waiting, PENDING)
         if namespace is None:
@@ -182,8 +180,8 @@ class NamespaceController:
     async def _publish(self, namespace: Namespace) -> dict[str, AwsError]:
         """The instances, by id, whose records Route 53 does not take."""
         snapshot = self._store.snapshot()
-        services = _services(snapshot, namespace)
-        of = {each.id: _instances(snapshot, each) for each in services}
+        services = services_of(snapshot, namespace)
+        of = {each.id: instances_of(snapshot, each) for each in services}
         targets = {one.attributes[ALIAS] for each in of.values() for one in each if ALIAS in one.attributes}
         zones = await self._alias_zones(namespace, targets)
         refused = await self._change(namespace, await self._there(namespace), wanted(namespace, services, of, zones))
@@ -259,8 +257,8 @@ class NamespaceController:
         """The instances, by id, for which Route 53 takes none."""
         snapshot = self._store.snapshot()
         refused: dict[str, AwsError] = {}
-        for service in _services(snapshot, namespace):
-            for instance in _instances(snapshot, service) if service.health_check is not None else ():
+        for service in services_of(snapshot, namespace):
+            for instance in instances_of(snapshot, service) if service.health_check is not None else ():
                 if not instance.health_check:
                     try:
                         await self._check(namespace, service, instance)
@@ -299,15 +297,6 @@ class NamespaceController:
                 raise
 
 
-def _services(snapshot: Snapshot, namespace: Namespace) -> list[Service]:
-    found = snapshot.list(Service, namespace.account, namespace.region)
-    return [each for each in found if each.namespace == namespace.id]
-
-
-def _instances(snapshot: Snapshot, service: Service) -> list[Instance]:
-    return [each for each in snapshot.list(Instance, service.account, service.region) if each.service == service.id]
-
-
 def _concerns(operation: Operation, instance: Instance) -> bool:
     own = operation.targets.get("INSTANCE")
     return operation.targets.get("SERVICE") == instance.service and own in (None, instance.name)
@@ -325,19 +314,18 @@ def _bare(id: str) -> str:
 
 def _all(snapshot: Snapshot) -> list[str]:
     found = {(each.account, each.region, each.id) for each in snapshot.every(Namespace)}
-    found |= {(op.account, op.region, op.namespace) for op in snapshot.every(Operation) if op.status in _WAITING}
+    found |= {(op.account, op.region, op.namespace) for op in snapshot.every(Operation) if op.status not in ENDED}
     return ["|".join(each) for each in sorted(found)]
 
 
 def _namespace_of(snapshot: Snapshot, key: Key) -> list[str]:
-    """The namespace that a changed row concerns; of what is gone, all of the account's in that region."""
+    """The namespace that a changed row concerns; of what is gone, instances alone concern any."""
     found = snapshot.by_key(key)
     if isinstance(found, Namespace):
         return [f"{key.account}|{key.region}|{found.id}"]
     if isinstance(found, Operation):
-        return [f"{key.account}|{key.region}|{found.namespace}"] if found.status in _WAITING else []
+        return [f"{key.account}|{key.region}|{found.namespace}"] if found.status not in ENDED else []
     if isinstance(found, Service):
         return [f"{key.account}|{key.region}|{found.namespace}"]
-    id = found.service if isinstance(found, Instance) else key.id.partition("/")[0]
-    service = snapshot.get(Service, key.account, key.region, id)
+    service = snapshot.get(Service, key.account, key.region, key.id.partition("/")[0])
     return [f"{key.account}|{key.region}|{service.namespace}"] if service is not None else []

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from typing import Any, ClassVar
 
-from kunren.control.store import Resource
+from kunren.control.store import Resource, Snapshot, Tx
 
+View = Snapshot | Tx
 HTTP, DNS_PRIVATE, DNS_PUBLIC = "HTTP", "DNS_PRIVATE", "DNS_PUBLIC"
 SUBMITTED, PENDING, SUCCESS, FAIL = "SUBMITTED", "PENDING", "SUCCESS", "FAIL"
 HEALTHY, UNHEALTHY, UNKNOWN = "HEALTHY", "UNHEALTHY", "UNKNOWN"
@@ -112,3 +113,19 @@ KINDS = (Namespace, Service, Instance, Operation)
 
 def instance_id(service: str, name: str) -> str:
     return f"{service}/{name}"
+
+
+def services_of(view: View, namespace: Namespace) -> list[Service]:
+    found = view.list(Service, namespace.account, namespace.region)
+    return [each for each in found if each.namespace == namespace.id]
+
+
+def instances_of(view: View, service: Service) -> list[Instance]:
+    found = view.list(Instance, service.account, service.region)
+    return [each for each in found if each.service == service.id]
+
+
+def under_way(view: View, account: str, region: str, namespace: str) -> list[Operation]:
+    """The operations that a namespace's reconciliation is to end."""
+    found = view.list(Operation, account, region)
+    return [each for each in found if each.namespace == namespace and each.status not in ENDED]

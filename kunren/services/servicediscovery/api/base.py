@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from kunren.control.store import Snapshot, Store, Tx
+from kunren.control.store import Store, Tx
 from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
@@ -19,18 +19,16 @@ from kunren.services.servicediscovery.errors import (
     TooManyTagsException,
 )
 from kunren.services.servicediscovery.model import (
-    PENDING,
-    SUBMITTED,
     Instance,
     Namespace,
     Operation,
     Service,
+    View,
     instance_id,
     outlived,
 )
 
 T = TypeVar("T")
-View = Snapshot | Tx
 TAGS_MAX = 50
 
 
@@ -69,11 +67,6 @@ class Base:
             raise InstanceNotFound(f"Instance not found: {name}")
         return found
 
-    @staticmethod
-    def _instances(view: View, service: Service) -> list[Instance]:
-        found = view.list(Instance, service.account, service.region)
-        return [each for each in found if each.service == service.id]
-
     # --- operations -----------------------------------------------------------------------------------------------
 
     def _operation(
@@ -91,11 +84,6 @@ class Base:
             tx.delete(each)
         tx.put(operation)
         return {"OperationId": operation.id}
-
-    @staticmethod
-    def _running(tx: Tx, ctx: RequestContext, namespace: str) -> Iterable[Operation]:
-        found = tx.list(Operation, ctx.account, ctx.region)
-        return [each for each in found if each.namespace == namespace and each.status in (SUBMITTED, PENDING)]
 
 
 def paged(

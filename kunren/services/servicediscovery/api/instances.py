@@ -11,7 +11,7 @@ import msgspec
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.errors import AwsError
-from kunren.services.servicediscovery.api.base import Base, View, paged
+from kunren.services.servicediscovery.api.base import Base, paged
 from kunren.services.servicediscovery.discovery import chosen
 from kunren.services.servicediscovery.errors import (
     CustomHealthNotFound,
@@ -22,7 +22,17 @@ from kunren.services.servicediscovery.errors import (
     ServiceNotFound,
 )
 from kunren.services.servicediscovery.health import health_of
-from kunren.services.servicediscovery.model import HEALTHY, UNHEALTHY, Instance, Namespace, Service, instance_id
+from kunren.services.servicediscovery.model import (
+    HEALTHY,
+    UNHEALTHY,
+    Instance,
+    Namespace,
+    Service,
+    View,
+    instance_id,
+    instances_of,
+    under_way,
+)
 from kunren.services.servicediscovery.records import ALIAS, CNAME, IPV4, IPV6, NEEDED, PORT
 
 INSTANCES_MAX = 1000
@@ -43,18 +53,16 @@ class InstanceOperations(Base):
             service = self._service(tx, ctx, params["ServiceId"])
             id = instance_id(service.id, params["InstanceId"])
             before = tx.get(Instance, ctx.account, ctx.region, id)
-            if before is None and len(self._instances(tx, service)) >= INSTANCES_MAX:
+            if before is None and len(instances_of(tx, service)) >= INSTANCES_MAX:
                 raise ResourceLimitExceeded(f"The quota of {INSTANCES_MAX} instances is reached")
             self._one_at_a_time(tx, ctx, service, params["InstanceId"])
-            same_place = before is not None and [before.attributes.get(each) for each in (IPV4, IPV6, PORT)] == [
-                attributes.get(each) for each in (IPV4, IPV6, PORT)
-            ]
-            keeps = before is not None and same_place
+            check = before.health_check if before is not None else ""
+            stays = before is not None and _place(before.attributes) == _place(attributes)
             tx.put(
                 Instance(
                     account=ctx.account, region=ctx.region, id=id, service=service.id, name=params["InstanceId"],
                     attributes=attributes, custom_health=attributes.get(INIT_HEALTH, HEALTHY),
-                    health_check=before.health_check if before is not None and keeps else "",
+                    health_check=check if stays else "",
                     request=params.get("CreatorRequestId"), registered_at=self._clock.now(),
                 )
             )  # fmt: skip
@@ -62,7 +70,7 @@ class InstanceOperations(Base):
             return self._operation(
                 tx, ctx, "REGISTER_INSTANCE", service.namespace,
                 {"INSTANCE": params["InstanceId"], "SERVICE": service.id}, request=params.get("CreatorRequestId"),
-                leftover=before.health_check if before is not None and not keeps else "",
+                leftover="" if stays else check,
             )  # fmt: skip
 
     async def _resolved(self, ctx: RequestContext, attributes: dict[str, str]) -> dict[str, str]:
@@ -79,7 +87,7 @@ class InstanceOperations(Base):
 
     def _one_at_a_time(self, tx: Tx, ctx: RequestContext, service: Service, name: str) -> None:
         """Raises ResourceInUse while another operation on the instance is under way."""
-        for each in self._running(tx, ctx, service.namespace):
+        for each in under_way(tx, ctx.account, ctx.region, service.namespace):
             if each.targets.get("SERVICE") == service.id and each.targets.get("INSTANCE") == name:
                 raise ResourceInUse(f"Another operation of type {each.type} is in progress for instance {name}")
 
@@ -104,7 +112,7 @@ class InstanceOperations(Base):
     def list_instances(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         snapshot = self._store.snapshot()
         service = self._service(snapshot, ctx, params["ServiceId"])
-        part, more = paged(self._instances(snapshot, service), params, lambda each: each.name)
+        part, more = paged(instances_of(snapshot, service), params, lambda each: each.name)
         return {"ResourceOwner": ctx.account, "Instances": [_shape(each) for each in part], **more}
 
     # --- health ---------------------------------------------------------------------------------------------------
@@ -125,7 +133,7 @@ class InstanceOperations(Base):
         if params.get("Instances"):
             wanted = [self._instance(snapshot, service, each) for each in params["Instances"]]
         else:
-            wanted = self._instances(snapshot, service)
+            wanted = instances_of(snapshot, service)
         part, more = paged(wanted, params, lambda each: each.name)
         health = await health_of(self._call, service, part)
         return {"Status": {each.name: health[each.id] for each in part}, **more}
@@ -148,7 +156,7 @@ class InstanceOperations(Base):
     async def discover_instances(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         snapshot = self._store.snapshot()
         namespace, service = self._named(snapshot, ctx, params)
-        instances = self._instances(snapshot, service)
+        instances = instances_of(snapshot, service)
         health = await health_of(self._call, service, instances)
         found = chosen(
             instances,
@@ -169,6 +177,11 @@ class InstanceOperations(Base):
 
     def discover_instances_revision(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         return {"InstancesRevision": self._named(self._store.snapshot(), ctx, params)[1].revision}
+
+
+def _place(attributes: dict[str, str]) -> list[str | None]:
+    """What a health check of the instance is made for."""
+    return [attributes.get(each) for each in (IPV4, IPV6, PORT)]
 
 
 def _changed(tx: Tx, service: Service) -> None:

@@ -11,7 +11,7 @@ from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.errors import AwsError
 from kunren.core.tags import tags_from_wire, tags_to_wire
-from kunren.services.servicediscovery.api.base import Base, View, check_tags, paged, passes
+from kunren.services.servicediscovery.api.base import Base, check_tags, paged, passes
 from kunren.services.servicediscovery.errors import (
     DuplicateRequest,
     InvalidInput,
@@ -21,7 +21,16 @@ from kunren.services.servicediscovery.errors import (
     ResourceLimitExceeded,
     ResourceNotFoundException,
 )
-from kunren.services.servicediscovery.model import DNS_PRIVATE, DNS_PUBLIC, HTTP, Namespace, Operation, Service
+from kunren.services.servicediscovery.model import (
+    DNS_PRIVATE,
+    DNS_PUBLIC,
+    HTTP,
+    Namespace,
+    Operation,
+    Service,
+    View,
+    services_of,
+)
 
 NAMESPACES_MAX = 50
 """AWS Cloud Map quotas: "Namespaces per Region"."""
@@ -105,7 +114,7 @@ class NamespaceOperations(Base):
     def delete_namespace(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         with self._store.write() as tx:
             found = self._namespace(tx, ctx, params["Id"])
-            if _services_in(tx, found):
+            if services_of(tx, found):
                 raise ResourceInUse("Namespace has associated services")
             if found.ending:
                 raise DuplicateRequest("The namespace is being deleted")
@@ -191,18 +200,13 @@ def _soa(params: dict[str, Any]) -> int | None:
     return told.get("TTL")
 
 
-def _services_in(view: View, namespace: Namespace) -> list[Service]:
-    found = view.list(Service, namespace.account, namespace.region)
-    return [each for each in found if each.namespace == namespace.id]
-
-
 def namespace_shape(view: View, namespace: Namespace) -> dict[str, Any]:
     properties: dict[str, Any] = {"HttpProperties": {"HttpName": namespace.name}}
     if namespace.zone:
         properties["DnsProperties"] = {"HostedZoneId": namespace.zone, "SOA": {"TTL": namespace.soa_ttl}}
     told = {
         "Id": namespace.id, "Arn": namespace.arn, "ResourceOwner": namespace.account, "Name": namespace.name,
-        "Type": namespace.type, "ServiceCount": len(_services_in(view, namespace)), "Properties": properties,
+        "Type": namespace.type, "ServiceCount": len(services_of(view, namespace)), "Properties": properties,
         "CreateDate": namespace.created_at,
     }  # fmt: skip
     return {**told, **({"Description": namespace.description} if namespace.description is not None else {})}

@@ -10,7 +10,7 @@ import msgspec
 from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_from_wire
-from kunren.services.servicediscovery.api.base import Base, View, check_tags, paged, passes
+from kunren.services.servicediscovery.api.base import Base, check_tags, paged, passes
 from kunren.services.servicediscovery.errors import (
     InvalidInput,
     NamespaceNotFound,
@@ -18,7 +18,15 @@ from kunren.services.servicediscovery.errors import (
     ServiceAlreadyExists,
     ServiceAttributesLimitExceededException,
 )
-from kunren.services.servicediscovery.model import DNS_PRIVATE, HTTP, Instance, Namespace, Service
+from kunren.services.servicediscovery.model import (
+    DNS_PRIVATE,
+    HTTP,
+    Namespace,
+    Service,
+    View,
+    instances_of,
+    under_way,
+)
 
 ATTRIBUTES_MAX = 30
 _DNS_LABELS = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?", re.IGNORECASE)
@@ -101,7 +109,7 @@ class ServiceOperations(Base):
 
     def _unchecked(self, tx: Tx, service: Service) -> list[str]:
         """Its instances lose their health checks; which those were."""
-        checked = [each for each in self._instances(tx, service) if each.health_check]
+        checked = [each for each in instances_of(tx, service) if each.health_check]
         for each in checked:
             tx.put(msgspec.structs.replace(each, health_check=""))
         return [each.health_check for each in checked]
@@ -109,8 +117,9 @@ class ServiceOperations(Base):
     def delete_service(self, ctx: RequestContext, params: dict[str, Any]) -> None:
         with self._store.write() as tx:
             found = self._service(tx, ctx, params["Id"])
-            if self._instances(tx, found) or any(
-                each.targets.get("SERVICE") == found.id for each in self._running(tx, ctx, found.namespace)
+            if instances_of(tx, found) or any(
+                each.targets.get("SERVICE") == found.id
+                for each in under_way(tx, ctx.account, ctx.region, found.namespace)
             ):
                 raise ResourceInUse(
                     "Service contains registered instances; delete the instances before deleting the service"
@@ -172,11 +181,10 @@ def _health_check(params: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def service_shape(view: View, service: Service) -> dict[str, Any]:
-    count = sum(each.service == service.id for each in view.list(Instance, service.account, service.region))
     told: dict[str, Any] = {
         "Id": service.id, "Arn": service.arn, "ResourceOwner": service.account, "Name": service.name,
-        "NamespaceId": service.namespace, "InstanceCount": count, "CreateDate": service.created_at,
-        "CreatedByAccount": service.account,
+        "NamespaceId": service.namespace, "InstanceCount": len(instances_of(view, service)),
+        "CreateDate": service.created_at, "CreatedByAccount": service.account,
     }  # fmt: skip
     namespace = view.get(Namespace, service.account, service.region, service.namespace)
     by_http = service.by_http_only or namespace is None or namespace.type == HTTP
