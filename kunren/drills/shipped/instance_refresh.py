@@ -16,7 +16,7 @@ from kunren.drills.shipped.parts import REGIONS, Site, main
 NAME = "drill-refresh"
 SITE = Site(NAME)
 SERVER = """#!/bin/sh
-cat > /root/web.py <<'END'
+cat > /var/web.py <<'END'
 import http.server, socketserver, sys, time
 
 class Answers(http.server.BaseHTTPRequestHandler):
@@ -36,7 +36,7 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 Server(("", 80), Answers).serve_forever()
 END
-(sleep 2; python3 /root/web.py VERSION) > /dev/null 2>&1 &
+(sleep 2; python3 /var/web.py VERSION) > /dev/null 2>&1 &
 """
 SETTLED_S = 120
 
