@@ -22,7 +22,7 @@ from kunren.services.cloudformation.decisions import decide, tags_of
 from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.intrinsics import NotYet, Scope
 from kunren.services.cloudformation.model import UPDATE_ROLLBACK, Attempt, Before, Former, Stack, StackResource
-from kunren.services.cloudformation.policies import Outcome
+from kunren.services.cloudformation.policies import Outcome, outcome
 from kunren.services.cloudformation.records import Records
 from kunren.services.cloudformation.resources import TYPES, kind_of
 from kunren.services.cloudformation.schemas import coerced, schema, violations
@@ -432,7 +432,8 @@ class Run:
         """Delete what replacements left behind; what can't be deleted is let go after so many tries. Whether all is."""
         for former in self.rows[logical].old:
             row = self.rows[logical]
-            if former.policy == "Retain" or not former.physical:
+            policy = outcome("replacement", "", former.policy)
+            if policy == "retain" or not former.physical:
                 with self.parts.store.write() as tx:
                     self.parts.records.resource_event(tx, self.stack, row, "DELETE_SKIPPED", physical=former.physical)
                     self._forget(row, former)
@@ -451,7 +452,7 @@ class Run:
                 with self.parts.store.write() as tx:
                     self.parts.records.resource_event(tx, self.stack, shown, "DELETE_IN_PROGRESS")
                 work = self._work(shown, lambda now: None)
-                why = await self._deleted(former.type, work, former.policy == "Snapshot")
+                why = await self._deleted(former.type, work, policy == "snapshot")
                 if self._given_up():
                     return False
                 with self.parts.store.write() as tx:

@@ -10,14 +10,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kunren.services.cloudformation.resources.kind import Kind, Params
+from kunren.services.cloudformation.resources.kind import Kind, Params, small
 from kunren.services.cloudformation.work import Failed, Work
 
 _SERVICE = "apigateway"
-
-
-def small(name: str) -> str:
-    return name[:1].lower() + name[1:]
 
 
 def smaller(value: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, tagging
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Tagging, change, tagging
 from kunren.services.cloudformation.work import Failed, Work
 
 _API = (
@@ -114,18 +114,12 @@ class ApiMapping(Declared):
         return self.describe_params(work)
 
 
-def _arn_tags(path: str) -> Any:
-    found = tagging("ResourceArn", as_map=True)
-    usual = found.change
+def _arn_tags(path: str) -> Tagging:
+    def arn(work: Work) -> str:
+        where = f"apis/{work.properties['ApiId']}/stages" if path == "stages" else path
+        return f"arn:aws:apigateway:{work.region}::/{where}/{work.physical}"
 
-    def change(work: Work, added: dict[str, str], removed: list[str]) -> list[tuple[str, Mapping[str, Any]]]:
-        arn = f"arn:aws:apigateway:{work.region}::/{path}/{work.physical}"
-        if path == "stages":
-            arn = f"arn:aws:apigateway:{work.region}::/apis/{work.properties['ApiId']}/stages/{work.physical}"
-        return [(operation, {**params, "ResourceArn": arn}) for operation, params in usual(work, added, removed)]
-
-    found.change = change
-    return found
+    return tagging("ResourceArn", by=arn, as_map=True)
 
 
 _MAPPING = "ApiId ApiMappingKey Stage"
@@ -140,11 +134,7 @@ KINDS: tuple[Kind, ...] = (
         made="ApiId",
         key="ApiId",
         describe="GetApi",
-        settings=[
-            Setting(
-                "UpdateApi", _API, lambda work: {"ApiId": work.physical, **work.pick(*_API.split())}, on_create=False
-            )
-        ],
+        settings=[change("UpdateApi", "ApiId", _API)],
         gives={"ApiId": "ApiId", "ApiEndpoint": "ApiEndpoint"},
         tags=_arn_tags("apis"),
         delete="DeleteApi",
@@ -164,11 +154,7 @@ KINDS: tuple[Kind, ...] = (
         describe="GetVpcLink",
         ready="VpcLinkStatus == 'AVAILABLE'",
         broken="VpcLinkStatus == 'FAILED' && VpcLinkStatusMessage",
-        settings=[
-            Setting(
-                "UpdateVpcLink", "Name", lambda work: {"VpcLinkId": work.physical, **work.pick("Name")}, on_create=False
-            )
-        ],
+        settings=[change("UpdateVpcLink", "VpcLinkId", "Name")],
         gives={"VpcLinkId": "VpcLinkId"},
         tags=_arn_tags("vpclinks"),
         delete="DeleteVpcLink",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from kunren.services.cloudformation.resources.kind import Declared, Kind, tagging
+from kunren.services.cloudformation.resources.kind import Declared, Kind, pairs, small, tagging
 from kunren.services.cloudformation.work import Failed, Work
 
 _GROUP = (
@@ -39,7 +39,7 @@ def wire(value: Any) -> Any:
 
 
 def _small(name: str) -> str:
-    return f"ecs{name[3:]}" if name.startswith("ECS") else name[:1].lower() + name[1:]
+    return f"ecs{name[3:]}" if name.startswith("ECS") else small(name)
 
 
 def _config(work: Work) -> Mapping[str, Any]:
@@ -47,10 +47,16 @@ def _config(work: Work) -> Mapping[str, Any]:
     return {_small(name): wire(each) for name, each in work.pick(*names).items()}
 
 
-class Application(Declared):
-    async def settle(self, work: Work) -> None:
-        arn = f"arn:aws:codedeploy:{work.region}:{work.account}:application:{work.physical}"
-        work.attributes = {**work.attributes, "Arn": arn}
+def _application_arn(work: Work) -> str:
+    return f"arn:aws:codedeploy:{work.region}:{work.account}:application:{work.physical}"
+
+
+def _group_arn(work: Work) -> str:
+    application = work.properties["ApplicationName"]
+    return f"arn:aws:codedeploy:{work.region}:{work.account}:deploymentgroup:{application}/{work.physical}"
+
+
+_GROUP_TAGS = tagging("ResourceArn", by=_group_arn)
 
 
 class DeploymentGroup(Kind):
@@ -67,7 +73,7 @@ class DeploymentGroup(Kind):
             **self._stated(work),
         }
         if work.tags:
-            params["tags"] = [{"Key": key, "Value": value} for key, value in work.tags.items()]
+            params["tags"] = pairs(work.tags)
         work.known(name)
         await work.write("codedeploy", "CreateDeploymentGroup", params)
         await self._deploy(work)
@@ -80,14 +86,9 @@ class DeploymentGroup(Kind):
             **self._stated(work),
         }
         await work.write("codedeploy", "UpdateDeploymentGroup", params)
-        await _TAGS.apply("codedeploy", self._tagged(work))
+        await _GROUP_TAGS.apply("codedeploy", work)
         if work.changed("Deployment"):
             await self._deploy(work)
-
-    def _tagged(self, work: Work) -> Work:
-        group = f"deploymentgroup:{work.properties['ApplicationName']}/{work.physical}"
-        work.attributes = {**work.attributes, "Arn": f"arn:aws:codedeploy:{work.region}:{work.account}:{group}"}
-        return work
 
     def _stated(self, work: Work) -> dict[str, Any]:
         return {_small(name): wire(each) for name, each in work.pick(*_GROUP).items()}
@@ -133,9 +134,8 @@ def appspec(function: str, alias: str, before: str, after: str, hooks: Mapping[s
     return {"revisionType": "AppSpecContent", "appSpecContent": {"content": json.dumps(content)}}
 
 
-_TAGS = tagging("ResourceArn", by="Arn", created="tags")
 KINDS: tuple[Kind, ...] = (
-    Application(
+    Declared(
         "AWS::CodeDeploy::Application",
         "codedeploy",
         create="CreateApplication",
@@ -145,7 +145,7 @@ KINDS: tuple[Kind, ...] = (
         key="applicationName",
         describe="GetApplication",
         item="application",
-        tags=_TAGS,
+        tags=tagging("ResourceArn", by=_application_arn, created="tags"),
         delete="DeleteApplication",
     ),
     Declared(

@@ -10,6 +10,19 @@ from kunren.services.cloudformation.resources.kind import Declared, Kind, Settin
 from kunren.services.cloudformation.work import Failed, Work
 
 
+def called(noun: str) -> dict[str, Any]:
+    """The part of a row that the usual names of EC2 say: `Create…`, `Describe…s` by ids, `Delete…` by id."""
+    return {
+        "create": f"Create{noun}",
+        "made": f"{noun}.{noun}Id",
+        "key": f"{noun}Id",
+        "describe": f"Describe{noun}s",
+        "by": f"{noun}Ids[]",
+        "item": f"{noun}s[0]",
+        "delete": f"Delete{noun}",
+    }
+
+
 def tags(resource_type: str) -> Tagging:
     def given(work: Work) -> Mapping[str, Any]:
         return {"TagSpecifications": [{"ResourceType": resource_type, "Tags": pairs(work.tags)}]} if work.tags else {}

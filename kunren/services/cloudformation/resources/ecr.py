@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, tagging
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, change, small, tagging
 from kunren.services.cloudformation.work import Work
 
 _EXCLUDED = "ImageTagMutabilityExclusionFilters"
@@ -15,14 +15,10 @@ _EXCLUDED = "ImageTagMutabilityExclusionFilters"
 def _more(work: Work) -> Mapping[str, Any]:
     found = _mutability(work)
     if (encryption := work.get("EncryptionConfiguration")) is not None:
-        found["encryptionConfiguration"] = {_lower(key): value for key, value in encryption.items()}
+        found["encryptionConfiguration"] = {small(key): value for key, value in encryption.items()}
     if (scanning := work.get("ImageScanningConfiguration")) is not None:
-        found["imageScanningConfiguration"] = {_lower(key): value for key, value in scanning.items()}
+        found["imageScanningConfiguration"] = {small(key): value for key, value in scanning.items()}
     return found
-
-
-def _lower(name: str) -> str:
-    return name[0].lower() + name[1:]
 
 
 def _scanning(work: Work) -> Mapping[str, Any]:
@@ -34,7 +30,7 @@ def _scanning(work: Work) -> Mapping[str, Any]:
 
 
 def _mutability(work: Work) -> dict[str, Any]:
-    filters = [{_lower(key): value for key, value in each.items()} for each in work.get(_EXCLUDED) or ()]
+    filters = [{small(key): value for key, value in each.items()} for each in work.get(_EXCLUDED) or ()]
     found: dict[str, Any] = {"imageTagMutability": work.get("ImageTagMutability", "MUTABLE")}
     return {**found, "imageTagMutabilityExclusionFilters": filters} if filters else found
 
@@ -84,12 +80,7 @@ KINDS: tuple[Kind, ...] = (
         gives={"Arn": "repositoryArn", "RepositoryUri": "repositoryUri"},
         updates="EmptyOnDelete LifecyclePolicy RepositoryPolicyText",
         settings=[
-            Setting(
-                "PutImageTagMutability",
-                f"ImageTagMutability {_EXCLUDED}",
-                lambda work: {"repositoryName": work.physical, **_mutability(work)},
-                on_create=False,
-            ),
+            change("PutImageTagMutability", "repositoryName", f"ImageTagMutability {_EXCLUDED}", _mutability),
             Setting("PutImageScanningConfiguration", "ImageScanningConfiguration", _scanning, on_create=False),
         ],
         tags=tagging("resourceArn", "Arn", tags="tags", keys="tagKeys"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Tagging, Taken
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Tagging, Taken, change, small
 from kunren.services.cloudformation.work import Work
 
 _MAPS = ("DockerLabels", "Options", "DriverOpts", "Labels")
@@ -26,8 +26,7 @@ def in_api_words(value: Any) -> Any:
     """A template's value as ECS's operations have it: their members begin with a small letter. Pure."""
     if isinstance(value, Mapping):
         return {
-            _NAMES.get(name, f"{name[:1].lower()}{name[1:]}"): each if name in _MAPS else in_api_words(each)
-            for name, each in value.items()
+            _NAMES.get(name, small(name)): each if name in _MAPS else in_api_words(each) for name, each in value.items()
         }
     return [in_api_words(each) for each in value] if isinstance(value, list) else value
 
@@ -89,12 +88,7 @@ KINDS: tuple[Kind, ...] = (
         by="clusters[]",
         item="clusters[?status!='INACTIVE'] | [0]",
         settings=[
-            Setting(
-                "UpdateCluster",
-                "ClusterSettings Configuration ServiceConnectDefaults",
-                lambda work: {"cluster": work.physical, **_cluster(work)},
-                on_create=False,
-            ),
+            change("UpdateCluster", "cluster", "ClusterSettings Configuration ServiceConnectDefaults", _cluster),
             Setting(
                 "PutClusterCapacityProviders",
                 "CapacityProviders DefaultCapacityProviderStrategy",

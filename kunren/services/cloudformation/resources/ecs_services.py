@@ -7,7 +7,7 @@ from typing import Any
 
 from kunren.core.errors import AwsError
 from kunren.services.cloudformation.resources.ecs import TAGS, in_api_words, pairs
-from kunren.services.cloudformation.resources.kind import Kind
+from kunren.services.cloudformation.resources.kind import Kind, small
 from kunren.services.cloudformation.work import Failed, Work, is_missing
 
 _CHANGED = (
@@ -39,7 +39,7 @@ class EcsService(Kind):
         params = {"service": work.physical, **_cluster(work), **_stated(work, _CHANGED)}
         for name in _CHANGED:
             if name in work.before and name not in work.properties and name in _EMPTY:
-                params[f"{name[:1].lower()}{name[1:]}"] = _EMPTY[name]
+                params[small(name)] = _EMPTY[name]
         if work.changed("ForceNewDeployment") and (work.get("ForceNewDeployment") or {}).get(
             "EnableForceNewDeployment"
         ):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Taken, tagging
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Taken, change, tagging
 from kunren.services.cloudformation.work import Work
 
 _TAGS = tagging("ResourceArns", add="AddTags", remove="RemoveTags", many=True)
@@ -151,12 +151,7 @@ KINDS: tuple[Kind, ...] = (
         updates="Targets",
         settings=[
             _attributes("ModifyTargetGroupAttributes", "TargetGroupArn", "TargetGroupAttributes"),
-            Setting(
-                "ModifyTargetGroup",
-                _CHECKS,
-                lambda work: {"TargetGroupArn": work.physical, **work.pick(*_CHECKS.split())},
-                on_create=False,
-            ),
+            change("ModifyTargetGroup", "TargetGroupArn", _CHECKS),
         ],
         gives={
             "TargetGroupArn": "TargetGroupArn",
@@ -201,12 +196,7 @@ KINDS: tuple[Kind, ...] = (
         by="RuleArns[]",
         item="Rules[0]",
         settings=[
-            Setting(
-                "ModifyRule",
-                "Actions Conditions Transforms",
-                lambda work: {"RuleArn": work.physical, **work.pick("Actions", "Conditions", "Transforms")},
-                on_create=False,
-            ),
+            change("ModifyRule", "RuleArn", "Actions Conditions Transforms"),
             Setting(
                 "SetRulePriorities",
                 "Priority",

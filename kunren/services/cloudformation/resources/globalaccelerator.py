@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, tagging
+from kunren.services.cloudformation.resources.kind import Declared, Kind, change, tagging
 from kunren.services.cloudformation.work import Work
 
 _REGION = "us-west-2"
@@ -52,14 +52,7 @@ KINDS: tuple[Kind, ...] = (
         describe="DescribeAccelerator",
         item="Accelerator",
         ready="Status == 'DEPLOYED'",
-        settings=[
-            Setting(
-                "UpdateAccelerator",
-                "Name Enabled IpAddressType",
-                lambda work: {"AcceleratorArn": work.physical, **work.pick("Name", "Enabled", "IpAddressType")},
-                on_create=False,
-            )
-        ],
+        settings=[change("UpdateAccelerator", "AcceleratorArn", "Name Enabled IpAddressType")],
         gives={
             "AcceleratorArn": "AcceleratorArn",
             "DnsName": "DnsName",
@@ -82,14 +75,7 @@ KINDS: tuple[Kind, ...] = (
         key="ListenerArn",
         describe="DescribeListener",
         item="Listener",
-        settings=[
-            Setting(
-                "UpdateListener",
-                "ClientAffinity PortRanges Protocol",
-                lambda work: {"ListenerArn": work.physical, **work.pick("ClientAffinity", "PortRanges", "Protocol")},
-                on_create=False,
-            )
-        ],
+        settings=[change("UpdateListener", "ListenerArn", "ClientAffinity PortRanges Protocol")],
         gives={"ListenerArn": "ListenerArn"},
         delete="DeleteListener",
     ),
@@ -105,14 +91,7 @@ KINDS: tuple[Kind, ...] = (
         key="EndpointGroupArn",
         describe="DescribeEndpointGroup",
         item="EndpointGroup",
-        settings=[
-            Setting(
-                "UpdateEndpointGroup",
-                _GROUP,
-                lambda work: {"EndpointGroupArn": work.physical, **_group(work)},
-                on_create=False,
-            )
-        ],
+        settings=[change("UpdateEndpointGroup", "EndpointGroupArn", _GROUP, _group)],
         gives={"EndpointGroupArn": "EndpointGroupArn"},
         delete="DeleteEndpointGroup",
     ),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kunren.services.cloudformation.resources.ec2_parts import tags
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Tagging
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Tagging, change
 from kunren.services.cloudformation.rolling import ROLLED, rolled
 from kunren.services.cloudformation.work import Work
 
@@ -206,14 +206,7 @@ KINDS: tuple[Kind, ...] = (
         describe="DescribeAutoScalingGroups",
         by="AutoScalingGroupNames[]",
         item="AutoScalingGroups[0]",
-        settings=[
-            Setting(
-                "UpdateAutoScalingGroup",
-                _GROUP,
-                lambda work: {"AutoScalingGroupName": work.physical, **_changed_group(work)},
-                on_create=False,
-            )
-        ],
+        settings=[change("UpdateAutoScalingGroup", "AutoScalingGroupName", _GROUP, _changed_group)],
         gives={"AutoScalingGroupARN": "AutoScalingGroupARN"},
         tags=Tagging(None, _group_tags),
         delete="DeleteAutoScalingGroup",

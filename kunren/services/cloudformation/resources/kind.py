@@ -73,6 +73,16 @@ class Setting:
         )
 
 
+def change(operation: str, key: str, properties: str, params: Params | None = None) -> Setting:
+    """Properties that the creation takes, and that this operation changes: it is told the id as `key`, and all of them,
+    by their own names or as `params` has them."""
+
+    def told(work: Work) -> Mapping[str, Any]:
+        return {**(params(work) if params is not None else work.pick(*properties.split())), key: work.physical}
+
+    return Setting(operation, properties, told, on_create=False)
+
+
 class Taken:
     """How to ask whether the account has one of a stated name already, for creations that would write over it: `found`
     is the path to it in the answer, or a function of the answer and the name. What a stack wrote over, its rollback
@@ -113,13 +123,18 @@ class Tagging:
                 await work.write(service, operation, params)
 
 
+def small(name: str) -> str:
+    """A member's name as the many APIs have it whose names begin small."""
+    return name[:1].lower() + name[1:]
+
+
 def pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def tagging(
     named: str,
-    by: str = "",
+    by: str | Callable[[Work], str] = "",
     add: str = "TagResource",
     remove: str = "UntagResource",
     *,
@@ -129,14 +144,14 @@ def tagging(
     many: bool = False,
     created: str | None = "",
 ) -> Tagging:
-    """The usual way: two operations, by the resource's id or an attribute of it (`by`). `created` names the parameter
-    of the creation ("": as `tags`; None: it takes none)."""
+    """The usual way: two operations, by the resource's id, or by an attribute of it or what a function gives (`by`).
+    `created` names the parameter of the creation ("": as `tags`; None: it takes none)."""
 
     def shape(given: Mapping[str, str]) -> Any:
         return dict(given) if as_map else pairs(given)
 
     def change(work: Work, added: dict[str, str], removed: list[str]) -> list[tuple[str, Mapping[str, Any]]]:
-        id = work.attributes[by] if by else work.physical
+        id = by(work) if callable(by) else work.attributes[by] if by else work.physical
         to = {named: [id] if many else id}
         calls: list[tuple[str, Mapping[str, Any]]] = []
         if removed:

@@ -10,7 +10,7 @@ from typing import Any
 
 from kunren.services.cloudformation.resources.codedeploy import appspec, deployed
 from kunren.services.cloudformation.resources.inline import RESPONSE_MODULES
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, tagging
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, change, tagging
 from kunren.services.cloudformation.work import Failed, Work
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -318,14 +318,7 @@ KINDS: tuple[Kind, ...] = (
         key="UUID",
         describe="GetEventSourceMapping",
         ready="State == 'Enabled' || State == 'Disabled'",
-        settings=[
-            Setting(
-                "UpdateEventSourceMapping",
-                _MAPPING,
-                lambda work: {"UUID": work.physical, **work.pick(*_MAPPING.split())},
-                on_create=False,
-            )
-        ],
+        settings=[change("UpdateEventSourceMapping", "UUID", _MAPPING)],
         gives={"Id": "UUID", "EventSourceMappingArn": "EventSourceMappingArn"},
         tags=tagging("Resource", by="EventSourceMappingArn", as_map=True),
         delete="DeleteEventSourceMapping",

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from kunren.core.errors import AwsError
 from kunren.services.cloudformation.model import Revision, Stack, in_update
-from kunren.services.cloudformation.resources.kind import Kind
+from kunren.services.cloudformation.resources.kind import Kind, pairs
 from kunren.services.cloudformation.resources.own import texts
 from kunren.services.cloudformation.work import Failed, Work
 
@@ -115,12 +115,11 @@ class NestedStack(Kind):
             }
             for key, value in given.items()
         ]
-        tags = [{"Key": key, "Value": value} for key, value in work.tags.items()]
         capabilities = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]  # the parent's were checked
         return {
             "TemplateURL": work.properties["TemplateURL"],
             "Parameters": shown,
-            "Tags": tags,
+            "Tags": pairs(work.tags),
             "Capabilities": capabilities,
         }
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kunren.services.cloudformation.resources.ec2_parts import tags
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, pairs
+from kunren.services.cloudformation.resources.ec2_parts import called, tags
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, change, pairs
 from kunren.services.cloudformation.work import Failed, Work
 
 
@@ -149,14 +149,9 @@ KINDS: tuple[Kind, ...] = (
     Declared(
         "AWS::EC2::NetworkInterface",
         "ec2",
-        create="CreateNetworkInterface",
+        **called("NetworkInterface"),
         takes="Description GroupSet=Groups Ipv6AddressCount Ipv6Addresses PrivateIpAddress PrivateIpAddresses "
         "SecondaryPrivateIpAddressCount SubnetId",
-        made="NetworkInterface.NetworkInterfaceId",
-        key="NetworkInterfaceId",
-        describe="DescribeNetworkInterfaces",
-        by="NetworkInterfaceIds[]",
-        item="NetworkInterfaces[0]",
         gives={"Id": "NetworkInterfaceId", "PrimaryPrivateIpAddress": "PrivateIpAddress", "VpcId": "VpcId"},
         settings=[
             Setting(
@@ -184,7 +179,6 @@ KINDS: tuple[Kind, ...] = (
             ),
         ],
         tags=tags("network-interface"),
-        delete="DeleteNetworkInterface",
     ),
     Declared(
         "AWS::EC2::VPCEndpointService",
@@ -198,14 +192,7 @@ KINDS: tuple[Kind, ...] = (
         item="ServiceConfigurations[0]",
         ready="ServiceState == 'Available'",
         gives={"ServiceId": "ServiceId"},
-        settings=[
-            Setting(
-                "ModifyVpcEndpointServiceConfiguration",
-                "AcceptanceRequired PrivateDnsName",
-                lambda work: {"ServiceId": work.physical, **work.pick("AcceptanceRequired", "PrivateDnsName")},
-                on_create=False,
-            )
-        ],
+        settings=[change("ModifyVpcEndpointServiceConfiguration", "ServiceId", "AcceptanceRequired PrivateDnsName")],
         tags=tags("vpc-endpoint-service"),
         delete="DeleteVpcEndpointServiceConfigurations",
     ),

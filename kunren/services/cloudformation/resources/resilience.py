@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, tagging
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, change, small, tagging
 from kunren.services.cloudformation.work import Work
 
 _WEST = "us-west-2"  # where Route 53 ARC's operations are called
 _PLAIN = ("Parameters", "ResourceTags")  # maps whose keys are the user's
-
-
-def _small(name: str) -> str:
-    return name[:1].lower() + name[1:]
 
 
 def lowered(value: Any) -> Any:
@@ -22,7 +18,7 @@ def lowered(value: Any) -> Any:
         return [lowered(each) for each in value]
     if not isinstance(value, dict):
         return value
-    return {_small(key): each if key in _PLAIN else lowered(each) for key, each in value.items()}
+    return {small(key): each if key in _PLAIN else lowered(each) for key, each in value.items()}
 
 
 def _action(stated: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,12 +28,16 @@ def _action(stated: Mapping[str, Any]) -> dict[str, Any]:
 
 def _template(work: Work) -> dict[str, Any]:
     plain = ("Description", "ExperimentOptions", "LogConfiguration", "RoleArn", "StopConditions")
-    found = {_small(key): lowered(work.properties[key]) for key in plain if key in work.properties}
+    found = {small(key): lowered(work.properties[key]) for key in plain if key in work.properties}
     found["actions"] = {name: _action(each) for name, each in (work.get("Actions") or {}).items()}
     found["targets"] = {name: lowered(each) for name, each in (work.get("Targets") or {}).items()}
     if "logConfiguration" in found and "logSchemaVersion" in found["logConfiguration"]:
         found["logConfiguration"]["logSchemaVersion"] = int(found["logConfiguration"]["logSchemaVersion"])
     return found
+
+
+def _arn(work: Work) -> str:
+    return f"arn:aws:fis:{work.region}:{work.account}:experiment-template/{work.physical}"
 
 
 _TEMPLATE = "Actions Description ExperimentOptions LogConfiguration RoleArn StopConditions Targets"
@@ -100,15 +100,8 @@ KINDS: tuple[Kind, ...] = (
         describe="GetExperimentTemplate",
         item="experimentTemplate",
         gives={"Id": "id"},
-        settings=[
-            Setting(
-                "UpdateExperimentTemplate",
-                _TEMPLATE,
-                lambda work: {"id": work.physical, **_template(work)},
-                on_create=False,
-            )
-        ],
-        tags=tagging("resourceArn", by="Arn", tags="tags", keys="tagKeys", as_map=True),
+        settings=[change("UpdateExperimentTemplate", "id", _TEMPLATE, _template)],
+        tags=tagging("resourceArn", by=_arn, tags="tags", keys="tagKeys", as_map=True),
         delete="DeleteExperimentTemplate",
     ),
     _control(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Taken
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Taken, change
 from kunren.services.cloudformation.work import Work
 
 _POLICY = (
@@ -30,6 +30,14 @@ def _settings(work: Work, names: str) -> dict[str, Any]:
         if name in found:
             found[name] = datetime.fromisoformat(found[name])
     return {"AutoScalingGroupName": work.properties["AutoScalingGroupName"], **found}
+
+
+def _action(work: Work) -> Mapping[str, Any]:
+    return _settings(work, _ACTION)
+
+
+def _hook(work: Work) -> Mapping[str, Any]:
+    return _settings(work, _HOOK)
 
 
 class ScalingPolicy(Declared):
@@ -91,14 +99,7 @@ KINDS: tuple[Kind, ...] = (
         also="AutoScalingGroupName",
         key="ScheduledActionName",
         gives={"ScheduledActionName": ""},
-        settings=[
-            Setting(
-                "PutScheduledUpdateGroupAction",
-                _ACTION,
-                lambda work: {**_settings(work, _ACTION), "ScheduledActionName": work.physical},
-                on_create=False,
-            )
-        ],
+        settings=[change("PutScheduledUpdateGroupAction", "ScheduledActionName", _ACTION, _action)],
         delete="DeleteScheduledAction",
     ),
     OfGroup(
@@ -114,14 +115,7 @@ KINDS: tuple[Kind, ...] = (
         name="LifecycleHookName",
         longest=255,
         key="LifecycleHookName",
-        settings=[
-            Setting(
-                "PutLifecycleHook",
-                _HOOK,
-                lambda work: {**_settings(work, _HOOK), "LifecycleHookName": work.physical},
-                on_create=False,
-            )
-        ],
+        settings=[change("PutLifecycleHook", "LifecycleHookName", _HOOK, _hook)],
         delete="DeleteLifecycleHook",
     ),
     WarmPool(

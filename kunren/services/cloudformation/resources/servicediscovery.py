@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, tagging
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, pairs, tagging
 from kunren.services.cloudformation.work import Failed, Work
 
 _SERVICE = "servicediscovery"
@@ -48,7 +48,7 @@ class Namespace(Declared):
         )
 
     async def create(self, work: Work) -> None:
-        tags = {"Tags": [{"Key": key, "Value": value} for key, value in work.tags.items()]} if work.tags else {}
+        tags = {"Tags": pairs(work.tags)} if work.tags else {}
         params = {**work.pick(*self.takes), **tags, "CreatorRequestId": work.token}
         operation = await work.write(_SERVICE, self.create_operation, params, "OperationId")
         work.known((await _over(work, operation))["NAMESPACE"])

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Tagging, tagging
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Tagging, change, tagging
 from kunren.services.cloudformation.work import Work
 
 
@@ -175,14 +175,7 @@ KINDS: tuple[Kind, ...] = (
         made="ARN",
         key="SecretId",
         also="GenerateSecretString",
-        settings=[
-            Setting(
-                "UpdateSecret",
-                "Description KmsKeyId SecretString",
-                lambda work: {"SecretId": work.physical, **work.pick("Description", "KmsKeyId", "SecretString")},
-                on_create=False,
-            )
-        ],
+        settings=[change("UpdateSecret", "SecretId", "Description KmsKeyId SecretString")],
         gives={"Id": ""},
         tags=tagging("SecretId"),
         delete="DeleteSecret",

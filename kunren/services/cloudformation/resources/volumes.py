@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kunren.core.errors import AwsError
 from kunren.services.cloudformation.resources.ec2_parts import tags
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting
+from kunren.services.cloudformation.resources.kind import Declared, Kind, change
 from kunren.services.cloudformation.work import Failed, Work, is_missing
 
 
@@ -81,14 +81,7 @@ KINDS: tuple[Kind, ...] = (
         ready="State == 'available' || State == 'in-use'",
         broken="State == 'error' && 'the volume is in error'",
         gives={"VolumeId": "VolumeId"},
-        settings=[
-            Setting(
-                "ModifyVolume",
-                "Size Iops Throughput VolumeType",
-                lambda work: {"VolumeId": work.physical, **work.pick("Size", "Iops", "Throughput", "VolumeType")},
-                on_create=False,
-            )
-        ],
+        settings=[change("ModifyVolume", "VolumeId", "Size Iops Throughput VolumeType")],
         tags=tags("volume"),
         delete="DeleteVolume",
     ),

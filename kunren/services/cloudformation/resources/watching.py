@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Taken, tagging
+from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Taken, change, small, tagging
 from kunren.services.cloudformation.work import Work
 
 _ALARM = (
@@ -41,14 +41,9 @@ def _retention(work: Work) -> Mapping[str, Any]:
     return {"logGroupName": work.physical, "retentionInDays": work.properties["RetentionInDays"]}
 
 
-def _group_tags(work: Work, added: dict[str, str], removed: list[str]) -> list[tuple[str, Mapping[str, Any]]]:
-    arn = work.attributes["Arn"].removesuffix(":*")
-    calls: list[tuple[str, Mapping[str, Any]]] = []
-    if removed:
-        calls.append(("UntagResource", {"resourceArn": arn, "tagKeys": removed}))
-    if added:
-        calls.append(("TagResource", {"resourceArn": arn, "tags": added}))
-    return calls
+def _group_arn(work: Work) -> str:
+    arn: str = work.attributes["Arn"]
+    return arn.removesuffix(":*")
 
 
 _COMPOSITE = (
@@ -58,10 +53,7 @@ _COMPOSITE = (
 
 
 def _metric_filter(work: Work) -> dict[str, Any]:
-    wire = [
-        {key[:1].lower() + key[1:]: each for key, each in one.items()}
-        for one in work.properties["MetricTransformations"]
-    ]
+    wire = [{small(key): each for key, each in one.items()} for one in work.properties["MetricTransformations"]]
     for each in wire:
         if "dimensions" in each:
             each["dimensions"] = {one["Key"]: one["Value"] for one in each["dimensions"]}
@@ -74,6 +66,24 @@ _ALARM_TAKEN = Taken(
     lambda work, name: {"AlarmNames": [name], "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]},
     "[MetricAlarms, CompositeAlarms][][]",
 )
+
+
+def _alarm(type: str, put: str, takes: str) -> Alarm:
+    return Alarm(
+        type,
+        "cloudwatch",
+        create=put,
+        taken=_ALARM_TAKEN,
+        takes=takes,
+        name="AlarmName",
+        longest=255,
+        key="AlarmName",
+        settings=[change(put, "AlarmName", takes)],
+        gives={"Arn": ""},
+        tags=tagging("ResourceARN", by="Arn"),
+        delete="DeleteAlarms",
+        delete_by="AlarmNames[]",
+    )
 
 
 def _filter_taken(operation: str, member: str) -> Taken:
@@ -102,8 +112,6 @@ class LogStream(Kind):
         await work.write("logs", "DeleteLogStream", at, missing_ok=True)
 
 
-_GROUP_TAGS = tagging("resourceArn", tags="tags", as_map=True)
-_GROUP_TAGS.change = _group_tags
 KINDS: tuple[Kind, ...] = (
     LogStream(),
     SubscriptionFilter(
@@ -116,38 +124,10 @@ KINDS: tuple[Kind, ...] = (
         name="FilterName",
         longest=512,
         key="filterName",
-        settings=[
-            Setting(
-                "PutMetricFilter",
-                "FilterPattern MetricTransformations",
-                lambda work: {"filterName": work.physical, **_metric_filter(work)},
-                on_create=False,
-            )
-        ],
+        settings=[change("PutMetricFilter", "filterName", "FilterPattern MetricTransformations", _metric_filter)],
         delete="DeleteMetricFilter",
     ),
-    Alarm(
-        "AWS::CloudWatch::CompositeAlarm",
-        "cloudwatch",
-        create="PutCompositeAlarm",
-        taken=_ALARM_TAKEN,
-        takes=_COMPOSITE,
-        name="AlarmName",
-        longest=255,
-        key="AlarmName",
-        settings=[
-            Setting(
-                "PutCompositeAlarm",
-                _COMPOSITE,
-                lambda work: {"AlarmName": work.physical, **work.pick(*_COMPOSITE.split())},
-                on_create=False,
-            )
-        ],
-        gives={"Arn": ""},
-        tags=tagging("ResourceARN", by="Arn"),
-        delete="DeleteAlarms",
-        delete_by="AlarmNames[]",
-    ),
+    _alarm("AWS::CloudWatch::CompositeAlarm", "PutCompositeAlarm", _COMPOSITE),
     Declared(
         "AWS::CloudWatch::Dashboard",
         "cloudwatch",
@@ -157,14 +137,7 @@ KINDS: tuple[Kind, ...] = (
         name="DashboardName",
         longest=255,
         key="DashboardName",
-        settings=[
-            Setting(
-                "PutDashboard",
-                "DashboardBody",
-                lambda work: {"DashboardName": work.physical, **work.pick("DashboardBody")},
-                on_create=False,
-            )
-        ],
+        settings=[change("PutDashboard", "DashboardName", "DashboardBody")],
         delete="DeleteDashboards",
         delete_by="DashboardNames[]",
     ),
@@ -178,7 +151,7 @@ KINDS: tuple[Kind, ...] = (
         key="logGroupName",
         gives={"Arn": ""},
         settings=[Setting("PutRetentionPolicy", "RetentionInDays", _retention)],
-        tags=_GROUP_TAGS,
+        tags=tagging("resourceArn", by=_group_arn, tags="tags", keys="tagKeys", as_map=True),
         delete="DeleteLogGroup",
     ),
     SubscriptionFilter(
@@ -195,26 +168,5 @@ KINDS: tuple[Kind, ...] = (
         key="filterName",
         delete="DeleteSubscriptionFilter",
     ),
-    Alarm(
-        "AWS::CloudWatch::Alarm",
-        "cloudwatch",
-        create="PutMetricAlarm",
-        taken=_ALARM_TAKEN,
-        takes=_ALARM,
-        name="AlarmName",
-        longest=255,
-        key="AlarmName",
-        settings=[
-            Setting(
-                "PutMetricAlarm",
-                _ALARM,
-                lambda work: {"AlarmName": work.physical, **work.pick(*_ALARM.split())},
-                on_create=False,
-            )
-        ],
-        gives={"Arn": ""},
-        tags=tagging("ResourceARN", by="Arn"),
-        delete="DeleteAlarms",
-        delete_by="AlarmNames[]",
-    ),
+    _alarm("AWS::CloudWatch::Alarm", "PutMetricAlarm", _ALARM),
 )
