@@ -3,9 +3,17 @@
 import json
 import os
 import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CLI = Path(__file__).parent / "programs" / "aws_commands.py"
 
 
-def test_a_network_is_built_and_taken_down_with_the_cli(kunren, account, running):
+@pytest.fixture
+def ec2(kunren, account):
+    """What `aws ec2` answers to these arguments; `--query` makes it one string."""
     environment = {
         **os.environ,
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{kunren.port}",
@@ -14,16 +22,19 @@ def test_a_network_is_built_and_taken_down_with_the_cli(kunren, account, running
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+    command = [sys.executable, str(CLI)]
+    with subprocess.Popen(command, env=environment, text=True, stdin=-1, stdout=-1) as cli:
 
-    def ec2(*command):
-        """What `aws ec2` answers; `--query` makes it one string."""
-        done = subprocess.run(
-            ["aws", "ec2", "--output", "json", *command],
-            env=environment, capture_output=True, text=True, timeout=150, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"aws ec2 {' '.join(command)}: {done.stderr}"
-        return json.loads(done.stdout) if done.stdout.strip() else None
+        def ask(*command):
+            print(json.dumps(["ec2", "--output", "json", *command]), file=cli.stdin, flush=True)
+            code, out, err = json.loads(cli.stdout.readline())
+            assert code == 0, f"aws ec2 {' '.join(command)}: {err}"
+            return json.loads(out) if out.strip() else None
 
+        yield ask
+
+
+def test_a_network_is_built_and_taken_down_with_the_cli(ec2):
     vpc = ec2("create-vpc", "--cidr-block", "10.0.0.0/16", "--query", "Vpc.VpcId")
     ec2("wait", "vpc-available", "--vpc-ids", vpc)
     named = "ResourceType=subnet,Tags=[{Key=Name,Value=public}]"

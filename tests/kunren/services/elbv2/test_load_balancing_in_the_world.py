@@ -36,6 +36,7 @@ SERVER = """
 import http.server, sys, time
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes
     def do_GET(self):
         if self.path.startswith("/slow"):
             print("entered", flush=True)

@@ -36,10 +36,15 @@ class Front:
         self._folder = folder
         self.calls: list[tuple[str, str, Mapping[str, Any]]] = []
         self.missing = ("missing",)
+        self._ahead = 0.0
         self._run(self._start())
 
     async def _start(self) -> None:
-        settings, self.clock, entropy = Settings(state_dir=self._folder, port=0), SystemClock(SPEED), Entropy()
+        settings, self.clock, entropy = (
+            Settings(state_dir=self._folder, port=0),
+            SystemClock(SPEED, self._ahead),
+            Entropy(),
+        )
         self._store = Store(self._folder / "state.db")
         self._service = S3Service(settings, self._store, self.clock, entropy, load_world(None), self._call)
         self._gateway = Gateway(settings, self._store, self.clock, entropy, {"s3": self._service.api}, None, None)
@@ -67,7 +72,9 @@ class Front:
         self._service.close()
         self._store.close()
 
-    def restart(self) -> None:
+    def restart(self, at: float | None = None) -> None:
+        """`at`: which AWS time it is then."""
+        self._ahead = 0.0 if at is None else at - time.time()
         self._run(self._stop())
         self._run(self._start())
 

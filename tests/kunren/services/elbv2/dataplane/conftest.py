@@ -193,6 +193,7 @@ class Echo(BaseHTTPRequestHandler):
     `/cookie/NAME` sets an application's cookie."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes
 
     def _answer(self) -> None:
         server: Any = self.server
