@@ -1,6 +1,6 @@
 """A stack of 100 queues, 50 functions and a VPC with a load balancer, from the call to CREATE_COMPLETE and to
 DELETE_COMPLETE, beside moto_server and ministack, in rounds that alternate. Theirs carries no traffic; ours answers
-a request before its time is taken.
+a request before its time is taken, from a client that waits in its place for the name to ask.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -87,9 +87,9 @@ def run(quick: bool) -> Iterator[str]:
             for name, port in ports.items():
                 if name in why:
                     continue
-                answers = _answers(kunren) if name == OURS else lambda stack: True
                 try:
-                    took = _once(client("cloudformation", port), f"round{number + 1}", text, answers)
+                    with _asking(kunren) if name == OURS else nullcontext(lambda shown: True) as answers:
+                        took = _once(client("cloudformation", port), f"round{number + 1}", text, answers)
                 except (Failed, BotoCoreError, ClientError) as error:
                     why[name] = str(error)[:200]
                     continue
@@ -141,12 +141,22 @@ def _settled(api: Any, id: str, wanted: str) -> dict[str, Any]:
     raise Failed(f"not {wanted} within {ENDS_WITHIN_S:g} s")
 
 
-def _answers(kunren: Instance) -> Callable[[dict[str, Any]], bool]:
-    """The load balancer answers whoever asks it now."""
+@contextmanager
+def _asking(kunren: Instance) -> Iterator[Callable[[dict[str, Any]], bool]]:
+    """Whether the load balancer answers whoever asks it now: a client that has started already, and needs its name."""
+    ask = 'read url; exec curl -s -o /dev/null -w "%{http_code}" "$url"'
+    waiting = subprocess.Popen(
+        [*kunren.in_place(), "sh", "-c", f"echo; {ask}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert waiting.stdout is not None
+    waiting.stdout.readline()
 
     def asked(stack: dict[str, Any]) -> bool:
-        url = f"http://{stack['Outputs'][0]['OutputValue']}/"
-        command = [*kunren.in_place(), "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout == "204"
+        told, _ = waiting.communicate(f"http://{stack['Outputs'][0]['OutputValue']}/\n")
+        return told.strip() == "204"
 
-    return asked
+    try:
+        yield asked
+    finally:
+        waiting.kill()
+        waiting.communicate()

@@ -87,7 +87,8 @@ class FunctionRuntime:
 
     async def check_runtime(self, runtime: str) -> None:
         """Raises RuntimeUnavailable where nothing on this machine runs it."""
-        await asyncio.to_thread(self._interpreters.command, runtime, TASK_ROOT)
+        if (runtime, TASK_ROOT) not in self._commands:
+            await asyncio.to_thread(self._interpreters.command, runtime, TASK_ROOT)
 
     def _task_root(self, version: FunctionVersion) -> str:
         return TASK_ROOT if self._host.lays_files else version.code_dir

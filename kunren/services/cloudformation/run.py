@@ -29,6 +29,7 @@ from kunren.services.cloudformation.schemas import coerced, schema, violations
 from kunren.services.cloudformation.scopes import with_dynamic
 from kunren.services.cloudformation.stack_policy import refusal
 from kunren.services.cloudformation.structure import Plan
+from kunren.services.cloudformation.waking import Waking
 from kunren.services.cloudformation.work import UNFORESEEN, Cancelled, Failed, Work, told
 
 ROLLS_BACK = ("AutoScalingRollingUpdate", "AutoScalingScheduledAction")  # an alias goes back at once
@@ -41,6 +42,7 @@ class Parts:
     def __init__(
         self, store: Store, clock: Clock, entropy: Entropy, call: CallService, noting: CallAndNote, records: Records
     ) -> None:
+        self.waking = Waking(store)
         self.store, self.clock, self.entropy = store, clock, entropy
         self.call, self.noting, self.records = call, noting, records
 
@@ -299,6 +301,7 @@ class Run:
             row,
             cancelled=self._given_up,
             noted=noted,
+            waking=self.parts.waking,
         )
         assert row.attempt is not None
         work.tags, work.before = row.attempt.tags, row.properties

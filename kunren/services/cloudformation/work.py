@@ -22,6 +22,7 @@ from kunren.core.clock import Clock
 from kunren.core.errors import AwsError
 from kunren.services.cloudformation.model import Stack, StackResource
 from kunren.services.cloudformation.records import Records
+from kunren.services.cloudformation.waking import Waking
 
 T = TypeVar("T")
 POLL_FIRST_S, POLL_LAST_S = 0.02, 0.5
@@ -65,6 +66,7 @@ class Work:
         *,
         cancelled: Callable[[], bool],
         noted: Callable[[StackResource], None],
+        waking: Waking | None = None,
     ) -> None:
         assert row.attempt is not None
         self.store, self.clock = store, clock
@@ -80,7 +82,7 @@ class Work:
         self.attributes: dict[str, Any] = dict(row.attributes)
         self.back_to: Mapping[str, Any] = {}
         self._call, self._noting, self.records = call, noting, records
-        self._cancelled, self._noted = cancelled, noted
+        self._cancelled, self._noted, self._waking = cancelled, noted, waking
         self._position, self._asked_before = 0, row.attempt.asked
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -230,7 +232,10 @@ class Work:
                 raise Cancelled
             if self.clock.now() - began > STABLE_WITHIN_S:
                 raise Failed(f"Resource of type '{self.type}' with identifier '{self.physical}' did not stabilize.")
-            await self.clock.wall_sleep(pause)
+            if self._waking is None:
+                await self.clock.wall_sleep(pause)
+            else:
+                await self._waking.pause(self.physical, self.clock, pause)
             pause = min(pause * 1.5, POLL_LAST_S)
 
 

@@ -25,16 +25,18 @@ from kunren.services.lambda_.model import Code
 ZIPPED_BYTES_MAX = 50 * 1024 * 1024
 UNZIPPED_BYTES_MAX = 262_144_000
 _ENTRIES_MAX = 100_000
+_KNOWN_AT_ONCE_BYTES_MAX = 64 * 1024
 _NOT_A_ZIP = "Could not unzip uploaded file. Please check your file, then try to upload again."
 _TOO_LARGE = f"Unzipped size must be smaller than {UNZIPPED_BYTES_MAX} bytes"
 
 
 class CodeStore:
-    """All packages under one folder. Its methods block on the disk: call them in a thread."""
+    """All packages under one folder. Its methods block on the disk: call them in a thread, but `kept` and `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._packages = folder / "packages"
         self._unpacked = folder / "code"
+        self._kept: dict[str, Code] = {}
 
     def put(self, package: bytes) -> Code:
         """Check a package and keep it durably. Raises InvalidParameterValueException."""
@@ -50,7 +52,15 @@ class CodeStore:
                 os.fsync(file.fileno())
             Path(temporary).replace(path)
             _sync_folder(path.parent)
-        return Code(sha256=digest, size=len(package), unpacked=unpacked)
+        kept = self._kept[digest] = Code(sha256=digest, size=len(package), unpacked=unpacked)
+        return kept
+
+    def kept(self, package: bytes) -> Code | None:
+        """A small package that was put before, since the start: many functions may share one."""
+        if len(package) > _KNOWN_AT_ONCE_BYTES_MAX:
+            return None
+        found = self._kept.get(hashlib.sha256(package).hexdigest())
+        return found if found is not None and self.package(found.sha256).exists() else None
 
     def package(self, sha256: str) -> Path:
         return self._packages / f"{sha256}.zip"

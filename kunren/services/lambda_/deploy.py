@@ -117,7 +117,7 @@ class Deployer:
         """The version as the runtime can run it, or None, the reason and its code."""
         try:
             image = self._image_run(function.image) if function.image is not None else None
-            folder = str(await asyncio.to_thread(self._code.unpack, function.code.sha256)) if image is None else ""
+            folder = await self._unpacked(function.code.sha256) if image is None else ""
             layers = [each.code.sha256 for each in function.layers]
             opt = await asyncio.to_thread(self._code.merge, layers) if layers else None
         except NoImage as error:
@@ -160,6 +160,10 @@ class Deployer:
         except RuntimeUnavailable as error:
             return None, str(error), "InvalidRuntime"
         return version, "", ""
+
+    async def _unpacked(self, sha256: str) -> str:
+        folder = self._code.folder(sha256)
+        return str(folder if folder.is_dir() else await asyncio.to_thread(self._code.unpack, sha256))
 
     def _image_run(self, wanted: ImageReference) -> ImageRun:
         """How to run an image as the function has it. Raises NoImage."""

@@ -28,7 +28,9 @@ class Packages:
 
     async def keep(self, ctx: RequestContext, source: Mapping[str, Any]) -> Code:
         """`source` has ZipFile, or S3Bucket, S3Key and S3ObjectVersion. Raises InvalidParameterValueException."""
-        return await asyncio.to_thread(self._code.put, await self._fetch(ctx, source))
+        package = await self._fetch(ctx, source)
+        kept = self._code.kept(package)
+        return kept if kept is not None else await asyncio.to_thread(self._code.put, package)
 
     async def image(self, uri: str) -> ImageReference:
         """The image that is called so now. Raises InvalidParameterValueException."""

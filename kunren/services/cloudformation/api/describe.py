@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
 from kunren.services.cloudformation import parameters
@@ -14,6 +16,16 @@ from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.model import Event, Export, Import, Stack, StackResource
 
 PAGE = 100
+
+
+class _Head(msgspec.Struct):
+    """What of a template is shown with its stack; the rest is passed over."""
+
+    Parameters: dict[str, Any] = {}
+    Description: Any = None
+
+
+_HEAD = msgspec.json.Decoder(_Head)
 
 
 class Describe(Base):
@@ -46,10 +58,10 @@ class Describe(Base):
             },
         }
         if revision is not None:
-            processed = json.loads(revision.processed)
-            found["Parameters"] = parameters.shown(processed.get("Parameters", {}), revision.texts, revision.looked_up)
-            if "Description" in processed:
-                found["Description"] = processed["Description"]
+            processed = _HEAD.decode(revision.processed)
+            found["Parameters"] = parameters.shown(processed.Parameters, revision.texts, revision.looked_up)
+            if processed.Description is not None:
+                found["Description"] = processed.Description
             if revision.role_arn:
                 found["RoleARN"] = revision.role_arn
         optional = {

@@ -79,7 +79,7 @@ def work_on(
     nobody = Stack(account=row.account, region=row.region, id=row.attempt.token, name="cloudcontrol", status="")
     work = Work(
         parts.store, parts.clock, parts.call, parts.noting, parts.records, nobody, row,
-        cancelled=cancelled, noted=noted,
+        cancelled=cancelled, noted=noted, waking=parts.waking,
     )  # fmt: skip
     work.tags, work.before = row.attempt.tags, row.properties
     if row.attempt.action == "update":

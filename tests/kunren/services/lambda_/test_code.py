@@ -38,6 +38,20 @@ def test_a_package_is_kept_and_unpacked_with_its_permissions(tmp_path):
     assert store.unpack(code.sha256) == folder
 
 
+def test_a_small_package_that_was_put_is_known_as_long_as_it_is_there(tmp_path):
+    store = CodeStore(tmp_path)
+    package = archive(("a.py", b"x", 0o100644))
+    assert store.kept(package) is None
+    code = store.put(package)
+    assert store.kept(package) == code
+    assert store.kept(package + b"another") is None
+    store.package(code.sha256).unlink()
+    assert store.kept(package) is None
+    large = archive(("a", os.urandom(100_000), 0o100644))
+    store.put(large)
+    assert store.kept(large) is None
+
+
 def test_links_inside_are_made_and_links_out_are_refused(tmp_path):
     store = CodeStore(tmp_path)
     link = stat.S_IFLNK | 0o777
