@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,7 @@ def _session(access: Access, called: Callable[..., None] | None = None) -> Any:
     endpoint, given = access.endpoint, access.credentials
 
     class KunrenSession(boto3.Session):  # type: ignore[misc]
+        @cache  # noqa: B019 — scripts ask for the same ones again and again, and each reads megabytes
         def client(self, service: str, *arguments: Any, **options: Any) -> Any:
             told: dict[str, Any] = {"endpoint_url": endpoint}
             if service == "cloudfront-keyvaluestore":
