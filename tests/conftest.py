@@ -25,16 +25,21 @@ os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), str(TO
 
 
 def until(condition: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any:
-    """Wait until the condition gives something true, and return it."""
-    deadline = time.monotonic() + timeout_s
+    """Wait until the condition gives something true, and return it.
+
+    It is looked at less often the longer it takes, and the dearer a look is: others need the processors meanwhile.
+    """
+    began = time.monotonic()
     while True:
+        looked = time.monotonic()
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now - began > timeout_s:
             what = what() if callable(what) else what
             raise AssertionError(f"{what} did not come true within {timeout_s:g} s; last value: {value!r}")
-        time.sleep(0.02)
+        time.sleep(max(0.02, min(0.1, (now - began) / 20), min(0.2, now - looked)))
 
 
 @dataclass
