@@ -69,6 +69,44 @@ def test_a_resource_is_made_read_changed_and_deleted(stacks, control, done):
     assert len(ended["ResourceRequestStatusSummaries"]) == 3
 
 
+def test_what_there_is_is_listed_whoever_made_it(stacks, control):
+    of = lambda type, **properties: {"Type": f"AWS::{type}", "Properties": properties}  # noqa: E731
+    trust = {"Version": "2012-10-17", "Statement": []}
+    parts = {
+        "Q": QUEUE, "V": of("EC2::VPC", CidrBlock="10.92.0.0/16"), "B": of("S3::Bucket"), "L": of("Logs::LogGroup"),
+        "Z": of("Route53::HostedZone", Name="listed.test"), "R": of("IAM::Role", AssumeRolePolicyDocument=trust),
+        "P": of("SSM::Parameter", Type="String", Value="v"), "G": of("ECS::Cluster"),
+        "A": of("ApiGatewayV2::Api", Name="a", ProtocolType="HTTP"),
+        "Way": of("ApiGatewayV2::Route", ApiId={"Ref": "A"}, RouteKey="GET /"),
+    }  # fmt: skip
+    stacks.create("listed", {"Resources": parts})
+    ids = stacks.physical("listed")
+    stacks.client("sqs").create_queue(QueueName="own")
+
+    def listed(type, **more):
+        pages = control.get_paginator("list_resources").paginate(TypeName=f"AWS::{type}", **more)
+        return [each for page in pages for each in page["ResourceDescriptions"]]
+
+    for logical in "VBLZRPG":
+        type = parts[logical]["Type"].removeprefix("AWS::")
+        found = {each["Identifier"]: json.loads(each["Properties"]) for each in listed(type)}
+        assert list(found[ids[logical]].values()) == [ids[logical]]
+        assert len(found) == (2 if logical == "V" else 1)  # there is a default VPC
+    first = control.list_resources(TypeName=QUEUES, MaxResults=1)
+    rest = control.list_resources(TypeName=QUEUES, NextToken=first["NextToken"])
+    urls = [each["Identifier"] for page in (first, rest) for each in page["ResourceDescriptions"]]
+    assert urls == [ids["Q"], ids["Q"].rpartition("/")[0] + "/own"] and "NextToken" not in rest
+    model = json.dumps({"ApiId": ids["A"]})
+    assert [each["Identifier"] for each in listed("ApiGatewayV2::Route", ResourceModel=model)] == [
+        f"{ids['A']}|{ids['Way']}"
+    ]
+    with pytest.raises(ClientError, match=r"Required property: \[ApiId\]"):
+        listed("ApiGatewayV2::Route")
+    with pytest.raises(ClientError) as refused:
+        listed("SQS::QueuePolicy")
+    assert refused.value.response["Error"]["Code"] == "UnsupportedActionException"
+
+
 def test_what_a_stack_made_is_read_too(stacks, control):
     template = {"Resources": {"Q": {**QUEUE, "Properties": {"DelaySeconds": 4}}, "V": {"Type": "AWS::EC2::VPC"}}}
     template["Resources"]["V"]["Properties"] = {"CidrBlock": "10.91.0.0/16"}

@@ -19,7 +19,8 @@ from kunren.core.errors import AwsError
 from kunren.core.pagination import InvalidToken, page
 from kunren.services.cloudformation.control import errors
 from kunren.services.cloudformation.control.engine import RUNNING
-from kunren.services.cloudformation.control.resources import known, named, remembered, shown, work_on
+from kunren.services.cloudformation.control.lists import listed, primary
+from kunren.services.cloudformation.control.resources import expired, known, named, remembered, shown, work_on
 from kunren.services.cloudformation.decisions import decide, tags_of
 from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.model import Attempt, Request, StackResource
@@ -34,6 +35,7 @@ PAGE = 100
 STATE_BYTES_MAX = 262_144  # of DesiredState, as the model of the operations says
 KEPT_DAYS = 7  # that a request is shown
 TOKEN_HOURS = 36  # that a client token is known again
+_NO_OBJECT = "Model validation failed (#: expected type: JSONObject)"
 Params = Mapping[str, Any]
 Result = dict[str, Any]
 
@@ -90,7 +92,10 @@ class CloudControlApi:
         with self._store.write() as tx:
             if (before := self._by_token(ctx, params)) is not None:
                 return before
-            for each in tx.list(Request, ctx.account, ctx.region):
+            held = tx.list(Request, ctx.account, ctx.region)
+            for each in expired(held, self._clock.now() - KEPT_DAYS * 86_400):
+                tx.delete(each)
+            for each in held:
                 if wanted and each.status in RUNNING and (each.type, each.identifier) == (row.type, wanted):
                     raise errors.ConcurrentOperationException(
                         f"Resource {wanted} of type {row.type} is being worked on by request {each.id}"
@@ -163,6 +168,24 @@ class CloudControlApi:
             of, {key: each for key, each in actual.items() if each is not None}
         )
 
+    async def list_resources(self, ctx: RequestContext, params: Params) -> Result:
+        of = known(params["TypeName"])
+        model = _json(params["ResourceModel"], "ResourceModel") if params.get("ResourceModel") else {}
+        if not isinstance(model, dict):
+            raise errors.InvalidRequestException(_NO_OBJECT)
+        try:
+            found = await listed(self._parts.call, ctx.account, ctx.region, of, coerced(of, model))
+        except AwsError as error:
+            if error.status >= 500 or type(error).__module__ == errors.__name__:
+                raise
+            raise errors.InvalidRequestException(error.message) from None
+        try:
+            chosen, token = page(found, params.get("NextToken"), params.get("MaxResults") or PAGE, str)
+        except InvalidToken:
+            raise errors.InvalidRequestException("The NextToken is invalid.") from None
+        told = [{"Identifier": each, "Properties": json.dumps(primary(of, each))} for each in chosen]
+        return {"TypeName": of.type, "ResourceDescriptions": told, **({"NextToken": token} if token else {})}
+
     def get_resource_request_status(self, ctx: RequestContext, params: Params) -> Result:
         return {"ProgressEvent": _event(self._request(ctx, params["RequestToken"]))}
 
@@ -233,7 +256,7 @@ def _json(text: str, name: str) -> Any:
 def _model(of: Schema, given: Any) -> dict[str, Any]:
     """The properties, of the kinds that the schema wants. Raises InvalidRequestException."""
     if not isinstance(given, dict):
-        raise errors.InvalidRequestException("Model validation failed (#: expected type: JSONObject)")
+        raise errors.InvalidRequestException(_NO_OBJECT)
     properties = coerced(of, given)
     if wrong := violations(of, properties):
         raise errors.InvalidRequestException(f"Model validation failed ({'; '.join(wrong)})")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -52,6 +52,21 @@ def remembered(snapshot: Snapshot, account: str, region: str, of: Schema, wanted
         if row.type == of.type and row.status not in GONE and wanted in (row.physical, identifier(of, row)):
             return replace(row, attempt=None, before=None, old=())
     return None
+
+
+def expired(requests: Sequence[Request], before: float) -> list[Request]:
+    """Those that ended before then, and that nobody asks for any more. The last one of a resource that stands stays: it
+    remembers what the resource was made as. Pure."""
+    last: dict[tuple[str, str], Request] = {}
+    for each in sorted(requests, key=lambda each: each.at):
+        if each.status == "SUCCESS":
+            last[each.type, each.identifier] = each
+    standing = {each.id for each in last.values() if each.operation != "DELETE"}
+    return [
+        each
+        for each in requests
+        if each.at < before and not each.status.endswith("IN_PROGRESS") and each.id not in standing
+    ]
 
 
 def named(account: str, region: str, of: Schema, wanted: str) -> StackResource:
