@@ -359,6 +359,7 @@ class Engine:
             with self._store.write() as tx:
                 _publish(tx, stack, [], set())
                 self._records.stack(stack, "DELETE_COMPLETE", deleted=self._parts.clock.now())
+                self._records.forget(stack.account, stack.region)
 
 
 class _Made(Mapping[str, intrinsics.Made]):
@@ -384,7 +385,8 @@ def rows_of(snapshot: Any, stack: Stack) -> dict[str, StackResource]:
     """A stack's resources by logical id."""
     found: Mapping[str, StackResource] = snapshot.by_id(StackResource, stack.account, stack.region)
     prefix = f"{stack.id}/"
-    return {each.logical: each for id, each in sorted(found.items()) if id.startswith(prefix)}
+    own = sorted((id, each) for id, each in found.items() if id.startswith(prefix))
+    return {each.logical: each for _, each in own}
 
 
 def _acyclic(waits: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:

@@ -8,14 +8,23 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from kunren.control.store import Store, Tx
+from kunren.control.store import Resource, Store, Tx
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
-from kunren.services.cloudformation.model import UPDATE_IN_PROGRESS, Event, Revision, Stack, StackResource
+from kunren.services.cloudformation.model import (
+    UPDATE_IN_PROGRESS,
+    ChangeSet,
+    Detection,
+    Event,
+    Revision,
+    Stack,
+    StackResource,
+)
 from kunren.services.cloudformation.parameters import HIDDEN
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 WITHIN_TEXTS = 4
+KEPT_S = 90 * 86_400.0
 
 
 class Records:
@@ -48,6 +57,23 @@ class Records:
                 if old.id.startswith(f"{stack.id}/") and int(old.id.rpartition("/")[2]) < stack.deployed:
                     tx.delete(old)
 
+    def forget(self, account: str, region: str) -> None:
+        """Stacks that were deleted ninety days ago are shown no more ("ListStacks"): all that is held of them goes."""
+        snapshot, before = self._store.snapshot(), self._clock.now() - KEPT_S
+        stacks = snapshot.by_id(Stack, account, region).values()
+        gone = {each.id for each in stacks if each.deleted is not None and each.deleted < before}
+        if not gone:
+            return
+        parts: tuple[type[Resource], ...] = (Stack, Revision, StackResource, Event, ChangeSet, Detection)
+        with self._store.write() as tx:
+            for kind in parts:
+                for each in snapshot.by_id(kind, account, region).values():
+                    if getattr(each, "stack", each.id.partition("/")[0]) in gone:
+                        tx.delete(each)
+        for id in gone:
+            self._numbers.pop(id, None)
+            self.hidden.pop(id, None)
+
     def resource(
         self, stack: Stack, row: StackResource, status: str, reason: str = "", **changed: Any
     ) -> StackResource:
@@ -75,8 +101,9 @@ class Records:
     ) -> None:
         number = self._numbers.get(stack.id)
         if number is None:
-            held = self._store.snapshot().by_id(Event, stack.account, stack.region)
-            number = max((int(id.rpartition("/")[2]) for id in held if id.startswith(f"{stack.id}/")), default=0)
+            held, prefix = self._store.snapshot().by_id(Event, stack.account, stack.region), f"{stack.id}/"
+            own = (id for id in held if id.startswith(prefix)) if _event_id(stack, 1) in held else ()
+            number = max((int(id.rpartition("/")[2]) for id in own), default=0)
         self._numbers[stack.id] = number = number + 1
         event_id = (
             self._entropy.uuid()
@@ -87,7 +114,7 @@ class Records:
             Event(
                 account=stack.account,
                 region=stack.region,
-                id=f"{stack.id}/{number:08d}",
+                id=_event_id(stack, number),
                 event_id=event_id,
                 stack=stack.id,
                 logical=logical,
@@ -100,6 +127,10 @@ class Records:
                 at=self._clock.now(),
             )
         )
+
+
+def _event_id(stack: Stack, number: int) -> str:
+    return f"{stack.id}/{number:08d}"
 
 
 def masked(value: Any, hidden: Mapping[str, str]) -> Any:
