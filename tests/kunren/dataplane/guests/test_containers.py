@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 
@@ -41,9 +42,10 @@ def test_guests_share_a_root_and_keep_what_they_change_to_themselves(tmp_path):
         world = World(Settings(tmp_path / "state"), DEFAULT_WORLD, clock)
         (tmp_path / "state").mkdir()
         await world.start()
+        groups = Cgroups(f"kunren-test-guests-{os.getpid()}")
         try:
             namespace = await world.ensure_place("tokyo")
-            overlaid, copied = (Guests(world, Cgroups("test"), ca.bundle_path) for _ in range(2))
+            overlaid, copied = (Guests(world, groups, ca.bundle_path) for _ in range(2))
             copied._overlays = False
             for guests, name in ((overlaid, "one"), (overlaid, "other"), (copied, "copy")):
                 own = tmp_path / name
@@ -54,6 +56,7 @@ def test_guests_share_a_root_and_keep_what_they_change_to_themselves(tmp_path):
             return overlaid._overlays
         finally:
             await world.stop()
+            groups.end()
 
     if not asyncio.run(run()):
         pytest.skip("this machine has no overlays for users; copies were made")

@@ -1,6 +1,7 @@
 """What a guest left on its disk, or has for a working directory, leads its next start nowhere outside."""
 
 import asyncio
+import os
 
 from kunren.core.ca import CertificateAuthority
 from kunren.core.clock import SystemClock
@@ -31,9 +32,10 @@ def test_descriptors_of_the_agent_lead_no_guest_out(tmp_path):
         ca = CertificateAuthority.open(tmp_path / "ca", clock)
         world = World(Settings(state), DEFAULT_WORLD, clock)
         await world.start()
+        groups = Cgroups(f"kunren-test-ways-{os.getpid()}")
         try:
             namespace = await world.ensure_place("tokyo")
-            guests = Guests(world, Cgroups("test"), ca.bundle_path)
+            guests = Guests(world, groups, ca.bundle_path)
             assert await start(guests, namespace) == 0
             for number in DESCRIPTORS:
                 way = f"/proc/self/fd/{number}{outside}"
@@ -42,6 +44,7 @@ def test_descriptors_of_the_agent_lead_no_guest_out(tmp_path):
                 await start(guests, namespace, cwd=f"{way}/cwd")
         finally:
             await world.stop()
+            groups.end()
 
     (tmp_path / "log").touch()
     asyncio.run(run())
