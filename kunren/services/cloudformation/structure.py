@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kunren.services.cloudformation import intrinsics, parameters, rules, signals
+from kunren.services.cloudformation import intrinsics, parameters, signals
 from kunren.services.cloudformation.errors import ValidationError, not_implemented
 from kunren.services.cloudformation.intrinsics import Scope, references
 from kunren.services.cloudformation.resources import TYPES, custom_type
@@ -254,7 +254,6 @@ def planned(template: Mapping[str, Any], scope: Scope) -> Plan:
     """The resources whose conditions hold, and their order. Raises ValidationError."""
     found = intrinsics.conditions(template, scope)
     scope = Scope(scope.parameters, template.get("Mappings", {}), found, scope.resources, scope.zones, scope.export)
-    rules.check(template, scope)
     resources = {
         logical: each
         for logical, each in template["Resources"].items()

@@ -37,6 +37,31 @@ def test_a_network_serves_is_changed_in_place_rolls_back_and_serves_on_when_it_i
     assert said() == "changed"
 
 
+def test_rules_look_at_the_networks_that_parameters_name(stacks):
+    ec2 = stacks.client("ec2")
+    tags = [{"ResourceType": "vpc", "Tags": [{"Key": "Department", "Value": "IT"}]}]
+    vpc, other = (ec2.create_vpc(CidrBlock=f"10.{n}.0.0/16", TagSpecifications=tags)["Vpc"]["VpcId"] for n in (71, 72))
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.71.0.0/24")["Subnet"]["SubnetId"]
+    group = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"][0]["GroupId"]
+    inside = {"Fn::EachMemberEquals": [{"Fn::ValueOf": ["Subnets", "VpcId"]}, {"Ref": "Vpc"}]}
+    owned = {"Fn::EachMemberEquals": [{"Fn::ValueOfAll": ["AWS::EC2::VPC::Id", "Tags.Department"]}, "IT"]}
+    usual = {"Fn::Equals": [{"Fn::ValueOf": ["Vpc", "DefaultSecurityGroup"]}, group]}
+    asserted = [{"Assert": inside, "AssertDescription": "all in the VPC"}, {"Assert": owned}, {"Assert": usual}]
+    template = {
+        "Parameters": {"Vpc": {"Type": "AWS::EC2::VPC::Id"}, "Subnets": {"Type": "List<AWS::EC2::Subnet::Id>"}},
+        "Rules": {"Inside": {"Assertions": asserted}},
+        "Resources": {"Q": QUEUE},
+    }
+
+    def given(vpc):
+        named = {"Vpc": vpc, "Subnets": subnet}
+        return [{"ParameterKey": key, "ParameterValue": value} for key, value in named.items()]
+
+    stacks.create("ruled", template, Parameters=given(vpc))
+    with pytest.raises(ClientError, match="rule Inside: all in the VPC"):
+        stacks.create("unruly", template, Parameters=given(other))
+
+
 def test_operations_are_steered_while_they_run(stacks, until):
     handle = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
     wait = {"Type": "AWS::CloudFormation::WaitCondition", "Properties": {"Handle": {"Ref": "H"}, "Timeout": "43200"}}

@@ -18,7 +18,7 @@ from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.core.pagination import InvalidToken, page
 from kunren.core.tags import tags_from_wire
-from kunren.services.cloudformation import parameters, structure, template, triggers
+from kunren.services.cloudformation import parameters, rule_values, rules, structure, template, triggers
 from kunren.services.cloudformation.errors import InsufficientCapabilitiesException, ValidationError
 from kunren.services.cloudformation.macros import expander
 from kunren.services.cloudformation.model import Attempt, Revision, Stack, StackResource
@@ -192,6 +192,7 @@ class Base:
             rollback=triggers.checked(rollback) if rollback is not None else previous.rollback if previous else {},
         )
         plan = structure.planned(processed, scope_of(self.spec, self.store.snapshot(), stack, made, processed))
+        rules.check(processed, plan.scope, await rule_values.asked(processed, self.call, ctx.account, ctx.region))
         return made, plan
 
     async def _looked_up(self, ctx: RequestContext, wanted: Mapping[str, str]) -> dict[str, str]:

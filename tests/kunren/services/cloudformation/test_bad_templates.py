@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from kunren.core.errors import WireError
-from kunren.services.cloudformation import parameters, structure, template
+from kunren.services.cloudformation import parameters, rules, structure, template
 from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.intrinsics import Scope, resolve
 from kunren.services.cloudformation.transforms import with_loops
@@ -21,6 +20,7 @@ def read(document):
     values = parameters.values(declared, parameters.chosen(declared, {}), {})
     structure.check_sections(parsed)
     plan = structure.planned(parsed, Scope(values, parsed.get("Mappings", {})))
+    rules.check(parsed, plan.scope, {})
     return {logical: resolve(each.get("Properties", {}), plan.scope) for logical, each in plan.resources.items()}
 
 
@@ -78,13 +78,6 @@ def nested(times, wrap, inner="ten letters"):
 def test_a_wrong_template_is_refused(document):
     with pytest.raises(ValidationError):
         read(document)
-
-
-def test_functions_that_rules_lack_are_refused_by_name():
-    rule = {"Assertions": [{"Assert": {"Fn::EachMemberEquals": [{"Fn::ValueOfAll": ["X", "VpcId"]}, "a"]}}]}
-    with pytest.raises(WireError, match=r"Fn::ValueOfAll in the rules.*\(rule R\)") as refused:
-        read({"Rules": {"R": rule}, **one()})
-    assert refused.value.status == 501
 
 
 def test_loops_in_loops_end():

@@ -86,36 +86,6 @@ def test_a_policy_that_a_function_gives_is_one_that_there_is(key, given):
     planned(of(A=QUEUE, B={**QUEUE, key: {"Fn::Select": [0, ["Retain"]]}}), SCOPE)
 
 
-def test_rules_assert_something_of_parameters():
-    template = of(A=QUEUE)
-    stated = {"Assert": {"Fn::Equals": [{"Ref": "P"}, "y"]}, "AssertDescription": "P must be y"}
-    template["Rules"] = {"Only": {"Assertions": [stated]}}
-    with pytest.raises(AwsError, match="P must be y"):
-        planned(template, SCOPE)
-
-
-@pytest.mark.parametrize(
-    ("stated", "holds"),
-    [
-        ({"Fn::Contains": [["a", "y"], "y"]}, True),
-        ({"Fn::Not": [{"Fn::Contains": [["1", 2], "2"]}]}, False),
-        ({"Fn::EachMemberEquals": [{"Fn::RefAll": "String"}, "x"]}, True),
-        ({"Fn::EachMemberEquals": [["x", "y"], {"Ref": "P"}]}, False),
-        ({"Fn::EachMemberIn": [["x"], ["x", "y"]]}, True),
-        ({"Fn::EachMemberIn": [["x", "z"], ["x", "y"]]}, False),
-        ({"Fn::Contains": ["x", "x"]}, False),
-    ],
-)
-def test_functions_of_rules_look_into_lists(stated, holds):
-    template = of(A=QUEUE, Parameters={"P": {"Type": "String"}})
-    template["Rules"] = {"Only": {"Assertions": [{"Assert": stated}]}}
-    if holds:
-        planned(template, SCOPE)
-        return
-    with pytest.raises(AwsError):
-        planned(template, SCOPE)
-
-
 def test_named_identities_need_the_stronger_capability():
     role = {"Type": "AWS::IAM::Role", "Properties": {}}
     assert capabilities(of(A=QUEUE)) == ([], [])
