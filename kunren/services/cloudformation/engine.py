@@ -178,7 +178,7 @@ class Engine:
             scope = Scope(scope.parameters, scope.mappings, base.conditions, scope.resources, scope.zones, scope.export)
             for each in plan.resources.values():
                 intrinsics.resolve(each.get("Properties") or {}, scope)
-            outputs = _outputs(template, scope)
+            outputs = outputs_of(template, scope)
             self._complete(stack, outputs, exports)
         except (ValidationError, NotYet) as error:
             self._failed(stack, [], str(error))
@@ -224,7 +224,7 @@ class Engine:
             stack.status, UPDATE_CLEANUP
         )
         with self._store.write() as tx:
-            _publish(tx, stack, outputs, used)
+            publish(tx, stack, outputs, used)
             self._records.stack(
                 stack,
                 done,
@@ -357,7 +357,7 @@ class Engine:
             self._records.stack(stack, "ROLLBACK_COMPLETE")
         else:
             with self._store.write() as tx:
-                _publish(tx, stack, [], set())
+                publish(tx, stack, [], set())
                 self._records.stack(stack, "DELETE_COMPLETE", deleted=self._parts.clock.now())
                 self._records.forget(stack.account, stack.region)
 
@@ -395,7 +395,7 @@ def _acyclic(waits: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
     return {name: needs - knot if name in knot else needs for name, needs in waits.items()}
 
 
-def _outputs(template: Mapping[str, Any], scope: Scope) -> list[dict[str, Any]]:
+def outputs_of(template: Mapping[str, Any], scope: Scope) -> list[dict[str, Any]]:
     found = []
     for key, stated in (template.get("Outputs") or {}).items():
         if "Condition" in stated and not scope.conditions.get(stated["Condition"]):
@@ -415,7 +415,7 @@ def _outputs(template: Mapping[str, Any], scope: Scope) -> list[dict[str, Any]]:
     return found
 
 
-def _publish(tx: Any, stack: Stack, outputs: list[dict[str, Any]], used: set[str]) -> None:
+def publish(tx: Any, stack: Stack, outputs: list[dict[str, Any]], used: set[str]) -> None:
     """A stack's exports and imports become these. Raises ValidationError where another stack is in the way."""
     exports = {each["ExportName"]: each["OutputValue"] for each in outputs if "ExportName" in each}
     users: dict[str, list[str]] = {}

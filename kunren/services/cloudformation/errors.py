@@ -32,6 +32,11 @@ class TokenAlreadyExistsException(AwsError):
     code = "TokenAlreadyExistsException"
 
 
+class StackRefactorNotFoundException(AwsError):
+    code = "StackRefactorNotFoundException"
+    status = 404
+
+
 class TypeNotFoundException(AwsError):
     code = "TypeNotFoundException"
     status = 404

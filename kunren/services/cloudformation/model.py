@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from kunren.control.store import Resource
+from kunren.services.cloudformation.refactoring import Move
 
 
 class Revision(Resource, frozen=True, kw_only=True):
@@ -218,6 +219,34 @@ class Detection(Resource, frozen=True, kw_only=True):
     at: float = 0.0
 
 
+class Refactored(msgspec.Struct, frozen=True, kw_only=True):
+    """A stack as a refactor found it (its number is 0 where there is none yet), and what becomes of it. `waits` are the
+    resources' `depends_on`, `used` the exports that it imports."""
+
+    stack: Stack
+    revision: Revision
+    outputs: tuple[dict[str, Any], ...] = ()
+    used: tuple[str, ...] = ()
+    waits: dict[str, tuple[str, ...]] = {}
+
+
+class StackRefactor(Resource, frozen=True, kw_only=True):
+    """`stacks` are ARNs; `physical` are the resources that `moves` moves."""
+
+    kind: ClassVar[str] = "cloudformation.refactor"
+
+    stacks: tuple[str, ...]
+    status: str
+    execution: str
+    description: str = ""
+    reason: str = ""
+    execution_reason: str = ""
+    moves: tuple[Move, ...] = ()
+    physical: tuple[str, ...] = ()
+    becomes: tuple[Refactored, ...] = ()
+    created: float = 0.0
+
+
 class StackSet(Resource, frozen=True, kw_only=True):
     """The id is `<name>:<UUID>`. `parameters` are those of all its stacks, `number` counts what was made of it."""
 
@@ -310,6 +339,7 @@ RESOURCES = (
     Import,
     ChangeSet,
     Detection,
+    StackRefactor,
     Response,
     StackSet,
     StackInstance,

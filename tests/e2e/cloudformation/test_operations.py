@@ -169,6 +169,14 @@ def test_a_daemon_killed_in_between_goes_on_and_makes_nothing_twice(own_kunren, 
     assert len(ec2.describe_vpcs()["Vpcs"]) == default + 1
     assert len(s3.list_buckets()["Buckets"]) == len(sns.list_topics()["Topics"]) == 6
     assert not [each for each in stacks.events(id) if each[1].endswith("FAILED")]
+    made = stacks.physical(id)
+    source, named = ({"StackName": "killed", "LogicalResourceId": each} for each in ("T0", "Named"))
+    definition = {"StackName": "killed", "TemplateBody": template.replace("  T0:", "  Named:")}
+    mapping = [{"Source": source, "Destination": named}]
+    asked = stacks.api.create_stack_refactor(StackDefinitions=[definition], ResourceMappings=mapping)
+    stacks.api.execute_stack_refactor(StackRefactorId=asked["StackRefactorId"])
+    killed_after(0, id)
+    assert stacks.physical(id) == {**{key: made[key] for key in made if key != "T0"}, "Named": made["T0"]}
     before = len(stacks.events(id))
     stacks.api.delete_stack(StackName=id)
     killed_after(before + 4, id)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from kunren.services.cloudformation.api.change_sets import ChangeSets
 from kunren.services.cloudformation.api.describe import Describe
 from kunren.services.cloudformation.api.drift import Drift
+from kunren.services.cloudformation.api.refactors import Refactors
 from kunren.services.cloudformation.api.stack_sets import StackSets
 from kunren.services.cloudformation.api.templates import Templates
 from kunren.services.cloudformation.api.types import Types
 
 
-class CloudFormationApi(ChangeSets, Describe, Drift, StackSets, Templates, Types):
+class CloudFormationApi(ChangeSets, Describe, Drift, Refactors, StackSets, Templates, Types):
     """Handlers of cloudformation."""
