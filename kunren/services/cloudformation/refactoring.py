@@ -41,6 +41,8 @@ def moves(before: Mapping[Place, str], after: Mapping[Place, str], mapped: Itera
     """`before` and `after` give each place's type. A resource that a template has anew is the one that is mapped to it,
     or the only one of its type and logical id that another template has no more. Raises Refused."""
     gone, new = [each for each in before if each not in after], [each for each in after if each not in before]
+    if other := sorted(each for each in before if each in after and before[each] != after[each]):
+        raise Refused(f"Resource {_said(other[0])} cannot change its type in a stack refactor")
     stated: dict[Place, Place] = {}
     for source, destination in mapped:
         if source not in gone or destination not in new:

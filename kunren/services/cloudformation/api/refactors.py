@@ -53,10 +53,10 @@ class _Side:
 class Refactors(Stacks):
     async def create_stack_refactor(self, ctx: RequestContext, params: Params) -> Result:
         stated = params["StackDefinitions"]
-        names = [each.get("StackName", "") for each in stated]
+        names = [_name(each.get("StackName", "")) for each in stated]
         if not 1 <= len(names) <= STACKS_MAX or len(set(names)) < len(names) or not all(names):
             raise ValidationError(f"StackDefinitions must name one to {STACKS_MAX} stacks, each once")
-        sides = {each["StackName"]: await self._side(ctx, each, params) for each in stated}
+        sides = {name: await self._side(ctx, each, params) for name, each in zip(names, stated, strict=True)}
         made = StackRefactor(
             account=ctx.account, region=ctx.region, id=self.entropy.uuid(), created=self.clock.now(),
             description=params.get("Description", ""),
@@ -117,7 +117,10 @@ class Refactors(Stacks):
                 if row.attempt is not None or row.old or not row.physical:
                     raise Refused(f"Resource {source[1]} of stack {source[0]} is in {row.status} state")
                 placed[name][one] = row
-        exports: dict[str, str] = {}
+        ids = {side.stack.id for side in sides.values()}
+        one_side = next(iter(sides.values())).stack
+        held_exports = self.store.snapshot().list(Export, one_side.account, one_side.region)
+        exports: dict[str, str | None] = {each.id: None for each in held_exports if each.stack in ids}  # told anew
         told: dict[str, tuple[list[dict[str, Any]], set[str]]] = {}
         waiting: Exception | None = None
         for _ in sides:  # a stack may import what another one exports from now on
@@ -160,9 +163,11 @@ class Refactors(Stacks):
         stated, where = side.plan.resources[logical], f"Resource {logical} of stack {side.stack.name}"
         try:
             plain = intrinsics.resolve(stated.get("Properties") or {}, scope)
-            after = await with_dynamic(plain, self.call, row.account, row.region, {})
+            after = await with_dynamic(
+                {} if plain is intrinsics.NO_VALUE else plain, self.call, row.account, row.region, {}
+            )
             policies = [
-                intrinsics.resolve(stated.get(key, ""), scope) for key in ("DeletionPolicy", "UpdateReplacePolicy")
+                str(intrinsics.resolve(stated.get(key, ""), scope)) for key in ("DeletionPolicy", "UpdateReplacePolicy")
             ]
         except (Failed, NotYet, ValidationError) as error:
             raise Refused(f"{where}: {error}") from None
@@ -290,19 +295,24 @@ def _id(becomes: Mapping[str, Refactored], place: Place) -> str:
     return f"{becomes[place[0]].stack.id}/{place[1]}"
 
 
-def _scope(side: _Side, rows: Mapping[str, StackResource], exports: Mapping[str, str], used: set[str]) -> Scope:
+def _scope(side: _Side, rows: Mapping[str, StackResource], exports: Mapping[str, str | None], used: set[str]) -> Scope:
     of = side.plan.scope
 
     def export(name: str) -> str | None:
         used.add(name)
-        return exports.get(name) or of.export(name)
+        return exports[name] if name in exports else of.export(name)
 
     made = {logical: Made(row.physical, row.attributes) for logical, row in rows.items()}
     return Scope(of.parameters, of.mappings, of.conditions, made, of.zones, export)
 
 
 def _place(stated: Mapping[str, str]) -> Place:
-    return stated["StackName"], stated["LogicalResourceId"]
+    return _name(stated["StackName"]), stated["LogicalResourceId"]
+
+
+def _name(given: str) -> str:
+    """A stack's name, where its ARN may be given."""
+    return given.split("/")[1] if given.startswith("arn:") and "/" in given else given
 
 
 def _shown(place: Place) -> Result:

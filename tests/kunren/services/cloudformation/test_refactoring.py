@@ -19,6 +19,7 @@ def test_a_resource_that_only_one_other_can_be_is_found_and_a_renamed_one_is_map
     ("after", "mapped", "words"),
     [
         (BEFORE, [], "move no resource"),
+        ({("a", "T"): QUEUE, ("b", "Q"): QUEUE}, [], "T of stack a cannot change its type"),
         ({**BEFORE, ("b", "R"): QUEUE}, [], "R of stack b is new"),
         ({("a", "T"): TOPIC}, [], "Q of stack a is in no template"),
         ({("a", "T"): TOPIC, ("b", "Q"): TOPIC}, [(("a", "Q"), ("b", "Q"))], "its type would change"),
