@@ -207,7 +207,7 @@ class OnDemand:
         )  # fmt: skip
         ecs.events.heard = ecs.services.notices.heard = ecs.agents.rows.heard = self.hears_events
         ecs.agents.connections.access = app.access
-        app.gateway.fronts.append(ecs.agents.connections)
+        app.gateway.fronts += [ecs.agents.connections, ecs.sessions]
         app.fallback.before["logs"].append(ecs.logs.before)
         app.metric_sources.append(ecs.metrics.before)
         return ecs

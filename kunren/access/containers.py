@@ -26,7 +26,9 @@ _ONE = (
 )  # fmt: skip
 _IN_CLUSTERS = ("task", "service", "container-instance")
 _ABOUT_CLUSTERS = ("PutClusterCapacityProviders", "ListContainerInstances", "DeregisterContainerInstance")
-_IN_CLUSTER = re.compile(r"(Run|Start|Stop|List|Describe)Tasks?|\w+TaskProtection|\w+Service|DescribeServices")
+_IN_CLUSTER = re.compile(
+    r"(Run|Start|Stop|List|Describe)Tasks?|\w+TaskProtection|\w+Service|DescribeServices|ExecuteCommand"
+)
 """Operations that are about the cluster `default` where they name none."""
 
 
@@ -35,6 +37,9 @@ def ecs(target: Target) -> list[str]:
     operation, params = target.operation, target.params
     if isinstance(params.get("resourceArn"), str):
         return [params["resourceArn"]]
+    if operation == "ExecuteCommand":
+        cluster = _named(target, "cluster", params.get("cluster") or "default")
+        return [cluster, _named(target, "task", params.get("task"))]
     if operation.startswith(("RunTask", "StartTask", "DescribeTaskDefinition", "DeregisterTaskDefinition")):
         return [_named(target, "task-definition", params.get("taskDefinition"))]
     if operation == "RegisterTaskDefinition":
@@ -60,11 +65,12 @@ def ecs(target: Target) -> list[str]:
 
 
 def ecs_facts(target: Target) -> Facts:
-    """The condition key `ecs:cluster`, of operations that are about what is in one."""
-    cluster = target.params.get("cluster")
+    """The condition keys of operations that are about what is in a cluster."""
+    cluster, container = target.params.get("cluster"), target.params.get("container")
     if not cluster and not _IN_CLUSTER.fullmatch(target.operation):
         return {}
-    return {"ecs:cluster": _named(target, "cluster", cluster or "default")}
+    named = {"ecs:container-name": container} if isinstance(container, str) else {}
+    return {"ecs:cluster": _named(target, "cluster", cluster or "default"), **named}
 
 
 def _named(target: Target, kind: str, name: Any) -> str:

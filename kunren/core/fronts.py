@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import NamedTuple, Protocol
@@ -48,11 +49,13 @@ class FrontRequest(NamedTuple):
 
 
 class FrontAnswer(NamedTuple):
-    """An answer; a body in pieces is sent as it comes."""
+    """An answer; a body in pieces is sent as it comes. Behind one of status 101 the connection is the protocol's that
+    `upgraded` makes."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes | AsyncIterator[bytes] = b""
+    upgraded: Callable[[], asyncio.Protocol] | None = None
 
 
 ActingFor = Callable[[FrontRequest], Acting]

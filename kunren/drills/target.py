@@ -24,7 +24,7 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from kunren.drills.load import frames
+from kunren.core import websocket as frames
 
 
 class Kept:

@@ -73,6 +73,7 @@ class Connection(asyncio.Protocol):
         self._reading_paused = False
         self._upload_full = False
         self._in_message = False
+        self._behind: bytes | None = None  # what came after a request for another protocol
         self.tick = server.tick
         self._begin()
 
@@ -121,8 +122,13 @@ class Connection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(400, "UpgradeNotSupported", "This endpoint does not upgrade connections")
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._headers.get("upgrade", "").lower() != "websocket":
+                self._refuse(400, "UpgradeNotSupported", "This endpoint does not upgrade connections")
+                return
+            self._behind = data[upgrade.args[0] :]
+            self._transport.pause_reading()
+            self._advance()
             return
         except httptools.HttpParserError:
             if not self._ended:
@@ -250,7 +256,7 @@ class Connection(asyncio.Protocol):
         self._resume()
 
     def _resume(self) -> None:
-        room = len(self._waiting) < self._limits.pipelined and not self._upload_full
+        room = len(self._waiting) < self._limits.pipelined and not self._upload_full and self._behind is None
         if self._reading_paused and room and not self._ended:
             self._reading_paused = False
             self._transport.resume_reading()
@@ -280,11 +286,28 @@ class Connection(asyncio.Protocol):
     def _send(self, response: HttpResponse, method: str, keep_alive: bool) -> None:
         if self._ended:
             return
+        if self._behind is not None and not self._waiting:
+            if response.upgraded is not None:
+                self._upgrade(response, response.upgraded())
+                return
+            keep_alive = False  # what follows is no HTTP
         head, _ = response_head(response, method, self._server.date(), keep_alive)
         body = cast(bytes, response.body)
         self._transport.write(head + body if body and method != "HEAD" else head)
         if not keep_alive:
             self._close()
+
+    def _upgrade(self, response: HttpResponse, protocol: asyncio.Protocol) -> None:
+        """Hand the connection to what speaks the protocol that was asked for; HTTP has ended on it."""
+        head, _ = response_head(response, "GET", self._server.date(), True)
+        self._transport.write(head)
+        self._ended = True
+        self._server.connections.discard(self)
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        if self._behind:
+            protocol.data_received(self._behind)
+        self._transport.resume_reading()
 
     async def _stream(
         self, response: HttpResponse, pieces: AsyncIterator[bytes], request: HttpRequest, keep_alive: bool

@@ -45,7 +45,7 @@ async def ask(front: Front, request: HttpRequest, host: str) -> HttpResponse:
     except Exception:
         log.exception("a request for %s could not be answered", host)
         return HttpResponse(500, [("Content-Type", "application/json")], b'{"Message":"Internal Server Error"}')
-    return HttpResponse(answer.status, answer.headers, answer.body)
+    return HttpResponse(answer.status, answer.headers, answer.body, answer.upgraded)
 
 
 def front_request(request: HttpRequest, host: str) -> FrontRequest:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from http import HTTPStatus
 
 import msgspec
@@ -38,11 +39,13 @@ class HttpRequest(msgspec.Struct, frozen=True):
 class HttpResponse(msgspec.Struct, frozen=True):
     """An answer. `body` is bytes, or pieces of bytes that are sent as they come: chunked, unless `headers` has a
     Content-Length, or the connection closes behind it (then its end ends the body). The server adds Date,
-    Content-Length and Connection itself."""
+    Content-Length and Connection itself. Behind a status of 101 the connection is the protocol's that `upgraded`
+    makes."""
 
     status: int
     headers: list[tuple[str, str]] = []
     body: bytes | AsyncIterator[bytes] = b""
+    upgraded: Callable[[], asyncio.Protocol] | None = None
 
     def header(self, name: str) -> str | None:
         wanted = name.lower()
@@ -85,9 +88,10 @@ def response_head(response: HttpResponse, method: str, date: str, keep_alive: bo
     elif keep_alive:
         chunked = True
         lines.append("Transfer-Encoding: chunked\r\n")
-    lines.append(f"Date: {date}\r\n" if keep_alive else f"Date: {date}\r\nConnection: close\r\n")
+    end = "upgrade" if response.status == 101 else "" if keep_alive else "close"
+    lines.append(f"Date: {date}\r\nConnection: {end}\r\n" if end else f"Date: {date}\r\n")
     text = "".join(lines)
-    if text.count("\n") != len(lines) + (0 if keep_alive else 1):
+    if text.count("\n") != len(lines) + (1 if end else 0):
         text = "".join(_one_line(line) for line in lines[:-1]) + lines[-1]
     return (text + "\r\n").encode("utf-8", "replace"), chunked
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import subprocess
 import tarfile
@@ -332,3 +333,86 @@ def test_a_subnet_without_addresses_starts_no_more_tasks(shop):
         "Unexpected EC2 error while attempting to Create Network Interface with public IP assignment disabled in subnet "
         f"'{small}': InsufficientFreeAddressesInSubnet"
     )
+
+
+@pytest.fixture
+def session_path(tmp_path):
+    """A PATH on which there is a session-manager-plugin."""
+    plugin = Path(__file__).parent / "programs/session_manager_plugin.py"
+    (tmp_path / "session-manager-plugin").symlink_to(plugin)
+    return f"{tmp_path}:{os.environ['PATH']}"
+
+
+def running_tools(shop, *containers):
+    shop.register("tools", *(containers or (container("web", "sleep", "600", logConfiguration=LOGS),)))
+    task = shop.run("tools", enableExecuteCommand=True)
+    shop.wait(task, "RUNNING")
+    return task
+
+
+def test_a_command_runs_on_a_terminal_in_the_container(shop, kunren, session_path, until):
+    task = running_tools(shop)
+    agent = shop.show(task)["containers"][0]["managedAgents"][0]
+    assert (agent["name"], agent["lastStatus"]) == ("ExecuteCommandAgent", "RUNNING")
+    env = {
+        **os.environ, "PATH": session_path, "AWS_ACCESS_KEY_ID": shop.account, "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": f"http://127.0.0.1:{kunren.port}", "SESSION_TEST": "drop",
+    }  # fmt: skip
+    command = ("aws", "ecs", "execute-command", "--cluster", "shop", "--task", task, "--interactive", "--command")
+    typed = "stty size; cat /proc/1/comm; seq 5000 | tail -1; test -t 0 && ps -o tty= -p $$; echo $TERM; exit\n"
+    done = subprocess.run(
+        (*command, "sh"), input=typed, env=env, capture_output=True, text=True, timeout=60, check=True
+    )
+    session = next(each.split()[1] for each in done.stdout.splitlines() if each.startswith("Session ecs-"))
+    lines = [each.strip() for each in done.stdout.splitlines()]
+    for wanted in ("45 123", "sleep", "5000", "xterm-256color", f"Session {session} ended:"):
+        assert wanted in lines, done.stdout
+
+    def logged():
+        told = shop.logs.get_log_events(logGroupName="/ecs/shop", logStreamName=session)["events"]
+        return told and "45 123" in told[0]["message"]
+
+    until(lambda: any(
+        each["logStreamName"] == session for each in shop.logs.describe_log_streams(logGroupName="/ecs/shop")["logStreams"]
+    ) and logged(), "the session's log")  # fmt: skip
+    missing = subprocess.run(
+        (*command, "nothing -x"), input="", env=env, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert 'exec: "nothing": executable file not found in $PATH' in missing.stdout
+
+
+def test_a_session_is_reached_inside_the_world_by_its_public_name(shop, kunren, session_path):
+    task = running_tools(shop)
+    cli = ("env", f"PATH={session_path}", f"AWS_ACCESS_KEY_ID={shop.account}", "AWS_REGION=us-east-1", "aws", "ecs")
+    done = kunren.exec(
+        *cli, "execute-command", "--cluster", "shop", "--task", task, "--interactive", "--command", "sh -c 'echo $0-$1' a b"
+    )
+    assert "a-b" in done.stdout, done.stderr
+
+
+def test_what_cannot_be_entered_is_refused_in_aws_s_words(shop, kunren):
+    ecs = shop.ecs
+
+    def refused(code, text, **more):
+        with pytest.raises(ecs.exceptions.ClientError) as found:
+            ecs.execute_command(**{"cluster": "shop", "command": "sh", "interactive": True, **more})
+        assert found.value.response["Error"]["Code"] == code and text in found.value.response["Error"]["Message"]
+
+    two = (container("a", "sleep", "600"), container("b", "sh", "-c", "exit 0", essential=False))
+    task = running_tools(shop, *two)
+    shop.until(lambda: shop.show(task)["containers"][1]["lastStatus"] == "STOPPED", "b has ended")
+    refused("InvalidParameterException", "container name is required", task=task)
+    refused("InvalidParameterException", "was not found", task=task, container="c")
+    refused("InvalidParameterException", "only mode supported", task=task, container="a", interactive=False)
+    refused("TargetNotConnectedException", "internal error", task=task, container="b")
+    refused("InvalidParameterException", "was not found", task="0" * 32)
+    refused("ClusterNotFoundException", "Cluster not found", task=task, cluster="none")
+    plain = shop.run("tools")
+    refused("InvalidParameterException", "was not enabled when the task was run", task=plain, container="a")
+    shop.roles = {}
+    shop.register("bare", container("web", "sleep", "600"))
+    with pytest.raises(ecs.exceptions.InvalidParameterException, match="valid taskRoleArn is not being used"):
+        shop.run("bare", enableExecuteCommand=True)
+    strange = kunren.run("exec", "--", "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}",
+                         "https://ssmmessages.us-east-1.amazonaws.com/v1/data-channel/none")  # fmt: skip
+    assert strange.stdout == "404"

@@ -19,7 +19,7 @@ ALLOWED = {
     "services": {"services", "dataplane", "world", "control", "core", "settings"},
     "graph": {"graph", "services", "dataplane", "control", "core"},
     "trace": {"trace", "services", "dataplane", "world", "control", "core"},
-    "drills": {"drills", "management"},
+    "drills": {"drills", "management", "core"},
     "simulate": {"simulate", "drills", "trace", "services", "dataplane", "world", "control", "core"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -195,15 +195,17 @@ class Guests:
 
     async def enter(
         self, guest: RunningGuest, namespace: str, argv: Sequence[str], env: Mapping[str, str], cwd: str = "/",
-        output: int | None = None,
+        output: int | None = None, terminal: int | None = None,
     ) -> Process:  # fmt: skip
-        """Start one more program in the guest, which ends with it. Raises OSError as exec did, and where the guest has
-        ended."""
+        """Start one more program in the guest, which ends with it; it prints to `output`, or has the descriptor
+        `terminal` as its terminal. Raises OSError as exec did, and where the guest has ended."""
         descriptors = guest.entered()
         inside = Inside(guest.pid, tuple(descriptors))
+        printed = output if terminal is None else terminal
         wanted = ProcessSpec(
-            "in guest", argv, namespace, env=environment(env), cwd=cwd, stdout=output, stderr=output, inside=inside
-        )
+            "in guest", argv, namespace, env=environment(env), cwd=cwd, stdin=terminal, stdout=printed, stderr=printed,
+            inside=inside,
+        )  # fmt: skip
         try:
             return await self._world.spawn(wanted)
         finally:

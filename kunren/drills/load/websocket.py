@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from kunren.core import websocket as frames
 from kunren.drills.history import Reason
-from kunren.drills.load import frames
 from kunren.drills.load.connections import Connection, PooledStream
 from kunren.drills.load.http import WRITE_MARK
 from kunren.drills.load.loop import Loop, Recorder

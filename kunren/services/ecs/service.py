@@ -13,6 +13,7 @@ from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.guests.guests import Guests
 from kunren.dataplane.images.images import Images
+from kunren.dataplane.sessions.sessions import Sessions
 from kunren.services.ecs.agents.engine import InstanceEngine
 from kunren.services.ecs.agents.service import Agents
 from kunren.services.ecs.api import EcsApi
@@ -22,6 +23,7 @@ from kunren.services.ecs.services.controller import ServiceController
 from kunren.services.ecs.services.leaving import Leaving
 from kunren.services.ecs.tasks.controller import TaskController
 from kunren.services.ecs.tasks.events import TaskEvents
+from kunren.services.ecs.tasks.exec_logs import ExecLogs
 from kunren.services.ecs.tasks.inside import inside
 from kunren.services.ecs.tasks.metrics import TaskMetrics
 from kunren.services.ecs.tasks.namespaced import NamespacedEngine
@@ -42,6 +44,8 @@ class EcsService:
     ) -> None:  # fmt: skip
         self._store, self._world = store, world
         self.api = EcsApi(store, clock, entropy, spec)
+        self.sessions = self.api.sessions = Sessions(clock, entropy)
+        self.api.exec_logs = ExecLogs(call)
         self.logs = LogDelivery(call, line_end="", makes_group=False)
         self.events = TaskEvents(store, clock, entropy, call)
         self.metadata = TaskMetadata(store, clock, entropy, world, call)
@@ -59,6 +63,7 @@ class EcsService:
         on_instances.connections = self.agents.connections
         self.agents.controller.power_off = on_instances.power_off
         self.tasks = tasks = TaskController(store, clock, self.shell, {"FARGATE": self.engine, "EC2": on_instances})
+        self.api.runner_of = tasks.runner
         self.metrics = TaskMetrics(store, clock, call, tasks.runner)
 
     async def run(self) -> None:
@@ -69,6 +74,7 @@ class EcsService:
                 for each in (self.tasks, self.events, self.metrics, self.agents, self.capacity, *services):
                     parts.create_task(each.run())
         finally:
+            await self.sessions.stop()
             self.metadata.stop()
 
     async def settled(self) -> None:

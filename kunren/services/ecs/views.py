@@ -91,6 +91,8 @@ def _container(task: Task, state: ContainerState, definition: TaskDefinition | N
     }  # fmt: skip
     if task.private_ip is not None:
         shown["networkInterfaces"] = [{"attachmentId": task.attachment_id, "privateIpv4Address": task.private_ip}]
+    if task.execute_command:
+        shown["managedAgents"] = [_exec_agent(task, state)]
     for member in ("memory", "memoryReservation"):
         if given.get(member):
             shown[member] = str(given[member])
@@ -98,6 +100,14 @@ def _container(task: Task, state: ContainerState, definition: TaskDefinition | N
                         ("exitCode", state.exit_code), ("reason", state.reason)):  # fmt: skip
         if value is not None:
             shown[name] = value
+    return shown
+
+
+def _exec_agent(task: Task, state: ContainerState) -> Shown:
+    """The agent of ECS Exec, which runs as long as its container does."""
+    shown: Shown = {"name": "ExecuteCommandAgent", "lastStatus": state.last_status}
+    if state.last_status == "RUNNING" and task.pull_stopped_at is not None:
+        shown["lastStartedAt"] = task.started_at or task.pull_stopped_at
     return shown
 
 

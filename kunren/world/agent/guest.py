@@ -84,6 +84,8 @@ def enter(request: dict[str, Any], fds: list[int], tell: int) -> None:
         os.setsid()
         for place, fd in enumerate(fds[:_STREAMS]):
             os.dup2(fd, place, inheritable=True)
+        if os.isatty(0):
+            kernel.own_terminal(0)
         os.chdir(request["cwd"])
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -37,6 +37,7 @@ _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
 _MOUNT_ATTR_RDONLY = 1
 
+_TIOCSCTTY = 0x540E
 _TUNSETIFF, _TUNSETPERSIST = 0x400454CA, 0x400454CB
 _IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
 
@@ -147,3 +148,8 @@ def make_tunnel(name: str) -> None:
         fcntl.ioctl(fd, _TUNSETPERSIST, 1)
     finally:
         os.close(fd)
+
+
+def own_terminal(fd: int) -> None:
+    """Have that terminal as the one that controls this session, whose leader we are."""
+    fcntl.ioctl(fd, _TIOCSCTTY, 0)

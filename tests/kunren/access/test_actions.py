@@ -82,6 +82,11 @@ ROLE = "arn:aws:iam::111122223333:role/task"
         ),
         ("CreateCapacityProvider", {"name": "spot"}, [f"{ECS}capacity-provider/spot"]),
         ("DeleteCapacityProvider", {"capacityProvider": "spot"}, [f"{ECS}capacity-provider/spot"]),
+        (
+            "ExecuteCommand",
+            {"cluster": "shop", "task": "abc", "command": "sh", "interactive": True},
+            [f"{ECS}cluster/shop", f"{ECS}task/shop/abc"],
+        ),
     ],
 )
 def test_an_operation_of_ecs_asks_for_what_it_names(operation, params, resources):

@@ -186,3 +186,33 @@ def test_a_silent_connection_is_closed_and_a_busy_one_is_not() -> None:
         assert (await busy).endswith(b"done")
 
     serve(work, wait)
+
+
+class Shout(asyncio.Protocol):
+    """Another protocol: says everything in capitals."""
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data.upper())
+        self.transport.close()
+
+
+def test_a_connection_is_handed_to_the_protocol_that_was_asked_for() -> None:
+    asked = b"GET /%s HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\nabc"
+
+    async def answer(request: HttpRequest) -> HttpResponse:
+        if request.path == "/up":
+            return HttpResponse(101, [("Upgrade", "websocket")], b"", Shout)
+        return echo(request)
+
+    async def work(talk: Any, server: Any, clock: Any) -> None:
+        head, _, behind = (await talk(asked % (b"up", b"websocket"))).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101 Switching Protocols\r\n") and b"Connection: upgrade" in head
+        assert behind == b"ABC"
+        plain = await talk(asked % (b"other", b"websocket"))
+        assert plain.startswith(b"HTTP/1.1 200 OK\r\n") and b"Connection: close" in plain and b"abc" not in plain
+        assert b"UpgradeNotSupported" in await talk(asked % (b"up", b"h2c"))
+
+    serve(work, answer)

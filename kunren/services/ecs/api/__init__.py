@@ -11,6 +11,7 @@ from kunren.services.ecs.agents.model import KINDS as INSTANCE_KINDS
 from kunren.services.ecs.api.capacity_providers import CapacityProviderOperations
 from kunren.services.ecs.api.clusters import ClusterOperations
 from kunren.services.ecs.api.container_instances import ContainerInstanceOperations
+from kunren.services.ecs.api.execute_command import ExecuteCommandOperations
 from kunren.services.ecs.api.service_deployments import ServiceDeploymentOperations
 from kunren.services.ecs.api.services import ServiceOperations
 from kunren.services.ecs.api.tags import TagOperations
@@ -27,7 +28,7 @@ from kunren.world.spec import WorldSpec
 class EcsApi(
     ClusterOperations, TaskDefinitionOperations, TaskOperations, TaskProtectionOperations, ServiceOperations,
     ServiceDeploymentOperations, TaskSetOperations, ContainerInstanceOperations, CapacityProviderOperations,
-    TagOperations,
+    TagOperations, ExecuteCommandOperations,
 ):  # fmt: skip
     """Registers its kinds with the store; the ec2 kinds are registered before."""
 

@@ -12,7 +12,8 @@ from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.services.ecs import errors
-from kunren.services.ecs.model import Cluster, TaskDefinition
+from kunren.services.ecs.model import Cluster, Task, TaskDefinition
+from kunren.services.ecs.names import last_part
 from kunren.world.spec import WorldSpec
 
 T = TypeVar("T")
@@ -59,6 +60,15 @@ def find_definition(reader: Snapshot | Tx, ctx: RequestContext, named: str) -> T
         if each.family == name and each.status == "ACTIVE"
     ]
     return max(active, key=lambda each: each.revision, default=None)
+
+
+def find_task(reader: Snapshot | Tx, ctx: RequestContext, cluster: Cluster, named: str) -> Task | None:
+    """By id or ARN, of that cluster."""
+    name = own_name(ctx, named, "task")
+    if "/" in name and name.partition("/")[0] != cluster.id:
+        return None
+    found = reader.get(Task, ctx.account, ctx.region, last_part(name))
+    return found if found is not None and found.cluster == cluster.id else None
 
 
 def tags_of(params: Mapping[str, Any]) -> dict[str, str]:

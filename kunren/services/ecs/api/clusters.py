@@ -12,6 +12,7 @@ from kunren.core.context import RequestContext
 from kunren.services.ecs import errors
 from kunren.services.ecs.api.base import Operations, Params, Result, find_cluster, own_name, page, tags_of, tags_to_wire
 from kunren.services.ecs.api.capacity_providers import check_providers, check_strategy, providers_in_use
+from kunren.services.ecs.api.execute_command import check_configuration
 from kunren.services.ecs.api.service_checks import is_fargate
 from kunren.services.ecs.model import Cluster, ContainerInstance, Service, Task
 from kunren.services.ecs.names import arn
@@ -32,6 +33,7 @@ class ClusterOperations(Operations):
             raise errors.InvalidParameterException(
                 "Cluster name must contain only letters, numbers, hyphens and underscores, and be at most 255 long."
             )
+        check_configuration(params)
         document = {"settings": _settings(params.get("settings")), **_kept(params)}
         with self._store.write() as tx:
             check_providers(tx, ctx, params.get("capacityProviders") or ())
@@ -64,6 +66,7 @@ class ClusterOperations(Operations):
         return {"clusterArns": [arn(each, "cluster", each.id) for each in chosen], "nextToken": token}
 
     def update_cluster(self, ctx: RequestContext, params: Params) -> Result:
+        check_configuration(params)
         return self._changed(ctx, params, _kept(params))
 
     def update_cluster_settings(self, ctx: RequestContext, params: Params) -> Result:

@@ -12,6 +12,7 @@ from kunren.services.ec2.model import Subnet
 from kunren.services.ecs import errors
 from kunren.services.ecs.api.base import Params, find_definition
 from kunren.services.ecs.api.capacity_providers import check_strategy
+from kunren.services.ecs.api.execute_command import check_role
 from kunren.services.ecs.model import Cluster, Service, TaskDefinition
 from kunren.services.ecs.names import arn
 from kunren.services.ecs.services.expressions import BadExpression, matches
@@ -68,6 +69,7 @@ def revision_document(
         raise errors.InvalidParameterException("TaskDefinition cannot be blank.")
     definition = definition_named(tx, ctx, document["taskDefinition"])
     document["taskDefinition"] = arn(definition, "task-definition", definition.id)
+    check_role(definition, {}, params, f"service couldn't be {'updated' if before else 'created'}")
     _launch(cluster, document, params)
     network = (document.get("networkConfiguration") or {}).get("awsvpcConfiguration")
     in_vpc = definition.document.get("networkMode") == "awsvpc"

@@ -19,11 +19,12 @@ from kunren.services.ecs.api.base import (
     Result,
     find_cluster,
     find_definition,
-    own_name,
+    find_task,
     page,
     tags_of,
 )
 from kunren.services.ecs.api.capacity_providers import check_associated, check_strategy
+from kunren.services.ecs.api.execute_command import check_role
 from kunren.services.ecs.api.service_checks import placement as check_placement
 from kunren.services.ecs.capacity.waiting import may_wait
 from kunren.services.ecs.definitions import checks
@@ -126,7 +127,7 @@ class TaskOperations(Operations):
     def stop_task(self, ctx: RequestContext, params: Params) -> Result:
         with self._store.write() as tx:
             cluster = find_cluster(tx, ctx, params.get("cluster"))
-            task = _task(tx, ctx, cluster, params["task"])
+            task = find_task(tx, ctx, cluster, params["task"])
             if task is None:
                 raise errors.InvalidParameterException("The referenced task was not found.")
             task = ask_to_stop(tx, task, params.get("reason") or "Task stopped by user")
@@ -141,7 +142,7 @@ class TaskOperations(Operations):
             raise errors.InvalidParameterException(f"Tasks cannot have more than {DESCRIBED_MAX} elements.")
         shown, failures = [], []
         for named in params["tasks"]:
-            task = _task(snapshot, ctx, cluster, named)
+            task = find_task(snapshot, ctx, cluster, named)
             if task is not None:
                 shown.append(task_to_wire(snapshot, task, tags="TAGS" in (params.get("include") or ())))
             else:
@@ -172,6 +173,7 @@ class TaskOperations(Operations):
             raise errors.InvalidParameterException("startedBy must be at most 128 characters long.")
         if (params.get("group") or "").startswith("service:"):
             raise errors.InvalidParameterException("Invalid namespace for group: service.")
+        check_role(definition, params.get("overrides") or {}, params, "task couldn't be started")
         if params.get("volumeConfigurations"):
             raise errors.NotYet("volumes that are configured at launch")
         tags = tags_of(params)
@@ -315,14 +317,6 @@ def _overrides(definition: TaskDefinition, params: Params) -> dict[str, Any]:
 
 
 # -- finding -----------------------------------------------------------------------------------------------------------
-
-
-def _task(reader: Snapshot | Tx, ctx: RequestContext, cluster: Cluster, named: str) -> Task | None:
-    name = own_name(ctx, named, "task")
-    if "/" in name and name.partition("/")[0] != cluster.id:
-        return None
-    found = reader.get(Task, ctx.account, ctx.region, last_part(name))
-    return found if found is not None and found.cluster == cluster.id else None
 
 
 def _matches(task: Task, cluster: Cluster, params: Params) -> bool:

@@ -6,7 +6,7 @@ container instances hands the same to the agent in the instance.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +14,7 @@ from typing import Protocol
 from kunren.control.store import Tx
 from kunren.services.ecs.model import Task
 from kunren.services.ecs.tasks.plan import ContainerPlan
+from kunren.world.interface import Process
 
 STOP_TIMEOUT_S = 30.0
 
@@ -80,6 +81,10 @@ class RunningContainer(Protocol):
 
     async def signal(self, number: int) -> None:
         """Nothing happens where it has ended."""
+        ...
+
+    async def open_terminal(self, argv: Sequence[str], terminal: int) -> Process:
+        """Run a program in it that has that descriptor as its terminal. Raises OSError."""
         ...
 
     async def execute(self, argv: tuple[str, ...], timeout_s: float) -> int | None:

@@ -74,6 +74,12 @@ class Container:
             self._guest, self.namespace, argv, self._launch.environment, self._launch.working_directory, output
         )
 
+    async def open_terminal(self, argv: Sequence[str], terminal: int) -> Process:
+        return await self._guests.enter(
+            self._guest, self.namespace, argv, {**self._launch.environment, "TERM": "xterm-256color"},
+            self._launch.working_directory, terminal=terminal,
+        )  # fmt: skip
+
     async def execute(self, argv: tuple[str, ...], timeout_s: float) -> int | None:
         try:
             process = await self.enter(argv)

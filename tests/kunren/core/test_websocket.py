@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kunren.drills.load.frames import CLOSE, TEXT, Frame, accept_of, framed, taken
+from kunren.core.websocket import CLOSE, TEXT, Frame, accept_of, framed, taken
 
 
 def test_a_key_is_accepted_as_the_rfc_says():

@@ -1,0 +1,130 @@
+"""The sessions that there are, and the endpoint at which their clients open a data channel ("ssmmessages.REGION").
+
+A client says by its first message, in JSON, by which token it may (OpenDataChannel); all that follows is binary.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+
+from kunren.core.clock import Clock
+from kunren.core.context import RequestContext
+from kunren.core.entropy import Entropy
+from kunren.core.fronts import FrontAnswer, FrontRequest
+from kunren.dataplane.sessions.session import Session, Start
+from kunren.dataplane.sessions.socket import WebSocket, upgrade
+
+log = logging.getLogger(__name__)
+PATH = "/v1/data-channel/"
+SESSIONS_MAX = 256
+OPENED_WITHIN_S = 60.0
+"""How long a token is good for before the first client has come (real time)."""
+_POLICY_VIOLATED = 1008
+Ended = Callable[[Session], Awaitable[None]]
+
+
+class TooMany(Exception):
+    """As many sessions as are allowed run already."""
+
+
+class Sessions:
+    """A front of the gateway."""
+
+    def __init__(self, clock: Clock, entropy: Entropy) -> None:
+        self._clock, self._entropy = clock, entropy
+        self._sessions: dict[str, Session] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def open(
+        self, prefix: str, target: str, session_type: str, start: Start, ended: Ended | None = None
+    ) -> tuple[str, str]:
+        """A new session, which begins when its client comes: its id and a token. What it prints is recorded where
+        there is somebody who wants it when it has `ended`. Raises TooMany."""
+        if len(self._sessions) >= SESSIONS_MAX:
+            raise TooMany()
+        id = f"{prefix}-0{self._entropy.hex(16)}"
+        session = Session(
+            self._clock, self._entropy, id, target, session_type, start, recorded=ended is not None
+        )  # fmt: skip
+        self._sessions[id] = session
+        task = asyncio.get_running_loop().create_task(self._live(session, ended), name=f"session {id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return id, self._token(session)
+
+    def stream_url(self, ctx: RequestContext, id: str) -> str:
+        """Where the session's client connects, by the endpoint that the caller came through."""
+        path = f"{PATH}{id}?role=publish_subscribe"
+        if not ctx.host or ctx.host.partition(":")[0].endswith(".amazonaws.com"):
+            return f"wss://ssmmessages.{ctx.region}.amazonaws.com{path}"
+        return f"{'wss' if ctx.secure else 'ws'}://{ctx.host}{path}"
+
+    async def stop(self) -> None:
+        for each in self._tasks:
+            each.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _token(self, session: Session) -> str:
+        token = self._entropy.hex(64)
+        session.tokens.add(token)
+        return token
+
+    async def _live(self, session: Session, ended: Ended | None) -> None:
+        try:
+            if await session.awaited(OPENED_WITHIN_S):
+                await session.run()
+            del self._sessions[session.id]
+            if ended is not None:
+                await ended(session)
+        except Exception:
+            log.exception("session %s was lost", session.id)
+        finally:
+            self._sessions.pop(session.id, None)
+
+    # -- a front -------------------------------------------------------------------------------------------------------
+
+    def claims(self, host: str, path: str) -> bool:
+        return path.startswith(PATH)
+
+    async def answer(self, request: FrontRequest) -> FrontAnswer:
+        session = self._sessions.get(request.path.removeprefix(PATH))
+        if session is None:
+            return FrontAnswer(404, [])
+        return upgrade(request, lambda: _Client(session))
+
+
+class _Client:
+    """One client of a session: nobody until it has shown a token."""
+
+    def __init__(self, session: Session) -> None:
+        self._session, self._known = session, False
+
+    def opened(self, socket: WebSocket) -> None:
+        pass
+
+    def text(self, socket: WebSocket, told: bytes) -> None:
+        token = ""
+        try:
+            token = str(json.loads(told)["TokenValue"])
+        except (ValueError, KeyError, TypeError):
+            pass
+        if self._known or token not in self._session.tokens:
+            socket.close(_POLICY_VIOLATED)
+            return
+        self._known = True
+        self._session.connect(socket)
+
+    def binary(self, socket: WebSocket, told: bytes) -> None:
+        if not self._known:
+            socket.close(_POLICY_VIOLATED)
+            return
+        self._session.heard(socket, told)
+
+    def lost(self, socket: WebSocket) -> None:
+        self._session.disconnected(socket)
+
+    def writable(self, socket: WebSocket) -> None:
+        self._session.writable()
