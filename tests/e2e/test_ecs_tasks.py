@@ -385,7 +385,15 @@ def test_a_session_is_reached_inside_the_world_by_its_public_name(shop, kunren, 
     task = running_tools(shop)
     cli = ("env", f"PATH={session_path}", f"AWS_ACCESS_KEY_ID={shop.account}", "AWS_REGION=us-east-1", "aws", "ecs")
     done = kunren.exec(
-        *cli, "execute-command", "--cluster", "shop", "--task", task, "--interactive", "--command", "sh -c 'echo $0-$1' a b"
+        *cli,
+        "execute-command",
+        "--cluster",
+        "shop",
+        "--task",
+        task,
+        "--interactive",
+        "--command",
+        "sh -c 'echo $0-$1' a b",
     )
     assert "a-b" in done.stdout, done.stderr
 
