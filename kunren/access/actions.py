@@ -239,10 +239,12 @@ def _secrets(target: Target) -> list[str]:
 
 
 def _queue(target: Target) -> list[str]:
+    """By its URL: a parameter, or with older SDKs the path that they send the request to."""
     url, name = target.params.get("QueueUrl"), target.params.get("QueueName")
+    url = url or (target.path if target.path.count("/") > 1 else "")
     if isinstance(url, str) and url:
         account, _, name = url.rstrip("/").rpartition("/")
-        return [f"arn:aws:sqs:{target.region}:{account.rpartition('/')[2]}:{name}"]
+        return [f"arn:aws:sqs:{target.region}:{account.rpartition('/')[2] or target.account}:{name}"]
     if isinstance(name, str) and name:
         owner = target.params.get("QueueOwnerAWSAccountId") or target.account
         return [f"arn:aws:sqs:{target.region}:{owner}:{name}"]

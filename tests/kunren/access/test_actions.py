@@ -258,3 +258,16 @@ def test_targets_are_handed_roles():
                   "scheduler", True)  # fmt: skip
     assert rule[1:] == [Asked("iam:PassRole", role, "events.amazonaws.com")]
     assert often[1:] == [Asked("iam:PassRole", role, "scheduler.amazonaws.com")]
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("/", {"QueueUrl": "http://127.0.0.1:4566/111122223333/orders"}),
+        ("/111122223333/orders", {}),  # the Query protocol of older SDKs
+        ("/", {"QueueUrl": "orders"}),
+    ],
+)
+def test_a_queue_is_named_by_its_url_wherever_that_stands(path, params):
+    target = Target("sqs", "SendMessage", params, "111122223333", "us-east-1", "POST", path)
+    assert asked(target, "sqs", False) == [Asked("sqs:SendMessage", "arn:aws:sqs:us-east-1:111122223333:orders")]
