@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 
 from kunren.control.store import Key, Snapshot, Store, Wants
-from kunren.core.clock import Clock
+from kunren.core.clock import Clock, Timer
 from kunren.core.errors import TerminalError
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ class Controller:
         self._busy: set[str] = set()
         self._again: set[str] = set()
         self._failures: dict[str, int] = {}
+        self._timers: dict[str, Timer] = {}
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -73,6 +74,16 @@ class Controller:
         self._idle.clear()
         self._wake.set()
 
+    def enqueue_after(self, wait_s: float, work: str) -> None:
+        """Ask for a reconcile of that key in so many AWS seconds. A key has one such appointment, the last that was
+        made; it is void once the key is reconciled before, which says anew when to come back, if at all."""
+        self._forget_timer(work)
+        self._timers[work] = self._clock.call_later(max(0.0, wait_s), lambda: self.enqueue(work))
+
+    def _forget_timer(self, work: str) -> None:
+        if (timer := self._timers.pop(work, None)) is not None:
+            timer.cancel()
+
     async def settled(self) -> None:
         """Return when nothing is queued, running or waiting for a retry."""
         await self._idle.wait()
@@ -87,6 +98,7 @@ class Controller:
                     work = next(iter(self._queued))
                     del self._queued[work]
                     self._busy.add(work)
+                    self._forget_timer(work)
                     task = asyncio.get_running_loop().create_task(self._one(work), name=f"{self.name}:{work}")
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
@@ -95,6 +107,8 @@ class Controller:
         finally:
             for task in self._tasks:
                 task.cancel()
+            for work in list(self._timers):
+                self._forget_timer(work)
 
     def _mark_idle(self) -> None:
         if not self._queued and not self._busy and not self._again and not self._failures:

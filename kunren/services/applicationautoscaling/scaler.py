@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store
 from kunren.core.calling import CallService
-from kunren.core.clock import Clock, Timer
+from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.applicationautoscaling import alarms, decisions, schedules, views
@@ -26,7 +26,6 @@ class Scaler:
 
     def __init__(self, store: Store, clock: Clock, entropy: Entropy, call: CallService) -> None:
         self._store, self._clock, self._entropy, self._call = store, clock, entropy, call
-        self._timers: dict[str, Timer] = {}
         self._looked: set[str] = set()
         self.controller = Controller(
             "application-autoscaling", store, clock, keys=_keys, every=_every, reconcile=self._reconcile,
@@ -100,8 +99,6 @@ class Scaler:
     async def _reconcile(self, work: str) -> None:
         account, region, id = work.split(";", 2)
         target = self._store.snapshot().get(Target, account, region, id)
-        if (timer := self._timers.pop(work, None)) is not None:
-            timer.cancel()
         if target is None:
             return
         if work not in self._looked:
@@ -117,7 +114,7 @@ class Scaler:
         due = [each.next_at for each in (target.schedules if target else {}).values() if each.next_at is not None]
         if due:
             wait = max(0.0, min(due) - self._clock.now()) + 0.01
-            self._timers[work] = self._clock.call_later(wait, lambda: self.controller.enqueue(work))
+            self.controller.enqueue_after(wait, work)
 
     async def _make_alarms(self, target: Target) -> None:
         """After a start: the alarms of the target's policies that a crash has kept from being made."""

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store
 from kunren.core.calling import CallService
-from kunren.core.clock import Clock, Timer
+from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
@@ -50,7 +50,6 @@ class ZonalShiftService:
         store.register(*RESOURCES)
         self.api = ArcZonalShiftApi(store, clock, entropy, call)
         self._store, self._clock, self._entropy, self._spec = store, clock, entropy, spec
-        self._timers: dict[str, Timer] = {}
         self._controller = Controller(
             "zonal-shift",
             store,
@@ -101,7 +100,7 @@ class ZonalShiftService:
         over = shift.expires <= now or outcome in ("FAILED", "INTERRUPTED")
         if not over:
             left = shift.expires - now
-            self._again(work, min(left, ALARMS_EVERY_S) if shift.type == PRACTICE_RUN else left)
+            self._controller.enqueue_after(min(left, ALARMS_EVERY_S) if shift.type == PRACTICE_RUN else left, work)
             return
         with self._store.write() as tx:
             held = tx.get(ZonalShift, shift.account, shift.region, shift.id)
@@ -125,7 +124,7 @@ class ZonalShiftService:
         now = self._clock.now()
         assert settings.next_run is not None
         if (left := min(settings.next_run - now, float(WEEK_S))) > 0:
-            self._again(work, left)
+            self._controller.enqueue_after(left, work)
             return
         balancer = self._store.snapshot().get(LoadBalancer, settings.account, settings.region, settings.id)
         with self._store.write() as tx:
@@ -159,12 +158,7 @@ class ZonalShiftService:
                     elif zone.name not in wanted and active is not None:
                         tx.put(replace(active, ended=now))
         if waiting:
-            self._again(_AUTOSHIFTS, min(min(waiting), AUTOSHIFT_AFTER_S))
-
-    def _again(self, work: str, after_s: float) -> None:
-        if (before := self._timers.pop(work, None)) is not None:
-            before.cancel()
-        self._timers[work] = self._clock.call_later(max(0.0, after_s), lambda: self._controller.enqueue(work))
+            self._controller.enqueue_after(min(min(waiting), AUTOSHIFT_AFTER_S), _AUTOSHIFTS)
 
 
 def _work(key: Key) -> str:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store
 from kunren.core.calling import CallService
-from kunren.core.clock import Clock, Timer, iso_utc
+from kunren.core.clock import Clock, iso_utc
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.autoscaling import alarms, choices, launches, recurrence, refreshing
@@ -41,7 +41,6 @@ class AutoScalingController:
         self._members = Members(store, clock, entropy, call, ec2)
         self._launches = Launches(store, clock, entropy, ec2)
         self._refresher = Refresher(store, clock, entropy, call)
-        self._timers: dict[str, Timer] = {}
         self._looked: set[str] = set()
         kinds = (Group.kind, Refresh.kind, Instance.kind, InstanceRun.kind, SpotRequest.kind)
         self._controller = Controller(
@@ -257,13 +256,11 @@ class AutoScalingController:
             tx.delete(group)
 
     def _look_again(self, work: str) -> None:
-        if (before := self._timers.pop(work, None)) is not None:
-            before.cancel()
         group = self._group(work)
         if group is not None:
             due = [each.next_at for each in group.schedules.values() if each.next_at is not None]
             wait = min([LOOK_S, *(max(0.0, each - self._clock.now()) + 0.01 for each in due)])
-            self._timers[work] = self._clock.call_later(wait, lambda: self._controller.enqueue(work))
+            self._controller.enqueue_after(wait, work)
 
 
 def scheduled(group: Group, each: Schedule, now: float) -> Group:

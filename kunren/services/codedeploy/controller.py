@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store
 from kunren.core.calling import CallService
-from kunren.core.clock import Clock, Timer
+from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.codedeploy import views
@@ -46,7 +46,6 @@ class DeploymentController:
     ) -> None:
         self._store, self._clock, self._entropy, self._call = store, clock, entropy, call
         self._platforms = platforms
-        self._timers: dict[str, Timer] = {}
         self._looked: dict[str, float] = {}
         kinds = (Deployment.kind, Target.kind)
         self._controller = Controller(
@@ -65,8 +64,6 @@ class DeploymentController:
 
     async def _reconcile(self, work: str) -> None:
         account, region, id = work.split("|")
-        if (timer := self._timers.pop(work, None)) is not None:
-            timer.cancel()
         deployment = self._store.snapshot().get(Deployment, account, region, id)
         if deployment is None or deployment.ended:
             self._looked.pop(work, None)
@@ -100,7 +97,7 @@ class DeploymentController:
         if self._alarms(deployment):
             left = min(left, max(_ALARMS_EVERY_S, _LEAST_S * self._clock.speed))
         if left < math.inf:
-            self._timers[work] = self._clock.call_later(left, lambda: self._controller.enqueue(work))
+            self._controller.enqueue_after(left, work)
 
     def _now(self, deployment: Deployment) -> Deployment:
         found = self._store.snapshot().get(Deployment, deployment.account, deployment.region, deployment.id)

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store
 from kunren.core.calling import CallService
-from kunren.core.clock import Clock, Timer
+from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.events.model import Delivery
@@ -33,7 +33,6 @@ class Deliveries:
         self._store, self._clock, self._entropy = store, clock, entropy
         self._targets = Targets(store, clock, entropy, call)
         self.failed = 0
-        self._timers: dict[str, Timer] = {}
         self._controller = Controller(
             "event-deliveries", store, clock, keys=_keys, every=_every, reconcile=self._deliver,
             wants=lambda kind: kind == Delivery.kind,
@@ -56,11 +55,9 @@ class Deliveries:
                 await self._one(due)
         waiting = [each.not_before for each in self._store.snapshot().list(Delivery, account, region)
                    if each.queue == queue]  # fmt: skip
-        if (timer := self._timers.pop(work, None)) is not None:
-            timer.cancel()
         if waiting:
             wait = max(min(waiting) - self._clock.now(), _FIRST_S / 10) * 1.01
-            self._timers[work] = self._clock.call_later(wait, lambda: self._controller.enqueue(work))
+            self._controller.enqueue_after(wait, work)
 
     async def _one(self, due: Delivery) -> None:
         try:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Store
 from kunren.core.calling import CallService
-from kunren.core.clock import Clock, Timer
+from kunren.core.clock import Clock
 from kunren.core.errors import AwsError
 from kunren.services.fis import plan, report
 from kunren.services.fis.catalog import listed
@@ -51,7 +51,6 @@ class Engine:
     ) -> None:
         self._store, self._clock, self._call, self._resolver = store, clock, call, resolver
         self._effects, self._felt, self._records = effects, felt, records
-        self._timers: dict[str, Timer] = {}
         self._controller = Controller(
             "fis",
             store,
@@ -299,11 +298,7 @@ class Engine:
         )
 
     def _again(self, experiment: Experiment, after_s: float) -> None:
-        """Come back to it later; one appointment at a time."""
-        work = _work(experiment.key)
-        if (before := self._timers.pop(work, None)) is not None:
-            before.cancel()
-        self._timers[work] = self._clock.call_later(after_s, lambda: self._controller.enqueue(work))
+        self._controller.enqueue_after(after_s, _work(experiment.key))
 
     # -- alarms and ends ---------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ one that a crash interrupted is made after the restart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from kunren.control.controller import Controller
 from kunren.control.store import Store
 from kunren.core.calling import CallService
-from kunren.core.clock import Clock, Timer
+from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.services.resiliencehub import estimate, verdict
 from kunren.services.resiliencehub.api import ResilienceHubApi
@@ -59,7 +59,6 @@ class ResilienceHubService:
         self._store, self._clock, self._entropy = store, clock, entropy
         self._discovery = Discovery(store, call)
         self.api = ResilienceHubApi(store, clock, entropy, self._discovery)
-        self._timers: dict[str, Timer] = {}
         self._controller = Controller(
             "resiliencehub",
             store,
@@ -203,13 +202,7 @@ class ResilienceHubService:
                     )
                 )
                 due = now + _DAY_S
-        self._again(work, max(60.0, due - now))
-
-    def _again(self, work: str, after_s: float) -> None:
-        if (before := self._timers.pop(work, None)) is not None:
-            before.cancel()
-        enqueue: Callable[[], None] = lambda: self._controller.enqueue(work)  # noqa: E731
-        self._timers[work] = self._clock.call_later(after_s, enqueue)
+        self._controller.enqueue_after(max(60.0, due - now), work)
 
     def _change(self, assessment: Assessment, **changed: Any) -> None:
         with self._store.write() as tx:

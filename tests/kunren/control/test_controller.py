@@ -114,3 +114,22 @@ def test_of_a_commit_that_changes_several_kinds_it_sees_its_own():
 
     run(reconcile, scenario)
     assert seen == ["mine"]
+
+
+def test_an_appointment_is_kept_the_last_one_counts_and_it_is_void_once_its_key_has_been_reconciled():
+    seen = []
+
+    async def reconcile(key):
+        seen.append(key)
+
+    async def scenario(_store, controller):
+        controller.enqueue_after(3600, "a")
+        controller.enqueue_after(0.01, "a")
+        controller.enqueue_after(0.05, "b")
+        controller.enqueue("b")
+        controller.enqueue_after(0.1, "c")
+        while "c" not in seen:
+            await asyncio.sleep(0.001)
+        assert seen == ["b", "a", "c"]
+
+    run(reconcile, scenario)

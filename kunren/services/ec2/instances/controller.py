@@ -257,7 +257,7 @@ class InstanceController:
         volume = snapshot.get(Volume, account, region, id)
         if volume is not None:
             if await self._volumes.reconcile(volume):
-                self._clock.call_later(AGAIN_S, lambda: self._controller.enqueue(_work(volume.key)))
+                self._controller.enqueue_after(AGAIN_S, _work(volume.key))
             return
         taken = (each for each in snapshot.list(VolumeSnapshot, account, region) if each.volume_id == id)
         if not any(map(_pending, taken)):
@@ -288,7 +288,7 @@ class InstanceController:
         assert instance.ended_at is not None
         left = instance.ended_at + KEPT_S - self._clock.now()
         if left > 0:
-            self._clock.call_later(left, lambda: self._controller.enqueue(_work(instance.key)))
+            self._controller.enqueue_after(left, _work(instance.key))
             return
         with self._store.write() as tx:
             if tx.get(Instance, instance.account, instance.region, instance.id) is not None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store, Tx
-from kunren.core.clock import Clock, Timer
+from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
@@ -36,7 +36,6 @@ class SpotController:
 
     def __init__(self, store: Store, clock: Clock, entropy: Entropy, launcher: Launcher) -> None:
         self._store, self._clock, self._entropy, self._launcher = store, clock, entropy, launcher
-        self._timers: dict[str, Timer] = {}
         kinds = (SpotRequest.kind, SpotMarket.kind, Instance.kind, InstanceRun.kind)
         self._controller = Controller(
             "spot", store, clock, keys=_keys, every=_every, reconcile=self._reconcile, wants=lambda kind: kind in kinds,
@@ -139,8 +138,6 @@ class SpotController:
     def _look_again(self, work: str) -> None:
         account, region, id = work.split("|")
         request = self._store.snapshot().get(SpotRequest, account, region, id)
-        if (before := self._timers.pop(work, None)) is not None:
-            before.cancel()
         if request is None or request.state not in ("open", "active"):
             return
         now = self._clock.now()
@@ -149,7 +146,7 @@ class SpotController:
         if request.state == "open":
             due.append(AGAIN_S)
         if due:
-            self._timers[work] = self._clock.call_later(min(due), lambda: self._controller.enqueue(work))
+            self._controller.enqueue_after(min(due), work)
 
     def _put(self, before: SpotRequest, changed: SpotRequest) -> None:
         """Write it where something but the time of the look is different."""

@@ -13,7 +13,7 @@ from kunren.services.ecs import errors
 from kunren.services.ecs.api.base import Params, find_definition
 from kunren.services.ecs.api.capacity_providers import check_strategy
 from kunren.services.ecs.api.execute_command import check_role
-from kunren.services.ecs.model import Cluster, Service, TaskDefinition
+from kunren.services.ecs.model import Cluster, TaskDefinition
 from kunren.services.ecs.names import arn
 from kunren.services.ecs.services.expressions import BadExpression, matches
 from kunren.services.ecs.services.stages import SHIFTING
@@ -268,9 +268,3 @@ def placement(params: Params, scheduling: str, fargate: bool) -> None:
                 matches("", {}, each.get("expression") or "")
             except BadExpression as error:
                 raise errors.InvalidParameterException(f"Invalid expression: {error}.") from error
-
-
-def same_service(found: Service, desired: int, document: Mapping[str, Any]) -> bool:
-    """Whether CreateService asks once more for what is there."""
-    primary = found.primary
-    return primary is not None and found.desired_count == desired and primary.document == document

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store
 from kunren.core.calling import CallService
-from kunren.core.clock import Clock, Timer
+from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.services.ecs.model import ContainerInstance, Service, Task
 from kunren.services.ecs.services import course, staffing, stages
@@ -49,7 +49,6 @@ class ServiceController:
         self._alarms = Alarms(store, clock, call)
         self.hooks = HookRunner(store, clock, call)
         self.notices = ServiceNotices(store, clock, call)
-        self._timers: dict[str, Timer] = {}
         self._controller = Controller(
             "ecs-services", store, clock, keys=_keys, every=_every, reconcile=self._reconcile,
             wants=lambda kind: kind in _KINDS,
@@ -104,15 +103,13 @@ class ServiceController:
             desk.close(service)
 
     def _look_again(self, work: str) -> None:
-        if (timer := self._timers.pop(work, None)) is not None:
-            timer.cancel()
         service = self._service(work)
         if service is None:
             return
         now = self._clock.now()
         due = [each for each in self._due(service, now) if each > now]
         wait_s = max(min([*due, now + LOOK_AGAIN_S]) - now, 0.05)
-        self._timers[work] = self._clock.call_later(wait_s, lambda: self._controller.enqueue(work))
+        self._controller.enqueue_after(wait_s, work)
 
     def _due(self, service: Service, now: float) -> Iterable[float]:
         """AWS times at which something may be due though no row changes."""

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store
 from kunren.core.calling import CallService
-from kunren.core.clock import Clock, Timer
+from kunren.core.clock import Clock
 from kunren.core.errors import AwsError
 from kunren.services.ecs.model import Service
 from kunren.services.ecs.names import arn
@@ -26,7 +26,6 @@ class HookRunner:
 
     def __init__(self, store: Store, clock: Clock, call: CallService) -> None:
         self._store, self._clock, self._call = store, clock, call
-        self._timers: dict[str, Timer] = {}
         self._controller = Controller(
             "ecs-hooks", store, clock, keys=_keys, every=_every, reconcile=self._reconcile,
             wants=lambda kind: kind == ServiceDeployment.kind,
@@ -49,11 +48,9 @@ class HookRunner:
                 self._write(course, await self._asked(course, each))
         course = self._store.snapshot().get(ServiceDeployment, account, region, id)
         later = [each.ask_at for each in present(course) if each.status == "IN_PROGRESS"] if course is not None else []
-        if before := self._timers.pop(work, None):
-            before.cancel()
         if later:
             wait_s = max(min(later) - self._clock.now(), 0.1)
-            self._timers[work] = self._clock.call_later(wait_s, lambda: self._controller.enqueue(work))
+            self._controller.enqueue_after(wait_s, work)
 
     async def _asked(self, course: ServiceDeployment, run: HookRun) -> HookRun:
         hook = hooks_of(course)[run.index]

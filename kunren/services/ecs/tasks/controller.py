@@ -127,7 +127,7 @@ class TaskController:
         assert task.stopped_at is not None
         left = task.stopped_at + STOPPED_KEPT_S - self._clock.now()
         if left > 0:
-            self._clock.call_later(left, lambda: self._controller.enqueue(_work(task.key)))
+            self._controller.enqueue_after(left, _work(task.key))
             return
         with self._store.write() as tx:
             if tx.get(Task, task.account, task.region, task.id) is not None:

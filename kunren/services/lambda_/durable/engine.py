@@ -14,7 +14,7 @@ import msgspec
 
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store, Tx
-from kunren.core.clock import Clock, Timer
+from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.lambda_.durable import progress
@@ -41,7 +41,6 @@ class DurableEngine:
         self._clock = clock
         self._entropy = entropy
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._timers: dict[str, Timer] = {}
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         self._controller = Controller(
             "durable-executions",
@@ -60,8 +59,6 @@ class DurableEngine:
         finally:
             for task in self._running.values():
                 task.cancel()
-            for timer in self._timers.values():
-                timer.cancel()
 
     # For the invoker
 
@@ -112,8 +109,6 @@ class DurableEngine:
 
     async def _reconcile(self, work: str) -> None:
         account, region, id = work.split("|")
-        if (timer := self._timers.pop(work, None)) is not None:
-            timer.cancel()
         now = self._clock.now()
         with self._store.write() as tx:
             state = State.load(tx, account, region, id)
@@ -133,7 +128,7 @@ class DurableEngine:
                     self._spawn(f"{work}|{operation.operation}", self._invoke_target(work, state, operation))
         if (due := progress.next_due(state)) is not None:
             wait = max(0.0, due - self._clock.now())
-            self._timers[work] = self._clock.call_later(wait, lambda: self._controller.enqueue(work))
+            self._controller.enqueue_after(wait, work)
 
     def _advance(self, tx: Tx, work: str, state: State, now: float) -> bytes | None:
         """What is due by itself; the event of the invocation that is to run now, if any."""
