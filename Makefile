@@ -51,7 +51,9 @@ $(VENV)/.programs: $(BIN)/pip scripts/debian.sh
 
 $(VENV)/.programs-test: $(BIN)/pip scripts/debian.sh
 	scripts/debian.sh $(TOOLS) nft=nftables curl=curl dig=bind9-dnsutils delv=bind9-dnsutils node=nodejs openssl=openssl \
-		skopeo=skopeo,libgpgme11,libassuan0,libgpg-error0,libdevmapper1.02.1!
+		skopeo=skopeo,libgpgme11,libassuan0,libgpg-error0,libdevmapper1.02.1! \
+		podman=podman,libsubid4,libgpgme11,libassuan0,libgpg-error0,libdevmapper1.02.1,libseccomp2! \
+		conmon=conmon,libglib2.0-0! runc=runc,libseccomp2!
 	touch $@
 
 $(VENV)/.programs-bench: $(BIN)/pip scripts/debian.sh

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kunren.world.cgroups import Cgroups
+from kunren.world.container_engines import sockets
 from kunren.world.machine import offers_ipv6
 from kunren.world.programs import find_program
 
@@ -84,7 +85,15 @@ def examine() -> list[Check]:
         _pythons(),
         _tun(),
         _cgroups(),
+        _container_engine(),
     ]
+
+
+def _container_engine() -> Check:
+    purpose = "images that only Docker or Podman here has run too, as processes of the world"
+    found = ", ".join(map(str, sockets()))
+    remedy = "" if found else "systemctl --user start podman.socket, or DOCKER_HOST=unix://SOCKET kunren up"
+    return Check("container engine", bool(found), False, purpose, found or "no socket that we may use", remedy)
 
 
 def explain(step: str, number: int, text: str) -> str:

@@ -1,4 +1,5 @@
-"""From a reference to a root file system: what was loaded from a file, or what a registry of this world has.
+"""From a reference to a root file system: what was loaded from a file, what a registry of this world has, or what a
+container engine of this machine has.
 
 An image is unpacked once, however many ask for it. Refuses to know what a repository or a task is; registries are
 given (`registries`).
@@ -9,16 +10,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
 from kunren.dataplane.images.archives import MACHINE, ours
 from kunren.dataplane.images.reference import HUB, BadReference, Reference, parse
-from kunren.dataplane.images.store import BROKEN, Image, ImageStore
+from kunren.dataplane.images.store import BROKEN, Image, ImageStore, NoImage
+from kunren.world import container_engines
+
+if TYPE_CHECKING:
+    from kunren.dataplane.images.local_engines import LocalEngines
 
 _CONFIG_BYTES_MAX = 8 << 20
 
@@ -55,10 +60,14 @@ class Registry(Protocol):
 
 
 class Images:
-    """`registries` may grow later; what was loaded from a file goes before them."""
+    """`registries` may grow later; what was loaded from a file goes before them, and the machine's own engines come
+    last, for names that are of none of these registries."""
 
-    def __init__(self, store: ImageStore) -> None:
-        self.store = store
+    def __init__(
+        self, store: ImageStore, engine_sockets: Callable[[], Sequence[Path]] = container_engines.sockets
+    ) -> None:
+        self.store, self._engine_sockets = store, engine_sockets
+        self._engines: LocalEngines | None = None
         self.registries: list[Registry] = []
         self._unpacking: dict[str, asyncio.Lock] = {}
         self._unpackers = ThreadPoolExecutor(2, "unpacking")  # it takes long: others' threads are left alone
@@ -75,6 +84,8 @@ class Images:
         registry = next((each for each in self.registries if each.serves(wanted.registry)), None)
         try:
             if registry is None:
+                if (local := await self._of_an_engine(reference, wanted)) is not None:
+                    return local
                 raise NotFound("not found" if wanted.registry != HUB else "pull access denied, repository does not "
                                "exist or may require authorization")  # fmt: skip
             return await self._pulled(registry, wanted, credentials)
@@ -84,6 +95,20 @@ class Images:
                 f"pull image manifest has been retried 1 time(s): failed to resolve ref {wanted}: {wanted}: "
                 f"{error}{advice}"
             ) from None
+
+    async def _of_an_engine(self, reference: str, wanted: Reference) -> Image | None:
+        if not self._engine_sockets():
+            return None
+        if self._engines is None:
+            from kunren.dataplane.images.local_engines import LocalEngines
+
+            self._engines = LocalEngines(self.store, self._engine_sockets)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._unpackers, self._engines.image, reference, wanted
+            )
+        except NoImage as error:
+            raise CannotPull(str(error)) from error
 
     async def _pulled(self, registry: Registry, wanted: Reference, credentials: Credentials | None) -> Image:
         digest, text = await registry.manifest(wanted, credentials)

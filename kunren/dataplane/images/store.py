@@ -118,11 +118,20 @@ class ImageStore:
             raise NoImage(f"{source} is no image that can be read: {error!r}") from error
         return images
 
+    def made(self) -> Path:
+        """The folder, which is there now."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder
+
+    def take(self, source: Path) -> Image:
+        """Unpack the one image of a file, and call it nothing. Raises what is in `BROKEN`."""
+        with opened(source) as found:
+            return self.unpack(found[0].config, found[0].layers)
+
     @contextmanager
     def _alone(self, what: str, wait: bool = True) -> Iterator[None]:
         """No other process or thread does the same meanwhile. Raises BlockingIOError where one does and none waits."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / f"{what}.lock").open("w") as file:
+        with (self.made() / f"{what}.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             yield
 
