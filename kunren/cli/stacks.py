@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +10,10 @@ import click
 
 from kunren.cli.failures import Unusable
 from kunren.cli.options import state_option
+from kunren.management import stack_events
 from kunren.management.client import Management
 
-_EVERY_S = 0.2
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
-_GOOD = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE", "IMPORT_COMPLETE"})
 
 
 @click.group()
@@ -83,38 +80,11 @@ def deploy(management: Management, template: Path) -> bool:
     return good
 
 
-def followed(api: Any, name: str, show: Callable[[str], None] = click.echo) -> bool:
+def followed(api: Any, name: str) -> bool:
     """Show events until the stack's operation is over; whether it ended well. Raises Unusable for an unknown stack."""
     from botocore.exceptions import ClientError
 
     try:
-        id = api.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
+        return stack_events.followed(api, name, lambda event: click.echo(stack_events.line(event))) in stack_events.GOOD
     except ClientError as error:
         raise Unusable(error.response["Error"]["Message"]) from error
-    seen: set[str] = set()
-    while True:
-        status = api.describe_stacks(StackName=id)["Stacks"][0]["StackStatus"]
-        for event in reversed(list(_new(api, id, seen))):
-            show(line(event))
-        if not status.endswith("_IN_PROGRESS") or status == "REVIEW_IN_PROGRESS":
-            return status in _GOOD
-        time.sleep(_EVERY_S)  # noqa: TID251 - the command waits for another process; no clock of ours runs here
-
-
-def _new(api: Any, id: str, seen: set[str]) -> Iterator[dict[str, Any]]:
-    """Events of the last operation that were not seen yet, newest first."""
-    for page in api.get_paginator("describe_stack_events").paginate(StackName=id):
-        for event in page["StackEvents"]:
-            if event["EventId"] in seen:
-                return
-            seen.add(event["EventId"])
-            yield event
-            if event.get("ResourceStatusReason") == "User Initiated" and event["PhysicalResourceId"] == id:
-                return
-
-
-def line(event: dict[str, Any]) -> str:
-    """An event as a line: when, what became of what, and why."""
-    why = f"  {event['ResourceStatusReason']}" if event.get("ResourceStatusReason") else ""
-    moment = event["Timestamp"].strftime("%H:%M:%S")
-    return f"{moment}  {event['ResourceStatus']:<20} {event['LogicalResourceId']} ({event['ResourceType']}){why}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,14 @@ SHOWN_LINES = 12
 class Deployment:
     """`deploy`, which gives values; `remove`, which may be called at any time."""
 
-    def __init__(self, access: Access, architecture: Architecture, folder: Path) -> None:
+    def __init__(
+        self, access: Access, architecture: Architecture, folder: Path, progress: Callable[[str], None] | None = None
+    ) -> None:
         self._access = access
         self._architecture = architecture
         self._folder = folder
         """Where Terraform keeps its state."""
+        self._progress = progress or (lambda _: None)
 
     def deploy(self) -> dict[str, Any]:
         """What the architecture gives. Raises DrillFailed, also where it is interrupted; what was deployed half is
@@ -35,7 +38,7 @@ class Deployment:
             if self._architecture.script:
                 return self._by_script("deploy")
             if self._architecture.template:
-                return stacks.deploy(self._access, self._architecture.template, self._architecture.settings)
+                return stacks.deploy(self._access, self._architecture, self._progress)
             return self._by_terraform()
         except (DrillFailed, KeyboardInterrupt) as cause:
             error = (
@@ -52,7 +55,7 @@ class Deployment:
         if self._architecture.script:
             self._by_script("remove")
         elif self._architecture.template:
-            stacks.remove(self._access, self._architecture.template)
+            stacks.remove(self._access, self._architecture, self._progress)
         else:
             self._terraform("destroy", "-auto-approve", "-input=false", *self._state)
 

@@ -107,7 +107,7 @@ class Run:
         self._plan, self._live, self._told = plan, live, progress
         self._drill, self._speed = plan.drill, plan.speed
         self._origin_ns = time.monotonic_ns()
-        self._deployment = Deployment(plan.access, plan.drill.architecture, plan.folder)
+        self._deployment = Deployment(plan.access, plan.drill.architecture, plan.folder, self._progress)
         self._unhealed: list[str] = []
         """What could not be healed: the next start of Kunren tries again."""
 

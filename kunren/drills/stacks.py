@@ -3,59 +3,72 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import ClientError
 
 from kunren.drills.access import Access
 from kunren.drills.failures import DrillFailed
+from kunren.drills.model import Architecture
+from kunren.management.stack_events import GOOD, causes, followed, line
 
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
-ASK_EVERY = {"Delay": 1, "MaxAttempts": 900}
+Progress = Callable[[str], None]
 
 
-def name_of(template: Path) -> str:
-    return f"drill-{re.sub(r'[^0-9A-Za-z]+', '-', template.stem).strip('-')}"
+def name_of(architecture: Architecture) -> str:
+    """Its stack's. There is a template."""
+    assert architecture.template is not None
+    return f"drill-{re.sub(r'[^0-9A-Za-z]+', '-', architecture.template.stem).strip('-')}"
 
 
-def deploy(access: Access, template: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The stack's outputs; `settings` are its parameters. Raises DrillFailed."""
-    api, name = access.client("cloudformation"), name_of(template)
+def deploy(access: Access, architecture: Architecture, progress: Progress) -> dict[str, Any]:
+    """The stack's outputs; the settings are its parameters. It replaces one that was kept. Raises DrillFailed."""
+    remove(access, architecture, progress)
+    api, template, settings = access.client("cloudformation"), architecture.template, architecture.settings
+    assert template is not None
     given = {key: str(each).lower() if isinstance(each, bool) else str(each) for key, each in settings.items()}
     try:
         id = api.create_stack(
-            StackName=name,
+            StackName=name_of(architecture),
             TemplateBody=template.read_text(),
             Parameters=[{"ParameterKey": key, "ParameterValue": each} for key, each in given.items()],
             Capabilities=CAPABILITIES,
         )["StackId"]
-        api.get_waiter("stack_create_complete").wait(StackName=id, WaiterConfig=ASK_EVERY)
+        failed = _failed(api, id, progress)
+        outputs = api.describe_stacks(StackName=id)["Stacks"][0].get("Outputs", [])
     except ClientError as error:
         raise DrillFailed(f"{template} could not be deployed: {error.response['Error']['Message']}") from error
-    except WaiterError as error:
-        raise DrillFailed(f"{template} could not be deployed: {_why(api, name)}") from error
-    stack = api.describe_stacks(StackName=id)["Stacks"][0]
-    return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+    if failed:
+        raise DrillFailed(f"{template} could not be deployed: {failed}")
+    return {each["OutputKey"]: each["OutputValue"] for each in outputs}
 
 
-def remove(access: Access, template: Path) -> None:
+def remove(access: Access, architecture: Architecture, progress: Progress) -> None:
     """Raises DrillFailed."""
-    api, name = access.client("cloudformation"), name_of(template)
+    api, name = access.client("cloudformation"), name_of(architecture)
     try:
         id = api.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
     except ClientError:
         return  # there is none
     try:
         api.delete_stack(StackName=id)
-        api.get_waiter("stack_delete_complete").wait(StackName=id, WaiterConfig=ASK_EVERY)
-    except (ClientError, WaiterError) as error:
-        raise DrillFailed(f"Stack {name} could not be deleted: {_why(api, id)}") from error
+        failed = _failed(api, id, progress)
+    except ClientError as error:
+        raise DrillFailed(f"Stack {name} could not be deleted: {error.response['Error']['Message']}") from error
+    if failed:
+        raise DrillFailed(f"Stack {name} could not be deleted: {failed}")
 
 
-def _why(api: Any, name: str) -> str:
-    """The reason of the first resource that failed, of the latest operation."""
-    events = api.describe_stack_events(StackName=name)["StackEvents"]
-    failed = [each for each in events if each["ResourceStatus"].endswith("_FAILED")]
-    return failed[-1].get("ResourceStatusReason", "") if failed else "see its events"
+def _failed(api: Any, id: str, progress: Progress) -> str:
+    """Shows the operation as it goes on; the resources that failed, and why, where it does not end as asked for."""
+    events: list[dict[str, Any]] = []
+
+    def show(event: dict[str, Any]) -> None:
+        events.append(event)
+        if not event["ResourceStatus"].endswith("_IN_PROGRESS"):
+            progress(line(event))
+
+    status = followed(api, id, show)
+    return "" if status in GOOD else "; ".join(causes(events)) or f"the stack is {status}"

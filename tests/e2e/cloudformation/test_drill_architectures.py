@@ -1,0 +1,62 @@
+"""A template as a drill's architecture: what it gives, what is shown meanwhile, and what is said where it fails."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+
+from kunren.drills.access import Access
+from kunren.drills.deployment import Deployment
+from kunren.drills.failures import DrillFailed
+from kunren.drills.model import Architecture
+
+TEMPLATE = """
+Parameters: {Delay: {Type: Number}, Name: {Type: String}}
+Resources:
+  First: {Type: AWS::SQS::Queue, Properties: {DelaySeconds: !Ref Delay}}
+  Second: {Type: AWS::SQS::Queue, DependsOn: First, Properties: {QueueName: !Ref Name}}
+Outputs: {Url: {Value: !Ref Second}}
+"""
+
+
+@pytest.fixture
+def deployment(kunren, tmp_path):
+    """`deployment(**settings)`: of the template, and what is shown."""
+    template = tmp_path / "two_queues.yaml"
+    template.write_text(TEMPLATE)
+
+    def make(**settings):
+        shown = []
+        access = Access(kunren.state, f"http://127.0.0.1:{kunren.port}")
+        return Deployment(access, Architecture(settings=settings, template=template), tmp_path, shown.append), shown
+
+    return make
+
+
+def test_a_stack_gives_its_outputs_is_shown_replaced_and_removed(kunren, deployment):
+    made, shown = deployment(Delay=5, Name="of-a-drill")
+    url = made.deploy()["Url"]
+    assert url.endswith("/of-a-drill")
+    assert [line.split()[1:3] for line in shown] == [
+        ["CREATE_COMPLETE", "First"], ["CREATE_COMPLETE", "Second"], ["CREATE_COMPLETE", "drill-two-queues"],
+    ]  # fmt: skip
+    again, _ = deployment(Delay=6, Name="of-another")
+    assert again.deploy()["Url"].endswith("/of-another")
+    with pytest.raises(ClientError, match="does not exist"):
+        kunren.client("sqs").get_queue_attributes(QueueUrl=url)
+    again.remove()
+    with pytest.raises(ClientError, match="does not exist"):
+        kunren.client("cloudformation").describe_stacks(StackName="drill-two-queues")
+
+
+def test_a_stack_that_fails_is_told_with_its_resource_and_reason_and_taken_back(kunren, deployment):
+    made, shown = deployment(Delay=5, Name="no/name")
+    with pytest.raises(DrillFailed) as told:
+        made.deploy()
+    first, *_, last = str(told.value).splitlines()
+    assert "two_queues.yaml could not be deployed: Second (AWS::SQS::Queue): " in first
+    assert "alphanumeric" in first, first
+    assert last == "What had been deployed was taken back."
+    assert any(line.split()[1:3] == ["CREATE_FAILED", "Second"] for line in shown)
+    with pytest.raises(ClientError, match="does not exist"):
+        kunren.client("cloudformation").describe_stacks(StackName="drill-two-queues")
