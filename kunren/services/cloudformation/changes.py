@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kunren.services.cloudformation import intrinsics
+from kunren.services.cloudformation import intrinsics, modules
 from kunren.services.cloudformation.decisions import tags_of
 from kunren.services.cloudformation.intrinsics import Made, NotYet, Scope
 from kunren.services.cloudformation.model import StackResource
@@ -60,6 +60,9 @@ def changes(plan: Plan, rows: Mapping[str, StackResource], stack_tags: Mapping[s
                 "Scope": [],
                 "Details": [],
             }
+    for logical, each in found.items():
+        stated = plan.resources.get(logical)
+        each |= modules.info(stated.get("Metadata") if stated is not None else held[logical].metadata)
     return [{"Type": "Resource", "ResourceChange": found[logical]} for logical in sorted(found)]
 
 

@@ -42,6 +42,10 @@ class TypeNotFoundException(AwsError):
     status = 404
 
 
+class CFNRegistryException(AwsError):
+    code = "CFNRegistryException"
+
+
 class StackSetNotFoundException(AwsError):
     code = "StackSetNotFoundException"
     status = 404

@@ -301,6 +301,32 @@ class SetOperation(Resource, frozen=True, kw_only=True):
     ended: float | None = None
 
 
+class ModuleVersion(Resource, frozen=True, kw_only=True):
+    """Of a module in the registry. The id is `<name>/<number>`; `schema` and `fragment` are JSON."""
+
+    kind: ClassVar[str] = "cloudformation.module_version"
+
+    name: str
+    number: int
+    schema: str
+    fragment: str
+    default: bool = False
+    live: bool = True
+    created: float = 0.0
+
+
+class Registration(Resource, frozen=True, kw_only=True):
+    """The id is its token. `number` is the version that it made; where there is none, `reason` says why."""
+
+    kind: ClassVar[str] = "cloudformation.registration"
+
+    name: str
+    number: int = 0
+    reason: str = ""
+    asked: str = ""  # the caller's token
+    at: float = 0.0
+
+
 class Response(Resource, frozen=True, kw_only=True):
     """What somebody sent to a response URL (custom resources, wait conditions). The id is the URL's token; those of one
     wait condition's handle have `/<unique id>` behind it."""
@@ -339,6 +365,8 @@ RESOURCES = (
     Import,
     ChangeSet,
     Detection,
+    ModuleVersion,
+    Registration,
     StackRefactor,
     Response,
     StackSet,

@@ -18,10 +18,10 @@ from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.core.pagination import InvalidToken, page
 from kunren.core.tags import tags_from_wire
-from kunren.services.cloudformation import parameters, rule_values, rules, structure, template, triggers
+from kunren.services.cloudformation import modules, parameters, rule_values, rules, structure, template, triggers
 from kunren.services.cloudformation.errors import InsufficientCapabilitiesException, ValidationError
 from kunren.services.cloudformation.macros import expander
-from kunren.services.cloudformation.model import Attempt, Revision, Stack, StackResource
+from kunren.services.cloudformation.model import Attempt, ModuleVersion, Revision, Stack, StackResource
 from kunren.services.cloudformation.records import Records
 from kunren.services.cloudformation.scopes import scope_of
 from kunren.services.cloudformation.structure import Plan
@@ -129,6 +129,10 @@ class Base:
         return text
 
     async def file(self, ctx: RequestContext, url: str, what: str) -> str:
+        """An object of S3 as a text. Raises ValidationError."""
+        return (await self.object_of(ctx, url, what)).decode("utf-8", "replace")
+
+    async def object_of(self, ctx: RequestContext, url: str, what: str) -> bytes:
         """An object of S3 by its URL (or s3://bucket/key). Raises ValidationError."""
         parts = urlsplit(url)
         host, path = parts.hostname or "", unquote(parts.path.lstrip("/"))
@@ -145,8 +149,7 @@ class Base:
         except AwsError as error:
             raise ValidationError(f"S3 error: {error.message}\n{MORE_ON_S3}") from None
         body = answer["Body"]
-        raw = body if isinstance(body, bytes) else b"".join([piece async for piece in body])
-        return raw.decode("utf-8", "replace")
+        return body if isinstance(body, bytes) else b"".join([piece async for piece in body])
 
     async def revision(
         self,
@@ -167,12 +170,16 @@ class Base:
         before = previous.texts if previous is not None else None
         texts = parameters.chosen(declared, parameters.given_values(params.get("Parameters") or (), before))
         capabilities = tuple(params.get("Capabilities") or ())
-        if transforms_of(parsed) and not in_change_set and "CAPABILITY_AUTO_EXPAND" not in capabilities:
+        expands = bool(transforms_of(parsed) or modules.used(parsed))
+        if expands and not in_change_set and "CAPABILITY_AUTO_EXPAND" not in capabilities:
             raise InsufficientCapabilitiesException("Requires capabilities : [CAPABILITY_AUTO_EXPAND]")
         looked_up = await self._looked_up(ctx, parameters.lookups(declared, texts))
         values = parameters.values(declared, texts, looked_up)
         expand = expander(self.store, self.entropy, self.call, ctx.account, ctx.region, values)
         processed = await expanded(parsed, values, ctx.region, expand, lambda url: self.file(ctx, url, "Location"))
+        if modules.used(parsed) and previous is not None and params.get("UsePreviousTemplate"):
+            processed = json.loads(previous.processed)  # modules as they were then
+        processed = modules.expanded(processed, lambda type: self._fragment(ctx, type))
         structure.check_sections(processed)
         needed, _types = structure.capabilities(processed)
         if needed and not {*needed, "CAPABILITY_NAMED_IAM"} & set(capabilities):
@@ -194,6 +201,11 @@ class Base:
         plan = structure.planned(processed, scope_of(self.spec, self.store.snapshot(), stack, made, processed))
         rules.check(processed, plan.scope, await rule_values.asked(processed, self.call, ctx.account, ctx.region))
         return made, plan
+
+    def _fragment(self, ctx: RequestContext, type: str) -> dict[str, Any] | None:
+        """Of the default version of a registered module."""
+        rows = self.store.snapshot().list(ModuleVersion, ctx.account, ctx.region)
+        return next((json.loads(each.fragment) for each in rows if each.name == type and each.default), None)
 
     async def _looked_up(self, ctx: RequestContext, wanted: Mapping[str, str]) -> dict[str, str]:
         found = {}

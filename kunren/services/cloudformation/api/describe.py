@@ -9,7 +9,7 @@ import msgspec
 
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
-from kunren.services.cloudformation import parameters
+from kunren.services.cloudformation import modules, parameters
 from kunren.services.cloudformation.api.base import Base, Params, Result
 from kunren.services.cloudformation.engine import rows_of
 from kunren.services.cloudformation.errors import ValidationError
@@ -224,4 +224,4 @@ def _resource(stack: Stack, row: StackResource, time: str) -> dict[str, Any]:
     }
     if row.physical:
         found["PhysicalResourceId"] = row.physical
-    return {**found, **({"ResourceStatusReason": row.reason} if row.reason else {})}
+    return {**found, **modules.info(row.metadata), **({"ResourceStatusReason": row.reason} if row.reason else {})}

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from kunren.core.context import RequestContext
 from kunren.core.errors import AwsError
+from kunren.services.cloudformation import modules
 from kunren.services.cloudformation.api.base import Base, Params, Result
 from kunren.services.cloudformation.engine import rows_of
 from kunren.services.cloudformation.errors import ValidationError
@@ -140,7 +141,7 @@ def _shown(stack: Stack, row: StackResource) -> dict[str, Any]:
     found: dict[str, Any] = {
         "StackId": stack.arn, "LogicalResourceId": row.logical, "PhysicalResourceId": row.physical,
         "ResourceType": row.type, "StackResourceDriftStatus": row.drift, "Timestamp": row.drift_checked,
-        "ExpectedProperties": json.dumps(row.properties),
+        "ExpectedProperties": json.dumps(row.properties), **modules.info(row.metadata),
     }  # fmt: skip
     if row.drift_actual is not None:
         actual: Mapping[str, Any] = row.drift_actual

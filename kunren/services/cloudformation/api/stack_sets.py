@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from kunren.control.store import Snapshot, Tx
 from kunren.core.context import RequestContext
 from kunren.core.tags import tags_from_wire, tags_to_wire
-from kunren.services.cloudformation import errors, parameters, structure, template
+from kunren.services.cloudformation import errors, modules, parameters, structure, template
 from kunren.services.cloudformation.api.base import Base, Params, Result
 from kunren.services.cloudformation.model import SetOperation, StackInstance, StackSet
 from kunren.services.cloudformation.transforms import transforms_of
@@ -46,7 +46,7 @@ class StackSets(Base):
             return before
         text = await self.template_text(ctx, params)
         parsed = template.parse(text)
-        if not transforms_of(parsed):
+        if not transforms_of(parsed) and not modules.used(parsed):
             structure.check_sections(parsed)
         return text
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kunren.core.context import RequestContext
-from kunren.services.cloudformation import parameters, structure
+from kunren.services.cloudformation import modules, parameters, structure
 from kunren.services.cloudformation.api.base import Base, Params, Result
 from kunren.services.cloudformation.errors import ChangeSetNotFoundException, ValidationError
 from kunren.services.cloudformation.model import ChangeSet
@@ -33,7 +33,7 @@ class Templates(Base):
             if found is None:
                 return {"TemplateBody": "", "StagesAvailable": ["Original", "Processed"]}
             text, processed = found.template, found.processed
-        if params.get("TemplateStage", "Original") == "Processed" and transforms_of(parse(text)):
+        if params.get("TemplateStage", "Original") == "Processed" and expands(parse(text)):
             text = processed
         return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}
 
@@ -46,7 +46,7 @@ class Templates(Base):
             "DeclaredTransforms": transforms_of(parsed),
         }
         needed, types = structure.capabilities(parsed)
-        if transforms_of(parsed):
+        if expands(parsed):
             needed = [*needed, "CAPABILITY_AUTO_EXPAND"]
         found["Capabilities"] = needed
         if types:
@@ -78,10 +78,15 @@ class Templates(Base):
         return {**found, **({"Description": parsed["Description"]} if "Description" in parsed else {})}
 
 
+def expands(template: Mapping[str, Any]) -> bool:
+    """Whether what is processed is another template: it has transforms or modules."""
+    return bool(transforms_of(template) or modules.used(template))
+
+
 def readable(template: Mapping[str, Any]) -> dict[str, Any]:
-    """The template, checked; of one with transforms, which are not carried out here, its parameters and those of its
+    """The template, checked; of one with transforms or modules, which are not carried out here, its parameters and those of its
     resources that are resources already. Raises ValidationError."""
-    if not transforms_of(template):
+    if not expands(template):
         structure.check_sections(template)
         return dict(template)
     parameters.check_declared(template.get("Parameters") or {})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from kunren.core.context import RequestContext
-from kunren.services.cloudformation.api.base import Base, Params, Result
+from kunren.services.cloudformation.api.base import Params, Result
+from kunren.services.cloudformation.api.modules import Modules
 from kunren.services.cloudformation.errors import TypeNotFoundException, ValidationError, not_implemented
 from kunren.services.cloudformation.resources import TYPES
 from kunren.services.cloudformation.schemas import Schema, schema
@@ -13,10 +14,15 @@ from kunren.services.cloudformation.schemas import Schema, schema
 PAGE = 100
 
 
-class Types(Base):
+class Types(Modules):
     def list_types(self, ctx: RequestContext, params: Params) -> Result:
-        """ListTypes. Private ones there are none of, and none of third parties'."""
+        """ListTypes. Private ones are modules, and none of third parties'."""
         filters = params.get("Filters") or {}
+        if params.get("Type") == "MODULE" and params.get("Visibility", "PRIVATE") == "PRIVATE":
+            prefix, size = filters.get("TypeNamePrefix", ""), params.get("MaxResults") or PAGE
+            held = [each for each in self.summaries(ctx) if each["TypeName"].startswith(prefix)]
+            chosen, token = self.paged(held, params, size, lambda each: each["TypeName"])
+            return {"TypeSummaries": chosen, **token}
         own = params.get("Visibility", "PRIVATE") == "PRIVATE" or params.get("Type", "RESOURCE") != "RESOURCE"
         aws = filters.get("Category", "AWS_TYPES") == "AWS_TYPES"
         prefix = filters.get("TypeNamePrefix", "")
@@ -33,9 +39,11 @@ class Types(Base):
         name, arn = params.get("TypeName"), params.get("Arn")
         if not name and not arn:
             raise ValidationError("Either Arn, or Type and TypeName must be specified")
+        if params.get("Type") == "MODULE" or ":type/module/" in str(arn):
+            return self.described(ctx, params)
         name = name or str(arn).rpartition("/")[2].replace("-", "::")
         if params.get("Type", "RESOURCE") != "RESOURCE":
-            raise not_implemented("modules and hooks of CloudFormation's registry")
+            raise not_implemented("hooks of CloudFormation's registry")
         published = schema(name) if name in TYPES else None
         if published is None:
             raise TypeNotFoundException(f"The type '{name}' cannot be found.")
