@@ -61,8 +61,8 @@ def changes(plan: Plan, rows: Mapping[str, StackResource], stack_tags: Mapping[s
                 "Details": [],
             }
     for logical, each in found.items():
-        stated = plan.resources.get(logical)
-        each |= modules.info(stated.get("Metadata") if stated is not None else held[logical].metadata)
+        here = logical in plan.resources
+        each |= modules.info(plan.resources[logical].get("Metadata") if here else held[logical].metadata)
     return [{"Type": "Resource", "ResourceChange": found[logical]} for logical in sorted(found)]
 
 

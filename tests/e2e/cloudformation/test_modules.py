@@ -42,7 +42,7 @@ def test_a_module_is_registered_and_a_stack_is_made_of_it(stacks):
     with pytest.raises(ClientError, match=r"Requires capabilities : \[CAPABILITY_AUTO_EXPAND\]"):
         api.create_stack(StackName="moduled", TemplateBody=TEMPLATE)
     able = {"Capabilities": ["CAPABILITY_AUTO_EXPAND"]}
-    stacks.create("moduled", TEMPLATE, **able)
+    stacks.create("moduled", TEMPLATE)
     info = {"TypeHierarchy": NAME, "LogicalIdHierarchy": "M"}
     assert api.describe_stack_resources(StackName="moduled")["StackResources"][0]["ModuleInfo"] == info
     assert api.list_stack_resources(StackName="moduled")["StackResourceSummaries"][0]["ModuleInfo"] == info
@@ -56,7 +56,7 @@ def test_a_module_is_registered_and_a_stack_is_made_of_it(stacks):
     assert [each["TypeName"] for each in api.list_types(Type="MODULE")["TypeSummaries"]] == [NAME]
     with pytest.raises(ClientError, match="No updates are to be performed"):
         api.update_stack(StackName="moduled", UsePreviousTemplate=True, **able)  # the modules of then
-    stacks.update("moduled", TEMPLATE, **able)
+    stacks.update("moduled", TEMPLATE)
     assert delay() == {"DelaySeconds": "2"}
     asked = {"StackName": "moduled", "TemplateStage": "Processed"}
     assert list(api.get_template(**asked)["TemplateBody"]["Resources"]) == ["MQueue"]

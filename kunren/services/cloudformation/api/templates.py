@@ -84,8 +84,8 @@ def expands(template: Mapping[str, Any]) -> bool:
 
 
 def readable(template: Mapping[str, Any]) -> dict[str, Any]:
-    """The template, checked; of one with transforms or modules, which are not carried out here, its parameters and those of its
-    resources that are resources already. Raises ValidationError."""
+    """The template, checked; of one with transforms or modules, which are not carried out here, its parameters and
+    those of its resources that are resources already. Raises ValidationError."""
     if not expands(template):
         structure.check_sections(template)
         return dict(template)
