@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from kunren.control.store import Tx
 from kunren.core.entropy import Entropy
 from kunren.services.ecs import errors
-from kunren.services.ecs.agents.rows import arn_of, host_ports, remaining, tasks_on
+from kunren.services.ecs.agents.rows import arn_of, tasks_on
 from kunren.services.ecs.api.base import Params
-from kunren.services.ecs.model import Cluster, ContainerInstance, TaskDefinition
+from kunren.services.ecs.model import Cluster, ContainerInstance, Task, TaskDefinition
 from kunren.services.ecs.services.expressions import BadExpression
-from kunren.services.ecs.services.placement import Needs, Place, allowed, place
+from kunren.services.ecs.services.placement import DEFAULT, Needs, allowed, place
+from kunren.services.ecs.services.places import by_instance_of, place_of, ports_of
 
 
 def placement_of(params: Params) -> Params:
@@ -24,20 +25,7 @@ def needs_of(definition: TaskDefinition, group: str) -> Needs:
     cpu = int(document.get("cpu") or 0) or sum(each.get("cpu") or 0 for each in containers)
     own = int(document.get("memory") or 0)
     memory = own or sum(each.get("memoryReservation") or each.get("memory") or 0 for each in containers)
-    return Needs(cpu, memory, frozenset(host_ports(definition)["tcp"]), group)
-
-
-def place_of(tx: Tx, instance: ContainerInstance, group: str) -> Place:
-    tasks = tasks_on(tx, instance)
-    left = remaining(tx, instance, tasks)
-    groups: dict[str, int] = {}
-    for each in tasks:
-        groups[each.group] = groups.get(each.group, 0) + 1
-    return Place(
-        instance.id, instance.attributes, int(left.get("CPU") or 0), int(left.get("MEMORY") or 0),
-        frozenset(int(each) for each in left.get("PORTS") or ()), groups.get(group, 0), groups,
-        instance.instance_id,
-    )  # fmt: skip
+    return Needs(cpu, memory, ports_of(definition), group)
 
 
 def placed(
@@ -55,11 +43,15 @@ def placed(
     constraints = [
         *(params.get("placementConstraints") or ()), *(definition.document.get("placementConstraints") or ()),
     ]  # fmt: skip
-    needs, places = needs_of(definition, group), [place_of(tx, each, group) for each in connected]
+    needs, tasks = (
+        needs_of(definition, group),
+        by_instance_of(connected, tx.list(Task, cluster.account, cluster.region)),
+    )
+    places = [place_of(tx, each, tasks[each.id], group) for each in connected]
     chance = [entropy.uniform(0.0, 1.0) for _ in range(count)]
     strategies = params.get("placementStrategy") or ()
     try:
-        chosen = place(places, needs, count, constraints, strategies or _SPREAD, chance)
+        chosen = place(places, needs, count, constraints, strategies or DEFAULT, chance)
         if len(chosen) == count:
             return chosen, []
         failures = [
@@ -72,7 +64,6 @@ def placed(
 
 
 _DISTINCT = "DistinctInstance placement constraint unsatisfied."
-_SPREAD = ({"type": "spread", "field": "attribute:ecs.availability-zone"}, {"type": "spread", "field": "instanceId"})
 
 
 def why_not(
@@ -82,7 +73,7 @@ def why_not(
     does."""
     if not instance.agent_connected:
         return "AGENT"
-    found = place_of(tx, instance, needs.group)
+    found = place_of(tx, instance, tasks_on(tx, instance), needs.group)
     if not allowed(found, needs, constraints):
         return "MemberOf placement constraint unsatisfied."
     if found.memory - taken * needs.memory < needs.memory:

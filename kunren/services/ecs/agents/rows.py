@@ -16,7 +16,7 @@ from kunren.services.ecs.model import ContainerInstance, Task, TaskDefinition
 from kunren.services.ecs.names import arn
 
 COMING = ("PROVISIONING", "PENDING", "ACTIVATING")
-_SETS = ("PORTS", "PORTS_UDP")
+PORT_SETS = {"tcp": "PORTS", "udp": "PORTS_UDP"}  # the resources that name the ports that are taken
 
 
 def arn_of(instance: ContainerInstance) -> str:
@@ -49,7 +49,7 @@ def remaining(reader: Snapshot | Tx, instance: ContainerInstance, tasks: Iterabl
         left["MEMORY"] = int(left.get("MEMORY") or 0) - int(task.memory or 0)
         definition = reader.get(TaskDefinition, task.account, task.region, task.definition)
         ports = host_ports(definition) if definition is not None else {}
-        for name, protocol in zip(_SETS, ("tcp", "udp"), strict=True):
+        for protocol, name in PORT_SETS.items():
             left[name] = [*left.get(name, ()), *(str(each) for each in sorted(ports.get(protocol, ())))]
     return left
 

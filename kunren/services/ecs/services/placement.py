@@ -15,6 +15,8 @@ from kunren.services.ecs.services.expressions import matches
 ZONE = "attribute:ecs.availability-zone"
 DEFAULT = ({"type": "spread", "field": ZONE}, {"type": "spread", "field": "instanceId"})
 
+Port = tuple[str, int]  # protocol and number: a port that TCP has taken is free for UDP
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -25,7 +27,7 @@ class Place:
     attributes: Mapping[str, str | None] = field(default_factory=dict)
     cpu: int = 0
     memory: int = 0
-    ports: frozenset[int] = frozenset()
+    ports: frozenset[Port] = frozenset()
     tasks: int = 0
     groups: Mapping[str, int] = field(default_factory=dict)
     machine: str = ""
@@ -37,7 +39,7 @@ class Needs:
 
     cpu: int = 0
     memory: int = 0
-    ports: frozenset[int] = frozenset()
+    ports: frozenset[Port] = frozenset()
     group: str = ""
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
-from kunren.control.store import Snapshot
-from kunren.services.ecs.agents.rows import host_ports
+from kunren.control.store import Snapshot, Tx
+from kunren.services.ecs.agents.rows import PORT_SETS, host_ports, remaining
 from kunren.services.ecs.model import ContainerInstance, Task, TaskDefinition
-from kunren.services.ecs.services.placement import Place
+from kunren.services.ecs.services.placement import Place, Port
 
 
 def places(
@@ -21,23 +21,32 @@ def places(
         if each.cluster == cluster and each.status == "ACTIVE" and each.agent_connected
         and provider in (None, each.capacity_provider)
     ]  # fmt: skip
-    by_instance: dict[str, list[Task]] = {each.id: [] for each in found}
-    for task in snapshot.by_id(Task, account, region).values():
-        if task.instance in by_instance and task.last_status != "STOPPED":
-            by_instance[task.instance].append(task)
-    return [_place(snapshot, each, by_instance[each.id], group) for each in found]
+    by_instance = by_instance_of(found, snapshot.by_id(Task, account, region).values())
+    return [place_of(snapshot, each, by_instance[each.id], group) for each in found]
 
 
-def _place(snapshot: Snapshot, instance: ContainerInstance, tasks: Iterable[Task], group: str) -> Place:
-    cpu, memory = int(instance.resources.get("CPU") or 0), int(instance.resources.get("MEMORY") or 0)
-    ports = {int(each) for each in instance.resources.get("PORTS") or ()}
-    groups: Counter[str] = Counter()
+def by_instance_of(instances: Iterable[ContainerInstance], tasks: Iterable[Task]) -> Mapping[str, list[Task]]:
+    """The tasks that are not STOPPED, by the id of their instance."""
+    found: dict[str, list[Task]] = {each.id: [] for each in instances}
     for task in tasks:
-        cpu, memory = cpu - int(task.cpu or 0), memory - int(task.memory or 0)
-        groups[task.group] += 1
-        definition = snapshot.get(TaskDefinition, task.account, task.region, task.definition)
-        if definition is not None:
-            ports |= host_ports(definition)["tcp"]
-        ports |= {bound.host_port for each in task.containers for bound in each.bindings}
-    return Place(instance.id, instance.attributes, cpu, memory, frozenset(ports), groups[group], dict(groups),
-                 instance.instance_id)  # fmt: skip
+        if task.instance in found and task.last_status != "STOPPED":
+            found[task.instance].append(task)
+    return found
+
+
+def place_of(reader: Snapshot | Tx, instance: ContainerInstance, tasks: Sequence[Task], group: str) -> Place:
+    """The instance with its tasks. Their ports are those that they state and, in bridge mode, those that were chosen
+    for them."""
+    left = remaining(reader, instance, tasks)
+    groups = Counter(each.group for each in tasks)
+    stated = {(protocol, int(port)) for protocol, name in PORT_SETS.items() for port in left.get(name) or ()}
+    bound = {(each.protocol, each.host_port) for task in tasks for one in task.containers for each in one.bindings}
+    return Place(
+        instance.id, instance.attributes, int(left.get("CPU") or 0), int(left.get("MEMORY") or 0),
+        frozenset(stated | bound), groups[group], dict(groups), instance.instance_id,
+    )  # fmt: skip
+
+
+def ports_of(definition: TaskDefinition) -> frozenset[Port]:
+    """The ports of its instance that a task of the definition must have."""
+    return frozenset((protocol, port) for protocol, ports in host_ports(definition).items() for port in ports)
