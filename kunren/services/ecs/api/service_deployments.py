@@ -24,13 +24,15 @@ class ServiceDeploymentOperations(Operations):
         snapshot = self._store.snapshot()
         cluster = find_cluster(snapshot, ctx, params.get("cluster"))
         id = service_id(ctx, cluster, params["service"])
-        if snapshot.get(Service, ctx.account, ctx.region, id) is None:
+        service = snapshot.get(Service, ctx.account, ctx.region, id)
+        if service is None:
             raise errors.ServiceNotFoundException()
         wanted, span = params.get("status") or (), params.get("createdAt") or {}
         found = [
             each
             for each in snapshot.list(ServiceDeployment, ctx.account, ctx.region)
             if each.service == id
+            and each.created_at >= service.created_at  # not those of one that had the name before
             and (not wanted or each.status in wanted)
             and _seconds(span.get("after"), 0.0) <= each.created_at <= _seconds(span.get("before"), 1e11)
         ]

@@ -86,7 +86,7 @@ class ServiceOperations(Operations):
             if service.controller == "ECS":
                 changed = self._redeployed(tx, ctx, cluster, service, changed, params, now)
             else:
-                _only_by_others(params)
+                _only_by_others(service.controller, params)
             if changed != service:
                 changed = replace(changed, steady=False)
             tx.put(changed)
@@ -255,21 +255,20 @@ def _current(service: Service) -> Mapping[str, Any]:
     return primary.document if primary is not None else service.document["current"]
 
 
-def _only_by_others(params: Params) -> None:
+def _only_by_others(controller: str, params: Params) -> None:
     """Raises InvalidParameterException where a service that others deploy is to be deployed by ECS."""
-    for member in ("taskDefinition", "networkConfiguration", "platformVersion", "loadBalancers"):
+    where = f"on services with {_OTHERS[controller]}"
+    for member, words in _WORDS.items():
         if params.get(member) is not None:
-            raise errors.InvalidParameterException(
-                f"Unable to update {_WORDS[member]} on services with a CODE_DEPLOY deployment controller. Use AWS "
-                "CodeDeploy to trigger a new deployment."
-            )
+            raise errors.InvalidParameterException(f"Unable to update {words} {where}")
     if params.get("forceNewDeployment"):
-        raise errors.InvalidParameterException(
-            "Cannot force a new deployment on services with a CODE_DEPLOY deployment controller. Use AWS CodeDeploy "
-            "to trigger a new deployment."
-        )
+        raise errors.InvalidParameterException(f"Cannot force a new deployment {where}")
 
 
+_OTHERS = {
+    "CODE_DEPLOY": "a CODE_DEPLOY deployment controller. Use AWS CodeDeploy to trigger a new deployment.",
+    "EXTERNAL": "an EXTERNAL deployment controller. Create a new task set to trigger a new deployment.",
+}
 _WORDS = {
     "taskDefinition": "task definition", "networkConfiguration": "network parameters",
     "platformVersion": "platform version", "loadBalancers": "load balancers",

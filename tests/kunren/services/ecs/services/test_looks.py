@@ -225,6 +225,42 @@ def test_a_deployment_of_a_service_that_is_deleted_is_stopped(play):
     assert (play.deployment()["status"], play.deployment()["statusReason"]) == ("STOPPED", "The service was deleted.")
 
 
+def test_a_service_that_is_made_again_has_its_own_deployments_alone(play):
+    play.create(0)
+    play.look()
+    before = play.deployment()["serviceDeploymentArn"]
+    play.ecs.delete_service(cluster="shop", service="web")
+    with play.store.write() as tx:  # as the controller does once its tasks are gone
+        tx.put(replace(next(play.store.snapshot().every(Service)), status="INACTIVE", deployments=()))
+    play.clock.advance(1)
+    play.create()
+    listed = play.ecs.list_service_deployments(cluster="shop", service="web")["serviceDeployments"]
+    assert len(listed) == 1 and listed[0]["serviceDeploymentArn"] != before
+    shown = play.ecs.describe_service_deployments(serviceDeploymentArns=[before])["serviceDeployments"]
+    assert [each["serviceDeploymentArn"] for each in shown] == [before]
+
+
+@pytest.mark.parametrize(
+    ("controller", "said"),
+    [
+        ("CODE_DEPLOY", "a CODE_DEPLOY deployment controller. Use AWS CodeDeploy to trigger a new deployment."),
+        ("EXTERNAL", "an EXTERNAL deployment controller. Create a new task set to trigger a new deployment."),
+    ],
+)
+def test_a_service_that_others_deploy_says_who_does(play, controller, said):
+    if controller == "EXTERNAL":
+        play.ecs.create_service(cluster="shop", serviceName="web", deploymentController={"type": controller})
+    else:
+        play.create(1, deploymentController={"type": controller})
+    for change, words in (
+        ({"taskDefinition": "web"}, "Unable to update task definition on services with "),
+        ({"platformVersion": "1.4.0"}, "Unable to update platform version on services with "),
+        ({"forceNewDeployment": True}, "Cannot force a new deployment on services with "),
+    ):
+        refused = play.ecs.refused("update_service", cluster="shop", service="web", **change)
+        assert refused == ("InvalidParameterException", words + said)
+
+
 def test_an_alarm_fails_a_deployment_unless_it_rang_before(play):
     ringing = {"MetricAlarms": [{"AlarmName": "errors", "StateValue": "ALARM", "Period": 60, "EvaluationPeriods": 2}]}
 
