@@ -14,6 +14,7 @@ from kunren.control.controller import Controller
 from kunren.control.store import Key
 from kunren.services.cloudformation import intrinsics, triggers
 from kunren.services.cloudformation.errors import ValidationError
+from kunren.services.cloudformation.gates import stack_refusal
 from kunren.services.cloudformation.intrinsics import NotYet, Scope
 from kunren.services.cloudformation.model import (
     CREATE_IN_PROGRESS,
@@ -32,8 +33,9 @@ from kunren.services.cloudformation.model import (
     StackResource,
 )
 from kunren.services.cloudformation.parameters import secrets
+from kunren.services.cloudformation.parts import Parts
 from kunren.services.cloudformation.policies import Event, outcome
-from kunren.services.cloudformation.run import Parts, Run
+from kunren.services.cloudformation.run import Run
 from kunren.services.cloudformation.scheduling import in_order, reversed_waits
 from kunren.services.cloudformation.scopes import scope_of
 from kunren.services.cloudformation.stack_policy import refusal
@@ -148,6 +150,10 @@ class Engine:
             self._failed(stack, [], str(error))
             return
         base = plan.scope
+        if (refused := await self._refused(stack, revision.template)) is not None:
+            if not self._moved_on(stack):
+                self._failed(stack, [], refused)
+            return
         if (denied := self._kept_from_removal(stack, plan, run)) is not None:
             self._failed(stack, [], denied)
             return
@@ -210,6 +216,14 @@ class Engine:
             return failed, why
         until = clock.now() + 60 * (given.get("MonitoringTimeInMinutes") or 0)
         return failed, await triggers.watched(ask, clock, lambda: self._moved_on(stack), until) or ""
+
+    async def _refused(self, stack: Stack, template: str) -> str | None:
+        """Why hooks forbid the stack's operation, which has made nothing yet."""
+        if stack.status == IMPORT_IN_PROGRESS or any(row.done == stack.number for row in self._rows(stack).values()):
+            return None
+        updating = stack.status == UPDATE_IN_PROGRESS
+        previous = self._revision(stack, stack.deployed)[0].template if updating and stack.deployed else ""
+        return await stack_refusal(self._parts, stack, template, previous) or None
 
     def _kept_from_removal(self, stack: Stack, plan: Plan, run: Run) -> str | None:
         """Why the stack's policy does not let the update remove what the template has no more."""
@@ -328,6 +342,10 @@ class Engine:
     async def _away(self, stack: Stack) -> None:
         """All goes: the stack is deleted, or its creation rolled back."""
         back = stack.status == ROLLBACK_IN_PROGRESS
+        if not back and (refused := await self._refused(stack, "")) is not None:
+            if not self._moved_on(stack):
+                self._records.stack(stack, "DELETE_FAILED", refused, keep=())
+            return
         run = self._start(stack)
 
         async def one(logical: str) -> bool:

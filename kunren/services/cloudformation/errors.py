@@ -46,6 +46,11 @@ class CFNRegistryException(AwsError):
     code = "CFNRegistryException"
 
 
+class HookResultNotFoundException(AwsError):
+    code = "HookResultNotFound"
+    status = 404
+
+
 class StackSetNotFoundException(AwsError):
     code = "StackSetNotFoundException"
     status = 404

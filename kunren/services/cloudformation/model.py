@@ -59,6 +59,7 @@ class Stack(Resource, frozen=True, kw_only=True):
     skip: tuple[str, ...] = ()  # ResourcesToSkip
     force: bool = False
     change_set: str = ""
+    change_set_number: int = 0  # of the operation that it was
     outputs: tuple[dict[str, Any], ...] = ()
     drift: str = "NOT_CHECKED"
     drift_checked: float | None = None
@@ -160,6 +161,44 @@ class Event(Resource, frozen=True, kw_only=True):
     reason: str = ""
     properties: str = ""
     token: str = ""
+    at: float = 0.0
+    hook: dict[str, str] = {}  # HookType, HookStatus, ... where it is about a hook
+
+
+class Hook(Resource, frozen=True, kw_only=True):
+    """A Lambda hook. The id is its alias; `properties` are its resource's, `token` is the attempt that made it."""
+
+    kind: ClassVar[str] = "cloudformation.hook"
+
+    token: str
+    properties: dict[str, Any]
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:cloudformation:{self.region}:{self.account}:type/hook/{self.id.replace('::', '-')}"
+
+
+class HookResult(Resource, frozen=True, kw_only=True):
+    """A question to a hook. `operation` is what it is about (RESOURCE, STACK, ...), `target` its id, `execution` the
+    stack's ARN or Cloud Control's token; `payload` is what the function can fetch while it is asked."""
+
+    kind: ClassVar[str] = "cloudformation.hook_result"
+
+    stack: str  # its id
+    execution: str
+    name: str
+    arn: str
+    mode: str  # FAIL, WARN
+    operation: str
+    target: str
+    target_name: str
+    action: str
+    status: str
+    reason: str = ""
+    invocation: int = 1
+    context: Any = None
+    annotations: tuple[dict[str, Any], ...] = ()
+    payload: str = ""
     at: float = 0.0
 
 
@@ -361,6 +400,8 @@ RESOURCES = (
     Stack,
     StackResource,
     Event,
+    Hook,
+    HookResult,
     Export,
     Import,
     ChangeSet,

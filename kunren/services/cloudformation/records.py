@@ -16,6 +16,7 @@ from kunren.services.cloudformation.model import (
     ChangeSet,
     Detection,
     Event,
+    HookResult,
     Revision,
     Stack,
     StackResource,
@@ -64,7 +65,7 @@ class Records:
         gone = {each.id for each in stacks if each.deleted is not None and each.deleted < before}
         if not gone:
             return
-        parts: tuple[type[Resource], ...] = (Stack, Revision, StackResource, Event, ChangeSet, Detection)
+        parts: tuple[type[Resource], ...] = (Stack, Revision, StackResource, Event, ChangeSet, Detection, HookResult)
         with self._store.write() as tx:
             for kind in parts:
                 for each in snapshot.by_id(kind, account, region).values():
@@ -93,11 +94,36 @@ class Records:
         at = row.physical if physical is None else physical
         self._event(tx, stack, row.logical, at, row.type, status, reason, shown)
 
+    def hook_event(self, tx: Tx, stack: Stack, row: StackResource | None, result: HookResult) -> None:
+        """That a hook is asked about a resource (None: about the stack), or what it said."""
+        hook = {
+            "HookType": result.name,
+            "HookStatus": result.status,
+            "HookStatusReason": result.reason,
+            "HookInvocationPoint": "PRE_PROVISION",
+            "HookFailureMode": result.mode,
+            "HookInvocationId": result.id,
+        }
+        hook = {key: value for key, value in hook.items() if value}
+        if row is None:
+            self._event(tx, stack, stack.name, stack.arn, STACK_TYPE, stack.status, "", "", hook)
+        else:
+            self._event(tx, stack, row.logical, row.physical, row.type, row.status, "", "", hook)
+
     def _hidden(self, stack: Stack) -> dict[str, str]:
         return dict.fromkeys(self.hidden.get(stack.id, ()), HIDDEN)
 
     def _event(
-        self, tx: Tx, stack: Stack, logical: str, physical: str, type: str, status: str, reason: str, properties: str
+        self,
+        tx: Tx,
+        stack: Stack,
+        logical: str,
+        physical: str,
+        type: str,
+        status: str,
+        reason: str,
+        properties: str,
+        hook: dict[str, str] | None = None,
     ) -> None:
         number = self._numbers.get(stack.id)
         if number is None:
@@ -125,6 +151,7 @@ class Records:
                 properties=properties,
                 token=stack.token,
                 at=self._clock.now(),
+                hook=hook or {},
             )
         )
 

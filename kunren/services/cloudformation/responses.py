@@ -1,4 +1,5 @@
-"""The URLs that custom resources and wait conditions answer at: presigned PUTs, as if to a bucket of CloudFormation's.
+"""The URLs that custom resources and wait conditions answer at: presigned PUTs, as if to a bucket of CloudFormation's;
+and those that hooks read templates from.
 
 A URL names stack, resource and the attempt's token, which nobody else knows; an answer is taken while that attempt
 waits: once for a custom resource, once for each UniqueId of a wait condition. "Custom resource request and response".
@@ -13,9 +14,10 @@ from urllib.parse import quote, unquote
 from kunren.control.store import Store
 from kunren.core.clock import Clock
 from kunren.core.fronts import FrontAnswer, FrontRequest
-from kunren.services.cloudformation.model import Response, StackResource
+from kunren.services.cloudformation.model import HookResult, Response, StackResource
 
 CUSTOM, WAIT = "cloudformation-custom-resource-response-", "cloudformation-waitcondition-"
+HOOK = "cloudformation-hooks-payload-"
 CUSTOM_BYTES_MAX, WAIT_BYTES_MAX = 4096, 4096
 
 
@@ -38,9 +40,11 @@ class ResponseUrls:
         self._store, self._clock = store, clock
 
     def claims(self, host: str, path: str) -> bool:
-        return host.startswith((CUSTOM, WAIT)) and ".s3." in host
+        return host.startswith((CUSTOM, WAIT, HOOK)) and ".s3." in host
 
     async def answer(self, request: FrontRequest) -> FrontAnswer:
+        if request.host.startswith(HOOK):
+            return self._payload(request)
         if request.method != "PUT":
             return _refused(405, "MethodNotAllowed")
         parts = unquote(request.path.lstrip("/")).split("|")
@@ -63,6 +67,20 @@ class ResponseUrls:
                 tx.put(Response(account=account, region=region, id=key, body=body, at=self._clock.now()))
         await self._store.durable()
         return FrontAnswer(200, [("content-length", "0")])
+
+    def _payload(self, request: FrontRequest) -> FrontAnswer:
+        """What a hook is asked about: while it is, for whoever was given the URL."""
+        parts = unquote(request.path.lstrip("/")).split("|")
+        arn = parts[0].split(":")
+        if request.method != "GET":
+            return _refused(405, "MethodNotAllowed")
+        if len(parts) != 3 or len(arn) != 6:
+            return _refused(403, "AccessDenied")
+        found = self._store.snapshot().get(HookResult, arn[4], arn[3], parts[2])
+        if found is None or not found.payload:
+            return _refused(403, "AccessDenied")
+        body = found.payload.encode()
+        return FrontAnswer(200, [("content-type", "application/json"), ("content-length", str(len(body)))], body)
 
 
 def _json(body: bytes) -> dict[str, Any]:

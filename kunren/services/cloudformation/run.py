@@ -12,39 +12,32 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from kunren.control.store import Store
-from kunren.core.calling import CallAndNote, CallService
-from kunren.core.clock import Clock
-from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.cloudformation import intrinsics, signals
 from kunren.services.cloudformation.decisions import decide, tags_of
 from kunren.services.cloudformation.errors import ValidationError
+from kunren.services.cloudformation.gates import resource_refusal
 from kunren.services.cloudformation.intrinsics import NotYet, Scope
-from kunren.services.cloudformation.model import UPDATE_ROLLBACK, Attempt, Before, Former, Stack, StackResource
+from kunren.services.cloudformation.model import (
+    DELETE_IN_PROGRESS,
+    UPDATE_ROLLBACK,
+    Attempt,
+    Before,
+    Former,
+    Stack,
+    StackResource,
+)
+from kunren.services.cloudformation.parts import Parts
 from kunren.services.cloudformation.policies import Outcome, outcome
-from kunren.services.cloudformation.records import Records
 from kunren.services.cloudformation.resources import TYPES, kind_of
 from kunren.services.cloudformation.schemas import coerced, schema, violations
 from kunren.services.cloudformation.scopes import with_dynamic
 from kunren.services.cloudformation.stack_policy import refusal
 from kunren.services.cloudformation.structure import Plan
-from kunren.services.cloudformation.waking import Waking
 from kunren.services.cloudformation.work import UNFORESEEN, Cancelled, Failed, Work, told
 
 ROLLS_BACK = ("AutoScalingRollingUpdate", "AutoScalingScheduledAction")  # an alias goes back at once
 log = logging.getLogger(__name__)
-
-
-class Parts:
-    """What all passes share."""
-
-    def __init__(
-        self, store: Store, clock: Clock, entropy: Entropy, call: CallService, noting: CallAndNote, records: Records
-    ) -> None:
-        self.waking = Waking(store)
-        self.store, self.clock, self.entropy = store, clock, entropy
-        self.call, self.noting, self.records = call, noting, records
 
 
 class Run:
@@ -98,6 +91,9 @@ class Run:
             if row.done == self.stack.number:
                 self._put(row)
                 return True
+        if why := await resource_refusal(self.parts, self.stack, row):
+            self._ended(row, row.status.replace("_IN_PROGRESS", "_FAILED"), why)
+            return False
         return await self._carry_out(row)
 
     async def _prepare(
@@ -403,8 +399,10 @@ class Run:
                 self.stack, row, "DELETE_IN_PROGRESS", attempt=self._deletion(row.properties)
             )
             self.rows[logical] = row
+        asks = self.stack.status == DELETE_IN_PROGRESS
+        forbidden = await resource_refusal(self.parts, self.stack, row) if asks else ""
         work = self._work(row, self._noting(row))
-        why = await self._deleted(row.type, work, policy == "snapshot")
+        why = forbidden or await self._deleted(row.type, work, policy == "snapshot")
         if why is not None:
             self._ended(work.row, "DELETE_FAILED", why)
             return False

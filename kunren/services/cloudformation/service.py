@@ -15,9 +15,9 @@ from kunren.services.cloudformation.control.engine import ControlEngine
 from kunren.services.cloudformation.engine import Engine
 from kunren.services.cloudformation.model import RESOURCES
 from kunren.services.cloudformation.notices import Notices
+from kunren.services.cloudformation.parts import Parts
 from kunren.services.cloudformation.records import Records
 from kunren.services.cloudformation.responses import ResponseUrls
-from kunren.services.cloudformation.run import Parts
 from kunren.services.cloudformation.set_engine import SetEngine
 from kunren.world.spec import WorldSpec
 

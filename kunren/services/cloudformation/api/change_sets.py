@@ -277,6 +277,7 @@ class ChangeSets(Stacks):
             changed: dict[str, Any] = {
                 "policy_during": "",
                 "change_set": found.arn,
+                "change_set_number": stack.number + 1,
                 "token": params.get("ClientRequestToken", ""),
                 "disable_rollback": bool(params.get("DisableRollback")) or found.on_failure == "DO_NOTHING",
                 "retain_except_on_create": bool(params.get("RetainExceptOnCreate")),

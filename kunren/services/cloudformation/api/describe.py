@@ -208,7 +208,7 @@ def _event(stack: Stack, event: Event) -> dict[str, Any]:
         "ResourceProperties": event.properties,
         "ClientRequestToken": event.token,
     }
-    return {**found, **{key: value for key, value in optional.items() if value}}
+    return {**found, **event.hook, **{key: value for key, value in optional.items() if value}}
 
 
 def _resource(stack: Stack, row: StackResource, time: str) -> dict[str, Any]:

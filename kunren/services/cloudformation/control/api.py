@@ -24,9 +24,9 @@ from kunren.services.cloudformation.control.resources import expired, known, nam
 from kunren.services.cloudformation.decisions import decide, tags_of
 from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.model import Attempt, Request, StackResource
+from kunren.services.cloudformation.parts import Parts
 from kunren.services.cloudformation.resources import kind_of
 from kunren.services.cloudformation.resources.kind import Unreadable
-from kunren.services.cloudformation.run import Parts
 from kunren.services.cloudformation.schemas import Schema, coerced, violations
 from kunren.services.cloudformation.template import checked
 from kunren.services.cloudformation.work import UNFORESEEN, Failed

@@ -12,8 +12,8 @@ from kunren.control.controller import Controller
 from kunren.core.errors import AwsError
 from kunren.services.cloudformation.control.resources import identifier, shown, work_on
 from kunren.services.cloudformation.model import Request, StackResource
+from kunren.services.cloudformation.parts import Parts
 from kunren.services.cloudformation.resources import kind_of
-from kunren.services.cloudformation.run import Parts
 from kunren.services.cloudformation.schemas import schema
 from kunren.services.cloudformation.work import UNFORESEEN, AlreadyThere, Cancelled, Failed, handler_code
 

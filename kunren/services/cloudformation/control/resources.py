@@ -11,8 +11,8 @@ from kunren.control.store import Snapshot
 from kunren.services.cloudformation.control.errors import TypeNotFoundException
 from kunren.services.cloudformation.errors import not_implemented
 from kunren.services.cloudformation.model import Request, Stack, StackResource
+from kunren.services.cloudformation.parts import Parts
 from kunren.services.cloudformation.resources import TYPES
-from kunren.services.cloudformation.run import Parts
 from kunren.services.cloudformation.schemas import Schema, published, schema
 from kunren.services.cloudformation.work import Work
 

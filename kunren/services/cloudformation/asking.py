@@ -1,0 +1,97 @@
+"""Asks hooks, and notes what they say: each question and its answer is a row, so that a crash asks none twice that has
+been answered, and asks again what was under way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from kunren.control.store import Store, Tx
+from kunren.core.calling import CallService
+from kunren.core.clock import Clock
+from kunren.core.errors import AwsError
+from kunren.services.cloudformation import hooks
+from kunren.services.cloudformation.hooks import Answer, Target
+from kunren.services.cloudformation.model import Hook, HookResult, Stack
+from kunren.services.cloudformation.responses import HOOK, url
+
+Told = Callable[[Tx, HookResult], None]
+"""Notes an event, where there is a stack to have it."""
+
+
+class Asking:
+    def __init__(self, store: Store, clock: Clock, call: CallService) -> None:
+        self._store, self._clock, self._call = store, clock, call
+
+    async def refusal(
+        self, account: str, region: str, stack: Stack | None, target: Target, told: Told
+    ) -> tuple[bool, str]:
+        """Whether any hook was asked, and why what is about to happen may not ("": it may)."""
+        held = self._store.snapshot().by_id(Hook, account, region)
+        if not held:
+            return False, ""
+        name = stack.name if stack is not None else ""
+        mine = [each for each in held.values() if hooks.concerns(each.properties, target, name)]
+        results = await asyncio.gather(*(self._asked(each, stack, target, told) for each in mine))
+        forbidden = [each.name for each in results if hooks.forbids(each)]
+        return bool(mine), hooks.refused(forbidden) if forbidden else ""
+
+    async def _asked(self, hook: Hook, stack: Stack | None, target: Target, told: Told) -> HookResult:
+        id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{target.token}/{hook.id}"))
+        result = self._store.snapshot().get(HookResult, hook.account, hook.region, id)
+        if result is None:
+            result = HookResult(
+                account=hook.account,
+                region=hook.region,
+                id=id,
+                stack=stack.id if stack is not None else "",
+                execution=stack.arn if stack is not None else target.id,
+                name=hook.id,
+                arn=hook.arn,
+                mode=hook.properties["FailureMode"],
+                operation=target.operation,
+                target=target.id,
+                target_name=target.name,
+                action=target.action,
+                status=hooks.IN_PROGRESS,
+                payload=target.payload,
+                at=self._clock.now(),
+            )
+            with self._store.write() as tx:
+                tx.put(result)
+                told(tx, result)
+        cut = hooks.CONTROL_REASON_MAX if target.operation == "CLOUD_CONTROL" else hooks.REASON_MAX
+        while result.status == hooks.IN_PROGRESS:
+            said = await self._answer(hook, result, target, stack, cut)
+            if said.status == hooks.IN_PROGRESS and result.invocation < hooks.INVOCATIONS_MAX:
+                result = replace(result, invocation=result.invocation + 1, context=said.context)
+                with self._store.write() as tx:
+                    tx.put(result)
+                await self._clock.sleep(said.delay)
+                continue
+            if said.status == hooks.IN_PROGRESS:
+                said = Answer(hooks.BROKEN, f"The function gave no result in {hooks.INVOCATIONS_MAX} invocations")
+            why = hooks.reason(said.status, said.message, result.mode)
+            result = replace(result, status=said.status, reason=why, annotations=said.annotations, payload="")
+            with self._store.write() as tx:
+                tx.put(result)
+                told(tx, result)
+        return result
+
+    async def _answer(self, hook: Hook, result: HookResult, target: Target, stack: Stack | None, cut: int) -> Answer:
+        at = stack.arn if stack is not None else f"arn:aws:cloudformation:{hook.region}:{hook.account}:request/"
+        link = url(HOOK, at, target.operation, result.id) if target.payload else ""
+        event: dict[str, Any] = hooks.event(hook, result, target, stack, link)
+        given = {"FunctionName": hook.properties["LambdaFunction"], "Payload": json.dumps(event, default=str).encode()}
+        try:
+            async with asyncio.timeout(hooks.CALL_WITHIN_S):
+                return hooks.answer(await self._call(hook.account, hook.region, "lambda", "Invoke", given), cut)
+        except TimeoutError:
+            return Answer(hooks.BROKEN, f"The function did not answer within {hooks.CALL_WITHIN_S:g} seconds")
+        except AwsError as error:
+            return Answer(hooks.BROKEN, error.message[:cut])

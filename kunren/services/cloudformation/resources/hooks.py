@@ -1,0 +1,75 @@
+"""AWS::CloudFormation::LambdaHook: a function that `asking.py` asks."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec.structs import replace
+
+from kunren.services.cloudformation.model import Hook
+from kunren.services.cloudformation.resources.kind import Kind
+from kunren.services.cloudformation.work import AlreadyThere, Failed, Work
+
+LACKING = frozenset({"CHANGE_SET", "CLOUD_CONTROL"})
+_ALIAS = re.compile(r"(?!(?i:aws))[A-Za-z0-9]{2,64}::[A-Za-z0-9]{2,64}::[A-Za-z0-9]{2,64}")
+
+
+class LambdaHook(Kind):
+    """Ref gives the hook's ARN. `AutoUpdate` has nothing to do: there are no newer versions."""
+
+    type = "AWS::CloudFormation::LambdaHook"
+    properties = frozenset(
+        {
+            "Alias",
+            "AutoUpdate",
+            "ExecutionRole",
+            "FailureMode",
+            "HookStatus",
+            "LambdaFunction",
+            "StackFilters",
+            "TargetFilters",
+            "TargetOperations",
+        }
+    )
+    attributes = frozenset({"HookArn"})
+
+    async def create(self, work: Work) -> None:
+        alias = work.properties["Alias"]
+        if not _ALIAS.fullmatch(alias):
+            raise Failed(f"Hook type name {alias} must be Organization::Service::Hook, and not begin with AWS")
+        _check(work)
+        held = self._held(work, alias)
+        if held is not None and held.token != work.token:
+            raise AlreadyThere(f"Resource of type '{self.type}' with identifier '{alias}' already exists.")
+        made = Hook(account=work.account, region=work.region, id=alias, token=work.token, properties=work.properties)
+        work.known(made.arn)
+        self._put(work, made)
+
+    async def update(self, work: Work) -> None:
+        held = self._held(work, work.properties["Alias"])
+        if held is None:
+            raise Failed(f"Hook {work.properties['Alias']} does not exist")
+        _check(work)
+        self._put(work, replace(held, properties=work.properties))
+
+    async def delete(self, work: Work) -> None:
+        with work.store.write() as tx:
+            for each in tx.list(Hook, work.account, work.region):
+                if each.arn == work.physical:
+                    tx.delete(each)
+
+    def _held(self, work: Work, alias: str) -> Hook | None:
+        return work.store.snapshot().get(Hook, work.account, work.region, alias)
+
+    def _put(self, work: Work, hook: Hook) -> None:
+        work.attributes = {"HookArn": hook.arn}
+        with work.store.write() as tx:
+            tx.put(hook)
+
+
+def _check(work: Work) -> None:
+    if lacking := sorted(LACKING & set(work.properties["TargetOperations"])):
+        raise Failed(f"Kunren does not implement the target operations [{', '.join(lacking)}] of hooks yet")
+
+
+KINDS: tuple[Kind, ...] = (LambdaHook(),)

@@ -1,0 +1,134 @@
+"""Lambda hooks: a function is asked before stacks and their resources change, and its answer counts."""
+
+from __future__ import annotations
+
+import json
+
+from stacking import outputs
+
+HOOKS = """
+Parameters:
+  Mode: {Type: String}
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Version: 2012-10-17
+        Statement: [{Effect: Allow, Principal: {Service: [lambda.amazonaws.com, hooks.cloudformation.amazonaws.com]}, Action: "sts:AssumeRole"}]
+  Function:
+    Type: AWS::Lambda::Function
+    Properties:
+      Handler: index.handler
+      Runtime: python3.12
+      Timeout: 30
+      Role: !GetAtt Role.Arn
+      Code:
+        ZipFile: |
+          import json, urllib.request
+          def handler(event, context):
+              data, asked = event["requestData"], event["requestContext"]
+              answer = {"hookStatus": "SUCCESS", "message": "fine", "clientRequestToken": event["clientRequestToken"]}
+              bad = {**answer, "hookStatus": "FAILED", "errorCode": "NonCompliant"}
+              if data["targetType"] == "STACK":
+                  found = json.load(urllib.request.urlopen(data["payload"]))
+                  if "forbidden" in found["template"]:
+                      return {**bad, "message": "was " + str(len(found["previousTemplate"]))}
+                  return answer
+              if asked["invocation"] < 2:
+                  return {"hookStatus": "IN_PROGRESS", "callbackContext": {"so": "far"}, "callbackDelaySeconds": 1}
+              was = data["targetModel"]["previousResourceProperties"].get("DelaySeconds")
+              now = data["targetModel"]["resourceProperties"].get("DelaySeconds")
+              message = f"{event['actionInvocationPoint']} {data['targetLogicalId']} {was} {now} {asked['callbackContext']}"
+              return {**(bad if now == 9 or was == 7 and now is None else answer), "message": message}
+  Hook:
+    Type: AWS::CloudFormation::LambdaHook
+    Properties:
+      Alias: My::Queue::Hook
+      HookStatus: ENABLED
+      TargetOperations: [RESOURCE, STACK]
+      FailureMode: !Ref Mode
+      LambdaFunction: !GetAtt Function.Arn
+      ExecutionRole: !GetAtt Role.Arn
+      TargetFilters: {TargetNames: ["AWS::SQS::*"], Actions: [CREATE, UPDATE, DELETE]}
+      StackFilters: {FilteringCriteria: ALL, StackNames: {Exclude: ["hooks*"]}}
+Outputs:
+  Arn: {Value: !Ref Hook}
+"""
+REFUSED = "The following hook(s) failed: [My::Queue::Hook]"
+
+
+def queue(delay, **more):
+    return {"Resources": {"Q": {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": delay}}}, **more}
+
+
+def told(stacks, id):
+    shown = stacks.api.describe_stack_events(StackName=id)["StackEvents"]
+    keys = ("LogicalResourceId", "HookStatus", "HookStatusReason")
+    return [tuple(each.get(key) for key in keys) for each in reversed(shown) if "HookType" in each]
+
+
+def test_a_hook_lets_through_forbids_and_warns(stacks):
+    mode = lambda text: [{"ParameterKey": "Mode", "ParameterValue": text}]  # noqa: E731
+    arn = outputs(stacks.create("hooks", HOOKS, Parameters=mode("FAIL")))["Arn"]
+    assert arn == f"arn:aws:cloudformation:us-east-1:{stacks.account}:type/hook/My-Queue-Hook"
+
+    stack = stacks.create("good", queue(3))["StackId"]
+    assert told(stacks, stack) == [
+        ("good", "HOOK_IN_PROGRESS", None),
+        ("good", "HOOK_COMPLETE_SUCCEEDED", "Hook succeeded with message: fine"),
+        ("Q", "HOOK_IN_PROGRESS", None),
+        (
+            "Q",
+            "HOOK_COMPLETE_SUCCEEDED",
+            "Hook succeeded with message: CREATE_PRE_PROVISION Q None 3 {'so': 'far'}",
+        ),
+    ]
+    assert ("Q", "CREATE_IN_PROGRESS", "Hook invocations complete.  Resource creation initiated") in stacks.events(
+        stack
+    )
+
+    stacks.update("good", queue(9), "UPDATE_ROLLBACK_COMPLETE")  # the way back asks nobody
+    why = "Hook failed with message: UPDATE_PRE_PROVISION Q 3 9 {'so': 'far'}"
+    assert told(stacks, stack)[-1] == ("Q", "HOOK_COMPLETE_FAILED", why)
+    assert ("Q", "UPDATE_FAILED", REFUSED) in stacks.events(stack)
+    sqs, url = stacks.client("sqs"), stacks.physical(stack)["Q"]
+    delay = lambda: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["DelaySeconds"])["Attributes"]  # noqa: E731
+    assert delay() == {"DelaySeconds": "3"}
+
+    stacks.update("good", queue(3, Mappings={"forbidden": {"a": {"b": "c"}}}), "UPDATE_ROLLBACK_COMPLETE")
+    assert told(stacks, stack)[-1] == (
+        "good",
+        "HOOK_COMPLETE_FAILED",
+        f"Hook failed with message: was {len(json.dumps(queue(3)))}",
+    )
+
+    stacks.update("good", queue(7))
+    stacks.delete(stack, "DELETE_FAILED")
+    assert ("Q", "DELETE_FAILED", REFUSED) in stacks.events(stack)
+    assert delay() == {"DelaySeconds": "7"}
+    stacks.create("bad", queue(9), "ROLLBACK_COMPLETE")
+    assert ("Q", "CREATE_FAILED", REFUSED) in stacks.events("bad")
+    assert stacks.queues() == {url.rpartition("/")[2]}
+
+    stacks.update("hooks", HOOKS, Parameters=mode("WARN"))
+    stacks.delete(stack)
+    assert told(stacks, stack)[-1][1:] == (
+        "HOOK_COMPLETE_FAILED",
+        "Hook failed with message: DELETE_PRE_PROVISION Q 7 None {'so': 'far'}. Failure was ignored under WARN mode.",
+    )
+    failed = stacks.api.list_hook_results(TypeArn=arn, Status="HOOK_COMPLETE_FAILED")["HookResults"]
+    assert [(each["TargetType"], each["FailureMode"]) for each in failed] == [
+        ("RESOURCE", "WARN"),
+        ("RESOURCE", "FAIL"),
+        ("RESOURCE", "FAIL"),
+        ("STACK", "FAIL"),
+        ("RESOURCE", "FAIL"),
+    ]
+    one = stacks.api.get_hook_result(HookResultId=failed[0]["HookResultId"])
+    assert one["Target"] == {
+        "TargetType": "RESOURCE",
+        "TargetTypeName": "AWS::SQS::Queue",
+        "TargetId": "Q",
+        "Action": "DELETE",
+    }
