@@ -72,7 +72,8 @@ class Asking:
                 result = replace(result, invocation=result.invocation + 1, context=said.context)
                 with self._store.write() as tx:
                     tx.put(result)
-                await self._clock.sleep(said.delay)
+                if said.delay:
+                    await self._clock.sleep(said.delay)
                 continue
             if said.status == hooks.IN_PROGRESS:
                 said = Answer(hooks.BROKEN, f"The function gave no result in {hooks.INVOCATIONS_MAX} invocations")
