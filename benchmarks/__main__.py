@@ -12,7 +12,7 @@ NAMES = (
     "start", "gateway", "alb", "nlb", "scale", "propagation", "functions", "apis", "dns", "edge", "s3", "stacks", "load",
     "strict", "judging", "ecs", "scheduling",
 )  # fmt: skip
-ALONE = ("drills",)
+ALONE = ("drills", "kills")
 """Takes hours: only when it is named."""
 
 
