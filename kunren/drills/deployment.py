@@ -7,13 +7,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError
+
 from kunren.drills import stacks
 from kunren.drills.access import Access
-from kunren.drills.failures import DrillFailed
+from kunren.drills.failures import DrillFailed, KunrenEnded
 from kunren.drills.model import Architecture
 
 SHOWN_LINES = 12
@@ -33,13 +36,12 @@ class Deployment:
 
     def deploy(self) -> dict[str, Any]:
         """What the architecture gives. Raises DrillFailed, also where it is interrupted; what was deployed half is
-        removed then."""
+        removed then, unless Kunren has ended (KunrenEnded)."""
         try:
-            if self._architecture.script:
-                return self._by_script("deploy")
-            if self._architecture.template:
-                return stacks.deploy(self._access, self._architecture, self._progress)
-            return self._by_terraform()
+            with self._while_kunren_runs("deployed"):
+                return self._deploy()
+        except KunrenEnded:
+            raise
         except (DrillFailed, KeyboardInterrupt) as cause:
             error = (
                 cause if isinstance(cause, DrillFailed) else DrillFailed("It was interrupted while it was deployed.")
@@ -52,12 +54,32 @@ class Deployment:
 
     def remove(self) -> None:
         """Raises DrillFailed."""
+        with self._while_kunren_runs("taken away"):
+            if self._architecture.script:
+                self._by_script("remove")
+            elif self._architecture.template:
+                stacks.remove(self._access, self._architecture, self._progress)
+            else:
+                self._terraform("destroy", "-auto-approve", "-input=false", *self._state)
+
+    def _deploy(self) -> dict[str, Any]:
         if self._architecture.script:
-            self._by_script("remove")
-        elif self._architecture.template:
-            stacks.remove(self._access, self._architecture, self._progress)
-        else:
-            self._terraform("destroy", "-auto-approve", "-input=false", *self._state)
+            return self._by_script("deploy")
+        if self._architecture.template:
+            return stacks.deploy(self._access, self._architecture, self._progress)
+        return self._by_terraform()
+
+    @contextmanager
+    def _while_kunren_runs(self, done: str) -> Iterator[None]:
+        """What fails because Kunren has ended says that, not which connection was refused."""
+        try:
+            yield
+        except (DrillFailed, BotoCoreError, KeyboardInterrupt) as error:
+            if self._access.management.running():
+                raise
+            raise KunrenEnded(
+                f"Kunren ended while it was {done}; what had been deployed is there when it starts again."
+            ) from error
 
     def _by_script(self, what: str) -> dict[str, Any]:
         script = self._architecture.script

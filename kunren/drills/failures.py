@@ -3,3 +3,7 @@
 
 class DrillFailed(Exception):
     """No verdict about the architecture: the message says why, and what to do."""
+
+
+class KunrenEnded(DrillFailed):
+    """Kunren ended under it: nothing can be taken back before it starts again."""

@@ -32,6 +32,7 @@ from kunren.management.client import NotRunning, Refused
 LOOK_EVERY_S = 0.02
 PROBES_S = 15.0
 """Three probes of five seconds: what it takes to find that somebody is silent, at any speed."""
+ENDED = "Kunren ended in the middle of the drill; what was broken is healed when it starts again"
 Progress = Callable[[str], None]
 _pause = threading.Event().wait
 
@@ -164,9 +165,10 @@ class Run:
         except KeyboardInterrupt:
             return "it was interrupted"
         except NotRunning:
-            return "Kunren ended in the middle of the drill; what was broken is healed when it starts again"
+            return ENDED
         except (DrillFailed, Refused, BadDrill) as error:
-            return str(error)
+            # clients and programs end with Kunren, and may be noticed first
+            return str(error) if self._plan.access.management.running() else ENDED
         finally:
             watch.end()
             self._unhealed = injector.heal_all()

@@ -9,6 +9,7 @@ from kunren.drills.access import Access
 from kunren.drills.deployment import Deployment
 from kunren.drills.failures import DrillFailed
 from kunren.drills.model import Architecture
+from kunren.management.client import Management
 
 SCRIPT = """
 import json, os, pathlib, sys
@@ -35,6 +36,11 @@ def deployment(tmp_path):
     return make
 
 
+@pytest.fixture
+def running(monkeypatch):
+    monkeypatch.setattr(Management, "running", lambda self: True)
+
+
 def said(tmp_path):
     return (tmp_path / "log").read_text().splitlines()
 
@@ -53,14 +59,14 @@ def test_a_script_is_told_its_settings_and_gives_values(deployment, tmp_path):
         ({"silent": True}, "printed no JSON object"),
     ],
 )  # fmt: skip
-def test_what_fails_is_taken_back_and_says_where(deployment, tmp_path, settings, text):
+def test_what_fails_is_taken_back_and_says_where(deployment, running, tmp_path, settings, text):
     with pytest.raises(DrillFailed) as told:
         deployment(**settings).deploy()
     assert text in str(told.value)
     assert said(tmp_path)[-1] == "remove"
 
 
-def test_what_is_interrupted_is_taken_back(deployment, tmp_path, monkeypatch):
+def test_what_is_interrupted_is_taken_back(deployment, running, tmp_path, monkeypatch):
     run = subprocess.run
 
     def interrupted(command, **options):
@@ -74,6 +80,21 @@ def test_what_is_interrupted_is_taken_back(deployment, tmp_path, monkeypatch):
     ):
         deployment().deploy()
     assert said(tmp_path) == ["remove"]
+
+
+def test_where_kunren_has_ended_one_sentence_says_so_and_nothing_is_taken_back(deployment, tmp_path):
+    with pytest.raises(DrillFailed) as told:
+        deployment(fail=True).deploy()
+    assert str(told.value) == (
+        "Kunren ended while it was deployed; what had been deployed is there when it starts again."
+    )
+    assert said(tmp_path) == ["deploy --fail=True"]
+
+
+def test_a_stack_that_cannot_be_removed_as_kunren_has_ended_says_so_too(tmp_path):
+    made = Deployment(Access(tmp_path, "http://127.0.0.1:1"), Architecture(None, None, {}, tmp_path / "a.yaml"), tmp_path)
+    with pytest.raises(DrillFailed, match="^Kunren ended while it was taken away; "):
+        made.remove()
 
 
 @pytest.mark.skipif(shutil.which("terraform") is None, reason="there is no Terraform")

@@ -26,6 +26,20 @@ def test_a_heal_that_asks_for_what_the_architecture_does_not_give_takes_the_depl
     assert not plan.history.exists()
 
 
+def test_clients_that_end_because_kunren_ended_are_not_the_reason(tmp_path):
+    drill = read_drill(shipped()["instance-refresh"])
+    plan = Plan(drill, Access(tmp_path, "http://127.0.0.1:1"), tmp_path / "a.history", tmp_path, 1.0, None)
+
+    def prepare():
+        raise DrillFailed("the clients in virginia have ended")
+
+    clients = SimpleNamespace(prepare=prepare, end=lambda: None)
+    programs = SimpleNamespace(start_all=lambda: None, end=lambda: None)
+    injector = SimpleNamespace(heal_all=lambda: [])
+    reason = Run(plan, Live(), lambda text: None)._course(clients, programs, injector)
+    assert reason == "Kunren ended in the middle of the drill; what was broken is healed when it starts again"
+
+
 def test_what_could_not_be_healed_still_stands_and_is_tried_again(tmp_path):
     refusals = [RuntimeError("busy")]
 
