@@ -92,8 +92,10 @@ def test_where_kunren_has_ended_one_sentence_says_so_and_nothing_is_taken_back(d
 
 
 def test_a_stack_that_cannot_be_removed_as_kunren_has_ended_says_so_too(tmp_path):
-    made = Deployment(Access(tmp_path, "http://127.0.0.1:1"), Architecture(None, None, {}, tmp_path / "a.yaml"), tmp_path)
-    with pytest.raises(DrillFailed, match="^Kunren ended while it was taken away; "):
+    made = Deployment(
+        Access(tmp_path, "http://127.0.0.1:1"), Architecture(None, None, {}, tmp_path / "a.yaml"), tmp_path
+    )
+    with pytest.raises(DrillFailed, match=r"^Kunren ended while it was taken away; "):
         made.remove()
 
 

@@ -35,7 +35,7 @@ def test_clients_that_end_because_kunren_ended_are_not_the_reason(tmp_path):
 
     clients = SimpleNamespace(prepare=prepare, end=lambda: None)
     programs = SimpleNamespace(start_all=lambda: None, end=lambda: None)
-    injector = SimpleNamespace(heal_all=lambda: [])
+    injector = SimpleNamespace(heal_all=list)
     reason = Run(plan, Live(), lambda text: None)._course(clients, programs, injector)
     assert reason == "Kunren ended in the middle of the drill; what was broken is healed when it starts again"
 
