@@ -13,8 +13,6 @@ from kunren.cli.options import state_option
 from kunren.management import stack_events
 from kunren.management.client import Management
 
-_CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
-
 
 @click.group()
 def stack() -> None:
@@ -59,7 +57,7 @@ def deploy(management: Management, template: Path) -> bool:
     name = re.sub(r"[^0-9A-Za-z-]", "-", template.stem).strip("-") or "stack"
     name = name if name[0].isalpha() else f"stack-{name}"
     api = client(management)
-    params = {"StackName": name, "TemplateBody": template.read_text(), "Capabilities": _CAPABILITIES}
+    params = {"StackName": name, "TemplateBody": template.read_text(), "Capabilities": stack_events.CAPABILITIES}
     try:
         try:
             id = api.create_stack(**params)["StackId"]

@@ -11,9 +11,8 @@ from botocore.exceptions import ClientError
 from kunren.drills.access import Access
 from kunren.drills.failures import DrillFailed
 from kunren.drills.model import Architecture
-from kunren.management.stack_events import GOOD, causes, followed, line
+from kunren.management.stack_events import CAPABILITIES, GOOD, causes, followed, line
 
-CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 Progress = Callable[[str], None]
 
 
@@ -50,12 +49,11 @@ def remove(access: Access, architecture: Architecture, progress: Progress) -> No
     api, name = access.client("cloudformation"), name_of(architecture)
     try:
         id = api.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
-    except ClientError:
-        return  # there is none
-    try:
         api.delete_stack(StackName=id)
         failed = _failed(api, id, progress)
     except ClientError as error:
+        if str(error.response["Error"]["Message"]).endswith(f"{name} does not exist"):
+            return
         raise DrillFailed(f"Stack {name} could not be deleted: {error.response['Error']['Message']}") from error
     if failed:
         raise DrillFailed(f"Stack {name} could not be deleted: {failed}")

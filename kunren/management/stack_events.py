@@ -8,6 +8,8 @@ from typing import Any
 
 GOOD = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE", "IMPORT_COMPLETE"})
 """States of a stack whose last operation did what it was asked for."""
+CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+"""What whoever deploys a file of their own acknowledges by it."""
 _EVERY_S = 0.2
 _SECOND_HAND = "Resource creation cancelled"
 """What is said of resources that were on the way when another one failed."""

@@ -42,7 +42,8 @@ class Sessions:
         self, prefix: str, target: str, session_type: str, start: Start, ended: Ended | None = None
     ) -> tuple[str, str]:
         """A new session, which begins when its client comes: its id and a token. What it prints is recorded where
-        there is somebody who wants it when it has `ended`. Raises TooMany."""
+        there is somebody who wants it when it has `ended`, which one whose client never came has not.
+        Raises TooMany."""
         if len(self._sessions) >= SESSIONS_MAX:
             raise TooMany()
         id = f"{prefix}-0{self._entropy.hex(16)}"
@@ -74,10 +75,11 @@ class Sessions:
 
     async def _live(self, session: Session, ended: Ended | None) -> None:
         try:
-            if await session.awaited(OPENED_WITHIN_S):
+            began = await session.awaited(OPENED_WITHIN_S)
+            if began:
                 await session.run()
             del self._sessions[session.id]
-            if ended is not None:
+            if began and ended is not None:
                 await ended(session)
         except Exception:
             log.exception("session %s was lost", session.id)

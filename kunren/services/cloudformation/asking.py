@@ -21,27 +21,26 @@ from kunren.services.cloudformation.model import Hook, HookResult, Stack
 from kunren.services.cloudformation.responses import HOOK, url
 
 Told = Callable[[Tx, HookResult], None]
-"""Notes an event, where there is a stack to have it."""
+"""Notes an event of the stack's."""
 
 
 class Asking:
     def __init__(self, store: Store, clock: Clock, call: CallService) -> None:
         self._store, self._clock, self._call = store, clock, call
 
-    async def refusal(
-        self, account: str, region: str, stack: Stack | None, target: Target, told: Told
-    ) -> tuple[bool, str]:
+    def any(self, stack: Stack) -> bool:
+        """Whether there are hooks at all where the stack is."""
+        return bool(self._store.snapshot().by_id(Hook, stack.account, stack.region))
+
+    async def refusal(self, stack: Stack, target: Target, told: Told) -> tuple[bool, str]:
         """Whether any hook was asked, and why what is about to happen may not ("": it may)."""
-        held = self._store.snapshot().by_id(Hook, account, region)
-        if not held:
-            return False, ""
-        name = stack.name if stack is not None else ""
-        mine = [each for each in held.values() if hooks.concerns(each.properties, target, name)]
+        held = self._store.snapshot().by_id(Hook, stack.account, stack.region)
+        mine = [each for each in held.values() if hooks.concerns(each.properties, target, stack.name)]
         results = await asyncio.gather(*(self._asked(each, stack, target, told) for each in mine))
         forbidden = [each.name for each in results if hooks.forbids(each)]
         return bool(mine), hooks.refused(forbidden) if forbidden else ""
 
-    async def _asked(self, hook: Hook, stack: Stack | None, target: Target, told: Told) -> HookResult:
+    async def _asked(self, hook: Hook, stack: Stack, target: Target, told: Told) -> HookResult:
         id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{target.token}/{hook.id}"))
         result = self._store.snapshot().get(HookResult, hook.account, hook.region, id)
         if result is None:
@@ -49,8 +48,8 @@ class Asking:
                 account=hook.account,
                 region=hook.region,
                 id=id,
-                stack=stack.id if stack is not None else "",
-                execution=stack.arn if stack is not None else target.id,
+                stack=stack.id,
+                execution=stack.arn,
                 name=hook.id,
                 arn=hook.arn,
                 mode=hook.properties["FailureMode"],
@@ -65,9 +64,8 @@ class Asking:
             with self._store.write() as tx:
                 tx.put(result)
                 told(tx, result)
-        cut = hooks.CONTROL_REASON_MAX if target.operation == "CLOUD_CONTROL" else hooks.REASON_MAX
         while result.status == hooks.IN_PROGRESS:
-            said = await self._answer(hook, result, target, stack, cut)
+            said = await self._answer(hook, result, target, stack)
             if said.status == hooks.IN_PROGRESS and result.invocation < hooks.INVOCATIONS_MAX:
                 result = replace(result, invocation=result.invocation + 1, context=said.context)
                 with self._store.write() as tx:
@@ -84,15 +82,14 @@ class Asking:
                 told(tx, result)
         return result
 
-    async def _answer(self, hook: Hook, result: HookResult, target: Target, stack: Stack | None, cut: int) -> Answer:
-        at = stack.arn if stack is not None else f"arn:aws:cloudformation:{hook.region}:{hook.account}:request/"
-        link = url(HOOK, at, target.operation, result.id) if target.payload else ""
+    async def _answer(self, hook: Hook, result: HookResult, target: Target, stack: Stack) -> Answer:
+        link = url(HOOK, stack.arn, target.operation, result.id) if target.payload else ""
         event: dict[str, Any] = hooks.event(hook, result, target, stack, link)
         given = {"FunctionName": hook.properties["LambdaFunction"], "Payload": json.dumps(event, default=str).encode()}
         try:
             async with asyncio.timeout(hooks.CALL_WITHIN_S):
-                return hooks.answer(await self._call(hook.account, hook.region, "lambda", "Invoke", given), cut)
+                return hooks.answer(await self._call(hook.account, hook.region, "lambda", "Invoke", given))
         except TimeoutError:
             return Answer(hooks.BROKEN, f"The function did not answer within {hooks.CALL_WITHIN_S:g} seconds")
         except AwsError as error:
-            return Answer(hooks.BROKEN, error.message[:cut])
+            return Answer(hooks.BROKEN, error.message[: hooks.REASON_MAX])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from kunren.services.cloudformation.hooks import Target
-from kunren.services.cloudformation.model import Hook, Revision, Stack, StackResource
+from kunren.services.cloudformation.model import Revision, Stack, StackResource
 from kunren.services.cloudformation.parts import Parts
 from kunren.services.cloudformation.records import masked
 
@@ -18,7 +18,7 @@ _DOES = {"CREATE": "creation", "UPDATE": "update", "DELETE": "deletion"}
 async def resource_refusal(parts: Parts, stack: Stack, row: StackResource) -> str:
     """Why hooks forbid what the row's attempt is about to do ("": they don't)."""
     attempt = row.attempt
-    if attempt is None or attempt.journal or attempt.asked >= 0 or not _any(parts, stack):
+    if attempt is None or attempt.journal or attempt.asked >= 0 or not parts.asking.any(stack):
         return ""  # or it has begun, before a restart
     action = row.status.removesuffix("_IN_PROGRESS")
     previous = row.before.properties if row.before is not None and action == "UPDATE" else row.properties
@@ -38,7 +38,7 @@ async def resource_refusal(parts: Parts, stack: Stack, row: StackResource) -> st
         role=_role(parts, stack),
     )
     asked, why = await parts.asking.refusal(
-        stack.account, stack.region, stack, target, lambda tx, result: parts.records.hook_event(tx, stack, row, result)
+        stack, target, lambda tx, result: parts.records.hook_event(tx, stack, row, result)
     )
     if asked and not why:
         with parts.store.write() as tx:
@@ -49,7 +49,7 @@ async def resource_refusal(parts: Parts, stack: Stack, row: StackResource) -> st
 
 async def stack_refusal(parts: Parts, stack: Stack, template: str, previous: str) -> str:
     """Why hooks forbid the stack's operation ("": they don't). Both templates are as they were given."""
-    if not _any(parts, stack):
+    if not parts.asking.any(stack):
         return ""
     action = stack.status.removesuffix("_IN_PROGRESS")
     target = Target(
@@ -64,13 +64,9 @@ async def stack_refusal(parts: Parts, stack: Stack, template: str, previous: str
         role=_role(parts, stack),
     )
     _, why = await parts.asking.refusal(
-        stack.account, stack.region, stack, target, lambda tx, result: parts.records.hook_event(tx, stack, None, result)
+        stack, target, lambda tx, result: parts.records.hook_event(tx, stack, None, result)
     )
     return why
-
-
-def _any(parts: Parts, stack: Stack) -> bool:
-    return bool(parts.store.snapshot().by_id(Hook, stack.account, stack.region))
 
 
 def _role(parts: Parts, stack: Stack) -> str:

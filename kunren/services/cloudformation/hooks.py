@@ -18,16 +18,16 @@ REFUSED, BROKEN = "HOOK_COMPLETE_FAILED", "HOOK_FAILED"
 INVOCATIONS_MAX = 3
 CALL_WITHIN_S = 30.0
 """Real seconds: a function's code runs in them."""
-REASON_MAX, CONTROL_REASON_MAX = 4096, 1024
+REASON_MAX = 4096
 VERSION = "00000001"
 """AWS's own hook has had no other here."""
 _ACTIONS = ("CREATE", "UPDATE", "DELETE")
 
 
 class Target(NamedTuple):
-    """What is about to happen. `operation` is RESOURCE, CLOUD_CONTROL, STACK or CHANGE_SET; `name` a resource's type,
-    or the operation; `token` tells this attempt from all others. `model` is what a resource is to be and what it was;
-    `payload` what a URL leads to, for stacks and change sets. `role` is the stack's."""
+    """What is about to happen. `operation` is RESOURCE or STACK; `name` a resource's type, or the operation; `token`
+    tells this attempt from all others. `model` is what a resource is to be and what it was; `payload` what a URL leads
+    to, for stacks. `role` is the stack's."""
 
     operation: str
     name: str
@@ -52,16 +52,16 @@ class Answer(NamedTuple):
 
 
 def concerns(properties: Mapping[str, Any], target: Target, stack: str) -> bool:
-    """Whether a hook of these properties is to be asked; `stack` is the stack's name, "" without one."""
+    """Whether a hook of these properties is to be asked; `stack` is the stack's name."""
     if properties["HookStatus"] != "ENABLED" or target.operation not in properties["TargetOperations"]:
         return False
-    if not _targeted(properties.get("TargetFilters") or {}, target):
-        return False
-    return target.operation == "CLOUD_CONTROL" or _of_stack(properties.get("StackFilters") or {}, stack, target.role)
+    return _targeted(properties.get("TargetFilters") or {}, target) and _of_stack(
+        properties.get("StackFilters") or {}, stack, target.role
+    )
 
 
 def _targeted(filters: Mapping[str, Any], target: Target) -> bool:
-    typed = target.operation in ("RESOURCE", "CLOUD_CONTROL")
+    typed = target.operation == "RESOURCE"
     if "Targets" in filters:
         return any(
             each["Action"] == target.action and (not typed or fnmatchcase(target.name, each["TargetName"]))
@@ -85,18 +85,18 @@ def _listed(lists: Mapping[str, Any], value: str) -> bool:
     return included and not any(fnmatchcase(value, each) for each in lists.get("Exclude", ()))
 
 
-def event(hook: Hook, result: HookResult, target: Target, stack: Stack | None, url: str) -> dict[str, Any]:
-    """What the function is told. `url` leads to the payload of stacks and change sets."""
+def event(hook: Hook, result: HookResult, target: Target, stack: Stack, url: str) -> dict[str, Any]:
+    """What the function is told. `url` leads to the payload of stacks."""
     data: dict[str, Any] = {
         "targetName": target.name,
-        "targetType": "RESOURCE" if target.operation == "CLOUD_CONTROL" else target.name,
+        "targetType": target.name,
         "targetLogicalId": target.logical,
         **({"targetModel": target.model} if target.model is not None else {"payload": url}),
     }
     return {
         "clientRequestToken": result.id,
         "awsAccountId": hook.account,
-        "stackId": stack.arn if stack is not None else "",
+        "stackId": stack.arn,
         "changeSetId": target.change_set or None,
         "hookTypeName": hook.id,
         "hookTypeVersion": VERSION,
@@ -113,19 +113,19 @@ def function_arn(hook: Hook) -> str:
     return named if named.startswith("arn:") else prefix + named.rpartition("function:")[2]
 
 
-def answer(told: Mapping[str, Any], cut: int = REASON_MAX) -> Answer:
-    """What a function's answer (lambda's Invoke) means; messages are cut at so many characters."""
+def answer(told: Mapping[str, Any]) -> Answer:
+    """What a function's answer (lambda's Invoke) means."""
     try:
         given = json.loads(told.get("Payload") or b"null")
     except (RecursionError, ValueError):
         given = None
     if told.get("FunctionError"):
         why = given.get("errorMessage", "") if isinstance(given, dict) else ""
-        return Answer(BROKEN, f"The function failed: {why}"[:cut])
+        return Answer(BROKEN, f"The function failed: {why}"[:REASON_MAX])
     status = given.get("hookStatus") if isinstance(given, dict) else None
     if not isinstance(given, dict) or status not in ("SUCCESS", "FAILED", "IN_PROGRESS"):
         return Answer(BROKEN, "The function's answer has no hookStatus of SUCCESS, FAILED or IN_PROGRESS")
-    message = str(given.get("message") or "")[:cut]
+    message = str(given.get("message") or "")[:REASON_MAX]
     if status == "IN_PROGRESS":
         stated = given.get("callbackDelaySeconds")
         delay = max(0.0, float(stated)) if isinstance(stated, int | float) else 0.0

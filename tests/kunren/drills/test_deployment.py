@@ -4,7 +4,9 @@ import shutil
 import subprocess
 
 import pytest
+from botocore.exceptions import ClientError
 
+from kunren.drills import stacks
 from kunren.drills.access import Access
 from kunren.drills.deployment import Deployment
 from kunren.drills.failures import DrillFailed
@@ -112,3 +114,14 @@ def test_terraform_gives_its_outputs_and_leaves_nothing_in_the_folder(tmp_path):
     assert made.deploy() == {"ttl": 60, "name": "www.a.test"}
     made.remove()
     assert [each.name for each in folder.iterdir()] == ["main.tf"]
+
+
+def test_a_stack_that_nobody_can_tell_of_is_not_taken_for_one_that_is_gone(tmp_path, monkeypatch):
+    class Api:
+        def describe_stacks(self, StackName):
+            raise ClientError({"Error": {"Code": "InternalFailure", "Message": "disk is full"}}, "DescribeStacks")
+
+    access = Access(tmp_path, "http://127.0.0.1:1")
+    monkeypatch.setattr(Access, "client", lambda *_: Api())
+    with pytest.raises(DrillFailed, match=r"^Stack drill-a could not be deleted: disk is full$"):
+        stacks.remove(access, Architecture(None, None, {}, tmp_path / "a.yaml"), lambda _: None)

@@ -43,7 +43,7 @@ class Hooks(Base):
         shown = {**_summary(found, whole=True), "OriginalTypeName": "AWS::Hooks::LambdaHook"}
         for key in ("TargetType", "TargetId", "HookExecutionTarget"):
             shown.pop(key)
-        if found.operation in ("RESOURCE", "CLOUD_CONTROL"):
+        if found.operation == "RESOURCE":
             shown["Target"] = {
                 "TargetType": "RESOURCE",
                 "TargetTypeName": found.target_name,

@@ -15,7 +15,7 @@ from kunren.control.store import Store
 from kunren.core.clock import SimClock
 from kunren.services.cloudformation.asking import Asking
 from kunren.services.cloudformation.hooks import Target, answer, concerns, reason
-from kunren.services.cloudformation.model import RESOURCES, Hook, HookResult
+from kunren.services.cloudformation.model import RESOURCES, Hook, HookResult, Stack
 
 PROPERTIES = {
     "HookStatus": "ENABLED",
@@ -25,6 +25,7 @@ PROPERTIES = {
 }
 QUEUE = Target("RESOURCE", "AWS::SQS::Queue", "UPDATE", "Q", "token", "Q", model={})
 STACK = QUEUE._replace(operation="STACK", name="STACK")
+MADE = Stack(account="1", region="r", id="s", name="shop", status="UPDATE_IN_PROGRESS")
 ROLE = "arn:aws:iam::123456789012:role/hook-role-1"
 
 
@@ -118,7 +119,7 @@ def _world() -> Store:
 
 async def _refusal(store: Store, function: Function, told: list[str]) -> str:
     asking = Asking(store, SimClock(), function)
-    return (await asking.refusal("1", "r", None, QUEUE, lambda tx, result: told.append(result.status)))[1]
+    return (await asking.refusal(MADE, QUEUE, lambda tx, result: told.append(result.status)))[1]
 
 
 PENDING = {"hookStatus": "IN_PROGRESS", "callbackContext": 5}
