@@ -52,13 +52,12 @@ def resources(
     certificate: Callable[[Snapshot, str], CertificateMaterial | None],
     socket_path: str,
 ) -> EnvoyResources:
-    """`edges` maps the places whose edge locations serve somebody to their namespaces' files."""
-    distributions = sorted(
-        (each for each in snapshot.every(Distribution) if each.config["Enabled"] and not each.config["Staging"]),
-        key=lambda each: each.id,
-    )
-    if not distributions or not edges:
+    """`edges` maps the places whose edge locations serve somebody to their namespaces' files. They listen also where
+    every distribution is disabled, for that is what the edge answers (403)."""
+    standing = [each for each in snapshot.every(Distribution) if not each.config["Staging"]]
+    if not standing or not edges:
         return EnvoyResources()
+    distributions = sorted((each for each in standing if each.config["Enabled"]), key=lambda each: each.id)
     secrets = {
         DEFAULT_SECRET: certificate_secret(DEFAULT_SECRET, own.certificate_pem + own.chain_pem, own.private_key_pem)
     }
