@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from kunren.control.store import Store, Tx
 from kunren.core.calling import CallService
 from kunren.core.clock import Clock
+from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.cloudformation import hooks
 from kunren.services.cloudformation.hooks import Answer, Target
@@ -22,25 +23,29 @@ from kunren.services.cloudformation.responses import HOOK, url
 
 Told = Callable[[Tx, HookResult], None]
 """Notes an event of the stack's."""
+POLL_S = 1.0
 
 
 class Asking:
-    def __init__(self, store: Store, clock: Clock, call: CallService) -> None:
-        self._store, self._clock, self._call = store, clock, call
+    def __init__(self, store: Store, clock: Clock, entropy: Entropy, call: CallService) -> None:
+        self._store, self._clock, self._entropy, self._call = store, clock, entropy, call
 
     def any(self, stack: Stack) -> bool:
         """Whether there are hooks at all where the stack is."""
         return bool(self._store.snapshot().by_id(Hook, stack.account, stack.region))
 
-    async def refusal(self, stack: Stack, target: Target, told: Told) -> tuple[bool, str]:
-        """Whether any hook was asked, and why what is about to happen may not ("": it may)."""
+    async def refusal(self, stack: Stack, target: Target, told: Told, given_up: Callable[[], bool]) -> tuple[bool, str]:
+        """Whether any hook was asked, and why what is about to happen may not ("": it may). Nothing is waited for once
+        it is `given_up`."""
         held = self._store.snapshot().by_id(Hook, stack.account, stack.region)
         mine = [each for each in held.values() if hooks.concerns(each.properties, target, stack.name)]
-        results = await asyncio.gather(*(self._asked(each, stack, target, told) for each in mine))
+        results = await asyncio.gather(*(self._asked(each, stack, target, told, given_up) for each in mine))
         forbidden = [each.name for each in results if hooks.forbids(each)]
         return bool(mine), hooks.refused(forbidden) if forbidden else ""
 
-    async def _asked(self, hook: Hook, stack: Stack, target: Target, told: Told) -> HookResult:
+    async def _asked(
+        self, hook: Hook, stack: Stack, target: Target, told: Told, given_up: Callable[[], bool]
+    ) -> HookResult:
         id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{target.token}/{hook.id}"))
         result = self._store.snapshot().get(HookResult, hook.account, hook.region, id)
         if result is None:
@@ -59,6 +64,7 @@ class Asking:
                 action=target.action,
                 status=hooks.IN_PROGRESS,
                 payload=target.payload,
+                secret=self._entropy.hex(32) if target.payload else "",
                 at=self._clock.now(),
             )
             with self._store.write() as tx:
@@ -70,10 +76,10 @@ class Asking:
                 result = replace(result, invocation=result.invocation + 1, context=said.context)
                 with self._store.write() as tx:
                     tx.put(result)
-                if said.delay:
-                    await self._clock.sleep(said.delay)
-                continue
-            if said.status == hooks.IN_PROGRESS:
+                if await self._paused(said.delay, given_up):
+                    continue
+                said = Answer(hooks.BROKEN, "The operation was cancelled")
+            elif said.status == hooks.IN_PROGRESS:
                 said = Answer(hooks.BROKEN, f"The function gave no result in {hooks.INVOCATIONS_MAX} invocations")
             why = hooks.reason(said.status, said.message, result.mode)
             result = replace(result, status=said.status, reason=why, annotations=said.annotations, payload="")
@@ -82,8 +88,15 @@ class Asking:
                 told(tx, result)
         return result
 
+    async def _paused(self, seconds: float, given_up: Callable[[], bool]) -> bool:
+        """Whether the hook is to be asked again, once that time is over."""
+        until = self._clock.now() + seconds
+        while (left := until - self._clock.now()) > 0 and not given_up():
+            await self._clock.wall_sleep(min(self._clock.wall_seconds(left), POLL_S))
+        return not given_up()
+
     async def _answer(self, hook: Hook, result: HookResult, target: Target, stack: Stack) -> Answer:
-        link = url(HOOK, stack.arn, target.operation, result.id) if target.payload else ""
+        link = url(HOOK, stack.arn, result.id, result.secret) if target.payload else ""
         event: dict[str, Any] = hooks.event(hook, result, target, stack, link)
         given = {"FunctionName": hook.properties["LambdaFunction"], "Payload": json.dumps(event, default=str).encode()}
         try:

@@ -223,7 +223,7 @@ class Engine:
             return None
         updating = stack.status == UPDATE_IN_PROGRESS
         previous = self._revision(stack, stack.deployed)[0].template if updating and stack.deployed else ""
-        return await stack_refusal(self._parts, stack, template, previous) or None
+        return await stack_refusal(self._parts, stack, template, previous, lambda: self._moved_on(stack)) or None
 
     def _kept_from_removal(self, stack: Stack, plan: Plan, run: Run) -> str | None:
         """Why the stack's policy does not let the update remove what the template has no more."""

@@ -6,6 +6,7 @@ A rollback asks nobody, nor does the cleanup behind an update: of deletions only
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from kunren.services.cloudformation.hooks import Target
 from kunren.services.cloudformation.model import Revision, Stack, StackResource
@@ -15,7 +16,7 @@ from kunren.services.cloudformation.records import masked
 _DOES = {"CREATE": "creation", "UPDATE": "update", "DELETE": "deletion"}
 
 
-async def resource_refusal(parts: Parts, stack: Stack, row: StackResource) -> str:
+async def resource_refusal(parts: Parts, stack: Stack, row: StackResource, given_up: Callable[[], bool]) -> str:
     """Why hooks forbid what the row's attempt is about to do ("": they don't)."""
     attempt = row.attempt
     if attempt is None or attempt.journal or attempt.asked >= 0 or not parts.asking.any(stack):
@@ -38,7 +39,7 @@ async def resource_refusal(parts: Parts, stack: Stack, row: StackResource) -> st
         role=_role(parts, stack),
     )
     asked, why = await parts.asking.refusal(
-        stack, target, lambda tx, result: parts.records.hook_event(tx, stack, row, result)
+        stack, target, lambda tx, result: parts.records.hook_event(tx, stack, row, result), given_up
     )
     if asked and not why:
         with parts.store.write() as tx:
@@ -47,7 +48,7 @@ async def resource_refusal(parts: Parts, stack: Stack, row: StackResource) -> st
     return why
 
 
-async def stack_refusal(parts: Parts, stack: Stack, template: str, previous: str) -> str:
+async def stack_refusal(parts: Parts, stack: Stack, template: str, previous: str, given_up: Callable[[], bool]) -> str:
     """Why hooks forbid the stack's operation ("": they don't). Both templates are as they were given."""
     if not parts.asking.any(stack):
         return ""
@@ -64,7 +65,7 @@ async def stack_refusal(parts: Parts, stack: Stack, template: str, previous: str
         role=_role(parts, stack),
     )
     _, why = await parts.asking.refusal(
-        stack, target, lambda tx, result: parts.records.hook_event(tx, stack, None, result)
+        stack, target, lambda tx, result: parts.records.hook_event(tx, stack, None, result), given_up
     )
     return why
 

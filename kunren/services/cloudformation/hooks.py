@@ -18,6 +18,8 @@ REFUSED, BROKEN = "HOOK_COMPLETE_FAILED", "HOOK_FAILED"
 INVOCATIONS_MAX = 3
 CALL_WITHIN_S = 30.0
 """Real seconds: a function's code runs in them."""
+DELAY_MAX_S = 7200.0
+"""What a hook's handler has by default, in the registry's schema of types (`timeoutInMinutes`)."""
 REASON_MAX = 4096
 VERSION = "00000001"
 """AWS's own hook has had no other here."""
@@ -128,8 +130,8 @@ def answer(told: Mapping[str, Any]) -> Answer:
     message = str(given.get("message") or "")[:REASON_MAX]
     if status == "IN_PROGRESS":
         stated = given.get("callbackDelaySeconds")
-        delay = max(0.0, float(stated)) if isinstance(stated, int | float) else 0.0
-        return Answer(IN_PROGRESS, message, delay, given.get("callbackContext"))
+        delay = min(max(0, stated), DELAY_MAX_S) if isinstance(stated, int | float) else 0
+        return Answer(IN_PROGRESS, message, float(delay), given.get("callbackContext"))
     notes = given.get("annotations")
     found = tuple(each for each in notes if isinstance(each, dict)) if isinstance(notes, list) else ()
     if status == "SUCCESS":

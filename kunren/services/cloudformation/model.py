@@ -199,6 +199,7 @@ class HookResult(Resource, frozen=True, kw_only=True):
     context: Any = None
     annotations: tuple[dict[str, Any], ...] = ()
     payload: str = ""
+    secret: str = ""  # in the payload's URL
     at: float = 0.0
 
 

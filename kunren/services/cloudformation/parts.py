@@ -15,6 +15,6 @@ class Parts:
     def __init__(
         self, store: Store, clock: Clock, entropy: Entropy, call: CallService, noting: CallAndNote, records: Records
     ) -> None:
-        self.waking, self.asking = Waking(store), Asking(store, clock, call)
+        self.waking, self.asking = Waking(store), Asking(store, clock, entropy, call)
         self.store, self.clock, self.entropy = store, clock, entropy
         self.call, self.noting, self.records = call, noting, records

@@ -8,6 +8,7 @@ waits: once for a custom resource, once for each UniqueId of a wait condition. "
 from __future__ import annotations
 
 import json
+from hmac import compare_digest
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -69,15 +70,15 @@ class ResponseUrls:
         return FrontAnswer(200, [("content-length", "0")])
 
     def _payload(self, request: FrontRequest) -> FrontAnswer:
-        """What a hook is asked about: while it is, for whoever was given the URL."""
+        """What a hook is asked about: while it is, for whoever was given the URL, whose secret nobody can work out."""
         parts = unquote(request.path.lstrip("/")).split("|")
         arn = parts[0].split(":")
         if request.method != "GET":
             return _refused(405, "MethodNotAllowed")
         if len(parts) != 3 or len(arn) != 6:
             return _refused(403, "AccessDenied")
-        found = self._store.snapshot().get(HookResult, arn[4], arn[3], parts[2])
-        if found is None or not found.payload:
+        found = self._store.snapshot().get(HookResult, arn[4], arn[3], parts[1])
+        if found is None or not found.payload or not compare_digest(found.secret.encode(), parts[2].encode()):
             return _refused(403, "AccessDenied")
         body = found.payload.encode()
         return FrontAnswer(200, [("content-type", "application/json"), ("content-length", str(len(body)))], body)

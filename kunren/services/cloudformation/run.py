@@ -91,7 +91,7 @@ class Run:
             if row.done == self.stack.number:
                 self._put(row)
                 return True
-        if why := await resource_refusal(self.parts, self.stack, row):
+        if why := await resource_refusal(self.parts, self.stack, row, self._given_up):
             self._ended(row, row.status.replace("_IN_PROGRESS", "_FAILED"), why)
             return False
         return await self._carry_out(row)
@@ -400,7 +400,7 @@ class Run:
             )
             self.rows[logical] = row
         asks = self.stack.status == DELETE_IN_PROGRESS
-        forbidden = await resource_refusal(self.parts, self.stack, row) if asks else ""
+        forbidden = await resource_refusal(self.parts, self.stack, row, self._given_up) if asks else ""
         work = self._work(row, self._noting(row))
         why = forbidden or await self._deleted(row.type, work, policy == "snapshot")
         if why is not None:

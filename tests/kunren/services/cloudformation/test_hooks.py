@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import pytest
 from hypothesis import given, settings
@@ -13,9 +14,12 @@ from hypothesis import strategies as st
 
 from kunren.control.store import Store
 from kunren.core.clock import SimClock
+from kunren.core.entropy import Entropy
+from kunren.core.fronts import FrontRequest
 from kunren.services.cloudformation.asking import Asking
 from kunren.services.cloudformation.hooks import Target, answer, concerns, reason
 from kunren.services.cloudformation.model import RESOURCES, Hook, HookResult, Stack
+from kunren.services.cloudformation.responses import ResponseUrls
 
 PROPERTIES = {
     "HookStatus": "ENABLED",
@@ -117,9 +121,11 @@ def _world() -> Store:
     return store
 
 
-async def _refusal(store: Store, function: Function, told: list[str]) -> str:
-    asking = Asking(store, SimClock(), function)
-    return (await asking.refusal(MADE, QUEUE, lambda tx, result: told.append(result.status)))[1]
+async def _refusal(
+    store: Store, function: Function, told: list[str], target: Target = QUEUE, given_up: bool = False
+) -> str:
+    asking = Asking(store, SimClock(), Entropy(1), function)
+    return (await asking.refusal(MADE, target, lambda tx, result: told.append(result.status), lambda: given_up))[1]
 
 
 PENDING = {"hookStatus": "IN_PROGRESS", "callbackContext": 5}
@@ -147,3 +153,38 @@ def test_three_invocations_without_a_result_break_the_hook() -> None:
     store, function = _world(), Function(PENDING, PENDING, PENDING)
     assert asyncio.run(_refusal(store, function, [])) == "The following hook(s) failed: [My::Own::Hook]"
     assert [each.status for each in store.snapshot().every(HookResult)] == ["HOOK_FAILED"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "delay"), [("1e999", 7200), ("-1e999", 0), ("90000", 7200), ("-3", 0), ("60", 60), ('"soon"', 0)]
+)
+def test_a_delay_is_bounded(stated: str, delay: float) -> None:
+    payload = f'{{"hookStatus": "IN_PROGRESS", "callbackDelaySeconds": {stated}}}'.encode()
+    assert answer({"Payload": payload}).delay == delay
+
+
+def test_a_delay_ends_with_what_the_hook_is_asked_about() -> None:
+    store, function = _world(), Function({**PENDING, "callbackDelaySeconds": 7200})
+    asyncio.run(_refusal(store, function, [], given_up=True))
+    assert [each.reason for each in store.snapshot().every(HookResult)] == [
+        "Hook failed with message: The operation was cancelled"
+    ]
+
+
+def test_only_whoever_was_given_the_url_gets_what_a_hook_is_asked_about() -> None:
+    store, urls = _world(), list[SplitResult]()
+    front = ResponseUrls(store, SimClock())
+
+    async def fetched(path: str) -> int:
+        return (await front.answer(FrontRequest("GET", urls[0].netloc, path, "", {}, b"", "", None))).status
+
+    async def function(account: str, region: str, service: str, operation: str, params: Mapping[str, Any]) -> Any:
+        urls.append(urlsplit(json.loads(params["Payload"])["requestData"]["payload"]))
+        arn, id, secret = unquote(urls[0].path[1:]).split("|")
+        wrong = quote(f"{arn}|{id}|{secret[:-1]}", safe="")
+        assert (await fetched(urls[0].path), await fetched("/" + wrong), secret in id) == (200, 403, False)
+        return {"Payload": b'{"hookStatus": "SUCCESS"}'}
+
+    asked = STACK._replace(model=None, payload="{}")
+    assert asyncio.run(_refusal(store, function, [], asked)) == ""  # type: ignore[arg-type]
+    assert asyncio.run(fetched(urls[0].path)) == 403
