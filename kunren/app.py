@@ -133,7 +133,7 @@ class App:
         self.world.set_trust(self.ca.bundle_path)
         self.envoy = EnvoyControl(settings, self.world, clock)
         self.entrances = Entrances(self.world, spec)
-        self.dns = DnsServer(self.world, clock, entropy, spec, endpoint_asked=self.entrances.asked)
+        self.dns = DnsServer(self.world, clock, entropy, spec, endpoint_asked=self.entrances.opening)
         self.names = Names(self.dns)
 
     def _build_services(self) -> None:

@@ -48,9 +48,8 @@ class Entrances:
     def __init__(self, world: World, spec: WorldSpec) -> None:
         self._world = world
         self._spec = spec
-        self._regions: set[str] = set()
         self._served: set[str] = set()
-        self._opening: set[asyncio.Task[None]] = set()
+        self._opening: dict[str, asyncio.Task[None]] = {}
         self._closed = False
         self.accept: Callable[[socket.socket, bool | None], None] | None = None
         """Serves a listening socket, over TLS or not; set before the first is opened."""
@@ -59,20 +58,28 @@ class Entrances:
         self._accept_api: Callable[[str, socket.socket], None] | None = None
 
     def asked(self, region: str) -> None:
-        """Somebody in the world looked up a service endpoint of this region: have it answer there."""
-        if region not in self._regions and not self._closed:
-            self._open(self.serve(region))
+        """Have the service endpoints of this region answer."""
+        self.opening(region)
 
-    def _open(self, opening: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(opening)
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
+    def opening(self, region: str) -> asyncio.Future[None] | None:
+        """The same for somebody who looked one up: what to wait for until they do, None where they do already."""
+        if region in self._served or self._closed:
+            return self._opening.get(region)
+        return self._open(region, self._serve)
+
+    def _open(self, region: str, serve: Callable[[str], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+        task = self._opening.get(region)
+        if task is None:
+            task = self._opening[region] = asyncio.get_running_loop().create_task(serve(region))
+            task.add_done_callback(lambda _: self._opening.pop(region))
+        return task
 
     async def serve(self, region: str) -> None:
         """Return when the endpoints of that region answer."""
-        if region in self._regions:
-            return
-        self._regions.add(region)
+        if region not in self._served:
+            await asyncio.shield(self._open(region, self._serve))
+
+    async def _serve(self, region: str) -> None:
         assert self.accept is not None and self.accept_website is not None
         index = next(i for i, each in enumerate(self._spec.regions) if each.name == region)
         namespace = await self._world.ensure_region(region)
@@ -86,15 +93,15 @@ class Entrances:
                     self.accept_website(listener)
                 else:
                     self.accept(listener, tls)
-        self._served.add(region)
         if self._accept_api is not None:
             await self._serve_apis(region)
+        self._served.add(region)
 
     def open_apis(self, accept: Callable[[str, socket.socket], None]) -> None:
         """From now on API Gateway's APIs answer in each region, over HTTPS alone, at an address of their own."""
         self._accept_api = accept
         for region in self._served:
-            self._open(self._serve_apis(region))
+            self._open(region, self._serve_apis)
 
     async def _serve_apis(self, region: str) -> None:
         assert self._accept_api is not None
@@ -105,7 +112,7 @@ class Entrances:
     def close(self) -> None:
         """Open no more."""
         self._closed = True
-        for opening in self._opening:
+        for opening in self._opening.values():
             opening.cancel()
 
 

@@ -262,6 +262,15 @@ def test_a_lifecycle_policy_is_previewed_and_then_acts(kunren, account, registry
     assert "lastEvaluatedAt" in ecr.get_lifecycle_policy(repositoryName="old")
 
 
+def test_a_registry_answers_the_first_who_asks_in_a_region(kunren, registry):
+    """By the proxy, and within the world: its name is answered once the region's endpoints are open."""
+    there = registry.host.replace(REGION, "me-central-1")
+    assert registry.ask("GET", f"https://{there}/v2/").status == 200
+    there = registry.host.replace(REGION, "af-south-1")
+    shown = kunren.exec("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", f"https://{there}/v2/", check=True)
+    assert shown.stdout == "401"
+
+
 def test_a_task_runs_an_image_that_was_pushed(kunren, registry, account):
     registry.ecr.create_repository(repositoryName="job")
     program = "import os, sys; open('/app/new', 'w'); sys.exit(40 + len(os.listdir('/app')))"

@@ -30,7 +30,7 @@ from kunren.dataplane.dns.packet_cache import PacketCache
 from kunren.dataplane.dns.policies import Chance, Client
 from kunren.dataplane.dns.resolver import Resolver
 from kunren.dataplane.dns.signing import day_ends, signed
-from kunren.dataplane.dns.transport import TCP_BACKLOG, Responder, TcpListener, UdpListener
+from kunren.dataplane.dns.transport import TCP_BACKLOG, Reply, Responder, TcpListener, UdpListener
 from kunren.dataplane.dns.vpc_names import VpcNames
 from kunren.dataplane.dns.zones import A, NameRecords, Zone, Zones
 from kunren.world import addresses6
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 DNS_PORT = 53
+_ENDPOINTS = tuple(names.to_wire(each) for each in ("amazonaws.com", "api.aws", "on.aws"))
 SITES_MAX = 1024
 _CHECKERS = str(CHECKERS.network_address).rpartition(".")[0]
 KEPT_CACHES_MAX = 1024
@@ -103,9 +104,10 @@ class DnsServer:
         port: int = DNS_PORT,
         resolver_address: str = PUBLIC_RESOLVER,
         name_servers: IPv4Network = NAME_SERVERS,
-        endpoint_asked: Callable[[str], None] | None = None,
+        endpoint_asked: Callable[[str], asyncio.Future[None] | None] | None = None,
     ) -> None:
-        """`endpoint_asked` is told the region whenever a client of the world looks up one of its service endpoints."""
+        """`endpoint_asked` is told the region whenever somebody looks up one of its service endpoints; what it gives is
+        waited for before the answer goes out, since whoever asks connects at once."""
         self._world = world
         self._clock = clock
         self._entropy = entropy
@@ -230,7 +232,7 @@ class DnsServer:
                 served[2].close()
             listeners = _Listeners()
 
-            def respond(packet: bytes, asked: str, peer: str, tcp: bool) -> bytes | None:
+            def respond(packet: bytes, asked: str, peer: str, tcp: bool) -> Reply:
                 return self._recurse(site, packet, peer, tcp)
 
             try:
@@ -253,7 +255,7 @@ class DnsServer:
             if served is not None:
                 served[2].close()
 
-    def _answer_internet(self, packet: bytes, asked: str, peer: str, tcp: bool) -> bytes | None:
+    def _answer_internet(self, packet: bytes, asked: str, peer: str, tcp: bool) -> Reply:
         if asked in (self._resolver_address, addresses6.PUBLIC_RESOLVER):
             return self._recurse(self._site(peer), packet, peer, tcp)
         if asked in self._name_servers:
@@ -271,7 +273,7 @@ class DnsServer:
         self._queries["malformed"] += 1
         return build_bad(query) if query is not None else None
 
-    def _recurse(self, site: _Site, packet: bytes, peer: str, tcp: bool) -> bytes | None:
+    def _recurse(self, site: _Site, packet: bytes, peer: str, tcp: bool) -> Reply:
         resolver = site.resolver
         now = self._clock.now()
         if not tcp and (kept := resolver.packets.get(packet, now)) is not None:
@@ -284,12 +286,13 @@ class DnsServer:
         limit = _limit(query, tcp)
         try:
             client = self._asking(site, query, peer)
-            if self._endpoint_asked is not None and query.rtype == A:
-                self._tell_region(resolver, query, client)
+            opening = self._opening(resolver, query.name, client) if query.rtype == A else None
             reply, until = resolver.respond(query, client, limit)
         except Exception:
             log.exception("the question %r for type %d could not be answered", query.name, query.rtype)
             return build_response(query, FAILURE, recursive=True, limit=limit)
+        if opening is not None:
+            return _after(opening, reply)
         if not tcp and until > now:
             resolver.packets.put(packet, reply, until)
         return reply
@@ -303,15 +306,16 @@ class DnsServer:
             return site.client
         return Client(self._resolver_address, query.subnet, self.geography.of(query.subnet))
 
-    def _tell_region(self, resolver: Resolver, query: Query, client: Client) -> None:
-        assert self._endpoint_asked is not None
-        if query.name.endswith((b"\x09amazonaws\x03com\0", b"\x03api\x03aws\0")):
-            for rrset in resolver.resolve(query.name, A, client).answer:
+    def _opening(self, resolver: Resolver, name: bytes, client: Client) -> asyncio.Future[None] | None:
+        """What to wait for until the service endpoint of that name answers; None where there is nothing to wait for."""
+        if self._endpoint_asked is not None and name.endswith(_ENDPOINTS):
+            for rrset in resolver.resolve(name, A, client).answer:
                 region = endpoint_region(self._spec, str(IPv4Address(rrset.rdatas[0]))) if rrset.rtype == A else None
                 if region is not None:
-                    self._endpoint_asked(region)
+                    return self._endpoint_asked(region)
+        return None
 
-    def _authorize(self, packet: bytes, asked: str, peer: str, tcp: bool) -> bytes | None:
+    def _authorize(self, packet: bytes, asked: str, peer: str, tcp: bool) -> Reply:
         self._queries["name_servers"] += 1
         now = self._clock.wall()
         if not tcp:
@@ -379,8 +383,10 @@ class DnsServer:
     async def resolve(self, name: str, client: str | None = None) -> list[str]:
         """The IPv4 addresses that the public resolver has for that client (an address; None: one at the default place),
         without a packet; [] where there are none. Raises BadName."""
-        site = self._site(client or self._default_client)
-        reply = site.resolver.resolve(names.to_wire(name.rstrip(".") or "."), A, site.client)
+        site, wire = self._site(client or self._default_client), names.to_wire(name.rstrip(".") or ".")
+        if (opening := self._opening(site.resolver, wire, site.client)) is not None:
+            await asyncio.wait([opening])
+        reply = site.resolver.resolve(wire, A, site.client)
         return [str(IPv4Address(rdata)) for rrset in reply.answer if rrset.rtype == A for rdata in rrset.rdatas]
 
     def status(self) -> dict[str, Any]:
@@ -397,6 +403,13 @@ class DnsServer:
                 "misses": sum(site.resolver.misses for site in self._sites.values()),
             },
         }
+
+
+def _after(opening: asyncio.Future[None], reply: bytes) -> asyncio.Future[bytes]:
+    """The reply, once what opens is open or has failed."""
+    held: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    opening.add_done_callback(lambda _: held.set_result(reply))
+    return held
 
 
 def _limit(query: Query, tcp: bool) -> int:

@@ -1,7 +1,8 @@
 """Thin shells over sockets: UDP that answers from the address it was asked on, and TCP with pipelining and limits.
 
-A `Responder` maps (packet, the local address it came to, the peer, the largest answer) to an answer or to silence; it
-never sees a socket. Whatever a packet holds, the worst it gets is silence or an error code, never an exception.
+A `Responder` maps (packet, the local address it came to, the peer, the largest answer) to an answer, now or later, or
+to silence; it never sees a socket. Whatever a packet holds, the worst it gets is silence or an error code, never an
+exception.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import logging
 import socket
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from kunren.core.clock import Clock
 
 log = logging.getLogger(__name__)
-Responder = Callable[[bytes, str, str, bool], bytes | None]  # packet, asked address, peer address, over TCP
+Reply = bytes | asyncio.Future[bytes] | None
+Responder = Callable[[bytes, str, str, bool], Reply]  # packet, asked address, peer address, over TCP
 
 PACKET_BYTES_MAX = 4096
 PACKETS_PER_WAKE = 64
@@ -62,14 +65,20 @@ class UdpListener:
                 elif level == socket.IPPROTO_IPV6 and kind == _PKTINFO6:
                     asked = socket.inet_ntop(socket.AF_INET6, data[:16])
             reply = respond(packet, asked, peer[0], False)
-            if reply is None:
-                continue
-            source = _source(asked)
-            try:
-                sock.sendmsg([reply], source, 0, peer)
-                self.answered += 1
-            except OSError:  # no room or no route: the client asks again
-                self.unsent += 1
+            if isinstance(reply, asyncio.Future):
+                reply.add_done_callback(partial(self._held, asked, peer))
+            elif reply is not None:
+                self._send(reply, asked, peer)
+
+    def _held(self, asked: str, peer: Any, reply: asyncio.Future[bytes]) -> None:
+        self._send(reply.result(), asked, peer)
+
+    def _send(self, reply: bytes, asked: str, peer: Any) -> None:
+        try:
+            self._sock.sendmsg([reply], _source(asked), 0, peer)
+            self.answered += 1
+        except OSError:  # no room or no route: the client asks again
+            self.unsent += 1
 
     def close(self) -> None:
         self._loop.remove_reader(self._sock.fileno())
@@ -124,8 +133,15 @@ class _TcpConnection(asyncio.Protocol):
             if reply is None:
                 transport.abort()
                 return
-            transport.write(len(reply).to_bytes(2, "big") + reply)
+            if isinstance(reply, asyncio.Future):
+                reply.add_done_callback(lambda held: self._send(held.result()))
+            else:
+                self._send(reply)
         del buffer[:position]
+
+    def _send(self, reply: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(len(reply).to_bytes(2, "big") + reply)
 
     def pause_writing(self) -> None:
         if self._transport is not None:  # a client that does not read its answers is not read either

@@ -206,3 +206,24 @@ def test_looking_up_a_service_endpoint_tells_its_region_and_load_balancers_answe
         assert asked == ["us-east-1"]
 
     run(namespace, body, endpoint_asked=asked.append)
+
+
+def test_who_looks_up_a_service_endpoint_is_answered_once_it_is_open(namespace: Any) -> None:
+    told: list[asyncio.Future[None]] = []
+
+    def asked(region: str) -> asyncio.Future[None]:
+        told.append(told[0] if told else asyncio.get_running_loop().create_future())
+        return told[0]
+
+    async def body(server: DnsServer) -> None:
+        name = "api.ecr.us-east-1.amazonaws.com"
+        digging = [namespace.dig_async(f"@{RESOLVER}", name, "+short", *extra) for extra in ((), ("+tcp",))]
+        asking = [asyncio.ensure_future(each) for each in (server.resolve(name), *digging)]
+        while len(told) < 3:
+            await asyncio.wait(asking, timeout=0.02)
+        assert not any(each.done() for each in asking)
+        told[0].set_result(None)
+        addresses, *dug = await asyncio.gather(*asking)
+        assert [each.split() for each in dug] == [addresses, addresses] == [["198.19.0.2"]] * 2
+
+    run(namespace, body, endpoint_asked=asked)
