@@ -74,15 +74,18 @@ class Guest:
     """Whether process 1 is our init, with `argv` as its only program: it ends as that does."""
     dropped: tuple[int, ...] = ()
     """Capabilities that none of its programs has, by the kernel's numbers."""
+    user: str = ""
+    """Who its program is, by its own /etc/passwd (`agent/users.py`); root where nobody is named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inside:
     """What makes a program one of a guest's, whose process 1 has that number in the world: it sees what the guest's
-    programs see, and ends with the guest. `cgroups` are open cgroup.procs files."""
+    programs see, and ends with the guest. `cgroups` are open cgroup.procs files, `user` who it is there."""
 
     pid: int
     cgroups: tuple[int, ...] = ()
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)

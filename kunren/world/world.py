@@ -222,7 +222,7 @@ class World:
                     binds=dict(spec.binds),
                     confined=msgspec.to_builtins(spec.confined),
                     guest=msgspec.to_builtins(spec.guest),
-                    inside=spec.inside.pid if spec.inside else None,
+                    inside=msgspec.to_builtins(spec.inside),
                 )
             )
             try:

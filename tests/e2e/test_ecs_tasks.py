@@ -181,14 +181,16 @@ def test_a_task_has_its_roles_credentials_by_an_sdks_default_chain_and_its_secre
 
 def test_containers_of_a_task_wait_for_each_other_and_share_its_network_and_volumes(shop, until):
     seen = [{"sourceVolume": "shared", "containerPath": "/shared"}]
+    id = "1234" if os.geteuid() == 0 else "0"  # an ordinary user's Kunren has no users to give
+    user = {"user": id, "environment": [{"name": "USER_ID", "value": id}]}
     shop.register(
         "three",
         container("first", "sh", "-c", "echo told > /shared/told", essential=False, mountPoints=seen),
         container(
             "serve", "python3", "-m", "http.server", "80", "--directory", "/shared",
             mountPoints=[{**seen[0], "readOnly": True}],
-            healthCheck={"command": ["CMD-SHELL", "test -f /shared/told"], "interval": 5},
-            dependsOn=[{"containerName": "first", "condition": "SUCCESS"}],
+            healthCheck={"command": ["CMD-SHELL", "test -f /shared/told && test $(id -u) = ${USER_ID}"], "interval": 5},
+            dependsOn=[{"containerName": "first", "condition": "SUCCESS"}], **user,
         ),
         container(
             "meet", "python3", "-c", MEETING, logConfiguration=LOGS, stopTimeout=2,
@@ -227,20 +229,27 @@ def pushed(ecr, name, manifest, blobs):
     return ecr.put_image(repositoryName=name, imageManifest=manifest.decode(), imageTag="1")["image"]["imageId"]
 
 
+WHO = "while read -r name id rest; do [ $name = Uid: ] && uid=$id; done < /proc/self/status; read own < /own; echo $uid $HOME $own"
+
+
 def test_a_task_runs_an_image_of_ecr_as_the_image_says(shop, kunren):
     shell = Path("/bin/sh").resolve()
     needed = re.findall(r"(/\S+) \(", subprocess.run(["ldd", shell], capture_output=True, text=True, check=True).stdout)
     files = {"bin/sh": shell.read_bytes(), **{each[1:]: Path(each).read_bytes() for each in needed}}
     programs = layer(files, modes=dict.fromkeys(files, 0o755))
-    settings = {"Entrypoint": ["/bin/sh", "-c"], "Cmd": ["echo $WORD in $PWD; echo /*"], "Env": ["WORD=built"],
-                "WorkingDir": "/srv/app"}  # fmt: skip
-    identity = pushed(kunren.client("ecr", shop.account), "team/web", *image(programs, layer({"own": "x"}), **settings))
+    own = layer(
+        {"own": "mine\n", "etc/passwd": "app:x:1000:1000::/home/app:/bin/sh\n"}, modes={"own": 0o600}, owner=1000
+    )
+    settings = {"Entrypoint": ["/bin/sh", "-c"], "Cmd": [f"echo $WORD in $PWD; echo /*; {WHO}"], "Env": ["WORD=built"],
+                "WorkingDir": "/srv/app", "User": "app"}  # fmt: skip
+    identity = pushed(kunren.client("ecr", shop.account), "team/web", *image(programs, own, **settings))
     named = f"{shop.account}.dkr.ecr.us-east-1.amazonaws.com/team/web:1"
     shop.register("built", {"name": "web", "image": named, "logConfiguration": LOGS})
     task = shop.run("built")
     shown = shop.wait(task, "STOPPED")["containers"][0]
     assert (shown["exitCode"], shown["imageDigest"]) == (0, identity["imageDigest"])
-    place, root = shop.printed(task, "web")
+    place, root, user = shop.printed(task, "web")
+    assert user == ("1000 /home/app mine" if os.geteuid() == 0 else "0 /root mine")
     assert place == "built in /srv/app"
     assert {"/bin", "/own", "/srv"} <= set(root.split()) and "/home" not in root.split()
 

@@ -57,6 +57,7 @@ class GuestSpec:
     readonly_root: bool = False
     init: bool = False
     dropped: tuple[int, ...] = ()
+    user: str = ""
     machine: bool = True
     lower: Path | None = None
     memory_bytes: int = 1 << 30
@@ -166,6 +167,7 @@ class Guests:
             readonly_root=spec.readonly_root,
             init=spec.init,
             dropped=spec.dropped,
+            user=spec.user,
         )
         binds = {BUNDLE: str(self._bundle), **spec.binds}
         if spec.console is not None:
@@ -195,12 +197,13 @@ class Guests:
 
     async def enter(
         self, guest: RunningGuest, namespace: str, argv: Sequence[str], env: Mapping[str, str], cwd: str = "/",
-        output: int | None = None, terminal: int | None = None,
+        output: int | None = None, terminal: int | None = None, user: str = "",
     ) -> Process:  # fmt: skip
         """Start one more program in the guest, which ends with it; it prints to `output`, or has the descriptor
-        `terminal` as its terminal. Raises OSError as exec did, and where the guest has ended."""
+        `terminal` as its terminal. Root's, where no user is named. Raises OSError as exec did, and where the guest has
+        ended."""
         descriptors = guest.entered()
-        inside = Inside(guest.pid, tuple(descriptors))
+        inside = Inside(guest.pid, tuple(descriptors), user)
         printed = output if terminal is None else terminal
         wanted = ProcessSpec(
             "in guest", argv, namespace, env=environment(env), cwd=cwd, stdin=terminal, stdout=printed, stderr=printed,

@@ -1,6 +1,6 @@
 """Layers laid over each other in a folder: additions, whiteouts, links; nothing leads out of it. These block.
 
-Source: OCI image-spec, layer.md. Devices are left out (programs see the machine's own), and so are owners: a guest has
+Source: OCI image-spec, layer.md. Devices are left out (programs see the machine's own), and owners where guests have
 one user. A folder stays ours to change, whatever the image says.
 """
 
@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from kunren.world.ids import several_users
+
 UNPACKED_BYTES_MAX = 20 << 30
 """A Fargate task's disk where nothing else is asked for; Lambda's images are held to 10 GB by their service."""
 _MEMBERS_MAX = 1_000_000
@@ -28,6 +30,7 @@ _HEADERS = (
     tarfile.GNUTYPE_LONGLINK,
 )
 _HEADER_BYTES_MAX = 1 << 20
+_ID_MAX = (1 << 32) - 2
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
@@ -135,11 +138,13 @@ def _put(tar: tarfile.TarFile, member: tarfile.TarInfo, root: Path, place: Path)
         if place.is_symlink() or not place.is_dir():
             remove(place)
             place.mkdir()
+        _give(member, place)
         place.chmod(member.mode & 0o1777 | 0o700)
         return
     remove(place)
     if member.issym():
         place.symlink_to(member.linkname)
+        _give(member, place)
     elif member.islnk():
         source = inside(root, PurePosixPath(member.linkname).parts[:-1]) / PurePosixPath(member.linkname).name
         os.link(source, place, follow_symlinks=False)
@@ -148,7 +153,16 @@ def _put(tar: tarfile.TarFile, member: tarfile.TarInfo, root: Path, place: Path)
         assert content is not None
         with place.open("xb") as file:
             shutil.copyfileobj(content, file, 1 << 20)
+        _give(member, place)
         place.chmod(member.mode & 0o777 | 0o400)
+
+
+def _give(member: tarfile.TarInfo, place: Path) -> None:
+    """To the owner that the image says."""
+    if several_users():
+        if not (0 <= member.uid <= _ID_MAX and 0 <= member.gid <= _ID_MAX):
+            raise ValueError(f"a file's owner is out of bounds: {member.uid}:{member.gid}")
+        os.lchown(place, member.uid, member.gid)
 
 
 def inside(root: Path, parts: Iterable[str]) -> Path:

@@ -13,7 +13,7 @@ import resource
 import signal
 from typing import Any
 
-from kunren.world.agent import kernel
+from kunren.world.agent import idmap, kernel
 from kunren.world.agent.filesystem import SCRATCH, STAGE, make_private
 
 TMP = "/tmp"
@@ -90,16 +90,19 @@ def _lower(one: int, other: int) -> int:
     return max(one, other) if resource.RLIM_INFINITY in (one, other) else min(one, other)
 
 
-def own_user_namespace() -> None:
-    """Go into a user namespace of our own below the one we are in, as the same user."""
+def own_user_namespace(everybody: bool = False) -> None:
+    """Go into a user namespace of our own below the one we are in, as the same user; alone, or with `everybody` who is
+    in the one above."""
     uid, gid = os.geteuid(), os.getegid()
+    mapper = idmap.Mapper() if everybody and idmap.has_many() else None
     try:
         kernel.unshare(kernel.CLONE_NEWUSER)
     except PermissionError:
+        if mapper:
+            mapper.cancel()
         return  # a world that root had to make without user namespaces
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-        with open(f"/proc/self/{name}", "w") as file:
-            file.write(text)
+    if not (mapper and mapper.map_all()):
+        idmap.map_one(uid, gid, (uid, gid))
 
 
 def namespace_of(pid: int) -> int | None:

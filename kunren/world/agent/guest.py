@@ -17,7 +17,7 @@ import socket
 import stat
 from typing import Any
 
-from kunren.world.agent import confine, init, kernel, volumes
+from kunren.world.agent import confine, init, kernel, users, volumes
 from kunren.world.agent.filesystem import RESOLV_CONF, STAGE, make_private, resolver_file
 
 _STREAMS = 3
@@ -45,6 +45,8 @@ def become(request: dict[str, Any], fds: list[int], tell: int) -> None:
             os._exit(0)
         os.setsid()
         guest = request["guest"]
+        if guest["user"]:
+            _open_low_ports()
         binds = dict(request["binds"])
         if (resolver := resolver_file(request["namespace"])) is not None:
             binds.setdefault(RESOLV_CONF, resolver)
@@ -56,6 +58,8 @@ def become(request: dict[str, Any], fds: list[int], tell: int) -> None:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
+        if guest["user"]:
+            users.become(guest["user"], request["env"])
         if guest["init"]:
             init.hold(request["argv"], request["env"], tell)
         if guest["boot"] is None:
@@ -76,7 +80,7 @@ def enter(request: dict[str, Any], fds: list[int], tell: int) -> None:
     """Start a program in a guest that runs, by the number of its process 1; told as `become` tells. Returns never."""
     try:
         confine.join_cgroups(fds[_STREAMS:])
-        _join(request["inside"])
+        _join(request["inside"]["pid"])
         pid = os.fork()
         if pid:
             os.write(tell, f"pid {pid}\n".encode())
@@ -86,6 +90,8 @@ def enter(request: dict[str, Any], fds: list[int], tell: int) -> None:
             os.dup2(fd, place, inheritable=True)
         if os.isatty(0):
             kernel.own_terminal(0)
+        if request["inside"]["user"]:
+            users.become(request["inside"]["user"], request["env"])
         os.chdir(request["cwd"])
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -208,8 +214,17 @@ def _make_devices(devices: dict[str, int]) -> None:
         os.symlink(target, f"/dev/{name}")
 
 
+def _open_low_ports() -> None:
+    """Let every user of our network listen on any port, as Docker does."""
+    try:
+        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", "w") as file:
+            file.write("0")
+    except OSError:
+        pass  # where /proc is not ours
+
+
 def _limit_power(guest: dict[str, Any]) -> None:
-    confine.own_user_namespace()
+    confine.own_user_namespace(everybody=True)
     kernel.unshare(kernel.CLONE_NEWUTS | kernel.CLONE_NEWNS)  # its own mounts come on top of ours, which are locked
     socket.sethostname(guest["hostname"])
     confine.limit(resource.RLIMIT_NPROC, guest["processes"])

@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 
-from kunren.world.agent import frames, kernel
+from kunren.world.agent import frames, idmap, kernel
 
 _FLAGS = (
     kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
@@ -64,7 +64,7 @@ def _be_agent(connection: socket.socket) -> None:
 
 def _new_namespaces() -> None:
     uid, gid = os.geteuid(), os.getegid()
-    mapper = _Mapper() if uid == 0 else None
+    mapper = idmap.Mapper() if uid == 0 else None
     try:
         kernel.unshare(kernel.CLONE_NEWUSER | _FLAGS)
     except OSError:
@@ -76,50 +76,4 @@ def _new_namespaces() -> None:
         return
     if mapper and mapper.map_all():
         return
-    _write("/proc/self/setgroups", "deny")
-    _write("/proc/self/uid_map", f"0 {uid} 1")
-    _write("/proc/self/gid_map", f"0 {gid} 1")
-
-
-class _Mapper:
-    """A child that stayed outside: only a privileged process of the parent namespace may map more than one id."""
-
-    def __init__(self) -> None:
-        go, self._go = os.pipe()
-        target = os.getpid()
-        self._pid = os.fork()
-        if self._pid == 0:
-            os.close(self._go)
-            code = 1
-            try:
-                if os.read(go, 1):
-                    for name in ("uid_map", "gid_map"):
-                        _write(f"/proc/{target}/{name}", _same_ids(f"/proc/self/{name}"))
-                    code = 0
-            finally:
-                os._exit(code)
-        os.close(go)
-
-    def map_all(self) -> bool:
-        os.write(self._go, b"g")
-        return self._end() == 0
-
-    def cancel(self) -> None:
-        self._end()
-
-    def _end(self) -> int:
-        os.close(self._go)
-        _, status = os.waitpid(self._pid, 0)
-        return status
-
-
-def _same_ids(path: str) -> str:
-    """Every id that we have, mapped to itself."""
-    with open(path) as file:
-        ranges = [line.split() for line in file]
-    return "\n".join(f"{inside} {inside} {count}" for inside, _, count in ranges) + "\n"
-
-
-def _write(path: str, text: str) -> None:
-    with open(path, "w") as file:
-        file.write(text)
+    idmap.map_one(0, 0, (uid, gid))

@@ -31,7 +31,7 @@ def digest_of(content: bytes) -> str:
 
 def layer(
     texts: Mapping[str, str | bytes] = {}, links: Mapping[str, str] = {}, modes: Mapping[str, int] = {},
-    files: Iterable[Path] = (),
+    files: Iterable[Path] = (), owner: int = 0,
 ) -> bytes:  # fmt: skip
     """A layer with these texts, symbolic links, and files of this machine, by gzip."""
     out = io.BytesIO()
@@ -42,6 +42,7 @@ def layer(
             content = text if isinstance(text, bytes) else text.encode()
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), modes.get(name, 0o644)
+            member.uid = member.gid = owner
             tar.addfile(member, io.BytesIO(content))
         for name, target in links.items():
             member = tarfile.TarInfo(name)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kunren.services.ecs import errors
+from kunren.world.ids import several_users
 
 Document = dict[str, Any]
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
@@ -356,8 +357,10 @@ def _refuse(document: Document) -> None:
     for each in document["containerDefinitions"]:
         _refuse_any(each, _NOT_YET_OF_CONTAINER)
         _refuse_any(each.get("linuxParameters") or {}, _NOT_YET_OF_LINUX)
-        if (each.get("user") or "") not in _ROOT:
-            raise errors.NotYet(f"user {each['user']} in containers (a guest has root alone)")
+        if (each.get("user") or "") not in _ROOT and not several_users():
+            raise errors.NotYet(
+                f"user {each['user']} in containers where an ordinary user runs Kunren (start it as root)"
+            )
         logs = each.get("logConfiguration")
         if logs is not None and logs["logDriver"] not in _LOGS:
             raise errors.NotYet(f"log driver {logs['logDriver']}")

@@ -35,6 +35,7 @@ class Image:
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     working_directory: str = "/"
+    user: str = ""
     stop_signal: int = 15
 
 
@@ -47,6 +48,7 @@ class Launch:
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     working_directory: str
+    user: str = ""
     output: int | None = None
 
 

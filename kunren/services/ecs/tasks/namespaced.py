@@ -27,6 +27,7 @@ from kunren.services.ecs.model import Task
 from kunren.services.ecs.tasks import builtin
 from kunren.services.ecs.tasks.engine import STOP_TIMEOUT_S, CannotStart, Image, Launch
 from kunren.services.ecs.tasks.plan import ContainerPlan
+from kunren.world.ids import several_users
 from kunren.world.interface import Process
 from kunren.world.network import workload_namespace
 from kunren.world.spec import WorldSpec
@@ -69,12 +70,14 @@ class Container:
                 pass  # it has just ended
 
     async def enter(self, argv: Sequence[str], output: int | None = None) -> Process:
-        """One more program in the container. Raises OSError."""
+        """One more program in the container, of its user. Raises OSError."""
         return await self._guests.enter(
-            self._guest, self.namespace, argv, self._launch.environment, self._launch.working_directory, output
-        )
+            self._guest, self.namespace, argv, self._launch.environment, self._launch.working_directory, output,
+            user=self._launch.user,
+        )  # fmt: skip
 
     async def open_terminal(self, argv: Sequence[str], terminal: int) -> Process:
+        """Root's, whoever the container's user is (Amazon ECS developer guide, "ECS Exec", considerations)."""
         return await self._guests.enter(
             self._guest, self.namespace, argv, {**self._launch.environment, "TERM": "xterm-256color"},
             self._launch.working_directory, terminal=terminal,
@@ -186,6 +189,7 @@ class NamespacedEngine:
             command=found.command,
             environment=found.environment,
             working_directory=found.working_directory or "/",
+            user=found.user if several_users() else "",
             stop_signal=builtin.signal_number(found.stop_signal),
         )
 
@@ -240,7 +244,7 @@ class NamespacedEngine:
                     },
                     readonly=[mount.path for mount in plan.mounts if mount.readonly],
                     limits=plan.limits, readonly_root=plan.readonly_root, init=plan.init, dropped=plan.dropped,
-                    lower=launch.image.root, machine=launch.image.builtin,
+                    user=launch.user, lower=launch.image.root, machine=launch.image.builtin,
                     memory_bytes=plan.memory_bytes,
                     processors=max(plan.cpu, 2) / _UNITS_PER_CPU, processes=_PROCESSES,
                 )
@@ -267,6 +271,8 @@ def _refusal(launch: Launch, error: OSError) -> str:
         what = f'exec: "{program}": {what}' if "/" not in program else f'exec: "{program}": stat {program}: {what}'
     elif isinstance(error, PermissionError):
         what = f'exec: "{program}": permission denied'
+    elif error.errno == 0:
+        what = error.strerror or ""
     else:
         what = f"{error.strerror or error}"
     return (

@@ -62,8 +62,8 @@ class HealthCheck:
 
 @dataclass(frozen=True, slots=True)
 class ContainerPlan:
-    """`entry_point` and `command` are None where the image's own count. `limits` are (number of the resource, soft,
-    hard), -1 being none. Without a stop timeout its engine's counts."""
+    """`entry_point` and `command` are None, and `user` is empty, where the image's own count. `limits` are (number of
+    the resource, soft, hard), -1 being none. Without a stop timeout its engine's counts."""
 
     name: str
     image: str
@@ -74,6 +74,7 @@ class ContainerPlan:
     environment_files: tuple[str, ...]
     secrets: Mapping[str, str]
     working_directory: str | None
+    user: str
     memory_bytes: int
     cpu: int
     mounts: tuple[Mount, ...] = ()
@@ -125,6 +126,7 @@ def _plan(
         environment_files=tuple(each["value"] for each in files),
         secrets={each["name"]: each["valueFrom"] for each in given.get("secrets") or ()},
         working_directory=given.get("workingDirectory"),
+        user=given.get("user") or "",
         memory_bytes=min(each for each in (memory << 20 if memory else None, whole, 1 << 40) if each),
         cpu=override.get("cpu") or given.get("cpu") or cpu,
         mounts=mounts,

@@ -218,7 +218,7 @@ class TaskRunner:
             raise CannotStart("CannotStartContainerError: Error response from daemon: no command specified")
         return Launch(
             plan, image, (*entry, *command), environment, plan.working_directory or image.working_directory,
-            pipe.output if pipe is not None else None,
+            plan.user or image.user, pipe.output if pipe is not None else None,
         )  # fmt: skip
 
     async def _ended(self, plan: ContainerPlan, container: RunningContainer, code: int) -> None:
