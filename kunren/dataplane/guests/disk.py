@@ -22,9 +22,10 @@ _TOP = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
 # What programs of the machine look for in /etc and nobody needs to keep for himself.
 _OF_ETC = (
     "alternatives", "bash.bashrc", "debian_version", "fonts", "host.conf", "inputrc", "ld.so.cache", "ld.so.conf",
-    "ld.so.conf.d", "locale.alias", "localtime", "magic", "magic.mime", "mime.types", "networks", "os-release", "perl",
-    "profile", "profile.d", "protocols", "python3", "redhat-release", "rpc", "services", "shells", "skel", "terminfo",
-    "timezone", "ssl/openssl.cnf", "pki/tls/openssl.cnf", "crypto-policies",
+    "ld.so.conf.d", "locale.alias", "localtime", "login.defs", "magic", "magic.mime", "mime.types", "networks",
+    "os-release", "pam.conf", "pam.d", "perl", "profile", "profile.d", "protocols", "python3", "redhat-release",
+    "rpc", "security", "services", "shells", "skel", "terminfo", "timezone", "ssl/openssl.cnf",
+    "pki/tls/openssl.cnf", "crypto-policies",
 )  # fmt: skip
 _FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nec2-user:x:0:0:ec2-user:/home/ec2-user:/bin/sh\n"

@@ -45,8 +45,6 @@ def become(request: dict[str, Any], fds: list[int], tell: int) -> None:
             os._exit(0)
         os.setsid()
         guest = request["guest"]
-        if guest["user"]:
-            _open_low_ports()
         binds = dict(request["binds"])
         if (resolver := resolver_file(request["namespace"])) is not None:
             binds.setdefault(RESOLV_CONF, resolver)
@@ -212,15 +210,6 @@ def _make_devices(devices: dict[str, int]) -> None:
     _mount_fresh("tmpfs", "/dev/shm", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=1777")
     for name, target in _LINKS.items():
         os.symlink(target, f"/dev/{name}")
-
-
-def _open_low_ports() -> None:
-    """Let every user of our network listen on any port, as Docker does."""
-    try:
-        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", "w") as file:
-            file.write("0")
-    except OSError:
-        pass  # where /proc is not ours
 
 
 def _limit_power(guest: dict[str, Any]) -> None:
