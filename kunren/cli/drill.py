@@ -88,6 +88,11 @@ def list_drills(as_json: bool) -> None:
 @click.option("--keep", is_flag=True, help="Leave the deployment; a rerun replaces it.")
 @click.option("--architecture", help="Of `redirect`: which one (alb when not given), or all, side by side.")
 @click.option("--domains", type=click.Path(dir_okay=False, path_type=Path), help="Of `redirect`: your domains.json.")
+@click.option(
+    "--deploy-with",
+    type=click.Choice(["boto3", "cloudformation"]),
+    help="Of `redirect`: with what (boto3 when not given).",
+)
 def run(
     state_dir: Path,
     name: str,
@@ -103,6 +108,7 @@ def run(
     keep: bool,
     architecture: str | None,
     domains: Path | None,
+    deploy_with: str | None,
 ) -> None:
     """Run the drill NAME or FILE in the running Kunren, or in one that it starts and ends itself.
 
@@ -114,6 +120,7 @@ def run(
       kunren drill run my-drill.yaml --speed 10 --repeat 3 --json result.json --junit junit.xml
       kunren drill run redirect --architecture alb-lambda --domains my-domains.json
       kunren drill run redirect --architecture all --json compared.json
+      kunren drill run redirect --architecture s3-website --deploy-with cloudformation
 
     The exit code is 0 when every objective holds, 1 when one does not, 2 when nothing is known: the drill could not be
     carried out, or its history does not tell.
@@ -126,9 +133,12 @@ def run(
             **{"--set": settings, "--without": without, "--html": html_file, "--history": history_file},
         )
         outputs = (json_file, junit_file)
-        sys.exit(run_redirect_drill(state_dir, architecture or "alb", domains, outputs, keep, speed, seed, repeat))
-    if architecture or domains:
-        raise click.UsageError(f"--architecture and --domains belong to {REDIRECT}; others take --set KEY=VALUE.")
+        given = (outputs, keep, speed, seed, repeat, deploy_with or "boto3")
+        sys.exit(run_redirect_drill(state_dir, architecture or "alb", domains, *given))
+    if architecture or domains or deploy_with:
+        raise click.UsageError(
+            f"--architecture, --domains and --deploy-with belong to {REDIRECT}; others take --set KEY=VALUE."
+        )
     from kunren.drills.checkers.summary import worst
 
     suite = _suite_named(name)

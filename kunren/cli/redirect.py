@@ -30,8 +30,10 @@ def run_redirect_drill(
     speed: float | None,
     seed: int | None,
     repeat: int = 1,
+    tool: str = "boto3",
 ) -> int:
-    """Run it and show it; the exit code. `outputs` are where the result goes as JSON, and as JUnit's XML."""
+    """Run it and show it; the exit code. `outputs` are where the result goes as JSON, and as JUnit's XML; `tool` is
+    what deploys."""
     from kunren.drills.failures import DrillFailed
     from kunren.drills.redirect.run import ARCHITECTURES, run_redirect
 
@@ -49,8 +51,8 @@ def run_redirect_drill(
     try:
         with some_kunren(state_dir, keep, speed, seed) as (state, endpoint, told):
             if several:
-                return _side_by_side(chosen, domains, Access(state, endpoint), json_file, keep, to_stdout)
-            runs = [run_redirect(chosen[0], domains, endpoint, state, keep, _progress) for _ in range(repeat)]
+                return _side_by_side(chosen, domains, Access(state, endpoint), json_file, keep, to_stdout, tool)
+            runs = [run_redirect(chosen[0], domains, endpoint, state, keep, _progress, tool) for _ in range(repeat)]
     except DrillFailed as error:
         click.echo(f"kunren: {error}", err=True)
         return 2
@@ -73,12 +75,13 @@ def _progress(text: str) -> None:
 
 
 def _side_by_side(
-    chosen: list[str], domains: Path | None, access: Access, json_file: Path | None, keep: bool, to_stdout: bool
-) -> int:
+    chosen: list[str], domains: Path | None, access: Access, json_file: Path | None, keep: bool, to_stdout: bool,
+    tool: str,
+) -> int:  # fmt: skip
     """Raises DrillFailed."""
     from kunren.drills.redirect.compare import Extent, compare
 
-    found = compare(chosen, domains, access, keep, _progress, Extent())
+    found = compare(chosen, domains, access, keep, _progress, Extent(), tool)
     good = all(each.verdict for each in found)
     if json_file is not None:
         _write_json({"verdict": good, "architectures": [each.as_json() for each in found]}, json_file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -25,28 +25,38 @@ def name_of(architecture: Architecture) -> str:
 def deploy(access: Access, architecture: Architecture, progress: Progress) -> dict[str, Any]:
     """The stack's outputs; the settings are its parameters. It replaces one that was kept. Raises DrillFailed."""
     remove(access, architecture, progress)
-    api, template, settings = access.client("cloudformation"), architecture.template, architecture.settings
+    template, settings = architecture.template, architecture.settings
     assert template is not None
     given = {key: str(each).lower() if isinstance(each, bool) else str(each) for key, each in settings.items()}
-    try:
-        id = api.create_stack(
-            StackName=name_of(architecture),
-            TemplateBody=template.read_text(),
-            Parameters=[{"ParameterKey": key, "ParameterValue": each} for key, each in given.items()],
-            Capabilities=CAPABILITIES,
-        )["StackId"]
-        failed = _failed(api, id, progress)
-        outputs = api.describe_stacks(StackName=id)["Stacks"][0].get("Outputs", [])
-    except ClientError as error:
-        raise DrillFailed(f"{template} could not be deployed: {error.response['Error']['Message']}") from error
-    if failed:
-        raise DrillFailed(f"{template} could not be deployed: {failed}")
-    return {each["OutputKey"]: each["OutputValue"] for each in outputs}
+    api, name = access.client("cloudformation"), name_of(architecture)
+    return create(api, name, template.read_text(), given, progress, str(template))
 
 
 def remove(access: Access, architecture: Architecture, progress: Progress) -> None:
     """Raises DrillFailed."""
-    api, name = access.client("cloudformation"), name_of(architecture)
+    delete(access.client("cloudformation"), name_of(architecture), progress)
+
+
+def create(
+    api: Any, name: str, body: str, given: Mapping[str, str], progress: Progress, what: str
+) -> dict[str, Any]:  # fmt: skip
+    """A stack, with these parameters; its outputs. `what` is what failures call the template. Raises DrillFailed."""
+    parameters = [{"ParameterKey": key, "ParameterValue": each} for key, each in given.items()]
+    try:
+        id = api.create_stack(StackName=name, TemplateBody=body, Parameters=parameters, Capabilities=CAPABILITIES)[
+            "StackId"
+        ]
+        failed = _failed(api, id, progress)
+        outputs = api.describe_stacks(StackName=id)["Stacks"][0].get("Outputs", [])
+    except ClientError as error:
+        raise DrillFailed(f"{what} could not be deployed: {error.response['Error']['Message']}") from error
+    if failed:
+        raise DrillFailed(f"{what} could not be deployed: {failed}")
+    return {each["OutputKey"]: each["OutputValue"] for each in outputs}
+
+
+def delete(api: Any, name: str, progress: Progress) -> None:
+    """The stack of that name, where there is one. Raises DrillFailed."""
     try:
         id = api.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
         api.delete_stack(StackName=id)

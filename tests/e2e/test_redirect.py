@@ -56,10 +56,18 @@ def test_every_domain_redirects_over_every_scheme_from_three_places_also_after_a
         "sh", "-c", f"curl -s -o /dev/null -w '%{{http_code}}' -H 'Host: nobody.test' {scheme}://example-one.test/"
     )
     assert unknown.stdout == ("404" if architecture in ("alb", "alb-lambda", "s3-website") else "403")
-    # a rerun replaces what was kept, and takes it away at the end
+    # a rerun replaces what was kept, also as a stack of the architecture's template, and takes it away at the end
     junit = tmp_path / "junit.xml"
-    again = run_drill(own_kunren, tmp_path, architecture, "--junit", str(junit))
+    with_stack = ("--deploy-with", "cloudformation")
+    again = run_drill(own_kunren, tmp_path, architecture, "--junit", str(junit), *with_stack)
     assert again["verdict"] is True
+    assert again["limits"] == outcome["limits"]
+    asked_again = {(check["domain"], check["scheme"], check["place"]) for check in again["checks"]}
+    assert asked_again == asked
+    stacks = own_kunren.client("cloudformation").list_stacks()["StackSummaries"]
+    assert [(each["StackName"], each["StackStatus"]) for each in stacks] == [
+        (f"redirect-{architecture}", "DELETE_COMPLETE")
+    ]
     suite = ElementTree.parse(junit).find("testsuite")
     assert [suite.get(key) for key in ("tests", "failures", "errors")] == [str(len(again["checks"])), "0", "0"]
     assert own_kunren.client("elbv2").describe_load_balancers()["LoadBalancers"] == []

@@ -20,7 +20,7 @@ from kunren.drills.access import REGION, Access
 from kunren.drills.failures import DrillFailed
 from kunren.drills.redirect.compared import Darkness, Effect, Measured, Speed, effect, speed
 from kunren.drills.redirect.expected import Check
-from kunren.drills.redirect.run import Deployment, Progress, deployed, url, visit_all
+from kunren.drills.redirect.run import SCRIPT, Deployment, Progress, deployed, url, visit_all
 
 NEAR, FAR = "virginia", "tokyo"
 """The place next to the region, and one on the other side of the globe, which has an edge location of its own."""
@@ -41,16 +41,16 @@ class Extent:
 
 def compare(
     architectures: Sequence[str], domains: Path | None, access: Access, keep: bool, progress: Progress,
-    extent: Extent,
+    extent: Extent, tool: str = SCRIPT,
 ) -> list[Measured]:  # fmt: skip
     """Measure one after the other. Raises DrillFailed."""
-    return [_measured(each, domains, access, keep, progress, extent) for each in architectures]
+    return [_measured(each, domains, access, keep, progress, extent, tool) for each in architectures]
 
 
 def _measured(
-    architecture: str, domains: Path | None, access: Access, keep: bool, progress: Progress, extent: Extent
+    architecture: str, domains: Path | None, access: Access, keep: bool, progress: Progress, extent: Extent, tool: str
 ) -> Measured:
-    with deployed(architecture, domains, access, keep, progress) as deployment:
+    with deployed(architecture, domains, access, keep, progress, tool) as deployment:
         checks = tuple(visit_all(deployment, access.state_dir, progress))
         asked = url(deployment.schemes[0], deployment.redirects[0].domain)
         progress(f"Measuring {architecture} from {NEAR} and {FAR}")

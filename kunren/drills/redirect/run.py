@@ -14,8 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kunren.drills import stacks
 from kunren.drills.access import Access
 from kunren.drills.failures import DrillFailed
+from kunren.drills.redirect import stack
 from kunren.drills.redirect.expected import PATH, QUERY, Check, problem
 
 PLACES = ("virginia", "tokyo", "frankfurt")
@@ -28,6 +30,8 @@ ARCHITECTURES = {
     "cloudfront-lambda-edge": ("deploy_cloudfront_lambda_edge", ("http", "https", "http3")),
     "s3-website": ("deploy_s3_website", ("http",)),
 }
+SCRIPT, CLOUDFORMATION = TOOLS = ("boto3", "cloudformation")
+"""With what an architecture is deployed: its example script, or its example template as a stack."""
 Progress = Callable[[str], None]
 _READS = ("Describe", "Get", "List")
 
@@ -104,25 +108,31 @@ class Deployment:
 
 
 def run_redirect(
-    architecture: str, domains: Path | None, endpoint: str, state_dir: Path, keep: bool, progress: Progress
+    architecture: str,
+    domains: Path | None,
+    endpoint: str,
+    state_dir: Path,
+    keep: bool,
+    progress: Progress,
+    tool: str = SCRIPT,
 ) -> Outcome:
-    """Run the whole drill against a running Kunren. Raises DrillFailed."""
-    with deployed(architecture, domains, Access(state_dir, endpoint), keep, progress) as deployment:
+    """Run the whole drill against a running Kunren, deployed with one of `TOOLS`. Raises DrillFailed."""
+    with deployed(architecture, domains, Access(state_dir, endpoint), keep, progress, tool) as deployment:
         return Outcome(architecture, tuple(visit_all(deployment, state_dir, progress)), deployment.limits)
 
 
 @contextmanager
 def deployed(
-    architecture: str, domains: Path | None, access: Access, keep: bool, progress: Progress
+    architecture: str, domains: Path | None, access: Access, keep: bool, progress: Progress, tool: str = SCRIPT
 ) -> Iterator[Deployment]:
-    """An architecture, deployed by its script and taken away in the end. Raises DrillFailed."""
+    """An architecture, deployed with one of `TOOLS` and taken away in the end. Raises DrillFailed."""
     folder = example_folder()
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     from botocore.exceptions import BotoCoreError, ClientError
 
     script, schemes = ARCHITECTURES[architecture]
-    document, example, shared = (importlib.import_module(name) for name in ("document", script, "shared"))
+    document, example = importlib.import_module("document"), importlib.import_module(script)
     try:
         redirects = document.load_document(domains or folder / "domains.json")
     except document.BadDocument as error:
@@ -134,9 +144,12 @@ def deployed(
         for domain, limit in made.limits.items():
             progress(f"{architecture} can't do all of {domain}: {limit}")
         progress(f"Deploying {architecture}: {len(redirects)} domains, {', '.join(schemes)}")
-        shared.remove(_session(access), name)
+        _remove(access, name, progress)
         began = time.monotonic()
-        example.deploy(_session(access, made.count), name, redirects)
+        if tool == SCRIPT:
+            example.deploy(_session(access, made.count), name, redirects)
+        else:
+            stack.deploy(_session(access, made.count), architecture, name, redirects, progress)
         made.seconds = time.monotonic() - began
         yield made
     except (document.BadDocument, ClientError, BotoCoreError) as error:
@@ -144,7 +157,15 @@ def deployed(
     finally:
         if not keep:
             progress("Taking it away")
-            shared.remove(_session(access), name)
+            _remove(access, name, progress)
+
+
+def _remove(access: Access, name: str, progress: Progress) -> None:
+    """Whatever a deployment of that name left, with whichever tool it was made: a stack, and what none has (any more).
+    Raises DrillFailed."""
+    session = _session(access)
+    stacks.delete(session.client("cloudformation"), name, progress)
+    importlib.import_module("shared").remove(session, name)
 
 
 def _as_served(

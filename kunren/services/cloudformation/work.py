@@ -102,7 +102,7 @@ class Work:
         room = longest - len(tail) - len(suffix) - 2
         stack, logical = self.stack.name, self.logical
         if len(stack) + len(logical) > room:
-            stack = stack[: max(room - len(logical), room // 2)]
+            stack = stack[: max(room - len(logical), room // 2)].rstrip("-")  # not all names may hold two in a row
             logical = logical[: room - len(stack)]
         found = f"{stack}-{logical}-{tail}{suffix}"
         return found.lower() if lower else found

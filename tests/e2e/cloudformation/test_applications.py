@@ -239,8 +239,10 @@ def test_the_redirect_service_of_a_template_redirects(stacks, kunren, tmp_path):
             }
         )
     )
-    script = Path(__file__).parents[3] / "examples" / "redirect" / "template_alb.py"
-    told = subprocess.run([sys.executable, script, document], capture_output=True, text=True, check=True, timeout=60)
+    script = Path(__file__).parents[3] / "examples" / "redirect" / "template.py"
+    told = subprocess.run(
+        [sys.executable, script, "alb", document], capture_output=True, text=True, check=True, timeout=60
+    )
     subnets = stacks.client("ec2").describe_subnets()["Subnets"][:2]
     given = {"Vpc": subnets[0]["VpcId"], "Subnets": ",".join(each["SubnetId"] for each in subnets)}
     parameters = [{"ParameterKey": key, "ParameterValue": each} for key, each in given.items()]

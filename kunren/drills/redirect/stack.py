@@ -1,0 +1,25 @@
+"""An architecture of the redirect service as a CloudFormation stack, from the example's template."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from typing import Any
+
+from kunren.drills import stacks
+from kunren.drills.stacks import Progress
+
+
+def deploy(session: Any, architecture: str, name: str, redirects: list[Any], progress: Progress) -> None:
+    """Raises DrillFailed, and the document module's BadDocument."""
+    template = importlib.import_module("template").template(architecture, redirects)
+    given = _network(session) if "Vpc" in template["Parameters"] else {}
+    stacks.create(
+        session.client("cloudformation"), name, json.dumps(template), given, progress, f"The template of {architecture}"
+    )
+
+
+def _network(session: Any) -> dict[str, str]:
+    """The default VPC and two of its subnets, as the scripts take them."""
+    found = session.client("ec2").describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"]
+    return {"Vpc": found[0]["VpcId"], "Subnets": ",".join(each["SubnetId"] for each in found[:2])}
