@@ -25,7 +25,7 @@ def mapping(device, **ebs):
     return {"DeviceName": device, "Ebs": {"VolumeSize": 5, **ebs}}
 
 
-def test_a_volume_of_the_launch_is_formatted_by_user_data_and_mounted_at_each_boot(machines, until):
+def test_a_volume_of_the_launch_is_formatted_mounted_at_each_boot_and_part_of_the_instances_image(machines, until):
     id = machines.launch(UserData=FORMATS, BlockDeviceMappings=[mapping("/dev/sdf", Encrypted=True)])
     machines.wait(id, "running")
     until(lambda: "formatted" in machines.console(id), "the volume mounted")
@@ -41,10 +41,16 @@ def test_a_volume_of_the_launch_is_formatted_by_user_data_and_mounted_at_each_bo
     assert volume["KmsKeyId"].startswith("arn:aws:kms:us-east-1:")
     assert machines.ssh(id, "mountpoint", "-q", "/data").returncode == 0
 
-    ec2.reboot_instances(InstanceIds=[id])
-    again = "test $(ls /data) = file && mountpoint -q /data"
+    machines.ssh(id, "sh", "-c", "echo here > /run/boot; echo root > /etc/made")
+    image = ec2.create_image(InstanceId=id, Name="formatted")["ImageId"]  # which reboots it
+    again = "test ! -e /run/boot && test $(ls /data) = file && mountpoint -q /data"
     until(lambda: machines.ssh(id, "sh", "-c", again).returncode == 0, "mounted by fstab")
-    machines.end(id)
+    ec2.get_waiter("image_available").wait(ImageIds=[image], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    copy = machines.launch(ImageId=image)
+    machines.wait(copy, "running")
+    until(lambda: machines.ssh(copy, "cat", "/data/file", "/etc/made").stdout == "kept\nroot\n", "the image's files")
+    machines.end(id, copy)
+    ec2.deregister_image(ImageId=image, DeleteAssociatedSnapshots=True)
     left = ec2.describe_volumes(Filters=[{"Name": "volume-id", "Values": [volume["VolumeId"]]}])["Volumes"]
     assert left == []
 

@@ -16,7 +16,7 @@ from kunren.core.errors import AwsError
 from kunren.services.ec2 import cidr, errors
 from kunren.services.ec2.access_model import PublicAccess, PublicAccessExclusion
 from kunren.services.ec2.instances.model import KINDS as instance_kinds
-from kunren.services.ec2.instances.model import Instance, LaunchTemplate, SpotRequest, Volume
+from kunren.services.ec2.instances.model import Image, Instance, LaunchTemplate, SpotRequest, Volume
 from kunren.services.ec2.ipv6_model import EgressOnlyInternetGateway
 from kunren.services.ec2.model import (
     AccountRegion,
@@ -68,6 +68,7 @@ Tokened: TypeAlias = (
     | LaunchTemplate
     | SpotRequest
     | Volume
+    | Image
 )
 R = TypeVar("R", bound=Resource)
 KINDS: tuple[type[Resource], ...] = (
@@ -137,6 +138,7 @@ def register(store: Store) -> None:
             *tx.every(LaunchTemplate),
             *tx.every(SpotRequest),
             *tx.every(Volume),
+            *tx.every(Image),
         ):
             remember_token(tx, resource)
 

@@ -15,6 +15,7 @@ from kunren.services.ec2.api.egress_gateways import EgressGatewayOperations
 from kunren.services.ec2.api.elastic_ips import ElasticIpOperations
 from kunren.services.ec2.api.endpoint_notifications import EndpointNotificationOperations
 from kunren.services.ec2.api.flow_logs import FlowLogOperations
+from kunren.services.ec2.api.image_changes import ImageChangeOperations
 from kunren.services.ec2.api.instance_attributes import InstanceAttributeOperations
 from kunren.services.ec2.api.instances import InstanceOperations
 from kunren.services.ec2.api.interface_permissions import InterfacePermissionOperations
@@ -74,6 +75,7 @@ class Ec2Api(
     LaunchTemplateOperations,
     InstanceOperations,
     InstanceAttributeOperations,
+    ImageChangeOperations,
     VolumeOperations,
     KeyPairOperations,
     TagOperations,

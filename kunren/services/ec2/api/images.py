@@ -1,48 +1,41 @@
-"""Images: DescribeImages, CreateImage from an instance, RegisterImage from a snapshot, DeregisterImage."""
+"""Images: DescribeImages, CreateImage from an instance, RegisterImage from snapshots, DeregisterImage."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from kunren.control.store import Tx
-from kunren.core.clock import iso_utc
 from kunren.core.context import RequestContext
-from kunren.core.tags import tags_to_wire
 from kunren.services.ec2 import errors, filters, ids, store, tagging
 from kunren.services.ec2.api.base import Ec2Base, Params, operation, paged
+from kunren.services.ec2.api.image_wire import filters_for, image_to_wire
 from kunren.services.ec2.instances import errors as refused
-from kunren.services.ec2.instances.images import AnyImage, built_in, own
+from kunren.services.ec2.instances.disks import check_device, image_device
+from kunren.services.ec2.instances.image_events import note_image
+from kunren.services.ec2.instances.images import AnyImage
 from kunren.services.ec2.instances.launcher import Launcher
-from kunren.services.ec2.instances.model import Image, Instance, Snapshot, Volume
+from kunren.services.ec2.instances.model import Image, ImageDevice, Snapshot, Volume
+from kunren.services.ec2.instances.states import state
 from kunren.services.ec2.instances.types import MACHINE
 from kunren.services.ec2.instances.wire import volumes_of
+from kunren.world.agent.volumes import folder_of
 
-
-def state_of(reader: store.Reader, account: str, region: str, image: AnyImage) -> tuple[str, str | None]:
-    """`available` once the snapshot's files are there."""
-    if image.snapshot_id is None:
-        return "available", None
-    taken = reader.get(Snapshot, account, region, image.snapshot_id)
-    if taken is None:
-        return "failed", "The snapshot is gone"
-    if taken.failure:
-        return "failed", taken.failure
-    return ("available" if taken.completed else "pending"), None
+_MARKS = "()[]. -/'@_"
 
 
 class ImageOperations(Ec2Base):
     launcher: Launcher
 
     async def describe_images(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
-        """DescribeImages: the account's own, and AWS's that this machine can be."""
+        """DescribeImages: those that the account may launch. They are AWS's as far as this machine can be one."""
         self.ensure_region(ctx)
         if params.get("DryRun"):
             raise errors.DryRunOperation()
         snapshot = self.store.snapshot()
-        public = await self.launcher.images.public(ctx.account, ctx.region)
-        mine = built_in(ctx.region)
-        known = {mine.id: mine, **public}
-        known |= {each.id: own(each) for each in snapshot.list(Image, ctx.account, ctx.region)}
+        known = await self.launcher.images.usable(snapshot, ctx.account, ctx.region)
         wanted = params.get("ImageIds") or ()
         for each in wanted:
             ids.IMAGE.form.check(each)
@@ -52,111 +45,142 @@ class ImageOperations(Ec2Base):
         if owners := params.get("Owners"):
             found = [each for each in found if _owned(each, ctx.account, owners)]
         if users := params.get("ExecutableUsers"):
-            allowed = "all" in users
-            found = [
-                each for each in found if (each.public and allowed) or (each.owner == ctx.account and "self" in users)
-            ]
-        table = _filters(snapshot, ctx)
+            found = [each for each in found if _executable(each, ctx.account, users)]
+        table = filters_for(snapshot, ctx.region)
         found = filters.select(found, params.get("Filters"), table, lambda each: each.tags)
         page, token = paged(found, params, lambda each: each.id, "ImageIds", least=1)
-        return {"Images": [_to_wire(snapshot, ctx, each) for each in page], "NextToken": token}
+        return {"Images": [image_to_wire(snapshot, ctx.region, each) for each in page], "NextToken": token}
 
     @operation
     def create_image(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
-        """CreateImage: the root volume's files as they are now. An instance is not rebooted for it."""
-        if params.get("BlockDeviceMappings"):
-            raise errors.NotYet("block device mappings of images")
-        tags = _tags(params, "image", "snapshot")
+        """CreateImage: snapshots of the volumes that the instance has. One that runs is rebooted for it, unless that is
+        refused: the files are copied while it is down."""
+        if params.get("SnapshotLocation") == "local":
+            raise errors.NotYet("snapshots in Local Zones")
+        tags = image_tags(params, "image", "snapshot")
         with self.store.write() as tx:
             instance = self.get(tx, ctx, ids.INSTANCE, params["InstanceId"])
-            if instance.wanted == "terminated":
+            now = state(tx, instance)
+            if now not in ("running", "stopped"):
                 raise refused.IncorrectInstanceState(f"Instance '{instance.id}' is not 'running' or 'stopped'.")
-            if len(volumes_of(tx, instance)) > 1:
-                raise errors.NotYet("images of instances that have further volumes")
-            volume = self.get(tx, ctx, ids.VOLUME, instance.volume_id)
-            about = f"Created by CreateImage({instance.id}) for "
             image_id = self.entropy.resource_id("ami")
-            taken = self.snapshot_of(tx, volume, about + image_id, tags["snapshot"])
-            self._new(
-                tx, ctx, params, image_id, taken, instance.root_device, instance.architecture, tags["image"],
-                source=instance,
+            reboots = now == "running" and not params.get("NoReboot")
+            if reboots:
+                tx.put(replace(instance, boots=instance.boots + 1, force=False))
+            about = f"Created by CreateImage({instance.id}) for {image_id}"
+            mappings = {each.get("DeviceName") or "": each for each in params.get("BlockDeviceMappings") or ()}
+            devices = []
+            for volume in volumes_of(tx, instance):
+                mapping = mappings.pop(volume.device or "", {})
+                is_root = volume.id == instance.volume_id
+                if mapping.get("NoDevice") is not None and not is_root:
+                    continue
+                taken = self.snapshot_of(tx, volume, about, tags["snapshot"], at_rest=reboots)
+                devices.append(_of_volume(volume, taken, mapping.get("Ebs") or {}))
+            devices += _added(tx, ctx, mappings)
+            _check_devices(devices)
+            self.new_image(
+                tx, ctx, params, image_id, devices, instance.architecture, tags["image"],
+                source_instance_id=instance.id, container_agent=instance.container_agent,
             )  # fmt: skip
             return {"ImageId": image_id}
 
     @operation
     def register_image(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
-        """RegisterImage: a snapshot as the root of an image."""
+        """RegisterImage: a snapshot as the root of an image, and further ones as its data volumes."""
         if params.get("ImageLocation"):
             raise errors.NotYet("images in S3")
-        tags = _tags(params, "image")
+        tags = image_tags(params, "image")
         root = params.get("RootDeviceName") or "/dev/sda1"
-        mappings = params.get("BlockDeviceMappings") or ()
-        at_root = [
-            each for each in mappings if each.get("DeviceName") == root and (each.get("Ebs") or {}).get("SnapshotId")
-        ]
-        if not at_root:
+        mappings = {each.get("DeviceName") or "": each for each in params.get("BlockDeviceMappings") or ()}
+        if not ((mappings.get(root) or {}).get("Ebs") or {}).get("SnapshotId"):
             raise errors.MissingParameterText("The request must contain a snapshot for the root device")
-        if len(mappings) > 1:
-            raise errors.NotYet("further volumes of images")
         architecture = params.get("Architecture") or "i386"
         if architecture != MACHINE:
             raise errors.NotYet(f"images of another architecture than this machine's ({MACHINE})")
         with self.store.write() as tx:
-            taken = self.get(tx, ctx, ids.SNAPSHOT, at_root[0]["Ebs"]["SnapshotId"])
-            if not taken.completed:
-                raise errors.InvalidParameterValue(f"Snapshot {taken.id} is not completed")
+            devices = [image_device(tx, ctx.account, ctx.region, root, mappings.pop(root)["Ebs"])]
+            devices += _added(tx, ctx, mappings)
+            _check_devices(devices)
             image_id = self.entropy.resource_id("ami")
-            self._new(tx, ctx, params, image_id, taken, root, architecture, tags["image"])
+            image = self.new_image(tx, ctx, params, image_id, devices, architecture, tags["image"])
+            note_image(tx, self.entropy, image, "available", self.clock.now(), ctx.request_id)
             return {"ImageId": image_id}
 
     @operation
     def deregister_image(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        """DeregisterImage. Instances keep running, and what is launched from it now is refused."""
         with self.store.write() as tx:
-            image = self.get(tx, ctx, ids.IMAGE, params["ImageId"])
+            image = self.own_image(tx, ctx, params["ImageId"])
+            if image.protected:
+                raise refused.OperationNotPermitted(
+                    f"Deregistration protection is enabled for the AMI {image.id}. Disable it and try again."
+                )
+            store.forget_token(tx, image)
             tx.delete(image)
+            note_image(tx, self.entropy, image, "deregistered", self.clock.now(), ctx.request_id)
             results = []
-            if params.get("DeleteAssociatedSnapshots"):
-                taken = tx.get(Snapshot, ctx.account, ctx.region, image.snapshot_id)
-                if taken is not None and self.users_of(tx, taken) == []:
+            for each in image.snapshots if params.get("DeleteAssociatedSnapshots") else ():
+                taken = tx.get(Snapshot, ctx.account, ctx.region, each)
+                code = "skipped" if taken is None or self.users_of(tx, taken) else "success"
+                if taken is not None and code == "success":
                     tx.delete(taken)
-                    results = [{"SnapshotId": taken.id, "ReturnCode": "success"}]
+                results.append({"SnapshotId": each, "ReturnCode": code})
             return {"Return": True, "DeleteSnapshotResults": results}
 
-    def snapshot_of(self, tx: Tx, volume: Volume, description: str, tags: dict[str, str]) -> Snapshot:
+    def own_image(self, tx: store.Reader, ctx: RequestContext, id: str) -> Image:
+        """The account's image. Raises InvalidAMIID.Malformed and NotFound, and AuthFailure for another's."""
+        found = tx.get(Image, ctx.account, ctx.region, id)
+        if found is None and any(each.id == id and each.region == ctx.region for each in tx.every(Image)):
+            raise errors.AuthFailure(f"Not authorized for image:{id}")
+        return found or self.get(tx, ctx, ids.IMAGE, id)
+
+    def snapshot_of(
+        self, tx: Tx, volume: Volume, description: str, tags: dict[str, str], *, at_rest: bool = False
+    ) -> Snapshot:
         """A snapshot of the volume, `pending` until the files are copied."""
         taken = Snapshot(
             account=volume.account, region=volume.region, id=self.entropy.resource_id("snap"), volume_id=volume.id,
             size_gb=volume.size_gb, started_at=self.clock.now(), description=description, encrypted=volume.encrypted,
-            tags=tags,
+            kms_key=volume.kms_key, at_rest=at_rest, tags=tags,
         )  # fmt: skip
         tx.put(taken)
         return taken
 
     def users_of(self, tx: Tx, taken: Snapshot) -> list[str]:
-        return [each.id for each in tx.list(Image, taken.account, taken.region) if each.snapshot_id == taken.id]
+        return [each.id for each in tx.list(Image, taken.account, taken.region) if taken.id in each.snapshots]
 
-    def _new(
-        self, tx: Tx, ctx: RequestContext, params: Params, id: str, taken: Snapshot, root: str, architecture: str,
-        tags: dict[str, str], source: Instance | None = None,
-    ) -> None:  # fmt: skip
-        name = params["Name"]
-        if not 3 <= len(name) <= 128:
-            raise errors.InvalidParameterValue(
-                f"Value ({name}) for parameter name is invalid. AMI names must be between 3 and 128 characters long"
-            )
+    def new_image(
+        self, tx: Tx, ctx: RequestContext, params: Params, id: str, devices: list[ImageDevice], architecture: str,
+        tags: dict[str, str], **more: Any,
+    ) -> Image:  # fmt: skip
+        """The image whose root is the first of the devices. Raises what is wrong with its name."""
+        name = checked_name(params["Name"])
         for each in tx.list(Image, ctx.account, ctx.region):
             if each.name == name:
                 raise refused.ImageNameInUse(name, each.id)
+        root, *further = devices
         image = Image(
-            account=ctx.account, region=ctx.region, id=id, name=name, snapshot_id=taken.id, size_gb=taken.size_gb,
-            volume_type="gp3", architecture=architecture, created_at=self.clock.now(), root_device=root,
-            description=params.get("Description"), source_instance_id=source.id if source else None,
-            imds_support=params.get("ImdsSupport"), tags=tags,
+            account=ctx.account, region=ctx.region, id=id, name=name, snapshot_id=root.snapshot_id or "",
+            size_gb=root.size_gb, volume_type=root.volume_type, iops=root.iops, throughput=root.throughput,
+            encrypted=root.encrypted, kms_key=root.kms_key, delete_on_termination=root.delete_on_termination,
+            further=tuple(further), architecture=architecture, created_at=self.clock.now(), root_device=root.device,
+            tags=tags, request_id=ctx.request_id,
+            **{"description": params.get("Description"), "imds_support": params.get("ImdsSupport"), **more},
         )  # fmt: skip
         tx.put(image)
+        return image
 
 
-def _tags(params: Params, *kinds: str) -> dict[str, dict[str, str]]:
+def checked_name(name: str) -> str:
+    """Raises InvalidAMIName.Malformed."""
+    allowed = all((each.isascii() and each.isalnum()) or each in _MARKS for each in name)
+    if not 3 <= len(name) <= 128 or not allowed:
+        raise refused.ImageNameMalformed()
+    return name
+
+
+def image_tags(params: Params, *kinds: str) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {each: {} for each in kinds}
     for spec in params.get("TagSpecifications") or ():
         kind = spec.get("ResourceType") or ""
@@ -166,71 +190,51 @@ def _tags(params: Params, *kinds: str) -> dict[str, dict[str, str]]:
     return found
 
 
+def _of_volume(volume: Volume, taken: Snapshot, ebs: Mapping[str, Any]) -> ImageDevice:
+    """What an image has of a volume, as its mapping changes it."""
+    if ebs.get("Encrypted") is not None or ebs.get("SnapshotId"):
+        raise refused.InvalidBlockDeviceMapping(
+            f"the encrypted flag cannot be specified since device {volume.device} has a snapshot specified."
+        )
+    size = ebs.get("VolumeSize") or volume.size_gb
+    if size < volume.size_gb:
+        raise refused.InvalidBlockDeviceMapping(
+            f"Volume of size {size}GB is smaller than snapshot '{taken.id}', expect size >= {volume.size_gb}GB"
+        )
+    same = ebs.get("VolumeType") in (None, volume.volume_type) and volume.volume_type != "gp2"
+    return ImageDevice(
+        device=volume.device or "", size_gb=size, volume_type=ebs.get("VolumeType") or volume.volume_type,
+        snapshot_id=taken.id, iops=ebs.get("Iops") or (volume.iops if same else None),
+        throughput=ebs.get("Throughput") or (volume.throughput if same else None), encrypted=volume.encrypted,
+        kms_key=volume.kms_key,
+        delete_on_termination=volume.delete_on_termination if ebs.get("DeleteOnTermination") is None
+        else ebs["DeleteOnTermination"],
+    )  # fmt: skip
+
+
+def _added(tx: Tx, ctx: RequestContext, mappings: Mapping[str, Any]) -> list[ImageDevice]:
+    """The devices that only the request's mappings have."""
+    return [
+        image_device(tx, ctx.account, ctx.region, name, mapping["Ebs"])
+        for name, mapping in mappings.items()
+        if mapping.get("Ebs") and mapping.get("NoDevice") is None
+    ]
+
+
+def _check_devices(devices: list[ImageDevice]) -> None:
+    """Raises InvalidParameterValue where one is no device, or twice the same."""
+    names: dict[str | None, str] = {}
+    for each in devices[1:]:
+        check_device(each.device, names)
+        names[folder_of(each.device)] = each.device
+
+
 def _owned(image: AnyImage, account: str, owners: list[str]) -> bool:
-    names = {image.owner, "amazon"} if image.public else {image.owner, "self"}
+    names = {image.owner} | ({"amazon"} if image.amazons else set()) | ({"self"} if image.owner == account else set())
     return bool(names & set(owners))
 
 
-def _to_wire(reader: store.Reader, ctx: RequestContext, image: AnyImage) -> dict[str, Any]:
-    state, why = state_of(reader, ctx.account, ctx.region, image)
-    ebs = {
-        "DeleteOnTermination": True,
-        "SnapshotId": image.snapshot_id or f"snap-{image.id[4:]}",
-        "VolumeSize": image.size_gb,
-        "VolumeType": image.volume_type,
-        "Encrypted": False,
-    }
-    return {
-        "ImageId": image.id,
-        "Name": image.name,
-        "Description": image.description,
-        "OwnerId": image.owner,
-        "ImageOwnerAlias": "amazon" if image.public else None,
-        "ImageLocation": f"{'amazon' if image.public else image.owner}/{image.name}",
-        "Architecture": image.architecture,
-        "CreationDate": iso_utc(image.created_at),
-        "Public": image.public,
-        "State": state,
-        "StateReason": {"Code": "Client.InternalError", "Message": why} if why else None,
-        "ImageType": "machine",
-        "PlatformDetails": "Linux/UNIX",
-        "UsageOperation": "RunInstances",
-        "EnaSupport": True,
-        "Hypervisor": "xen",
-        "VirtualizationType": "hvm",
-        "RootDeviceName": image.root_device,
-        "RootDeviceType": "ebs",
-        "SriovNetSupport": "simple",
-        "ImdsSupport": image.imds_support,
-        "SourceInstanceId": image.source_instance_id,
-        "PublicSsmParameterName": image.parameter,
-        "BlockDeviceMappings": [{"DeviceName": image.root_device, "Ebs": ebs}],
-        "Tags": tags_to_wire(image.tags),
-    }
-
-
-def _filters(reader: store.Reader, ctx: RequestContext) -> dict[str, filters.Getter[AnyImage]]:
-    return {
-        "architecture": lambda each: each.architecture,
-        "block-device-mapping.delete-on-termination": lambda each: True,
-        "block-device-mapping.device-name": lambda each: each.root_device,
-        "block-device-mapping.snapshot-id": lambda each: each.snapshot_id or f"snap-{each.id[4:]}",
-        "block-device-mapping.volume-size": lambda each: each.size_gb,
-        "block-device-mapping.volume-type": lambda each: each.volume_type,
-        "creation-date": lambda each: iso_utc(each.created_at),
-        "description": lambda each: each.description,
-        "ena-support": lambda each: True,
-        "hypervisor": lambda each: "xen",
-        "image-id": lambda each: each.id,
-        "image-type": lambda each: "machine",
-        "is-public": lambda each: each.public,
-        "name": lambda each: each.name,
-        "owner-alias": lambda each: "amazon" if each.public else None,
-        "owner-id": lambda each: each.owner,
-        "platform": lambda each: None,
-        "root-device-name": lambda each: each.root_device,
-        "root-device-type": lambda each: "ebs",
-        "source-instance-id": lambda each: each.source_instance_id,
-        "state": lambda each: state_of(reader, ctx.account, ctx.region, each)[0],
-        "virtualization-type": lambda each: "hvm",
-    }
+def _executable(image: AnyImage, account: str, users: list[str]) -> bool:
+    """Whether somebody of these has been permitted to launch it: `all` is everybody, `self` who asks."""
+    named = {account if each == "self" else each for each in users}
+    return (image.public and "all" in named) or bool(named & set(image.accounts))

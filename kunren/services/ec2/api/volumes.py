@@ -75,6 +75,7 @@ def snapshot_to_wire(taken: Snapshot) -> dict[str, Any]:
         "StartTime": taken.started_at,
         "Description": taken.description,
         "Encrypted": taken.encrypted,
+        "KmsKeyId": taken.kms_key,
         "Progress": "100%" if taken.completed else "",
         "State": _state(taken),
         "StateMessage": taken.failure,

@@ -24,6 +24,7 @@ from kunren.dataplane.guests import disk
 from kunren.dataplane.guests.guests import Guests, GuestSpec, RunningGuest
 from kunren.services.ec2 import interfaces, store
 from kunren.services.ec2.instances import container_agent, states, user_data
+from kunren.services.ec2.instances.copies import Copies, pending
 from kunren.services.ec2.instances.model import Instance, InstanceRun, KeyPair, Volume
 from kunren.services.ec2.instances.model import Snapshot as VolumeSnapshot
 from kunren.services.ec2.instances.states import KEPT_S
@@ -65,6 +66,7 @@ class InstanceController:
         self._entered, self._left = entered, left
         self._running: dict[str, Running] = {}
         self._volumes = VolumeFolders(store, entropy, home)
+        self._copies = Copies(store, clock, entropy, home, self._volumes)
         self._controller = Controller(
             "instances", store, clock, keys=_keys, every=_every, reconcile=self._reconcile,
             wants=lambda kind: kind in (Instance.kind, Volume.kind, VolumeSnapshot.kind), parallel=16,
@@ -114,7 +116,7 @@ class InstanceController:
         self._home.chmod(0o700)  # what a guest's root owns there is the user's, on the machine too
         snapshot = self._store.snapshot()
         known = {each.id for kind in (Volume, VolumeSnapshot) for each in snapshot.every(kind)}
-        known |= {each.volume_id for each in snapshot.every(VolumeSnapshot) if _pending(each)}
+        known |= self._copies.sources(snapshot)
         alive = [each for each in snapshot.every(Instance) if each.ended_at is None]
         known |= {self._volumes.seen_by(each.id).name for each in alive}
         consoles = {self._console(each.id).name for each in alive}
@@ -144,6 +146,8 @@ class InstanceController:
             instance = self._store.snapshot().get(Instance, account, region, id)
             if instance is None:
                 return
+        if id not in self._running:
+            await self._copies.take_at_rest(instance)
         if instance.wanted == "running" and id not in self._running:
             await self._boot(instance)
         elif instance.wanted == "stopped":
@@ -239,16 +243,8 @@ class InstanceController:
         root = self._home / instance.volume_id
         if not root.exists():
             volume = self._store.snapshot().get(Volume, instance.account, instance.region, instance.volume_id)
-            await self._make(volume, root)
+            await self._copies.make(volume, root)
         return root
-
-    async def _make(self, volume: Volume | None, root: Path) -> None:
-        """The files that are on a volume before the first boot."""
-        source = volume.snapshot_id if volume is not None else None
-        if source is None:
-            await asyncio.to_thread(disk.make, root)
-        else:
-            await asyncio.to_thread(disk.copy, self._home / source, root)
 
     async def _keep(self, account: str, region: str, id: str) -> None:
         """Have a volume where it is to be. Of one that is gone, delete the files, once no snapshot is to be taken of
@@ -260,7 +256,7 @@ class InstanceController:
                 self._controller.enqueue_after(AGAIN_S, _work(volume.key))
             return
         taken = (each for each in snapshot.list(VolumeSnapshot, account, region) if each.volume_id == id)
-        if not any(map(_pending, taken)):
+        if not any(map(pending, taken)):
             self._volumes.forget(id)
             await asyncio.to_thread(disk.remove, self._home / id)
 
@@ -296,31 +292,13 @@ class InstanceController:
                 tx.delete(instance)
 
     async def _take(self, account: str, region: str, id: str) -> None:
-        """Copy a volume's files for a snapshot."""
+        """Copy the files for a snapshot; of one that is gone, delete them."""
         taken = self._store.snapshot().get(VolumeSnapshot, account, region, id)
-        target = self._home / id
         if taken is None:
-            await asyncio.to_thread(disk.remove, target)
+            if not await self._copies.forget(id):
+                self._controller.enqueue_after(AGAIN_S, f"{VolumeSnapshot.kind}|{account}|{region}|{id}")
             return
-        if not _pending(taken):
-            return
-        failure = None
-        if not target.exists():
-            volume = self._store.snapshot().get(Volume, account, region, taken.volume_id)
-            source = self._volumes.where(volume) if volume is not None else self._home / taken.volume_id
-            try:
-                if source.exists():
-                    await asyncio.to_thread(disk.copy, source, target)
-                elif volume is not None:  # of an instance that has not booted yet
-                    await self._make(volume, target)
-                else:
-                    failure = f"The files of {taken.volume_id} are gone"
-            except OSError as error:
-                failure = str(error)
-        with self._store.write() as tx:
-            found = tx.get(VolumeSnapshot, account, region, id)
-            if found is not None:
-                tx.put(replace(found, completed=failure is None, failure=failure))
+        await self._copies.take(taken)
         self._controller.enqueue(f"{Volume.kind}|{account}|{region}|{taken.volume_id}")  # which may have waited for us
 
 
@@ -337,10 +315,6 @@ def shorten(console: Path) -> None:
             file.write(kept)
     except FileNotFoundError:
         pass  # the instance has ended meanwhile
-
-
-def _pending(taken: VolumeSnapshot) -> bool:
-    return not taken.completed and not taken.failure
 
 
 def _unsettled(volume: Volume) -> bool:

@@ -9,8 +9,8 @@ from kunren.control.store import Tx
 from kunren.core.entropy import Entropy
 from kunren.services.ec2 import errors
 from kunren.services.ec2.instances import errors as refused
-from kunren.services.ec2.instances.images import AnyImage
-from kunren.services.ec2.instances.model import Snapshot, Volume
+from kunren.services.ec2.instances.images import AnyImage, shown_snapshot
+from kunren.services.ec2.instances.model import ImageDevice, Snapshot, Volume
 from kunren.services.ec2.model import Subnet
 from kunren.world.agent.volumes import folder_of
 
@@ -38,6 +38,8 @@ TYPES = {
     "standard": Type(1, 1024),
 }
 """By "Amazon EBS volume types"."""
+OWNER = "SnapshotOwner"
+"""In what is asked of a volume by an image: the account whose snapshot that is."""
 _GP2_MIN, _GP2_MAX = 100, 16_000
 _GP3_THROUGHPUT = (125, 2000)
 
@@ -72,6 +74,16 @@ def performance(kind: str, size: int, iops: int | None, throughput: int | None) 
     return iops or table.iops, throughput or (least if kind == "gp3" else None)
 
 
+def completed(tx: Tx, account: str, region: str, id: str) -> Snapshot:
+    """Raises InvalidSnapshot.NotFound, IncorrectState."""
+    taken = tx.get(Snapshot, account, region, id)
+    if taken is None:
+        raise refused.SnapshotNotFound(id)
+    if not taken.completed:
+        raise refused.IncorrectState(f"Snapshot {id} is not completed")
+    return taken
+
+
 def new_volume(
     tx: Tx, entropy: Entropy, params: Params, *, account: str, region: str, zone: str, at: float,
     tags: dict[str, str], **more: Any,
@@ -80,11 +92,7 @@ def new_volume(
     Raises what is wrong with type, size or snapshot."""
     taken = None
     if id := params.get("SnapshotId"):
-        taken = tx.get(Snapshot, account, region, id)
-        if taken is None:
-            raise refused.SnapshotNotFound(id)
-        if not taken.completed:
-            raise refused.IncorrectState(f"Snapshot {id} is not completed")
+        taken = completed(tx, params.get(OWNER) or account, region, id)
     size = params.get("Size") or params.get("VolumeSize") or (taken.size_gb if taken else None)
     if size is None:
         raise errors.MissingParameterText("The request must contain the parameter size/snapshot")
@@ -107,23 +115,86 @@ def new_volume(
     return volume
 
 
+def effective(mappings: Sequence[Params], image: AnyImage) -> list[Params]:
+    """The block device mappings of a launch: the image's as the request's change them, and what only these have.
+    Raises InvalidBlockDeviceMapping."""
+    found: dict[str, Params] = {each.device: _asked(image, each) for each in image.devices}
+    for mapping in mappings:
+        name, ebs = mapping.get("DeviceName") or "", mapping.get("Ebs")
+        if mapping.get("VirtualName"):
+            continue  # instance store: no type here has any
+        if mapping.get("NoDevice") is not None:
+            if name != image.root.device:
+                found.pop(name, None)
+            continue
+        before = found.get(name, {})
+        if not ebs and not before:
+            raise refused.InvalidBlockDeviceMapping(f"The mapping of {name} has neither a volume nor an instance store")
+        found[name] = _changed(before, ebs or {}, name == image.root.device)
+    return [{"DeviceName": name, "Ebs": ebs} for name, ebs in found.items()]
+
+
+def _asked(image: AnyImage, device: ImageDevice) -> dict[str, Any]:
+    owner = {OWNER: image.owner} if device.snapshot_id else {}
+    asked = {
+        "SnapshotId": device.snapshot_id, "VolumeSize": device.size_gb, "VolumeType": device.volume_type,
+        "Iops": device.iops, "Throughput": device.throughput, "DeleteOnTermination": device.delete_on_termination,
+        "Encrypted": device.encrypted or None, "KmsKeyId": device.kms_key, **owner,
+    }  # fmt: skip
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _changed(before: Params, ebs: Params, is_root: bool) -> Params:
+    """What the image says of a device, and what the request says of it. Raises InvalidBlockDeviceMapping."""
+    if ebs.get("SnapshotId") not in (None, before.get("SnapshotId")):
+        if is_root:
+            raise refused.InvalidBlockDeviceMapping("snapshotId cannot be modified on root device")
+        return ebs
+    kept = dict(before)
+    if ebs.get("VolumeType") not in (None, before.get("VolumeType")):
+        kept.pop("Iops", None)
+        kept.pop("Throughput", None)
+    given = {name: value for name, value in ebs.items() if value is not None}
+    encrypted = {"Encrypted": True} if before.get("Encrypted") else {}
+    return {**kept, **given, **encrypted}
+
+
 def mapped(mappings: Sequence[Params], image: AnyImage) -> tuple[Params, dict[str, Params]]:
-    """What block device mappings ask of the root volume, and of further ones by device. Raises what is wrong with
-    one."""
+    """Of effective mappings the root volume's, and the further ones by device. Raises what is wrong with one."""
     root: Params = {}
     others: dict[str, Params] = {}
     for mapping in mappings:
-        name = mapping.get("DeviceName") or ""
-        if mapping.get("VirtualName") or mapping.get("NoDevice") is not None:
-            continue  # instance store and suppressed devices: the image has none
-        if name == image.root_device:
-            root = mapping.get("Ebs") or {}
+        name = mapping["DeviceName"]
+        if name == image.root.device:
+            root = mapping["Ebs"]
             continue
         check_device(name, {folder_of(each): each for each in others})
-        if not mapping.get("Ebs"):
-            raise refused.InvalidBlockDeviceMapping(f"The mapping of {name} has neither a volume nor an instance store")
         others[name] = mapping["Ebs"]
     return root, others
+
+
+def image_device(tx: Tx, account: str, region: str, name: str, ebs: Params) -> ImageDevice:
+    """A device of an image that is made, as a block device mapping asks. Raises what is wrong with it."""
+    taken = completed(tx, account, region, ebs["SnapshotId"]) if ebs.get("SnapshotId") else None
+    if taken is not None and ebs.get("Encrypted") is not None:
+        raise refused.InvalidBlockDeviceMapping(
+            f"the encrypted flag cannot be specified since device {name} has a snapshot specified."
+        )
+    size = ebs.get("VolumeSize") or (taken.size_gb if taken else None)
+    if size is None:
+        raise errors.MissingParameterText("The request must contain the parameter size or snapshotId")
+    if taken is not None and size < taken.size_gb:
+        raise refused.InvalidBlockDeviceMapping(
+            f"Volume of size {size}GB is smaller than snapshot '{taken.id}', expect size >= {taken.size_gb}GB"
+        )
+    kind = ebs.get("VolumeType") or "gp2"
+    performance(kind, size, ebs.get("Iops"), ebs.get("Throughput"))
+    return ImageDevice(
+        device=name, size_gb=size, volume_type=kind, snapshot_id=taken.id if taken else None, iops=ebs.get("Iops"),
+        throughput=ebs.get("Throughput"), encrypted=taken.encrypted if taken else bool(ebs.get("Encrypted")),
+        kms_key=taken.kms_key if taken else ebs.get("KmsKeyId"),
+        delete_on_termination=ebs.get("DeleteOnTermination", True) is not False,
+    )  # fmt: skip
 
 
 def check_device(name: str, taken: Mapping[str | None, str]) -> str:
@@ -145,12 +216,12 @@ def root_of(
     tags: dict[str, str],
 ) -> Volume:  # fmt: skip
     """The root volume of a new instance, as image and its mapping say. Raises what is wrong with that."""
-    size = ebs.get("VolumeSize") or image.size_gb
-    kind = ebs.get("VolumeType") or image.volume_type
-    if size < image.size_gb:
+    size = ebs["VolumeSize"]
+    kind = ebs["VolumeType"]
+    if size < image.root.size_gb:
         raise errors.InvalidParameterValue(
-            f"Volume of size {size}GB is smaller than snapshot '{image.snapshot_id or 'snap-' + image.id[4:]}', expect "
-            f"size >= {image.size_gb}GB"
+            f"Volume of size {size}GB is smaller than snapshot '{shown_snapshot(image, image.root)}', expect "
+            f"size >= {image.root.size_gb}GB"
         )
     iops, throughput = performance(kind, size, ebs.get("Iops"), ebs.get("Throughput"))
     volume = Volume(
@@ -165,9 +236,9 @@ def root_of(
         throughput=throughput,
         encrypted=bool(ebs.get("Encrypted")),
         kms_key=ebs.get("KmsKeyId"),
-        snapshot_id=ebs.get("SnapshotId") or image.snapshot_id,
+        snapshot_id=image.root.snapshot_id,
         instance_id=instance_id,
-        device=image.root_device,
+        device=image.root.device,
         attached_at=at,
         delete_on_termination=ebs.get("DeleteOnTermination", True),
         tags=tags,

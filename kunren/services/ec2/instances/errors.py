@@ -17,11 +17,39 @@ class ImageNotFound(AwsError):
         )
 
 
+class ImageUnavailable(AwsError):
+    code = "InvalidAMIID.Unavailable"
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"The image id '[{id}]' is not available")
+
+
+class ImageAttributeItem(AwsError):
+    code = "InvalidAMIAttributeItemValue"
+
+    def __init__(self, value: str, kind: str) -> None:
+        super().__init__(f'Invalid attribute item value "{value}" for {kind} item type.')
+
+
+class InvalidRequest(AwsError):
+    code = "InvalidRequest"
+
+
 class ImageNameInUse(AwsError):
     code = "InvalidAMIName.Duplicate"
 
     def __init__(self, name: str, id: str) -> None:
         super().__init__(f"AMI name {name} is already in use by AMI {id}")
+
+
+class ImageNameMalformed(AwsError):
+    code = "InvalidAMIName.Malformed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '.', "
+            "'-', '/' and '_'"
+        )
 
 
 class SnapshotNotFound(AwsError):

@@ -1,4 +1,5 @@
-"""Tells EventBridge what happens to instances: "EC2 Instance State-change Notification" and what else is noted.
+"""Tells EventBridge what happens to instances and images: "EC2 Instance State-change Notification" and what else is
+noted.
 
 What is to be told is a row, written in the transaction in which it happens and taken away once EventBridge has it, so
 that nothing is lost and after a crash something may be told twice. States are told in their order also where several
@@ -99,7 +100,11 @@ class InstanceEvents:
 
     async def _tell(self, event: InstanceEvent) -> None:
         if self.heard():
-            arn = build_arn("ec2", event.region, event.account, f"instance/{event.instance_id}")
+            of = event.instance_id
+            if of.startswith("ami-"):
+                arn = build_arn("ec2", event.region, "", f"image/{of}")
+            else:
+                arn = build_arn("ec2", event.region, event.account, f"instance/{of}")
             entry: dict[str, Any] = {
                 "Source": "aws.ec2",
                 "DetailType": event.detail_type,

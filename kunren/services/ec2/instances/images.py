@@ -13,7 +13,7 @@ from hashlib import sha256
 from kunren.core.calling import CallService
 from kunren.core.errors import AwsError
 from kunren.services.ec2.instances import container_agent
-from kunren.services.ec2.instances.model import Image
+from kunren.services.ec2.instances.model import Image, ImageDevice, Snapshot
 from kunren.services.ec2.instances.types import MACHINE
 from kunren.services.ec2.store import Reader
 
@@ -26,30 +26,51 @@ _ECS_SYSTEMS = ("amazon-linux-2", "amazon-linux-2/kernel-5.10", "amazon-linux-20
 _ECS_MACHINE = "/arm64" if MACHINE == "arm64" else ""
 _PATH = "/aws/service/ami-amazon-linux-latest"
 _CREATED = 1_735_689_600.0
+_NAMES = (
+    ("al2023-ami-kernel-default-", "al2023-ami-2023.6.20250101.0-kernel-6.1-"),
+    ("al2023-ami-kernel-", "al2023-ami-2023.6.20250101.0-kernel-"),
+    ("al2023-ami-minimal-kernel-default-", "al2023-ami-minimal-2023.6.20250101.0-kernel-6.1-"),
+    ("al2023-ami-minimal-kernel-", "al2023-ami-minimal-2023.6.20250101.0-kernel-"),
+    ("amzn2-ami-hvm-", "amzn2-ami-hvm-2.0.20250101.0-"),
+    ("amzn2-ami-kernel-5.10-hvm-", "amzn2-ami-kernel-5.10-hvm-2.0.20250101.0-"),
+    ("amzn2-ami-minimal-hvm-", "amzn2-ami-minimal-hvm-2.0.20250101.0-"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class AnyImage:
-    """An image of either kind. Without `snapshot_id` its root is made from the machine."""
+    """An image of either kind. Where its root has no `snapshot_id`, that is made from the machine."""
 
     id: str
     name: str
     owner: str
+    root: ImageDevice = ImageDevice(device=ROOT_DEVICE, size_gb=SIZE_GB)
+    further: tuple[ImageDevice, ...] = ()
     architecture: str = MACHINE
-    snapshot_id: str | None = None
-    size_gb: int = SIZE_GB
-    volume_type: str = "gp3"
-    root_device: str = ROOT_DEVICE
     created_at: float = _CREATED
     description: str | None = None
     imds_support: str | None = None
     source_instance_id: str | None = None
+    source_image_id: str | None = None
+    source_image_region: str | None = None
     parameter: str | None = None
+    container_agent: bool = False
+    everyones: bool = False
+    accounts: tuple[str, ...] = ()
+    protected: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def public(self) -> bool:
+    def amazons(self) -> bool:
         return self.owner in (AMAZON, AMAZON_ECS)
+
+    @property
+    def public(self) -> bool:
+        return self.amazons or self.everyones
+
+    @property
+    def devices(self) -> tuple[ImageDevice, ...]:
+        return (self.root, *self.further)
 
 
 def built_in(region: str) -> AnyImage:
@@ -59,10 +80,39 @@ def built_in(region: str) -> AnyImage:
 
 def own(image: Image) -> AnyImage:
     return AnyImage(
-        image.id, image.name, image.account, image.architecture, image.snapshot_id, image.size_gb, image.volume_type,
-        image.root_device, image.created_at, image.description, image.imds_support, image.source_instance_id,
-        tags=image.tags,
+        image.id, image.name, image.account, image.root, image.further, image.architecture, image.created_at,
+        image.description, image.imds_support, image.source_instance_id, image.source_image_id,
+        image.source_image_region, None, image.container_agent, image.everyones, image.accounts, image.protected,
+        image.tags,
     )  # fmt: skip
+
+
+def shown_snapshot(image: AnyImage, device: ImageDevice) -> str | None:
+    """The snapshot behind a device, as the API names it: an image made from the machine has one by name alone."""
+    return f"snap-{image.id[4:]}" if image.amazons and device is image.root else device.snapshot_id
+
+
+def state_of(reader: Reader, region: str, image: AnyImage) -> tuple[str, str | None]:
+    """`available` once the snapshots' files are there, and why it is `failed`."""
+    taken = [reader.get(Snapshot, image.owner, region, each.snapshot_id) for each in image.devices if each.snapshot_id]
+    if any(each is None for each in taken):
+        return "failed", "The snapshot is gone"
+    if failure := next((each.failure for each in taken if each is not None and each.failure), None):
+        return "failed", failure
+    return ("available" if all(each is not None and each.completed for each in taken) else "pending"), None
+
+
+def may_launch(image: Image, account: str) -> bool:
+    return image.account == account or image.everyones or account in image.accounts
+
+
+def dated(parameter: str) -> str:
+    """What AWS would call the image that a public parameter of that name stands for, so that the patterns by which
+    people look for images (`al2023-ami-*-x86_64`, `amzn2-ami-hvm-*-x86_64-gp2`) find it."""
+    for before, after in _NAMES:
+        if parameter.startswith(before):
+            return after + parameter.removeprefix(before)
+    return parameter
 
 
 class Images:
@@ -73,11 +123,19 @@ class Images:
         self._public: dict[str, dict[str, AnyImage]] = {}
 
     async def find(self, reader: Reader, account: str, region: str, id: str) -> AnyImage | None:
-        found = reader.get(Image, account, region, id)
-        if found is not None:
-            return own(found)
+        """The image, where the account may launch it."""
+        for each in reader.every(Image):
+            if each.id == id and each.region == region and may_launch(each, account):
+                return own(each)
         mine = built_in(region)
         return mine if mine.id == id else (await self.public(account, region)).get(id)
+
+    async def usable(self, reader: Reader, account: str, region: str) -> dict[str, AnyImage]:
+        """By id, all that the account may launch."""
+        mine = built_in(region)
+        found = {mine.id: mine, **await self.public(account, region)}
+        images = (each for each in reader.every(Image) if each.region == region and may_launch(each, account))
+        return found | {each.id: own(each) for each in images}
 
     async def public(self, account: str, region: str) -> Mapping[str, AnyImage]:
         """By id, those that SSM's public parameters name."""
@@ -91,7 +149,9 @@ class Images:
                     for each in page.get("Parameters") or ():
                         name = each["Name"].rpartition("/")[2]
                         if MACHINE.replace("_", "-") in name.replace("_", "-") and each["Value"].startswith("ami-"):
-                            image = AnyImage(each["Value"], name, AMAZON, description=_ABOUT, parameter=each["Name"])
+                            image = AnyImage(
+                                each["Value"], dated(name), AMAZON, description=_ABOUT, parameter=each["Name"]
+                            )
                             found.setdefault(image.id, image)
                     if not page.get("NextToken"):
                         break
@@ -109,8 +169,9 @@ class Images:
         page = await self._call(account, region, "ssm", "GetParameters", {"Names": names})
         values = {each["Name"]: each["Value"] for each in page.get("Parameters") or ()}
         return [
-            AnyImage(values[f"{each}/image_id"], values[f"{each}/image_name"], AMAZON_ECS, size_gb=30,
-                     description=_ABOUT, parameter=f"{each}/image_id")
+            AnyImage(values[f"{each}/image_id"], values[f"{each}/image_name"], AMAZON_ECS,
+                     ImageDevice(device=ROOT_DEVICE, size_gb=30), description=_ABOUT,
+                     parameter=f"{each}/image_id", container_agent=True)
             for each in named
             if f"{each}/image_id" in values
         ]  # fmt: skip

@@ -18,12 +18,11 @@ from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.ec2 import default_vpc, errors, ids, interfaces, store, tagging
-from kunren.services.ec2.instances import container_agent
 from kunren.services.ec2.instances import errors as refused
 from kunren.services.ec2.instances import user_data as cloud_init
-from kunren.services.ec2.instances.disks import mapped, new_volume, root_of
-from kunren.services.ec2.instances.images import AnyImage, Images
-from kunren.services.ec2.instances.model import Instance, KeyPair, MetadataOptions
+from kunren.services.ec2.instances.disks import OWNER, effective, mapped, new_volume, root_of
+from kunren.services.ec2.instances.images import AnyImage, Images, state_of
+from kunren.services.ec2.instances.model import Image, Instance, KeyPair, MetadataOptions
 from kunren.services.ec2.instances.types import InstanceType, all_types
 from kunren.services.ec2.model import NetworkInterface, SecurityGroup, Subnet
 from kunren.world.spec import WorldSpec
@@ -60,7 +59,7 @@ class Resolved:
     profile_arn: str | None = None
     profile_id: str | None = None
     mappings: tuple[Params, ...] = ()
-    """The block device mappings, with the keys of what is encrypted."""
+    """The effective block device mappings, with the keys of what is encrypted."""
 
 
 class Launcher:
@@ -86,13 +85,13 @@ class Launcher:
         ids.IMAGE.form.check(image_id)
         image = await self.images.find(reader, ctx.account, ctx.region, image_id)
         if image is None:
+            if any(each.id == image_id and each.region == ctx.region for each in reader.every(Image)):
+                raise errors.AuthFailure(f"Not authorized for images: [{image_id}]")
             raise refused.ImageNotFound(image_id)
-        mappings = tuple(
-            [
-                {**each, "Ebs": await self.with_key(ctx, each["Ebs"])} if each.get("Ebs") else each
-                for each in params.get("BlockDeviceMappings") or ()
-            ]
-        )
+        if state_of(reader, ctx.region, image)[0] != "available":
+            raise refused.ImageUnavailable(image_id)
+        asked = effective(params.get("BlockDeviceMappings") or (), image)
+        mappings = tuple([{**each, "Ebs": await self.with_key(ctx, each["Ebs"])} for each in asked])
         profile = params.get("IamInstanceProfile") or {}
         if not profile.get("Name") and not profile.get("Arn"):
             return Resolved(image, mappings=mappings)
@@ -136,7 +135,7 @@ class Launcher:
     async def with_key(self, ctx: RequestContext, params: Params) -> Params:
         """What is asked of a volume, with the ARN of the key that it is encrypted by: the named one or AWS's own.
         Raises InvalidParameterValue."""
-        if not params.get("Encrypted"):
+        if not params.get("Encrypted") or (params.get(OWNER) and params.get("KmsKeyId")):
             return params
         named = params.get("KmsKeyId") or "alias/aws/ebs"
         try:
@@ -167,7 +166,7 @@ class Launcher:
             others = sorted({each for each in zones if self.room(tx, kind, each, least) >= least})
             raise refused.InsufficientInstanceCapacity(kind.name, subnet.availability_zone, others)
         members = {**_members(tx, ctx, params, kind, resolved.image), **more}
-        members["container_agent"] = (resolved.image.parameter or "").startswith(container_agent.PARAMETERS)
+        members["container_agent"] = resolved.image.container_agent
         members |= {"profile_arn": resolved.profile_arn, "profile_id": resolved.profile_id}
         named = {**tags["instance"], **(params.get("OwnTags") or {})}
         reservation = self._entropy.resource_id("r")
@@ -190,7 +189,7 @@ class Launcher:
                 account=ctx.account, region=ctx.region, id=id, reservation_id=reservation, launch_index=index,
                 image_id=resolved.image.id, instance_type=kind.name, architecture=kind.architecture,
                 vpc_id=subnet.vpc_id, subnet_id=subnet.id, availability_zone=subnet.availability_zone,
-                interface_id=interface.id, volume_id=volume.id, root_device=resolved.image.root_device,
+                interface_id=interface.id, volume_id=volume.id, root_device=resolved.image.root.device,
                 launched_at=at, public=net.public, tags=named, **members,
             )  # fmt: skip
             tx.put(instance)

@@ -114,7 +114,9 @@ class Volume(Resource, frozen=True, kw_only=True):
 
 
 class Snapshot(Resource, frozen=True, kw_only=True):
-    """A copy of a volume's files. `completed` once it is there; `failure` says why it never will be."""
+    """A copy of a volume's files. `completed` once it is there; `failure` says why it never will be. `copied_from` is
+    the snapshot, of any account and region, that this one copies instead; with `of_machine` it is what a new disk is.
+    `at_rest` waits until the volume's instance does not run, which boots after that."""
 
     kind: ClassVar[str] = "ec2.snapshot"
 
@@ -123,13 +125,32 @@ class Snapshot(Resource, frozen=True, kw_only=True):
     started_at: float
     description: str = ""
     encrypted: bool = False
+    kms_key: str | None = None
+    copied_from: str | None = None
+    of_machine: bool = False
+    at_rest: bool = False
     completed: bool = False
     failure: str | None = None
     tags: dict[str, str] = {}
 
 
+class ImageDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """A volume that an image's instances have. Without `snapshot_id` it is empty, or the root made from the machine."""
+
+    device: str
+    size_gb: int
+    volume_type: str = "gp3"
+    snapshot_id: str | None = None
+    iops: int | None = None
+    throughput: int | None = None
+    encrypted: bool = False
+    kms_key: str | None = None
+    delete_on_termination: bool = True
+
+
 class Image(Resource, frozen=True, kw_only=True):
-    """An image of the account's, whose root is a snapshot."""
+    """An image of the account's, whose root is a snapshot. `accounts` may launch it too, and everybody where it is
+    `everyones`. `request_id` is that of the request that made it."""
 
     kind: ClassVar[str] = "ec2.image"
 
@@ -142,8 +163,35 @@ class Image(Resource, frozen=True, kw_only=True):
     root_device: str
     description: str | None = None
     source_instance_id: str | None = None
+    source_image_id: str | None = None
+    source_image_region: str | None = None
     imds_support: str | None = None
+    container_agent: bool = False
+    iops: int | None = None
+    throughput: int | None = None
+    encrypted: bool = False
+    kms_key: str | None = None
+    delete_on_termination: bool = True
+    further: tuple[ImageDevice, ...] = ()
+    accounts: tuple[str, ...] = ()
+    everyones: bool = False
+    protected: bool = False
+    request_id: str = ""
+    client_token: str | None = None
+    client_request: str | None = None
     tags: dict[str, str] = {}
+
+    @property
+    def root(self) -> ImageDevice:
+        return ImageDevice(
+            device=self.root_device, size_gb=self.size_gb, volume_type=self.volume_type, snapshot_id=self.snapshot_id,
+            iops=self.iops, throughput=self.throughput, encrypted=self.encrypted, kms_key=self.kms_key,
+            delete_on_termination=self.delete_on_termination,
+        )  # fmt: skip
+
+    @property
+    def snapshots(self) -> list[str]:
+        return [each.snapshot_id for each in (self.root, *self.further) if each.snapshot_id]
 
 
 class KeyPair(Resource, frozen=True, kw_only=True):
@@ -160,7 +208,7 @@ class KeyPair(Resource, frozen=True, kw_only=True):
 
 
 class InstanceEvent(Resource, frozen=True, kw_only=True):
-    """Something that EventBridge is to be told, at AWS time `at`."""
+    """Something that EventBridge is to be told, at AWS time `at`. `instance_id` may be an image's."""
 
     kind: ClassVar[str] = "ec2.instance-event"
 

@@ -78,6 +78,23 @@ def test_a_snapshot_of_a_volume_that_never_booted_has_what_its_image_has(tmp_pat
     assert (tmp_path / "snap-2" / "file").read_text() == "the image's"
 
 
+def test_a_copy_of_a_snapshot_is_made_in_any_region_though_that_is_deleted_meanwhile(ec2, tmp_path, settled):
+    files(tmp_path / "snap-1", "the image's")
+    copy = Snapshot(
+        account=ACCOUNT, region="ap-northeast-1", id="snap-2", volume_id="vol-ffffffff", size_gb=8, started_at=0.0,
+        copied_from="snap-1",
+    )  # fmt: skip
+    settled(copy)
+    assert (tmp_path / "snap-2" / "file").read_text() == "the image's"
+    assert ec2.store.snapshot().get(Snapshot, ACCOUNT, "ap-northeast-1", "snap-2").completed
+
+
+def test_a_snapshot_of_an_instance_that_reboots_for_it_waits_for_the_end_of_that(ec2, tmp_path, settled):
+    files(tmp_path / "vol-1", "mine")
+    found = settled(volume("vol-1"), snapshot("snap-1", "vol-1", at_rest=True))
+    assert found("snap-1").completed  # nothing has the volume any more
+
+
 def test_a_deleted_volume_leaves_no_files(ec2, tmp_path, settled):
     files(tmp_path / "vol-1", "mine")
     settled(volume("vol-1"), then=lambda: ec2.delete_volume(VolumeId="vol-1"))

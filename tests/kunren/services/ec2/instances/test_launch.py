@@ -176,6 +176,8 @@ def test_key_pairs_are_made_imported_and_deleted(ec2):
 
 def test_an_image_is_available_once_the_disk_is_copied(ec2, launch):
     id = launch()[0]["InstanceId"]
+    assert ec2.refused("create_image", InstanceId=id, Name="web-1")[0] == "IncorrectInstanceState"
+    ran(ec2, id)
     image = ec2.create_image(InstanceId=id, Name="web-1")["ImageId"]
     assert ec2.describe_images(Owners=["self"])["Images"][0]["State"] == "pending"
     from kunren.services.ec2.instances.model import Snapshot
