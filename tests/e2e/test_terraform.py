@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 import pytest
+from changing import deploys, fleet, services
 from fronts import accelerator, distribution, http_api
 from hosts import machines, tasks
 from serverless import functions, rest_api, stacks
@@ -413,6 +414,7 @@ def test_configurations_are_applied_changed_and_destroyed_twice(terraform_cases)
     terraform_cases([
         site, names, failover, policies, network, dualstack, pieces, streams, estate, functions, surroundings,
         experiments, accelerator, distribution, http_api, rest_api, websites, machines, tasks, stacks,
+        services, fleet, deploys,
     ])  # fmt: skip
 
 

@@ -68,10 +68,10 @@ def _minimum(params: Params, platform: str) -> dict[str, Any] | None:
                 f"Minimum healthy hosts are not supported for the {platform} compute platform"
             )
         return None
-    value = (given or {}).get("value")
     kind = (given or {}).get("type")
-    if given is None or kind is None or value is None:
-        raise errors.InvalidMinimumHealthyHostValueException("The minimum healthy hosts must have a type and a value")
+    if given is None or kind is None:
+        raise errors.InvalidMinimumHealthyHostValueException("minimum healthy hosts argument is missing")
+    value = given.get("value") or 0  # SDKs whose integers are never null, as Go's, leave a zero out
     if value < 0 or (kind == "FLEET_PERCENT" and value > 99):
         raise errors.InvalidMinimumHealthyHostValueException(
             "The minimum healthy hosts value must be a non-negative number, and below 100 for a percentage"
@@ -117,6 +117,8 @@ def _zonal(params: Params, platform: str) -> dict[str, Any] | None:
         raise errors.InvalidZonalDeploymentConfigurationException(
             f"A monitor duration must be between 0 and {_MONITOR_MAX_S} seconds"
         )
+    if least:
+        given["minimumHealthyHostsPerZone"] = least = {"value": 0, **least}
     value = least.get("value") or 0
     if value < 0 or (least.get("type") == "FLEET_PERCENT" and value > 99):
         raise errors.InvalidZonalDeploymentConfigurationException(

@@ -147,10 +147,11 @@ def _strategy_of(service: Service) -> Iterable[Mapping[str, Any]]:
 
 
 def provider_to_wire(provider: CapacityProvider, *, tags: bool) -> dict[str, Any]:
+    """One that goes stays ACTIVE until it is gone: DEPROVISIONING is for providers of managed instances."""
     return {
         "capacityProviderArn": arn(provider, "capacity-provider", provider.id),
         "name": provider.id,
-        "status": provider.status,
+        "status": "ACTIVE" if provider.status == "DEPROVISIONING" else provider.status,
         "autoScalingGroupProvider": {
             "autoScalingGroupArn": provider.group_arn,
             "managedScaling": provider.scaling,
