@@ -13,6 +13,7 @@ from kunren.drills.failures import DrillFailed
 from kunren.drills.model import Architecture
 from kunren.management.stack_events import CAPABILITIES, GOOD, causes, followed, line
 
+TAG, TAG_MAX = "kunren:drill", 256
 Progress = Callable[[str], None]
 
 
@@ -23,29 +24,57 @@ def name_of(architecture: Architecture) -> str:
 
 
 def deploy(access: Access, architecture: Architecture, progress: Progress) -> dict[str, Any]:
-    """The stack's outputs; the settings are its parameters. It replaces one that was kept. Raises DrillFailed."""
+    """The stack's outputs; the settings are its parameters. It replaces one that was kept, which its tag
+    tells. Raises DrillFailed."""
     remove(access, architecture, progress)
     template, settings = architecture.template, architecture.settings
     assert template is not None
     given = {key: str(each).lower() if isinstance(each, bool) else str(each) for key, each in settings.items()}
     api, name = access.client("cloudformation"), name_of(architecture)
-    return create(api, name, template.read_text(), given, progress, str(template))
+    return create(api, name, template.read_text(), given, progress, str(template), {TAG: _mark(architecture)})
 
 
 def remove(access: Access, architecture: Architecture, progress: Progress) -> None:
-    """Raises DrillFailed."""
-    delete(access.client("cloudformation"), name_of(architecture), progress)
+    """Raises DrillFailed, also where the stack of that name is not the drill's."""
+    api, name, mark = access.client("cloudformation"), name_of(architecture), _mark(architecture)
+    stack = _there(api, name)
+    if stack is None:
+        return
+    if {"Key": TAG, "Value": mark} not in stack["Tags"]:
+        raise DrillFailed(
+            f"There is a stack {name} that is not this drill's: its tag {TAG} is not {mark}. "
+            f"Delete it (aws cloudformation delete-stack --stack-name {name}) or give the template another name"
+        )
+    delete(api, name, progress)
+
+
+def _mark(architecture: Architecture) -> str:
+    """What tells its stack from one that somebody else gave that name: the template's path, the end of a long one."""
+    assert architecture.template is not None
+    return str(architecture.template.resolve())[-TAG_MAX:]
+
+
+def _there(api: Any, name: str) -> Any:
+    """The stack of that name; None where there is none. Raises DrillFailed."""
+    try:
+        return api.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if str(error.response["Error"]["Message"]).endswith(f"{name} does not exist"):
+            return None
+        raise DrillFailed(f"Stack {name} could not be deleted: {error.response['Error']['Message']}") from error
 
 
 def create(
-    api: Any, name: str, body: str, given: Mapping[str, str], progress: Progress, what: str
+    api: Any, name: str, body: str, given: Mapping[str, str], progress: Progress, what: str,
+    tags: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """A stack, with these parameters; its outputs. `what` is what failures call the template. Raises DrillFailed."""
     parameters = [{"ParameterKey": key, "ParameterValue": each} for key, each in given.items()]
     try:
-        id = api.create_stack(StackName=name, TemplateBody=body, Parameters=parameters, Capabilities=CAPABILITIES)[
-            "StackId"
-        ]
+        id = api.create_stack(
+            StackName=name, TemplateBody=body, Parameters=parameters, Capabilities=CAPABILITIES,
+            Tags=[{"Key": key, "Value": each} for key, each in (tags or {}).items()],
+        )["StackId"]  # fmt: skip
         failed = _failed(api, id, progress)
         outputs = api.describe_stacks(StackName=id)["Stacks"][0].get("Outputs", [])
     except ClientError as error:
@@ -57,13 +86,13 @@ def create(
 
 def delete(api: Any, name: str, progress: Progress) -> None:
     """The stack of that name, where there is one. Raises DrillFailed."""
+    stack = _there(api, name)
+    if stack is None:
+        return
     try:
-        id = api.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
-        api.delete_stack(StackName=id)
-        failed = _failed(api, id, progress)
+        api.delete_stack(StackName=stack["StackId"])
+        failed = _failed(api, stack["StackId"], progress)
     except ClientError as error:
-        if str(error.response["Error"]["Message"]).endswith(f"{name} does not exist"):
-            return
         raise DrillFailed(f"Stack {name} could not be deleted: {error.response['Error']['Message']}") from error
     if failed:
         raise DrillFailed(f"Stack {name} could not be deleted: {failed}")

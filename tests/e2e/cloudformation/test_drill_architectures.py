@@ -44,6 +44,8 @@ def test_a_stack_gives_its_outputs_is_shown_replaced_and_removed(kunren, deploym
     assert again.deploy()["Url"].endswith("/of-another")
     with pytest.raises(ClientError, match="does not exist"):
         kunren.client("sqs").get_queue_attributes(QueueUrl=url)
+    path = kunren.client("cloudformation").describe_stacks(StackName="drill-two-queues")["Stacks"][0]["Tags"]
+    assert [each["Key"] for each in path] == ["kunren:drill"] and path[0]["Value"].endswith("/two_queues.yaml")
     again.remove()
     with pytest.raises(ClientError, match="does not exist"):
         kunren.client("cloudformation").describe_stacks(StackName="drill-two-queues")
@@ -60,3 +62,16 @@ def test_a_stack_that_fails_is_told_with_its_resource_and_reason_and_taken_back(
     assert any(line.split()[1:3] == ["CREATE_FAILED", "Second"] for line in shown)
     with pytest.raises(ClientError, match="does not exist"):
         kunren.client("cloudformation").describe_stacks(StackName="drill-two-queues")
+
+
+def test_a_stack_of_that_name_that_is_not_the_drills_stays(kunren, deployment):
+    api = kunren.client("cloudformation")
+    id = api.create_stack(StackName="drill-two-queues", TemplateBody='{"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}')["StackId"]  # fmt: skip
+    try:
+        made, _ = deployment(Delay=5, Name="of-a-drill")
+        with pytest.raises(DrillFailed, match=r"^There is a stack drill-two-queues that is not this drill's: "):
+            made.deploy()
+        assert not api.describe_stacks(StackName=id)["Stacks"][0]["StackStatus"].startswith("DELETE")
+    finally:
+        api.delete_stack(StackName=id)
+        api.get_waiter("stack_delete_complete").wait(StackName=id, WaiterConfig={"Delay": 1})
