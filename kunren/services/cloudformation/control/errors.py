@@ -17,6 +17,11 @@ class InvalidRequestException(AwsError):
     code = "InvalidRequestException"
 
 
+class HandlerInternalFailureException(AwsError):
+    code = "HandlerInternalFailureException"
+    status = 502
+
+
 class ResourceNotFoundException(AwsError):
     code = "ResourceNotFoundException"
 

@@ -13,13 +13,16 @@ from typing import Any, NamedTuple
 import jmespath
 
 from kunren.core.calling import CallService
-from kunren.services.cloudformation.control.errors import InvalidRequestException, UnsupportedActionException
+from kunren.services.cloudformation.control.errors import (
+    HandlerInternalFailureException,
+    InvalidRequestException,
+    UnsupportedActionException,
+)
 from kunren.services.cloudformation.errors import not_implemented
 from kunren.services.cloudformation.resources import kind_of
 from kunren.services.cloudformation.resources.kind import Declared
 from kunren.services.cloudformation.schemas import Schema
 
-_PAGES_MAX = 1000
 _CONTINUED = (  # how services name what the next page is asked for by: in the answer, and in the request
     ("NextToken", "NextToken"), ("nextToken", "nextToken"), ("NextMarker", "Marker"), ("Marker", "Marker"),
     ("position", "position"), ("LastEvaluatedTableName", "ExclusiveStartTableName"),
@@ -201,14 +204,15 @@ async def listed(call: CallService, account: str, region: str, of: Schema, model
     }  # fmt: skip
     kind, ids = kind_of(of.type), set[str]()
     at = (kind.region if isinstance(kind, Declared) else "") or region
-    for _ in range(_PAGES_MAX):
+    while True:
         answer = await call(account, at, found.service, found.operation, params)
         ids.update(identifiers(of, found, model, answer))
         again = continued(answer)
         if not again:
-            break
+            return sorted(ids)
+        if again.items() <= params.items():
+            raise HandlerInternalFailureException(f"{found.operation} gives the same page again and again")
         params |= again
-    return sorted(ids)
 
 
 def continued(answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -86,6 +86,22 @@ def test_all_pages_are_asked_for_and_what_is_missing_is_named() -> None:
         listing(known("AWS::S3::BucketPolicy"))
 
 
+def test_there_are_as_many_pages_as_there_are_but_no_page_twice() -> None:
+    asked, last = 0, 1500
+
+    async def call(account: str, region: str, service: str, operation: str, params: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return {"QueueUrls": [f"q{asked}"], **({"NextToken": str(asked)} if asked < last else {})}
+
+    async def standing_still(account: str, region: str, service: str, operation: str, params: Any) -> Any:
+        return {"QueueUrls": ["q"], "NextToken": "same"}
+
+    assert len(asyncio.run(listed(call, "1", "eu-west-1", known("AWS::SQS::Queue"), {}))) == last
+    with pytest.raises(AwsError, match="ListQueues gives the same page"):
+        asyncio.run(listed(standing_still, "1", "eu-west-1", known("AWS::SQS::Queue"), {}))
+
+
 def test_requests_go_but_the_one_that_remembers_a_standing_resource() -> None:
     def request(id: str, operation: str, status: str, at: float, identifier: str) -> Request:
         row = StackResource(account="1", region="r", id="", stack="", logical="Resource", type="T")
