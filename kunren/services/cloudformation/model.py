@@ -26,6 +26,7 @@ class Revision(Resource, frozen=True, kw_only=True):
     capabilities: tuple[str, ...] = ()
     notification_arns: tuple[str, ...] = ()
     role_arn: str = ""
+    modules: dict[str, int] = {}  # module types that it is made of, with their versions
     rollback: dict[str, Any] = {}  # its RollbackConfiguration
 
 

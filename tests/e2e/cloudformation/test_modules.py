@@ -12,7 +12,12 @@ from botocore.exceptions import ClientError
 NAME = "My::Sqs::Sample::MODULE"
 TEMPLATE = json.dumps(
     {
-        "Resources": {"M": {"Type": NAME, "Properties": {"Words": "hello"}}},
+        "Transform": "AWS::LanguageExtensions",
+        "Parameters": {"Names": {"Type": "CommaDelimitedList", "Default": "A"}},
+        "Resources": {
+            "M": {"Type": NAME, "Properties": {"Words": "hello"}},
+            "Fn::ForEach::Each": ["N", {"Ref": "Names"}, {"Z${N}": {"Type": "AWS::SQS::Queue"}}],
+        },
         "Outputs": {"Url": {"Value": {"Ref": "M.Queue"}}},
     }
 )
@@ -56,11 +61,15 @@ def test_a_module_is_registered_and_a_stack_is_made_of_it(stacks):
     assert [each["TypeName"] for each in api.list_types(Type="MODULE")["TypeSummaries"]] == [NAME]
     with pytest.raises(ClientError, match="No updates are to be performed"):
         api.update_stack(StackName="moduled", UsePreviousTemplate=True, **able)  # the modules of then
+    names = [{"ParameterKey": "Names", "ParameterValue": "A,B"}]
+    api.update_stack(StackName="moduled", UsePreviousTemplate=True, Parameters=names, **able)
+    stacks.settled("moduled", "UPDATE_COMPLETE")
+    assert (delay(), set(stacks.physical("moduled"))) == ({"DelaySeconds": "1"}, {"MQueue", "ZA", "ZB"})
     stacks.update("moduled", TEMPLATE)
     assert delay() == {"DelaySeconds": "2"}
     asked = {"StackName": "moduled", "TemplateStage": "Processed"}
-    assert list(api.get_template(**asked)["TemplateBody"]["Resources"]) == ["MQueue"]
-    assert list(api.get_template(StackName="moduled")["TemplateBody"]["Resources"]) == ["M"]
+    assert list(api.get_template(**asked)["TemplateBody"]["Resources"]) == ["ZA", "MQueue"]
+    assert list(api.get_template(StackName="moduled")["TemplateBody"]["Resources"]) == ["M", "Fn::ForEach::Each"]
 
     with pytest.raises(ClientError, match="is the default version"):
         api.deregister_type(Type="MODULE", TypeName=NAME, VersionId="00000002")

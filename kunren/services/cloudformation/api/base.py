@@ -177,9 +177,9 @@ class Base:
         values = parameters.values(declared, texts, looked_up)
         expand = expander(self.store, self.entropy, self.call, ctx.account, ctx.region, values)
         processed = await expanded(parsed, values, ctx.region, expand, lambda url: self.file(ctx, url, "Location"))
-        if modules.used(parsed) and previous is not None and params.get("UsePreviousTemplate"):
-            processed = json.loads(previous.processed)  # modules as they were then
-        processed = modules.expanded(processed, lambda type: self._fragment(ctx, type))
+        as_before = previous.modules if previous is not None and params.get("UsePreviousTemplate") else {}
+        versions: dict[str, int] = {}
+        processed = modules.expanded(processed, lambda type: self._fragment(ctx, type, as_before, versions))
         structure.check_sections(processed)
         needed, _types = structure.capabilities(processed)
         if needed and not {*needed, "CAPABILITY_NAMED_IAM"} & set(capabilities):
@@ -196,16 +196,24 @@ class Base:
             tags=_tags(params["Tags"]) if "Tags" in params else previous.tags if previous is not None else {},
             notification_arns=tuple(params.get("NotificationARNs") or (previous.notification_arns if previous else ())),
             role_arn=params.get("RoleARN") or (previous.role_arn if previous is not None else ""),
+            modules=versions,
             rollback=triggers.checked(rollback) if rollback is not None else previous.rollback if previous else {},
         )
         plan = structure.planned(processed, scope_of(self.spec, self.store.snapshot(), stack, made, processed))
         rules.check(processed, plan.scope, await rule_values.asked(processed, self.call, ctx.account, ctx.region))
         return made, plan
 
-    def _fragment(self, ctx: RequestContext, type: str) -> dict[str, Any] | None:
-        """Of the default version of a registered module."""
-        rows = self.store.snapshot().list(ModuleVersion, ctx.account, ctx.region)
-        return next((json.loads(each.fragment) for each in rows if each.name == type and each.default), None)
+    def _fragment(
+        self, ctx: RequestContext, type: str, as_before: Mapping[str, int], used: dict[str, int]
+    ) -> dict[str, Any] | None:
+        """Of a registered module's default version, or of the one that the template was made of before; `used` notes
+        which."""
+        for each in self.store.snapshot().list(ModuleVersion, ctx.account, ctx.region):
+            if each.name == type and (each.number == as_before[type] if type in as_before else each.default):
+                used[type] = each.number
+                found: dict[str, Any] = json.loads(each.fragment)
+                return found
+        return None
 
     async def _looked_up(self, ctx: RequestContext, wanted: Mapping[str, str]) -> dict[str, str]:
         found = {}
