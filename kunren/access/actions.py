@@ -318,7 +318,7 @@ def _repositories(target: Target) -> list[str]:
     params = target.params
     if isinstance(arn := params.get("resourceArn"), str):
         return [arn]
-    if target.operation.endswith(("Token", "Registry", "RegistryPolicy")):
+    if target.operation.endswith(("Token", "Registry", "RegistryPolicy", "ReplicationConfiguration")):
         return [ALL]
     account = params.get("registryId") or target.account
     names = [params["repositoryName"]] if params.get("repositoryName") else many(params.get("repositoryNames")) or [ALL]

@@ -222,9 +222,8 @@ def test_the_api_takes_layers_and_images_too(registry):
         ecr.list_images(repositoryName="api")
 
 
-def test_a_lifecycle_policy_is_previewed_and_then_acts(kunren, account, registry, until):
-    ecr = registry.ecr
-    ecr.create_repository(repositoryName="old")
+def heard(kunren, account):
+    """A function that gives all that EventBridge has been told by ECR in the account from now on."""
     sqs, rules = kunren.client("sqs", account), kunren.client("events", account)
     queue = sqs.create_queue(QueueName="images")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -232,12 +231,21 @@ def test_a_lifecycle_policy_is_previewed_and_then_acts(kunren, account, registry
     rules.put_targets(Rule="images", Targets=[{"Id": "queue", "Arn": arn}])
     happened = []
 
-    def events():
+    def told():
         for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages") or ():
-            detail = json.loads(message["Body"])["detail"]
-            happened.append((detail["action-type"], detail["image-tag"]))
+            happened.append(json.loads(message["Body"]))
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-        return sorted(happened)
+        return happened
+
+    return told
+
+
+def test_a_lifecycle_policy_is_previewed_and_then_acts(kunren, account, registry, until):
+    ecr, told = registry.ecr, heard(kunren, account)
+    ecr.create_repository(repositoryName="old")
+
+    def events():
+        return sorted((each["detail"]["action-type"], each["detail"]["image-tag"]) for each in told())
 
     manifest, blobs = image(layer({"f": "3"}))
     registry.push("old", "1", manifest, blobs)
@@ -269,6 +277,92 @@ def test_a_registry_answers_the_first_who_asks_in_a_region(kunren, registry):
     there = registry.host.replace(REGION, "af-south-1")
     shown = kunren.exec("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", f"https://{there}/v2/", check=True)
     assert shown.stdout == "401"
+
+
+def test_what_is_pushed_is_copied_to_the_regions_that_rules_name(kunren, account, registry, until):
+    ecr, west = registry.ecr, kunren.client("ecr", account, region="us-west-2")
+    for name in ("prod/web", "test/web"):
+        ecr.create_repository(repositoryName=name)
+    manifest, blobs = image(layer({"which": "one"}), Cmd=["/x"])
+    registry.push("prod/web", "old", *image(layer({"which": "old"})))
+    prefix = [{"filter": "prod", "filterType": "PREFIX_MATCH"}]
+    rules = [{"destinations": [{"region": "us-west-2", "registryId": account}], "repositoryFilters": prefix}]
+    ecr.put_replication_configuration(replicationConfiguration={"rules": rules})
+    assert ecr.describe_registry()["replicationConfiguration"] == {"rules": rules}
+
+    west.create_repository(repositoryName="prod/web", imageTagMutability="IMMUTABLE")
+    for repository in ("test/web", "prod/web"):
+        assert registry.push(repository, "1", manifest, blobs).status == 201
+
+    def status(tag):
+        told = ecr.describe_image_replication_status(repositoryName="prod/web", imageId={"imageTag": tag})
+        return told["replicationStatuses"]
+
+    done = [{"region": "us-west-2", "registryId": account, "status": "COMPLETE"}]
+    until(lambda: status("1") == done, "the copy")
+    assert status("old") == []
+    assert [each["repositoryName"] for each in west.describe_repositories()["repositories"]] == ["prod/web"]
+    first = {"imageDigest": digest_of(manifest), "imageTag": "1"}
+    assert west.list_images(repositoryName="prod/web")["imageIds"] == [first]
+    there = registry.host.replace(REGION, "us-west-2")
+    for digest, content in blobs.items():
+        assert registry.ask("GET", f"https://{there}/v2/prod/web/blobs/{digest}").data == content
+    assert registry.ask("GET", f"https://{there}/v2/prod/web/manifests/1").data == manifest
+
+    moved, more = image(layer({"which": "two"}))
+    registry.push("prod/web", "1", moved, more)
+    until(lambda: status("1") == done, "the second copy")
+    found = west.list_images(repositoryName="prod/web")["imageIds"]
+    assert sorted(found, key=len) == [{"imageDigest": digest_of(moved)}, first]  # the tag is immutable there
+    with pytest.raises(ClientError, match="cannot be the same as the source registry"):
+        rules[0]["destinations"] = [{"region": REGION, "registryId": account}]
+        ecr.put_replication_configuration(replicationConfiguration={"rules": rules})
+
+
+def test_another_account_lets_images_in_by_its_registry_policy(kunren, account, registry, until):
+    other = f"2{account[1:]}"
+    ecr, theirs, told = registry.ecr, kunren.client("ecr", other), heard(kunren, other)
+    ecr.create_repository(repositoryName="web")
+    rules = [{"destinations": [{"region": REGION, "registryId": other}]}]
+    ecr.put_replication_configuration(replicationConfiguration={"rules": rules})
+
+    def pushed(tag, **told):
+        """Another image, and what becomes of it there."""
+        manifest, blobs = image(layer({"which": tag}))
+        registry.push("web", tag, manifest, blobs)
+        name = {"repositoryName": "web", "imageId": {"imageTag": tag}}
+        done = [{"region": REGION, "registryId": other, **told}]
+        until(lambda: ecr.describe_image_replication_status(**name)["replicationStatuses"] == done, f"image {tag}")
+        return {"imageDigest": digest_of(manifest), "imageTag": tag}
+
+    def lets(*actions):
+        principal, where = {"AWS": f"arn:aws:iam::{account}:root"}, f"arn:aws:ecr:{REGION}:{other}:repository/web"
+        statement = {"Effect": "Allow", "Principal": principal, "Action": list(actions), "Resource": where}
+        text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        assert theirs.put_registry_policy(policyText=text)["policyText"] == text
+
+    with pytest.raises(theirs.exceptions.RegistryPolicyNotFoundException):
+        theirs.get_registry_policy()
+    pushed("1", status="FAILED", failureCode="AccessDenied")
+    lets("ecr:ReplicateImage")
+    pushed("2", status="FAILED", failureCode="AccessDenied")  # nobody may make the repository
+    assert theirs.describe_repositories()["repositories"] == []
+    lets("ecr:ReplicateImage", "ecr:CreateRepository")
+    third = pushed("3", status="COMPLETE")
+    assert theirs.list_images(repositoryName="web")["imageIds"] == [third]
+    until(told, "the event")
+    assert [(each["detail-type"], each["detail"]) for each in told()] == [
+        (
+            "ECR Replication Action",
+            {
+                "result": "SUCCESS", "repository-name": "web", "image-digest": third["imageDigest"],
+                "source-account": account, "action-type": "REPLICATE", "source-region": REGION, "image-tag": "3",
+            },
+        )
+    ]  # fmt: skip
+    assert theirs.delete_registry_policy()["registryId"] == other
+    pushed("4", status="FAILED", failureCode="AccessDenied")
+    assert theirs.list_images(repositoryName="web")["imageIds"] == [third]
 
 
 def test_a_task_runs_an_image_that_was_pushed(kunren, registry, account):

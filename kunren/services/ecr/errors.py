@@ -69,6 +69,13 @@ class RepositoryPolicyNotFoundException(OfRepository):
     text = "Repository policy does not exist for the repository with name '{name}' in the registry with id '{registry}'"
 
 
+class RegistryPolicyNotFoundException(EcrError):
+    code = "RegistryPolicyNotFoundException"
+
+    def __init__(self, registry: str) -> None:
+        super().__init__(f"Registry policy does not exist in the registry with id '{registry}'")
+
+
 class LifecyclePolicyNotFoundException(OfRepository):
     code = "LifecyclePolicyNotFoundException"
     text = "Lifecycle policy does not exist for the repository with name '{name}' in the registry with id '{registry}'"

@@ -1,4 +1,4 @@
-"""Tells EventBridge what happens to images ("Amazon ECR events and EventBridge": ECR Image Action).
+"""Tells EventBridge what happens to images ("Amazon ECR events and EventBridge").
 
 An event is a row, written in the transaction in which it happens and taken away once EventBridge has it: nothing is
 lost, and after a crash something may be told twice. Where nobody has used what answers for EventBridge there are no
@@ -17,7 +17,7 @@ from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.services.ecr.model import Image, ImageEvent
 
-PUSH, DELETE = "PUSH", "DELETE"
+PUSH, DELETE, REPLICATE = "PUSH", "DELETE", "REPLICATE"
 
 
 def note(tx: Tx, image: Image, action: str, tag: str | None, now: float) -> None:
@@ -28,7 +28,21 @@ def note(tx: Tx, image: Image, action: str, tag: str | None, now: float) -> None
     }  # fmt: skip
     if action == PUSH:
         detail |= {"manifest-media-type": image.media_type, "artifact-media-type": image.artifact_type}
-    id = f"{now:020.6f} {image.id} {action} {tag or ''}"
+    _put(tx, image, detail, now)
+
+
+def note_replication(tx: Tx, image: Image, source: Image, tag: str | None, now: float) -> None:
+    """An image has come from another registry."""
+    detail = {
+        "result": "SUCCESS", "repository-name": image.repository, "image-digest": image.digest,
+        "source-account": source.account, "action-type": REPLICATE, "source-region": source.region,
+        "image-tag": tag or "",
+    }  # fmt: skip
+    _put(tx, image, detail, now)
+
+
+def _put(tx: Tx, image: Image, detail: dict[str, str], now: float) -> None:
+    id = f"{now:020.6f} {image.id} {detail['action-type']} {detail['image-tag']}"
     tx.put(ImageEvent(account=image.account, region=image.region, id=id, detail=detail, at=now))
 
 
@@ -50,8 +64,9 @@ class ImageEvents:
             return
         if self.heard():
             arn = f"arn:aws:ecr:{region}:{account}:repository/{event.detail['repository-name']}"
+            what = "Replication" if event.detail["action-type"] == REPLICATE else "Image"
             entry: dict[str, Any] = {
-                "Time": event.at, "Source": "aws.ecr", "DetailType": "ECR Image Action", "Resources": [arn],
+                "Time": event.at, "Source": "aws.ecr", "DetailType": f"ECR {what} Action", "Resources": [arn],
                 "Detail": json.dumps(event.detail),
             }  # fmt: skip
             await self._call(account, region, "events", "PutEvents", {"Entries": [entry]})

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from kunren.control.store import Resource
 
 MUTABLE, IMMUTABLE = "MUTABLE", "IMMUTABLE"
-IN_PROGRESS, COMPLETE = "IN_PROGRESS", "COMPLETE"
+IN_PROGRESS, COMPLETE, FAILED = "IN_PROGRESS", "COMPLETE", "FAILED"
 
 
 class Repository(Resource, frozen=True, kw_only=True):
@@ -88,6 +88,32 @@ class Preview(Resource, frozen=True, kw_only=True):
     found: tuple[tuple[str, int], ...] = ()
 
 
+class Registry(Resource, frozen=True, kw_only=True):
+    """What is set for all of a registry's repositories: `rules` as PutReplicationConfiguration has them, `policy` as it
+    was given."""
+
+    kind: ClassVar[str] = "ecr.registry"
+    only: ClassVar[str] = "registry"
+
+    rules: tuple[dict[str, Any], ...] = ()
+    policy: str | None = None
+
+
+class Replication(Resource, frozen=True, kw_only=True):
+    """An image that is to be in another registry too; `id` is REPOSITORY@DIGEST>ACCOUNT/REGION. `image_tags` are those
+    that the copy has yet to get; `failure` says why there is none."""
+
+    kind: ClassVar[str] = "ecr.replication"
+
+    repository: str
+    digest: str
+    registry: str
+    destination: str
+    image_tags: tuple[str, ...] = ()
+    status: str = IN_PROGRESS
+    failure: str | None = None
+
+
 class TokenKey(Resource, frozen=True, kw_only=True):
     """What authorization tokens are sealed with (hexadecimal); one for all registries."""
 
@@ -105,7 +131,7 @@ class ImageEvent(Resource, frozen=True, kw_only=True):
     at: float
 
 
-KINDS = (Repository, Image, Layer, LayerUpload, Preview, TokenKey, ImageEvent)
+KINDS = (Repository, Image, Layer, LayerUpload, Preview, Registry, Replication, TokenKey, ImageEvent)
 
 
 def within(repository: str, digest: str) -> str:

@@ -1,13 +1,17 @@
-"""The policy of a repository, as it is weighed beside those of who asks ("Private repository policies")."""
+"""The policy of a repository, as it is weighed beside those of who asks ("Private repository policies"), and that of a
+registry, by which another account may replicate into it ("Private registry permissions in Amazon ECR")."""
 
 from __future__ import annotations
 
 import json
 
-from kunren.control.store import Snapshot
+from kunren.control.store import Snapshot, Tx
 from kunren.core.authorization import Statements
-from kunren.services.ecr.model import Repository
+from kunren.core.policies import ALLOW, Asker, decision
+from kunren.services.ecr.model import Registry, Repository
 from kunren.services.ecr.pushing import Place
+
+ROLE = "role/aws-service-role/replication.ecr.amazonaws.com/AWSServiceRoleForECRReplication"
 
 
 def policy_of(snapshot: Snapshot, place: Place) -> Statements:
@@ -15,10 +19,24 @@ def policy_of(snapshot: Snapshot, place: Place) -> Statements:
     found = snapshot.get(Repository, *place)
     if found is None or found.policy is None:
         return ()
-    statements = json.loads(found.policy)["Statement"]
-    return tuple(
-        {**each, "Resource": "*"} for each in ([statements] if isinstance(statements, dict) else statements)
-    )  # fmt: skip
+    return tuple({**each, "Resource": "*"} for each in _statements(found.policy))
+
+
+def _statements(policy: str) -> Statements:
+    statements = json.loads(policy)["Statement"]
+    return (statements,) if isinstance(statements, dict) else tuple(statements)
+
+
+def lets_replicate(view: Snapshot | Tx, account: str, into: Repository, action: str) -> bool:
+    """Whether a registry lets another account's replication do that with a repository (`ReplicateImage`,
+    `CreateRepository`). An account's own may."""
+    if account == into.account:
+        return True
+    registry = view.get(Registry, into.account, into.region, Registry.only)
+    if registry is None or registry.policy is None:
+        return False
+    asker = Asker(account=account, arn=f"arn:aws:iam::{account}:{ROLE}")
+    return decision(_statements(registry.policy), asker, f"ecr:{action}", into.arn, {}) == ALLOW
 
 
 def policy_by_arn(snapshot: Snapshot, arn: str) -> Statements:

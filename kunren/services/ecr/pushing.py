@@ -22,6 +22,7 @@ from kunren.services.ecr.errors import (
 from kunren.services.ecr.events import DELETE, PUSH, note
 from kunren.services.ecr.lifecycle import excluded
 from kunren.services.ecr.model import IMMUTABLE, Image, Layer, Repository, within
+from kunren.services.ecr.replication import replications, want
 
 View = Snapshot | Tx
 
@@ -101,6 +102,7 @@ def put(
             image = msgspec.structs.replace(image, image_tags=(*image.image_tags, tag))
     tx.put(image)
     note(tx, image, PUSH, tag, now)
+    want(tx, image, tag)
     return image
 
 
@@ -132,6 +134,8 @@ def listing(view: View, repository: Repository, digest: str) -> list[str]:
 def remove(tx: Tx, image: Image, now: float) -> None:
     """An image goes, with all of its tags."""
     tx.delete(image)
+    for each in replications(tx, image):
+        tx.delete(each)
     for tag in image.image_tags or (None,):
         note(tx, image, DELETE, tag, now)
 

@@ -20,6 +20,7 @@ from kunren.services.ecr.policy import policy_by_arn
 from kunren.services.ecr.pulling import WorldRegistry
 from kunren.services.ecr.receiving import Receiving
 from kunren.services.ecr.registry.front import RegistryFront
+from kunren.services.ecr.replicating import Replicating
 from kunren.services.ecr.uploads import LayerUploads
 from kunren.settings import Settings
 
@@ -40,6 +41,7 @@ class EcrService:
         self.receiving = Receiving(uploads, self.front.claims, self.front.wanted)
         self._keeping = Keeping(store, clock, blobs)
         self.events = ImageEvents(store, clock, call)
+        self._replicating = Replicating(store, clock)
         self.api.secret, self.api.changed = self._secret, self._keeping.woken.set
         images.registries.append(WorldRegistry(store, clock, blobs, self._secret))
 
@@ -53,8 +55,8 @@ class EcrService:
         return found.secret
 
     async def run(self) -> None:
-        """Lifecycle policies, and what nobody refers to. Never returns."""
-        await asyncio.gather(self._keeping.run(), self.events.controller.run())
+        """Lifecycle policies, what nobody refers to, and copies in other regions. Never returns."""
+        await asyncio.gather(self._keeping.run(), self.events.controller.run(), self._replicating.controller.run())
 
     def digests(self) -> set[str]:
         """Of all that repositories have, hexadecimal."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from kunren.services.ecr.api.images import ImageOperations
+from kunren.services.ecr.api.replication import ReplicationOperations
 from kunren.services.ecr.api.repositories import RepositoryOperations
 
 
-class EcrApi(RepositoryOperations, ImageOperations):
+class EcrApi(RepositoryOperations, ImageOperations, ReplicationOperations):
     """All handlers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
@@ -63,3 +64,23 @@ def paged(
             "Invalid parameter at 'nextToken' failed to satisfy constraint: 'Invalid token'"
         ) from None
     return part, ({"nextToken": token} if token else {})
+
+
+def checked_policy(text: str, of: str, *also: str) -> str:
+    """The text of a policy of a repository or a registry, whose statements have these members too. Raises
+    InvalidParameterException."""
+    try:
+        statements = json.loads(text)["Statement"]
+        statements = [statements] if isinstance(statements, dict) else statements
+        sound = bool(statements) and all(
+            each["Effect"] in ("Allow", "Deny") and {"Principal", "NotPrincipal"} & each.keys()
+            and {"Action", "NotAction"} & each.keys() and each.keys() >= set(also)
+            for each in statements
+        )  # fmt: skip
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        sound = False
+    if not sound:
+        raise InvalidParameterException(
+            f"Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid {of} policy provided'"
+        )
+    return text

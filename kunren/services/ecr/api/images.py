@@ -139,7 +139,7 @@ class ImageOperations(Base):
                 raise InvalidParameterException(
                     "Invalid parameter at 'maxResults' failed to satisfy constraint: 'cannot be used with imageIds'"
                 )
-            found = [_must_find(snapshot, repository, each) for each in params["imageIds"]]
+            found = [must_find(snapshot, repository, each) for each in params["imageIds"]]
             return {"imageDetails": [_details(snapshot, repository, each) for each in found]}
         chosen = [each for each in images_of(snapshot, repository) if _passes(each, params)]
         part, more = paged(chosen, params, lambda each: each.digest)
@@ -230,7 +230,7 @@ def _found(view: View, repository: Repository, wanted: Mapping[str, str]) -> tup
     return image, _failure(wanted, "ImageNotFound", "Requested image not found")
 
 
-def _must_find(view: View, repository: Repository, wanted: Mapping[str, str]) -> Image:
+def must_find(view: View, repository: Repository, wanted: Mapping[str, str]) -> Image:
     image, failure = _found(view, repository, wanted)
     if image is None:
         if failure["failureCode"] in ("MissingDigestAndTag", "InvalidImageDigest"):

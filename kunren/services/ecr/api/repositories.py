@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.core.errors import NotImplementedByKunren
 from kunren.core.tags import tags_from_wire, tags_to_wire
-from kunren.services.ecr.api.base import Base, named, paged
+from kunren.services.ecr.api.base import Base, checked_policy, named, paged
 from kunren.services.ecr.errors import (
     InvalidParameterException,
     LifecyclePolicyNotFoundException,
@@ -33,6 +32,7 @@ from kunren.services.ecr.model import (
     Layer,
     LayerUpload,
     Preview,
+    Replication,
     Repository,
     exclusions_shown,
     shown,
@@ -95,7 +95,7 @@ class RepositoryOperations(Base):
             images = images_of(tx, found)
             if images and not params.get("force"):
                 raise RepositoryNotEmptyException(found.id, found.account)
-            for kind in (Image, Layer, LayerUpload):
+            for kind in (Image, Layer, LayerUpload, Replication):
                 for each in tx.list(kind, found.account, found.region):
                     if each.repository == found.id:  # type: ignore[attr-defined]
                         tx.delete(each)
@@ -117,9 +117,6 @@ class RepositoryOperations(Base):
         _refuse_scanning(params, "PutImageScanningConfiguration")
         found = self._repository(self._store.snapshot(), ctx, params)
         return {**named(found), "imageScanningConfiguration": {"scanOnPush": False}}
-
-    def describe_registry(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        return {"registryId": ctx.account, "replicationConfiguration": {"rules": []}}
 
     def get_authorization_token(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         expires_at = self._clock.now() + LIFE_S
@@ -168,8 +165,7 @@ class RepositoryOperations(Base):
     # --- policies -------------------------------------------------------------------------------------------------
 
     def set_repository_policy(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
-        text = params["policyText"]
-        _check_policy(text)
+        text = checked_policy(params["policyText"], "repository")
         return {**self._with(ctx, params, policy=text), "policyText": text}
 
     def get_repository_policy(self, ctx: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
@@ -278,24 +274,6 @@ def _mutability(params: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
 def _check_tags(tags: dict[str, str]) -> None:
     if len(tags) > TAGS_MAX:
         raise TooManyTagsException(f"A repository can have {TAGS_MAX} tags at most")
-
-
-def _check_policy(text: str) -> None:
-    try:
-        document = json.loads(text)
-        statements = document["Statement"]
-        statements = [statements] if isinstance(statements, dict) else statements
-        sound = bool(statements) and all(
-            each["Effect"] in ("Allow", "Deny") and {"Principal", "NotPrincipal"} & each.keys()
-            and {"Action", "NotAction"} & each.keys()
-            for each in statements
-        )  # fmt: skip
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        sound = False
-    if not sound:
-        raise InvalidParameterException(
-            "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository policy provided'"
-        )
 
 
 def _refuse_scanning(params: dict[str, Any], operation: str) -> None:

@@ -1,0 +1,52 @@
+"""Which images are to be in other registries too ("Private image replication in Amazon ECR").
+
+A push writes a row for each registry that the rules of its own send it to, in another region or of another account;
+`replicating.py` makes the copies. Only what is pushed to a registry goes on: a copy does not, and nothing that was
+there before the rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from kunren.control.store import Snapshot, Tx
+from kunren.services.ecr.model import Image, Registry, Replication
+
+
+class Destination(NamedTuple):
+    """A registry."""
+
+    account: str
+    region: str
+
+
+def destinations(rules: Sequence[dict[str, Any]], repository: str) -> list[Destination]:
+    """The registries that a repository's images go to, each once. Pure."""
+    return list(dict.fromkeys(
+        Destination(each["registryId"], each["region"])
+        for rule in rules
+        if any(repository.startswith(one["filter"]) for one in rule.get("repositoryFilters") or [{"filter": ""}])
+        for each in rule["destinations"]
+    ))  # fmt: skip
+
+
+def want(tx: Tx, image: Image, tag: str | None) -> None:
+    """Have an image that was just pushed, with the tag, where the registry's rules say."""
+    registry = tx.get(Registry, image.account, image.region, Registry.only)
+    for each in destinations(registry.rules if registry is not None else (), image.repository):
+        id = f"{image.id}>{each.account}/{each.region}"
+        before = tx.get(Replication, image.account, image.region, id)
+        tags = (*(before.image_tags if before is not None else ()), *([tag] if tag is not None else []))
+        tx.put(
+            Replication(
+                account=image.account, region=image.region, id=id, repository=image.repository, digest=image.digest,
+                registry=each.account, destination=each.region, image_tags=tuple(dict.fromkeys(tags)),
+            )
+        )  # fmt: skip
+
+
+def replications(view: Snapshot | Tx, image: Image) -> list[Replication]:
+    """Of an image, sorted by account and region."""
+    every = view.list(Replication, image.account, image.region)
+    return [each for each in every if (each.repository, each.digest) == (image.repository, image.digest)]
