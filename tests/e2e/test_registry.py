@@ -266,7 +266,7 @@ def test_a_lifecycle_policy_is_previewed_and_then_acts(kunren, account, registry
     tags = lambda: [each["imageTag"] for each in ecr.list_images(repositoryName="old")["imageIds"]]  # noqa: E731
     until(lambda: tags() == ["3"], "the two older images expire")
     wanted = [("DELETE", "1"), ("DELETE", "2"), ("PUSH", "1"), ("PUSH", "2"), ("PUSH", "3")]
-    until(lambda: events() == wanted, lambda: f"the events, of which there are {happened}")
+    until(lambda: events() == wanted, lambda: f"the events, of which there are {events()}")
     assert "lastEvaluatedAt" in ecr.get_lifecycle_policy(repositoryName="old")
 
 
