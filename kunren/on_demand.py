@@ -203,7 +203,7 @@ class OnDemand:
         app = self._app
         ecs = EcsService(
             app.store, app.clock, app.entropy, app.spec, app.world, app.guests, app.settings.data_dir / "tasks",
-            app.vpcs.applied, app.images, app.call,
+            app.vpcs.applied, app.images, app.call, app.envoy,
         )  # fmt: skip
         ecs.events.heard = ecs.services.notices.heard = ecs.agents.rows.heard = self.hears_events
         ecs.agents.connections.access = app.access

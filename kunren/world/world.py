@@ -45,7 +45,7 @@ from kunren.world.interface import (
     region_namespace,
 )
 from kunren.world.launcher import Launched, launch
-from kunren.world.network import VpcNetwork, vpc_namespace
+from kunren.world.network import VpcNetwork
 from kunren.world.process import KILLED_WITH_WORLD, WorldProcess, standard_streams
 from kunren.world.programs import find_nft
 from kunren.world.shared import Shared, shared_parts
@@ -385,10 +385,10 @@ class World:
             found[observer.id] = counted(observer, listed, private)
         return found
 
-    async def apply_flows(self, owner: str, vpc_id: str, table: str, text: str) -> None:
-        """Have the VPC's namespace hold that nft table, named `table`, for the owner; no text: hold none."""
-        ruleset = facts.Ruleset(vpc_namespace(vpc_id), text, table)
-        await self._apply(f"flows {owner}", [ruleset] if text else [])
+    async def apply_table(self, owner: str, namespace: str, table: str, text: str) -> None:
+        """Have the namespace hold that nft table, named `table`, for the owner; no text: hold none."""
+        ruleset = facts.Ruleset(namespace, text, table)
+        await self._apply(f"table {owner}", [ruleset] if text else [])
 
     async def apply_bridge(self, interface_id: str, containers: Sequence[bridge.Bridged]) -> None:
         """Have exactly these containers on the bridge of the instance that has the interface."""

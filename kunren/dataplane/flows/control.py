@@ -22,7 +22,7 @@ _PROGRAM = str(Path(__file__).with_name("forget.py"))
 class FlowWorld(Protocol):
     """The part of the world that flows need."""
 
-    async def apply_flows(self, owner: str, vpc_id: str, table: str, text: str) -> None: ...
+    async def apply_table(self, owner: str, namespace: str, table: str, text: str) -> None: ...
     async def spawn(self, spec: ProcessSpec) -> Process: ...
 
 
@@ -67,7 +67,7 @@ class FlowControl:
         text = ruleset(owner, table)
         before = self._published.get(owner)
         if before is None or before[1] != text:
-            await self._world.apply_flows(owner, table.vpc_id, table_name(owner), text)
+            await self._world.apply_table(owner, vpc_namespace(table.vpc_id), table_name(owner), text)
             self._published[owner] = (table, text)
         if before is not None:
             staying = {node.interface_id for node in table.nodes}
@@ -79,7 +79,7 @@ class FlowControl:
         before = self._published.get(owner)
         if before is not None:
             table = before[0]
-            await self._world.apply_flows(owner, table.vpc_id, table_name(owner), "")
+            await self._world.apply_table(owner, vpc_namespace(table.vpc_id), table_name(owner), "")
             self._published.pop(owner, None)
             await self._forget(table.vpc_id, table.nodes)
 

@@ -44,6 +44,13 @@ class LimitExceededException(AwsError):
     code = "LimitExceededException"
 
 
+class NamespaceNotFoundException(AwsError):
+    code = "NamespaceNotFoundException"
+
+    def __init__(self, message: str = "The specified namespace was not found.") -> None:
+        super().__init__(message)
+
+
 class PlatformTaskDefinitionIncompatibilityException(AwsError):
     code = "PlatformTaskDefinitionIncompatibilityException"
 

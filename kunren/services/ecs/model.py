@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from kunren.control.store import Resource
+from kunren.services.ecs.connect.model import Connect, Proxy
 
 STATUSES = (
     "PROVISIONING", "PENDING", "ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED",
@@ -131,6 +132,8 @@ class Task(Resource, frozen=True, kw_only=True):
     private_ip: str | None = None
     mac: str | None = None
     attachment_id: str | None = None
+    proxy: Proxy | None = None
+    """Its proxy of Service Connect."""
 
     created_at: float
     connected_at: float | None = None
@@ -202,6 +205,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     launch_type: str | None = None
     network: Network | None = None
     loads: tuple[Load, ...] = ()
+    connect: Connect | None = None
     document: dict[str, Any] = {}
     failed_tasks: int = 0
     never_ran: int = 0

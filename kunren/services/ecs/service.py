@@ -11,6 +11,7 @@ from kunren.control.store import Store
 from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
+from kunren.dataplane.envoy.control import EnvoyControl
 from kunren.dataplane.guests.guests import Guests
 from kunren.dataplane.images.images import Images
 from kunren.dataplane.sessions.sessions import Sessions
@@ -18,7 +19,9 @@ from kunren.services.ecs.agents.engine import InstanceEngine
 from kunren.services.ecs.agents.service import Agents
 from kunren.services.ecs.api import EcsApi
 from kunren.services.ecs.capacity.controller import CapacityController
+from kunren.services.ecs.connect.proxies import Proxies
 from kunren.services.ecs.metadata.service import TaskMetadata
+from kunren.services.ecs.model import Task
 from kunren.services.ecs.services.controller import ServiceController
 from kunren.services.ecs.services.leaving import Leaving
 from kunren.services.ecs.tasks.controller import TaskController
@@ -40,24 +43,27 @@ class EcsService:
 
     def __init__(
         self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec, world: World, guests: Guests, home: Path,
-        applied: Callable[[str], Awaitable[None]], images: Images, call: CallService,
+        applied: Callable[[str], Awaitable[None]], images: Images, call: CallService, envoy: EnvoyControl,
     ) -> None:  # fmt: skip
         self._store, self._world = store, world
         self.api = EcsApi(store, clock, entropy, spec)
         self.sessions = self.api.sessions = Sessions(clock, entropy)
-        self.api.exec_logs = ExecLogs(call)
+        self.api.exec_logs, self.api.call = ExecLogs(call), call
         self.logs = LogDelivery(call, line_end="", makes_group=False)
         self.events = TaskEvents(store, clock, entropy, call)
         self.metadata = TaskMetadata(store, clock, entropy, world, call)
-        self.engine = NamespacedEngine(store, clock, entropy, spec, guests, home, applied, self.metadata, images)
+        self.proxies = Proxies(store, clock, envoy, world)
+        parts = (store, clock, entropy, spec, guests, home, applied, self.metadata, images, self.proxies)
+        self.engine = NamespacedEngine(*parts)
         self.shell = Shell(store, clock, Resources(call), self.logs.take, self.events.note)
         self.shell.ended = lambda: not world.running
-        self.shell.deactivating = Leaving(store).wait
+        self._leaving = Leaving(store)
+        self.shell.deactivating = self._leave
         self.services = ServiceController(store, clock, entropy, call)
         self.agents = Agents(store, clock, entropy, call)
         self.api.rows = self.agents.rows
         self.capacity = CapacityController(store, clock, entropy, call, self.agents.rows)
-        on_instances = InstanceEngine(store, clock, entropy, spec, guests, home, applied, self.metadata, images)
+        on_instances = InstanceEngine(*parts)
         on_instances.share(self.engine)
         on_instances.world = world
         on_instances.connections = self.agents.connections
@@ -71,7 +77,15 @@ class EcsService:
         try:
             async with asyncio.TaskGroup() as parts:
                 services = (self.services, self.services.hooks, self.services.notices)
-                for each in (self.tasks, self.events, self.metrics, self.agents, self.capacity, *services):
+                for each in (
+                    self.tasks,
+                    self.proxies,
+                    self.events,
+                    self.metrics,
+                    self.agents,
+                    self.capacity,
+                    *services,
+                ):
                     parts.create_task(each.run())
         finally:
             await self.sessions.stop()
@@ -80,6 +94,11 @@ class EcsService:
     async def settled(self) -> None:
         await self.tasks.settled()
         await self.services.settled()
+
+    async def _leave(self, task: Task) -> None:
+        """A task that is to stop waits until nobody sends it anything any more."""
+        await self._leaving.wait(task)
+        await self.proxies.leave(task)
 
     def inside(self, named: str) -> dict[str, Any] | None:
         """What `kunren ssh` needs of a task's container; None where there is no such task. Raises NotRunning."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
 from kunren.control.store import Snapshot, Tx
 from kunren.services.ec2.model import NetworkInterface
+from kunren.services.ecs.connect.model import Proxy
 from kunren.services.ecs.model import ContainerState, Task, TaskDefinition
 from kunren.services.ecs.names import arn
 from kunren.services.ecs.tasks import order
@@ -62,6 +64,8 @@ def task_to_wire(reader: Snapshot | Tx, task: Task, *, tags: bool = True) -> Sho
         shown["containerInstanceArn"] = arn(task, "container-instance", task.cluster, task.instance)
     if task.connected_at is not None:
         shown["connectivity"] = "CONNECTED"
+    if task.proxy is not None:
+        shown["attachments"].append(_proxy(task, task.proxy))
     if task.launch_type == "FARGATE":
         size = (task.overrides.get("ephemeralStorage") or {}).get("sizeInGiB")
         if size is None and definition is not None:
@@ -114,9 +118,7 @@ def _exec_agent(task: Task, state: ContainerState) -> Shown:
 def _attachment(reader: Snapshot | Tx, task: Task) -> Shown:
     """Its interface; what is known of it, once it is there."""
     assert task.network is not None
-    status = "ATTACHED" if task.connected_at is not None else "PRECREATED"
-    if task.last_status in ("DEPROVISIONING", "STOPPED"):
-        status = "DELETED"
+    status = _attached(task)
     details = [("subnetId", task.subnet_id or task.network.subnets[0])]
     if task.interface_id is not None:
         found = reader.get(NetworkInterface, task.account, task.region, task.interface_id)
@@ -131,6 +133,25 @@ def _attachment(reader: Snapshot | Tx, task: Task) -> Shown:
         "status": status,
         "details": [{"name": name, "value": value} for name, value in details],
     }
+
+
+def _attached(task: Task) -> str:
+    if task.last_status in ("DEPROVISIONING", "STOPPED"):
+        return "DELETED"
+    return "ATTACHED" if task.connected_at is not None else "PRECREATED"
+
+
+def _proxy(task: Task, proxy: Proxy) -> Shown:
+    """Its proxy of Service Connect, and what the task offers through it."""
+    details = [("ContainerName", proxy.name)]
+    for each in proxy.offers:
+        alias = json.dumps([{"port": each.port, "dnsName": each.dns_name}], separators=(",", ":"))
+        details += [("portName", each.port_name), ("discoveryName", each.discovery_name), ("clientAliases", alias)]
+        details.append(("ingressPortOverride", str(each.ingress_port)))
+    return {
+        "id": proxy.id, "type": "Service Connect", "status": _attached(task),
+        "details": [{"name": name, "value": value} for name, value in details],
+    }  # fmt: skip
 
 
 def private_name(region: str, address: str) -> str:

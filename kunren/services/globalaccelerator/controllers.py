@@ -38,6 +38,7 @@ from kunren.services.globalaccelerator.views import dual_stack_name
 from kunren.world import addresses6
 from kunren.world.addresses import edge_address
 from kunren.world.interface import edge_namespace
+from kunren.world.network import vpc_namespace
 from kunren.world.spec import Place, WorldSpec
 
 NAME_TTL_S = 300
@@ -53,7 +54,7 @@ class AcceleratorWorld(CarrierWorld, Protocol):
 
     def edges_in_use(self) -> list[str]: ...
     async def ensure_edge(self, place: str) -> str: ...
-    async def apply_flows(self, owner: str, vpc_id: str, table: str, text: str) -> None: ...
+    async def apply_table(self, owner: str, namespace: str, table: str, text: str) -> None: ...
     async def apply_anycast(self, owner: str, own: Sequence[str], tables: Mapping[str, Mapping[str, str]]) -> None: ...
 
 
@@ -177,7 +178,7 @@ class AcceleratorControllers:
         for vpc_id in sorted(self._led.get(arn, set()) | wanted.keys()):
             owner = f"{arn}|{vpc_id}"
             text = port_map.table_text(owner, wanted.get(vpc_id, {}))
-            await self._world.apply_flows(owner, vpc_id, port_map.table_name(owner), text)
+            await self._world.apply_table(owner, vpc_namespace(vpc_id), port_map.table_name(owner), text)
         self._led[arn] = set(wanted)
         if not wanted:
             self._led.pop(arn)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from msgspec.structs import replace
 
 from kunren.control.store import Snapshot, Tx
+from kunren.core.calling import CallService
 from kunren.core.context import RequestContext
 from kunren.services.ecs import errors
 from kunren.services.ecs.api.base import Operations, Params, Result, find_cluster, own_name, page, tags_of, tags_to_wire
@@ -16,8 +18,10 @@ from kunren.services.ecs.api.execute_command import check_configuration
 from kunren.services.ecs.api.service_checks import is_fargate
 from kunren.services.ecs.model import Cluster, ContainerInstance, Service, Task
 from kunren.services.ecs.names import arn
+from kunren.services.servicediscovery.managed import TAGS, namespace_named
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_ODD = re.compile(r"""[<>"/]""")  # what the name of a namespace must not have
 _SETTING = "containerInsights"
 _VALUES = ("enabled", "disabled", "enhanced")
 _FARGATE = ("FARGATE", "FARGATE_SPOT")
@@ -27,13 +31,19 @@ DESCRIBED_MAX = 100
 
 
 class ClusterOperations(Operations):
-    def create_cluster(self, ctx: RequestContext, params: Params) -> Result:
+    call: CallService
+
+    def create_cluster(self, ctx: RequestContext, params: Params) -> Result | Awaitable[Result]:
         name = params.get("clusterName") or "default"
         if not _NAME.fullmatch(name):
             raise errors.InvalidParameterException(
                 "Cluster name must contain only letters, numbers, hyphens and underscores, and be at most 255 long."
             )
         check_configuration(params)
+        return self._with_namespace(ctx, params, self._create_cluster)
+
+    def _create_cluster(self, ctx: RequestContext, params: Params) -> Result:
+        name = params.get("clusterName") or "default"
         document = {"settings": _settings(params.get("settings")), **_kept(params)}
         with self._store.write() as tx:
             check_providers(tx, ctx, params.get("capacityProviders") or ())
@@ -65,9 +75,40 @@ class ClusterOperations(Operations):
         chosen, token = page(active, params, lambda each: each.id)
         return {"clusterArns": [arn(each, "cluster", each.id) for each in chosen], "nextToken": token}
 
-    def update_cluster(self, ctx: RequestContext, params: Params) -> Result:
+    def update_cluster(self, ctx: RequestContext, params: Params) -> Result | Awaitable[Result]:
         check_configuration(params)
+        return self._with_namespace(ctx, params, self._update_cluster)
+
+    def _update_cluster(self, ctx: RequestContext, params: Params) -> Result:
         return self._changed(ctx, params, _kept(params))
+
+    def _with_namespace(
+        self, ctx: RequestContext, params: Params, then: Callable[[RequestContext, Params], Result]
+    ) -> Result | Awaitable[Result]:
+        """With the ARN of the namespace that services are to be in by default; one of a new name is made."""
+        told = params.get("serviceConnectDefaults")
+        if not told or not told["namespace"]:
+            return then(ctx, params)
+        named = told["namespace"]
+        found = namespace_named(self._store.snapshot(), ctx.account, ctx.region, named)
+        if found is not None:
+            return then(ctx, {**params, "serviceConnectDefaults": {"namespace": found.arn}})
+        if named.startswith("arn:"):
+            raise errors.NamespaceNotFoundException()
+        return self._in_new_namespace(ctx, params, named, then)
+
+    async def _in_new_namespace(
+        self, ctx: RequestContext, params: Params, name: str, then: Callable[[RequestContext, Params], Result]
+    ) -> Result:
+        if _ODD.search(name):
+            raise errors.InvalidParameterException(f"The namespace name {name} is invalid.")
+        if params.get("cluster") is not None:
+            find_cluster(self._store.snapshot(), ctx, params["cluster"])
+        wanted = {"Name": name, "Tags": [{"Key": key, "Value": value} for key, value in TAGS.items()]}
+        await self.call(ctx.account, ctx.region, "servicediscovery", "CreateHttpNamespace", wanted)
+        found = namespace_named(self._store.snapshot(), ctx.account, ctx.region, name)
+        assert found is not None
+        return then(ctx, {**params, "serviceConnectDefaults": {"namespace": found.arn}})
 
     def update_cluster_settings(self, ctx: RequestContext, params: Params) -> Result:
         return self._changed(ctx, params, {"settings": _settings(params["settings"])})
@@ -178,7 +219,10 @@ def _settings(given: list[dict[str, str]] | None) -> list[dict[str, str]]:
 
 def _kept(params: Params) -> dict[str, Any]:
     members = ("configuration", "serviceConnectDefaults")
-    return {each: params[each] for each in members if params.get(each) is not None}
+    kept = {each: params[each] for each in members if params.get(each) is not None}
+    if kept.get("serviceConnectDefaults") == {"namespace": ""}:  # there is to be no default any more
+        kept["serviceConnectDefaults"] = None
+    return kept
 
 
 def _providers(params: Params) -> dict[str, Any]:

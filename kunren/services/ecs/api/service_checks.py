@@ -13,6 +13,8 @@ from kunren.services.ecs import errors
 from kunren.services.ecs.api.base import Params, find_definition
 from kunren.services.ecs.api.capacity_providers import check_strategy
 from kunren.services.ecs.api.execute_command import check_role
+from kunren.services.ecs.connect import offering
+from kunren.services.ecs.connect.offering import CONFIGURATION
 from kunren.services.ecs.model import Cluster, TaskDefinition
 from kunren.services.ecs.names import arn
 from kunren.services.ecs.services.expressions import BadExpression, matches
@@ -23,7 +25,7 @@ from kunren.services.elbv2.model import TargetGroup
 NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 REVISED = (
     "taskDefinition", "capacityProviderStrategy", "networkConfiguration", "platformVersion", "loadBalancers",
-    "serviceRegistries", "launchType",
+    "serviceRegistries", "launchType", CONFIGURATION,
 )  # fmt: skip
 """What a deployment is of; a change of one begins a new one."""
 KEPT = (
@@ -31,7 +33,6 @@ KEPT = (
     "enableECSManagedTags", "enableExecuteCommand", "availabilityZoneRebalancing",
 )  # fmt: skip
 _NOT_YET = {
-    "serviceConnectConfiguration": "Service Connect",
     "volumeConfigurations": "volumes that a service configures at launch",
     "vpcLatticeConfigurations": "VPC Lattice",
     "gatewayConnectors": "gateway connectors",
@@ -43,8 +44,7 @@ _FARGATE = ("FARGATE", "FARGATE_SPOT")
 def refuse(params: Params) -> None:
     """Raises NotYet for what is asked and not there."""
     for member, what in _NOT_YET.items():
-        told = params.get(member)
-        if told and not (member == "serviceConnectConfiguration" and told.get("enabled") is False):
+        if params.get(member):
             raise errors.NotYet(what)
     if (params.get("launchType")) in ("EXTERNAL", "MANAGED_INSTANCES"):
         raise errors.NotYet(f"launch type {params['launchType']}")
@@ -91,6 +91,8 @@ def revision_document(
     if is_fargate(document):
         document.setdefault("platformVersion", "LATEST")
     _registries(tx, ctx, document.get("serviceRegistries") or ())
+    if (connect := document.get(CONFIGURATION)) is not None:
+        document[CONFIGURATION] = offering.checked(tx, cluster, definition, connect, strategy in SHIFTING)
     document["loadBalancers"] = [
         _balancer(tx, ctx, definition, each, strategy) for each in document.get("loadBalancers") or ()
     ]

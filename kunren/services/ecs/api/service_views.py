@@ -7,9 +7,11 @@ from typing import Any
 
 from kunren.control.store import Snapshot
 from kunren.services.ecs.api.base import tags_to_wire, without_empty
+from kunren.services.ecs.connect.offering import CONFIGURATION
 from kunren.services.ecs.model import Deployment, Service, Task
 from kunren.services.ecs.names import arn
 from kunren.services.ecs.services import breaker
+from kunren.services.ecs.services.discovery import registry_arn
 from kunren.services.ecs.services.facts import counts, is_ready, tasks_of, views
 from kunren.services.ecs.services.hooks import present
 from kunren.services.ecs.services.model import Member, ServiceDeployment, ServiceRevision
@@ -90,10 +92,20 @@ def deployment_to_wire(each: Deployment, tasks: Mapping[str, Task], service: Ser
             "platformVersion": _platform(document),
             "platformFamily": "Linux" if document.get("platformVersion") else None,
             "networkConfiguration": document.get("networkConfiguration"),
+            "serviceConnectConfiguration": document.get(CONFIGURATION),
+            "serviceConnectResources": _connect_resources(each, service),
             "rolloutState": each.rollout_state,
             "rolloutStateReason": each.rollout_reason,
         }.items()
     )
+
+
+def _connect_resources(each: Deployment, service: Service) -> list[dict[str, str]] | None:
+    offers = each.connect.offers if each.connect is not None else ()
+    return [
+        {"discoveryName": offer.discovery_name, "discoveryArn": registry_arn(service, offer.registry)}
+        for offer in offers
+    ] or None
 
 
 def _platform(document: Mapping[str, Any]) -> str | None:
@@ -258,6 +270,7 @@ def revision_to_wire(snapshot: Snapshot, revision: ServiceRevision) -> dict[str,
         "loadBalancers": document.get("loadBalancers") or [],
         "serviceRegistries": document.get("serviceRegistries") or [],
         "networkConfiguration": document.get("networkConfiguration"),
+        "serviceConnectConfiguration": document.get(CONFIGURATION),
         "guardDutyEnabled": False,
         "createdAt": revision.created_at,
     }

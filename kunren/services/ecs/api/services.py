@@ -13,6 +13,7 @@ from kunren.services.ecs import errors
 from kunren.services.ecs.api import service_checks as checks
 from kunren.services.ecs.api.base import Operations, Params, Result, find_cluster, own_name, page, tags_of
 from kunren.services.ecs.api.service_views import service_to_wire
+from kunren.services.ecs.connect.offering import enabled, in_namespace, namespace_of
 from kunren.services.ecs.model import Cluster, Deployment, Service, Task
 from kunren.services.ecs.names import arn, last_part
 from kunren.services.ecs.services.facts import group_of
@@ -33,6 +34,10 @@ class ServiceOperations(Operations):
         checks.refuse(params)
         kind = params.get("schedulingStrategy") or "REPLICA"
         controller = (params.get("deploymentController") or {}).get("type") or "ECS"
+        if controller != "ECS" and enabled(params):
+            raise errors.InvalidParameterException(
+                f"Service Connect is not supported with the deployment controller {controller}."
+            )
         desired = _desired(params, kind)
         with self._store.write() as tx:
             cluster = _active(find_cluster(tx, ctx, params.get("cluster")))
@@ -165,6 +170,14 @@ class ServiceOperations(Operations):
         chosen, token = page(found, params, lambda each: each.id, LISTED_MAX)
         return {"serviceArns": [arn(each, "service", each.id) for each in chosen], "nextToken": token}
 
+    def list_services_by_namespace(self, ctx: RequestContext, params: Params) -> Result:
+        snapshot = self._store.snapshot()
+        namespace = namespace_of(snapshot, ctx, params["namespace"])
+        services = snapshot.list(Service, ctx.account, ctx.region)
+        found = [each for each in services if each.status == "ACTIVE" and in_namespace(each, namespace.id)]
+        chosen, token = page(found, {**params, "maxResults": params.get("maxResults") or LISTED}, lambda each: each.id)
+        return {"serviceArns": [arn(each, "service", each.id) for each in chosen], "nextToken": token}
+
     def _service_shown(self, service: Service) -> dict[str, Any]:
         return service_to_wire(self._store.snapshot(), service, ("TAGS",), self._clock.now())
 
@@ -272,4 +285,5 @@ _OTHERS = {
 _WORDS = {
     "taskDefinition": "task definition", "networkConfiguration": "network parameters",
     "platformVersion": "platform version", "loadBalancers": "load balancers",
+    "serviceConnectConfiguration": "Service Connect configuration",
 }  # fmt: skip

@@ -16,6 +16,7 @@ from kunren.control.store import Key, Snapshot, Store
 from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
+from kunren.services.ecs.connect import offering
 from kunren.services.ecs.model import ContainerInstance, Service, Task
 from kunren.services.ecs.services import course, staffing, stages
 from kunren.services.ecs.services.alarms import LOOK_S, Alarms
@@ -99,7 +100,9 @@ class ServiceController:
             course.advance(desk)
             staffing.staff(desk)
             if service.status == "DRAINING" and not desk.members and not _alive(desk):
-                desk.service = replace(desk.service, status="INACTIVE", deployments=())
+                desk.service = replace(desk.service, deployments=())
+            if not offering.forget(tx, desk.service) and service.status == "DRAINING" and not desk.service.deployments:
+                desk.service = replace(desk.service, status="INACTIVE")
             desk.close(service)
 
     def _look_again(self, work: str) -> None:
@@ -114,6 +117,8 @@ class ServiceController:
     def _due(self, service: Service, now: float) -> Iterable[float]:
         """AWS times at which something may be due though no row changes."""
         yield from (each.retry_at for each in service.deployments)
+        if service.status == "DRAINING":
+            yield now + 1.0
         grace_s = float(service.document.get("healthCheckGracePeriodSeconds") or 0)
         snapshot = self._store.snapshot()
         for member in snapshot.by_id(Member, service.account, service.region).values():

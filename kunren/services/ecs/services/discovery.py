@@ -16,7 +16,7 @@ from kunren.core.calling import CallService
 from kunren.core.errors import AwsError
 from kunren.services.ecs.model import Service, Task
 from kunren.services.ecs.services.balancing import members
-from kunren.services.ecs.services.facts import health_of
+from kunren.services.ecs.services.facts import containers_well, health_of
 from kunren.services.ecs.services.model import Member
 from kunren.services.ecs.services.scheduling import UNHEALTHY, WAITING
 
@@ -76,27 +76,35 @@ class Discovery:
 def instances(
     snapshot: Snapshot, service: Service, member: Member, task: Task | None, now: float
 ) -> dict[str, dict[str, str]]:
-    """By registry (its ARN): the attributes of the instance that the task is to be there."""
+    """By registry (its ARN): the attributes of the instance that the task is to be there. What it offers to a namespace
+    of Service Connect is there while its containers are well."""
     deployment = next((each for each in service.deployments if each.id == member.deployment), None)
     if task is None or deployment is None or task.desired_status != "RUNNING" or task.last_status != "RUNNING":
         return {}
     health, checked = health_of(snapshot, task, deployment, 0.0, now)
     ill = health == UNHEALTHY or (checked and health == WAITING)
+    told = {
+        "AWS_INIT_HEALTH_STATUS": "UNHEALTHY" if ill else "HEALTHY",
+        "AVAILABILITY_ZONE": task.availability_zone or "",
+        "AWS_INSTANCE_IPV4": task.private_ip or "",
+        "ECS_CLUSTER_NAME": service.cluster,
+        "ECS_SERVICE_NAME": service.name,
+        "ECS_TASK_DEFINITION_FAMILY": task.definition.rpartition(":")[0],
+        "ECS_TASK_SET_EXTERNAL_ID": deployment.external_id or "",
+        "REGION": service.region,
+    }
+    ports = {
+        each["registryArn"]: each.get("port") or each.get("containerPort")
+        for each in deployment.document.get("serviceRegistries") or ()
+    }
+    if task.proxy is not None and containers_well(snapshot, task):
+        ports |= {registry_arn(service, each.registry): each.ingress_port for each in task.proxy.offers}
     found = {}
-    for each in deployment.document.get("serviceRegistries") or ():
-        attributes = {
-            "AWS_INIT_HEALTH_STATUS": "UNHEALTHY" if ill else "HEALTHY",
-            "AVAILABILITY_ZONE": task.availability_zone or "",
-            "ECS_CLUSTER_NAME": service.cluster,
-            "ECS_SERVICE_NAME": service.name,
-            "ECS_TASK_DEFINITION_FAMILY": task.definition.rpartition(":")[0],
-            "REGION": service.region,
-        }
-        if deployment.external_id:
-            attributes["ECS_TASK_SET_EXTERNAL_ID"] = deployment.external_id
-        if task.private_ip:
-            attributes["AWS_INSTANCE_IPV4"] = task.private_ip
-        if port := each.get("port") or each.get("containerPort"):
-            attributes["AWS_INSTANCE_PORT"] = str(port)
-        found[each["registryArn"]] = {name: value for name, value in attributes.items() if value}
+    for registry, port in ports.items():
+        attributes = {**told, "AWS_INSTANCE_PORT": str(port or "")}
+        found[registry] = {name: value for name, value in attributes.items() if value}
     return found
+
+
+def registry_arn(service: Service, id: str) -> str:
+    return f"arn:aws:servicediscovery:{service.region}:{service.account}:service/{id}"

@@ -93,6 +93,11 @@ def _of_containers(snapshot: Snapshot, task: Task) -> list[str]:
     return [words.get(task.container(name).health, WAITING) for name in checked]
 
 
+def containers_well(snapshot: Snapshot, task: Task) -> bool:
+    """Whether all containers that are checked are found healthy."""
+    return all(each == HEALTHY for each in _of_containers(snapshot, task))
+
+
 def _is_checked(container: Mapping[str, Any]) -> bool:
     check = container.get("healthCheck")
     return bool(container.get("essential", True) and check and check["command"][0] != "NONE")

@@ -158,6 +158,7 @@ def _ask(
         placement=placement_of(service.document), capacity_provider=provider,
         platform_version=deployment.document.get("platformVersion"),
         execute_command=bool(service.document.get("enableExecuteCommand")), tags=_tags(desk, definition),
+        connect=deployment.connect,
     )  # fmt: skip
     account, region = task.account, task.region
     desk.put_member(Member(account=account, region=region, id=task.id, service=service.id, deployment=deployment.id))

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from kunren.control.store import Tx
 from kunren.core.entropy import Entropy
-from kunren.services.ecs.model import Deployment, Load, Network, Service
+from kunren.services.ecs.connect.offering import connect
+from kunren.services.ecs.model import Deployment, Load, Network, Service, TaskDefinition
 from kunren.services.ecs.services.model import ServiceDeployment, ServiceRevision
 from kunren.services.ecs.services.stages import SHIFTING
 
@@ -60,7 +61,8 @@ def revise(tx: Tx, entropy: Entropy, now: float, service: Service, document: dic
 
 def begin(tx: Tx, entropy: Entropy, now: float, service: Service, document: dict[str, Any], by: str) -> Service:
     """The service with a new PRIMARY deployment of that revision; a service deployment that was under way is stopped.
-    `by` is where the definition is: FAMILY:REVISION. The service is not written."""
+    `by` is where the definition is: FAMILY:REVISION. The service is not written. Raises InvalidParameterException where
+    what it offers to a namespace is not its own."""
     before = [each for each in service.deployments if each.status in ("PRIMARY", "ACTIVE")]
     source = next((each for each in before if each.completed), None)
     superseded = end(tx, now, service, "A new service deployment was started.")
@@ -68,9 +70,12 @@ def begin(tx: Tx, entropy: Entropy, now: float, service: Service, document: dict
     revision = revise(tx, entropy, now, service, document)
     configuration = service.document["deploymentConfiguration"]
     id = new_id(entropy)
+    definition = tx.get(TaskDefinition, service.account, service.region, by)
+    assert definition is not None
     deployment = Deployment(
         id=id, status="PRIMARY", revision=revision.id, definition=by, desired_count=service.desired_count,
         launch_type=document.get("launchType"), network=network_of(document), document=document,
+        connect=connect(tx, entropy, now, service, definition, document),
         loads=loads_of(service, document, source), rollout_reason=f"ECS deployment {id} in progress.",
         created_at=now, updated_at=now,
     )  # fmt: skip

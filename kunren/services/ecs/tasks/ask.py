@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from kunren.control.store import Tx
 from kunren.core.entropy import Entropy
+from kunren.services.ecs.connect.model import Connect, Proxy
 from kunren.services.ecs.model import Cluster, ContainerState, Network, Task, TaskDefinition
 
 USER_INITIATED = "UserInitiated"
@@ -40,6 +41,7 @@ def ask_for_task(
     platform_version: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     execute_command: bool = False,
+    connect: Connect | None = None,
     client_token: str | None = None,
     client_request: str | None = None,
     tags: Mapping[str, str] | None = None,
@@ -72,6 +74,7 @@ def ask_for_task(
             ContainerState(name=each["name"], id=entropy.uuid(), image=each["image"]) for each in definition.containers
         ),
         last_status="PENDING" if on_instance else "PROVISIONING",
+        proxy=_proxy(entropy, connect),
         created_at=at,
         client_token=client_token,
         client_request=client_request,
@@ -92,6 +95,12 @@ def ask_to_stop(tx: Tx, task: Task, reason: str, code: str = USER_INITIATED) -> 
     )
     tx.put(task)
     return task
+
+
+def _proxy(entropy: Entropy, connect: Connect | None) -> Proxy | None:
+    if connect is None:
+        return None
+    return Proxy(id=entropy.uuid(), name=f"ecs-service-connect-{entropy.lower(5)}", offers=connect.offers)
 
 
 def _sum(definition: TaskDefinition, *members: str) -> str:

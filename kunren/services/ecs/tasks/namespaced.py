@@ -22,6 +22,7 @@ from kunren.dataplane.guests.guests import Guests, GuestSpec, RunningGuest
 from kunren.dataplane.images.images import CannotPull, Images
 from kunren.services.ec2 import interfaces
 from kunren.services.ec2.model import NetworkInterface, Vpc
+from kunren.services.ecs.connect.proxies import Proxies
 from kunren.services.ecs.metadata.service import TaskMetadata
 from kunren.services.ecs.model import Task
 from kunren.services.ecs.tasks import builtin
@@ -101,11 +102,11 @@ class NamespacedEngine:
 
     def __init__(
         self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec, guests: Guests, home: Path,
-        applied: Callable[[str], Awaitable[None]], metadata: TaskMetadata, images: Images,
+        applied: Callable[[str], Awaitable[None]], metadata: TaskMetadata, images: Images, proxies: Proxies,
     ) -> None:  # fmt: skip
         self._store, self._clock, self._entropy, self._spec = store, clock, entropy, spec
         self._guests, self._home, self._applied, self._metadata = guests, home, applied, metadata
-        self._images, self.making = images, asyncio.Lock()
+        self._images, self._proxies, self.making = images, proxies, asyncio.Lock()
 
     def sweep(self) -> None:
         """Delete what a daemon before left: nothing of it runs. Blocks."""
@@ -157,6 +158,7 @@ class NamespacedEngine:
                 await self._metadata.enter(interface.vpc_id, task, interface.private_ip)
         except TimeoutError as error:
             raise CannotStart("Timeout waiting for network interface provisioning to complete.") from error
+        await self._proxies.start(task, interface)
 
     def _interface(self, task: Task) -> NetworkInterface | None:
         """The one that the task's containers are on."""
@@ -166,6 +168,7 @@ class NamespacedEngine:
 
     async def deprovision(self, task: Task) -> None:
         self._metadata.forget(task)
+        await self._proxies.stop(task)
         with self._store.write() as tx:
             if task.interface_id is not None:
                 found = tx.get(NetworkInterface, task.account, task.region, task.interface_id)
@@ -232,7 +235,8 @@ class NamespacedEngine:
         hostname = self._hostname(task)
         namespace, more = self._place(task, plan, interface)
         try:
-            await asyncio.to_thread(_prepare, folder, plan, f"127.0.0.1 localhost\n{interface.private_ip} {hostname}\n")
+            hosts = f"127.0.0.1 localhost\n{interface.private_ip} {hostname}\n{self._proxies.hosts(task)}"
+            await asyncio.to_thread(_prepare, folder, plan, hosts)
             guest = await self._guests.start(
                 GuestSpec(
                     f"{task.id}-{plan.name}", namespace, root, hostname[:64], output=launch.output, argv=launch.argv,

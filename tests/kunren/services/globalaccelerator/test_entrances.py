@@ -42,7 +42,7 @@ class World:
     async def apply_anycast(self, owner, addresses, tables):
         pass
 
-    async def apply_flows(self, owner, vpc_id, table, text):
+    async def apply_table(self, owner, namespace, table, text):
         pass
 
 

@@ -370,7 +370,6 @@ def test_task_sets_have_their_share_of_the_service(play):
         ({"schedulingStrategy": "DAEMON"}, "InvalidParameterException", "does not support a desired count"),
         ({"placementStrategy": [{"type": "random"}]}, "InvalidParameterException", "Placement strategies are not supported with FARGATE"),
         ({"launchType": "EXTERNAL"}, "NotImplemented", "Kunren's ecs has no launch type EXTERNAL yet."),
-        ({"serviceConnectConfiguration": {"enabled": True}}, "NotImplemented", "Kunren's ecs has no Service Connect yet."),
         ({"deploymentConfiguration": {"strategy": "LINEAR", "linearConfiguration": {"stepPercent": 1.0}}}, "InvalidParameterException", "stepPercent"),
         ({"deploymentConfiguration": {"strategy": "CANARY", "canaryConfiguration": {"canaryBakeTimeInMinutes": -1}}}, "InvalidParameterException", "canaryBakeTimeInMinutes"),
     ],

@@ -1,0 +1,167 @@
+"""Keeps the Service Connect proxies of the tasks that run here, and what they know of each other.
+
+A proxy is there before its task's containers start, and gone with the task. Who serves an offer changes with the rows
+of tasks; a task that is to stop is let go of by all proxies before its containers hear of it (`leave`). Nothing is
+kept: tasks end with the daemon, and their proxies with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from kunren.control.controller import Controller
+from kunren.control.store import Key, Snapshot, Store
+from kunren.core.clock import Clock
+from kunren.dataplane.envoy.resources import Endpoint, EnvoyResources, Rejected
+from kunren.services.ec2.model import NetworkInterface
+from kunren.services.ecs.connect.model import TCP, Connect
+from kunren.services.ecs.connect.routing import TABLE, Placed, endpoints, hosts, placed, resources, ruleset, serving
+from kunren.services.ecs.model import Deployment, Service, Task, TaskDefinition
+from kunren.services.ecs.services.model import Member
+from kunren.services.ecs.tasks.engine import CannotStart
+from kunren.world.network import workload_namespace
+
+log = logging.getLogger(__name__)
+START_WITHIN_S = 30.0
+LET_GO_WITHIN_S = 5.0
+LOOKS, LOOK_S = 50, 0.1
+"""How often (and when, of AWS's time) it is looked whether a task that stops has answered."""
+
+
+class Proxy(Protocol):
+    """The part of Envoy's control that is needed."""
+
+    def publish(self, owner: str, resources: EnvoyResources) -> asyncio.Future[None]: ...
+    def withdraw(self, owner: str) -> asyncio.Future[None]: ...
+    def set_endpoints(self, owner: str, endpoints: Mapping[str, tuple[Endpoint, ...]]) -> asyncio.Future[None]: ...
+    async def statistics(self, pattern: str) -> str: ...
+
+
+class TablesWorld(Protocol):
+    """The part of the world that is needed."""
+
+    def netns_path(self, namespace: str) -> str: ...
+    async def apply_table(self, owner: str, namespace: str, table: str, text: str) -> None: ...
+
+
+class Proxies:
+    """`run` lives until it is cancelled."""
+
+    def __init__(self, store: Store, clock: Clock, envoy: Proxy, world: TablesWorld) -> None:
+        self._store, self._clock, self._envoy, self._world = store, clock, envoy, world
+        self._held: dict[str, tuple[str, str, Placed]] = {}  # by task: account, region, its proxy
+        self._controller = Controller(
+            "ecs-service-connect", store, clock, keys=_keys, every=lambda snapshot: (), reconcile=self._reconcile,
+            wants=lambda kind: kind == Task.kind,
+        )  # fmt: skip
+
+    async def run(self) -> None:
+        await self._controller.run()
+
+    def status(self) -> dict[str, Any]:
+        return {"proxies": len(self._held), "errors": dict(self._controller.last_errors)}
+
+    # -- one task's --------------------------------------------------------------------------------------------------
+
+    async def start(self, task: Task, interface: NetworkInterface) -> None:
+        """Return when the task's proxy listens; at once for a task without one. Raises CannotStart."""
+        snapshot = self._store.snapshot()
+        connect = connect_of(snapshot, task)
+        if task.proxy is None or connect is None:
+            return
+        namespace = workload_namespace(interface.id)
+        definition = snapshot.get(TaskDefinition, task.account, task.region, task.definition)
+        proxy = placed(task, self._world.netns_path(namespace), connect.offers, connect.known, _ports(definition))
+        try:
+            async with asyncio.timeout(START_WITHIN_S):
+                served = serving(snapshot, task.account, task.region)
+                await self._envoy.publish(proxy.owner, resources(proxy, served, self._clock.wall_seconds))
+                self._held[task.id] = (task.account, task.region, proxy)
+                await asyncio.gather(*self._tell(task.account, task.region))
+                await self._world.apply_table(proxy.owner, namespace, TABLE, ruleset(proxy))
+        except (TimeoutError, Rejected, OSError) as error:
+            raise CannotStart(f"The Service Connect proxy could not be started: {error}") from error
+
+    def hosts(self, task: Task) -> str:
+        """What the task's /etc/hosts has of it."""
+        held = self._held.get(task.id)
+        return hosts(held[2]) if held is not None else ""
+
+    async def leave(self, task: Task) -> None:
+        """Return when no proxy sends the task anything new, and what it was sent is answered, or has taken long."""
+        if task.proxy is None:
+            return
+        try:
+            async with asyncio.timeout(LET_GO_WITHIN_S):
+                await asyncio.gather(*self._tell(task.account, task.region))
+            for _ in range(LOOKS):
+                if not await self._busy(task):
+                    break
+                await self._clock.sleep(LOOK_S)
+        except (TimeoutError, OSError, Rejected) as error:
+            log.info("task %s stops while its Service Connect proxy is used: %r", task.id, error)
+
+    async def stop(self, task: Task) -> None:
+        """Take the task's proxy away; nothing happens where there is none."""
+        held = self._held.pop(task.id, None)
+        if task.proxy is None:
+            return
+        owner = f"connect/{task.id}" if held is None else held[2].owner
+        await self._world.apply_table(owner, "", TABLE, "")
+        try:
+            async with asyncio.timeout(LET_GO_WITHIN_S):
+                await self._envoy.withdraw(owner)
+        except (TimeoutError, Rejected) as error:
+            log.warning("the Service Connect proxy of task %s was not taken away: %r", task.id, error)
+
+    async def _busy(self, task: Task) -> bool:
+        """Whether requests are under way that came in through the task's proxy."""
+        held = self._held.get(task.id)
+        names = [held[2].cluster(way) for way in held[2].inward if way.offer.protocol != TCP] if held else []
+        if not names:
+            return False
+        listed = "|".join(re.escape(each) for each in names)
+        text = await self._envoy.statistics(rf"^http\.({listed})\.downstream_rq_active$")
+        return any(int(line.rpartition(":")[2]) > 0 for line in text.splitlines() if ":" in line)
+
+    # -- all of them -------------------------------------------------------------------------------------------------
+
+    async def _reconcile(self, work: str) -> None:
+        account, region = work.split("|")
+        await asyncio.gather(*self._tell(account, region))
+
+    def _tell(self, account: str, region: str) -> list[asyncio.Future[None]]:
+        """Tell every proxy who serves what it knows; what they have by now costs nothing."""
+        mine = [proxy for owner, place, proxy in self._held.values() if (owner, place) == (account, region)]
+        if not mine:
+            return []
+        served = serving(self._store.snapshot(), account, region)
+        return [self._envoy.set_endpoints(each.owner, endpoints(each, served)) for each in mine]
+
+
+def connect_of(snapshot: Snapshot, task: Task) -> Connect | None:
+    """What the deployment that the task is of has of its namespace."""
+    deployment = _deployment(snapshot, task)
+    return deployment.connect if deployment is not None else None
+
+
+def _deployment(snapshot: Snapshot, task: Task) -> Deployment | None:
+    member = snapshot.get(Member, task.account, task.region, task.id)
+    service = snapshot.get(Service, task.account, task.region, member.service) if member is not None else None
+    if member is None or service is None:
+        return None
+    return next((each for each in service.deployments if each.id == member.deployment), None)
+
+
+def _ports(definition: TaskDefinition | None) -> set[int]:
+    containers = definition.containers if definition is not None else ()
+    return {port.get("containerPort") or 0 for each in containers for port in each.get("portMappings") or ()}
+
+
+def _keys(snapshot: Snapshot, key: Key) -> Iterable[str]:
+    task = snapshot.get(Task, key.account, key.region, key.id)
+    return (f"{key.account}|{key.region}",) if task is not None and task.proxy is not None else ()
