@@ -1,16 +1,19 @@
 """ECS Service Connect as services have it: names of a namespace that lead to the tasks of other services."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from botocore.config import Config
 
 SERVER = """
-import http.server, os, signal, socketserver, sys, threading, time
+import http.server, os, signal, socketserver, threading, time
 class Answers(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
-        if "/slow" in self.path: time.sleep(0.2)
-        body = f"{os.uname().nodename} {self.client_address[0]} {os.environ.get('VERSION')}\\n".encode()
+        if self.path == "/slow": time.sleep(0.1)
+        if self.path == "/dead": os._exit(1)
+        body = f"{os.environ['VERSION']} {os.uname().nodename} {self.client_address[0]}\\n".encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -18,7 +21,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_): pass
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads, block_on_close, request_queue_size = True, False, 128
-signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # whatever it was asked is lost
+threading.Thread(target=Server(("", 8001), Answers).serve_forever).start()
 Server(("", 8000), Answers).serve_forever()
 """
 PYTHON = "public.ecr.aws/docker/library/python:3"
@@ -29,7 +33,8 @@ class Mesh:
 
     def __init__(self, kunren, account, until):
         self.kunren, self.until = kunren, until
-        self.ecs, self.ec2, self.map = (kunren.client(each, account) for each in ("ecs", "ec2", "servicediscovery"))
+        self.ecs, self.ec2 = (kunren.client(each, account) for each in ("ecs", "ec2"))
+        self.map = kunren.client("servicediscovery", account, config=Config(inject_host_prefix=False))
         cluster = self.ecs.create_cluster(clusterName="shop", serviceConnectDefaults={"namespace": "shop"})["cluster"]
         self.namespace = cluster["serviceConnectDefaults"]["namespace"]
         vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
@@ -37,21 +42,26 @@ class Mesh:
         self.clients = self.ec2.create_security_group(GroupName="clients", Description="c", VpcId=vpc)["GroupId"]
         self.servers = self.ec2.create_security_group(GroupName="servers", Description="s", VpcId=vpc)["GroupId"]
         rule = {
-            "IpProtocol": "tcp", "FromPort": 8000, "ToPort": 8000,
+            "IpProtocol": "tcp", "FromPort": 8000, "ToPort": 9001,
             "UserIdGroupPairs": [{"GroupId": self.clients}],
         }  # fmt: skip
         self.ec2.authorize_security_group_ingress(GroupId=self.servers, IpPermissions=[rule])
 
-    def register(self, family, *command, version="one", **port):
-        ports = [{"containerPort": 8000, "name": "web", **port}] if port else []
+    def register(self, family, *command, version="one", ports=()):
         container = {
-            "name": "app", "image": PYTHON, "command": list(command), "portMappings": ports,
-            "environment": [{"name": "VERSION", "value": version}],
+            "name": "app", "image": PYTHON, "command": list(command), "portMappings": list(ports),
+            "environment": [{"name": "VERSION", "value": version}], "stopTimeout": 2,
         }  # fmt: skip
         return self.ecs.register_task_definition(
             family=family, networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512",
             containerDefinitions=[container],
         )["taskDefinition"]["taskDefinitionArn"]  # fmt: skip
+
+    def orders(self, version="one"):
+        web = {"containerPort": 8000, "name": "web", "appProtocol": "http"}
+        return self.register(
+            "orders", "python3", "-c", SERVER, version=version, ports=[web, {"containerPort": 8001, "name": "raw"}]
+        )
 
     def create(self, name, definition, group, *services, count=1):
         network = {"subnets": self.subnets, "securityGroups": [group], "assignPublicIp": "ENABLED"}
@@ -62,16 +72,23 @@ class Mesh:
         )["service"]  # fmt: skip
 
     def settled(self, *names):
-        self.ecs.get_waiter("services_stable").wait(
-            cluster="shop", services=list(names), WaiterConfig={"Delay": 1, "MaxAttempts": 120}
-        )
+        def settled():
+            found = self.ecs.describe_services(cluster="shop", services=list(names))["services"]
+            return all(
+                len(each["deployments"]) == 1
+                and each["runningCount"] == each["desiredCount"]
+                and not each["pendingCount"]
+                for each in found
+            )
+
+        self.until(settled, f"{names} are settled", 120)
 
     def tasks(self, name):
         arns = self.ecs.list_tasks(cluster="shop", serviceName=name)["taskArns"]
         return self.ecs.describe_tasks(cluster="shop", tasks=arns)["tasks"] if arns else []
 
     def inside(self, task, *words):
-        found = self.kunren.run("ssh", task["taskArn"].rpartition("/")[2], "--", *words)
+        found = self.kunren.run("ssh", task["taskArn"].rpartition("/")[2] + "/app", "--", *words)
         return found.stdout + found.stderr
 
 
@@ -80,18 +97,65 @@ def mesh(kunren, account, until):
     return Mesh(kunren, account, until)
 
 
-def test_clients_reach_the_tasks_of_a_service_by_its_alias(mesh, until):
-    orders = mesh.register("orders", "python3", "-c", SERVER, appProtocol="http")
-    offer = {"portName": "web", "discoveryName": "orders", "clientAliases": [{"port": 8000, "dnsName": "orders"}]}
-    mesh.create("orders", orders, mesh.servers, offer, count=2)
+WEB = {"portName": "web", "clientAliases": [{"port": 80, "dnsName": "orders"}]}
+RAW = {"portName": "raw", "discoveryName": "plain", "ingressPortOverride": 9001, "clientAliases": [{"port": 8000}]}
+
+
+def test_names_of_a_namespace_lead_to_the_tasks_of_its_services(mesh, until):
     mesh.create("client", mesh.register("client", "sleep", "600"), mesh.clients)
+    created = mesh.create("orders", mesh.orders(), mesh.servers, WEB, RAW, count=2)
+    (deployment,) = created["deployments"]
+    assert deployment["serviceConnectConfiguration"] == {
+        "enabled": True, "namespace": mesh.namespace, "services": [WEB, RAW]
+    }  # fmt: skip
+    assert [each["discoveryName"] for each in deployment["serviceConnectResources"]] == ["web", "plain"]
     mesh.settled("orders", "client")
+
+    # tasks of a deployment know what was there when it began
     (client,) = mesh.tasks("client")
-    print(mesh.inside(client, "cat", "/etc/hosts"))
-    print(mesh.inside(client, "curl", "-sv", "-m", "5", "http://orders:8000/"))
-    print(mesh.tasks("orders")[0]["attachments"])
-    print(mesh.ecs.describe_services(cluster="shop", services=["orders"])["services"][0]["deployments"])
-    text = mesh.inside(client, "sh", "-c", "for i in $(seq 20); do curl -s -m 5 http://orders:8000/; done")
-    print(Counter(text.splitlines()))
-    print(mesh.kunren.run("status").stdout)
-    assert 0
+    assert "Could not resolve host: orders" in mesh.inside(client, "curl", "-sSm", "9", "orders")
+    mesh.ecs.update_service(cluster="shop", service="client", forceNewDeployment=True)
+    mesh.settled("client")
+    (client,) = mesh.tasks("client")
+    hosts = mesh.inside(client, "cat", "/etc/hosts").splitlines()
+    assert hosts[2:] == ["127.255.0.1 orders", "127.255.0.2 plain.shop"]
+
+    ask = f"curl -sm 9 {'orders ' * 6}; curl -sm 9 plain.shop:8000"  # one connection: one of Envoy's workers
+    *answers, raw = (each.split() for each in mesh.inside(client, "sh", "-c", ask).splitlines())
+    assert sorted(Counter(name for _, name, _ in answers).values()) == [3, 3]  # round robin
+    assert {source for *_, source in [*answers, raw]} == {"127.0.0.1"}  # the proxy beside the container
+    tasks = mesh.tasks("orders")
+    addresses = {each["containers"][0]["networkInterfaces"][0]["privateIpv4Address"] for each in tasks}
+    assert {f"ip-{each.replace('.', '-')}.ec2.internal" for each in addresses} == {name for _, name, _ in answers}
+    attachment = tasks[0]["attachments"][1]
+    assert (attachment["type"], attachment["status"]) == ("Service Connect", "ATTACHED")
+    assert {"name": "discoveryName", "value": "plain"} in attachment["details"]
+
+    def found(name, port):
+        told = mesh.map.discover_instances(NamespaceName="shop", ServiceName=name)["Instances"]
+        assert {each["Attributes"]["AWS_INSTANCE_PORT"] for each in told} <= {port}
+        return {each["Attributes"]["AWS_INSTANCE_IPV4"] for each in told}
+
+    until(lambda: found("web", "8000") == found("plain", "9001") == addresses, "Cloud Map has the tasks", 60)
+    listed = mesh.ecs.list_services_by_namespace(namespace="shop")["serviceArns"]
+    assert [each.rpartition("/")[2] for each in listed] == ["client", "orders"]
+
+    # tasks that are replaced lose no request, though theirs end at once when they are told to
+    ask = "while test ! -e /enough; do curl -sm 9 -w '%{http_code}\\n' orders/slow; done"
+    with ThreadPoolExecutor(1) as beside:
+        asking = beside.submit(mesh.inside, client, "sh", "-c", ask)
+        mesh.ecs.update_service(cluster="shop", service="orders", taskDefinition=mesh.orders("two"))
+        mesh.settled("orders")
+        mesh.inside(client, "touch", "/enough")
+        said = asking.result(60).splitlines()
+    assert set(said[1::2]) == {"200"}
+    assert {each.split()[0] for each in said[::2]} == {"one", "two"}
+
+    # one that is dead is asked no more, and Cloud Map keeps nothing of services that are gone
+    mesh.inside(client, "curl", "-sm", "9", "orders/dead")
+    text = mesh.inside(client, "curl", "-sm", "9", *["orders"] * 4)
+    assert [each.split()[0] for each in text.splitlines()] == ["two"] * 4
+    for name in ("client", "orders"):
+        mesh.ecs.delete_service(cluster="shop", service=name, force=True)
+    until(lambda: mesh.map.list_services()["Services"] == [], "Cloud Map has no services any more", 60)
+    mesh.map.delete_namespace(Id=mesh.namespace.rpartition("/")[2])
