@@ -14,7 +14,7 @@ CHECK = HealthCheck(("true",), 30.0, 5.0, 3, 60.0)
 
 
 def plan(name, waits_for=None, **more):
-    given = {"environment": {}, "environment_files": (), "secrets": {}, "working_directory": None, "cpu": 0}
+    given = {"environment": {}, "environment_files": (), "secrets": {}, "working_directory": None, "cpu": 0, "user": ""}
     return ContainerPlan(
         name=name, image="i", essential=True, entry_point=None, command=None, memory_bytes=1, waits_for=waits_for or {},
         **given, **more,
