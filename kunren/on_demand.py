@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kunren.services.cloudformation.service import CloudFormationService
     from kunren.services.cloudwatch.service import CloudWatchService
     from kunren.services.codedeploy.service import CodeDeployService
+    from kunren.services.ec2.fleets.service import FleetService
     from kunren.services.ecr.service import EcrService
     from kunren.services.ecs.service import EcsService
     from kunren.services.events.service import EventsService
@@ -49,6 +50,8 @@ class OnDemand:
         self.ecr = self._later("ecr", "ecr.", self._make_ecr)
         self.ecs = self._later("ecs", "ecs.", self._make_ecs)
         self.events = self._later("events", "events.", self._make_events)
+        self.fleets = self._later("fleets", "fleets.", self._make_fleets)
+        app.ec2.fleets = lambda: self.fleets().api
         self.fis = self._later("fis", "fis.", self._make_fis)
         self.recovery = self._later("recovery-control", "recovery-control.", self._make_recovery)
         self.resilience_hub = self._later("resiliencehub", "resiliencehub.", self._make_resilience_hub)
@@ -232,6 +235,14 @@ class OnDemand:
         app.s3.replicating.paused = fis.replication.paused
         fis.replication.changed = app.s3.replicating.woken.set
         return fis
+
+    def _make_fleets(self) -> FleetService:
+        from kunren.services.ec2.fleets.service import FleetService
+
+        app = self._app
+        fleets = FleetService(app.store, app.clock, app.entropy, app.spec, app.call, app.ec2)
+        fleets.controller.heard = self.hears_events
+        return fleets
 
     def _make_recovery(self) -> RecoveryControlService:
         from kunren.services.recovery_control.service import RecoveryControlService

@@ -38,7 +38,7 @@ from kunren.core.conditions import many
 from kunren.core.policies import UNKNOWN
 
 ALL = "*"
-_EC2_ID = re.compile(r"([a-z]+(?:-[a-z]+)*)-[0-9a-f]{8,17}")
+_EC2_ID = re.compile(r"([a-z]+(?:-[a-z]+)*)-(?:[0-9a-f]{8,17}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _PARTIQL_TABLE = re.compile(
     r"^\s*(?:select\b.*?\bfrom|insert\s+into|update|delete\s+from)\s+(?:\"([^\"]+)\"|([\w.-]+?))"
     r"(?:\.(?:\"([^\"]+)\"|([\w-]+)))?(?=\s|$)",
@@ -118,8 +118,8 @@ def _values(params: Any, path: str) -> Iterator[str]:
         found = each.get(outer) if isinstance(each, Mapping) else None
         if inner:
             yield from _values(found, inner)
-        elif isinstance(found, str):
-            yield found
+        else:
+            yield from (one for one in many(found) if isinstance(one, str))
 
 
 def _role(target: Target, named: str) -> str:

@@ -19,7 +19,9 @@ from kunren.core.errors import AwsError
 _KEY_ID_BYTES = 36
 """A ciphertext of moto's begins with the id of its key."""
 _RUNNING = frozenset({"RunTask", "StartTask"})
-_WITH_PROFILES = frozenset({"RunInstances", "AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation"})
+_WITH_PROFILES = frozenset(
+    {"RunInstances", "CreateFleet", "AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation"}
+)
 _ABOUT_ALIASES = frozenset({"CreateAlias", "DeleteAlias", "UpdateAlias"})
 
 
@@ -30,7 +32,7 @@ def has_other_names(service: str, operation: str, params: Mapping[str, Any]) -> 
     if service == "codedeploy":
         return operation in BY_DEPLOYMENT
     if service == "ec2":
-        return operation in _WITH_PROFILES and bool(params.get("IamInstanceProfile") or params.get("LaunchTemplate"))
+        return operation in _WITH_PROFILES and any(map(any, _launches(params)))
     if service == "secretsmanager":
         names = [*many(params.get("SecretId")), *many(params.get("SecretIdList"))]
         return any(isinstance(each, str) and not each.startswith("arn:") for each in names)
@@ -49,7 +51,8 @@ async def with_arns(
         return {**params, "overrides": {**await _roles(call, account, region, params), **given}}
 
     if service == "ec2":
-        return {**params, PROFILE_ROLE: await _profile_role(call, account, region, params)}
+        roles = [await _profile_role(call, account, region, *each) for each in _launches(params)]
+        return {**params, PROFILE_ROLE: list(dict.fromkeys(each for each in roles if each is not None))}
 
     if service == "codedeploy":
         return {**params, **await _group(call, account, region, params)}
@@ -84,10 +87,18 @@ async def _roles(call: CallService, account: str, region: str, params: Mapping[s
     return {each: found[each] for each in ("taskRoleArn", "executionRoleArn") if found.get(each)}
 
 
-async def _profile_role(call: CallService, account: str, region: str, params: Mapping[str, Any]) -> str | None:
+def _launches(params: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    """The profile and the launch template of each launch: a fleet has several."""
+    if "LaunchTemplateConfigs" not in params:
+        return [(params.get("IamInstanceProfile"), params.get("LaunchTemplate"))]
+    configs = many(params["LaunchTemplateConfigs"])
+    own = [(each.get("IamInstanceProfile"), None) for config in configs for each in many(config.get("Overrides"))]
+    return [*own, *((None, config.get("LaunchTemplateSpecification")) for config in configs)]
+
+
+async def _profile_role(call: CallService, account: str, region: str, profile: Any, template: Any) -> str | None:
     """The role that an instance is handed by its profile, which the request or its launch template names."""
     try:
-        profile, template = params.get("IamInstanceProfile"), params.get("LaunchTemplate")
         if not profile and template:
             named = {each: template[each] for each in ("LaunchTemplateId", "LaunchTemplateName") if template.get(each)}
             asked = {**named, "Versions": [template.get("Version") or "$Default"]}

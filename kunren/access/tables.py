@@ -55,6 +55,7 @@ PASSED = {
     ("fis", "UpdateExperimentTemplate"): ("roleArn",),
     ("ec2", "CreateFlowLogs"): ("DeliverLogsPermissionArn",),
     ("ec2", "RunInstances"): (PROFILE_ROLE,),
+    ("ec2", "CreateFleet"): (PROFILE_ROLE,),
     ("ec2", "AssociateIamInstanceProfile"): (PROFILE_ROLE,),
     ("ec2", "ReplaceIamInstanceProfileAssociation"): (PROFILE_ROLE,),
     ("events", "PutRule"): ("RoleArn",),
@@ -172,6 +173,7 @@ EC2_TYPES = {
     "eni": "network-interface", "eipalloc": "elastic-ip", "vpce": "vpc-endpoint", "vpce-svc": "vpc-endpoint-service",
     "pcx": "vpc-peering-connection", "pl": "prefix-list", "dopt": "dhcp-options", "fl": "vpc-flow-log",
     "sgr": "security-group-rule", "scr": "subnet-cidr-reservation", "ami": "image", "vol": "volume",
+    "lt": "launch-template", "fleet": "fleet", "sfr": "spot-fleet-request",
 }  # fmt: skip
 """Kinds of resources by the prefix of their ids."""
 EC2_CREATED = {
@@ -180,7 +182,7 @@ EC2_CREATED = {
     "NatGateway": "natgateway", "NetworkAcl": "network-acl", "NetworkInterface": "network-interface",
     "Address": "elastic-ip", "VpcEndpoint": "vpc-endpoint", "VpcPeeringConnection": "vpc-peering-connection",
     "ManagedPrefixList": "prefix-list", "DhcpOptions": "dhcp-options", "FlowLogs": "vpc-flow-log",
-    "VpcEndpointServiceConfiguration": "vpc-endpoint-service",
+    "VpcEndpointServiceConfiguration": "vpc-endpoint-service", "Fleet": "fleet",
 }  # fmt: skip
 """What operations that create something are about, besides what they name."""
 EC2_STARTED = ("instance", "network-interface", "volume")

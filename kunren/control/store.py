@@ -21,6 +21,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
@@ -151,6 +152,16 @@ class Tx:
 
     def put(self, resource: Resource) -> None:
         self.changes[resource.key] = resource
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """What is written within the block is taken back where an exception leaves it."""
+        before = dict(self.changes)
+        try:
+            yield
+        except BaseException:
+            self.changes = before
+            raise
 
     def delete(self, resource: Resource) -> None:
         self.changes[resource.key] = None

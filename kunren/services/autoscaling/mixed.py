@@ -12,6 +12,8 @@ from typing import Any
 
 from kunren.services.autoscaling import errors
 from kunren.services.autoscaling.model import Member
+from kunren.services.ec2.instances import allocation
+from kunren.services.ec2.instances.allocation import Pool
 
 ON_DEMAND, SPOT = "on-demand", "spot"
 _DISTRIBUTION = {
@@ -83,29 +85,18 @@ def in_order(policy: Mapping[str, Any] | None, market: str, spot: Market, price:
         return listed
     told = policy["InstancesDistribution"]
     if market == ON_DEMAND:
-        return listed if told["OnDemandAllocationStrategy"] == "prioritized" else sorted(
-            listed, key=lambda each: price(each["InstanceType"]) / _weight(each)
-        )  # fmt: skip
-    prices = {each["InstanceType"]: spot(each["InstanceType"]) for each in listed}
-
-    def cost(each: Mapping[str, Any]) -> float:
-        return prices[each["InstanceType"]][0] / _weight(each)
-
-    def room(each: Mapping[str, Any]) -> float:
-        capacity = prices[each["InstanceType"]][1]
-        return -math.inf if capacity is None else -float(capacity)
-
-    strategy = told["SpotAllocationStrategy"]
-    if strategy == "capacity-optimized":
-        return sorted(listed, key=lambda each: (room(each), cost(each)))
-    if strategy == "capacity-optimized-prioritized":
-        return sorted(listed, key=room)
-    if strategy == "price-capacity-optimized":
-        return sorted(listed, key=lambda each: (room(each) == 0, cost(each)))
-    cheapest = sorted(listed, key=cost)
-    pools, others = cheapest[: told["SpotInstancePools"]], cheapest[told["SpotInstancePools"] :]
-    counts = {each["InstanceType"]: _count(held, each["InstanceType"]) for each in pools}
-    return sorted(pools, key=lambda each: (counts[each["InstanceType"]], cost(each))) + others
+        costs = [price(each["InstanceType"]) / _weight(each) for each in listed]
+        pools = [Pool(cost, math.inf, priority) for priority, cost in enumerate(costs)]
+        chosen = allocation.in_order(told["OnDemandAllocationStrategy"], pools, [0] * len(pools))
+        return [listed[each] for each in chosen]
+    prices = [spot(each["InstanceType"]) for each in listed]
+    pools = [
+        Pool(cost / _weight(each), math.inf if room is None else room, priority)
+        for priority, (each, (cost, room)) in enumerate(zip(listed, prices, strict=True))
+    ]
+    counts = [_count(held, each["InstanceType"]) for each in listed]
+    spread = told.get("SpotInstancePools") or 1
+    return [listed[each] for each in allocation.in_order(told["SpotAllocationStrategy"], pools, counts, spread)]
 
 
 def _count(held: Iterable[Member], instance_type: str) -> int:

@@ -13,6 +13,8 @@ from kunren.control.store import Resource
 from kunren.core.errors import AwsError
 from kunren.services.ec2 import endpoint_errors, errors
 from kunren.services.ec2.access_model import PublicAccessExclusion
+from kunren.services.ec2.fleets import errors as fleet_errors
+from kunren.services.ec2.fleets.model import Fleet
 from kunren.services.ec2.instances import errors as instance_errors
 from kunren.services.ec2.instances.model import (
     Image,
@@ -176,6 +178,7 @@ SPOT_REQUEST = IdKind(
         instance_errors.SpotRequestNotFound,
     ),
 )
+FLEET = IdKind(Fleet, IdForm("fleet", "fleet", "InvalidFleetId.Malformed", fleet_errors.FleetNotFound))
 ACL_ASSOCIATION = IdForm("aclassoc", "", "InvalidNetworkAclAssociationId.Malformed", errors.AssociationNotFound)
 EIP_ASSOCIATION = IdForm("eipassoc", "", "InvalidAssociationID.Malformed", errors.AssociationNotFound)
 ASSOCIATION = IdForm("rtbassoc", "", "InvalidRouteTableAssociationId.Malformed", errors.AssociationNotFound)
@@ -206,4 +209,5 @@ TAGGABLE: tuple[IdKind[Any], ...] = (
     KEY_PAIR,
     LAUNCH_TEMPLATE,
     SPOT_REQUEST,
+    FLEET,
 )

@@ -15,6 +15,7 @@ from kunren.control.store import Resource, Snapshot, Store, Tx
 from kunren.core.errors import AwsError
 from kunren.services.ec2 import cidr, errors
 from kunren.services.ec2.access_model import PublicAccess, PublicAccessExclusion
+from kunren.services.ec2.fleets.model import Fleet
 from kunren.services.ec2.instances.model import KINDS as instance_kinds
 from kunren.services.ec2.instances.model import Image, Instance, LaunchTemplate, SpotRequest, Volume
 from kunren.services.ec2.ipv6_model import EgressOnlyInternetGateway
@@ -64,6 +65,7 @@ Tokened: TypeAlias = (
     | EndpointServiceConfiguration
     | EndpointNotification
     | EgressOnlyInternetGateway
+    | Fleet
     | Instance
     | LaunchTemplate
     | SpotRequest

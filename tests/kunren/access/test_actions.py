@@ -169,11 +169,28 @@ def test_who_runs_a_task_hands_on_the_roles_of_its_definition(overrides):
     assert found[1:] == [Asked("iam:PassRole", ROLE, "ecs-tasks.amazonaws.com")]
 
 
+def test_fleets_have_arns_by_their_ids():
+    id = "fleet-0123abcd-12ab-34cd-56ef-1234567890ab"
+    target = Target("ec2", "DeleteFleets", {"FleetIds": [id]}, "111122223333", "us-east-1")
+    assert asked(target, "ec2", True) == [
+        Asked("ec2:DeleteFleets", f"arn:aws:ec2:us-east-1:111122223333:fleet/{id}")
+    ]  # fmt: skip
+
+
+PROFILE = {"Arn": "arn:aws:iam::111122223333:instance-profile/web"}
+TEMPLATE = {"LaunchTemplateName": "web"}
+
+
 @pytest.mark.parametrize(
-    "params", [{"IamInstanceProfile": {"Arn": "arn:aws:iam::111122223333:instance-profile/web"}},
-               {"LaunchTemplate": {"LaunchTemplateName": "web"}}],
-)  # fmt: skip
-def test_who_starts_an_instance_hands_on_its_profiles_role(params):
+    ("operation", "params"),
+    [
+        ("RunInstances", {"IamInstanceProfile": PROFILE}),
+        ("RunInstances", {"LaunchTemplate": TEMPLATE}),
+        ("CreateFleet", {"LaunchTemplateConfigs": [{"LaunchTemplateSpecification": TEMPLATE}]}),
+        ("CreateFleet", {"LaunchTemplateConfigs": [{"Overrides": [{"IamInstanceProfile": PROFILE}]}]}),
+    ],
+)
+def test_who_starts_an_instance_hands_on_its_profiles_role(operation, params):
     answers = {
         "DescribeLaunchTemplateVersions": {
             "LaunchTemplateVersions": [{"LaunchTemplateData": {"IamInstanceProfile": {"Name": "web"}}}]
@@ -185,9 +202,9 @@ def test_who_starts_an_instance_hands_on_its_profiles_role(params):
         assert params in ({"InstanceProfileName": "web"}, {"LaunchTemplateName": "web", "Versions": ["$Default"]})
         return answers[operation]
 
-    assert has_other_names("ec2", "RunInstances", params)
+    assert has_other_names("ec2", operation, params)
     told = asyncio.run(with_arns(call, "111122223333", "us-east-1", "ec2", params))
-    found = asked(Target("ec2", "RunInstances", told, "111122223333", "us-east-1"), "ec2", True)
+    found = asked(Target("ec2", operation, told, "111122223333", "us-east-1"), "ec2", True)
     assert found[-1] == Asked("iam:PassRole", ROLE, "ec2.amazonaws.com")
 
 

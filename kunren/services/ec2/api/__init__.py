@@ -14,6 +14,7 @@ from kunren.services.ec2.api.dhcp_options import DhcpOptionsOperations
 from kunren.services.ec2.api.egress_gateways import EgressGatewayOperations
 from kunren.services.ec2.api.elastic_ips import ElasticIpOperations
 from kunren.services.ec2.api.endpoint_notifications import EndpointNotificationOperations
+from kunren.services.ec2.api.fleets import FleetOperations
 from kunren.services.ec2.api.flow_logs import FlowLogOperations
 from kunren.services.ec2.api.image_changes import ImageChangeOperations
 from kunren.services.ec2.api.instance_attributes import InstanceAttributeOperations
@@ -73,6 +74,7 @@ class Ec2Api(
     PublicAccessOperations,
     FlowLogOperations,
     LaunchTemplateOperations,
+    FleetOperations,
     InstanceOperations,
     InstanceAttributeOperations,
     ImageChangeOperations,

@@ -108,7 +108,7 @@ class SpotOperations(Ec2Base):
             raise errors.InvalidParameterValue(
                 f"Value ({behavior}) for parameter instanceInterruptionBehavior is invalid."
             )
-        if behavior == "stop" and kind != "persistent":
+        if behavior == "stop" and kind != "persistent" and not options.get("OfFleet"):
             raise errors.InvalidParameterCombination(
                 "The interruption behavior 'stop' is only supported for persistent Spot requests"
             )

@@ -61,6 +61,22 @@ def market(reader: Reader, region: str, zone: str, instance_type: str) -> SpotMa
     return reader.get(SpotMarket, "", region, id) or SpotMarket(account="", region=region, id=id)
 
 
+def sharing(tx: Tx, zone: str, instance_type: str) -> list[Instance]:
+    """The Spot Instances of that type that the zone has."""
+    return [
+        each
+        for each in tx.every(Instance)
+        if each.lifecycle == "spot"
+        and each.wanted == "running"
+        and (each.availability_zone, each.instance_type) == (zone, instance_type)
+    ]
+
+
+def held(tx: Tx, zone: str, instance_type: str) -> int:
+    """How many Spot Instances of that type the zone has."""
+    return len(sharing(tx, zone, instance_type))
+
+
 def price_now(found: SpotMarket) -> float:
     return found.prices[-1].price if found.prices else usual_price(found.id.partition("|")[2])
 

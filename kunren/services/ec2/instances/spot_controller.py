@@ -53,21 +53,20 @@ class SpotController:
 
     async def _reconcile(self, work: str) -> None:
         account, region, id = work.split("|")
-        snapshot = self._store.snapshot()
+        snapshot, now = self._store.snapshot(), self._clock.now()
         request = snapshot.get(SpotRequest, account, region, id)
         if request is None or request.state not in ("open", "active", "disabled", "cancelled"):
             return
         instance = snapshot.get(Instance, account, region, request.instance_id) if request.instance_id else None
         if request.instance_id is not None:
-            self._follow(request, instance)
+            self._follow(request, instance, now)
         elif request.state == "open":
-            await self._fulfil(request)
-        self._look_again(work)
+            await self._fulfil(request, now)
+        self._look_again(work, now)
 
     # -- fulfilment --------------------------------------------------------------------------------------------------
 
-    async def _fulfil(self, request: SpotRequest) -> None:
-        now = self._clock.now()
+    async def _fulfil(self, request: SpotRequest, now: float) -> None:
         if request.valid_until is not None and now >= request.valid_until:
             self._put(request, coded(request, now, "schedule-expired", state="closed"))
             return
@@ -90,8 +89,7 @@ class SpotController:
 
     # -- what becomes of a fulfilled one -----------------------------------------------------------------------------
 
-    def _follow(self, request: SpotRequest, instance: Instance | None) -> None:
-        now = self._clock.now()
+    def _follow(self, request: SpotRequest, instance: Instance | None, now: float) -> None:
         with self._store.write() as tx:
             found = tx.get(SpotRequest, request.account, request.region, request.id)
             instance = tx.get(Instance, request.account, request.region, request.instance_id or "")
@@ -135,12 +133,12 @@ class SpotController:
             return coded(request, now, "fulfilled", state="active")
         return request
 
-    def _look_again(self, work: str) -> None:
+    def _look_again(self, work: str, now: float) -> None:
+        """`now` is when it was decided: what has fallen due since then was not seen to."""
         account, region, id = work.split("|")
         request = self._store.snapshot().get(SpotRequest, account, region, id)
         if request is None or request.state not in ("open", "active"):
             return
-        now = self._clock.now()
         times = [request.interrupt_at, None if request.noticed else request.notice_at, request.valid_until]
         due = [each - now for each in times if each is not None and each > now]
         if request.state == "open":
@@ -174,24 +172,9 @@ def launch_spot(
     found = spot.market(tx, request.region, made.availability_zone, made.instance_type)
     if request.price < spot.price_now(found):
         raise PriceTooLow(request.price, spot.price_now(found))
-    if found.capacity is not None and _held(tx, made) > found.capacity:
+    if found.capacity is not None and spot.held(tx, made.availability_zone, made.instance_type) > found.capacity:
         raise InsufficientInstanceCapacity(made.instance_type, made.availability_zone, ())
     return made
-
-
-def _held(tx: Tx, like: Instance) -> int:
-    """How many Spot Instances of that type the zone has."""
-    return len(_sharing(tx, like))
-
-
-def _sharing(tx: Tx, like: Instance) -> list[Instance]:
-    return [
-        each
-        for each in tx.every(Instance)
-        if each.lifecycle == "spot"
-        and each.wanted == "running"
-        and (each.availability_zone, each.instance_type) == (like.availability_zone, like.instance_type)
-    ]
 
 
 def _cause(tx: Tx, request: SpotRequest, instance: Instance) -> str:
@@ -201,7 +184,8 @@ def _cause(tx: Tx, request: SpotRequest, instance: Instance) -> str:
         return "by-price"
     if found.capacity is None:
         return ""
-    sharing = sorted(_sharing(tx, instance), key=lambda each: (each.launched_at, each.id))
+    sharing = spot.sharing(tx, instance.availability_zone, instance.instance_type)
+    sharing.sort(key=lambda each: (each.launched_at, each.id))
     ahead = [each.id for each in sharing[: found.capacity]]
     if instance.wanted == "running":
         return "" if instance.id in ahead else "no-capacity"

@@ -60,6 +60,7 @@ def fits(shape: Any, value: Any, where: str = "") -> None:
             "boolean": bool,
             "integer": int,
             "long": int,
+            "double": float,
             "timestamp": (float, datetime),
         }
         assert isinstance(value, types[kind]), f"{where}: {value!r} is no {kind}"

@@ -1,0 +1,153 @@
+"""What a fleet asks for, read: how much of what, and the pools that it may be launched from. Pure on a snapshot.
+
+"Create an EC2 Fleet" and "Use instance weighting" in the EC2 user guide. A Spot Fleet's request is brought to the same
+form by `kunren.services.ec2.fleets.spot_requests`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from kunren.core.context import RequestContext
+from kunren.services.ec2 import default_vpc, errors, store
+from kunren.services.ec2.fleets.errors import InvalidFleetConfig
+from kunren.services.ec2.fleets.model import Fleet
+from kunren.services.ec2.instances import templates
+from kunren.services.ec2.instances.types import all_types
+from kunren.services.ec2.model import Subnet
+from kunren.services.ec2.store import Reader
+
+Params = dict[str, Any]
+SPOT_STRATEGIES = (
+    "lowest-price", "diversified", "capacity-optimized", "capacity-optimized-prioritized", "price-capacity-optimized",
+)  # fmt: skip
+ON_DEMAND_STRATEGIES = ("lowest-price", "prioritized")
+TARGET_MAX = 10_000
+_OF_LAUNCH = (
+    "InstanceType", "ImageId", "Placement", "KeyName", "BlockDeviceMappings", "IamInstanceProfile", "MetadataOptions",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    on_demand: float
+    spot: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A type in a place that a fleet may launch: `launch` is what RunInstances would be asked. `max_price` is the most
+    that is paid per unit and hour, None the On-Demand price."""
+
+    launch: Params
+    template: Params
+    override: Params
+    instance_type: str
+    zone: str
+    weight: float
+    priority: float
+    max_price: float | None
+
+
+def target(capacity: Params) -> Target:
+    """What TargetCapacitySpecification says: what neither part names is of the default type. Raises
+    InvalidParameterValue."""
+    total = capacity["TotalTargetCapacity"]
+    if not 0 <= total <= TARGET_MAX:
+        raise errors.InvalidParameterValue(f"TotalTargetCapacity must be between 0 and {TARGET_MAX}")
+    if capacity.get("TargetCapacityUnitType") not in (None, "units"):
+        raise errors.NotYet("target capacities in vcpu or memory-mib")
+    on_demand, spot = capacity.get("OnDemandTargetCapacity"), capacity.get("SpotTargetCapacity")
+    if (on_demand or 0) < 0 or (spot or 0) < 0 or (on_demand or 0) + (spot or 0) > total:
+        raise errors.InvalidParameterValue(
+            "The sum of OnDemandTargetCapacity and SpotTargetCapacity may not exceed TotalTargetCapacity"
+        )
+    if (capacity.get("DefaultTargetCapacityType") or "on-demand") == "spot":
+        return Target(on_demand or 0, total - (on_demand or 0))
+    return Target(total - (spot or 0), spot or 0)
+
+
+def options(request: Params, part: str) -> Params:
+    """SpotOptions or OnDemandOptions, without what is not said."""
+    return {key: value for key, value in (request.get(part) or {}).items() if value is not None}
+
+
+def price(text: str | None) -> float | None:
+    """Raises InvalidParameterValue."""
+    if not text:
+        return None
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if found <= 0:
+        raise errors.InvalidParameterValue(f"Invalid spot instance price: {text}")
+    return found
+
+
+def candidates(reader: Reader, ctx: RequestContext, fleet: Fleet) -> list[Candidate]:
+    """Raises the errors of a template, type, subnet or zone that there is not, and InvalidFleetConfig."""
+    found: list[Candidate] = []
+    for config in fleet.request["LaunchTemplateConfigs"]:
+        own = [
+            each
+            for override in config.get("Overrides") or [{}]
+            for each in _of_override(reader, ctx, fleet, config, override)
+        ]
+        if not fleet.is_spot_fleet and len({(each.instance_type, each.zone) for each in own}) < len(own):
+            raise InvalidFleetConfig("The fleet configuration contains duplicate instance pools.")
+        found += own
+    return found
+
+
+def _of_override(
+    reader: Reader, ctx: RequestContext, fleet: Fleet, config: Params, override: Params
+) -> Iterator[Candidate]:
+    own = {name: override[name] for name in _OF_LAUNCH if override.get(name)}
+    named = config.get("LaunchTemplateSpecification") or {}
+    launch = {**(config.get("Launch") or {}), **own, "MinCount": 1, "MaxCount": 1, "OwnTags": _tags_of(fleet)}
+    if tags := fleet.request.get("LaunchTags"):
+        launch["TagSpecifications"] = tags
+    if named:
+        launch = templates.merged(reader, ctx, {**launch, "LaunchTemplate": named})
+    launch.pop("InstanceMarketOptions", None)
+    kind = all_types().get(launch.get("InstanceType") or "")
+    if kind is None:
+        raise errors.InvalidParameterValue(f"Invalid value '{launch.get('InstanceType') or ''}' for InstanceType.")
+    priority = override.get("Priority")
+    for subnet in _subnets(reader, ctx, launch, override):
+        placed = {**launch, "SubnetId": subnet.id}
+        if interfaces := placed.get("NetworkInterfaces"):
+            placed["NetworkInterfaces"] = [{**interfaces[0], "SubnetId": subnet.id}, *interfaces[1:]]
+            del placed["SubnetId"]
+        yield Candidate(
+            placed, named, override, kind.name, subnet.availability_zone,
+            float(override.get("WeightedCapacity") or 1), math.inf if priority is None else float(priority),
+            price(override.get("MaxPrice")),
+        )  # fmt: skip
+
+
+def _tags_of(fleet: Fleet) -> dict[str, str]:
+    return {"aws:ec2spot:fleet-request-id" if fleet.is_spot_fleet else "aws:ec2:fleet-id": fleet.id}
+
+
+def _subnets(reader: Reader, ctx: RequestContext, launch: Params, override: Params) -> list[Subnet]:
+    """Where instances may be: each named subnet, or the default one of the named zone, or of each zone."""
+    interfaces = launch.get("NetworkInterfaces") or [{}]
+    named = override.get("SubnetId") or launch.get("SubnetId") or interfaces[0].get("SubnetId")
+    if named:
+        wanted = [each.strip() for each in named.split(",")]
+        return [store.find_subnet(reader, ctx.account, ctx.region, each) for each in wanted]
+    vpc = default_vpc.default_vpc(reader, ctx.account, ctx.region)
+    subnets = [each for each in store.subnets_of(reader, vpc) if each.default_for_az] if vpc is not None else []
+    zones = override.get("AvailabilityZone") or (launch.get("Placement") or {}).get("AvailabilityZone")
+    if zones:
+        subnets = [each for each in subnets if each.availability_zone in zones.replace(" ", "").split(",")]
+    if ids := override.get("AvailabilityZoneId"):
+        subnets = [each for each in subnets if each.availability_zone_id in ids.replace(" ", "").split(",")]
+    if not subnets:
+        raise errors.InvalidParameterValue("There is no default subnet where the fleet is to launch: name a SubnetId")
+    return subnets
