@@ -21,9 +21,7 @@ class Fleets:
 
     def __init__(self, ec2):
         self.ec2 = ec2
-        self.service = FleetService(
-            ec2.store, ec2.clock, ec2.api.entropy, ec2.api.spec, nobody_answers, ec2.api
-        )
+        self.service = FleetService(ec2.store, ec2.clock, ec2.api.entropy, ec2.api.spec, nobody_answers, ec2.api)
         self.service.controller.heard = lambda: False
         ec2.api.fleets = lambda: self.service.api
         data = {"ImageId": IMAGE, "InstanceType": SMALL}
