@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def image() -> None:
-    """Container images that tasks and functions may be made from."""
+    """Container images that tasks, functions and instances may be made from."""
 
 
 def _store(state_dir: Path) -> ImageStore:
@@ -47,6 +47,48 @@ def load(state_dir: Path, name: str | None, file: Path) -> None:
         raise Unusable(f"{error}.") from error
     for each, made in loaded.items():
         click.echo(f"{each}@{made.manifest_digest}")
+
+
+@image.command("import")
+@state_option
+@click.option("--name", required=True, help="What DescribeImages calls it.")
+@click.option("--description", help="A description of it.")
+@click.option("--account", metavar="ID", help="Whose image it is (000000000000 when not given).")
+@click.option("--region", metavar="NAME", help="Where it is (us-east-1 when not given).")
+@click.option("--start", is_flag=True, help="Have the image's command run at each boot.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.argument("source")
+def import_image(
+    state_dir: Path, name: str, description: str | None, account: str | None, region: str | None, start: bool,
+    as_json: bool, source: str,
+) -> None:  # fmt: skip
+    """Have SOURCE as an image of EC2 (an AMI): a file or folder as `load` takes it, or the name of an image that is
+    loaded, in ECR, or in this machine's Docker or Podman. Instances boot with its files as their root, run user data,
+    and run the image's own command where --start says so.
+
+    \b
+    Examples:
+      kunren image import debian.tar --name debian-12
+      kunren image import web:1 --name web-1 --region eu-west-1 --start
+      aws ec2 run-instances --instance-type t3.micro --image-id \\
+          $(kunren image import layout/ --name web-2 --json | jq -r .image)
+    """
+    from kunren.dataplane.images.store import BROKEN
+    from kunren.management.client import Management
+
+    wanted = {"name": name, "description": description, "account": account, "region": region, "start": start}
+    named = source
+    if Path(source).exists():
+        try:
+            named = f"sha256:{_store(state_dir).take(Path(source)).digest}"
+        except BROKEN as error:
+            raise Unusable(f"{source} is no image that can be read: {error!r}.") from error
+    given = {key: value for key, value in wanted.items() if value is not None}
+    found = Management(state_dir).post("/machine-images", {**given, "image": named})
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(found["image"])
 
 
 @image.command()

@@ -95,6 +95,10 @@ class ManagementApi:
                 kept = self._app.on_demand.resilience_hub().measured(body)
                 await self._app.store.durable()
                 return 200, kept
+            case "POST", ["machine-images"] if isinstance(body, dict):
+                imported = await self._app.instances.import_image(self._app.images, body)
+                await self._app.store.durable()
+                return 200, imported
             case "POST", ["instances", *names]:
                 return 200, self._inside("/".join(names))
             case "POST", ["spot-market"] if isinstance(body, dict):

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from oci import PYTHON, layer, layout, python_files
 
 SERVER = """#!/bin/sh
 echo "user data runs"
@@ -260,3 +261,37 @@ def test_an_instance_is_a_target_behind_a_load_balancer_and_an_image_boots_as_it
     machines.end(id, copied)
     until(lambda: states() == {}, "terminated instances deregistered")
     elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
+
+
+WEB = """
+import os, socket
+with socket.create_server(("", 80)) as server:
+    while True:
+        client, _ = server.accept()
+        client.recv(4096)
+        client.sendall(f"HTTP/1.0 200 OK\\r\\n\\r\\n{os.environ['PAGE']}\\n".encode())
+        client.close()
+"""
+
+
+def test_a_containers_image_is_imported_and_its_instances_boot_its_own_files(machines, account, tmp_path, until):
+    files = [*python_files(), Path("/bin/sh")]
+    layout(tmp_path, layer({"srv/web.py": WEB}, files=files), Entrypoint=[PYTHON, "-I", "-S"], Cmd=["web.py"],
+           Env=["PAGE=of the image"], WorkingDir="/srv")  # fmt: skip
+    options = ("--account", account, "--start", "--json")
+    made = json.loads(
+        machines.kunren.run("image", "import", str(tmp_path), "--name", "web-1", *options, check=True).stdout
+    )
+    again = machines.kunren.run("image", "import", str(tmp_path), "--name", "web-1", *options)
+    assert f"AMI name web-1 is already in use by AMI {made['image']}" in again.stderr
+    shown = machines.ec2.describe_images(ImageIds=[made["image"]])["Images"][0]
+    assert (shown["State"], shown["Name"], shown["OwnerId"]) == ("available", "web-1", account)
+    id = machines.launch(ImageId=made["image"])
+    address = machines.wait(id, "running")["PublicIpAddress"]
+    until(
+        lambda: machines.fetched(address) == "of the image",
+        "the page that the image's command serves",
+    )
+    outside = "test ! -e /usr/bin/env && echo only its own"
+    assert machines.ssh(id, "sh", "-c", outside).stdout == "only its own\n"
+    machines.end(id)

@@ -63,6 +63,34 @@ def make(disk: Path) -> None:
     new.rename(disk)
 
 
+def bare(disk: Path) -> bool:
+    """Whether the machine's programs are to be laid over it: it has none of its own."""
+    usr = disk / "usr"
+    return not usr.is_symlink() and usr.is_dir() and not any(usr.iterdir())
+
+
+def complete(disk: Path) -> None:
+    """Have a root with programs of its own be a guest's: with the folders and files that every guest finds. Nothing of
+    it may have changed since it was copied, as links in it are taken for the image's."""
+    for folder in (*_FOLDERS, "usr/local/bin"):
+        _folder(disk, folder)
+    for name in ("etc/passwd", "etc/group"):
+        if not os.path.lexists(disk / name):
+            (disk / name).write_text(_FILES[name])
+
+
+def _folder(disk: Path, path: str) -> None:
+    """Have a folder there, or leave what is in its way: a link may lead out."""
+    place = disk
+    for part in path.split("/"):
+        place = place / part
+        if os.path.lexists(place):
+            if place.is_symlink() or not place.is_dir():
+                return
+        else:
+            place.mkdir()
+
+
 def _copy_readable(source: Path, target: Path) -> None:
     """Copy what everybody may read of it."""
     if source.is_symlink():

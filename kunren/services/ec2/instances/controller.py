@@ -345,6 +345,7 @@ def guest_spec(
         console,
         boot=plan,
         binds=binds,
+        machine=disk.bare(root),
         memory_bytes=kind.memory_mb << 20,
         processors=kind.vcpus,
     )

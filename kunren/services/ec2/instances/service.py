@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from kunren.control.store import Store
 from kunren.core.calling import CallService
@@ -26,6 +28,9 @@ from kunren.services.ec2.model import NetworkInterface
 from kunren.world.network import workload_namespace
 from kunren.world.spec import WorldSpec
 from kunren.world.world import World
+
+if TYPE_CHECKING:
+    from kunren.dataplane.images.images import Images
 
 
 class NoSuchMarket(AwsError):
@@ -53,6 +58,7 @@ class InstanceService:
         call: CallService,
     ) -> None:
         self._store, self._clock, self._spec, self._world = store, clock, spec, world
+        self._api, self._home = api, home
         self.metadata = MetadataService(store, clock, entropy, world, call)
         self.controller = InstanceController(
             store, clock, entropy, spec, guests, home, applied, self.metadata.enter, self.metadata.leave
@@ -92,6 +98,12 @@ class InstanceService:
         except ValueError as error:
             raise NoSuchMarket(str(error)) from error
         return {"zone": zone, "type": instance_type, "price": spot.price_now(found), "capacity": found.capacity}
+
+    async def import_image(self, images: Images, told: dict[str, Any]) -> dict[str, Any]:
+        """A container's image as one of EC2's. Raises what `image_import` does, and ValidationError."""
+        from kunren.services.ec2.image_import import Wanted, import_image
+
+        return await import_image(self._api, self._home, images, msgspec.convert(told, Wanted))
 
     def inside(self, named: str) -> dict[str, Any]:
         """What `kunren.world.exec.enter_guest` needs for a running instance, by its id, its Name tag or an address.

@@ -22,6 +22,17 @@ def test_a_disk_has_what_is_a_guests_own_and_nothing_secret(tmp_path):
     assert not (tmp_path / "vol-1.new").exists()
 
 
+def test_a_root_with_programs_of_its_own_gets_none_of_the_machines(tmp_path):
+    disk.make(tmp_path / "machines")
+    assert disk.bare(tmp_path / "machines")
+    (own := tmp_path / "own").mkdir()
+    (own / "var").symlink_to("/elsewhere")
+    disk.complete(own)
+    assert not disk.bare(own)
+    assert (own / "etc/passwd").read_text().startswith("root:x:0:0:")
+    assert (own / "var").readlink() == Path("/elsewhere")
+
+
 def test_half_a_disk_is_made_anew(tmp_path):
     (tmp_path / "vol-1.new" / "etc").mkdir(parents=True)
     (tmp_path / "vol-1.new" / "etc" / "left").write_text("from a crash")
