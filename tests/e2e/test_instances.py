@@ -158,6 +158,21 @@ def test_an_instance_is_told_about_itself_and_has_its_roles_credentials(machines
     assert json.loads(document)["accountId"] == account
     asked = machines.ssh(id, "python3", "-c", CALLER, input=_packages(tmp_path), check=True).stdout
     assert asked.strip() == f"arn:aws:sts::{account}:assumed-role/web/{id}"
+
+    machines.iam.create_role(RoleName="other", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+    machines.iam.create_instance_profile(InstanceProfileName="other")
+    machines.iam.add_role_to_instance_profile(InstanceProfileName="other", RoleName="other")
+    (held,) = machines.ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]
+    assert (held["InstanceId"], held["State"]) == (id, "associated")
+    changed = machines.ec2.replace_iam_instance_profile_association(
+        AssociationId=held["AssociationId"], IamInstanceProfile={"Name": "other"}
+    )["IamInstanceProfileAssociation"]
+    assert changed["IamInstanceProfile"]["Arn"] == f"arn:aws:iam::{account}:instance-profile/other"
+    assert changed["AssociationId"] != held["AssociationId"]
+    assert machines.ssh(id, "sh", "-c", METADATA, check=True).stdout.split("\n{")[0].endswith("other")
+    gone = machines.ec2.disassociate_iam_instance_profile(AssociationId=changed["AssociationId"])
+    assert gone["IamInstanceProfileAssociation"]["State"] == "disassociating"
+    assert "IamInstanceProfile" not in machines.show(id)
     machines.end(id)
 
 
@@ -213,8 +228,8 @@ def test_instances_of_an_ordinary_user_survive_the_daemons_death_and_tasks_end_w
     os.kill(daemon.pid, signal.SIGKILL)
     until(lambda: not Path(f"/proc/{daemon.pid}").exists(), "the daemon gone")
     daemon.up()
-    ended = task()  # a host that has failed; who wants another task asks for another
-    assert (ended["lastStatus"], ended["stopCode"]) == ("STOPPED", "TerminationNotice")
+    ended = until(lambda: (shown := task())["lastStatus"] == "STOPPED" and shown, "the task's end", 60)
+    assert ended["stopCode"] == "TerminationNotice"  # a host that has failed; who wants another asks for another
     again = machines.wait(id, "running")
     for name in ("InstanceId", "PrivateIpAddress", "PublicIpAddress", "BlockDeviceMappings", "LaunchTime"):
         assert again[name] == shown[name]

@@ -119,6 +119,8 @@ class Launches:
         }  # fmt: skip
         if override.get("InstanceType"):
             params["InstanceType"] = override["InstanceType"]
+        if group.placement_group:
+            params["Placement"] = {"GroupName": group.placement_group}
         if override.get("ImageId"):
             params["ImageId"] = override["ImageId"]
         if activity.market == mixed.SPOT and chosen.mixed is not None:

@@ -151,6 +151,7 @@ class Group(Resource, frozen=True, kw_only=True):
     """MixedInstancesPolicy as the API has it, with its defaults."""
     maintenance: tuple[int, int] | None = None
     rebalances: bool = False
+    placement_group: str | None = None
     lifetime_s: int | None = None
     scaling: dict[str, Policy] = {}
     schedules: dict[str, Schedule] = {}

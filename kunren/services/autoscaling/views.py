@@ -102,6 +102,7 @@ def group_to_wire(group: Group) -> dict[str, Any]:
         "ServiceLinkedRoleARN": f"arn:aws:iam::{group.account}:role/aws-service-role/autoscaling.amazonaws.com/"
         "AWSServiceRoleForAutoScaling",
         "CapacityRebalance": group.rebalances or None,
+        "PlacementGroup": group.placement_group or None,
         "DefaultInstanceWarmup": group.warmup_s,
         "MaxInstanceLifetime": group.lifetime_s,
         "InstanceMaintenancePolicy": maintenance(group),

@@ -21,6 +21,7 @@ from kunren.services.ec2.instances.model import (
     Instance,
     KeyPair,
     LaunchTemplate,
+    PlacementGroup,
     Snapshot,
     SpotRequest,
     Volume,
@@ -164,6 +165,10 @@ INSTANCE = IdKind(Instance, IdForm("i", "instance", "InvalidInstanceID.Malformed
 IMAGE = IdKind(Image, IdForm("ami", "image", "InvalidAMIID.Malformed", instance_errors.ImageNotFound))
 VOLUME = IdKind(Volume, IdForm("vol", "volume", "InvalidVolumeID.Malformed", instance_errors.VolumeNotFound))
 SNAPSHOT = IdKind(Snapshot, IdForm("snap", "snapshot", "InvalidSnapshotID.Malformed", instance_errors.SnapshotNotFound))
+PLACEMENT_GROUP = IdKind(
+    PlacementGroup,
+    IdForm("pg", "placement-group", "InvalidPlacementGroupId.Malformed", instance_errors.PlacementGroupUnknown),
+)
 KEY_PAIR = IdKind(KeyPair, IdForm("key", "key-pair", "InvalidKeyPair.NotFound", instance_errors.KeyPairNotFound))
 LAUNCH_TEMPLATE = IdKind(
     LaunchTemplate,
@@ -207,6 +212,7 @@ TAGGABLE: tuple[IdKind[Any], ...] = (
     VOLUME,
     SNAPSHOT,
     KEY_PAIR,
+    PLACEMENT_GROUP,
     LAUNCH_TEMPLATE,
     SPOT_REQUEST,
     FLEET,

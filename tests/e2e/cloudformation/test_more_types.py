@@ -61,6 +61,7 @@ def test_around_networks_and_experiments(stacks):
     template = {
         "Resources": {
             "Pair": of("EC2::KeyPair", KeyName="front"),
+            "Apart": of("EC2::PlacementGroup", Strategy="partition", PartitionCount=3),
             "Interface": of("EC2::NetworkInterface", SubnetId=subnets[0], SourceDestCheck=False, Description="one"),
             "Flows": of(
                 "EC2::FlowLog", ResourceId=subnets[0], ResourceType="Subnet", TrafficType="ALL",
@@ -85,6 +86,8 @@ def test_around_networks_and_experiments(stacks):
     name = f"/ec2/keypair/{stack['Outputs'][0]['OutputValue']}"
     held = stacks.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
     assert "PRIVATE KEY" in held
+    (placed,) = ec2.describe_placement_groups()["PlacementGroups"]
+    assert (placed["GroupName"], placed["Strategy"], placed["PartitionCount"]) == (ids["Apart"], "partition", 3)
     shown = ec2.describe_network_interfaces(NetworkInterfaceIds=[ids["Interface"]])["NetworkInterfaces"][0]
     assert (shown["SourceDestCheck"], shown["Description"]) == (False, "one")
     permitted = ec2.describe_vpc_endpoint_service_permissions(ServiceId=ids["Service"])["AllowedPrincipals"]

@@ -18,7 +18,6 @@ _NOT_YET = {
     "LaunchConfigurationName": "launch configurations (launch templates it has)",
     "InstanceId": "groups made from an instance",
     "LoadBalancerNames": "Classic Load Balancers",
-    "PlacementGroup": "placement groups",
     "AvailabilityZoneIds": "zones by their ids",
     "AvailabilityZoneImpairmentPolicy": "zone impairment policies",
     "CapacityReservationSpecification": "capacity reservations",
@@ -34,6 +33,7 @@ _PLAIN = (
     ("DefaultCooldown", "cooldown_s"),
     ("NewInstancesProtectedFromScaleIn", "protects_new"),
     ("CapacityRebalance", "rebalances"),
+    ("PlacementGroup", "placement_group"),
 )
 
 

@@ -77,6 +77,7 @@ DynamoDB::Table dynamodb ListTables TableNames[]
 EC2::EIP ec2 DescribeAddresses Addresses[].[PublicIp,AllocationId]
 EC2::FlowLog ec2 DescribeFlowLogs FlowLogs[].FlowLogId
 EC2::KeyPair ec2 DescribeKeyPairs KeyPairs[].KeyName
+EC2::PlacementGroup ec2 DescribePlacementGroups PlacementGroups[].GroupName
 EC2::SubnetRouteTableAssociation ec2 DescribeRouteTables RouteTables[].Associations[?SubnetId][].RouteTableAssociationId
 EC2::VPCEndpointService ec2 DescribeVpcEndpointServiceConfigurations ServiceConfigurations[].ServiceId
 ECS::Cluster ecs ListClusters clusterArns[]

@@ -65,7 +65,7 @@ _NUMBERS = ("Cooldown=DefaultCooldown", "DesiredCapacity", "MaxSize", "MinSize")
 _GROUP = (
     "AvailabilityZones CapacityRebalance Cooldown DefaultInstanceWarmup DesiredCapacity HealthCheckGracePeriod "
     "HealthCheckType LaunchTemplate MaxInstanceLifetime MaxSize MinSize MixedInstancesPolicy "
-    "NewInstancesProtectedFromScaleIn "
+    "NewInstancesProtectedFromScaleIn PlacementGroup "
     "TerminationPolicies VPCZoneIdentifier"
 )
 

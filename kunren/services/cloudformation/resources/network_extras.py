@@ -52,6 +52,23 @@ class KeyPair(Kind):
         await work.write("ec2", "DeleteKeyPair", {"KeyName": work.physical}, missing_ok=True)
 
 
+class PlacementGroup(Kind):
+    type = "AWS::EC2::PlacementGroup"
+    properties = frozenset({"PartitionCount", "SpreadLevel", "Strategy", "Tags"})
+    attributes = frozenset({"GroupName"})
+
+    async def create(self, work: Work) -> None:
+        params = {"GroupName": work.name(255), **work.pick("PartitionCount", "SpreadLevel", "Strategy")}
+        if work.tags:
+            params["TagSpecifications"] = [{"ResourceType": "placement-group", "Tags": pairs(work.tags)}]
+        await work.write("ec2", "CreatePlacementGroup", params)
+        work.known(params["GroupName"])
+        work.attributes = {"GroupName": params["GroupName"]}
+
+    async def delete(self, work: Work) -> None:
+        await work.write("ec2", "DeletePlacementGroup", {"GroupName": work.physical}, missing_ok=True)
+
+
 class EndpointServicePermissions(Kind):
     type = "AWS::EC2::VPCEndpointServicePermissions"
     properties = frozenset({"AllowedPrincipals", "ServiceId"})
@@ -127,6 +144,7 @@ class KeySigningKey(Kind):
 
 KINDS: tuple[Kind, ...] = (
     KeyPair(),
+    PlacementGroup(),
     EndpointServicePermissions(),
     ZoneSigning(),
     KeySigningKey(),

@@ -18,6 +18,7 @@ from kunren.services.ec2.api.fleets import FleetOperations
 from kunren.services.ec2.api.flow_logs import FlowLogOperations
 from kunren.services.ec2.api.image_changes import ImageChangeOperations
 from kunren.services.ec2.api.instance_attributes import InstanceAttributeOperations
+from kunren.services.ec2.api.instance_profiles import InstanceProfileOperations
 from kunren.services.ec2.api.instances import InstanceOperations
 from kunren.services.ec2.api.interface_permissions import InterfacePermissionOperations
 from kunren.services.ec2.api.internet_gateways import InternetGatewayOperations
@@ -26,6 +27,7 @@ from kunren.services.ec2.api.launch_templates import LaunchTemplateOperations
 from kunren.services.ec2.api.nat_gateways import NatGatewayOperations
 from kunren.services.ec2.api.network_acls import NetworkAclOperations
 from kunren.services.ec2.api.network_interfaces import NetworkInterfaceOperations
+from kunren.services.ec2.api.placement_groups import PlacementGroupOperations
 from kunren.services.ec2.api.places import PlaceOperations
 from kunren.services.ec2.api.prefix_lists import PrefixListOperations
 from kunren.services.ec2.api.public_access import PublicAccessOperations
@@ -79,7 +81,9 @@ class Ec2Api(
     InstanceAttributeOperations,
     ImageChangeOperations,
     VolumeOperations,
+    InstanceProfileOperations,
     KeyPairOperations,
+    PlacementGroupOperations,
     TagOperations,
     AbsentOperations,
 ):

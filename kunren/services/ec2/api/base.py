@@ -55,6 +55,7 @@ class Limits:
     vpc_endpoints: int = 50
     flow_logs_per_resource: int = 2
     public_access_exclusions: int = 50
+    placement_groups: int = 500
 
 
 class Tagged(Protocol):

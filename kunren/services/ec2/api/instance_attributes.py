@@ -177,39 +177,6 @@ class InstanceAttributeOperations(Ec2Base):
             "NextToken": token,
         }
 
-    @operation
-    def describe_iam_instance_profile_associations(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
-        snapshot = self.store.snapshot()
-        held = [
-            each
-            for each in snapshot.list(Instance, ctx.account, ctx.region)
-            if each.profile_arn and each.ended_at is None
-        ]
-        wanted = params.get("AssociationIds")
-        if wanted:
-            held = [each for each in held if _association_id(each) in wanted]
-        table: dict[str, filters.Getter[Instance]] = {
-            "instance-id": lambda each: each.id,
-            "state": lambda each: "associated",
-        }
-        page, token = paged(filters.select(held, params.get("Filters"), table), params, resource_id, "AssociationIds")
-        return {
-            "IamInstanceProfileAssociations": [
-                {
-                    "AssociationId": _association_id(each),
-                    "InstanceId": each.id,
-                    "IamInstanceProfile": {"Arn": each.profile_arn, "Id": each.profile_id},
-                    "State": "associated",
-                }
-                for each in page
-            ],
-            "NextToken": token,
-        }
-
-
-def _association_id(instance: Instance) -> str:
-    return "iip-assoc-" + instance.id.removeprefix("i-")
-
 
 def _credits(instance: Instance) -> str:
     """T2 are standard where nothing else was asked for, later families unlimited."""

@@ -279,7 +279,9 @@ def type_to_wire(kind: InstanceType) -> dict[str, Any]:
         "InstanceStorageSupported": False,
         "EbsInfo": {"EbsOptimizedSupport": "default", "EncryptionSupport": "supported", "NvmeSupport": "unsupported"},
         "NetworkInfo": {"MaximumNetworkInterfaces": 1, "Ipv4AddressesPerInterface": 50, "Ipv6Supported": True},
-        "PlacementGroupInfo": {"SupportedStrategies": []},
+        "PlacementGroupInfo": {
+            "SupportedStrategies": ["partition", "spread"] if kind.burstable else ["cluster", "partition", "spread"]
+        },
         "HibernationSupported": False,
         "BurstablePerformanceSupported": kind.burstable,
         "DedicatedHostsSupported": False,

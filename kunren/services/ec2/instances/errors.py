@@ -127,6 +127,58 @@ class InvalidZone(AwsError):
         super().__init__(f"The zone '{zone}' does not exist.")
 
 
+class PlacementGroupUnknown(AwsError):
+    code = "InvalidPlacementGroup.Unknown"
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(f"The Placement Group '{', '.join(names)}' is unknown.")
+
+
+class PlacementGroupDuplicate(AwsError):
+    code = "InvalidPlacementGroup.Duplicate"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The Placement Group '{name}' already exists.")
+
+
+class PlacementGroupInUse(AwsError):
+    code = "InvalidPlacementGroup.InUse"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The placement group '{name}' is in use and may not be deleted.")
+
+
+class PlacementGroupLimitExceeded(AwsError):
+    code = "PlacementGroupLimitExceeded"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The maximum number of placement groups ({most}) has been reached.")
+
+
+class PlacementGroupFull(AwsError):
+    code = "InsufficientInstanceCapacity"
+    status = 500
+
+    def __init__(self, name: str, zone: str, most: int) -> None:
+        super().__init__(
+            f"The spread placement group '{name}' has no room for more instances in {zone}: at most {most} run there."
+        )
+
+
+class AssociationExists(AwsError):
+    code = "IncorrectState"
+
+    def __init__(self, instance: str) -> None:
+        super().__init__(f"There is an existing association for instance {instance}")
+
+
+class ProfileAssociationNotFound(AwsError):
+    code = "InvalidAssociationID.NotFound"
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"An invalid association-id of '{id}' was given")
+
+
 class KeyPairNotFound(AwsError):
     code = "InvalidKeyPair.NotFound"
 

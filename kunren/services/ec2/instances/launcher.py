@@ -19,6 +19,7 @@ from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.ec2 import default_vpc, errors, ids, interfaces, store, tagging
 from kunren.services.ec2.instances import errors as refused
+from kunren.services.ec2.instances import placement
 from kunren.services.ec2.instances import user_data as cloud_init
 from kunren.services.ec2.instances.disks import OWNER, effective, mapped, new_volume, root_of
 from kunren.services.ec2.instances.images import AnyImage, Images, state_of
@@ -166,6 +167,8 @@ class Launcher:
             others = sorted({each for each in zones if self.room(tx, kind, each, least) >= least})
             raise refused.InsufficientInstanceCapacity(kind.name, subnet.availability_zone, others)
         members = {**_members(tx, ctx, params, kind, resolved.image), **more}
+        members["placement_group"], partitions = _placed(tx, ctx, params, kind, subnet.availability_zone, count, least)
+        count = len(partitions)
         members["container_agent"] = resolved.image.container_agent
         members |= {"profile_arn": resolved.profile_arn, "profile_id": resolved.profile_id}
         named = {**tags["instance"], **(params.get("OwnTags") or {})}
@@ -190,7 +193,7 @@ class Launcher:
                 image_id=resolved.image.id, instance_type=kind.name, architecture=kind.architecture,
                 vpc_id=subnet.vpc_id, subnet_id=subnet.id, availability_zone=subnet.availability_zone,
                 interface_id=interface.id, volume_id=volume.id, root_device=resolved.image.root.device,
-                launched_at=at, public=net.public, tags=named, **members,
+                launched_at=at, public=net.public, partition=partitions[index], tags=named, **members,
             )  # fmt: skip
             tx.put(instance)
             made.append(instance)
@@ -388,23 +391,32 @@ def metadata_options(params: Params, before: MetadataOptions, image: AnyImage | 
     )
 
 
+def _placed(
+    tx: Tx, ctx: RequestContext, params: Params, kind: InstanceType, zone: str, count: int, least: int
+) -> tuple[str | None, list[int | None]]:
+    """The placement group, and the partition of each instance that has room there. Raises as `placement` does, and
+    InsufficientInstanceCapacity."""
+    asked = params.get("Placement") or {}
+    group = placement.named(tx, ctx.account, ctx.region, asked)
+    if group is None:
+        return None, [None] * count
+    there = placement.members(tx, group)
+    placement.check(group, there, kind, zone)
+    count = placement.room(group, there, zone, count)
+    if count < least:
+        raise refused.PlacementGroupFull(group.name, zone, placement.SPREAD_MAX)
+    return group.id, placement.partitions(group, there, asked.get("PartitionNumber"), count)
+
+
 def _members(tx: Tx, ctx: RequestContext, params: Params, kind: InstanceType, image: AnyImage) -> dict[str, Any]:
     """The members that are an instance's own, checked."""
     key = params.get("KeyName")
     if key and not any(each.name == key for each in tx.list(KeyPair, ctx.account, ctx.region)):
         raise refused.KeyPairNotFound(key)
-    placement = params.get("Placement") or {}
-    for member in (
-        "GroupName",
-        "GroupId",
-        "HostId",
-        "HostResourceGroupArn",
-        "PartitionNumber",
-        "Affinity",
-        "SpreadDomain",
-    ):
-        if placement.get(member):
-            raise errors.NotYet("placement groups and dedicated hosts")
+    placed = params.get("Placement") or {}
+    for member in ("HostId", "HostResourceGroupArn", "Affinity", "SpreadDomain"):
+        if placed.get(member):
+            raise errors.NotYet("dedicated hosts")
     if (params.get("HibernationOptions") or {}).get("Configured"):
         raise errors.NotYet("hibernation")
     if (params.get("EnclaveOptions") or {}).get("Enabled"):
@@ -428,6 +440,6 @@ def _members(tx: Tx, ctx: RequestContext, params: Params, kind: InstanceType, im
         "monitoring": bool((params.get("Monitoring") or {}).get("Enabled")),
         "ebs_optimized": bool(params.get("EbsOptimized")),
         "credits": credits,
-        "tenancy": placement.get("Tenancy") or "default",
+        "tenancy": placed.get("Tenancy") or "default",
         "metadata": metadata_options(params.get("MetadataOptions") or {}, MetadataOptions(), image),
     }

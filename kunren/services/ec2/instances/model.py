@@ -45,6 +45,10 @@ class Instance(Resource, frozen=True, kw_only=True):
     user_data: str | None = None  # base64
     profile_arn: str | None = None
     profile_id: str | None = None
+    profile_association: str | None = None
+    """The id of the association with the profile, where it was not made at launch."""
+    placement_group: str | None = None
+    partition: int | None = None
     shutdown_behavior: str = "stop"
     disable_termination: bool = False
     disable_stop: bool = False
@@ -311,6 +315,18 @@ class LaunchTemplate(Resource, frozen=True, kw_only=True):
         return next((each for each in self.versions if each.number == wanted), None)
 
 
+class PlacementGroup(Resource, frozen=True, kw_only=True):
+    """Instances that are near each other, or apart: `strategy` is cluster, spread or partition."""
+
+    kind: ClassVar[str] = "ec2.placement-group"
+
+    name: str
+    strategy: str
+    partitions: int | None = None
+    spread_level: str | None = None
+    tags: dict[str, str] = {}
+
+
 KINDS: tuple[type[Resource], ...] = (
     Instance,
     InstanceRun,
@@ -321,6 +337,7 @@ KINDS: tuple[type[Resource], ...] = (
     Image,
     KeyPair,
     LaunchTemplate,
+    PlacementGroup,
     SpotMarket,
     SpotRequest,
 )

@@ -10,6 +10,7 @@ from kunren.services.ec2 import store
 from kunren.services.ec2.api.network_interfaces import groups_to_wire, interface_to_wire
 from kunren.services.ec2.filters import Getter
 from kunren.services.ec2.instances.model import Instance, KeyPair, MetadataOptions, Volume
+from kunren.services.ec2.instances.placement import group_of
 from kunren.services.ec2.instances.states import CODES, state, state_to_wire
 from kunren.services.ec2.instances.types import all_types
 from kunren.services.ec2.model import NetworkInterface, Subnet
@@ -78,6 +79,7 @@ def instance_to_wire(reader: store.Reader, instance: Instance) -> dict[str, Any]
     interface, now = interface_of(reader, instance), state(reader, instance)
     kind = all_types()[instance.instance_type]
     subnet = reader.get(Subnet, instance.account, instance.region, instance.subnet_id)
+    group = group_of(reader, instance)
     threads = 1 if kind.architecture == "arm64" or kind.vcpus == 1 else 2
     shown: dict[str, Any] = {
         "InstanceId": instance.id,
@@ -94,7 +96,9 @@ def instance_to_wire(reader: store.Reader, instance: Instance) -> dict[str, Any]
         "Placement": {
             "AvailabilityZone": instance.availability_zone,
             "AvailabilityZoneId": subnet.availability_zone_id if subnet else None,
-            "GroupName": "",
+            "GroupName": group.name if group else "",
+            "GroupId": group.id if group else None,
+            "PartitionNumber": instance.partition,
             "Tenancy": instance.tenancy,
         },
         "ProductCodes": [],
@@ -223,7 +227,8 @@ def filters_for(reader: store.Reader) -> dict[str, Getter[Instance]]:
         "metadata-options.instance-metadata-tags": lambda each: each.metadata.tags,
         "monitoring-state": lambda each: "enabled" if each.monitoring else "disabled",
         "owner-id": lambda each: each.account,
-        "placement-group-name": lambda each: None,
+        "placement-group-name": shown("Placement", "GroupName"),
+        "placement-partition-number": lambda each: each.partition,
         "platform": lambda each: None,
         "platform-details": lambda each: "Linux/UNIX",
         "private-dns-name": shown("PrivateDnsName"),

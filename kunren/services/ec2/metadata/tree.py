@@ -11,6 +11,7 @@ from kunren.dataplane.dns import ec2_names
 from kunren.services.ec2 import store
 from kunren.services.ec2.dns_names import public_dns_name
 from kunren.services.ec2.instances.model import Instance, KeyPair
+from kunren.services.ec2.instances.placement import group_of
 from kunren.services.ec2.instances.wire import volumes_of
 from kunren.services.ec2.model import NetworkInterface, SecurityGroup, Subnet, Vpc
 
@@ -24,7 +25,7 @@ def metadata(reader: store.Reader, instance: Instance, interface: NetworkInterfa
     groups = (reader.get(SecurityGroup, instance.account, instance.region, each) for each in interface.groups)
     names = "\n".join(each.name for each in groups if each is not None)
     local = ec2_names.private_name(interface.private_ip, instance.region)
-    public = interface.public_ip
+    public, group = interface.public_ip, group_of(reader, instance)
     tree: Tree = {
         "ami-id": instance.image_id,
         "ami-launch-index": str(instance.launch_index),
@@ -44,6 +45,8 @@ def metadata(reader: store.Reader, instance: Instance, interface: NetworkInterfa
         "placement": {
             "availability-zone": zone,
             "availability-zone-id": subnet.availability_zone_id if subnet else "",
+            **({"group-name": group.name} if group else {}),
+            **({"partition-number": str(instance.partition)} if instance.partition else {}),
             "region": instance.region,
         },
         "profile": "default-hvm",
