@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 from kunren.world.cgroups import Cgroups
 from kunren.world.container_engines import sockets
+from kunren.world.file_systems import FileSystems
 from kunren.world.machine import offers_ipv6
 from kunren.world.programs import find_program
 
@@ -85,6 +87,7 @@ def examine() -> list[Check]:
         _pythons(),
         _tun(),
         _cgroups(),
+        _file_systems(),
         _container_engine(),
     ]
 
@@ -203,6 +206,19 @@ def _cgroups() -> Check:
     purpose += "and processes are not limited" if root else "and nothing shares the processors out"
     remedy = "mount -o remount,rw /sys/fs/cgroup" if root else "systemd-run --user --scope kunren up"
     return Check("cgroups", False, False, purpose, groups.refusal, remedy)
+
+
+def _file_systems() -> Check:
+    purpose = "limits of what tasks write (ephemeral storage)"
+    having = FileSystems()
+    with tempfile.TemporaryDirectory() as folder:
+        made = having.make(Path(folder, "tried"), 16 << 20)
+        if made is not None:
+            made.close()
+            return Check("file systems", True, False, purpose, "ext4 in files, by loop devices")
+    purpose += "; without, a task may fill the machine's disk"
+    remedy = "apt install e2fsprogs, sudo modprobe loop" if os.geteuid() == 0 else "sudo kunren up"
+    return Check("file systems", False, False, purpose, having.refusal, remedy)
 
 
 def _probed(name: str, script: str, purpose: str, remedy: str) -> Check:

@@ -76,6 +76,8 @@ class Guest:
     """Capabilities that none of its programs has, by the kernel's numbers."""
     user: str = ""
     """Who its program is, by its own /etc/passwd (`agent/users.py`); root where nobody is named."""
+    disk: tuple[int, str] | None = None
+    """A file system of its own, by the descriptor of a mount that is nowhere, and the folder that it has it at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,11 @@ class ProcessSpec:
     confined: Confinement | None = None
     guest: Guest | None = None
     inside: Inside | None = None
+
+    def handed(self) -> list[int]:
+        """The descriptors that go to the agent behind the standard streams, in the order that it takes them."""
+        held = self.confined or self.guest or self.inside
+        return [*(held.cgroups if held else ()), *(self.guest.disk[:1] if self.guest and self.guest.disk else ())]
 
 
 class Process(Protocol):

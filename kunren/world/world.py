@@ -210,11 +210,10 @@ class World:
         opened: list[int] = []
         try:
             streams = standard_streams(spec, opened)
-            held = spec.confined or spec.guest or spec.inside
             asked = asyncio.ensure_future(
                 self._agent().ask(
                     "spawn",
-                    [*streams, *(held.cgroups if held else ())],
+                    [*streams, *spec.handed()],
                     namespace=spec.namespace,
                     argv=list(spec.argv),
                     env=dict(spec.env),

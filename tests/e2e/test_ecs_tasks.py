@@ -254,6 +254,27 @@ def test_a_task_runs_an_image_of_ecr_as_the_image_says(shop, kunren):
     assert {"/bin", "/own", "/srv"} <= set(root.split()) and "/home" not in root.split()
 
 
+FILLING = """
+import os
+with open("/shared/file", "wb") as one, open("/srv/file", "wb") as other:
+    os.posix_fallocate(one.fileno(), 0, 19 << 30)
+    try:
+        os.posix_fallocate(other.fileno(), 0, 2 << 30)
+    except OSError as error:
+        print(error.strerror)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount file systems")
+def test_a_tasks_ephemeral_storage_is_full_for_its_containers_and_volumes_together(shop):
+    mounts = [{"sourceVolume": "shared", "containerPath": "/shared"}]
+    filling = container("fill", "python3", "-c", FILLING, mountPoints=mounts, logConfiguration=LOGS)
+    shop.register("fill", filling, volumes=[{"name": "shared"}])
+    task = shop.run("fill")
+    assert shop.wait(task, "STOPPED")["ephemeralStorage"] == {"sizeInGiB": 20}
+    assert shop.printed(task, "fill") == ["No space left on device"]
+
+
 HARDENED = "touch /tmp/x || touch /shared/x && grep CapBnd /proc/self/status && exec sleep 600"
 
 

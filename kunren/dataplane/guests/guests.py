@@ -19,6 +19,7 @@ from kunren.dataplane.guests.disk import BUNDLE, copy_once, make_room, programs
 from kunren.world.agent.init import GRACE_S
 from kunren.world.agent.kernel import NO_OVERLAY
 from kunren.world.cgroups import Cgroup, Cgroups
+from kunren.world.file_systems import FileSystem, FileSystems
 from kunren.world.interface import Guest, Inside, Process, ProcessSpec
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,8 @@ class GuestSpec:
     With `boot` process 1 is our init with that plan, else `argv`. With `machine` it has the machine's programs; a root
     of its own kind brings its own. With a folder `lower`, of which many guests may be made, that is its "/" as far as
     it has not changed it, and `root` holds what it has. Of `binds` (target → source) those in `readonly` can't be
-    written. `limits` and what follows as `interface.Guest` has them."""
+    written. `limits` and what follows as `interface.Guest` has them. With a `disk`, all below the folder `disk_at` is
+    on that file system."""
 
     name: str
     namespace: str
@@ -63,6 +65,12 @@ class GuestSpec:
     memory_bytes: int = 1 << 30
     processors: float = 1.0
     processes: int = 4096
+    disk: FileSystem | None = None
+    disk_at: Path = Path("/")
+
+    def outside(self, path: Path) -> Path:
+        """Where the daemon sees what the guest has at that path of the machine's."""
+        return path if self.disk is None else self.disk.path / path.relative_to(self.disk_at)
 
 
 class RunningGuest:
@@ -131,13 +139,14 @@ class Guests:
     def __init__(self, world: GuestsWorld, cgroups: Cgroups, bundle: Path) -> None:
         self._world, self._cgroups, self._bundle = world, cgroups, bundle
         self._overlays = True
+        self.file_systems = FileSystems()
 
     async def start(self, spec: GuestSpec) -> RunningGuest:
         """Raises OSError as mounting or exec did, NoSuchNamespace, WorldEnded."""
         if spec.lower is None:
             return await self._start(spec)
         if self._overlays:
-            await asyncio.to_thread(make_room, spec.root)
+            await asyncio.to_thread(make_room, spec.outside(spec.root))
             try:
                 return await self._start(spec)
             except OSError as error:
@@ -145,8 +154,8 @@ class Guests:
                     raise
                 log.info("containers get copies of their images: %s", error)
                 self._overlays = False
-        root = await asyncio.to_thread(copy_once, spec.lower, spec.root)
-        return await self._start(replace(spec, root=root, lower=None))
+        root = await asyncio.to_thread(copy_once, spec.lower, spec.outside(spec.root))
+        return await self._start(replace(spec, root=spec.root / root.name, lower=None))
 
     async def _start(self, spec: GuestSpec) -> RunningGuest:
         if self._cgroups.tree is None:
@@ -155,6 +164,9 @@ class Guests:
         bound, weight = spec.memory_bytes + own, round(100 * spec.processors)
         cgroup = self._cgroups.make(spec.name, bound, spec.processes, max(1, weight))
         descriptors = cgroup.open() if cgroup is not None else []
+        groups = tuple(descriptors)
+        if spec.disk is not None:
+            descriptors.append(spec.disk.mount())
         guest = Guest(
             root=str(spec.root),
             hostname=spec.hostname,
@@ -162,7 +174,8 @@ class Guests:
             boot=spec.boot,
             readonly=(BUNDLE, *spec.readonly, *(programs() if spec.machine else ())),
             processes=spec.processes,
-            cgroups=tuple(descriptors),
+            cgroups=groups,
+            disk=(descriptors[-1], str(spec.disk_at)) if spec.disk is not None else None,
             limits=spec.limits,
             readonly_root=spec.readonly_root,
             init=spec.init,

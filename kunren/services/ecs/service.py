@@ -63,7 +63,7 @@ class EcsService:
         self.agents = Agents(store, clock, entropy, call)
         self.api.rows = self.agents.rows
         self.capacity = CapacityController(store, clock, entropy, call, self.agents.rows)
-        on_instances = InstanceEngine(*parts)
+        self.on_instances = on_instances = InstanceEngine(*parts)
         on_instances.share(self.engine)
         on_instances.world = world
         on_instances.connections = self.agents.connections
@@ -90,6 +90,8 @@ class EcsService:
         finally:
             await self.sessions.stop()
             self.metadata.stop()
+            self.engine.close()
+            self.on_instances.close()
 
     async def settled(self) -> None:
         await self.tasks.settled()

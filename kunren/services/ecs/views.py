@@ -12,10 +12,9 @@ from kunren.services.ecs.connect.model import Proxy
 from kunren.services.ecs.model import ContainerState, Task, TaskDefinition
 from kunren.services.ecs.names import arn
 from kunren.services.ecs.tasks import order
-from kunren.services.ecs.tasks.plan import plans
+from kunren.services.ecs.tasks.plan import ephemeral_gib, plans
 
 Shown = dict[str, Any]
-_EPHEMERAL_GIB = 20
 _TIMES = (
     ("connectivityAt", "connected_at"),
     ("executionStoppedAt", "execution_stopped_at"),
@@ -67,12 +66,10 @@ def task_to_wire(reader: Snapshot | Tx, task: Task, *, tags: bool = True) -> Sho
     if task.proxy is not None:
         shown["attachments"].append(_proxy(task, task.proxy))
     if task.launch_type == "FARGATE":
-        size = (task.overrides.get("ephemeralStorage") or {}).get("sizeInGiB")
-        if size is None and definition is not None:
-            size = (definition.document.get("ephemeralStorage") or {}).get("sizeInGiB")
+        size = ephemeral_gib(task, definition)
         shown["platformFamily"] = "Linux"
-        shown["ephemeralStorage"] = {"sizeInGiB": size or _EPHEMERAL_GIB}
-        shown["fargateEphemeralStorage"] = {"sizeInGiB": size or _EPHEMERAL_GIB}
+        shown["ephemeralStorage"] = {"sizeInGiB": size}
+        shown["fargateEphemeralStorage"] = {"sizeInGiB": size}
     return shown
 
 

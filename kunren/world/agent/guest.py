@@ -36,19 +36,20 @@ _NAMESPACES = (
 def become(request: dict[str, Any], fds: list[int], tell: int) -> None:
     """Start process 1 and tell its number ("pid N" and a newline) on that pipe; what fails later is told there too, as
     "ERRNO TEXT". The pipe's end means that the guest runs. Returns never."""
+    guest = request["guest"]
+    further = _STREAMS + len(guest["cgroups"])
     try:
-        confine.join_cgroups(fds[_STREAMS:])
+        confine.join_cgroups(fds[_STREAMS:further])
         kernel.unshare(kernel.CLONE_NEWPID)
         pid = os.fork()
         if pid:
             os.write(tell, f"pid {pid}\n".encode())
             os._exit(0)
         os.setsid()
-        guest = request["guest"]
         binds = dict(request["binds"])
         if (resolver := resolver_file(request["namespace"])) is not None:
             binds.setdefault(RESOLV_CONF, resolver)
-        _make_root(guest, binds, "/" if guest["boot"] is not None else request["cwd"])
+        _make_root(guest, fds[further:], binds, "/" if guest["boot"] is not None else request["cwd"])
         _limit_power(guest)
         for place, fd in enumerate(fds[:_STREAMS]):
             os.dup2(fd, place, inheritable=True)
@@ -121,11 +122,13 @@ def _tell(tell: int, text: str) -> None:
         pass  # the guest ran already
 
 
-def _make_root(guest: dict[str, Any], binds: dict[str, str], cwd: str) -> None:
+def _make_root(guest: dict[str, Any], disks: list[int], binds: dict[str, str], cwd: str) -> None:
     """Have the guest's folder as "/", with devices, processes and what is laid over it; let go of the world's. The
     folder `cwd` is made where it is missing."""
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC)
     make_private()
+    for each in disks:
+        kernel.move_mount(each, guest["disk"][1])
     for folder in guest["readonly"]:
         binds.setdefault(folder, folder)
     sources = {target: os.open(source, os.O_PATH | os.O_CLOEXEC) for target, source in binds.items()}

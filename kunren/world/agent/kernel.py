@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import struct
+from typing import Any
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -31,11 +32,15 @@ MS_SLAVE = 0x80000
 MS_SHARED = 0x100000
 MNT_DETACH = 2
 
+_SYS_MOVE_MOUNT, _SYS_FSOPEN, _SYS_FSCONFIG, _SYS_FSMOUNT = 429, 430, 431, 432
 _SYS_MOUNT_SETATTR = 442  # on every architecture, as all that are younger than 5.1
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
-_MOUNT_ATTR_RDONLY = 1
+_MOUNT_ATTR_RDONLY, _MOUNT_ATTR_NODEV = 1, 4
+_FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CMD_CREATE = 0, 1, 6
+_CLOEXEC = 1
+_MOVE_MOUNT_F_EMPTY_PATH = 4
 
 _TIOCSCTTY = 0x540E
 _TUNSETIFF, _TUNSETPERSIST = 0x400454CA, 0x400454CB
@@ -74,6 +79,33 @@ def mount(source: str | None, target: str, kind: str | None, flags: int, data: s
 
 def unmount(target: str, flags: int = MNT_DETACH) -> None:
     _check(_libc.umount2(_bytes(target), ctypes.c_int(flags)), f"unmount {target}")
+
+
+def detached_mount(kind: str, source: str, flags: tuple[str, ...]) -> int:
+    """A descriptor of a new mount of that file system, which is nowhere yet (`move_mount`) and ends with the
+    descriptor if it stays so."""
+    context = _call(_SYS_FSOPEN, f"fsopen of {kind}", _bytes(kind), ctypes.c_uint(_CLOEXEC))
+    try:
+        where = f"mount of {source}"
+        _call(_SYS_FSCONFIG, where, context, _FSCONFIG_SET_STRING, b"source", _bytes(source), 0)
+        for each in flags:
+            _call(_SYS_FSCONFIG, f"{where} with {each}", context, _FSCONFIG_SET_FLAG, _bytes(each), None, 0)
+        _call(_SYS_FSCONFIG, where, context, _FSCONFIG_CMD_CREATE, None, None, 0)
+        return _call(_SYS_FSMOUNT, where, context, ctypes.c_uint(_CLOEXEC), ctypes.c_uint(_MOUNT_ATTR_NODEV))
+    finally:
+        os.close(context)
+
+
+def move_mount(mount: int, target: str) -> None:
+    """Have the mount of that descriptor over that path."""
+    flags = ctypes.c_uint(_MOVE_MOUNT_F_EMPTY_PATH)
+    _call(_SYS_MOVE_MOUNT, f"move_mount to {target}", mount, b"", _AT_FDCWD, _bytes(target), flags)
+
+
+def _call(number: int, what: str, *arguments: Any) -> int:
+    result: int = _libc.syscall(ctypes.c_long(number), *arguments)
+    _check(min(result, 0), what)
+    return result
 
 
 class _MountAttributes(ctypes.Structure):

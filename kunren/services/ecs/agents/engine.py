@@ -14,16 +14,17 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from kunren.control.store import Tx
-from kunren.services.ec2.instances.model import Instance
+from kunren.services.ec2.instances.model import Instance, Volume
 from kunren.services.ec2.model import NetworkInterface, Subnet
 from kunren.services.ecs.agents.connections import Connections
 from kunren.services.ecs.model import Binding, ContainerInstance, ContainerState, Task, TaskDefinition
 from kunren.services.ecs.names import arn
 from kunren.services.ecs.tasks.engine import CannotStart, Launch
 from kunren.services.ecs.tasks.namespaced import Container, NamespacedEngine
-from kunren.services.ecs.tasks.plan import ContainerPlan
+from kunren.services.ecs.tasks.plan import EPHEMERAL_GIB, ContainerPlan
 from kunren.world import bridge
 from kunren.world.agent.filesystem import RESOLV_CONF, RESOLV_DIR
+from kunren.world.file_systems import GIB
 from kunren.world.network import workload_namespace
 
 SIGKILL = 9
@@ -157,6 +158,13 @@ class InstanceEngine(NamespacedEngine):
         if namespace not in self._bridges.get(interface.id, {}):
             return super()._place(task, plan, interface)
         return namespace, {RESOLV_CONF: f"{RESOLV_DIR}/{workload_namespace(interface.id)}"}
+
+    def _storage_bytes(self, task: Task) -> int:
+        """Containers have what the instance's root volume has."""
+        snapshot = self._store.snapshot()
+        instance = _instance(snapshot, task)
+        volume = instance and snapshot.get(Volume, task.account, task.region, instance.volume_id)
+        return (volume.size_gb if volume else EPHEMERAL_GIB) * GIB
 
     # -- containers --------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """The engine of tasks with a network interface of their own: each container a guest on it (decision 22).
 
-A container's "/" is a folder below `home`/TASK, as are the task's volumes; all are deleted with the task. The
-containers of one task share its network, and nothing else.
+A container's "/" is a folder below `home`/TASK, as are the task's volumes; all are deleted with the task. Where the
+machine allows that, this folder is a file system of the size of the task's ephemeral storage (decision 31), which the
+containers alone see there. The containers of one task share that and its network, and nothing else.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from kunren.services.ec2 import interfaces
 from kunren.services.ec2.model import NetworkInterface, Vpc
 from kunren.services.ecs.connect.proxies import Proxies
 from kunren.services.ecs.metadata.service import TaskMetadata
-from kunren.services.ecs.model import Task
+from kunren.services.ecs.model import Task, TaskDefinition
 from kunren.services.ecs.tasks import builtin
 from kunren.services.ecs.tasks.engine import STOP_TIMEOUT_S, CannotStart, Image, Launch
-from kunren.services.ecs.tasks.plan import ContainerPlan
+from kunren.services.ecs.tasks.plan import ContainerPlan, ephemeral_gib
+from kunren.world.file_systems import GIB, FileSystem
 from kunren.world.ids import several_users
 from kunren.world.interface import Process
 from kunren.world.network import workload_namespace
@@ -107,6 +109,7 @@ class NamespacedEngine:
         self._store, self._clock, self._entropy, self._spec = store, clock, entropy, spec
         self._guests, self._home, self._applied, self._metadata = guests, home, applied, metadata
         self._images, self._proxies, self.making = images, proxies, asyncio.Lock()
+        self._storage: dict[str, asyncio.Future[FileSystem | None]] = {}
 
     def sweep(self) -> None:
         """Delete what a daemon before left: nothing of it runs. Blocks."""
@@ -114,6 +117,12 @@ class NamespacedEngine:
         self._home.chmod(0o700)
         for left in self._home.iterdir():
             disk.remove(left)
+
+    def close(self) -> None:
+        """Let go of the storage of all tasks."""
+        for each in self._storage.values():
+            each.add_done_callback(_closed)
+        self._storage.clear()
 
     def stop_timeout_s(self, task: Task) -> float:
         return STOP_TIMEOUT_S
@@ -152,6 +161,8 @@ class NamespacedEngine:
         interface = self._interface(task)
         if interface is None:
             raise CannotStart("Timeout waiting for network interface provisioning to complete.")
+        made = asyncio.to_thread(self._make_storage, task)
+        self._storage[task.id] = asyncio.ensure_future(made)
         try:
             async with asyncio.timeout(START_WITHIN_S):
                 await self._applied(interface.id)
@@ -159,6 +170,16 @@ class NamespacedEngine:
         except TimeoutError as error:
             raise CannotStart("Timeout waiting for network interface provisioning to complete.") from error
         await self._proxies.start(task, interface)
+
+    def _make_storage(self, task: Task) -> FileSystem | None:
+        (self._home / task.id).mkdir(exist_ok=True)
+        return self._guests.file_systems.make(self._home / f"{task.id}.image", self._storage_bytes(task))
+
+    def _storage_bytes(self, task: Task) -> int:
+        """The ephemeral storage that its containers and volumes share."""
+        definition = self._store.snapshot().get(TaskDefinition, task.account, task.region, task.definition)
+        assert definition is not None
+        return ephemeral_gib(task, definition) * GIB
 
     def _interface(self, task: Task) -> NetworkInterface | None:
         """The one that the task's containers are on."""
@@ -174,6 +195,9 @@ class NamespacedEngine:
                 found = tx.get(NetworkInterface, task.account, task.region, task.interface_id)
                 if found is not None:
                     interfaces.delete_interface(tx, found)
+        if (storage := self._storage.pop(task.id, None)) is not None:
+            await asyncio.wait([storage])
+            _closed(storage)
         await asyncio.to_thread(disk.remove, self._home / task.id)
 
     # -- containers --------------------------------------------------------------------------------------------------
@@ -236,7 +260,9 @@ class NamespacedEngine:
         namespace, more = self._place(task, plan, interface)
         try:
             hosts = f"127.0.0.1 localhost\n{interface.private_ip} {hostname}\n{self._proxies.hosts(task)}"
-            await asyncio.to_thread(_prepare, folder, plan, hosts)
+            storage = await asyncio.shield(self._storage[task.id])
+            seen = storage.path if storage is not None else folder
+            await asyncio.to_thread(_prepare, seen, plan, hosts)
             guest = await self._guests.start(
                 GuestSpec(
                     f"{task.id}-{plan.name}", namespace, root, hostname[:64], output=launch.output, argv=launch.argv,
@@ -251,11 +277,17 @@ class NamespacedEngine:
                     user=launch.user, lower=launch.image.root, machine=launch.image.builtin,
                     memory_bytes=plan.memory_bytes,
                     processors=max(plan.cpu, 2) / _UNITS_PER_CPU, processes=_PROCESSES,
+                    disk=storage, disk_at=folder,
                 )
             )  # fmt: skip
         except OSError as error:
             raise CannotStart(_refusal(launch, error)) from error
         return Container(self._guests, guest, namespace, launch)
+
+
+def _closed(storage: asyncio.Future[FileSystem | None]) -> None:
+    if not storage.cancelled() and storage.exception() is None and (made := storage.result()) is not None:
+        made.close()
 
 
 def _prepare(folder: Path, plan: ContainerPlan, hosts: str) -> None:

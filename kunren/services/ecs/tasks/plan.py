@@ -40,6 +40,17 @@ _RLIMITS = {
 """By Docker's name; the kernel heeds "locks" no more."""
 
 
+EPHEMERAL_GIB = 20
+"""The ephemeral storage of a task on Fargate that asks for none."""
+
+
+def ephemeral_gib(task: Task, definition: TaskDefinition | None) -> int:
+    """What a task on Fargate has of it."""
+    documents = (task.overrides, definition.document if definition is not None else {})
+    sizes = [(each.get("ephemeralStorage") or {}).get("sizeInGiB") for each in documents]
+    return next(filter(None, sizes), EPHEMERAL_GIB)
+
+
 @dataclass(frozen=True, slots=True)
 class Mount:
     """`volume` is the task's volume, or what container `of` has; `path` is where it is seen."""
