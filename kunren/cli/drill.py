@@ -86,6 +86,11 @@ def list_drills(as_json: bool) -> None:
 @click.option("--html", "html_file", type=click.Path(path_type=Path), help="Write a page about it there.")
 @click.option("--history", "history_file", type=click.Path(path_type=Path), help="Where the history goes.")
 @click.option("--keep", is_flag=True, help="Leave the deployment; a rerun replaces it.")
+@click.option(
+    "--template",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Deploy this CloudFormation template instead of what the drill names.",
+)
 @click.option("--architecture", help="Of `redirect`: which one (alb when not given), or all, side by side.")
 @click.option("--domains", type=click.Path(dir_okay=False, path_type=Path), help="Of `redirect`: your domains.json.")
 @click.option(
@@ -106,6 +111,7 @@ def run(
     html_file: Path | None,
     history_file: Path | None,
     keep: bool,
+    template: Path | None,
     architecture: str | None,
     domains: Path | None,
     deploy_with: str | None,
@@ -117,6 +123,7 @@ def run(
       kunren drill run az-lost --html report.html
       kunren drill run active-passive-dns --set ttl=300
       kunren drill run rolling-bad --without circuit-breaker
+      kunren drill run rolling-bad --template examples/drills/templates/rolling-bad.yaml
       kunren drill run my-drill.yaml --speed 10 --repeat 3 --json result.json --junit junit.xml
       kunren drill run redirect --architecture alb-lambda --domains my-domains.json
       kunren drill run redirect --architecture all --json compared.json
@@ -130,7 +137,13 @@ def run(
 
         not_of(
             f"the drill {REDIRECT}",
-            **{"--set": settings, "--without": without, "--html": html_file, "--history": history_file},
+            **{
+                "--set": settings,
+                "--without": without,
+                "--html": html_file,
+                "--history": history_file,
+                "--template": template,
+            },
         )
         outputs = (json_file, junit_file)
         given = (outputs, keep, speed, seed, repeat, deploy_with or "boto3")
@@ -143,10 +156,10 @@ def run(
 
     suite = _suite_named(name)
     if suite is not None:
-        not_of("a suite of drills", **{"--set": settings, "--without": without})
+        not_of("a suite of drills", **{"--set": settings, "--without": without, "--template": template})
         members = list(suite.drills)
     else:
-        members = [with_settings(left_out(read_drill_named(name), without), settings)]
+        members = [with_template(with_settings(left_out(read_drill_named(name), without), settings), template)]
     drills = members * repeat
     runs: list[Result] = []
     with some_kunren(state_dir, keep, speed, seed) as (state, endpoint, told):
@@ -247,6 +260,17 @@ def with_settings(read: Drill, settings: tuple[str, ...]) -> Drill:
         given[key] = value
     built = replace(read.architecture, settings={**read.architecture.settings, **given})
     return replace(read, architecture=built)
+
+
+def with_template(read: Drill, template: Path | None) -> Drill:
+    """The drill with that template as its architecture, where one is given; its settings stay."""
+    from dataclasses import replace
+
+    from kunren.drills.model import Architecture
+
+    if template is None:
+        return read
+    return replace(read, architecture=Architecture(settings=read.architecture.settings, template=template.resolve()))
 
 
 def left_out(read: Drill, without: tuple[str, ...]) -> Drill:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -24,14 +24,39 @@ def name_of(architecture: Architecture) -> str:
 
 
 def deploy(access: Access, architecture: Architecture, progress: Progress) -> dict[str, Any]:
-    """The stack's outputs; the settings are its parameters. It replaces one that was kept, which its tag
-    tells. Raises DrillFailed."""
+    """The stack's outputs, also by their names as a script gives them (`machine_arn` for MachineArn); the settings are
+    its parameters. It replaces one that was kept, which its tag tells. Raises DrillFailed."""
     remove(access, architecture, progress)
-    template, settings = architecture.template, architecture.settings
+    template = architecture.template
     assert template is not None
-    given = {key: str(each).lower() if isinstance(each, bool) else str(each) for key, each in settings.items()}
-    api, name = access.client("cloudformation"), name_of(architecture)
-    return create(api, name, template.read_text(), given, progress, str(template), {TAG: _mark(architecture)})
+    api, body = access.client("cloudformation"), template.read_text()
+    given = parameters(architecture.settings, _declared(api, body, str(template)))
+    outputs = create(api, name_of(architecture), body, given, progress, str(template), {TAG: _mark(architecture)})
+    return {**{snake(key): each for key, each in outputs.items()}, **outputs}
+
+
+def _declared(api: Any, body: str, what: str) -> list[str]:
+    """The template's parameters. Raises DrillFailed."""
+    try:
+        told = api.get_template_summary(TemplateBody=body)
+    except ClientError as error:
+        raise DrillFailed(f"{what} could not be deployed: {error.response['Error']['Message']}") from error
+    return [each["ParameterKey"] for each in told["Parameters"]]
+
+
+def parameters(settings: Mapping[str, Any], declared: Iterable[str]) -> dict[str, str]:
+    """Settings as a template's parameters, whose names have no `_`: `bake_minutes` is BakeMinutes. One that is no
+    parameter keeps its name, by which CloudFormation refuses it. Pure."""
+    by_setting = {snake(each): each for each in declared}
+    return {
+        by_setting.get(key, key): str(each).lower() if isinstance(each, bool) else str(each)
+        for key, each in settings.items()
+    }
+
+
+def snake(name: str) -> str:
+    """MachineArn as `machine_arn`. Pure."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def remove(access: Access, architecture: Architecture, progress: Progress) -> None:

@@ -13,7 +13,12 @@ from kunren.core.errors import AwsError
 from kunren.services.cloudformation.work import Failed, Work, is_missing
 
 Params = Callable[[Work], Mapping[str, Any]]
-IN_USE = frozenset({"DependencyViolation", "InvalidIPAddress.InUse", "ResourceInUse", "ResourceInUseException"})
+IN_USE = frozenset(
+    {
+        "ClusterContainsContainerInstancesException", "DependencyViolation", "InvalidIPAddress.InUse", "ResourceInUse",
+        "ResourceInUseException",
+    }
+)  # fmt: skip
 FREE_WITHIN_S = 300.0
 """AWS time that a deletion waits for what still uses the resource."""
 

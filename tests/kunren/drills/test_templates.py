@@ -1,0 +1,46 @@
+"""Templates in place of a drill's script: settings and outputs by the script's names, and the shipped ones."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from kunren.drills.document import read_drill
+from kunren.drills.shipped import shipped
+from kunren.drills.stacks import parameters, snake
+from kunren.services.cloudformation.template import parse
+
+TEMPLATES = Path(__file__).parents[3] / "examples" / "drills" / "templates"
+PROGRAM = shipped()["spot-drain"].with_name("web.py")
+DRILLS = ("blue-green-bad", "blue-green-good", "rolling-bad", "spot-drain")
+
+
+def test_settings_are_parameters_by_their_names():
+    settings = {"bake_minutes": 5, "draining": False, "Delay": 7, "other": "x"}
+    assert parameters(settings, ["BakeMinutes", "Draining", "Delay"]) == {
+        "BakeMinutes": "5", "Draining": "false", "Delay": "7", "other": "x",
+    }  # fmt: skip
+    assert [snake(each) for each in ("Name", "MachineArn", "SubnetA", "first2Go")] == [
+        "name", "machine_arn", "subnet_a", "first2_go",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DRILLS)
+def test_a_template_gives_what_its_drill_asks_for_and_takes_what_it_sets(name):
+    template = parse((TEMPLATES / f"{name}.yaml").read_text())
+    drill = read_drill(shipped()[name])
+    asked = set(re.findall(r"\$\{(\w+)\}", shipped()[name].read_text()))
+    assert asked <= {snake(each) for each in template["Outputs"]}
+    for each in (drill.architecture.settings, *(protection.settings for protection in drill.protections)):
+        for key, value in parameters(each, template["Parameters"]).items():
+            declared = template["Parameters"][key]
+            assert value in declared.get("AllowedValues", [value])
+
+
+@pytest.mark.parametrize("name", DRILLS)
+def test_what_a_template_s_tasks_run_is_what_the_script_s_run(name):
+    text = (TEMPLATES / f"{name}.yaml").read_text()
+    assert json.dumps(PROGRAM.read_text())[1:-1] in json.dumps(parse(text))
