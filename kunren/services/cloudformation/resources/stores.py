@@ -163,6 +163,9 @@ KINDS: tuple[Kind, ...] = (
                 on_create=False,
             )
         ],
+        describe="GetParameter",
+        item="Parameter",
+        gives={"Type": "Type", "Value": "Value"},
         delete="DeleteParameter",
     ),
     Secret(
