@@ -45,6 +45,20 @@ _ATTRIBUTES = frozenset(
         "UpdateReplacePolicy",
     }
 )
+SECURE = "{{resolve:ssm-secure:"
+_SECURE = {
+    "AWS::DirectoryService::MicrosoftAD": ("Password",),
+    "AWS::DirectoryService::SimpleAD": ("Password",),
+    "AWS::ElastiCache::ReplicationGroup": ("AuthToken",),
+    "AWS::IAM::User": ("LoginProfile/Password",),
+    "AWS::KinesisFirehose::DeliveryStream": ("RedshiftDestinationConfiguration/Password",),
+    "AWS::OpsWorks::App": ("AppSource/Password",),
+    "AWS::OpsWorks::Stack": ("CustomCookbooksSource/Password", "RdsDbInstances/DbPassword"),
+    "AWS::RDS::DBCluster": ("MasterUserPassword",),
+    "AWS::RDS::DBInstance": ("MasterUserPassword",),
+    "AWS::Redshift::Cluster": ("MasterUserPassword",),
+}
+"""Where secure texts of Systems Manager may stand: "Get a secure string value from Systems Manager Parameter Store"."""
 POLICIES = ("Delete", "Retain", "RetainExceptOnCreate", "Snapshot")
 _PSEUDO = frozenset(
     f"AWS::{each}"
@@ -108,6 +122,7 @@ def check_sections(template: Mapping[str, Any]) -> None:
             raise ValidationError(f"Template format error: Output {name} is malformed. Export must contain a Name")
     _check_names(template)
     check_types(resources)
+    check_secure_references(resources)
 
 
 def _check_rule(name: str, rule: Any) -> None:
@@ -184,6 +199,31 @@ def check_types(resources: Mapping[str, Mapping[str, Any]]) -> None:
         ]
         if wanting:
             raise not_implemented(f"the properties [{', '.join(wanting)}] of {each['Type']} (resource {logical})")
+
+
+def check_secure_references(resources: Mapping[str, Mapping[str, Any]]) -> None:
+    """`ssm-secure` stands only where AWS takes it. Raises ValidationError."""
+    wrong = {
+        f"{each['Type']}/Properties/{path}"
+        for each in resources.values()
+        for path, text in _texts(each.get("Properties") or {})
+        if SECURE in text and path not in _SECURE.get(each["Type"], ())
+    }
+    if wrong:
+        raise ValidationError(f"SSM Secure reference is not supported in: [{', '.join(sorted(wrong))}]")
+
+
+def _texts(value: Any, at: str = "") -> Iterable[tuple[str, str]]:
+    """Each text within, with its path; functions and places in lists are no part of it."""
+    if isinstance(value, str):
+        yield at, value
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each, at)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            function = key == "Ref" or key.startswith("Fn::")
+            yield from _texts(each, at if function else f"{at}/{key}" if at else key)
 
 
 def _known(type: str) -> bool:

@@ -18,7 +18,16 @@ from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.core.pagination import InvalidToken, page
 from kunren.core.tags import tags_from_wire
-from kunren.services.cloudformation import modules, parameters, rule_values, rules, structure, template, triggers
+from kunren.services.cloudformation import (
+    modules,
+    parameter_values,
+    parameters,
+    rule_values,
+    rules,
+    structure,
+    template,
+    triggers,
+)
 from kunren.services.cloudformation.errors import InsufficientCapabilitiesException, ValidationError
 from kunren.services.cloudformation.macros import expander
 from kunren.services.cloudformation.model import Attempt, ModuleVersion, Revision, Stack, StackResource
@@ -175,6 +184,7 @@ class Base:
             raise InsufficientCapabilitiesException("Requires capabilities : [CAPABILITY_AUTO_EXPAND]")
         looked_up = await self._looked_up(ctx, parameters.lookups(declared, texts))
         values = parameters.values(declared, texts, looked_up)
+        await parameter_values.check(declared, values, self.call, ctx.account, ctx.region)
         expand = expander(self.store, self.entropy, self.call, ctx.account, ctx.region, values)
         processed = await expanded(parsed, values, ctx.region, expand, lambda url: self.file(ctx, url, "Location"))
         as_before = previous.modules if previous is not None and params.get("UsePreviousTemplate") else {}

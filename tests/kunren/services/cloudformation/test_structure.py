@@ -3,8 +3,15 @@
 import pytest
 
 from kunren.core.errors import AwsError
+from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.intrinsics import Scope
-from kunren.services.cloudformation.structure import capabilities, check_sections, circular, planned
+from kunren.services.cloudformation.structure import (
+    capabilities,
+    check_sections,
+    check_secure_references,
+    circular,
+    planned,
+)
 
 QUEUE = {"Type": "AWS::SQS::Queue"}
 SCOPE = Scope(parameters={"AWS::Region": "us-east-1", "P": "x"})
@@ -92,3 +99,11 @@ def test_named_identities_need_the_stronger_capability():
     assert capabilities(of(A=role)) == (["CAPABILITY_IAM"], ["AWS::IAM::Role"])
     named = {**role, "Properties": {"RoleName": "r"}}
     assert capabilities(of(A=named)) == (["CAPABILITY_NAMED_IAM"], ["AWS::IAM::Role"])
+
+
+def test_secure_references_stand_only_where_aws_takes_them():
+    secure = {"Fn::Sub": "{{resolve:ssm-secure:/a:1}}"}
+    with pytest.raises(ValidationError, match=r"not supported in: \[AWS::SQS::Queue/Properties/QueueName\]"):
+        check_secure_references({"Q": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": secure}}})
+    login = {"LoginProfile": {"Password": secure}}
+    check_secure_references({"U": {"Type": "AWS::IAM::User", "Properties": login}})
