@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from kunren.control.store import Snapshot, Tx
@@ -76,6 +77,19 @@ async def with_dynamic(value: Any, call: CallService, account: str, region: str,
             secrets[found] = match[0]
         value = value.replace(match[0], found)
     return value
+
+
+async def references_in(
+    value: Any, call: CallService, account: str, region: str
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The dynamic references in a value with what they give now, and which of these nobody is to see, each with its
+    reference. What gives nothing is left out."""
+    found: dict[str, str] = {}
+    secrets: dict[str, str] = {}
+    for match in _DYNAMIC.finditer(json.dumps(value, default=str)):
+        with suppress(Failed):
+            found[match[0]] = await with_dynamic(match[0], call, account, region, secrets)
+    return found, secrets
 
 
 async def _looked_up(service: str, words: str, call: CallService, account: str, region: str) -> str:

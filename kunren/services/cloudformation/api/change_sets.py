@@ -16,6 +16,7 @@ from kunren.services.cloudformation import intrinsics, parameters
 from kunren.services.cloudformation.api.base import Params, Result
 from kunren.services.cloudformation.api.stacks import Stacks, same
 from kunren.services.cloudformation.changes import changes
+from kunren.services.cloudformation.changes import shown as change_shown
 from kunren.services.cloudformation.engine import rows_of
 from kunren.services.cloudformation.errors import (
     AlreadyExistsException,
@@ -36,6 +37,7 @@ from kunren.services.cloudformation.model import (
 from kunren.services.cloudformation.resources import kind_of
 from kunren.services.cloudformation.resources.kind import Kind, Unreadable
 from kunren.services.cloudformation.schemas import schema
+from kunren.services.cloudformation.scopes import references_in
 from kunren.services.cloudformation.structure import Plan
 from kunren.services.cloudformation.transforms import transforms_of
 
@@ -52,6 +54,8 @@ class ChangeSets(Stacks):
             raise ValidationError(
                 "ResourcesToImport must be specified for change sets of type IMPORT, and only for them."
             )
+        if "DeploymentMode" in params:
+            raise not_implemented("change sets with DeploymentMode")
         stack = self._stack_for(ctx, params, kind)
         held = self._held(self.store.snapshot(), stack)
         if any(each.name == name for each in held):
@@ -65,7 +69,11 @@ class ChangeSets(Stacks):
         revision, plan = await self.revision(ctx, stack, 0, params, previous, in_change_set=True)
         self.check_types_stay(stack, plan)
         rows = rows_of(self.store.snapshot(), stack) if not fresh else {}
-        shown = changes(plan, rows, revision.tags)
+        stated = [each.get("Properties") for each in plan.resources.values()]
+        dynamic, hidden = await references_in(stated, self.call, ctx.account, ctx.region)
+        declared = json.loads(revision.processed).get("Parameters", {})
+        hidden |= dict.fromkeys(parameters.secrets(declared, revision.texts), parameters.HIDDEN)
+        shown = changes(plan, rows, revision.tags, dynamic, hidden)
         imports = self._imports(ctx, params, plan, shown)
         if params.get("ImportExistingResources"):
             imports |= await self._existing(stack, plan, shown)
@@ -225,7 +233,7 @@ class ChangeSets(Stacks):
             "RollbackConfiguration": revision.rollback,
             "Capabilities": list(revision.capabilities),
             "Tags": tags_to_wire(revision.tags),
-            "Changes": [each for _, each in chosen],
+            "Changes": [change_shown(each, bool(params.get("IncludePropertyValues"))) for _, each in chosen],
             **token,
         }
         return {**shown, **({"OnStackFailure": found.on_failure} if found.on_failure else {})}

@@ -1,6 +1,9 @@
 """Decisions about properties, by the published schemas, and what change sets tell of them."""
 
+import json
+
 from kunren.services.cloudformation.changes import changes
+from kunren.services.cloudformation.changes import shown as shown_as
 from kunren.services.cloudformation.decisions import decide, tags_of
 from kunren.services.cloudformation.intrinsics import Scope
 from kunren.services.cloudformation.model import StackResource
@@ -106,4 +109,26 @@ def test_changes_tell_replacements_and_what_follows_from_them():
         "ResourceReference",
         "Queue",
     )
-    assert found["Queue"]["Details"][0]["Target"]["RequiresRecreation"] == "Always"
+    assert found["Queue"]["Details"][0]["Target"] == {
+        "Attribute": "Properties", "Name": "QueueName", "RequiresRecreation": "Always", "Path": "/Properties/QueueName",
+        "BeforeValue": "old", "AfterValue": "new", "AttributeChangeType": "Modify",
+    }  # fmt: skip
+    assert json.loads(found["Policy"]["AfterContext"])["Properties"]["Queues"] == "{{changeSet:KNOWN_AFTER_APPLY}}"
+    assert json.loads(found["Queue"]["BeforeContext"]) == {
+        "Properties": {"QueueName": "old"}, "UpdateReplacePolicy": "Retain",
+    }  # fmt: skip
+    plain = [shown_as(each, values=False)["ResourceChange"] for each in changes(plan, rows, {})]
+    assert not {"BeforeContext", "AfterContext"} & {key for each in plain for key in each}
+
+
+def test_dynamic_references_are_changes_where_they_give_something_else_and_secrets_are_not_shown():
+    reference, plain = "{{resolve:secretsmanager:db}}", "{{resolve:ssm:/a}}"
+    properties = {"Value": f"{plain}-{reference}", "Type": "String"}
+    template = {"Resources": {"P": {"Type": "AWS::SSM::Parameter", "Properties": properties}}}
+    plan = planned(template, Scope())
+    held = {"P": row("P", "AWS::SSM::Parameter", "p", properties={"Value": "a-pw1234", "Type": "String"}, secrets={"pw1234": reference})}  # fmt: skip
+    dynamic = {reference: "pw1234", plain: "a"}
+    assert changes(plan, held, {}, dynamic) == []
+    told = changes(plan, held, {}, {**dynamic, plain: "b"})[0]["ResourceChange"]
+    assert told["Details"][0]["Target"]["BeforeValue"] == f"a-{reference}"
+    assert told["Details"][0]["Target"]["AfterValue"] == f"b-{reference}"
