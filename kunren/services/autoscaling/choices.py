@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from kunren.services.autoscaling import mixed
 from kunren.services.autoscaling.model import Group, Member
@@ -38,6 +38,11 @@ def next_subnet(subnets: Mapping[str, str], members: Sequence[Member], launching
         if zone in counts:
             counts[zone] += 1
     return min(sorted(subnets), key=lambda each: (counts[subnets[each]], subnets[each]))
+
+
+def open_subnets(subnets: Mapping[str, str], refusing: Collection[str]) -> dict[str, str]:
+    """The subnets (→ zone) of zones that refused no launch lately; all where each zone did."""
+    return {id: zone for id, zone in subnets.items() if zone not in refusing} or dict(subnets)
 
 
 def to_end(group: Group, surplus: int, newest_version: str, now: float = 0.0) -> list[Member]:

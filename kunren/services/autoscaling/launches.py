@@ -24,6 +24,10 @@ from kunren.services.ec2.instances.types import all_types
 from kunren.services.ec2.model import Subnet
 
 RETRY_S = 60.0
+_OF_THE_ZONE = (
+    "InsufficientInstanceCapacity", "InsufficientFreeAddressesInSubnet", "SpotMaxPriceTooLow", "Unsupported",
+)  # fmt: skip
+"""What EC2 refuses where another zone may have it."""
 
 
 class Launches:
@@ -43,6 +47,7 @@ class Launches:
         subnets = {each.id: each.availability_zone for each in placed if each is not None}
         if not subnets:
             return
+        subnets = choices.open_subnets(subnets, self._refusing(snapshot, group, now))
         held = [each for each in group.members.values() if each.state.startswith("Warmed:") == pool]
         held = [each for each in held if not choices.is_going(each) and each.state != "Standby"]
         chosen: list[str] = []
@@ -91,10 +96,19 @@ class Launches:
             return
         assert refused is not None
         message = f"{refused.message} Launching EC2 instance failed."
+        refusing = self._refusing(snapshot, group, now) | {activity.zone}
+        elsewhere = not group.balanced_only and refused.code in _OF_THE_ZONE and not set(group.zones) <= refusing
         with self._store.write() as tx:
             activities.ended(tx, self._entropy, group, activity.id, "Failed", now, message)
             if (found := tx.get(Group, group.account, group.region, group.id)) is not None:
-                tx.put(replace(found, retry_at=now + RETRY_S))
+                tx.put(replace(found, retry_at=None if elsewhere else now + RETRY_S))
+
+    def _refusing(self, snapshot: Snapshot, group: Group, now: float) -> set[str]:
+        """The zones that are passed over, for they refused a launch within the last minute."""
+        if group.balanced_only:
+            return set()
+        failed = [each for each in snapshot.list(Activity, group.account, group.region) if each.status == "Failed"]
+        return {each.zone for each in failed if each.group == group.id and (each.ended or 0) > now - RETRY_S}
 
     def _overrides(
         self, snapshot: Snapshot, group: Group, policy: dict[str, Any] | None, market: str, zone: str

@@ -101,6 +101,9 @@ def group_to_wire(group: Group) -> dict[str, Any]:
         "NewInstancesProtectedFromScaleIn": group.protects_new,
         "ServiceLinkedRoleARN": f"arn:aws:iam::{group.account}:role/aws-service-role/autoscaling.amazonaws.com/"
         "AWSServiceRoleForAutoScaling",
+        "AvailabilityZoneDistribution": {
+            "CapacityDistributionStrategy": "balanced-only" if group.balanced_only else "balanced-best-effort"
+        },
         "CapacityRebalance": group.rebalances or None,
         "PlacementGroup": group.placement_group or None,
         "DefaultInstanceWarmup": group.warmup_s,

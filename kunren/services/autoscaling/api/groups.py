@@ -119,6 +119,8 @@ class GroupOperations(Operations):
             found["policies"] = checks.termination_policies(params["TerminationPolicies"], TERMINATION_POLICIES)
         if params.get("InstanceMaintenancePolicy"):
             found["maintenance"] = checks.maintenance(params["InstanceMaintenancePolicy"])
+        if distribution := params.get("AvailabilityZoneDistribution"):
+            found["balanced_only"] = distribution.get("CapacityDistributionStrategy") == "balanced-only"
         if (warmup := params.get("DefaultInstanceWarmup")) is not None:
             found["warmup_s"] = None if warmup < 0 else warmup
         if (lifetime := params.get("MaxInstanceLifetime")) is not None:

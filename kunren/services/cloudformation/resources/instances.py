@@ -63,10 +63,10 @@ class LaunchTemplate(Declared):
 _SIZES = ("DesiredCapacity", "MaxSize", "MinSize")
 _NUMBERS = ("Cooldown=DefaultCooldown", "DesiredCapacity", "MaxSize", "MinSize")
 _GROUP = (
-    "AvailabilityZones CapacityRebalance Cooldown DefaultInstanceWarmup DesiredCapacity HealthCheckGracePeriod "
-    "HealthCheckType LaunchTemplate MaxInstanceLifetime MaxSize MinSize MixedInstancesPolicy "
-    "NewInstancesProtectedFromScaleIn PlacementGroup "
-    "TerminationPolicies VPCZoneIdentifier"
+    "AvailabilityZoneDistribution AvailabilityZones CapacityRebalance Cooldown DefaultInstanceWarmup "
+    "DesiredCapacity HealthCheckGracePeriod HealthCheckType LaunchTemplate MaxInstanceLifetime MaxSize MinSize "
+    "MixedInstancesPolicy NewInstancesProtectedFromScaleIn PlacementGroup TerminationPolicies "
+    "VPCZoneIdentifier"
 )
 
 

@@ -30,6 +30,11 @@ def test_the_zone_with_the_fewest_gets_the_next():
     assert choices.next_subnet(SUBNETS, held, ["subnet-3"]) == "subnet-1"
 
 
+def test_zones_that_refused_a_launch_are_passed_over_unless_all_did():
+    assert choices.open_subnets(SUBNETS, {"a", "c"}) == {"subnet-2": "b"}
+    assert choices.open_subnets(SUBNETS, {"a", "b", "c"}) == SUBNETS
+
+
 def test_the_zone_with_the_most_gives_first_and_the_oldest_template_goes_first():
     held = group(member(1, "a", "2"), member(2, "a", "1"), member(3, "b", "1"))
     assert [each.id for each in choices.to_end(held, 1, "2")] == ["i-2"]

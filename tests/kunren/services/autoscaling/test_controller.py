@@ -14,6 +14,7 @@ from kunren.services.autoscaling import execution
 from kunren.services.autoscaling.api import AutoScalingApi
 from kunren.services.autoscaling.controller import AutoScalingController
 from kunren.services.autoscaling.model import Activity, Configuration, Group, Member, Policy, Refresh
+from kunren.services.ec2.instances.errors import InsufficientInstanceCapacity
 from kunren.services.ec2.instances.model import KINDS, Instance, InstanceRun
 from kunren.services.ec2.model import Subnet
 from kunren.services.elbv2.errors import TargetGroupNotFound
@@ -30,6 +31,12 @@ def instance(id):
         interface_id="eni-1", volume_id="vol-1", root_device="/dev/sda1", launched_at=0.0,
         tags={"aws:autoscaling:groupName": "web"},
     )  # fmt: skip
+
+
+def subnet(id, zone):
+    return Subnet(
+        **OF, id=id, vpc_id="vpc-1", cidr="10.0.0.0/24", availability_zone=zone, availability_zone_id="use1-az1"
+    )
 
 
 class Played:
@@ -178,3 +185,22 @@ def test_what_an_alarm_saw_before_a_group_shrank_shrinks_it_once(played):
         return played.group().desired
 
     assert [low(1000.0), low(1060.0), low(1180.0)] == [2, 2, 1]
+
+
+@pytest.mark.parametrize(("balanced_only", "asked"), [(False, ["subnet-1", "subnet-2"]), (True, ["subnet-1"])])
+def test_a_zone_without_capacity_is_passed_over_unless_balance_is_all(played, balanced_only, asked):
+    zones, seen = ("us-east-1a", "us-east-1b"), []
+
+    async def run_instances(ctx, params):
+        seen.append(params["SubnetId"])
+        if params["SubnetId"] == "subnet-1":
+            raise InsufficientInstanceCapacity("t3.micro", "us-east-1a", ("us-east-1b",))
+        return await Played.run_instances(played, ctx, params)
+
+    played.run_instances = run_instances
+    played.put(*(subnet(f"subnet-{number}", zone) for number, zone in enumerate(zones, 1)))
+    held = group(desired=1, balanced_only=balanced_only)
+    played.settle(replace(held, subnets=("subnet-1", "subnet-2"), zones=zones))
+    assert seen == asked
+    assert len(played.group().members) == len(asked) - 1
+    assert (played.group().retry_at is None) == (not balanced_only)
