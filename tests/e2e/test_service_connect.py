@@ -63,12 +63,12 @@ class Mesh:
             "orders", "python3", "-c", SERVER, version=version, ports=[web, {"containerPort": 8001, "name": "raw"}]
         )
 
-    def create(self, name, definition, group, *services, count=1):
+    def create(self, name, definition, group, *services, count=1, **more):
         network = {"subnets": self.subnets, "securityGroups": [group], "assignPublicIp": "ENABLED"}
         return self.ecs.create_service(
             cluster="shop", serviceName=name, taskDefinition=definition, desiredCount=count, launchType="FARGATE",
             networkConfiguration={"awsvpcConfiguration": network},
-            serviceConnectConfiguration={"enabled": True, "services": list(services)},
+            serviceConnectConfiguration={"enabled": True, "services": list(services)}, **more,
         )["service"]  # fmt: skip
 
     def settled(self, *names):
@@ -83,9 +83,29 @@ class Mesh:
 
         self.until(settled, f"{names} are settled", 120)
 
+    def paused(self):
+        """What continues the deployment of `orders`, once it waits behind the shift of test traffic."""
+        found = self.ecs.list_service_deployments(cluster="shop", service="orders")["serviceDeployments"]
+        (shown,) = self.ecs.describe_service_deployments(serviceDeploymentArns=[found[0]["serviceDeploymentArn"]])[
+            "serviceDeployments"
+        ]
+        hooks = [each for each in shown.get("lifecycleHookDetails", ()) if each["status"] == "AWAITING_ACTION"]
+        return hooks and {"serviceDeploymentArn": shown["serviceDeploymentArn"], "hookId": hooks[0]["hookId"]}  # fmt: skip
+
     def tasks(self, name):
         arns = self.ecs.list_tasks(cluster="shop", serviceName=name)["taskArns"]
         return self.ecs.describe_tasks(cluster="shop", tasks=arns)["tasks"] if arns else []
+
+    def newest(self, name):
+        """A task of its newest deployment, once it runs."""
+        (service,) = self.ecs.describe_services(cluster="shop", services=[name])["services"]
+        by = service["deployments"][0]["id"]
+
+        def running():
+            found = [each for each in self.tasks(name) if each["startedBy"] == by and each["lastStatus"] == "RUNNING"]
+            return found and found[0]
+
+        return self.until(running, f"a new task of {name}", 60)
 
     def inside(self, task, *words):
         found = self.kunren.run("ssh", task["taskArn"].rpartition("/")[2] + "/app", "--", *words)
@@ -103,7 +123,8 @@ RAW = {"portName": "raw", "discoveryName": "plain", "ingressPortOverride": 9001,
 
 def test_names_of_a_namespace_lead_to_the_tasks_of_its_services(mesh, until):
     mesh.create("client", mesh.register("client", "sleep", "600"), mesh.clients)
-    created = mesh.create("orders", mesh.orders(), mesh.servers, WEB, RAW, count=2)
+    blue_green = {"strategy": "BLUE_GREEN"}
+    created = mesh.create("orders", mesh.orders(), mesh.servers, WEB, RAW, count=2, deploymentConfiguration=blue_green)
     (deployment,) = created["deployments"]
     assert deployment["serviceConnectConfiguration"] == {
         "enabled": True, "namespace": mesh.namespace, "services": [WEB, RAW]
@@ -115,8 +136,7 @@ def test_names_of_a_namespace_lead_to_the_tasks_of_its_services(mesh, until):
     (client,) = mesh.tasks("client")
     assert "Could not resolve host: orders" in mesh.inside(client, "curl", "-sSm", "9", "orders")
     mesh.ecs.update_service(cluster="shop", service="client", forceNewDeployment=True)
-    mesh.settled("client")
-    (client,) = mesh.tasks("client")
+    client = mesh.newest("client")
     hosts = mesh.inside(client, "cat", "/etc/hosts").splitlines()
     assert hosts[2:] == ["127.255.0.1 orders", "127.255.0.2 plain.shop"]
 
@@ -140,11 +160,20 @@ def test_names_of_a_namespace_lead_to_the_tasks_of_its_services(mesh, until):
     listed = mesh.ecs.list_services_by_namespace(namespace="shop")["serviceArns"]
     assert [each.rpartition("/")[2] for each in listed] == ["client", "orders"]
 
-    # tasks that are replaced lose no request, though theirs end at once when they are told to
+    # test traffic has the new version first; tasks that go lose no request, though they end at once when they are told
     ask = "while test ! -e /enough; do curl -sm 9 -w '%{http_code}\\n' orders/slow; done"
     with ThreadPoolExecutor(1) as beside:
         asking = beside.submit(mesh.inside, client, "sh", "-c", ask)
-        mesh.ecs.update_service(cluster="shop", service="orders", taskDefinition=mesh.orders("two"))
+        pause = {"targetType": "PAUSE", "lifecycleStages": ["POST_TEST_TRAFFIC_SHIFT"]}
+        mesh.ecs.update_service(
+            cluster="shop", service="orders", taskDefinition=mesh.orders("two"),
+            deploymentConfiguration={"lifecycleHooks": [pause]},
+        )  # fmt: skip
+        paused = until(mesh.paused, "test traffic is shifted", 60)
+        header = ("-H", "X-Amzn-Ecs-Blue-Green-Test: 1")
+        assert mesh.inside(client, "curl", "-sm", "9", *header, "orders").startswith("two ")
+        assert mesh.inside(client, "curl", "-sm", "9", "orders").startswith("one ")
+        mesh.ecs.continue_service_deployment(**paused)
         mesh.settled("orders")
         mesh.inside(client, "touch", "/enough")
         said = asking.result(60).splitlines()

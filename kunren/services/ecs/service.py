@@ -60,6 +60,7 @@ class EcsService:
         self._leaving = Leaving(store)
         self.shell.deactivating = self._leave
         self.services = ServiceController(store, clock, entropy, call)
+        self.services.before = self.proxies.told
         self.agents = Agents(store, clock, entropy, call)
         self.api.rows = self.agents.rows
         self.capacity = CapacityController(store, clock, entropy, call, self.agents.rows)

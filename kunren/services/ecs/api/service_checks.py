@@ -92,7 +92,7 @@ def revision_document(
         document.setdefault("platformVersion", "LATEST")
     _registries(tx, ctx, document.get("serviceRegistries") or ())
     if (connect := document.get(CONFIGURATION)) is not None:
-        document[CONFIGURATION] = offering.checked(tx, cluster, definition, connect, strategy in SHIFTING)
+        document[CONFIGURATION] = offering.checked(tx, cluster, definition, connect)
     document["loadBalancers"] = [
         _balancer(tx, ctx, definition, each, strategy) for each in document.get("loadBalancers") or ()
     ]

@@ -23,6 +23,9 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     ingress_port: int
     idle_s: float
     request_s: float
+    test_header: str = ""
+    """Requests that have it (with that value, if one is stated) are test traffic; empty where there is none."""
+    test_value: str | None = None
 
 
 class Connect(msgspec.Struct, frozen=True, kw_only=True):

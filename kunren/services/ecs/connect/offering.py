@@ -17,11 +17,14 @@ from kunren.services.ecs import errors
 from kunren.services.ecs.connect.model import TCP, Connect, Offer
 from kunren.services.ecs.model import Cluster, Deployment, Service, TaskDefinition
 from kunren.services.ecs.names import arn
+from kunren.services.ecs.services.progress import strategy_of
+from kunren.services.ecs.services.stages import SHIFTING
 from kunren.services.servicediscovery.errors import ServiceAlreadyExists
 from kunren.services.servicediscovery.managed import drop_services, keep_service, namespace_named
 from kunren.services.servicediscovery.model import Namespace
 
 CONFIGURATION = "serviceConnectConfiguration"
+TEST_HEADER = "x-amzn-ecs-blue-green-test"
 IDLE_S, TCP_IDLE_S, REQUEST_S = 300.0, 3600.0, 15.0
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
 _DNS_NAME = re.compile(r"[a-z0-9_.][a-z0-9_.-]{0,126}")
@@ -33,12 +36,12 @@ def enabled(document: Told) -> bool:
     return bool((document.get(CONFIGURATION) or {}).get("enabled"))
 
 
-def checked(tx: Tx, cluster: Cluster, definition: TaskDefinition, told: Told, shifts: bool) -> dict[str, Any]:
-    """The configuration as the revision has it: with the cluster's namespace where it names none. `shifts` is whether
-    deployments shift traffic. Raises InvalidParameterException, NamespaceNotFoundException, NotYet."""
+def checked(tx: Tx, cluster: Cluster, definition: TaskDefinition, told: Told) -> dict[str, Any]:
+    """The configuration as the revision has it: with the cluster's namespace where it names none. Raises
+    InvalidParameterException, NamespaceNotFoundException, NotYet."""
     if not told.get("enabled"):
         return dict(told)
-    _supported(definition, told, shifts)
+    _supported(definition, told)
     found = dict(told)
     if not found.get("namespace"):
         found["namespace"] = (cluster.document.get("serviceConnectDefaults") or {}).get("namespace")
@@ -52,14 +55,12 @@ def checked(tx: Tx, cluster: Cluster, definition: TaskDefinition, told: Told, sh
     return found
 
 
-def _supported(definition: TaskDefinition, told: Told, shifts: bool) -> None:
+def _supported(definition: TaskDefinition, told: Told) -> None:
     mode = definition.document.get("networkMode") or "bridge"
     if mode not in ("awsvpc", "bridge"):
         raise errors.InvalidParameterException(f"Service Connect doesn't support the network mode {mode}.")
     if mode == "bridge":
         raise errors.NotYet("Service Connect in the network mode bridge")
-    if shifts:
-        raise errors.NotYet("Service Connect in deployments that shift traffic")
     if told.get("containerConfigurations"):
         raise errors.NotYet("settings of the Service Connect proxy's container")
     driver = (told.get("logConfiguration") or {}).get("logDriver")
@@ -84,8 +85,6 @@ def _offer_checked(definition: TaskDefinition, told: Told) -> None:
     aliases: list[Told] = list(told.get("clientAliases") or ())
     if len(aliases) != 1:
         raise errors.InvalidParameterException("clientAliases must have 1 element.")
-    if aliases[0].get("testTrafficRules"):
-        raise errors.NotYet("test traffic of Service Connect")
     if (name := aliases[0].get("dnsName")) is not None and not _DNS_NAME.fullmatch(name):
         raise errors.InvalidParameterException(f"The dnsName {name} is invalid.")
     for port in (aliases[0]["port"], told.get("ingressPortOverride", 1)):
@@ -141,7 +140,7 @@ def connect(
             raise errors.InvalidParameterException(
                 f"The discoveryName {discovery_name(each)} is in use in the namespace {namespace.name}."
             ) from None
-        made = offer(each, mapping, namespace.name, registry.id)
+        made = offer(each, mapping, namespace.name, registry.id, strategy_of(service) in SHIFTING)
         _unique(made, [*offers, *others], offers)
         old = before.get(made.discovery_name)
         if old is not None and old.protocol != made.protocol:
@@ -151,8 +150,10 @@ def connect(
     return Connect(namespace=namespace.id, offers=tuple(offers), known=tuple(known))
 
 
-def offer(told: Told, mapping: Told, namespace: str, registry: str) -> Offer:
-    """`mapping` is the port mapping that it names, `namespace` the namespace's name."""
+def offer(told: Told, mapping: Told, namespace: str, registry: str, shifts: bool) -> Offer:
+    """`mapping` is the port mapping that it names, `namespace` the namespace's name; `shifts` is whether deployments
+    shift traffic."""
+    rule = (told["clientAliases"][0].get("testTrafficRules") or {}).get("header") or {}
     protocol, alias, timeout = mapping.get("appProtocol") or TCP, told["clientAliases"][0], told.get("timeout") or {}
     idle, request = timeout.get("idleTimeoutSeconds"), timeout.get("perRequestTimeoutSeconds")
     return Offer(
@@ -162,6 +163,8 @@ def offer(told: Told, mapping: Told, namespace: str, registry: str) -> Offer:
         ingress_port=told.get("ingressPortOverride") or mapping["containerPort"],
         idle_s=float(idle if idle is not None else TCP_IDLE_S if protocol == TCP else IDLE_S),
         request_s=float(request if request is not None else REQUEST_S),
+        test_header=rule.get("name", TEST_HEADER).lower() if shifts else "",
+        test_value=(rule.get("value") or {}).get("exact"),
     )  # fmt: skip
 
 

@@ -19,9 +19,11 @@ from kunren.core.clock import Clock
 from kunren.dataplane.envoy.resources import Endpoint, EnvoyResources, Rejected
 from kunren.services.ec2.model import NetworkInterface
 from kunren.services.ecs.connect.model import TCP, Connect
-from kunren.services.ecs.connect.routing import TABLE, Placed, endpoints, hosts, placed, resources, ruleset, serving
+from kunren.services.ecs.connect.routing import TABLE, Placed, endpoints, hosts, placed, resources, ruleset
+from kunren.services.ecs.connect.shares import serving
 from kunren.services.ecs.model import Deployment, Service, Task, TaskDefinition
-from kunren.services.ecs.services.model import Member
+from kunren.services.ecs.services.model import Member, ServiceDeployment
+from kunren.services.ecs.services.progress import shifting
 from kunren.services.ecs.tasks.engine import CannotStart
 from kunren.world.network import workload_namespace
 
@@ -56,7 +58,7 @@ class Proxies:
         self._held: dict[str, tuple[str, str, Placed]] = {}  # by task: account, region, its proxy
         self._controller = Controller(
             "ecs-service-connect", store, clock, keys=_keys, every=lambda snapshot: (), reconcile=self._reconcile,
-            wants=lambda kind: kind == Task.kind,
+            wants=lambda kind: kind in (Task.kind, ServiceDeployment.kind),
         )  # fmt: skip
 
     async def run(self) -> None:
@@ -130,6 +132,11 @@ class Proxies:
 
     # -- all of them -------------------------------------------------------------------------------------------------
 
+    async def told(self, service: Service) -> None:
+        """Return when every proxy knows who serves what, where that is for a service's stages to decide."""
+        if service.primary is not None and service.primary.connect is not None:
+            await asyncio.gather(*self._tell(service.account, service.region))
+
     async def _reconcile(self, work: str) -> None:
         account, region = work.split("|")
         await asyncio.gather(*self._tell(account, region))
@@ -163,5 +170,10 @@ def _ports(definition: TaskDefinition | None) -> set[int]:
 
 
 def _keys(snapshot: Snapshot, key: Key) -> Iterable[str]:
-    task = snapshot.get(Task, key.account, key.region, key.id)
-    return (f"{key.account}|{key.region}",) if task is not None and task.proxy is not None else ()
+    if key.kind == Task.kind:
+        task = snapshot.get(Task, key.account, key.region, key.id)
+        concerned = task is not None and task.proxy is not None
+    else:
+        course = snapshot.get(ServiceDeployment, key.account, key.region, key.id)
+        concerned = course is not None and shifting(course)
+    return (f"{key.account}|{key.region}",) if concerned else ()

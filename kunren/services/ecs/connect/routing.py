@@ -13,10 +13,9 @@ its task's address and security groups.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 
-from kunren.control.store import Snapshot
 from kunren.dataplane.envoy.resources import (
     ADS,
     TYPE,
@@ -28,8 +27,8 @@ from kunren.dataplane.envoy.resources import (
     socket_address,
 )
 from kunren.services.ecs.connect.model import GRPC, HTTP2, TCP, Offer
+from kunren.services.ecs.connect.shares import Serving
 from kunren.services.ecs.model import Task
-from kunren.services.ecs.services.facts import containers_well
 from kunren.world import nft
 
 TABLE = "connect"
@@ -119,36 +118,35 @@ def ruleset(proxy: Placed) -> str:
     return f"table ip {TABLE} {{\n{''.join(parts)}}}\n" if any(parts) else ""
 
 
-def serving(snapshot: Snapshot, account: str, region: str) -> dict[str, tuple[Endpoint, ...]]:
-    """By the id of an offer's registry: the tasks that serve it. One that is to stop does so no more."""
-    found: dict[str, list[Endpoint]] = {}
-    for task in snapshot.by_id(Task, account, region).values():
-        if task.proxy is not None and serves(snapshot, task):
-            for offer in task.proxy.offers:
-                found.setdefault(offer.registry, []).append(Endpoint(task.private_ip or "", offer.ingress_port))
-    return {registry: tuple(sorted(each)) for registry, each in found.items()}
-
-
-def serves(snapshot: Snapshot, task: Task) -> bool:
-    return task.desired_status == task.last_status == "RUNNING" and containers_well(snapshot, task)
-
-
-def endpoints(proxy: Placed, served: Mapping[str, tuple[Endpoint, ...]]) -> dict[str, tuple[Endpoint, ...]]:
+def endpoints(proxy: Placed, served: Serving) -> dict[str, tuple[Endpoint, ...]]:
     """By cluster."""
-    return {proxy.cluster(way): served.get(way.offer.registry, ()) for way in proxy.outward}
+    found = {proxy.cluster(way): served.production.get(way.offer.registry, ()) for way in proxy.outward}
+    for way in filter(_is_tested, proxy.outward):
+        found[_test(proxy, way)] = served.test.get(way.offer.registry, ())
+    return found
 
 
-def resources(
-    proxy: Placed, served: Mapping[str, tuple[Endpoint, ...]], wall_seconds: Callable[[float], float]
-) -> EnvoyResources:
+def resources(proxy: Placed, served: Serving, wall_seconds: Callable[[float], float]) -> EnvoyResources:
     """Everything that Envoy needs for the proxy of one task."""
     ways = (*proxy.inward, *proxy.outward)
+    clusters = {proxy.cluster(way): _cluster(proxy, way, proxy.cluster(way), wall_seconds) for way in ways}
+    for way in filter(_is_tested, proxy.outward):
+        clusters[_test(proxy, way)] = _cluster(proxy, way, _test(proxy, way), wall_seconds)
     return EnvoyResources(
         listeners={proxy.cluster(way): _listener(proxy, way, wall_seconds) for way in ways},
         routes={proxy.cluster(way): _routes(proxy, way, wall_seconds) for way in ways if way.offer.protocol != TCP},
-        clusters={proxy.cluster(way): _cluster(proxy, way, wall_seconds) for way in ways},
+        clusters=clusters,
         endpoints=endpoints(proxy, served),
     )
+
+
+def _is_tested(way: Way) -> bool:
+    return bool(way.offer.test_header) and way.offer.protocol != TCP
+
+
+def _test(proxy: Placed, way: Way) -> str:
+    """The cluster of its test traffic."""
+    return f"{proxy.cluster(way)}/test"
 
 
 def _listener(proxy: Placed, way: Way, wall_seconds: Callable[[float], float]) -> Fragment:
@@ -197,10 +195,10 @@ def _by_http(name: str, idle: str, *, inward: bool) -> Fragment:
 
 def _routes(proxy: Placed, way: Way, wall_seconds: Callable[[float], float]) -> Fragment:
     name = proxy.cluster(way)
-    route: Fragment = {"cluster": name, "timeout": duration(wall_seconds(way.offer.request_s))}
-    host: Fragment = {"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": route}]}
+    action: Fragment = {"timeout": duration(wall_seconds(way.offer.request_s))}
+    host: Fragment = {"name": "all", "domains": ["*"], "routes": []}
     if way.address:
-        route["retry_policy"] = {
+        action["retry_policy"] = {
             "retry_on": _RETRY_ON,
             "num_retries": RETRIES,
             "retriable_headers": [{"name": UNREACHED, "present_match": True}],
@@ -210,12 +208,18 @@ def _routes(proxy: Placed, way: Way, wall_seconds: Callable[[float], float]) -> 
             "host_selection_retry_max_attempts": 3,
         }
         host["response_headers_to_remove"] = [UNREACHED]
+        if _is_tested(way):
+            value = way.offer.test_value
+            told = {"present_match": True} if value is None else {"string_match": {"exact": value}}
+            match = {"prefix": "/", "headers": [{"name": way.offer.test_header, **told}]}
+            host["routes"].append({"match": match, "route": {"cluster": _test(proxy, way), **action}})
+    host["routes"].append({"match": {"prefix": "/"}, "route": {"cluster": name, **action}})
     return {"name": name, "virtual_hosts": [host]}
 
 
-def _cluster(proxy: Placed, way: Way, wall_seconds: Callable[[float], float]) -> Fragment:
+def _cluster(proxy: Placed, way: Way, name: str, wall_seconds: Callable[[float], float]) -> Fragment:
     made = eds_cluster(
-        proxy.cluster(way), service_name=proxy.cluster(way), source=proxy.address if way.address else "127.0.0.1",
+        name, service_name=name, source=proxy.address if way.address else "127.0.0.1",
         namespace=proxy.namespace, connect_timeout_s=CONNECT_TIMEOUT_S, http2=way.offer.protocol in (HTTP2, GRPC),
     )  # fmt: skip
     if way.address:
@@ -230,5 +234,5 @@ def _cluster(proxy: Placed, way: Way, wall_seconds: Callable[[float], float]) ->
         return made
     del made["eds_cluster_config"]
     container = {"endpoint": {"address": socket_address("127.0.0.1", way.offer.container_port)}}
-    assignment = {"cluster_name": made["name"], "endpoints": [{"lb_endpoints": [container]}]}
+    assignment = {"cluster_name": name, "endpoints": [{"lb_endpoints": [container]}]}
     return {**made, "type": "STATIC", "load_assignment": assignment}

@@ -6,7 +6,7 @@ follows. Rows of tasks, targets and their health bring the next look, and a time
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from msgspec.structs import replace
@@ -50,6 +50,8 @@ class ServiceController:
         self._alarms = Alarms(store, clock, call)
         self.hooks = HookRunner(store, clock, call)
         self.notices = ServiceNotices(store, clock, call)
+        self.before: Callable[[Service], Awaitable[None]] = nothing
+        """Awaited before each look: what the last one wanted of proxies is so then."""
         self._controller = Controller(
             "ecs-services", store, clock, keys=_keys, every=_every, reconcile=self._reconcile,
             wants=lambda kind: kind in _KINDS,
@@ -68,6 +70,7 @@ class ServiceController:
         if (service := self._service(work)) is None:
             return
         await self._alarms.look(self._course(service))
+        await self.before(service)
         self._look(service)
         if (service := self._service(work)) is None:
             return
@@ -142,6 +145,10 @@ class ServiceController:
             progress = progress_of(found)
             at = stages.looks_again_at(progress, shape_of(found))
             yield at if at is not None else progress.since + stages.STAGE_MAX_S
+
+
+async def nothing(service: Service) -> None:
+    """Where no service has proxies."""
 
 
 def _alive(desk: Desk) -> bool:

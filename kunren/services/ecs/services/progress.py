@@ -24,6 +24,10 @@ class Weighted:
     """Whether a rule that knows only the group with all the weight is as good."""
 
 
+def strategy_of(service: Service) -> str:
+    return str(service.document["deploymentConfiguration"].get("strategy") or "ROLLING")
+
+
 def shifting(course: ServiceDeployment) -> bool:
     return course.configuration.get("strategy") in stages.SHIFTING
 

@@ -11,6 +11,7 @@ from kunren.core.entropy import Entropy
 from kunren.services.ecs.connect.offering import connect
 from kunren.services.ecs.model import Deployment, Load, Network, Service, TaskDefinition
 from kunren.services.ecs.services.model import ServiceDeployment, ServiceRevision
+from kunren.services.ecs.services.progress import strategy_of
 from kunren.services.ecs.services.stages import SHIFTING
 
 KEPT_S = 90 * 24 * 3600.0
@@ -29,10 +30,6 @@ def network_of(document: dict[str, Any]) -> Network | None:
         subnets=tuple(told["subnets"]), groups=tuple(told.get("securityGroups") or ()),
         public=told.get("assignPublicIp") == "ENABLED",
     )  # fmt: skip
-
-
-def strategy_of(service: Service) -> str:
-    return str(service.document["deploymentConfiguration"].get("strategy") or "ROLLING")
 
 
 def loads_of(service: Service, document: dict[str, Any], before: Deployment | None) -> tuple[Load, ...]:

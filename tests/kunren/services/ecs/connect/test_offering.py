@@ -118,7 +118,7 @@ def test_an_offer_that_cannot_be_is_refused_and_makes_nothing(shop, service, cod
         ({"connect": {"accessLogConfiguration": {"format": "TEXT"}}}, "InvalidParameterException", "logConfiguration"),
         ({"connect": {"logConfiguration": {"logDriver": "splunk"}}}, "NotImplemented", "log driver splunk"),
         ({"deploymentController": {"type": "EXTERNAL"}}, "InvalidParameterException", "controller EXTERNAL"),
-        ({"deploymentConfiguration": {"strategy": "BLUE_GREEN"}}, "NotImplemented", "shift traffic"),
+        ({"connect": {"containerConfigurations": [{"logLevel": "debug"}]}}, "NotImplemented", "proxy's container"),
     ],
 )
 def test_what_service_connect_does_not_go_with_is_refused(shop, more, code, said):

@@ -2,12 +2,12 @@
 
 from msgspec.structs import replace
 
-from kunren.control.store import Store
 from kunren.dataplane.envoy.encode import CLUSTER, LISTENER, ROUTES, encode
 from kunren.dataplane.envoy.resources import Endpoint
 from kunren.services.ecs.connect.model import Offer, Proxy
-from kunren.services.ecs.connect.routing import endpoints, hosts, placed, resources, ruleset, serving
-from kunren.services.ecs.model import KINDS, ContainerState, Task, TaskDefinition
+from kunren.services.ecs.connect.routing import hosts, placed, resources, ruleset
+from kunren.services.ecs.connect.shares import Serving
+from kunren.services.ecs.model import ContainerState, Task
 
 WEB = Offer(
     port_name="web", discovery_name="orders", registry="srv-1", dns_name="orders", port=80, protocol="http",
@@ -47,7 +47,7 @@ def test_names_have_addresses_and_the_kernel_leads_to_the_proxys_listeners():
 
 
 def test_envoy_takes_all_of_it_and_retries_and_ejects_as_aws_says():
-    made = resources(proxy(), {"srv-1": (Endpoint("10.0.0.9", 8000),)}, lambda seconds: seconds / 10)
+    made = resources(proxy(), Serving({"srv-1": (Endpoint("10.0.0.9", 8000),)}), lambda seconds: seconds / 10)
     for kind, fragments in ((LISTENER, made.listeners), (ROUTES, made.routes), (CLUSTER, made.clusters)):
         for each in fragments.values():
             encode(kind, each)
@@ -76,23 +76,15 @@ def test_envoy_takes_all_of_it_and_retries_and_ejects_as_aws_says():
     }  # fmt: skip
 
 
-def test_tasks_that_run_and_are_meant_to_serve_what_they_offer():
-    store = Store(None)
-    store.register(*KINDS)
-    checked = {"name": "app", "healthCheck": {"command": ["CMD", "true"]}}
-    with store.write() as tx:
-        tx.put(task("a", "10.0.0.1"))
-        tx.put(task("b", "10.0.0.2", desired_status="STOPPED"))
-        tx.put(replace(task("c", "10.0.0.3"), last_status="ACTIVATING"))
-        tx.put(replace(task("d", "10.0.0.4"), proxy=None))
-        tx.put(replace(task("e", "10.0.0.5"), definition="ill:1"))
-        tx.put(
-            TaskDefinition(
-                account="1", region="r", id="ill:1", family="ill", revision=1, registered_at=0.0, registered_by="",
-                document={"containerDefinitions": [checked]},
-            )
-        )  # fmt: skip
-    found = serving(store.snapshot(), "1", "r")
-    assert found == {"srv-1": (Endpoint("10.0.0.1", 8000),), "srv-2": (Endpoint("10.0.0.1", 15432),)}
-    assert endpoints(proxy(known=(RAW,)), found) == {"connect/t1/db.shop:5432": (Endpoint("10.0.0.1", 15432),)}
-    assert serving(store.snapshot(), "1", "elsewhere") == {}
+def test_requests_with_the_test_header_have_endpoints_of_their_own():
+    tested = replace(WEB, test_header="x-test", test_value="1")
+    served = Serving({"srv-1": (Endpoint("10.0.0.9", 8000),)}, {"srv-1": (Endpoint("10.0.0.8", 8000),)})
+    made = resources(proxy((), (tested, replace(RAW, test_header="x-test"))), served, float)
+    name = "connect/t1/orders:80"
+    first, second = made.routes[name]["virtual_hosts"][0]["routes"]
+    assert first["match"] == {"prefix": "/", "headers": [{"name": "x-test", "string_match": {"exact": "1"}}]}
+    assert (first["route"]["cluster"], second["route"]["cluster"]) == (f"{name}/test", name)
+    encode(ROUTES, made.routes[name])
+    assert made.endpoints == {
+        "connect/t1/db.shop:5432": (), name: (Endpoint("10.0.0.9", 8000),), f"{name}/test": (Endpoint("10.0.0.8", 8000),)
+    }  # fmt: skip
