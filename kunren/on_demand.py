@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kunren.services.resiliencehub.service import ResilienceHubService
     from kunren.services.scheduler.service import SchedulerService
     from kunren.services.servicediscovery.service import ServiceDiscoveryService
+    from kunren.services.ssm.service import SsmService
 
 
 class OnDemand:
@@ -58,6 +59,7 @@ class OnDemand:
         self.servicediscovery = self._later("servicediscovery", "servicediscovery.", self._make_servicediscovery)
         self.zonal_shifts = self._later("arc-zonal-shift", "arc-zonal-shift.", self._make_zonal_shifts)
         self.scheduler = self._later("scheduler", "scheduler.", self._make_scheduler)
+        self.ssm = self._later("ssm", "ssm.", self._make_ssm)
         self.stacks = self._later("cloudformation", "cloudformation.", self._make_stacks)
 
     def answering(self, there: Mapping[str, object]) -> Apis:
@@ -82,6 +84,7 @@ class OnDemand:
                 "route53-recovery-cluster": lambda: self.recovery().cluster,
                 "route53-recovery-control-config": lambda: self.recovery().config,
                 "scheduler": lambda: self.scheduler().api,
+                "ssm": lambda: self.ssm().api,
                 "servicediscovery": lambda: self.servicediscovery().api,
             },
         )
@@ -274,6 +277,15 @@ class OnDemand:
         app = self._app
         self.events()  # delivers for it
         return SchedulerService(app.store, app.clock, app.entropy)
+
+    def _make_ssm(self) -> SsmService:
+        from kunren.services.ssm.service import SsmService
+
+        app = self._app
+        ssm = SsmService(app.store, app.clock, app.entropy, app.call)
+        ssm.api.open_terminal, ssm.api.platform = app.instances.open_terminal, app.instances.platform
+        app.gateway.fronts.insert(0, ssm.sessions)  # before ECS's, which knows of no other sessions than its own
+        return ssm
 
     def _make_stacks(self) -> CloudFormationService:
         from kunren.gateway.inside import InsideNoting

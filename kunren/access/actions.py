@@ -251,6 +251,15 @@ def _queue(target: Target) -> list[str]:
     return list(_arns(target.params))[:1] or [ALL]
 
 
+def _session(target: Target) -> list[str]:
+    """With an instance, by a document where one is named."""
+    found = [target.arn("ec2", f"instance/{target.params.get('Target')}")]
+    if isinstance(document := target.params.get("DocumentName"), str):
+        arn = target.arn("ssm", f"document/{document}")
+        found.append(arn.replace(f":{target.account}:", "::") if document.startswith("AWS-") else arn)
+    return found
+
+
 def _parameters(target: Target) -> list[str]:
     names = [each for member in ("Name", "Names", "Path") for each in many(target.params.get(member))]
     found = [
@@ -258,6 +267,10 @@ def _parameters(target: Target) -> list[str]:
         for each in names
         if isinstance(each, str)
     ]
+    if target.operation in ("StartSession", "GetConnectionStatus"):
+        return _session(target)
+    if target.operation in ("TerminateSession", "ResumeSession"):
+        return [target.arn("ssm", f"session/{target.params.get('SessionId')}")]
     if "Parameter" not in target.operation:
         return [UNKNOWN]
     return [ALL] if target.operation == "DescribeParameters" else found or [UNKNOWN]

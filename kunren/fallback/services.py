@@ -1,4 +1,5 @@
-"""Which whole services moto answers for, and why. One service has one owner: none of these is ours yet.
+"""Which whole services moto answers for, and why. One service has one owner: none of these is ours yet, but
+some operations of ssm.
 
 The rule: a service stands here when nothing of it carries packets in AWS either (a policy, a parameter, a metric),
 or when it is to become ours and programs need its API meanwhile (marked "for now"). A service that would carry traffic

@@ -1,7 +1,8 @@
 """The gateway: AWS's API in front of the services. `Gateway` joins server, chain and services (order: `self.chain`).
 
-One service has one owner: a service object of ours, the fallback, or nobody (501, naming service and operation). After
-a handler that wrote, the answer waits until the write is on disk; where the disk refuses, nothing is acknowledged.
+One operation has one owner: a service object of ours, the fallback, or nobody (501, naming service and operation). A
+service has so too, but Systems Manager, whose sessions are ours and whose parameters are not. After a handler that
+wrote, the answer waits until the write is on disk; where the disk refuses, nothing is acknowledged.
 """
 
 from __future__ import annotations
@@ -228,9 +229,11 @@ class Gateway:
             "not_implemented": [each for each in calls if each["owner"] == NOBODY],
         }
 
-    def owner(self, service: str) -> str:
-        """Who answers for a service: "kunren", "moto" or "nobody"."""
-        if service in self.table:
+    def owner(self, service: str, operation: str = "") -> str:
+        """Who answers for an operation: "kunren", "moto" or "nobody". Of a service that is both's, moto has what ours
+        has not."""
+        shared = service in self._fallback_services
+        if service in self.table and not (shared and self.table.method(service, operation) is None):
             return OURS
         return FALLBACK if service in self._fallback_services else NOBODY
 
@@ -311,7 +314,7 @@ class Gateway:
             call.method = self.table.method(service, operation)
             call.raw = self.table.raw(service, operation) if call.method is None else None
             call.owner = OURS if call.method is not None or call.raw is not None else NOBODY
-        elif service in self._fallback_services:
+        if call.owner is not OURS and service in self._fallback_services:
             call.owner = FALLBACK
         key = (service, operation, call.owner)
         self._counts[key] = self._counts.get(key, 0) + 1

@@ -33,7 +33,7 @@ class Inside:
         self, account: str, region: str, service: str, operation: str, params: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Raises AwsError: the service's own, or NotImplemented where nobody answers."""
-        owner = self.gateway.owner(service)
+        owner = self.gateway.owner(service, operation)
         if owner == OURS:
             return await self.gateway.invoke(service, operation, dict(params), account, region)
         if owner != FALLBACK or self._fallback is None:
@@ -65,7 +65,7 @@ class InsideNoting:
     ) -> Mapping[str, Any]:
         """Raises AwsError, and has noted nothing then."""
         inside = self._inside()
-        if inside.gateway.owner(service) == OURS:
+        if inside.gateway.owner(service, operation) == OURS:
             return await inside.gateway.invoke(service, operation, dict(params), account, region, noted)
         result = await inside.call(account, region, service, operation, params)
         noted(result)

@@ -46,9 +46,15 @@ def coverage() -> list[Coverage]:
         module, _, name = place.partition(":")
         methods = set(dir(getattr(importlib.import_module(module), name)))
         operations = catalog.service(service).operations
-        states = {each: REAL if xform_name(each) in methods else NOT_YET for each in sorted(operations)}
-        found.append(Coverage(service, "Kunren", "", states))
-    for service, owner in sorted(MOTO_SERVICES.items()):
+        shared = MOTO_SERVICES.get(service)
+        others = moto_handlers(service, shared.package) if shared is not None else frozenset()
+        states = {
+            each: REAL if xform_name(each) in methods else MOTO if handled(each, others) else NOT_YET
+            for each in sorted(operations)
+        }
+        who, why = ("Kunren", "") if shared is None else ("Kunren, and moto", shared.why)
+        found.append(Coverage(service, who, why, states))
+    for service, owner in sorted(each for each in MOTO_SERVICES.items() if each[0] not in OWN_SERVICES):
         handlers = moto_handlers(service, owner.package)
         operations = catalog.service(service).operations
         states = {each: MOTO if handled(each, handlers) else NOT_YET for each in sorted(operations)}
@@ -65,7 +71,7 @@ def page(services: Iterable[Coverage]) -> str:
         "Written by `make coverage-doc` from the code; do not edit. Each operation of AWS's API is one of three:",
         "",
         "- **real**: Kunren does it, with real packets, DNS answers and processes where the operation is about those;",
-        "- **moto**: moto answers for the whole service behind the same gateway, durably, and nothing carries traffic;",
+        "- **moto**: moto answers behind the same gateway, durably, and nothing carries traffic;",
         "- **not yet**: answered with 501 `NotImplemented`, naming service and operation.",
         "",
         "A service that is not on this page answers 501 to everything.",

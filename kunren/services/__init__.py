@@ -27,5 +27,6 @@ SERVICES: dict[str, str] = {
     "route53-recovery-control-config": "kunren.services.recovery_control.config_api:ConfigApi",
     "s3": "kunren.services.s3.api:S3Api",
     "scheduler": "kunren.services.scheduler.api:SchedulerApi",
+    "ssm": "kunren.services.ssm.api:SsmApi",
     "servicediscovery": "kunren.services.servicediscovery.api:ServiceDiscoveryApi",
 }

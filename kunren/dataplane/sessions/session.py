@@ -77,6 +77,13 @@ class Session:
                 self._socket.send(self._channel.closed(self.id, self._target, output))
                 self._socket.close()
 
+    @property
+    def status(self) -> str:
+        """As DescribeSessions says it."""
+        if self._over.is_set():
+            return "Terminating"
+        return "Connecting" if not self._came.is_set() else "Connected" if self._socket is not None else "Disconnected"
+
     def end(self) -> None:
         """Have it end: the client, or who may end it, said so."""
         self._over.set()

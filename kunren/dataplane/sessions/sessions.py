@@ -24,6 +24,7 @@ OPENED_WITHIN_S = 60.0
 """How long a token is good for before the first client has come (real time)."""
 _POLICY_VIOLATED = 1008
 Ended = Callable[[Session], Awaitable[None]]
+Over = Callable[[Session], None]
 
 
 class TooMany(Exception):
@@ -31,19 +32,20 @@ class TooMany(Exception):
 
 
 class Sessions:
-    """A front of the gateway."""
+    """A front of the gateway. One that is `beside_others` leaves to those what it does not know."""
 
-    def __init__(self, clock: Clock, entropy: Entropy) -> None:
-        self._clock, self._entropy = clock, entropy
+    def __init__(self, clock: Clock, entropy: Entropy, *, beside_others: bool = False) -> None:
+        self._clock, self._entropy, self._beside_others = clock, entropy, beside_others
         self._sessions: dict[str, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def open(
-        self, prefix: str, target: str, session_type: str, start: Start, ended: Ended | None = None
-    ) -> tuple[str, str]:
+        self, prefix: str, target: str, session_type: str, start: Start, ended: Ended | None = None,
+        over: Over | None = None,
+    ) -> tuple[str, str]:  # fmt: skip
         """A new session, which begins when its client comes: its id and a token. What it prints is recorded where
-        there is somebody who wants it when it has `ended`, which one whose client never came has not.
-        Raises TooMany."""
+        there is somebody who wants it when it has `ended`, which one whose client never came has not; `over` is told
+        of either. Raises TooMany."""
         if len(self._sessions) >= SESSIONS_MAX:
             raise TooMany()
         id = f"{prefix}-0{self._entropy.hex(16)}"
@@ -51,10 +53,25 @@ class Sessions:
             self._clock, self._entropy, id, target, session_type, start, recorded=ended is not None
         )  # fmt: skip
         self._sessions[id] = session
-        task = asyncio.get_running_loop().create_task(self._live(session, ended), name=f"session {id}")
+        task = asyncio.get_running_loop().create_task(self._live(session, ended, over), name=f"session {id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return id, self._token(session)
+
+    def resume(self, id: str) -> str | None:
+        """Another token for a session; None where it has ended."""
+        session = self._sessions.get(id)
+        return self._token(session) if session is not None else None
+
+    def end(self, id: str) -> None:
+        """Have it end, if it has not."""
+        if id in self._sessions:
+            self._sessions[id].end()
+
+    def status(self, id: str) -> str | None:
+        """As DescribeSessions says it; None where it has ended."""
+        session = self._sessions.get(id)
+        return session.status if session is not None else None
 
     def stream_url(self, ctx: RequestContext, id: str) -> str:
         """Where the session's client connects, by the endpoint that the caller came through."""
@@ -73,7 +90,7 @@ class Sessions:
         session.tokens.add(token)
         return token
 
-    async def _live(self, session: Session, ended: Ended | None) -> None:
+    async def _live(self, session: Session, ended: Ended | None, over: Over | None) -> None:
         try:
             began = await session.awaited(OPENED_WITHIN_S)
             if began:
@@ -85,11 +102,13 @@ class Sessions:
             log.exception("session %s was lost", session.id)
         finally:
             self._sessions.pop(session.id, None)
+            if over is not None:
+                over(session)
 
     # -- a front -------------------------------------------------------------------------------------------------------
 
     def claims(self, host: str, path: str) -> bool:
-        return path.startswith(PATH)
+        return path.startswith(PATH) and (not self._beside_others or path.removeprefix(PATH) in self._sessions)
 
     async def answer(self, request: FrontRequest) -> FrontAnswer:
         session = self._sessions.get(request.path.removeprefix(PATH))

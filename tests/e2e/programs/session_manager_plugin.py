@@ -128,6 +128,9 @@ def main():
     if len(sys.argv) == 1:
         print("The Session Manager plugin was installed successfully. Use the AWS CLI to start a session.")
         return
+    if sys.argv[1] == "--version":
+        print("1.2.0.0")
+        return
     told = json.loads(sys.argv[1])
     session = {key.lower(): value for key, value in told.items()}
     output = Session(session["streamurl"], session["tokenvalue"]).run()

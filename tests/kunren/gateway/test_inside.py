@@ -19,7 +19,7 @@ class Owners:
         self.answer = HttpResponse(status, headers, body)
         self.asked = None
 
-    def owner(self, service):
+    def owner(self, service, operation):
         return "moto" if service in self.services else "nobody"
 
     async def handle(self, service, operation, request):

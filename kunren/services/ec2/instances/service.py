@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import errno
+import platform
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
+from kunren.dataplane.guests import disk
 from kunren.dataplane.guests.guests import Guests, environment
 from kunren.services.ec2.api import Ec2Api
 from kunren.services.ec2.instances import spot
@@ -25,6 +28,7 @@ from kunren.services.ec2.instances.spot_controller import SpotController
 from kunren.services.ec2.instances.types import all_types
 from kunren.services.ec2.metadata.service import MetadataService
 from kunren.services.ec2.model import NetworkInterface
+from kunren.world.interface import Process
 from kunren.world.network import workload_namespace
 from kunren.world.spec import WorldSpec
 from kunren.world.world import World
@@ -58,7 +62,7 @@ class InstanceService:
         call: CallService,
     ) -> None:
         self._store, self._clock, self._spec, self._world = store, clock, spec, world
-        self._api, self._home = api, home
+        self._api, self._home, self._guests = api, home, guests
         self.metadata = MetadataService(store, clock, entropy, world, call)
         self.controller = InstanceController(
             store, clock, entropy, spec, guests, home, applied, self.metadata.enter, self.metadata.leave
@@ -104,6 +108,24 @@ class InstanceService:
         from kunren.services.ec2.image_import import Wanted, import_image
 
         return await import_image(self._api, self._home, images, msgspec.convert(told, Wanted))
+
+    async def open_terminal(self, instance: Instance, argv: Sequence[str], terminal: int) -> Process:
+        """Start a program in a running instance, with that descriptor as its terminal. Raises OSError."""
+        guest = self.controller.guest(instance.id)
+        if guest is None:
+            raise OSError(errno.ESRCH, "the instance does not run")
+        namespace = workload_namespace(instance.interface_id)
+        return await self._guests.enter(guest, namespace, argv, {"TERM": "xterm-256color"}, terminal=terminal)
+
+    def platform(self, instance: Instance) -> dict[str, str]:
+        """PlatformName and PlatformVersion, where the instance's programs are the machine's."""
+        if not disk.bare(self._home / instance.volume_id):
+            return {}
+        try:
+            told = platform.freedesktop_os_release()
+        except OSError:
+            return {}
+        return {"PlatformName": told.get("NAME", ""), "PlatformVersion": told.get("VERSION_ID", "")}
 
     def inside(self, named: str) -> dict[str, Any]:
         """What `kunren.world.exec.enter_guest` needs for a running instance, by its id, its Name tag or an address.

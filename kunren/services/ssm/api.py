@@ -1,0 +1,237 @@
+"""Session Manager's operations on instances, and which instances are managed. All else of Systems Manager is moto's."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from kunren.control.store import Store
+from kunren.core import pagination
+from kunren.core.calling import CallService
+from kunren.core.clock import Clock
+from kunren.core.context import RequestContext
+from kunren.core.errors import AwsError
+from kunren.dataplane.sessions.session import AGENT_VERSION
+from kunren.dataplane.sessions.session import Session as Live
+from kunren.dataplane.sessions.sessions import Sessions, TooMany
+from kunren.services.ec2.instances.model import Instance
+from kunren.services.ec2.model import NetworkInterface
+from kunren.services.ssm import errors
+from kunren.services.ssm.managed import Managed
+from kunren.services.ssm.model import Session
+from kunren.world.interface import Process
+
+Params = dict[str, Any]
+Filtered = Callable[[Session], bool]
+SHELL, COMMAND = "SSM-SessionManagerRunShell", "AWS-StartInteractiveCommand"
+_LATER = {
+    "AWS-StartPortForwardingSession": "port forwarding",
+    "AWS-StartPortForwardingSessionToRemoteHost": "port forwarding",
+    "AWS-StartSSHSession": "SSH through a session",
+    "AWS-StartNonInteractiveCommand": "commands without a terminal",
+}
+KEPT_S = 30 * 86_400.0
+"""How long a session is shown once it has ended ("View session history")."""
+
+
+class SsmApi:
+    """`open_terminal` starts a program in a running instance on a terminal; `platform` says what system one has."""
+
+    open_terminal: Callable[[Instance, Sequence[str], int], Awaitable[Process]]
+    platform: Callable[[Instance], Mapping[str, str]]
+
+    def __init__(self, store: Store, clock: Clock, call: CallService, sessions: Sessions) -> None:
+        self._store, self._clock, self._call, self._sessions = store, clock, call, sessions
+        self._managed = Managed(store, call)
+
+    async def start_session(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        """StartSession: a shell, or the command that a document is given."""
+        argv, kind = await self._program(ctx, params)
+        target = params["Target"]
+        if not await self._managed.connected(ctx.account, ctx.region, target):
+            raise errors.TargetNotConnected(target)
+        instance = self._store.snapshot().get(Instance, ctx.account, ctx.region, target)
+        assert instance is not None
+        owner = ctx.caller.arn if ctx.caller is not None else f"arn:aws:iam::{ctx.account}:root"
+
+        async def start(terminal: int) -> Process:
+            return await self.open_terminal(instance, argv, terminal)
+
+        def over(live: Live) -> None:
+            self.end(ctx.account, ctx.region, live.id)
+
+        try:
+            name = owner.rpartition(":")[2].rpartition("/")[2]
+            id, token = self._sessions.open(name, target, kind, start, over=over)
+        except TooMany as error:
+            raise errors.TargetNotConnected(target) from error
+        now = self._clock.now()
+        with self._store.write() as tx:
+            for each in list(tx.list(Session, ctx.account, ctx.region)):
+                if each.ended is not None and now - each.ended > KEPT_S:
+                    tx.delete(each)
+            made = Session(
+                account=ctx.account, region=ctx.region, id=id, target=target, owner=owner, started=now,
+                document=params.get("DocumentName") or SHELL, reason=params.get("Reason"),
+            )  # fmt: skip
+            tx.put(made)
+        return {"SessionId": id, "TokenValue": token, "StreamUrl": self._sessions.stream_url(ctx, id)}
+
+    async def _program(self, ctx: RequestContext, params: Params) -> tuple[Sequence[str], str]:
+        """What a document runs, and the kind of session that is. Raises InvalidDocument, InvalidParameters, NotYet."""
+        document, given = params.get("DocumentName") or SHELL, params.get("Parameters") or {}
+        if document in _LATER:
+            raise errors.NotYet(_LATER[document])
+        if document == COMMAND:
+            commands = given.get("command") or []
+            if not commands or not commands[0].strip():
+                raise errors.InvalidParameters("Parameter command is required.")
+            return ("/bin/sh", "-c", commands[0]), "InteractiveCommands"
+        try:
+            await self._call(ctx.account, ctx.region, "ssm", "DescribeDocument", {"Name": document})
+        except AwsError as error:
+            if document == SHELL:
+                return ("/bin/sh", "-l"), "Standard_Stream"
+            raise errors.InvalidDocument(document) from error
+        raise errors.NotYet(f"sessions by a document of one's own ({shlex.quote(document)})")
+
+    def resume_session(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        """ResumeSession: another token for a session that goes on."""
+        id = params["SessionId"]
+        token = self._sessions.resume(id) if self._own(ctx, id) is not None else None
+        if token is None:
+            raise errors.DoesNotExistException(id)
+        return {"SessionId": id, "TokenValue": token, "StreamUrl": self._sessions.stream_url(ctx, id)}
+
+    def terminate_session(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        """TerminateSession; nothing happens where it has ended."""
+        id = params["SessionId"]
+        if self._own(ctx, id) is None:
+            raise errors.DoesNotExistException(id)
+        self._sessions.end(id)
+        self.end(ctx.account, ctx.region, id)
+        return {"SessionId": id}
+
+    def describe_sessions(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        """DescribeSessions: those that go on, or those of the last thirty days."""
+        active = params["State"] == "Active"
+        wanted = [self._filter(each["key"], each["value"]) for each in params.get("Filters") or ()]
+        held = [
+            each
+            for each in self._store.snapshot().list(Session, ctx.account, ctx.region)
+            if (each.ended is None) == active and all(fits(each) for fits in wanted)
+        ]
+        held.sort(key=_order)
+        try:
+            page, token = pagination.page(held, params.get("NextToken"), params.get("MaxResults") or 200, _order)
+        except pagination.InvalidToken as error:
+            raise errors.InvalidNextToken() from error
+        return {"Sessions": [self._shown(each) for each in page], "NextToken": token}
+
+    async def describe_instance_information(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        """DescribeInstanceInformation: the managed instances."""
+        wanted = {each["key"]: each["valueSet"] for each in params.get("InstanceInformationFilterList") or ()}
+        wanted |= {each["Key"]: each["Values"] for each in params.get("Filters") or ()}
+        shown = [self._instance(*each) for each in await self._managed.all(ctx.account, ctx.region)]
+        found = [each for each in shown if _fits(each, wanted)]
+        try:
+            page, token = pagination.page(
+                found, params.get("NextToken"), params.get("MaxResults") or 50, lambda each: str(each["InstanceId"])
+            )
+        except pagination.InvalidToken as error:
+            raise errors.InvalidNextToken() from error
+        return {"InstanceInformationList": page, "NextToken": token}
+
+    async def get_connection_status(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        there = await self._managed.connected(ctx.account, ctx.region, params["Target"])
+        return {"Target": params["Target"], "Status": "connected" if there else "notconnected"}
+
+    def end(self, account: str, region: str, id: str) -> None:
+        """Note that a session is over."""
+        with self._store.write() as tx:
+            found = tx.get(Session, account, region, id)
+            if found is not None and found.ended is None:
+                tx.put(replace(found, ended=self._clock.now()))
+
+    def _own(self, ctx: RequestContext, id: str) -> Session | None:
+        return self._store.snapshot().get(Session, ctx.account, ctx.region, id)
+
+    def _status(self, each: Session) -> str:
+        return "Terminated" if each.ended is not None else self._sessions.status(each.id) or "Terminating"
+
+    def _shown(self, each: Session) -> dict[str, Any]:
+        return {
+            "SessionId": each.id,
+            "Target": each.target,
+            "Status": self._status(each),
+            "StartDate": each.started,
+            "EndDate": each.ended,
+            "DocumentName": each.document,
+            "Owner": each.owner,
+            "Reason": each.reason,
+            "AccessType": "Standard",
+        }
+
+    def _filter(self, key: str, value: str) -> Filtered:
+        """Raises InvalidFilterKey."""
+        if key in ("InvokedAfter", "InvokedBefore"):
+            try:
+                at = datetime.fromisoformat(value).timestamp()
+            except ValueError as error:
+                raise errors.InvalidFilterKey(f"{value} is no time.") from error
+            return lambda each: each.started >= at if key == "InvokedAfter" else each.started < at
+        member: dict[str, Callable[[Session], str]] = {
+            "Target": lambda each: each.target,
+            "Owner": lambda each: each.owner,
+            "Status": self._status,
+            "SessionId": lambda each: each.id,
+            "AccessType": lambda each: "Standard",
+        }
+        return lambda each: member[key](each) == value
+
+    def _instance(self, instance: Instance, ping: str) -> dict[str, Any]:
+        interface = self._store.snapshot().get(
+            NetworkInterface, instance.account, instance.region, instance.interface_id
+        )
+        address = interface.private_ip if interface is not None else ""
+        return {
+            "InstanceId": instance.id,
+            "PingStatus": ping,
+            "LastPingDateTime": self._clock.now(),
+            "AgentVersion": AGENT_VERSION,
+            "IsLatestVersion": True,
+            "PlatformType": "Linux",
+            **self.platform(instance),
+            "ResourceType": "EC2Instance",
+            "IPAddress": address,
+            "ComputerName": f"ip-{address.replace('.', '-')}",
+            "SourceId": instance.id,
+            "SourceType": "AWS::EC2::Instance",
+        }
+
+
+_MEMBERS = {
+    "InstanceIds": "InstanceId", "AgentVersion": "AgentVersion", "PingStatus": "PingStatus",
+    "PlatformTypes": "PlatformType", "ResourceType": "ResourceType", "ActivationIds": "ActivationId",
+    "IamRole": "IamRole", "AssociationStatus": "AssociationStatus", "SourceIds": "SourceId",
+    "SourceTypes": "SourceType",
+}  # fmt: skip
+
+
+def _fits(shown: Mapping[str, Any], wanted: Mapping[str, Sequence[str]]) -> bool:
+    """Raises InvalidFilterKey."""
+    for key, values in wanted.items():
+        if key not in _MEMBERS:
+            raise errors.InvalidFilterKey("The specified filter key isn't valid.")
+        if str(shown.get(_MEMBERS[key], "")) not in values:
+            return False
+    return True
+
+
+def _order(each: Session) -> str:
+    """The youngest first."""
+    return f"{1e12 - each.started:020.3f}|{each.id}"

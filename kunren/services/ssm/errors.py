@@ -1,0 +1,51 @@
+"""The exceptions of Systems Manager's model that sessions and managed instances raise."""
+
+from __future__ import annotations
+
+from kunren.core.errors import AwsError
+
+
+class TargetNotConnected(AwsError):
+    code = "TargetNotConnected"
+
+    def __init__(self, target: str) -> None:
+        super().__init__(f"{target} is not connected.")
+
+
+class InvalidDocument(AwsError):
+    code = "InvalidDocument"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Document with name {name} does not exist.")
+
+
+class DoesNotExistException(AwsError):
+    code = "DoesNotExistException"
+
+    def __init__(self, session: str) -> None:
+        super().__init__(f"Session {session} does not exist.")
+
+
+class InvalidParameters(AwsError):
+    code = "InvalidParameters"
+
+
+class InvalidFilterKey(AwsError):
+    code = "InvalidFilterKey"
+
+
+class InvalidNextToken(AwsError):
+    code = "InvalidNextToken"
+
+    def __init__(self) -> None:
+        super().__init__("The specified token isn't valid.")
+
+
+class NotYet(AwsError):
+    """AWS can do it and Kunren cannot: refused as a whole, naming what is missing."""
+
+    code = "NotImplemented"
+    status = 501
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"Kunren's ssm has no {what} yet.")

@@ -1,0 +1,92 @@
+"""Session Manager on instances: which are managed, and shells in them by the AWS CLI."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from .test_instances import Machines
+
+POLICY = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+
+
+@pytest.fixture
+def machines(kunren, account, until):
+    return Machines(kunren, account, until)
+
+
+@pytest.fixture
+def session_path(tmp_path):
+    """A PATH on which there is a session-manager-plugin."""
+    plugin = Path(__file__).parent / "programs/session_manager_plugin.py"
+    (tmp_path / "session-manager-plugin").symlink_to(plugin)
+    return f"{tmp_path}:{os.environ['PATH']}"
+
+
+def profile(iam, name, *policies):
+    trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+    for each in policies:
+        iam.attach_role_policy(RoleName=name, PolicyArn=each)
+    iam.create_instance_profile(InstanceProfileName=name)
+    iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+    return {"Name": name}
+
+
+def refused(call, **params):
+    with pytest.raises(ClientError) as found:
+        call(**params)
+    error = found.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+def test_a_shell_in_an_instance_whose_role_lets_systems_manager_and_in_no_other(
+    kunren, machines, account, session_path, until
+):
+    ssm = kunren.client("ssm", account)
+    ssm.put_parameter(Name="/kept", Value="by moto", Type="String")
+    id = machines.launch(IamInstanceProfile=profile(machines.iam, "managed", POLICY))
+    other = machines.launch()
+    assert refused(ssm.start_session, Target=id) == ("TargetNotConnected", f"{id} is not connected.")
+    machines.wait(id, "running")
+    machines.wait(other, "running")
+    (told,) = ssm.describe_instance_information()["InstanceInformationList"]
+    assert (told["InstanceId"], told["PingStatus"], told["ResourceType"]) == (id, "Online", "EC2Instance")
+    assert refused(ssm.start_session, Target=other) == ("TargetNotConnected", f"{other} is not connected.")
+    assert refused(ssm.start_session, Target=id, DocumentName="none")[0] == "InvalidDocument"
+    assert ssm.get_parameter(Name="/kept")["Parameter"]["Value"] == "by moto"
+
+    env = {
+        **os.environ, "PATH": session_path, "AWS_ACCESS_KEY_ID": account, "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": f"http://127.0.0.1:{kunren.port}",
+    }  # fmt: skip
+    typed = "stty size; cat /proc/1/comm; hostname; exit\n"
+    command = ("aws", "ssm", "start-session", "--target", id, "--reason", "to look")
+    done = subprocess.run(command, input=typed, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = [each.strip() for each in done.stdout.splitlines()]
+    name = "ip-" + machines.show(id)["PrivateIpAddress"].replace(".", "-")
+    for wanted in ("45 123", "init", name):
+        assert wanted in lines, done.stdout
+
+    def history():
+        return ssm.describe_sessions(State="History", Filters=[{"key": "Target", "value": id}])["Sessions"]
+
+    ended = until(history, "the session's end")[0]
+    assert (ended["Status"], ended["Reason"], ended["DocumentName"]) == (
+        "Terminated", "to look", "SSM-SessionManagerRunShell",
+    )  # fmt: skip
+    assert ended["Owner"] == f"arn:aws:iam::{account}:root"
+
+    begun = ssm.start_session(Target=id)["SessionId"]
+    assert [each["SessionId"] for each in ssm.describe_sessions(State="Active")["Sessions"]] == [begun]
+    assert ssm.resume_session(SessionId=begun)["SessionId"] == begun
+    ssm.terminate_session(SessionId=begun)
+    until(lambda: refused(ssm.resume_session, SessionId=begun)[0] == "DoesNotExistException", "it over")
+    assert ssm.describe_sessions(State="Active")["Sessions"] == []
+    assert ssm.get_connection_status(Target=id)["Status"] == "connected"
+    machines.end(id, other)
+    assert ssm.describe_instance_information()["InstanceInformationList"] == []
