@@ -171,7 +171,7 @@ def _ec2(target: Target) -> list[str]:
     if operation.startswith(("Describe", "Search", "Get")):
         return [ALL]
     found = [target.arn("ec2", f"{kind}/*") for kind in EC2_STARTED if operation == "RunInstances"]
-    created = re.match(r"(?:Create|Allocate)(?:Default)?([A-Z]\w+)", operation)
+    created = re.match(r"(?:Create|Allocate|Request)(?:Default)?([A-Z]\w+)", operation)
     if created is not None and (kind := EC2_CREATED.get(created[1])):
         found.append(target.arn("ec2", f"{kind}/*"))
     for value in params.values():

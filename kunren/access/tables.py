@@ -38,6 +38,7 @@ TRANSACTED = {
 ELSEWHERE = {
     ("ec2", "CreateFlowLogs"): "vpc-flow-logs",
     ("ecs", "RegisterTaskDefinition"): "ecs-tasks",
+    ("ec2", "RequestSpotFleet"): "spotfleet",
     ("ecs", "RunTask"): "ecs-tasks",
     ("ecs", "StartTask"): "ecs-tasks",
 }  # fmt: skip
@@ -56,6 +57,7 @@ PASSED = {
     ("ec2", "CreateFlowLogs"): ("DeliverLogsPermissionArn",),
     ("ec2", "RunInstances"): (PROFILE_ROLE,),
     ("ec2", "CreateFleet"): (PROFILE_ROLE,),
+    ("ec2", "RequestSpotFleet"): ("SpotFleetRequestConfig.IamFleetRole",),
     ("ec2", "AssociateIamInstanceProfile"): (PROFILE_ROLE,),
     ("ec2", "ReplaceIamInstanceProfileAssociation"): (PROFILE_ROLE,),
     ("events", "PutRule"): ("RoleArn",),
@@ -183,6 +185,7 @@ EC2_CREATED = {
     "Address": "elastic-ip", "VpcEndpoint": "vpc-endpoint", "VpcPeeringConnection": "vpc-peering-connection",
     "ManagedPrefixList": "prefix-list", "DhcpOptions": "dhcp-options", "FlowLogs": "vpc-flow-log",
     "VpcEndpointServiceConfiguration": "vpc-endpoint-service", "Fleet": "fleet",
+    "SpotFleet": "spot-fleet-request", "SpotInstances": "spot-instances-request",
 }  # fmt: skip
 """What operations that create something are about, besides what they name."""
 EC2_STARTED = ("instance", "network-interface", "volume")

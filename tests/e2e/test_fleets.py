@@ -20,11 +20,11 @@ class Fleets:
         self.ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData=data)
         self.heard = []
 
-    def listen(self, source):
+    def listen(self, *sources):
         self.queue = self.sqs.create_queue(QueueName="heard")["QueueUrl"]
         named = {"QueueUrl": self.queue, "AttributeNames": ["QueueArn"]}
         arn = self.sqs.get_queue_attributes(**named)["Attributes"]["QueueArn"]
-        self.events.put_rule(Name="fleets", EventPattern=json.dumps({"source": [source]}))
+        self.events.put_rule(Name="fleets", EventPattern=json.dumps({"source": sources}))
         self.events.put_targets(Rule="fleets", Targets=[{"Id": "queue", "Arn": arn}])
 
     def hear(self):
@@ -40,6 +40,21 @@ class Fleets:
                     "Overrides": list(overrides)}]  # fmt: skip
         capacity = {"TotalTargetCapacity": total, "DefaultTargetCapacityType": kind}
         return self.ec2.create_fleet(LaunchTemplateConfigs=configs, TargetCapacitySpecification=capacity, **given)
+
+    def request(self, *zones, **given):
+        """A Spot Fleet request of one instance."""
+        specs = [{"ImageId": self.image, "InstanceType": SMALL, "Placement": {"AvailabilityZone": each}}
+                 for each in zones]  # fmt: skip
+        role = "arn:aws:iam::123456789012:role/fleets"
+        config = {"IamFleetRole": role, "TargetCapacity": 1, "LaunchSpecifications": specs, **given}
+        return self.ec2.request_spot_fleet(SpotFleetRequestConfig=config)["SpotFleetRequestId"]
+
+    def spot_fleet(self, id):
+        return self.ec2.describe_spot_fleet_requests(SpotFleetRequestIds=[id])["SpotFleetRequestConfigs"][0]
+
+    def spot_members(self, id):
+        shown = self.ec2.describe_spot_fleet_instances(SpotFleetRequestId=id)["ActiveInstances"]
+        return {each["InstanceId"] for each in shown}
 
     def fleet(self, id):
         return self.ec2.describe_fleets(FleetIds=[id])["Fleets"][0]
@@ -75,16 +90,48 @@ def fleets(kunren, account, until):
     return Fleets(kunren, account, until)
 
 
-def test_an_instant_fleet_of_two_types_boots_and_ends_with_its_fleet(fleets, until):
+def test_fleets_replace_who_is_interrupted_and_end_with_their_instances(fleets, until):
+    fleets.listen("aws.ec2fleet", "aws.ec2spotfleet")
+    zone, other = (f"{REGION}{each}" for each in "ab")
+    id = fleets.create({"AvailabilityZone": zone}, {"AvailabilityZone": other}, total=1, kind="spot")["FleetId"]
+    request = fleets.request(zone, other, ExcessCapacityTerminationPolicy="default")
+    until(lambda: fleets.fleet(id)["ActivityStatus"] == "fulfilled", "fulfilled")
+    until(lambda: fleets.spot_fleet(request)["ActivityStatus"] == "fulfilled", "fulfilled")
+    members = {id: lambda: fleets.members(id), request: lambda: fleets.spot_members(request)}
+    first = {each: now() for each, now in members.items()}
+    fleets.kunren.run("spot", zone, SMALL, "--capacity", "0", check=True)
+    _an_instant_fleet_of_two_types_boots_and_ends_with_its_fleet(fleets, until)  # while the notice runs
+    second = {each: fleets.replaced(now, first[each]) for each, now in members.items()}
+    fleets.kunren.run("spot", zone, SMALL, "--capacity", "-1", check=True)
+    assert {each["StateReason"]["Code"] for one in first.values() for each in fleets.instances(one)} == {
+        "Server.SpotInstanceTermination"
+    }
+    assert {each["Placement"]["AvailabilityZone"] for one in second.values() for each in fleets.instances(one)} == {
+        other
+    }
+    fleets.ec2.delete_fleets(FleetIds=[id], TerminateInstances=True)
+    fleets.ec2.cancel_spot_fleet_requests(SpotFleetRequestIds=[request], TerminateInstances=True)
+    until(lambda: fleets.states(second[id] | second[request]) == {"terminated"}, "the instances end", 60)
+    until(lambda: fleets.fleet(id)["FleetState"] == "deleted", "the fleet is deleted")
+    until(lambda: fleets.spot_fleet(request)["SpotFleetRequestState"] == "cancelled", "the request is cancelled")
+    wanted = set()
+    for name, ends in (("EC2 Fleet", "deleted"), ("EC2 Spot Fleet", "cancelled")):
+        states = ("submitted", "active", f"{ends}_terminating", ends)
+        wanted |= {(f"{name} State Change", each) for each in states}
+        wanted |= {(f"{name} Instance Change", each) for each in ("launched", "termination_notified", "terminated")}
+        wanted |= {(f"{name} Spot Instance Request Change", each) for each in ("submitted", "active")}
+    until(lambda: fleets.hear() == wanted, lambda: sorted(fleets.heard), 60)
+
+
+def _an_instant_fleet_of_two_types_boots_and_ends_with_its_fleet(fleets, until):
+    """There is no more room for the small type."""
     zone = f"{REGION}a"
     overrides = [
         {"InstanceType": LARGE, "WeightedCapacity": 2, "Priority": 1, "AvailabilityZone": zone},
         {"InstanceType": SMALL, "WeightedCapacity": 1, "Priority": 0, "AvailabilityZone": zone},
     ]
-    fleets.kunren.run("spot", zone, SMALL, "--capacity", "1", check=True)
     options = {"AllocationStrategy": "capacity-optimized-prioritized"}
     made = fleets.create(*overrides, total=3, kind="spot", Type="instant", SpotOptions=options)
-    fleets.kunren.run("spot", zone, SMALL, "--capacity", "-1", check=True)
     assert made["Errors"] == []
     ids = [one for each in made["Instances"] for one in each["InstanceIds"]]
     assert [(each["InstanceType"], each["Lifecycle"]) for each in made["Instances"]] == [(LARGE, "spot")]
@@ -94,26 +141,3 @@ def test_an_instant_fleet_of_two_types_boots_and_ends_with_its_fleet(fleets, unt
     assert ended["SuccessfulFleetDeletions"][0]["CurrentFleetState"] == "deleted_terminating"
     until(lambda: fleets.states(ids) == {"terminated"}, "the instances end", 60)
     until(lambda: fleets.fleet(made["FleetId"])["FleetState"] == "deleted", "the fleet is deleted")
-
-
-def test_a_fleet_replaces_who_is_interrupted_and_who_is_terminated(fleets, until):
-    fleets.listen("aws.ec2fleet")
-    overrides = [{"AvailabilityZone": f"{REGION}{each}"} for each in "ab"]
-    id = fleets.create(*overrides, total=1, kind="spot")["FleetId"]
-    until(lambda: fleets.fleet(id)["ActivityStatus"] == "fulfilled", "fulfilled")
-    first = fleets.members(id)
-    [instance] = fleets.instances(first)
-    zone = instance["Placement"]["AvailabilityZone"]
-    fleets.kunren.run("spot", zone, SMALL, "--capacity", "0", check=True)
-    second = fleets.replaced(lambda: fleets.members(id), first)
-    assert fleets.instances(second)[0]["Placement"]["AvailabilityZone"] != zone
-    assert fleets.instances(first)[0]["StateReason"]["Code"] == "Server.SpotInstanceTermination"
-    fleets.kunren.run("spot", zone, SMALL, "--capacity", "-1", check=True)
-    fleets.ec2.terminate_instances(InstanceIds=list(second))
-    third = fleets.replaced(lambda: fleets.members(id), second)
-    fleets.ec2.delete_fleets(FleetIds=[id], TerminateInstances=True)
-    until(lambda: fleets.fleet(id)["FleetState"] == "deleted" and fleets.states(third) == {"terminated"}, "the end", 60)
-    wanted = {("EC2 Fleet State Change", each) for each in ("submitted", "active", "deleted_terminating", "deleted")}
-    wanted |= {("EC2 Fleet Instance Change", each) for each in ("launched", "termination_notified", "terminated")}
-    wanted |= {("EC2 Fleet Spot Instance Request Change", each) for each in ("submitted", "active")}
-    until(lambda: fleets.hear() == wanted, lambda: sorted(fleets.heard), 60)

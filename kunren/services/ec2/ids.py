@@ -14,7 +14,7 @@ from kunren.core.errors import AwsError
 from kunren.services.ec2 import endpoint_errors, errors
 from kunren.services.ec2.access_model import PublicAccessExclusion
 from kunren.services.ec2.fleets import errors as fleet_errors
-from kunren.services.ec2.fleets.model import Fleet
+from kunren.services.ec2.fleets.model import Fleet, SpotFleet
 from kunren.services.ec2.instances import errors as instance_errors
 from kunren.services.ec2.instances.model import (
     Image,
@@ -183,6 +183,10 @@ SPOT_REQUEST = IdKind(
         instance_errors.SpotRequestNotFound,
     ),
 )
+SPOT_FLEET = IdKind(
+    SpotFleet,
+    IdForm("sfr", "spot-fleet-request", "InvalidSpotFleetRequestId.Malformed", fleet_errors.SpotFleetNotFound),
+)
 FLEET = IdKind(Fleet, IdForm("fleet", "fleet", "InvalidFleetId.Malformed", fleet_errors.FleetNotFound))
 ACL_ASSOCIATION = IdForm("aclassoc", "", "InvalidNetworkAclAssociationId.Malformed", errors.AssociationNotFound)
 EIP_ASSOCIATION = IdForm("eipassoc", "", "InvalidAssociationID.Malformed", errors.AssociationNotFound)
@@ -216,4 +220,5 @@ TAGGABLE: tuple[IdKind[Any], ...] = (
     LAUNCH_TEMPLATE,
     SPOT_REQUEST,
     FLEET,
+    SPOT_FLEET,
 )

@@ -177,6 +177,14 @@ def test_fleets_have_arns_by_their_ids():
     ]  # fmt: skip
 
 
+def test_who_requests_a_spot_fleet_hands_it_its_role():
+    target = Target("ec2", "RequestSpotFleet", {"SpotFleetRequestConfig": {"IamFleetRole": ROLE}}, "1", "us-east-1")
+    assert asked(target, "ec2", True) == [
+        Asked("ec2:RequestSpotFleet", "arn:aws:ec2:us-east-1:1:spot-fleet-request/*"),
+        Asked("iam:PassRole", ROLE, "spotfleet.amazonaws.com"),
+    ]  # fmt: skip
+
+
 PROFILE = {"Arn": "arn:aws:iam::111122223333:instance-profile/web"}
 TEMPLATE = {"LaunchTemplateName": "web"}
 

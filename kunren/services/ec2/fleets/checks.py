@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from kunren.services.ec2 import errors, tagging
@@ -25,6 +25,13 @@ INSTANT_DELETIONS_MAX, LASTING_DELETIONS_MAX = 25, 100
 
 
 def seconds(given: Any) -> float:
+    """AWS seconds of what may be a time or, from a template, its text. Raises InvalidParameterValue."""
+    if isinstance(given, str):
+        try:
+            given = datetime.fromisoformat(given)
+        except ValueError as error:
+            raise errors.InvalidParameterValue(f"Invalid time: {given}") from error
+        given = given if given.tzinfo is not None else given.replace(tzinfo=UTC)
     return given.timestamp() if isinstance(given, datetime) else float(given)
 
 

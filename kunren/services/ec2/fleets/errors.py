@@ -26,3 +26,14 @@ class UnfulfillableCapacity(AwsError):
         super().__init__(
             "Unable to fulfill capacity due to your request configuration. Please adjust your request and try again."
         )
+
+
+class SpotFleetNotFound(AwsError):
+    code = "InvalidSpotFleetRequestId.NotFound"
+
+    def __init__(self, *ids: str) -> None:
+        super().__init__(f"The spot fleet request ID '{', '.join(ids)}' does not exist.")
+
+
+class InvalidSpotFleetRequestConfig(AwsError):
+    code = "InvalidSpotFleetRequestConfig"
