@@ -38,7 +38,7 @@ class Asking:
         """Whether any hook was asked, and why what is about to happen may not ("": it may). Nothing is waited for once
         it is `given_up`."""
         held = self._store.snapshot().by_id(Hook, stack.account, stack.region)
-        mine = [each for each in held.values() if hooks.concerns(each.properties, target, stack.name)]
+        mine = hooks.concerned(held.values(), target, stack.name)
         results = await asyncio.gather(*(self._asked(each, stack, target, told, given_up) for each in mine))
         forbidden = [each.name for each in results if hooks.forbids(each)]
         return bool(mine), hooks.refused(forbidden) if forbidden else ""
@@ -54,7 +54,7 @@ class Asking:
                 region=hook.region,
                 id=id,
                 stack=stack.id,
-                execution=stack.arn,
+                execution=target.execution or stack.arn,
                 name=hook.id,
                 arn=hook.arn,
                 mode=hook.properties["FailureMode"],
@@ -81,7 +81,8 @@ class Asking:
                 said = Answer(hooks.BROKEN, "The operation was cancelled")
             elif said.status == hooks.IN_PROGRESS:
                 said = Answer(hooks.BROKEN, f"The function gave no result in {hooks.INVOCATIONS_MAX} invocations")
-            why = hooks.reason(said.status, said.message, result.mode)
+            longest = hooks.CLOUD_CONTROL_REASON_MAX if target.execution else hooks.REASON_MAX
+            why = hooks.reason(said.status, said.message[:longest], result.mode)
             result = replace(result, status=said.status, reason=why, annotations=said.annotations, payload="")
             with self._store.write() as tx:
                 tx.put(result)

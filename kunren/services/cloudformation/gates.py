@@ -1,4 +1,5 @@
-"""What hooks are asked before a stack's operation, and before each of its resources' operations.
+"""What hooks are asked before a stack's operation, before each of its resources' operations, before a change set is
+made, and before a request of Cloud Control API is carried out.
 
 A rollback asks nobody, nor does the cleanup behind an update: of deletions only DeleteStack's are asked about.
 """
@@ -6,13 +7,20 @@ A rollback asks nobody, nor does the cleanup behind an update: of deletions only
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from kunren.services.cloudformation.hooks import Target
-from kunren.services.cloudformation.model import Revision, Stack, StackResource
+import msgspec
+
+from kunren.control.store import Tx
+from kunren.services.cloudformation.hooks import CHANGE_SET, CLOUD_CONTROL, Target
+from kunren.services.cloudformation.model import ChangeSet, HookResult, Request, Revision, Stack, StackResource
 from kunren.services.cloudformation.parts import Parts
 from kunren.services.cloudformation.records import masked
 
+ACTIONS = {"Add": "CREATE", "Modify": "UPDATE", "Remove": "DELETE", "Import": "IMPORT"}
+"""A change set's words for what a resource's operation is called."""
 _DOES = {"CREATE": "creation", "UPDATE": "update", "DELETE": "deletion"}
 
 
@@ -68,6 +76,69 @@ async def stack_refusal(parts: Parts, stack: Stack, template: str, previous: str
         stack, target, lambda tx, result: parts.records.hook_event(tx, stack, None, result), given_up
     )
     return why
+
+
+def change_set_target(found: ChangeSet, stack: Stack) -> Target:
+    revision = msgspec.json.decode(found.revision, type=Revision)
+    changed = [_changed(each["ResourceChange"], revision.template) for each in found.changes]
+    return Target(
+        operation=CHANGE_SET,
+        name=CHANGE_SET,
+        action="CREATE",
+        logical=found.arn,
+        token=found.id,
+        id=found.arn,
+        payload=json.dumps({"template": revision.template, "changedResources": changed}),
+        change_set=found.arn,
+        role=revision.role_arn,
+    )
+
+
+async def change_set_refusal(parts: Parts, stack: Stack, found: ChangeSet, given_up: Callable[[], bool]) -> str:
+    """Why hooks forbid that the change set is made ("": they don't)."""
+    return (await parts.asking.refusal(stack, change_set_target(found, stack), _untold, given_up))[1]
+
+
+def _changed(change: Mapping[str, Any], template: str) -> dict[str, Any]:
+    """A resource as hooks are told of it."""
+    name = change["LogicalResourceId"]
+    at = re.search(rf'^\s*["\']?{name}["\']?\s*:', template, re.MULTILINE)
+    line = template.count("\n", 0, at.end()) + 1 if at is not None and change["Action"] != "Remove" else None
+    return {
+        "logicalResourceId": name,
+        "resourceType": change["ResourceType"],
+        "lineNumber": line,
+        "action": ACTIONS[change["Action"]],
+        "beforeContext": change.get("BeforeContext"),
+        "afterContext": change.get("AfterContext"),
+    }
+
+
+async def request_refusal(parts: Parts, request: Request, given_up: Callable[[], bool]) -> str:
+    """Why hooks forbid what Cloud Control API is asked for ("": they don't)."""
+    row, attempt = request.row, request.row.attempt
+    nobody = Stack(account=row.account, region=row.region, id=request.id, name="", status="")
+    if attempt is None or attempt.journal or attempt.asked >= 0 or not parts.asking.any(nobody):
+        return ""  # or it has begun, before a restart
+    model = {
+        "resourceProperties": {} if request.operation == "DELETE" else attempt.properties,
+        "previousResourceProperties": {} if request.operation == "CREATE" else row.properties,
+    }
+    target = Target(
+        operation=CLOUD_CONTROL,
+        name=request.type,
+        action=request.operation,
+        logical=row.logical,
+        token=request.id,
+        id=request.id,
+        model=model,
+        execution=request.id,
+    )
+    return (await parts.asking.refusal(nobody, target, _untold, given_up))[1]
+
+
+def _untold(tx: Tx, result: HookResult) -> None:
+    """Only stacks have events."""
 
 
 def _role(parts: Parts, stack: Stack) -> str:

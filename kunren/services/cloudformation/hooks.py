@@ -7,7 +7,7 @@ for Lambda Hooks", "CloudFormation Hooks stack level filters".
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -15,21 +15,24 @@ from kunren.services.cloudformation.model import Hook, HookResult, Stack
 
 IN_PROGRESS, SUCCEEDED = "HOOK_IN_PROGRESS", "HOOK_COMPLETE_SUCCEEDED"
 REFUSED, BROKEN = "HOOK_COMPLETE_FAILED", "HOOK_FAILED"
+CLOUD_CONTROL, CHANGE_SET = "CLOUD_CONTROL", "CHANGE_SET"
 INVOCATIONS_MAX = 3
 CALL_WITHIN_S = 30.0
 """Real seconds: a function's code runs in them."""
 DELAY_MAX_S = 7200.0
 """What a hook's handler has by default, in the registry's schema of types (`timeoutInMinutes`)."""
 REASON_MAX = 4096
+CLOUD_CONTROL_REASON_MAX = 1024
 VERSION = "00000001"
 """AWS's own hook has had no other here."""
 _ACTIONS = ("CREATE", "UPDATE", "DELETE")
 
 
 class Target(NamedTuple):
-    """What is about to happen. `operation` is RESOURCE or STACK; `name` a resource's type, or the operation; `token`
-    tells this attempt from all others. `model` is what a resource is to be and what it was; `payload` what a URL leads
-    to, for stacks. `role` is the stack's."""
+    """What is about to happen. `operation` is RESOURCE, STACK, CHANGE_SET or CLOUD_CONTROL; `name` a resource's type,
+    or the operation; `token` tells this attempt from all others. `model` is what a resource is to be and what it was;
+    `payload` what a URL leads to, for stacks and change sets. `role` is the stack's; `execution` what asks, where that
+    is no stack."""
 
     operation: str
     name: str
@@ -41,6 +44,7 @@ class Target(NamedTuple):
     payload: str = ""
     change_set: str = ""
     role: str = ""
+    execution: str = ""
 
 
 class Answer(NamedTuple):
@@ -57,13 +61,18 @@ def concerns(properties: Mapping[str, Any], target: Target, stack: str) -> bool:
     """Whether a hook of these properties is to be asked; `stack` is the stack's name."""
     if properties["HookStatus"] != "ENABLED" or target.operation not in properties["TargetOperations"]:
         return False
-    return _targeted(properties.get("TargetFilters") or {}, target) and _of_stack(
-        properties.get("StackFilters") or {}, stack, target.role
+    return _targeted(properties.get("TargetFilters") or {}, target) and (
+        target.operation == CLOUD_CONTROL or _of_stack(properties.get("StackFilters") or {}, stack, target.role)
     )
 
 
+def concerned(held: Iterable[Hook], target: Target, stack: str) -> list[Hook]:
+    """Those of the hooks that are to be asked."""
+    return [each for each in held if concerns(each.properties, target, stack)]
+
+
 def _targeted(filters: Mapping[str, Any], target: Target) -> bool:
-    typed = target.operation == "RESOURCE"
+    typed = target.operation in ("RESOURCE", CLOUD_CONTROL)
     if "Targets" in filters:
         return any(
             each["Action"] == target.action and (not typed or fnmatchcase(target.name, each["TargetName"]))
@@ -98,7 +107,7 @@ def event(hook: Hook, result: HookResult, target: Target, stack: Stack, url: str
     return {
         "clientRequestToken": result.id,
         "awsAccountId": hook.account,
-        "stackId": stack.arn,
+        "stackId": None if target.operation == CLOUD_CONTROL else stack.arn,
         "changeSetId": target.change_set or None,
         "hookTypeName": hook.id,
         "hookTypeVersion": VERSION,

@@ -10,6 +10,7 @@ from kunren.core.calling import CallAndNote, CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.services.cloudformation.api import CloudFormationApi
+from kunren.services.cloudformation.change_set_engine import ChangeSetEngine
 from kunren.services.cloudformation.control.api import CloudControlApi
 from kunren.services.cloudformation.control.engine import ControlEngine
 from kunren.services.cloudformation.engine import Engine
@@ -37,12 +38,14 @@ class CloudFormationService:
         self._notices = Notices(store, call)
         parts = Parts(store, clock, entropy, call, noting, records)
         self._engine, self._control = Engine(parts, spec), ControlEngine(parts)
+        self._change_sets = ChangeSetEngine(parts)
         self.control = CloudControlApi(store, clock, entropy, parts)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._engine.run())
             group.create_task(self._control.run())
+            group.create_task(self._change_sets.run())
             group.create_task(self._sets.run())
             group.create_task(self._notices.run())
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+from botocore.exceptions import WaiterError
 from stacking import outputs
 
 HOOKS = """
@@ -35,6 +37,12 @@ Resources:
                   if "forbidden" in found["template"]:
                       return {**bad, "message": "was " + str(len(found["previousTemplate"]))}
                   return answer
+              if data["targetType"] == "CHANGE_SET":
+                  found = json.load(urllib.request.urlopen(data["payload"]))
+                  changed = found["changedResources"][0]
+                  after = json.loads(changed["afterContext"])["Properties"]
+                  told = f"{changed['action']} {changed['logicalResourceId']} in line {changed['lineNumber']}: {after}"
+                  return {**(bad if after["DelaySeconds"] == 9 else answer), "message": told}
               if asked["invocation"] < 2:
                   return {"hookStatus": "IN_PROGRESS", "callbackContext": {"so": "far"}, "callbackDelaySeconds": 1}
               was = data["targetModel"]["previousResourceProperties"].get("DelaySeconds")
@@ -46,7 +54,7 @@ Resources:
     Properties:
       Alias: My::Queue::Hook
       HookStatus: ENABLED
-      TargetOperations: [RESOURCE, STACK]
+      TargetOperations: [RESOURCE, STACK, CHANGE_SET, CLOUD_CONTROL]
       FailureMode: !Ref Mode
       LambdaFunction: !GetAtt Function.Arn
       ExecutionRole: !GetAtt Role.Arn
@@ -66,6 +74,44 @@ def told(stacks, id):
     shown = stacks.api.describe_stack_events(StackName=id)["StackEvents"]
     keys = ("LogicalResourceId", "HookStatus", "HookStatusReason")
     return [tuple(each.get(key) for key in keys) for each in reversed(shown) if "HookType" in each]
+
+
+def _of_change_sets(stacks):
+    """A change set is made once its hooks have answered; one that they forbid fails, and nothing can come of it."""
+    api, about = stacks.api, {"StackName": "later", "ChangeSetType": "CREATE"}
+    for delay, name in ((8, "good"), (9, "bad")):
+        id = api.create_change_set(**about, ChangeSetName=name, TemplateBody=json.dumps(queue(delay), indent=1))["Id"]
+        made = api.get_waiter("change_set_create_complete")
+        if delay == 8:
+            made.wait(ChangeSetName=id, WaiterConfig={"Delay": 1})
+            planned = api.describe_change_set_hooks(ChangeSetName=id)
+            assert [each["TargetDetails"]["ResourceTargetDetails"] for each in planned["Hooks"]] == [
+                {"LogicalResourceId": "Q", "ResourceType": "AWS::SQS::Queue", "ResourceAction": "Add"}
+            ]
+            continue
+        with pytest.raises(WaiterError):
+            made.wait(ChangeSetName=id, WaiterConfig={"Delay": 1})
+        shown = api.describe_change_set(ChangeSetName=id)
+        assert (shown["Status"], shown["StatusReason"]) == ("FAILED", REFUSED)
+        [result] = api.list_hook_results(TargetType="CHANGE_SET", TargetId=id)["HookResults"]
+        why = "Hook failed with message: CREATE Q in line 3: {'DelaySeconds': 9}"
+        assert result["HookStatusReason"] == why
+    api.delete_stack(StackName="later")
+
+
+def _of_cloud_control(stacks, url):
+    control = stacks.client("cloudcontrol")
+    patch = [{"op": "add", "path": "/DelaySeconds", "value": 9}]
+    asked = {"TypeName": "AWS::SQS::Queue", "Identifier": url, "PatchDocument": json.dumps(patch)}
+    token = control.update_resource(**asked)["ProgressEvent"]["RequestToken"]
+    over = lambda: control.get_resource_request_status(RequestToken=token)  # noqa: E731
+    stacks.until(lambda: over()["ProgressEvent"]["OperationStatus"] == "FAILED", lambda: f"a refusal in {over()}", 60)
+    [told] = over()["HooksProgressEvent"]
+    assert over()["ProgressEvent"]["StatusMessage"] == REFUSED
+    assert told["HookStatusMessage"] == "Hook failed with message: UPDATE_PRE_PROVISION Q 7 9 {'so': 'far'}"
+    hooks_token = over()["ProgressEvent"]["HooksRequestToken"]
+    found = stacks.api.list_hook_results(TargetType="CLOUD_CONTROL", TargetId=hooks_token)
+    assert [each["Status"] for each in found["HookResults"]] == ["HOOK_COMPLETE_FAILED"]
 
 
 def test_a_hook_lets_through_forbids_and_warns(stacks):
@@ -111,6 +157,9 @@ def test_a_hook_lets_through_forbids_and_warns(stacks):
     assert ("Q", "CREATE_FAILED", REFUSED) in stacks.events("bad")
     assert stacks.queues() == {url.rpartition("/")[2]}
 
+    _of_change_sets(stacks)
+    _of_cloud_control(stacks, url)
+
     stacks.update("hooks", HOOKS, Parameters=mode("WARN"))
     stacks.delete(stack)
     assert told(stacks, stack)[-1][1:] == (
@@ -120,6 +169,8 @@ def test_a_hook_lets_through_forbids_and_warns(stacks):
     failed = stacks.api.list_hook_results(TypeArn=arn, Status="HOOK_COMPLETE_FAILED")["HookResults"]
     assert [(each["TargetType"], each["FailureMode"]) for each in failed] == [
         ("RESOURCE", "WARN"),
+        ("CLOUD_CONTROL", "FAIL"),
+        ("CHANGE_SET", "FAIL"),
         ("RESOURCE", "FAIL"),
         ("RESOURCE", "FAIL"),
         ("STACK", "FAIL"),

@@ -12,9 +12,10 @@ from kunren.control.store import Snapshot, Tx
 from kunren.core.context import RequestContext
 from kunren.core.errors import AwsError
 from kunren.core.tags import tags_to_wire
-from kunren.services.cloudformation import intrinsics, parameters
+from kunren.services.cloudformation import hooks, intrinsics, parameters
 from kunren.services.cloudformation.api.base import Params, Result
 from kunren.services.cloudformation.api.stacks import Stacks, same
+from kunren.services.cloudformation.change_set_engine import WAITING
 from kunren.services.cloudformation.changes import changes
 from kunren.services.cloudformation.changes import shown as change_shown
 from kunren.services.cloudformation.engine import rows_of
@@ -25,11 +26,14 @@ from kunren.services.cloudformation.errors import (
     ValidationError,
     not_implemented,
 )
+from kunren.services.cloudformation.gates import ACTIONS, change_set_target
+from kunren.services.cloudformation.hooks import Target
 from kunren.services.cloudformation.model import (
     CREATE_IN_PROGRESS,
     IMPORT_IN_PROGRESS,
     UPDATABLE,
     ChangeSet,
+    Hook,
     Revision,
     Stack,
     StackResource,
@@ -102,6 +106,9 @@ class ChangeSets(Stacks):
             include_nested=bool(params.get("IncludeNestedStacks")),
             imports=imports,
         )
+        held_hooks = self.store.snapshot().list(Hook, ctx.account, ctx.region)
+        if not nothing and hooks.concerned(held_hooks, change_set_target(made, stack), stack.name):
+            made = replace(made, status=WAITING, execution="UNAVAILABLE")
         with self.store.write() as tx:
             if tx.get(Stack, stack.account, stack.region, stack.id) is None:
                 self.records.stack(stack, REVIEW, "User Initiated")
@@ -252,6 +259,28 @@ class ChangeSets(Stacks):
         optional = {"StatusReason": found.reason, "Description": found.description}
         return {**shown, **{key: value for key, value in optional.items() if value}}
 
+    def describe_change_set_hooks(self, ctx: RequestContext, params: Params) -> Result:
+        """DescribeChangeSetHooks: who will be asked about which resources."""
+        found, stack = self._change_set(self.store.snapshot(), ctx, params)
+        held, role = self.store.snapshot().list(Hook, ctx.account, ctx.region), change_set_target(found, stack).role
+        wanted = params.get("LogicalResourceId")
+        planned = [
+            _planned(hook, one)
+            for one in (each["ResourceChange"] for each in found.changes)
+            if wanted in (None, one["LogicalResourceId"])
+            for hook in hooks.concerned(held, _target(one, role), stack.name)
+        ]
+        chosen, token = self.paged([*enumerate(planned)], params, _PAGE, lambda each: f"{each[0]:06d}")
+        return {
+            "ChangeSetId": found.arn,
+            "ChangeSetName": found.name,
+            "StackId": stack.arn,
+            "StackName": stack.name,
+            "Status": "PLANNED" if found.status == "CREATE_COMPLETE" else "UNAVAILABLE",
+            "Hooks": [each for _, each in chosen],
+            **token,
+        }
+
     def list_change_sets(self, ctx: RequestContext, params: Params) -> Result:
         stack = self.stack(self.store.snapshot(), ctx, params["StackName"], "Stack [{}] does not exist")
         chosen, token = self.paged(
@@ -307,3 +336,24 @@ class ChangeSets(Stacks):
                 tx.delete(each)
             tx.put(replace(found, execution="EXECUTE_COMPLETE"))
         return {}
+
+
+def _target(change: Result, role: str) -> Target:
+    logical, action = change["LogicalResourceId"], ACTIONS[change["Action"]]
+    return Target("RESOURCE", change["ResourceType"], action, logical, "", logical, role=role)
+
+
+def _planned(hook: Hook, change: Result) -> Result:
+    """A ChangeSetHook."""
+    resource = {
+        "LogicalResourceId": change["LogicalResourceId"],
+        "ResourceType": change["ResourceType"],
+        "ResourceAction": change["Action"],
+    }
+    return {
+        "InvocationPoint": "PRE_PROVISION",
+        "FailureMode": hook.properties["FailureMode"],
+        "TypeName": hook.id,
+        "TypeVersionId": hooks.VERSION,
+        "TargetDetails": {"TargetType": "RESOURCE", "ResourceTargetDetails": resource},
+    }

@@ -23,7 +23,8 @@ from kunren.services.cloudformation.control.lists import listed, primary
 from kunren.services.cloudformation.control.resources import expired, known, named, remembered, shown, work_on
 from kunren.services.cloudformation.decisions import decide, tags_of
 from kunren.services.cloudformation.errors import ValidationError
-from kunren.services.cloudformation.model import Attempt, Request, StackResource
+from kunren.services.cloudformation.hooks import VERSION
+from kunren.services.cloudformation.model import Attempt, HookResult, Request, StackResource
 from kunren.services.cloudformation.parts import Parts
 from kunren.services.cloudformation.resources import kind_of
 from kunren.services.cloudformation.resources.kind import Unreadable
@@ -95,6 +96,9 @@ class CloudControlApi:
             held = tx.list(Request, ctx.account, ctx.region)
             for each in expired(held, self._clock.now() - KEPT_DAYS * 86_400):
                 tx.delete(each)
+                for one in tx.list(HookResult, ctx.account, ctx.region):
+                    if one.execution == each.id:
+                        tx.delete(one)
             for each in held:
                 if wanted and each.status in RUNNING and (each.type, each.identifier) == (row.type, wanted):
                     raise errors.ConcurrentOperationException(
@@ -187,7 +191,15 @@ class CloudControlApi:
         return {"TypeName": of.type, "ResourceDescriptions": told, **({"NextToken": token} if token else {})}
 
     def get_resource_request_status(self, ctx: RequestContext, params: Params) -> Result:
-        return {"ProgressEvent": _event(self._request(ctx, params["RequestToken"]))}
+        request = self._request(ctx, params["RequestToken"])
+        asked = [
+            each
+            for each in self._store.snapshot().list(HookResult, ctx.account, ctx.region)
+            if each.execution == request.id
+        ]
+        token = {"HooksRequestToken": request.id} if asked else {}
+        hooks = {"HooksProgressEvent": [hook_event(each) for each in asked]} if asked else {}
+        return {"ProgressEvent": {**_event(request), **token}, **hooks}
 
     def list_resource_requests(self, ctx: RequestContext, params: Params) -> Result:
         wanted = params.get("ResourceRequestStatusFilter") or {}
@@ -223,6 +235,20 @@ class CloudControlApi:
         if found is None or found.at < self._clock.now() - KEPT_DAYS * 86_400:
             raise errors.RequestTokenNotFoundException(f"Request with token {token} was not found")
         return found
+
+
+def hook_event(result: HookResult) -> Result:
+    """A HookProgressEvent."""
+    return {
+        "HookTypeName": result.name,
+        "HookTypeVersionId": VERSION,
+        "HookTypeArn": result.arn,
+        "InvocationPoint": "PRE_PROVISION",
+        "HookStatus": result.status,
+        "HookEventTime": result.at,
+        "HookStatusMessage": result.reason,
+        "FailureMode": result.mode,
+    }
 
 
 def _asked(params: Params) -> str:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from kunren.control.controller import Controller
 from kunren.core.errors import AwsError
 from kunren.services.cloudformation.control.resources import identifier, shown, work_on
+from kunren.services.cloudformation.gates import request_refusal
 from kunren.services.cloudformation.model import Request, StackResource
 from kunren.services.cloudformation.parts import Parts
 from kunren.services.cloudformation.resources import kind_of
@@ -61,6 +62,9 @@ class ControlEngine:
 
         work, kind = work_on(self._parts, request.row, cancelled, noted), kind_of(request.type)
         action = {"CREATE": kind.create, "UPDATE": kind.update, "DELETE": kind.delete}[request.operation]
+        if why := await request_refusal(self._parts, request, cancelled):
+            self._put(id, work.row, status="FAILED", code="InvalidRequest", message=why)
+            return
         try:
             await action(work)
         except Cancelled:

@@ -10,7 +10,6 @@ from kunren.services.cloudformation.model import Hook
 from kunren.services.cloudformation.resources.kind import Kind
 from kunren.services.cloudformation.work import AlreadyThere, Failed, Work
 
-LACKING = frozenset({"CHANGE_SET", "CLOUD_CONTROL"})
 _ALIAS = re.compile(r"(?!(?i:aws))[A-Za-z0-9]{2,64}::[A-Za-z0-9]{2,64}::[A-Za-z0-9]{2,64}")
 
 
@@ -37,7 +36,6 @@ class LambdaHook(Kind):
         alias = work.properties["Alias"]
         if not _ALIAS.fullmatch(alias):
             raise Failed(f"Hook type name {alias} must be Organization::Service::Hook, and not begin with AWS")
-        _check(work)
         held = self._held(work, alias)
         if held is not None and held.token != work.token:
             raise AlreadyThere(f"Resource of type '{self.type}' with identifier '{alias}' already exists.")
@@ -49,7 +47,6 @@ class LambdaHook(Kind):
         held = self._held(work, work.properties["Alias"])
         if held is None:
             raise Failed(f"Hook {work.properties['Alias']} does not exist")
-        _check(work)
         self._put(work, replace(held, properties=work.properties))
 
     async def delete(self, work: Work) -> None:
@@ -65,11 +62,6 @@ class LambdaHook(Kind):
         work.attributes = {"HookArn": hook.arn}
         with work.store.write() as tx:
             tx.put(hook)
-
-
-def _check(work: Work) -> None:
-    if lacking := sorted(LACKING & set(work.properties["TargetOperations"])):
-        raise Failed(f"Kunren does not implement the target operations [{', '.join(lacking)}] of hooks yet")
 
 
 KINDS: tuple[Kind, ...] = (LambdaHook(),)

@@ -29,6 +29,7 @@ PROPERTIES = {
 }
 QUEUE = Target("RESOURCE", "AWS::SQS::Queue", "UPDATE", "Q", "token", "Q", model={})
 STACK = QUEUE._replace(operation="STACK", name="STACK")
+CONTROL = QUEUE._replace(operation="CLOUD_CONTROL", execution="token")
 MADE = Stack(account="1", region="r", id="s", name="shop", status="UPDATE_IN_PROGRESS")
 ROLE = "arn:aws:iam::123456789012:role/hook-role-1"
 
@@ -47,6 +48,9 @@ ROLE = "arn:aws:iam::123456789012:role/hook-role-1"
         ({"TargetFilters": {"Targets": [{"TargetName": "AWS::SQS::Queue", "Action": "CREATE"}]}}, QUEUE, False),
         ({"StackFilters": {"FilteringCriteria": "ALL", "StackNames": {"Include": ["stack-test-*"]}}}, QUEUE, True),
         ({"StackFilters": {"FilteringCriteria": "ALL", "StackNames": {"Exclude": ["stack-test-1"]}}}, QUEUE, False),
+        ({"TargetOperations": ["CLOUD_CONTROL"], "StackFilters": {"StackNames": {"Include": ["x"]}}}, CONTROL, True),
+        ({"TargetOperations": ["CLOUD_CONTROL"], "TargetFilters": {"TargetNames": ["AWS::S3::*"]}}, CONTROL, False),
+        ({"TargetOperations": ["RESOURCE"]}, CONTROL, False),
     ],
 )
 def test_filters_say_whom_a_hook_concerns(properties: dict[str, Any], target: Target, wanted: bool) -> None:
