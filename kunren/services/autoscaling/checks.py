@@ -12,7 +12,7 @@ from kunren.services.autoscaling import errors, mixed
 from kunren.services.autoscaling.model import LAUNCHING, TERMINATING, Configuration, Group, Hook
 from kunren.services.ec2.instances import templates
 from kunren.services.ec2.instances.model import LaunchTemplate
-from kunren.services.ec2.model import Subnet
+from kunren.services.ec2.model import SecurityGroup, Subnet
 from kunren.services.elbv2.model import TargetGroup
 
 Params = Mapping[str, Any]
@@ -107,6 +107,34 @@ def subnets(tx: Tx, ctx: RequestContext, params: Params) -> list[Subnet]:
     if {each.availability_zone for each in held} != set(zones):
         raise errors.ValidationError("One or more availability zones have no default subnet")
     return held
+
+
+def networks(tx: Tx, ctx: RequestContext, group: Group) -> None:
+    """The group's subnets are of one VPC, and the security groups of its templates too."""
+    placed = [tx.get(Subnet, group.account, group.region, each) for each in group.subnets]
+    vpcs = {each.vpc_id for each in placed if each is not None}
+    if len(vpcs) > 1:
+        raise errors.ValidationError("The subnets of the Auto Scaling group must all be in the same VPC.")
+    for id in _security_groups(tx, ctx, group):
+        found = tx.get(SecurityGroup, group.account, group.region, id)
+        if found is not None and not vpcs & {found.vpc_id, *found.more_vpcs}:
+            raise errors.ValidationError(
+                "One or more security groups in the launch template are not linked to the VPCs configured in the Auto "
+                "Scaling group"
+            )
+
+
+def _security_groups(tx: Tx, ctx: RequestContext, group: Group) -> set[str]:
+    """Those that the templates name by their ids."""
+    others = (each.get("LaunchTemplateSpecification") for each in mixed.overrides(group.mixed))
+    named: set[str] = set()
+    for each in ({"LaunchTemplateId": group.template, "Version": group.version}, *filter(None, others)):
+        version = template(tx, ctx, each).version(each.get("Version"))
+        data = version.data if version is not None else {}
+        named.update(data.get("SecurityGroupIds") or ())
+        for each in data.get("NetworkInterfaces") or ():
+            named.update(each.get("Groups") or ())
+    return named
 
 
 def target_groups(tx: Tx, ctx: RequestContext, arns: Iterable[str]) -> tuple[str, ...]:

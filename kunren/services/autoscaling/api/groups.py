@@ -28,6 +28,7 @@ TERMINATION_POLICIES = (
     "AllocationStrategy", "ClosestToNextInstanceHour", "Default", "NewestInstance", "OldestInstance",
     "OldestLaunchConfiguration", "OldestLaunchTemplate",
 )  # fmt: skip
+_NETWORKED = {"LaunchTemplate", "MixedInstancesPolicy", "VPCZoneIdentifier", "AvailabilityZones"}
 _PLAIN = (
     ("HealthCheckGracePeriod", "grace_s"),
     ("DefaultCooldown", "cooldown_s"),
@@ -67,6 +68,7 @@ class GroupOperations(Operations):
             }
             group = replace(group, hooks=hooks)
             check_sizes(group)
+            checks.networks(tx, ctx, group)
             tx.put(group)
         return {}
 
@@ -89,6 +91,8 @@ class GroupOperations(Operations):
             )
             changed = resized(changed, desired, why, self._clock.now())
             check_sizes(changed)
+            if _NETWORKED & params.keys():
+                checks.networks(tx, ctx, changed)
             tx.put(changed)
         return {}
 

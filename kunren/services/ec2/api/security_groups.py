@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from kunren.control.store import Tx
@@ -12,7 +13,8 @@ from kunren.core.tags import tags_to_wire
 from kunren.services.ec2 import creation, default_vpc, errors, ids, permissions, quota_errors, store, tagging
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id
 from kunren.services.ec2.filters import Getter
-from kunren.services.ec2.model import NetworkInterface, SecurityGroup, SecurityGroupRule, Vpc
+from kunren.services.ec2.group_uses import GroupUses
+from kunren.services.ec2.model import SecurityGroup, SecurityGroupRule, Vpc
 
 _NAME_MAX = 255
 _NAME_MARKS = set(" ._-:/()#,@[]+=&;{}!$*")
@@ -87,6 +89,10 @@ def group_to_wire(group: SecurityGroup) -> dict[str, Any]:
 
 
 class SecurityGroupOperations(Ec2Base):
+    @cached_property
+    def _uses(self) -> GroupUses:
+        return GroupUses(self.store)
+
     @operation
     def create_security_group(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         name, description = params["GroupName"].strip(), params["Description"]
@@ -146,7 +152,7 @@ class SecurityGroupOperations(Ec2Base):
                 raise errors.CannotDelete(
                     f'the specified group: "{group.id}" name: "default" cannot be deleted by a user'
                 )
-            if _is_used(tx, group) or group.more_vpcs:
+            if self._uses.is_used(tx, group) or group.more_vpcs:
                 raise errors.DependencyViolation(f"resource {group.id} has a dependent object")
             tx.delete(group)
         return {"Return": True, "GroupId": group.id}
@@ -161,15 +167,6 @@ class SecurityGroupOperations(Ec2Base):
         groups = chosen(snapshot, ctx, ids.SECURITY_GROUP, params, "GroupIds", filters_for(snapshot))
         page, token = paged(groups, params, resource_id, "GroupIds")
         return {"SecurityGroups": [group_to_wire(each) for each in page], "NextToken": token}
-
-
-def _is_used(tx: Tx, group: SecurityGroup) -> bool:
-    """Does an interface have the group, or another group's rule name it; a rule of a peer VPC only becomes stale."""
-    interfaces = tx.list(NetworkInterface, group.account, group.region)
-    if any(group.id in each.groups for each in interfaces):
-        return True
-    others = (each for each in tx.list(SecurityGroup, group.account, group.region) if each.id != group.id)
-    return any(rule.group_id == group.id and rule.peer is None for each in others for rule in each.rules)
 
 
 def _check_name(name: str) -> None:

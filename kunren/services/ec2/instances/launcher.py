@@ -278,6 +278,12 @@ class Launcher:
             if match is None:
                 raise refused.GroupNameNotFound(name)
             found.append(match)
+        for each in found:
+            group = tx.get(SecurityGroup, ctx.account, ctx.region, each)
+            if group is not None and subnet.vpc_id not in (group.vpc_id, *group.more_vpcs):
+                raise errors.InvalidParameter(
+                    f"Security group {each} and subnet {subnet.id} belong to different networks."
+                )
         return tuple(dict.fromkeys(found))
 
     def _interface(

@@ -28,7 +28,7 @@ from kunren.services.ec2.instances.types import all_types
 from kunren.services.ecs.agents.rows import Rows, tasks_on
 from kunren.services.ecs.capacity import demand
 from kunren.services.ecs.capacity.model import DRAINING_HOOK, METRIC, METRICS, CapacityProvider
-from kunren.services.ecs.capacity.waiting import find_places, waiting
+from kunren.services.ecs.capacity.waiting import find_places, give_up, waiting
 from kunren.services.ecs.model import Cluster, ContainerInstance, Service, Task
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,11 @@ class CapacityController:
         account, region, name = work.split("|")
         snapshot = self._store.snapshot()
         provider = snapshot.get(CapacityProvider, account, region, name)
-        if provider is None or provider.status == "INACTIVE":
+        if provider is None:
+            return
+        with self._store.write() as tx:
+            give_up(tx, provider, self._clock.now())
+        if provider.status == "INACTIVE":
             return
         group = snapshot.get(Group, account, region, provider.group)
         if group is None or group.deleting:

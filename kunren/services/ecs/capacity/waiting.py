@@ -10,6 +10,11 @@ from kunren.services.ecs.agents.placing import placed
 from kunren.services.ecs.capacity.model import CapacityProvider
 from kunren.services.ecs.errors import InvalidParameterException
 from kunren.services.ecs.model import Cluster, Task, TaskDefinition
+from kunren.services.ecs.tasks.ask import FAILED_TO_START, ask_to_stop
+
+WAITS_S = 1800.0
+"""How long (AWS time) a task waits for room: 10 to 30 minutes by "Deep dive on Amazon ECS cluster auto scaling"."""
+NO_ROOM = "The capacity provider had no room for the task in time."
 
 
 def may_wait(reader: Snapshot | Tx, account: str, region: str, provider: str | None) -> bool:
@@ -26,6 +31,13 @@ def waiting(reader: Snapshot | Tx, account: str, region: str, provider: str) -> 
         if each.capacity_provider == provider and is_unplaced(each) and each.desired_status == "RUNNING"
     ]
     return sorted(found, key=lambda each: (each.created_at, each.id))
+
+
+def give_up(tx: Tx, provider: CapacityProvider, now: float) -> None:
+    """Those that have waited long enough stop."""
+    for task in waiting(tx, provider.account, provider.region, provider.id):
+        if now >= task.created_at + WAITS_S:
+            ask_to_stop(tx, task, NO_ROOM, FAILED_TO_START)
 
 
 def is_unplaced(task: Task) -> bool:

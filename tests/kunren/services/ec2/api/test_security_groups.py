@@ -127,6 +127,24 @@ def test_a_group_as_peer(ec2):
     ec2.delete_security_group(GroupId=web)
 
 
+def test_a_group_that_nobody_names_any_more_goes(ec2):
+    vpc = ec2.vpc()
+    web, db = ec2.group(vpc, "web"), ec2.group(vpc, "db")
+    in_use = ("DependencyViolation", f"resource {web} has a dependent object")
+    from_web = [{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": web}]}]
+    for group in (web, db):  # what it says of itself keeps nobody
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=from_web)
+    assert ec2.refused("delete_security_group", GroupId=web) == in_use
+    ec2.revoke_security_group_ingress(GroupId=db, IpPermissions=from_web)
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.9.0/24")["Subnet"]["SubnetId"]
+    made = ec2.create_network_interface(SubnetId=subnet, Groups=[web])["NetworkInterface"]["NetworkInterfaceId"]
+    assert ec2.refused("delete_security_group", GroupId=web) == in_use
+    ec2.modify_network_interface_attribute(NetworkInterfaceId=made, Groups=[db])
+    ec2.delete_security_group(GroupId=web)
+    ec2.delete_network_interface(NetworkInterfaceId=made)
+    ec2.delete_security_group(GroupId=db)
+
+
 def test_groups_that_stay(ec2):
     vpc = ec2.vpc()
     default = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"][0][

@@ -1,13 +1,14 @@
 """Tasks that wait for room: where they may go then, and what counts as used."""
 
 import pytest
+from msgspec.structs import replace
 
 from kunren.control.store import Store
 from kunren.core.entropy import Entropy
 from kunren.services.ecs import model
 from kunren.services.ecs.capacity.controller import is_used
 from kunren.services.ecs.capacity.model import KINDS, CapacityProvider
-from kunren.services.ecs.capacity.waiting import find_places
+from kunren.services.ecs.capacity.waiting import find_places, give_up
 from kunren.services.ecs.model import Cluster, ContainerInstance, Service, Task, TaskDefinition
 
 OF = {"account": "123456789012", "region": "us-east-1"}
@@ -74,3 +75,15 @@ def test_tasks_of_daemons_keep_no_instance(store):
     assert not is_used(store.snapshot(), host("a"))
     found(store, task("two", instance="a"))
     assert is_used(store.snapshot(), host("a"))
+
+
+def test_a_task_waits_half_an_hour_for_room(store):
+    with store.write() as tx:
+        for each in (task("early"), task("placed", instance="a"), replace(task("late"), created_at=1.0)):
+            tx.put(each)
+        give_up(tx, PROVIDER, 1800.0)
+    rows = {each.id: each for each in store.snapshot().list(Task, *OF.values())}
+    assert {id: each.desired_status for id, each in rows.items()} == {
+        "early": "STOPPED", "placed": "RUNNING", "late": "RUNNING",
+    }  # fmt: skip
+    assert rows["early"].stop_code == "TaskFailedToStart"
