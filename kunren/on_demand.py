@@ -215,7 +215,7 @@ class OnDemand:
         ecs.agents.connections.access = app.access
         app.gateway.fronts += [ecs.agents.connections, ecs.sessions]
         app.fallback.before["logs"].append(ecs.logs.before)
-        app.metric_sources.append(ecs.metrics.before)
+        app.metric_sources += [ecs.metrics.before, ecs.connect_metrics.before]
         return ecs
 
     def _make_events(self) -> EventsService:

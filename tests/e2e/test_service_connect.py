@@ -33,7 +33,7 @@ class Mesh:
 
     def __init__(self, kunren, account, until):
         self.kunren, self.until = kunren, until
-        self.ecs, self.ec2 = (kunren.client(each, account) for each in ("ecs", "ec2"))
+        self.ecs, self.ec2, self.cloudwatch = (kunren.client(each, account) for each in ("ecs", "ec2", "cloudwatch"))
         self.map = kunren.client("servicediscovery", account, config=Config(inject_host_prefix=False))
         cluster = self.ecs.create_cluster(clusterName="shop", serviceConnectDefaults={"namespace": "shop"})["cluster"]
         self.namespace = cluster["serviceConnectDefaults"]["namespace"]
@@ -179,6 +179,9 @@ def test_names_of_a_namespace_lead_to_the_tasks_of_its_services(mesh, until):
         said = asking.result(60).splitlines()
     assert set(said[1::2]) == {"200"}
     assert {each.split()[0] for each in said[::2]} == {"one", "two"}
+
+    told = mesh.cloudwatch.list_metrics(Namespace="AWS/ECS", MetricName="HTTPCode_Target_2XX_Count")["Metrics"]
+    assert [{"Name": "TargetDiscoveryName", "Value": "web"}] in [each["Dimensions"] for each in told]
 
     # one that is dead is asked no more, and Cloud Map keeps nothing of services that are gone
     mesh.inside(client, "curl", "-sm", "9", "orders/dead")

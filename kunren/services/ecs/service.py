@@ -19,6 +19,7 @@ from kunren.services.ecs.agents.engine import InstanceEngine
 from kunren.services.ecs.agents.service import Agents
 from kunren.services.ecs.api import EcsApi
 from kunren.services.ecs.capacity.controller import CapacityController
+from kunren.services.ecs.connect.metrics import ConnectMetrics
 from kunren.services.ecs.connect.proxies import Proxies
 from kunren.services.ecs.metadata.service import TaskMetadata
 from kunren.services.ecs.model import Task
@@ -61,6 +62,7 @@ class EcsService:
         self.shell.deactivating = self._leave
         self.services = ServiceController(store, clock, entropy, call)
         self.services.before = self.proxies.told
+        self.connect_metrics = ConnectMetrics(clock, call, self.proxies.inward, envoy.statistics)
         self.agents = Agents(store, clock, entropy, call)
         self.api.rows = self.agents.rows
         self.capacity = CapacityController(store, clock, entropy, call, self.agents.rows)
@@ -78,15 +80,8 @@ class EcsService:
         try:
             async with asyncio.TaskGroup() as parts:
                 services = (self.services, self.services.hooks, self.services.notices)
-                for each in (
-                    self.tasks,
-                    self.proxies,
-                    self.events,
-                    self.metrics,
-                    self.agents,
-                    self.capacity,
-                    *services,
-                ):
+                tasks = (self.tasks, self.proxies, self.connect_metrics, self.events, self.metrics)
+                for each in (*tasks, self.agents, self.capacity, *services):
                     parts.create_task(each.run())
         finally:
             await self.sessions.stop()

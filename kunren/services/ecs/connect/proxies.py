@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from kunren.control.controller import Controller
@@ -18,6 +18,7 @@ from kunren.control.store import Key, Snapshot, Store
 from kunren.core.clock import Clock
 from kunren.dataplane.envoy.resources import Endpoint, EnvoyResources, Rejected
 from kunren.services.ec2.model import NetworkInterface
+from kunren.services.ecs.connect.metrics import Inward
 from kunren.services.ecs.connect.model import TCP, Connect
 from kunren.services.ecs.connect.routing import TABLE, Placed, endpoints, hosts, placed, resources, ruleset
 from kunren.services.ecs.connect.shares import serving
@@ -129,6 +130,13 @@ class Proxies:
         listed = "|".join(re.escape(each) for each in names)
         text = await self._envoy.statistics(rf"^http\.({listed})\.downstream_rq_active$")
         return any(int(line.rpartition(":")[2]) > 0 for line in text.splitlines() if ":" in line)
+
+    def inward(self) -> Iterator[Inward]:
+        """What tasks serve through their proxies now."""
+        snapshot = self._store.snapshot()
+        for id, (account, region, proxy) in self._held.items():
+            if (task := snapshot.get(Task, account, region, id)) is not None:
+                yield from (Inward(proxy.cluster(way), task, way.offer) for way in proxy.inward)
 
     # -- all of them -------------------------------------------------------------------------------------------------
 

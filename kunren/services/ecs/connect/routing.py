@@ -152,7 +152,11 @@ def _test(proxy: Placed, way: Way) -> str:
 def _listener(proxy: Placed, way: Way, wall_seconds: Callable[[float], float]) -> Fragment:
     name = proxy.cluster(way)
     idle = duration(wall_seconds(way.offer.idle_s))
-    config = _by_tcp(name, idle) if way.offer.protocol == TCP else _by_http(name, idle, inward=not way.address)
+    config = (
+        _by_tcp(name, idle, inward=not way.address)
+        if way.offer.protocol == TCP
+        else _by_http(name, idle, inward=not way.address)
+    )
     kind = "tcp_proxy" if way.offer.protocol == TCP else "http_connection_manager"
     return {
         "name": name,
@@ -163,10 +167,10 @@ def _listener(proxy: Placed, way: Way, wall_seconds: Callable[[float], float]) -
     }
 
 
-def _by_tcp(name: str, idle: str) -> Fragment:
+def _by_tcp(name: str, idle: str, *, inward: bool) -> Fragment:
     return {
         "@type": _TCP,
-        "stat_prefix": "connect",
+        "stat_prefix": name if inward else "connect",
         "weighted_clusters": {"clusters": [{"name": name, "weight": 1}]},
         "idle_timeout": idle,
         "max_connect_attempts": 1 + RETRIES,
