@@ -20,11 +20,12 @@ from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.ec2 import store
 from kunren.services.ec2.fleets import capacity, configs, launching, records
+from kunren.services.ec2.fleets.balancing import Balancing
 from kunren.services.ec2.fleets.launching import Launching, Refused
 from kunren.services.ec2.fleets.model import Fleet, FleetRecord, Member, SpotFleet
 from kunren.services.ec2.instances import spot
 from kunren.services.ec2.instances.errors import PriceTooLow
-from kunren.services.ec2.instances.model import Instance, SpotMarket, SpotRequest
+from kunren.services.ec2.instances.model import Instance, InstanceRun, SpotMarket, SpotRequest
 
 AGAIN_S = 60.0
 """How often (AWS time) a fleet that lacks capacity is looked at besides."""
@@ -37,7 +38,8 @@ class FleetController:
     def __init__(self, store: Store, clock: Clock, entropy: Entropy, call: CallService, ec2: Any) -> None:
         self._store, self._clock, self._entropy, self._call, self._ec2 = store, clock, entropy, call, ec2
         self.heard: Callable[[], bool] = lambda: True
-        kinds = {each.kind for each in (Fleet, SpotFleet, FleetRecord, Instance, SpotRequest, SpotMarket)}
+        self._balancing = Balancing(store, clock, entropy, call)
+        kinds = {each.kind for each in (Fleet, SpotFleet, FleetRecord, Instance, InstanceRun, SpotRequest, SpotMarket)}
         self._controller = Controller(
             "fleets", store, clock, keys=_keys, every=_every, reconcile=self.reconcile,
             wants=lambda kind: kind in kinds,
@@ -67,6 +69,9 @@ class FleetController:
             self._follow(work, now)
             if now >= (fleet.request.get("ValidFrom") or 0.0):
                 await self._fill(work)
+        if (fleet := _fleet(self._store.snapshot(), work)) is None:
+            return
+        await self._balancing.keep(fleet)
         await self._tell(fleet, now)
         self._look_again(work, now)
 

@@ -12,7 +12,7 @@ from kunren.control.store import Resource
 class Member(msgspec.Struct, frozen=True, kw_only=True):
     """An instance of a fleet. `cost` is US dollars per unit and hour when it was launched; `override` the one that it
     was launched by, `template` its LaunchTemplateSpecification. `risky_at` is when EC2 recommended to replace it;
-    `request_state` is what was told last of its Spot request."""
+    `request_state` is what was told last of its Spot request; `registered` whether target groups have it."""
 
     id: str
     instance_type: str
@@ -27,6 +27,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     noticed: bool = False
     request_state: str = ""
     risky_at: float | None = None
+    registered: bool = False
 
 
 class Fleet(Resource, frozen=True, kw_only=True):

@@ -26,10 +26,6 @@ _OF_LAUNCH = (
     "BlockDeviceMappings", "EbsOptimized", "IamInstanceProfile", "ImageId", "InstanceType", "KeyName", "Monitoring",
     "NetworkInterfaces", "UserData", "TagSpecifications",
 )  # fmt: skip
-_NOT_YET = {
-    "LoadBalancersConfig": "load balancers of Spot Fleets (Auto Scaling groups have them)",
-    "Context": "Context of Spot Fleets",
-}
 _NOT_YET_OF_LAUNCH = ("AddressingType", "KernelId", "RamdiskId", "InstanceRequirements")
 _DEFAULTS = {
     "AllocationStrategy": "lowestPrice", "OnDemandAllocationStrategy": "lowestPrice", "Type": "maintain",
@@ -47,9 +43,10 @@ def completed(given: Params) -> tuple[Params, Params]:
     role = asked["IamFleetRole"]
     if not (role.startswith("arn:aws") and ":iam::" in role and ":role/" in role):
         raise InvalidSpotFleetRequestConfig("Parameter: SpotFleetRequestConfig.IamFleetRole is invalid")
-    for name, what in _NOT_YET.items():
-        if asked.get(name):
-            raise errors.NotYet(what)
+    if asked.get("Context"):
+        raise errors.NotYet("Context of Spot Fleets")
+    if (asked.get("LoadBalancersConfig") or {}).get("ClassicLoadBalancersConfig"):
+        raise errors.NotYet("Classic Load Balancers of Spot Fleets")
     if asked["Type"] == "instant":
         raise InvalidSpotFleetRequestConfig("Spot Fleet does not support requests of type instant")
     request = _request(asked)
@@ -152,9 +149,7 @@ def modified(fleet: SpotFleet, params: Params) -> tuple[Params, Params]:
         raise InvalidSpotFleetRequestConfig(
             "LaunchTemplateConfigs can't be modified in a request made with LaunchSpecifications"
         )
-    if params.get("Context"):
-        raise errors.NotYet(_NOT_YET["Context"])
-    return completed({**fleet.asked, **changes})
+    return completed({**fleet.asked, **changes, "Context": params.get("Context")})
 
 
 def to_wire(reader: Reader, fleet: SpotFleet) -> dict[str, Any]:

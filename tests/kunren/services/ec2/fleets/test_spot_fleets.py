@@ -4,11 +4,12 @@ import pytest
 from msgspec.structs import replace
 
 from kunren.core.calling import nobody_answers
+from kunren.core.errors import AwsError
 from kunren.services.ec2.fleets.model import FleetRecord
 from kunren.services.ec2.fleets.records import entry
 from kunren.services.ec2.fleets.service import FleetService
 from kunren.services.ec2.instances import spot
-from kunren.services.ec2.instances.model import Instance
+from kunren.services.ec2.instances.model import Instance, InstanceRun
 
 from .conftest import IMAGE, LARGE, SMALL
 
@@ -133,7 +134,8 @@ def test_its_events_are_those_of_spot_fleets(ec2, fleets):
         ({"OnDemandTargetCapacity": 1}, "InvalidSpotFleetRequestConfig"),
         ({"LaunchTemplateConfigs": [{"LaunchTemplateSpecification": {"LaunchTemplateName": "web"}}]},
          "InvalidSpotFleetRequestConfig"),
-        ({"LoadBalancersConfig": {"TargetGroupsConfig": {"TargetGroups": [{"Arn": "a"}]}}}, "NotImplemented"),
+        ({"LoadBalancersConfig": {"ClassicLoadBalancersConfig": {"ClassicLoadBalancers": [{"Name": "a"}]}}},
+         "NotImplemented"),
         ({"SpotPrice": "free"}, "InvalidParameterValue"),
         ({"total": 0, "Type": "request"}, "InvalidSpotFleetRequestConfig"),
         ({"TagSpecifications": [{"ResourceType": "instance", "Tags": []}]}, "InvalidParameterValue"),
@@ -197,3 +199,31 @@ def test_a_token_and_the_fleet_outlive_a_restart(ec2, fleets):
     assert ec2.refused("describe_spot_fleet_requests", SpotFleetRequestIds=["sfr-1"])[0] == (
         "InvalidSpotFleetRequestId.NotFound"
     )
+
+
+def test_members_are_targets_while_they_serve(ec2, fleets):
+    asked_of_elb = []
+
+    async def call(account, region, service, operation, params):
+        asked_of_elb.append((operation, params["TargetGroupArn"], {each["Id"] for each in params["Targets"]}))
+        if params["TargetGroupArn"] == "gone":
+            raise AwsError("One or more target groups not found")
+        return {}
+
+    fleets.service = FleetService(ec2.store, ec2.clock, ec2.api.entropy, ec2.api.spec, call, ec2.api)
+    fleets.service.controller.heard = lambda: False
+    groups = {"TargetGroupsConfig": {"TargetGroups": [{"Arn": "web"}, {"Arn": "gone"}]}}
+    id = request(ec2, specification(), LoadBalancersConfig=groups)
+    fleets.settle()
+    [member] = members(ec2, id)
+    assert asked_of_elb == []  # it does not run yet
+    with ec2.store.write() as tx:
+        tx.put(InstanceRun(account=ec2.account, region=ec2.region, id=member.id, boots=1, pid=7))
+    fleets.settle()
+    assert asked_of_elb == [("RegisterTargets", each, {member.id}) for each in ("web", "gone")]
+    history = ec2.describe_spot_fleet_request_history(SpotFleetRequestId=id, StartTime=0)["HistoryRecords"]
+    assert "registerWithLoadBalancersFailed" in [each["EventInformation"]["EventSubType"] for each in history]
+    with ec2.store.write() as tx:
+        tx.put(replace(spot.request_of(tx, member), noticed=True))
+    fleets.settle()
+    assert asked_of_elb[2:] == [("DeregisterTargets", each, {member.id}) for each in ("web", "gone")]
