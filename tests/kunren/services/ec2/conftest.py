@@ -31,6 +31,7 @@ from kunren.world.world import World
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
+_HEARD_WITHIN_S = 30.0
 SPEC = WorldSpec(
     places=(Place("virginia", 39.0, -77.5, "US", "NA"),),
     regions=(Region("us-east-1", "abc", 39.0, -77.5), Region("ap-northeast-1", "acd", 35.7, 139.7)),
@@ -215,6 +216,14 @@ class Lab:
             return None
         finally:
             sock.close()
+
+    async def hear(self, namespace, address, port=80):
+        """What is said on that address, where something is to be: a link's first packet may be lost, and a busy machine
+        takes its time."""
+        async with asyncio.timeout(_HEARD_WITHIN_S):
+            while (said := await self.ask(namespace, address, port)) is None:
+                await asyncio.sleep(0.05)
+        return said
 
     async def connect(self, namespace, address, port=80):
         """A connection that stays open."""

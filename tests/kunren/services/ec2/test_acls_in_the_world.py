@@ -68,13 +68,13 @@ def test_the_first_rule_by_number_decides_and_answers_need_rules_of_their_own(tw
             NetworkAclId=acl, **entry(100, "out", "allow", "tcp", "10.0.0.0/24", **ports(1024, 65535))
         )
         await lab.controller.settled()
-        assert await lab.ask(here, back.private_ip) == b"back"
+        assert await lab.hear(here, back.private_ip) == b"back"
         assert not await lab.ping(here, back.private_ip)
 
         # a lower number comes first, whenever it was made; a higher one never comes into play
         ec2.create_network_acl_entry(NetworkAclId=acl, **entry(110, "in", "deny"))
         await lab.controller.settled()
-        assert await lab.ask(here, back.private_ip) == b"back"
+        assert await lab.hear(here, back.private_ip) == b"back"
         ec2.create_network_acl_entry(
             NetworkAclId=acl, **entry(90, "in", "deny", "6", f"{front.private_ip}/32", **ports(80))
         )
@@ -84,7 +84,7 @@ def test_the_first_rule_by_number_decides_and_answers_need_rules_of_their_own(tw
             NetworkAclId=acl, **entry(90, "in", "deny", "6", f"{front.private_ip}/32", **ports(81, 90))
         )
         await lab.controller.settled()
-        assert await lab.ask(here, back.private_ip) == b"back"
+        assert await lab.hear(here, back.private_ip) == b"back"
 
     two_subnets(story)
 
@@ -119,11 +119,11 @@ def test_traffic_within_a_subnet_is_never_filtered_and_that_from_the_internet_is
         ec2 = lab.ec2
         beside = await lab.workload(public, b"beside", groups=[group])
         client = await lab.world.ensure_place("virginia")
-        assert await lab.ask(client, front.public_ip) == b"front"
+        assert await lab.hear(client, front.public_ip) == b"front"
         acl = new_acl(ec2, public)
         await lab.controller.settled()
         assert await lab.ask(client, front.public_ip) is None
-        assert await lab.ask(namespace_of(front), beside.private_ip) == b"beside"
+        assert await lab.hear(namespace_of(front), beside.private_ip) == b"beside"
         assert await lab.ask(namespace_of(front), back.private_ip) is None
         # the client's own address is what the rules see, on both ways
         for direction, what in (("in", ports(80)), ("out", ports(1024, 65535))):
@@ -131,7 +131,7 @@ def test_traffic_within_a_subnet_is_never_filtered_and_that_from_the_internet_is
                 NetworkAclId=acl, **entry(1, direction, "allow", "tcp", "198.18.64.10/32", **what)
             )
         await lab.controller.settled()
-        assert await lab.ask(client, front.public_ip) == b"front"
+        assert await lab.hear(client, front.public_ip) == b"front"
         assert await lab.ask(namespace_of(back), front.private_ip) is None
 
     two_subnets(story)

@@ -58,7 +58,7 @@ def test_a_zone_that_is_dark_answers_nobody_until_it_is_healed(broken):
         await faults.settled()
         assert await lab.ask(place, one.public_ip)
         assert await lab.ask(here, neighbour.private_ip)
-        assert await lab.ask(there, late.private_ip) == b"late"
+        assert await lab.hear(there, late.private_ip) == b"late"
         kept.close()
 
     broken(story)

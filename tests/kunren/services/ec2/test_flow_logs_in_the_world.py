@@ -70,7 +70,7 @@ def test_security_groups_and_network_acls_say_what_they_let_pass_and_what_they_d
         await logs.minute()
         here, ours, theirs = namespace_of(client), client.private_ip, server.private_ip
 
-        assert await lab.ask(here, theirs) == b"hello"
+        assert await lab.hear(here, theirs) == b"hello"
         assert await lab.ask(here, theirs, 81) is None
         found = await logs.minute()
         at_server = found[f"{server.id}-all"]
@@ -126,7 +126,7 @@ def test_a_log_of_one_interface_and_one_action_has_records_of_nothing_else(lab):
         assert await logs.minute() == {f"{two.id}-reject": [f"{two.id} - - - - - - -"]}
         assert await lab.ask(namespace_of(one), two.private_ip) is None
         assert not await lab.ping(namespace_of(one), two.private_ip)
-        assert await lab.ask(namespace_of(two), one.private_ip) == b""
+        assert await lab.hear(namespace_of(two), one.private_ip) == b""
         found = await logs.minute()
         assert list(found) == [f"{two.id}-reject"]
         assert without_counts(found[f"{two.id}-reject"]) == [
@@ -154,7 +154,7 @@ def test_a_second_log_begins_with_its_own_first_minute(lab):
         logs = Logs(lab)
         logs.create("Subnet", subnet, TrafficType="ACCEPT")
         await logs.minute()
-        assert await lab.ask(namespace_of(one), two.private_ip) == b"x"
+        assert await lab.hear(namespace_of(one), two.private_ip) == b"x"
         await asyncio.sleep(0)
         ec2.clock.advance(1)
         logs.create("NetworkInterface", two.id, LogGroupName="other")

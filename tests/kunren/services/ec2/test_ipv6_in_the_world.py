@@ -81,8 +81,8 @@ def test_security_groups_know_blocks_and_groups_of_ipv6(lab):
             GroupId=group, IpPermissions=[{**web, "Ipv6Ranges": [{"CidrIpv6": "3fff:0:4::/64"}]}]
         )
         await lab.controller.settled()
-        assert await lab.ask(virginia, address) == b"shop"
-        assert await lab.ask(namespace_of(client), address) == b"shop"
+        assert await lab.hear(virginia, address) == b"shop"
+        assert await lab.hear(namespace_of(client), address) == b"shop"
 
     lab(story)
 
@@ -118,7 +118,7 @@ def test_network_acls_have_entries_for_ipv6(lab):
         opened = [each for each in acl["Entries"] if each.get("Ipv6CidrBlock") and each["RuleNumber"] == 101]
         assert len(opened) == 2
         here, there = namespace_of(front), back.ipv6[0]
-        assert await lab.ask(here, there) == b"hello"
+        assert await lab.hear(here, there) == b"hello"
         refusal = {"RuleNumber": 50, "Egress": False, "RuleAction": "deny", "Protocol": "6"}
         six.ec2.create_network_acl_entry(
             NetworkAclId=acl["NetworkAclId"], **refusal, Ipv6CidrBlock=f"{front.ipv6[0]}/128",
@@ -126,7 +126,7 @@ def test_network_acls_have_entries_for_ipv6(lab):
         )  # fmt: skip
         await lab.controller.settled()
         assert await lab.ask(here, there) is None
-        assert await lab.ask(namespace_of(back), front.ipv6[0]) == b"hello"
+        assert await lab.hear(namespace_of(back), front.ipv6[0]) == b"hello"
 
     lab(story)
 
@@ -178,7 +178,7 @@ def test_flow_logs_tell_of_ipv6(lab):
             DeliverLogsPermissionArn="arn:aws:iam::123456789012:role/flow-logs", MaxAggregationInterval=60,
         )  # fmt: skip
         await lab.controller.settled()
-        assert await lab.ask(city, address) == b"shop"
+        assert await lab.hear(city, address) == b"shop"
         assert await lab.ask(city, address, 81) is None
         counts = (await lab.world.flow_counts(lab.controller.network(six.vpc)))[shop.id]
         assert {(each.source, each.destination_port) for each in counts.accepted if each.direction == "ingress"} >= {

@@ -106,12 +106,12 @@ def test_a_rule_may_name_a_group_of_the_peer_vpc(lab):
             "GroupId": clients, "UserId": OTHER, "VpcId": far.vpc, "VpcPeeringConnectionId": peering,
         }  # fmt: skip
         await lab.controller.settled()
-        assert await lab.ask(namespace_of(client), server.private_ip) == b"server"
+        assert await lab.hear(namespace_of(client), server.private_ip) == b"server"
         assert await lab.ask(far.namespace, server.private_ip) is None  # of another group
         # who comes to the group over there is let in here
         neighbour.modify_network_interface_attribute(NetworkInterfaceId=far.workload.id, Groups=[clients])
         await lab.controller.settled()
-        assert await lab.ask(far.namespace, server.private_ip) == b"server"
+        assert await lab.hear(far.namespace, server.private_ip) == b"server"
         ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=peering)
         await lab.controller.settled()
         assert await lab.ask(namespace_of(client), server.private_ip) is None

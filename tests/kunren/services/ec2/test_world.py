@@ -19,17 +19,17 @@ def test_two_programs_on_port_80_and_the_groups_and_routes_that_lead_to_them(lab
 
         ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[ANYWHERE])
         await lab.controller.settled()
-        assert await lab.ask(client, one.public_ip) == b"one"
-        assert await lab.ask(client, two.public_ip) == b"two"
-        assert await lab.ask(namespace_of(one), two.private_ip) == b"two"
+        assert await lab.hear(client, one.public_ip) == b"one"
+        assert await lab.hear(client, two.public_ip) == b"two"
+        assert await lab.hear(namespace_of(one), two.private_ip) == b"two"
 
         ec2.delete_route(**route)
         await lab.controller.settled()
         assert await lab.ask(client, one.public_ip) is None
-        assert await lab.ask(namespace_of(one), two.private_ip) == b"two"
+        assert await lab.hear(namespace_of(one), two.private_ip) == b"two"
         ec2.create_route(**route, GatewayId=gateway)
         await lab.controller.settled()
-        assert await lab.ask(client, one.public_ip) == b"one"
+        assert await lab.hear(client, one.public_ip) == b"one"
 
         ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[ANYWHERE])
         await lab.controller.settled()
@@ -52,7 +52,7 @@ def test_a_group_as_peer_lets_its_members_in_as_they_come_and_go(lab):
         stranger = await lab.workload(first, groups=[db])
         member = await lab.workload(first, groups=[web])
         await lab.controller.settled()
-        assert await lab.ask(namespace_of(member), database.private_ip) == b"data"
+        assert await lab.hear(namespace_of(member), database.private_ip) == b"data"
         assert await lab.ask(namespace_of(stranger), database.private_ip) is None
 
     lab(story)
@@ -71,8 +71,8 @@ def test_two_vpcs_with_equal_blocks_do_not_see_each_other(lab):
         one, two = answers.values()
         assert one.private_ip == two.private_ip == "10.0.0.4"
         client = await lab.world.ensure_place("virginia")
-        assert await lab.ask(client, one.public_ip) == b"one"
-        assert await lab.ask(client, two.public_ip) == b"two"
-        assert await lab.ask(namespace_of(one), two.public_ip) == b"two"  # out through one gateway, in by the other
+        assert await lab.hear(client, one.public_ip) == b"one"
+        assert await lab.hear(client, two.public_ip) == b"two"
+        assert await lab.hear(namespace_of(one), two.public_ip) == b"two"  # out through one gateway, in by the other
 
     lab(story)
