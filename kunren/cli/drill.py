@@ -95,7 +95,7 @@ def list_drills(as_json: bool) -> None:
 @click.option("--domains", type=click.Path(dir_okay=False, path_type=Path), help="Of `redirect`: your domains.json.")
 @click.option(
     "--deploy-with",
-    type=click.Choice(["boto3", "cloudformation"]),
+    type=click.Choice(["boto3", "cloudformation", "cdk"]),
     help="Of `redirect`: with what (boto3 when not given).",
 )
 def run(

@@ -62,7 +62,7 @@ def snake(name: str) -> str:
 def remove(access: Access, architecture: Architecture, progress: Progress) -> None:
     """Raises DrillFailed, also where the stack of that name is not the drill's."""
     api, name, mark = access.client("cloudformation"), name_of(architecture), _mark(architecture)
-    stack = _there(api, name)
+    stack = there(api, name)
     if stack is None:
         return
     if {"Key": TAG, "Value": mark} not in stack["Tags"]:
@@ -79,7 +79,7 @@ def _mark(architecture: Architecture) -> str:
     return str(architecture.template.resolve())[-TAG_MAX:]
 
 
-def _there(api: Any, name: str) -> Any:
+def there(api: Any, name: str) -> Any:
     """The stack of that name; None where there is none. Raises DrillFailed."""
     try:
         return api.describe_stacks(StackName=name)["Stacks"][0]
@@ -111,7 +111,7 @@ def create(
 
 def delete(api: Any, name: str, progress: Progress) -> None:
     """The stack of that name, where there is one. Raises DrillFailed."""
-    stack = _there(api, name)
+    stack = there(api, name)
     if stack is None:
         return
     try:

@@ -17,7 +17,7 @@ from typing import Any
 from kunren.drills import stacks
 from kunren.drills.access import Access
 from kunren.drills.failures import DrillFailed
-from kunren.drills.redirect import stack
+from kunren.drills.redirect import cdk, stack
 from kunren.drills.redirect.expected import PATH, QUERY, Check, problem
 
 PLACES = ("virginia", "tokyo", "frankfurt")
@@ -30,8 +30,8 @@ ARCHITECTURES = {
     "cloudfront-lambda-edge": ("deploy_cloudfront_lambda_edge", ("http", "https", "http3")),
     "s3-website": ("deploy_s3_website", ("http",)),
 }
-SCRIPT, CLOUDFORMATION = TOOLS = ("boto3", "cloudformation")
-"""With what an architecture is deployed: its example script, or its example template as a stack."""
+SCRIPT, CLOUDFORMATION, CDK = TOOLS = ("boto3", "cloudformation", "cdk")
+"""With what an architecture is deployed: its script, its template as a stack, or the CDK app that has all of them."""
 Progress = Callable[[str], None]
 _READS = ("Describe", "Get", "List")
 
@@ -148,8 +148,10 @@ def deployed(
         began = time.monotonic()
         if tool == SCRIPT:
             example.deploy(_session(access, made.count), name, redirects)
-        else:
+        elif tool == CLOUDFORMATION:
             stack.deploy(_session(access, made.count), architecture, name, redirects, progress)
+        else:
+            cdk.deploy(access, folder / "cdk", architecture, domains or folder / "domains.json", progress)
         made.seconds = time.monotonic() - began
         yield made
     except (document.BadDocument, ClientError, BotoCoreError) as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 of = lambda kind, **properties: {"Type": f"AWS::{kind}", "Properties": properties}  # noqa: E731
@@ -155,3 +157,24 @@ def test_a_zone_is_signed_by_a_template(stacks, kunren):
     stack = stacks.create("signed", template)
     assert "257 3 13" in kunren.exec("dig", "+short", name, "DNSKEY").stdout
     stacks.delete(stack["StackId"])
+
+
+def test_a_key_value_store_is_filled_from_an_object(stacks):
+    bucket, source = (
+        f"pairs-{stacks.account}",
+        {"SourceType": "S3", "SourceArn": f"arn:aws:s3:::pairs-{stacks.account}/pairs.json"},
+    )
+    s3, cloudfront = stacks.client("s3"), stacks.client("cloudfront")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="pairs.json", Body=b'{"data": [{"key": "old.test", "value": "new.test"}]}')
+    stack = stacks.create(
+        "store", {"Resources": {"Store": of("CloudFront::KeyValueStore", Name="pairs", ImportSource=source)}}
+    )
+    store = cloudfront.describe_key_value_store(Name="pairs")["KeyValueStore"]
+    values = boto3.client(
+        "cloudfront-keyvaluestore", endpoint_url=f"http://kvs@127.0.0.1:{stacks.kunren.port}", region_name="us-east-1",
+        aws_access_key_id=stacks.account, aws_secret_access_key="test", config=Config(proxies={}),
+    )  # fmt: skip
+    assert values.get_key(KvsARN=store["ARN"], Key="old.test")["Value"] == "new.test"
+    stacks.delete(stack["StackId"])
+    assert cloudfront.list_key_value_stores()["KeyValueStoreList"]["Quantity"] == 0

@@ -229,7 +229,10 @@ class KeyValueStore(Kind):
 
     async def create(self, work: Work) -> None:
         work.known(work.properties["Name"])
-        await work.write("cloudfront", "CreateKeyValueStore", work.pick("Comment", "ImportSource", "Name"))
+        params = work.pick("Comment", "Name")
+        if source := work.get("ImportSource"):
+            params["ImportSource"] = {"SourceARN": source["SourceArn"], "SourceType": source["SourceType"]}
+        await work.write("cloudfront", "CreateKeyValueStore", params)
 
         async def ready() -> Mapping[str, Any] | None:
             shown: Mapping[str, Any] = (

@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+from kunren.drills.access import Access
+from kunren.drills.failures import DrillFailed
+from kunren.drills.redirect import cdk
 from kunren.drills.redirect.run import ARCHITECTURES, example_folder
 from kunren.services.cloudformation.template import parse
 from kunren.services.cloudformation.transforms import with_loops
@@ -88,3 +91,10 @@ def test_more_than_fits_is_refused_with_the_entry_s_name(example):
     long = [example.Redirect(f"d{number}.test", f"https://new.test/{'x' * 400}") for number in range(10)]
     with pytest.raises(example.BadDocument, match="a parameter holds 4096"):
         example.template("api-gateway", long)
+
+
+def test_where_no_cdk_is_it_is_said_what_brings_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("KUNREN_CDK", raising=False)
+    with pytest.raises(DrillFailed, match=f"^the CDK is not there: `npm install` in {tmp_path} brings it"):
+        cdk.deploy(Access(tmp_path, ""), tmp_path, "alb", tmp_path / "domains.json", print)
