@@ -13,6 +13,7 @@ from kunren.later import Apis, Later, S
 
 if TYPE_CHECKING:
     from kunren.app import App
+    from kunren.core.calling import Permit
     from kunren.services.apigateway.service import RestApiService
     from kunren.services.apigatewayv2.service import ApiGatewayV2Service
     from kunren.services.applicationautoscaling.service import ApplicationAutoScalingService
@@ -287,12 +288,23 @@ class OnDemand:
         app.gateway.fronts.insert(0, ssm.sessions)  # before ECS's, which knows of no other sessions than its own
         return ssm
 
+    def _permit(self) -> Permit | None:
+        """In strict mode, who may have a service call another."""
+        app = self._app
+        if app.access is None:
+            return None
+        from kunren.access.behalf import Behalf
+        from kunren.gateway.chain import FALLBACK
+
+        moto = lambda service: app.gateway.owner(service) is FALLBACK  # noqa: E731
+        return Behalf(app.access, app.clock, app.gateway.catalog, moto).permit
+
     def _make_stacks(self) -> CloudFormationService:
         from kunren.gateway.inside import InsideNoting
         from kunren.services.cloudformation.service import CloudFormationService
 
         app = self._app
         noting = InsideNoting(lambda: app.inside)
-        stacks = CloudFormationService(app.store, app.clock, app.entropy, app.spec, app.call, noting)
+        stacks = CloudFormationService(app.store, app.clock, app.entropy, app.spec, app.call, noting, self._permit())
         app.gateway.fronts.append(stacks.responses)
         return stacks

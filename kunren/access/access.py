@@ -51,7 +51,7 @@ class Access:
         self.identities = identities
         self._clock = clock
         self._codecs = codecs
-        self._call = call
+        self.call = call
         self.policies: dict[str, PolicyOf] = {}
         self.refused = 0
         self.denied = 0
@@ -159,7 +159,7 @@ class Access:
         route = call.route
         assert route is not None
         self._authorize(
-            call, caller, await with_arns(self._call, caller.account, route.region, route.service, params)
+            call, caller, await with_arns(self.call, caller.account, route.region, route.service, params)
         )  # fmt: skip
 
     async def _authorize_later(self, call: Call, caller: Caller, params: Mapping[str, Any]) -> None:
@@ -191,13 +191,13 @@ class Access:
 
         signs_as = self._codecs.catalog.index[route.service].signs_as
         for each in asked(target, signs_as, call.owner is not FALLBACK):
-            verdict = self._verdict(caller, each, facts, route.service)
+            verdict = self.verdict(caller, each, facts, route.service)
             if not verdict.allowed:
                 self.denied += 1
                 text = denial(caller.arn, each.action, _told_of(route.service, each), verdict)
                 raise denied(text, route.service, call.protocol)
 
-    def _verdict(self, caller: Caller, wanted: Asked, facts: Callable[[], Facts], service: str) -> Verdict:
+    def verdict(self, caller: Caller, wanted: Asked, facts: Callable[[], Facts], service: str) -> Verdict:
         if wanted.passed_to:
             return judge(
                 caller, wanted.action, wanted.resource, lambda: {**facts(), "iam:passedtoservice": wanted.passed_to}

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+import msgspec
+
+from kunren.core.authorization import Caller
 from kunren.core.errors import NotImplementedByKunren
 
 
@@ -15,6 +18,30 @@ class CallService(Protocol):
     async def __call__(
         self, account: str, region: str, service: str, operation: str, params: Mapping[str, Any]
     ) -> Mapping[str, Any]: ...
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """For whom a service calls others, in strict mode: the holder of a key, or a session of a role."""
+
+    access_key: str = ""
+    role: str = ""  # its ARN
+    session: str = ""
+
+
+def actor_of(caller: Caller | None) -> Actor | None:
+    """Whoever signed; None where nobody has to be asked."""
+    if caller is None:
+        return None
+    role = next((each for each in caller.names if ":role/" in each), "")
+    return Actor(caller.access_key, role, caller.arn.rpartition("/")[2] if role else "")
+
+
+class Permit(Protocol):
+    """Whether policies let the actor have that operation called. Raises AwsError where they don't."""
+
+    async def __call__(
+        self, actor: Actor, region: str, service: str, operation: str, params: Mapping[str, Any]
+    ) -> None: ...
 
 
 async def nobody_answers(

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from kunren.control.store import Resource
+from kunren.core.calling import Actor
 from kunren.services.cloudformation.refactoring import Move
 
 
@@ -59,6 +60,7 @@ class Stack(Resource, frozen=True, kw_only=True):
     keep: tuple[str, ...] = ()  # RetainResources
     skip: tuple[str, ...] = ()  # ResourcesToSkip
     force: bool = False
+    actor: Actor | None = None  # whose permissions its operation has, in strict mode
     change_set: str = ""
     change_set_number: int = 0  # of the operation that it was
     outputs: tuple[dict[str, Any], ...] = ()
@@ -388,6 +390,7 @@ class Request(Resource, frozen=True, kw_only=True):
     status: str
     row: StackResource
     identifier: str = ""
+    actor: Actor | None = None  # as a stack's
     client_token: str = ""
     asked: str = ""  # the request, to know it again by its client token
     asked_at: float = 0.0

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from kunren.control.store import Store
-from kunren.core.calling import CallAndNote, CallService
+from kunren.core.calling import Actor, CallAndNote, CallService, Permit
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.services.cloudformation.asking import Asking
@@ -13,8 +16,23 @@ from kunren.services.cloudformation.waking import Waking
 
 class Parts:
     def __init__(
-        self, store: Store, clock: Clock, entropy: Entropy, call: CallService, noting: CallAndNote, records: Records
-    ) -> None:
+        self, store: Store, clock: Clock, entropy: Entropy, call: CallService, noting: CallAndNote, records: Records,
+        permit: Permit | None = None,
+    ) -> None:  # fmt: skip
         self.waking, self.asking = Waking(store), Asking(store, clock, entropy, call)
         self.store, self.clock, self.entropy = store, clock, entropy
-        self.call, self.noting, self.records = call, noting, records
+        self.call, self.noting, self.records, self.permit = call, noting, records, permit
+
+    def call_as(self, actor: Actor | None) -> CallService:
+        """Calls that the actor must be allowed to have made."""
+        permit = self.permit
+        if permit is None or actor is None:
+            return self.call
+
+        async def call(
+            account: str, region: str, service: str, operation: str, params: Mapping[str, Any]
+        ) -> Mapping[str, Any]:
+            await permit(actor, region, service, operation, params)
+            return await self.call(account, region, service, operation, params)
+
+        return call

@@ -185,7 +185,7 @@ class Run:
             found = {}
         secrets: dict[str, str] = {}
         properties: dict[str, Any] = await with_dynamic(
-            found, self.parts.call, self.stack.account, self.stack.region, secrets
+            found, self.parts.call_as(self.stack.actor), self.stack.account, self.stack.region, secrets
         )
         published = schema(row.type)
         if published is not None and row.type in TYPES and kind_of(row.type).properties is not None:
@@ -298,6 +298,7 @@ class Run:
             cancelled=self._given_up,
             noted=noted,
             waking=self.parts.waking,
+            permit=self.parts.permit,
         )
         assert row.attempt is not None
         work.tags, work.before = row.attempt.tags, row.properties

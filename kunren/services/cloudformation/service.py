@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from kunren.control.store import Store
-from kunren.core.calling import CallAndNote, CallService
+from kunren.core.calling import CallAndNote, CallService, Permit
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.services.cloudformation.api import CloudFormationApi
@@ -28,15 +28,16 @@ class CloudFormationService:
     front of the gateway."""
 
     def __init__(
-        self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec, call: CallService, noting: CallAndNote
-    ) -> None:
+        self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec, call: CallService, noting: CallAndNote,
+        permit: Permit | None = None,
+    ) -> None:  # fmt: skip
         store.register(*RESOURCES)
         records = Records(store, clock, entropy)
         self.api = CloudFormationApi(store, clock, entropy, spec, call, records)
         self.responses = ResponseUrls(store, clock)
         self._sets = SetEngine(store, clock, call)
         self._notices = Notices(store, call)
-        parts = Parts(store, clock, entropy, call, noting, records)
+        parts = Parts(store, clock, entropy, call, noting, records, permit)
         self._engine, self._control = Engine(parts, spec), ControlEngine(parts)
         self._change_sets = ChangeSetEngine(parts)
         self.control = CloudControlApi(store, clock, entropy, parts)

@@ -17,7 +17,7 @@ import jmespath
 from msgspec.structs import replace
 
 from kunren.control.store import Store
-from kunren.core.calling import CallAndNote, CallService
+from kunren.core.calling import CallAndNote, CallService, Permit
 from kunren.core.clock import Clock
 from kunren.core.errors import AwsError
 from kunren.services.cloudformation.model import Stack, StackResource
@@ -67,6 +67,7 @@ class Work:
         cancelled: Callable[[], bool],
         noted: Callable[[StackResource], None],
         waking: Waking | None = None,
+        permit: Permit | None = None,
     ) -> None:
         assert row.attempt is not None
         self.store, self.clock = store, clock
@@ -83,6 +84,7 @@ class Work:
         self.back_to: Mapping[str, Any] = {}
         self._call, self._noting, self.records = call, noting, records
         self._cancelled, self._noted, self._waking = cancelled, noted, waking
+        self._permit = permit
         self._position, self._asked_before = 0, row.attempt.asked
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -132,6 +134,11 @@ class Work:
             return kept
         if self._cancelled():
             raise Cancelled
+        try:
+            await self._permitted(service, operation, params, region)
+        except AwsError:
+            self._position = position
+            raise
         begun = attempt.asked == position
         if not begun and not self._noting.together(service, operation):
             self._keep(asked=position)
@@ -167,9 +174,15 @@ class Work:
         assert attempt is not None
         return self._position < len(attempt.journal) or attempt.asked >= self._position
 
+    async def _permitted(self, service: str, operation: str, params: Mapping[str, Any], region: str = "") -> None:
+        """Raises AwsError where whoever asks for the operation of the stack may not have that called."""
+        if self._permit is not None and self.stack.actor is not None:
+            await self._permit(self.stack.actor, region or self.region, service, operation, params)
+
     async def undo(self, service: str, operation: str, params: Mapping[str, Any]) -> None:
         """On the way out of a failure: a change that is the same however often it is made, and may fail."""
         with suppress(AwsError):
+            await self._permitted(service, operation, params)
             await self._call(self.account, self.region, service, operation, dict(params))
 
     async def read(self, service: str, operation: str, params: Mapping[str, Any], region: str = "") -> Any:
@@ -252,7 +265,7 @@ def handler_code(error: AwsError) -> str:
         return "AlreadyExists"
     if is_missing(error):
         return "NotFound"
-    if "AccessDenied" in error.code:
+    if "AccessDenied" in error.code or error.code == "UnauthorizedOperation":
         return "AccessDenied"
     return "InvalidRequest" if error.status < 500 else "GeneralServiceException"
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec.structs import replace
 
 from kunren.control.store import Snapshot, Store, Tx
-from kunren.core.calling import CallService
+from kunren.core.calling import Actor, CallService, actor_of
 from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
@@ -40,6 +40,7 @@ from kunren.world.spec import WorldSpec
 
 Params = Mapping[str, Any]
 Result = dict[str, Any]
+SESSION = "AWSCloudFormation"
 _NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]*")
 _PATH_STYLE = re.compile(
     r"s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com(?:\.cn)?|s3\.amazonaws\.com|127\.0\.0\.1|localhost|\[::1\]"
@@ -86,6 +87,23 @@ class Base:
         if found is None:
             raise ValidationError(words.format(name))
         return found
+
+    def actor(self, ctx: RequestContext, name: str, role: str) -> Actor | None:
+        """Whose permissions an operation has: the role's, or those of whoever asks. `name` is what the request calls
+        the stack."""
+        if role and ctx.caller is not None and role.split(":")[4:5] != [ctx.account]:
+            raise ValidationError(f"Role {role} is invalid or cannot be assumed")
+        if role:
+            return Actor(role=role, session=SESSION)
+        if ctx.caller is None:
+            return self.records.actors.pop((ctx.account, ctx.region, name), None)
+        return actor_of(ctx.caller)
+
+    def acting(self, ctx: RequestContext, stack: Stack, params: Params) -> Actor | None:
+        """As `actor`, for a stack that there is, with the role that it has."""
+        revision = self.revision_of(self.store.snapshot(), stack)
+        role = params.get("RoleARN") or (revision.role_arn if revision is not None else "")
+        return self.actor(ctx, params["StackName"], role)
 
     def checked_name(self, name: str) -> str:
         if not _NAME.fullmatch(name) or len(name) > 128:

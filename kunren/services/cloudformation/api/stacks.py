@@ -70,6 +70,7 @@ class Stacks(Base):
             raise ValidationError("Either DisableRollback or OnFailure can be specified, not both.")
         stack = replace(self.new_stack(ctx, name, params), policy=await self._policy(ctx, params, "StackPolicy") or "")
         revision, _ = await self.revision(ctx, stack, 1, params, None)
+        stack = replace(stack, actor=self.actor(ctx, name, revision.role_arn))
         self._none_of_that_name(ctx, name, params)  # meanwhile
         if (found := self._by_token(ctx, name, params)) is not None:
             return {"StackId": found.arn}
@@ -155,6 +156,7 @@ class Stacks(Base):
             "disable_rollback": bool(params.get("DisableRollback")),
             "retain_except_on_create": bool(params.get("RetainExceptOnCreate")),
             "token": params.get("ClientRequestToken", ""),
+            "actor": self.actor(ctx, params["StackName"], revision.role_arn),
         }
         if policy is not None:
             changed["policy"] = policy
@@ -240,6 +242,7 @@ class Stacks(Base):
                 keep=keep,
                 force=force,
                 token=params.get("ClientRequestToken", ""),
+                actor=self.acting(ctx, stack, params),
                 deadline=None,
             )
 
@@ -261,7 +264,8 @@ class Stacks(Base):
         stack = self.stack(self.store.snapshot(), ctx, params["StackName"], "Stack [{}] does not exist")
         if stack.status != "UPDATE_ROLLBACK_FAILED":
             raise ValidationError(f"Stack:{stack.arn} is in {stack.status} state and can not continue update rollback.")
-        self.records.stack(stack, UPDATE_ROLLBACK, "User Initiated", skip=tuple(params.get("ResourcesToSkip") or ()))
+        skip, actor = tuple(params.get("ResourcesToSkip") or ()), self.acting(ctx, stack, params)
+        self.records.stack(stack, UPDATE_ROLLBACK, "User Initiated", skip=skip, actor=actor)
         return {}
 
     def signal_resource(self, ctx: RequestContext, params: Params) -> None:
@@ -290,7 +294,7 @@ class Stacks(Base):
         into = {"CREATE_FAILED": "ROLLBACK_IN_PROGRESS", "UPDATE_FAILED": UPDATE_ROLLBACK}.get(stack.status)
         if into is None:
             raise ValidationError(f"Stack:{stack.arn} is in {stack.status} state and can not be rolled back.")
-        self.records.stack(stack, into, "User Initiated")
+        self.records.stack(stack, into, "User Initiated", actor=self.acting(ctx, stack, params))
         return {"StackId": stack.arn}
 
     def update_termination_protection(self, ctx: RequestContext, params: Params) -> Result:

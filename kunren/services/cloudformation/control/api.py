@@ -12,6 +12,7 @@ import jsonpointer
 from msgspec.structs import replace
 
 from kunren.control.store import Store
+from kunren.core.calling import Actor, actor_of
 from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
@@ -33,6 +34,7 @@ from kunren.services.cloudformation.template import checked
 from kunren.services.cloudformation.work import UNFORESEEN, Failed
 
 PAGE = 100
+SESSION = "AWSCloudFormation"  # of the role that is handed over
 STATE_BYTES_MAX = 262_144  # of DesiredState, as the model of the operations says
 KEPT_DAYS = 7  # that a request is shown
 TOKEN_HOURS = 36  # that a client token is known again
@@ -119,6 +121,7 @@ class CloudControlApi:
                 type=row.type,
                 operation=operation,
                 identifier=wanted,
+                actor=Actor(role=role, session=SESSION) if (role := params.get("RoleArn")) else actor_of(ctx.caller),
                 status="IN_PROGRESS",
                 row=replace(row, attempt=attempt),
                 client_token=params.get("ClientToken", ""),

@@ -60,7 +60,7 @@ class ControlEngine:
         def noted(row: StackResource) -> None:
             self._put(id, row)
 
-        work, kind = work_on(self._parts, request.row, cancelled, noted), kind_of(request.type)
+        work, kind = work_on(self._parts, request.row, cancelled, noted, request.actor), kind_of(request.type)
         action = {"CREATE": kind.create, "UPDATE": kind.update, "DELETE": kind.delete}[request.operation]
         if why := await request_refusal(self._parts, request, cancelled):
             self._put(id, work.row, status="FAILED", code="InvalidRequest", message=why)

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from kunren.control.store import Snapshot
+from kunren.core.calling import Actor
 from kunren.services.cloudformation.control.errors import TypeNotFoundException
 from kunren.services.cloudformation.errors import not_implemented
 from kunren.services.cloudformation.model import Request, Stack, StackResource
@@ -88,13 +89,16 @@ def work_on(
     row: StackResource,
     cancelled: Callable[[], bool] = lambda: False,
     noted: Callable[[StackResource], None] = lambda row: None,
+    actor: Actor | None = None,
 ) -> Work:
     """`row` has an attempt. Names are made of "cloudcontrol" where a stack's name would stand."""
     assert row.attempt is not None
-    nobody = Stack(account=row.account, region=row.region, id=row.attempt.token, name="cloudcontrol", status="")
+    nobody = Stack(
+        account=row.account, region=row.region, id=row.attempt.token, name="cloudcontrol", status="", actor=actor
+    )
     work = Work(
         parts.store, parts.clock, parts.call, parts.noting, parts.records, nobody, row,
-        cancelled=cancelled, noted=noted, waking=parts.waking,
+        cancelled=cancelled, noted=noted, waking=parts.waking, permit=parts.permit,
     )  # fmt: skip
     work.tags, work.before = row.attempt.tags, row.properties
     if row.attempt.action == "update":

@@ -31,6 +31,7 @@ class NestedStack(Kind):
             **self._params(work),
             **work.pick("TimeoutInMinutes"),
         }
+        self._for_whom(work, params["StackName"])
         id = await work.write("cloudformation", "CreateStack", params, "StackId", physical=True)
         if id is None:  # made before a restart
             shown = await work.read("cloudformation", "DescribeStacks", {"StackName": params["StackName"]})
@@ -41,10 +42,15 @@ class NestedStack(Kind):
                 tx.put(replace(child, parent=work.stack.arn, root=work.stack.root or work.stack.arn))
         await self._complete(work, "CREATE_COMPLETE")
 
+    def _for_whom(self, work: Work, name: str) -> None:
+        """A nested stack has its parent's permissions."""
+        work.records.actors[work.account, work.region, name] = work.stack.actor
+
     async def update(self, work: Work) -> None:
         await self._at_rest(work)
         if "Revision" in work.back_to:
             return await self._bring_back(work, work.back_to["Revision"])
+        self._for_whom(work, work.physical)
         try:
             await work.write("cloudformation", "UpdateStack", {"StackName": work.physical, **self._params(work)})
         except AwsError as error:
@@ -65,6 +71,7 @@ class NestedStack(Kind):
 
     async def delete(self, work: Work) -> None:
         await self._at_rest(work)
+        self._for_whom(work, work.physical)
         await work.write("cloudformation", "DeleteStack", {"StackName": work.physical})
 
         async def gone() -> bool | None:

@@ -1,0 +1,72 @@
+"""Stacks and Cloud Control API have the permissions of whoever asks for them, or of the role they are handed."""
+
+import json
+
+import pytest
+from strict_client import ACCOUNT, document, statement
+
+QUEUE = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
+TRUST = {"Effect": "Allow", "Principal": {"Service": "cloudformation.amazonaws.com"}, "Action": "sts:AssumeRole"}
+
+
+@pytest.fixture
+def made(strict, until):
+    """`made(keys, name, template, wanted)`: a stack, and the reasons why its resources failed."""
+
+    def make(keys, name, template, wanted, **more):
+        api, text = strict.client("cloudformation", keys), json.dumps(template)
+        id = api.create_stack(StackName=name, TemplateBody=text, **more)["StackId"]
+        return ended(id, wanted)
+
+    def ended(id, wanted):
+        api = strict.client("cloudformation")
+        status = lambda: api.describe_stacks(StackName=id)["Stacks"][0]["StackStatus"]  # noqa: E731
+        until(lambda: not status().endswith("IN_PROGRESS"), lambda: f"the end of {status()}", 60)
+        events = api.describe_stack_events(StackName=id)["StackEvents"]
+        failed = [each["ResourceStatusReason"] for each in events if each["ResourceStatus"].endswith("_FAILED")]
+        assert status() == wanted, failed
+        return id, failed
+
+    make.ended = ended
+    return make
+
+
+def test_a_stack_may_do_what_whoever_asks_may(strict, made, until):
+    name, keys = strict.user(statement("cloudformation:*"))
+    _, failed = made(keys, "denied", QUEUE, "ROLLBACK_COMPLETE")
+    assert f"User: arn:aws:iam::{ACCOUNT}:user/{name} is not authorized to perform: sqs:CreateQueue" in failed[-1]
+    assert "HandlerErrorCode: AccessDenied" in failed[-1]
+    control = strict.client("cloudcontrol", keys)
+    asked = control.create_resource(TypeName="AWS::SQS::Queue", DesiredState="{}")["ProgressEvent"]["RequestToken"]
+    over = lambda: control.get_resource_request_status(RequestToken=asked)["ProgressEvent"]  # noqa: E731
+    until(lambda: over()["OperationStatus"] != "IN_PROGRESS", lambda: f"the end of {over()}", 60)
+    assert (over()["OperationStatus"], over()["ErrorCode"]) == ("FAILED", "AccessDenied")
+
+    strict.client("s3").create_bucket(Bucket="strict-templates")
+    strict.client("s3").put_object(Bucket="strict-templates", Key="inner", Body=json.dumps(QUEUE))
+    nested = {"TemplateURL": "https://strict-templates.s3.amazonaws.com/inner"}
+    _, failed = made(keys, "outer", {"Resources": {"N": {"Type": "AWS::CloudFormation::Stack", "Properties": nested}}}, "ROLLBACK_COMPLETE")  # fmt: skip
+    assert "was not successfully created" in failed[-1]
+
+    strict.allow(name, statement(["cloudformation:*", "sqs:*"]))
+    id, _ = made(keys, "allowed", QUEUE, "CREATE_COMPLETE")
+    strict.allow(name, statement("cloudformation:*"))
+    strict.client("cloudformation", keys).delete_stack(StackName=id)
+    assert "AccessDenied" in made.ended(id, "DELETE_FAILED")[1][-1]
+    strict.client("cloudformation").delete_stack(StackName=id)
+    made.ended(id, "DELETE_COMPLETE")
+
+
+def test_a_stack_may_do_what_its_role_may(strict, made):
+    iam = strict.client("iam")
+    _, keys = strict.user(statement(["cloudformation:*", "iam:PassRole"]))
+    roles = {}
+    for name, trust in (("stacks", TRUST), ("others", {**TRUST, "Principal": {"Service": "ec2.amazonaws.com"}})):
+        made_role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))
+        roles[name] = made_role["Role"]["Arn"]
+        iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=document(statement("sqs:*")))
+    id, _ = made(keys, "by-role", QUEUE, "CREATE_COMPLETE", RoleARN=roles["stacks"])
+    strict.client("cloudformation", keys).delete_stack(StackName=id)
+    made.ended(id, "DELETE_COMPLETE")
+    _, failed = made(keys, "by-others", QUEUE, "ROLLBACK_COMPLETE", RoleARN=roles["others"])
+    assert f"Role {roles['others']} is invalid or cannot be assumed" in failed[-1]
