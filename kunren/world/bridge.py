@@ -71,7 +71,11 @@ def rules(containers: Sequence[Bridged]) -> str:
         nft.chain("output", "nat", "output", "-100", "accept", [f"ip daddr != 127.0.0.0/8 {each}" for each in lines]),
         nft.chain(
             "postrouting", "nat", "postrouting", "srcnat", "accept",
-            [f'ip saddr 172.17.0.0/{_PREFIX} oifname != "{DEVICE}" masquerade'],
+            [
+                f'ip saddr 172.17.0.0/{_PREFIX} oifname != "{DEVICE}" masquerade',
+                # one container to another by a port of the instance: its answers come back this way, too
+                f'ip saddr 172.17.0.0/{_PREFIX} oifname "{DEVICE}" ct status & dnat == dnat masquerade',
+            ],
         ),
     )  # fmt: skip
     return f"table ip {TABLE} {{\n" + "".join(parts) + "}\n"

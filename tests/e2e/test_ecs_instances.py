@@ -77,6 +77,11 @@ class Fleet:
         as_wanted = lambda: (shown := self.task(arn))["lastStatus"] == status and shown  # noqa: E731
         return self.until(as_wanted, lambda: f"{status} of {self.task(arn)}", 60)
 
+    def served(self, name):
+        """A task of that service, once it runs."""
+        arns = self.ecs.list_tasks(cluster="fleet", serviceName=name)["taskArns"]
+        return next((each for each in map(self.task, arns) if each["lastStatus"] == "RUNNING"), None)
+
     def fetched(self, address, port, within_s=3):
         url = f"http://{address}:{port}/"
         return self.kunren.exec(
@@ -180,6 +185,25 @@ def test_containers_behind_a_bridge_have_ports_of_their_instance(fleet, until):
     assert fleet.fetched(address, 32769) != ""
     local = fleet.kunren.run("ssh", id, "--", "sh", "-c", "curl -s http://$(hostname -I | cut -d' ' -f1):32768/")
     assert json.loads(local.stdout)["family"] == "behind"
+
+    # services behind bridges find each other by Service Connect, here on one instance
+    container["portMappings"][0] |= {"name": "web", "appProtocol": "http"}
+    fleet.ecs.register_task_definition(family="served", networkMode="bridge", containerDefinitions=[container])
+    fleet.ecs.update_cluster(cluster="fleet", serviceConnectDefaults={"namespace": "fleet"})
+    offer = {"portName": "web", "clientAliases": [{"port": 8080, "dnsName": "served"}]}
+    for name, offers in (("server", [offer]), ("asker", [])):
+        fleet.ecs.create_service(
+            cluster="fleet", serviceName=name, taskDefinition="served", desiredCount=1, launchType="EC2",
+            serviceConnectConfiguration={"enabled": True, "services": offers},
+        )  # fmt: skip
+    server, asker = (until(lambda: fleet.served(name), f"{name} runs", 60) for name in ("server", "asker"))  # noqa: B023
+    known = {each["name"]: each["value"] for each in server["attachments"][0]["details"]}
+    assert (known["discoveryName"], "ingressPortOverride" in known) == ("web", False)
+    asked = ("ssh", asker["taskArn"].rpartition("/")[2], "--", "curl", "-sm", "9", "served:8080")
+    found = json.loads(until(lambda: fleet.kunren.run(*asked).stdout, "an answer"))
+    assert (found["family"], found["client"]) == ("served", "127.0.0.1")
+    for name in ("server", "asker"):
+        fleet.ecs.delete_service(cluster="fleet", service=name, force=True)
 
     gone = run["tasks"][ports.index(32768)]["taskArn"]
     fleet.ecs.stop_task(cluster="fleet", task=gone)

@@ -135,7 +135,7 @@ def _attachment(reader: Snapshot | Tx, task: Task) -> Shown:
 def _attached(task: Task) -> str:
     if task.last_status in ("DEPROVISIONING", "STOPPED"):
         return "DELETED"
-    return "ATTACHED" if task.connected_at is not None else "PRECREATED"
+    return "ATTACHED" if task.connected_at is not None or task.pull_started_at is not None else "PRECREATED"
 
 
 def _proxy(task: Task, proxy: Proxy) -> Shown:
@@ -144,7 +144,8 @@ def _proxy(task: Task, proxy: Proxy) -> Shown:
     for each in proxy.offers:
         alias = json.dumps([{"port": each.port, "dnsName": each.dns_name}], separators=(",", ":"))
         details += [("portName", each.port_name), ("discoveryName", each.discovery_name), ("clientAliases", alias)]
-        details.append(("ingressPortOverride", str(each.ingress_port)))
+        if each.ingress_port:
+            details.append(("ingressPortOverride", str(each.ingress_port)))
     return {
         "id": proxy.id, "type": "Service Connect", "status": _attached(task),
         "details": [{"name": name, "value": value} for name, value in details],

@@ -17,6 +17,8 @@ from kunren.control.store import Tx
 from kunren.services.ec2.instances.model import Instance, Volume
 from kunren.services.ec2.model import NetworkInterface, Subnet
 from kunren.services.ecs.agents.connections import Connections
+from kunren.services.ecs.connect.model import Proxy
+from kunren.services.ecs.connect.proxies import Where
 from kunren.services.ecs.model import Binding, ContainerInstance, ContainerState, Task, TaskDefinition
 from kunren.services.ecs.names import arn
 from kunren.services.ecs.tasks.engine import CannotStart, Launch
@@ -81,20 +83,20 @@ class InstanceEngine(NamespacedEngine):
         mode = _mode(definition)
         if mode == "none":
             raise CannotStart("Kunren has no network mode none on container instances yet.")
-        if mode == "bridge":
-            interface = tx.get(NetworkInterface, task.account, task.region, instance.interface_id)
-            if interface is not None and not interface.bridged:
-                tx.put(replace(interface, bridged=True))
+        interface = tx.get(NetworkInterface, task.account, task.region, instance.interface_id)
+        if mode == "bridge" and interface is not None and not interface.bridged:
+            tx.put(replace(interface, bridged=True))
         taken = {
-            bound.host_port
+            port
             for other in tx.list(Task, task.account, task.region)
             if other.instance == task.instance and other.id != task.id and other.last_status != "STOPPED"
-            for each in other.containers
-            for bound in each.bindings
+            for port in _bound(other)
         }
         named = {each["name"]: each.get("portMappings") or () for each in definition.containers}
         containers = tuple(bound(each, named.get(each.name, ()), mode, taken) for each in task.containers)
         task = replace(task, availability_zone=instance.availability_zone, containers=containers)
+        if task.proxy is not None and interface is not None:
+            task = replace(task, proxy=reached(task.proxy, interface.private_ip, taken))
         tx.put(task)
         return task
 
@@ -117,9 +119,15 @@ class InstanceEngine(NamespacedEngine):
         told = {"arn": _arn(task), "desiredStatus": "RUNNING", "family": family, "version": revision}
         await self.connections.tell(host, {"type": "payload", "tasks": [told]}).wait()
         await super().ready(task)
-        interface, definition = self._interface(task), self._definition(task)
-        if interface is not None and definition is not None and _mode(definition) == "bridge":
-            await self._join_bridge(interface, task)
+
+    async def _places(self, task: Task, interface: NetworkInterface) -> list[Where]:
+        definition = self._definition(task)
+        if definition is None or _mode(definition) != "bridge":
+            return await super()._places(task, interface)
+        await self._join_bridge(interface, task)
+        held = self._bridges[interface.id]
+        names = {each.name: _container_namespace(task, each.name) for each in task.containers}
+        return [Where(namespace, held[namespace].address, name) for name, namespace in names.items()]
 
     def _definition(self, task: Task) -> TaskDefinition | None:
         return self._store.snapshot().get(TaskDefinition, task.account, task.region, task.definition)
@@ -129,7 +137,8 @@ class InstanceEngine(NamespacedEngine):
         for each in task.containers:
             used = {one.address for one in held.values()}
             free = next(found for number in range(len(used) + 1) if (found := bridge.address(number)) not in used)
-            ports = tuple((one.protocol, one.host_port, one.container_port) for one in each.bindings)
+            own = ((one.protocol, one.host_port, one.container_port) for one in each.bindings)
+            ports = (*own, *(("tcp", port, inner) for port, inner in self._proxies.led(task, each.name)))
             namespace = _container_namespace(task, each.name)
             held[namespace] = bridge.Bridged(namespace, free, ports)
         await self.world.apply_bridge(interface.id, list(held.values()))
@@ -150,6 +159,7 @@ class InstanceEngine(NamespacedEngine):
         if host is not None and host.agent_connected:
             told = {"arn": _arn(task), "desiredStatus": "STOPPED"}
             self.connections.tell(host, {"type": "payload", "tasks": [told]})
+        await self._proxies.stop(task)  # while the namespaces are there that it listens in
         await self._leave_bridge(task)
         await super().deprovision(task)
 
@@ -208,10 +218,29 @@ def bound(
             continue
         host_port = port if mode == "host" else each.get("hostPort") or 0
         if not host_port:
-            host_port = next(number for number in range(*EPHEMERAL) if number not in taken)
+            host_port = _free(taken)
         taken.add(host_port)
         bindings.append(Binding(container_port=port, host_port=host_port, protocol=each.get("protocol") or "tcp"))
     return replace(container, bindings=tuple(bindings))
+
+
+def reached(proxy: Proxy, address: str, taken: set[int]) -> Proxy:
+    """The proxy of a task that has the instance's address, with ports there; `taken` are others', and grows."""
+    ports = []
+    for each in proxy.offers:
+        ports.append(each.ingress_port or _free(taken))
+        taken.add(ports[-1])
+    return replace(proxy, address=address, ports=tuple(ports))
+
+
+def _free(taken: set[int]) -> int:
+    return next(number for number in range(*EPHEMERAL) if number not in taken)
+
+
+def _bound(task: Task) -> list[int]:
+    """Ports of its instance that are the task's."""
+    own = [each.host_port for container in task.containers for each in container.bindings]
+    return [*own, *(task.proxy.ports if task.proxy is not None else ())]
 
 
 def _arn(task: Task) -> str:

@@ -11,7 +11,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """A port of a service's tasks under a name and port that all of the namespace can use (its client alias).
 
     `registry` is the id of its Cloud Map service. Clients' proxies send to `ingress_port` of a task, where the task's
-    proxy takes the traffic for `container_port`. Times are AWS's; 0 is none."""
+    proxy takes the traffic for `container_port` (0: to a port of the instance that is free when the task starts). Times
+    are AWS's; 0 is none."""
 
     port_name: str
     discovery_name: str
@@ -19,6 +20,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     dns_name: str
     port: int
     protocol: str = TCP
+    container: str = ""
     container_port: int
     ingress_port: int
     idle_s: float
@@ -38,8 +40,11 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Proxy(msgspec.Struct, frozen=True, kw_only=True):
-    """Of a task: the id of its attachment, the proxy's name, and what the task offers through it."""
+    """Of a task: the id of its attachment, the proxy's name, and what the task offers through it. A task without an
+    interface of its own is reached at its instance's `address`, by one of the `ports` for each offer."""
 
     id: str
     name: str
     offers: tuple[Offer, ...] = ()
+    address: str = ""
+    ports: tuple[int, ...] = ()

@@ -59,8 +59,6 @@ def _supported(definition: TaskDefinition, told: Told) -> None:
     mode = definition.document.get("networkMode") or "bridge"
     if mode not in ("awsvpc", "bridge"):
         raise errors.InvalidParameterException(f"Service Connect doesn't support the network mode {mode}.")
-    if mode == "bridge":
-        raise errors.NotYet("Service Connect in the network mode bridge")
     if told.get("containerConfigurations"):
         raise errors.NotYet("settings of the Service Connect proxy's container")
     driver = (told.get("logConfiguration") or {}).get("logDriver")
@@ -113,7 +111,10 @@ def discovery_name(told: Told) -> str:
 
 
 def _mapping(definition: TaskDefinition, name: str) -> Told | None:
-    mappings = (each for one in definition.containers for each in one.get("portMappings") or ())
+    """The port mapping of that name, with its `container`."""
+    mappings = (
+        {**each, "container": one["name"]} for one in definition.containers for each in one.get("portMappings") or ()
+    )
     return next((each for each in mappings if each.get("name") == name), None)
 
 
@@ -124,7 +125,7 @@ def connect(
     Connect. The configuration is `checked`. Raises InvalidParameterException where others have its names."""
     if not enabled(document):
         return None
-    told = document[CONFIGURATION]
+    told, in_vpc = document[CONFIGURATION], definition.document.get("networkMode") == "awsvpc"
     namespace = namespace_of(tx, service, told["namespace"])
     others = _offers_of_others(tx, service, namespace)
     before = {each.discovery_name: each for each in _offers(service.primary)}
@@ -140,7 +141,7 @@ def connect(
             raise errors.InvalidParameterException(
                 f"The discoveryName {discovery_name(each)} is in use in the namespace {namespace.name}."
             ) from None
-        made = offer(each, mapping, namespace.name, registry.id, strategy_of(service) in SHIFTING)
+        made = offer(each, mapping, namespace.name, registry.id, strategy_of(service) in SHIFTING, in_vpc)
         _unique(made, [*offers, *others], offers)
         old = before.get(made.discovery_name)
         if old is not None and old.protocol != made.protocol:
@@ -150,17 +151,17 @@ def connect(
     return Connect(namespace=namespace.id, offers=tuple(offers), known=tuple(known))
 
 
-def offer(told: Told, mapping: Told, namespace: str, registry: str, shifts: bool) -> Offer:
+def offer(told: Told, mapping: Told, namespace: str, registry: str, shifts: bool, in_vpc: bool) -> Offer:
     """`mapping` is the port mapping that it names, `namespace` the namespace's name; `shifts` is whether deployments
-    shift traffic."""
+    shift traffic, `in_vpc` whether tasks have interfaces of their own."""
     rule = (told["clientAliases"][0].get("testTrafficRules") or {}).get("header") or {}
     protocol, alias, timeout = mapping.get("appProtocol") or TCP, told["clientAliases"][0], told.get("timeout") or {}
     idle, request = timeout.get("idleTimeoutSeconds"), timeout.get("perRequestTimeoutSeconds")
     return Offer(
         port_name=told["portName"], discovery_name=discovery_name(told), registry=registry,
         dns_name=alias.get("dnsName") or f"{discovery_name(told)}.{namespace}", port=alias["port"], protocol=protocol,
-        container_port=mapping["containerPort"],
-        ingress_port=told.get("ingressPortOverride") or mapping["containerPort"],
+        container=mapping["container"], container_port=mapping["containerPort"],
+        ingress_port=told.get("ingressPortOverride") or (mapping["containerPort"] if in_vpc else 0),
         idle_s=float(idle if idle is not None else TCP_IDLE_S if protocol == TCP else IDLE_S),
         request_s=float(request if request is not None else REQUEST_S),
         test_header=rule.get("name", TEST_HEADER).lower() if shifts else "",
@@ -175,7 +176,7 @@ def _unique(made: Offer, others: Iterable[Offer], own: Iterable[Offer]) -> None:
         )
     if any(each.discovery_name == made.discovery_name for each in own):
         raise errors.InvalidParameterException(f"The discoveryName {made.discovery_name} is used twice.")
-    if any(each.ingress_port == made.ingress_port for each in own):
+    if made.ingress_port and any(each.ingress_port == made.ingress_port for each in own):
         raise errors.InvalidParameterException(f"The ingress port {made.ingress_port} is used twice.")
 
 

@@ -10,23 +10,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store
 from kunren.core.clock import Clock
 from kunren.dataplane.envoy.resources import Endpoint, EnvoyResources, Rejected
-from kunren.services.ec2.model import NetworkInterface
 from kunren.services.ecs.connect.metrics import Inward
-from kunren.services.ecs.connect.model import TCP, Connect
-from kunren.services.ecs.connect.routing import TABLE, Placed, endpoints, hosts, placed, resources, ruleset
+from kunren.services.ecs.connect.model import TCP, Connect, Offer
+from kunren.services.ecs.connect.routing import (
+    TABLE,
+    Placed,
+    endpoints,
+    hosts,
+    inward_ports,
+    placed,
+    resources,
+    ruleset,
+)
 from kunren.services.ecs.connect.shares import serving
 from kunren.services.ecs.model import Deployment, Service, Task, TaskDefinition
 from kunren.services.ecs.services.model import Member, ServiceDeployment
 from kunren.services.ecs.services.progress import shifting
 from kunren.services.ecs.tasks.engine import CannotStart
-from kunren.world.network import workload_namespace
 
 log = logging.getLogger(__name__)
 START_WITHIN_S = 30.0
@@ -51,12 +58,26 @@ class TablesWorld(Protocol):
     async def apply_table(self, owner: str, namespace: str, table: str, text: str) -> None: ...
 
 
+class Where(NamedTuple):
+    """The network namespace and the address that a task's containers share, or that `container` has for itself."""
+
+    namespace: str
+    address: str
+    container: str = ""
+
+
+class _Held(NamedTuple):
+    account: str
+    region: str
+    proxies: tuple[Placed, ...]
+
+
 class Proxies:
     """`run` lives until it is cancelled."""
 
     def __init__(self, store: Store, clock: Clock, envoy: Proxy, world: TablesWorld) -> None:
         self._store, self._clock, self._envoy, self._world = store, clock, envoy, world
-        self._held: dict[str, tuple[str, str, Placed]] = {}  # by task: account, region, its proxy
+        self._held: dict[str, _Held] = {}  # by task
         self._controller = Controller(
             "ecs-service-connect", store, clock, keys=_keys, every=lambda snapshot: (), reconcile=self._reconcile,
             wants=lambda kind: kind in (Task.kind, ServiceDeployment.kind),
@@ -70,29 +91,46 @@ class Proxies:
 
     # -- one task's --------------------------------------------------------------------------------------------------
 
-    async def start(self, task: Task, interface: NetworkInterface) -> None:
+    async def start(self, task: Task, places: Sequence[Where]) -> None:
         """Return when the task's proxy listens; at once for a task without one. Raises CannotStart."""
         snapshot = self._store.snapshot()
         connect = connect_of(snapshot, task)
         if task.proxy is None or connect is None:
             return
-        namespace = workload_namespace(interface.id)
-        definition = snapshot.get(TaskDefinition, task.account, task.region, task.definition)
-        proxy = placed(task, self._world.netns_path(namespace), connect.offers, connect.known, _ports(definition))
+        taken = _ports(snapshot.get(TaskDefinition, task.account, task.region, task.definition))
+        proxies = [
+            placed(
+                f"{task.id}-{number}" if each.container else task.id, each.address,
+                self._world.netns_path(each.namespace), _of(task.proxy.offers, each.container), connect.known, taken,
+                direct=bool(each.container),
+            )
+            for number, each in enumerate(places)
+        ]  # fmt: skip
+        self._held[task.id] = _Held(task.account, task.region, tuple(proxies))
+        served = serving(snapshot, task.account, task.region)
         try:
             async with asyncio.timeout(START_WITHIN_S):
-                served = serving(snapshot, task.account, task.region)
-                await self._envoy.publish(proxy.owner, resources(proxy, served, self._clock.wall_seconds))
-                self._held[task.id] = (task.account, task.region, proxy)
+                made = [resources(each, served, self._clock.wall_seconds) for each in proxies]
+                await asyncio.gather(*map(self._envoy.publish, [each.owner for each in proxies], made))
                 await asyncio.gather(*self._tell(task.account, task.region))
-                await self._world.apply_table(proxy.owner, namespace, TABLE, ruleset(proxy))
+                for place, each in zip(places, proxies, strict=True):
+                    await self._world.apply_table(each.owner, place.namespace, TABLE, ruleset(each))
         except (TimeoutError, Rejected, OSError) as error:
             raise CannotStart(f"The Service Connect proxy could not be started: {error}") from error
+
+    def led(self, task: Task, container: str) -> list[tuple[int, int]]:
+        """The ports of its instance that lead to the proxy beside a container, each with the proxy's own."""
+        if task.proxy is None or not task.proxy.ports:
+            return []
+        definition = self._store.snapshot().get(TaskDefinition, task.account, task.region, task.definition)
+        pairs = zip(task.proxy.offers, task.proxy.ports, strict=True)
+        mine = [port for offer, port in pairs if offer.container == container]
+        return list(zip(mine, inward_ports(_ports(definition)), strict=False))
 
     def hosts(self, task: Task) -> str:
         """What the task's /etc/hosts has of it."""
         held = self._held.get(task.id)
-        return hosts(held[2]) if held is not None else ""
+        return hosts(held.proxies[0]) if held is not None else ""
 
     async def leave(self, task: Task) -> None:
         """Return when no proxy sends the task anything new, and what it was sent is answered, or has taken long."""
@@ -111,32 +149,30 @@ class Proxies:
     async def stop(self, task: Task) -> None:
         """Take the task's proxy away; nothing happens where there is none."""
         held = self._held.pop(task.id, None)
-        if task.proxy is None:
-            return
-        owner = f"connect/{task.id}" if held is None else held[2].owner
-        await self._world.apply_table(owner, "", TABLE, "")
-        try:
-            async with asyncio.timeout(LET_GO_WITHIN_S):
-                await self._envoy.withdraw(owner)
-        except (TimeoutError, Rejected) as error:
-            log.warning("the Service Connect proxy of task %s was not taken away: %r", task.id, error)
+        for each in held.proxies if held is not None else ():
+            await self._world.apply_table(each.owner, "", TABLE, "")
+            try:
+                async with asyncio.timeout(LET_GO_WITHIN_S):
+                    await self._envoy.withdraw(each.owner)
+            except (TimeoutError, Rejected) as error:
+                log.warning("the Service Connect proxy of task %s was not taken away: %r", task.id, error)
 
     async def _busy(self, task: Task) -> bool:
         """Whether requests are under way that came in through the task's proxy."""
-        held = self._held.get(task.id)
-        names = [held[2].cluster(way) for way in held[2].inward if way.offer.protocol != TCP] if held else []
+        names = [each.name for each in self.inward() if each.task.id == task.id and each.offer.protocol != TCP]
         if not names:
             return False
-        listed = "|".join(re.escape(each) for each in names)
+        listed = "|".join(map(re.escape, names))
         text = await self._envoy.statistics(rf"^http\.({listed})\.downstream_rq_active$")
         return any(int(line.rpartition(":")[2]) > 0 for line in text.splitlines() if ":" in line)
 
     def inward(self) -> Iterator[Inward]:
         """What tasks serve through their proxies now."""
         snapshot = self._store.snapshot()
-        for id, (account, region, proxy) in self._held.items():
-            if (task := snapshot.get(Task, account, region, id)) is not None:
-                yield from (Inward(proxy.cluster(way), task, way.offer) for way in proxy.inward)
+        for id, held in self._held.items():
+            if (task := snapshot.get(Task, held.account, held.region, id)) is not None:
+                for each in held.proxies:
+                    yield from (Inward(each.cluster(way), task, way.offer) for way in each.inward)
 
     # -- all of them -------------------------------------------------------------------------------------------------
 
@@ -151,7 +187,12 @@ class Proxies:
 
     def _tell(self, account: str, region: str) -> list[asyncio.Future[None]]:
         """Tell every proxy who serves what it knows; what they have by now costs nothing."""
-        mine = [proxy for owner, place, proxy in self._held.values() if (owner, place) == (account, region)]
+        mine = [
+            each
+            for held in self._held.values()
+            if (held.account, held.region) == (account, region)
+            for each in held.proxies
+        ]
         if not mine:
             return []
         served = serving(self._store.snapshot(), account, region)
@@ -170,6 +211,10 @@ def _deployment(snapshot: Snapshot, task: Task) -> Deployment | None:
     if member is None or service is None:
         return None
     return next((each for each in service.deployments if each.id == member.deployment), None)
+
+
+def _of(offers: Iterable[Offer], container: str) -> list[Offer]:
+    return [each for each in offers if container in ("", each.container)]
 
 
 def _ports(definition: TaskDefinition | None) -> set[int]:

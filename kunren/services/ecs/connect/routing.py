@@ -13,7 +13,7 @@ its task's address and security groups.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 
 from kunren.dataplane.envoy.resources import (
@@ -28,7 +28,6 @@ from kunren.dataplane.envoy.resources import (
 )
 from kunren.services.ecs.connect.model import GRPC, HTTP2, TCP, Offer
 from kunren.services.ecs.connect.shares import Serving
-from kunren.services.ecs.model import Task
 from kunren.world import nft
 
 TABLE = "connect"
@@ -59,39 +58,47 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The proxy of one task: whose, at which address, in which network namespace (its file)."""
+    """The proxy of a task, or of one of its containers where each has an address of its own: its name, its address, its
+    network namespace (the file). `direct` is whether what comes in is sent to its listeners as such."""
 
-    task: str
+    name: str
     address: str
     namespace: str | None
     inward: tuple[Way, ...] = ()
     outward: tuple[Way, ...] = ()
+    direct: bool = False
 
     @property
     def owner(self) -> str:
-        return f"connect/{self.task}"
+        return f"connect/{self.name}"
 
     def cluster(self, way: Way) -> str:
         """Also the name of the way's listener, routes and endpoints."""
         if not way.address:
-            return f"{self.owner}/in/{way.offer.ingress_port}"
+            return f"{self.owner}/in/{way.listener}"
         return f"{self.owner}/{way.offer.dns_name}:{way.offer.port}"
 
 
+def inward_ports(taken: Container[int]) -> Iterator[int]:
+    """Where proxies listen for what comes in; `taken` are ports at which containers do."""
+    return (each for each in range(_FIRST_INGRESS, _FIRST_EGRESS) if each not in taken)
+
+
 def placed(
-    task: Task, namespace: str | None, offers: Iterable[Offer], known: Iterable[Offer], taken: Container[int]
-) -> Placed:
+    name: str, address: str, namespace: str | None, offers: Iterable[Offer], known: Iterable[Offer],
+    taken: Container[int], *, direct: bool = False,
+) -> Placed:  # fmt: skip
     """`taken` are ports that the proxy must not listen at, since containers do."""
     addresses: dict[str, str] = {}
     for each in known:
         number = len(addresses) + 1
         addresses.setdefault(each.dns_name, f"127.255.{number >> 8}.{number & 255}")
-    ins = (each for each in range(_FIRST_INGRESS, _FIRST_EGRESS) if each not in taken)
+    ins = inward_ports(taken)
     outs = (each for each in range(_FIRST_EGRESS, 1 << 15) if each not in taken)
     return Placed(
-        task.id, task.private_ip or "", namespace,
+        name, address, namespace,
         tuple(Way(each, next(ins)) for each in offers),
-        tuple(Way(each, next(outs), addresses[each.dns_name]) for each in known),
+        tuple(Way(each, next(outs), addresses[each.dns_name]) for each in known), direct,
     )  # fmt: skip
 
 
@@ -106,7 +113,7 @@ def ruleset(proxy: Placed) -> str:
     the way to the proxy, so that security groups are asked about the port that clients meant."""
     inward = [
         f'iifname != "lo" fib daddr type local tcp dport {way.offer.ingress_port} tproxy to :{way.listener}'
-        for way in proxy.inward
+        for way in (() if proxy.direct else proxy.inward)
     ]
     outward = [
         f"ip daddr {way.address} tcp dport {way.offer.port} dnat to 127.0.0.1:{way.listener}" for way in proxy.outward

@@ -7,7 +7,7 @@ and canary deployments"). In any other, all tasks that run are equal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from kunren.control.store import Snapshot
@@ -45,6 +45,16 @@ def serves(snapshot: Snapshot, task: Task) -> bool:
     return task.desired_status == task.last_status == "RUNNING" and containers_well(snapshot, task)
 
 
+def places(task: Task) -> Iterator[tuple[Offer, str, int]]:
+    """What the task offers, with the address and the port where its proxy takes it."""
+    proxy = task.proxy
+    for number, offer in enumerate(proxy.offers if proxy is not None else ()):
+        if proxy is not None and proxy.ports:
+            yield offer, proxy.address, proxy.ports[number]
+        elif task.private_ip and offer.ingress_port:
+            yield offer, task.private_ip, offer.ingress_port
+
+
 def serving(snapshot: Snapshot, account: str, region: str) -> Serving:
     shares: dict[str, Share] = {}
     for service in snapshot.by_id(Service, account, region).values():
@@ -63,9 +73,12 @@ def serving(snapshot: Snapshot, account: str, region: str) -> Serving:
     test: dict[str, list[Endpoint]] = {}
     for task in tasks:
         share = shares.get(task.started_by or "")
-        for offer in task.proxy.offers if task.proxy is not None else ():
-            _add(production, offer, task, _weight(share, counts[task.started_by or ""]))
-            _add(test, offer, task, 1 if share is not None and share.test else 0)
+        weight = _weight(share, counts[task.started_by or ""])
+        for offer, address, port in places(task):
+            if weight:
+                production.setdefault(offer.registry, []).append(Endpoint(address, port, weight=weight))
+            if share is not None and share.test:
+                test.setdefault(offer.registry, []).append(Endpoint(address, port))
     every = _sorted(production)
     return Serving(every, {**every, **_sorted(test)})
 
@@ -93,12 +106,6 @@ def _weight(share: Share | None, count: int) -> int:
     if share is None:
         return 1
     return max(round(share.production * _WHOLE / 100 / count), 1) if share.production else 0
-
-
-def _add(found: dict[str, list[Endpoint]], offer: Offer, task: Task, weight: int) -> None:
-    if weight:
-        endpoint = Endpoint(task.private_ip or "", offer.ingress_port, weight=weight)
-        found.setdefault(offer.registry, []).append(endpoint)
 
 
 def _sorted(found: Mapping[str, list[Endpoint]]) -> dict[str, tuple[Endpoint, ...]]:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from kunren.control.store import Snapshot, Store
 from kunren.core.calling import CallService
 from kunren.core.errors import AwsError
+from kunren.services.ecs.connect.shares import places
 from kunren.services.ecs.model import Service, Task
 from kunren.services.ecs.services.balancing import members
 from kunren.services.ecs.services.facts import containers_well, health_of
@@ -86,22 +87,21 @@ def instances(
     told = {
         "AWS_INIT_HEALTH_STATUS": "UNHEALTHY" if ill else "HEALTHY",
         "AVAILABILITY_ZONE": task.availability_zone or "",
-        "AWS_INSTANCE_IPV4": task.private_ip or "",
         "ECS_CLUSTER_NAME": service.cluster,
         "ECS_SERVICE_NAME": service.name,
         "ECS_TASK_DEFINITION_FAMILY": task.definition.rpartition(":")[0],
         "ECS_TASK_SET_EXTERNAL_ID": deployment.external_id or "",
         "REGION": service.region,
     }
-    ports = {
-        each["registryArn"]: each.get("port") or each.get("containerPort")
+    at = {
+        each["registryArn"]: (task.private_ip or "", each.get("port") or each.get("containerPort"))
         for each in deployment.document.get("serviceRegistries") or ()
     }
-    if task.proxy is not None and containers_well(snapshot, task):
-        ports |= {registry_arn(service, each.registry): each.ingress_port for each in task.proxy.offers}
+    if containers_well(snapshot, task):
+        at |= {registry_arn(service, offer.registry): (address, port) for offer, address, port in places(task)}
     found = {}
-    for registry, port in ports.items():
-        attributes = {**told, "AWS_INSTANCE_PORT": str(port or "")}
+    for registry, (address, port) in at.items():
+        attributes = {**told, "AWS_INSTANCE_IPV4": address, "AWS_INSTANCE_PORT": str(port or "")}
         found[registry] = {name: value for name, value in attributes.items() if value}
     return found
 

@@ -23,7 +23,7 @@ from kunren.dataplane.guests.guests import Guests, GuestSpec, RunningGuest
 from kunren.dataplane.images.images import CannotPull, Images
 from kunren.services.ec2 import interfaces
 from kunren.services.ec2.model import NetworkInterface, Vpc
-from kunren.services.ecs.connect.proxies import Proxies
+from kunren.services.ecs.connect.proxies import Proxies, Where
 from kunren.services.ecs.metadata.service import TaskMetadata
 from kunren.services.ecs.model import Task, TaskDefinition
 from kunren.services.ecs.tasks import builtin
@@ -169,7 +169,11 @@ class NamespacedEngine:
                 await self._metadata.enter(interface.vpc_id, task, interface.private_ip)
         except TimeoutError as error:
             raise CannotStart("Timeout waiting for network interface provisioning to complete.") from error
-        await self._proxies.start(task, interface)
+        await self._proxies.start(task, await self._places(task, interface))
+
+    async def _places(self, task: Task, interface: NetworkInterface) -> list[Where]:
+        """Where its containers are on the network, which is there then."""
+        return [Where(workload_namespace(interface.id), interface.private_ip)]
 
     def _make_storage(self, task: Task) -> FileSystem | None:
         (self._home / task.id).mkdir(exist_ok=True)

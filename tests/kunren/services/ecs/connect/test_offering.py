@@ -126,14 +126,18 @@ def test_what_service_connect_does_not_go_with_is_refused(shop, more, code, said
     assert (found, said in text) == (code, True), text
 
 
-def test_the_network_mode_must_be_awsvpc_and_the_protocol_stays(shop):
+def test_the_network_mode_is_not_the_hosts_and_the_protocol_stays(shop):
     shop.create_service(**given(shop, "orders", WEB))
     define(shop, appProtocol="grpc")
     found = shop.refused("update_service", cluster="shop", service="orders", taskDefinition="web")
     assert found == ("InvalidParameterException", "appProtocol can't be changed in a Service Connect service.")
-    for mode, code in (("bridge", "NotImplemented"), ("host", "InvalidParameterException")):
-        define(shop, mode)
-        assert shop.refused("create_service", **given(shop, "other", WEB, fargate=False))[0] == code
+    define(shop, "host")
+    assert shop.refused("create_service", **given(shop, "other", fargate=False))[0] == "InvalidParameterException"
+    define(shop, "bridge")
+    behind = {**WEB, "discoveryName": "behind"}
+    shop.create_service(**given(shop, "other", behind, fargate=False))
+    (offer,) = deployments(shop, "other")[0].connect.offers
+    assert (offer.container, offer.container_port, offer.ingress_port) == ("web", 8000, 0)
 
 
 def test_a_cluster_makes_the_namespace_that_it_names_and_may_drop_it(shop):

@@ -4,10 +4,9 @@ from msgspec.structs import replace
 
 from kunren.dataplane.envoy.encode import CLUSTER, LISTENER, ROUTES, encode
 from kunren.dataplane.envoy.resources import Endpoint
-from kunren.services.ecs.connect.model import Offer, Proxy
+from kunren.services.ecs.connect.model import Offer
 from kunren.services.ecs.connect.routing import hosts, placed, resources, ruleset
 from kunren.services.ecs.connect.shares import Serving
-from kunren.services.ecs.model import ContainerState, Task
 
 WEB = Offer(
     port_name="web", discovery_name="orders", registry="srv-1", dns_name="orders", port=80, protocol="http",
@@ -20,17 +19,8 @@ RAW = Offer(
 ADMIN = replace(WEB, registry="srv-3", dns_name="orders", port=81, protocol="grpc")
 
 
-def task(id, address, **more):
-    return Task(
-        account="1", region="r", id=id, cluster="shop", definition="orders:1", launch_type="FARGATE",
-        group="service:orders", cpu="256", memory="512", created_at=0.0, private_ip=address,
-        containers=(ContainerState(name="app", id="c", image="i"),), last_status="RUNNING",
-        proxy=Proxy(id="a", name="ecs-service-connect-abcde", offers=(WEB, RAW)), **more,
-    )  # fmt: skip
-
-
-def proxy(offers=(WEB, RAW), known=(RAW, WEB, ADMIN)):
-    return placed(task("t1", "10.0.0.5"), "/netns/t1", offers, known, {15_001})
+def proxy(offers=(WEB, RAW), known=(RAW, WEB, ADMIN), **more):
+    return placed("t1", "10.0.0.5", "/netns/t1", offers, known, {15_001}, **more)
 
 
 def test_names_have_addresses_and_the_kernel_leads_to_the_proxys_listeners():
@@ -43,7 +33,8 @@ def test_names_have_addresses_and_the_kernel_leads_to_the_proxys_listeners():
         "ip daddr 127.255.0.2 tcp dport 80 dnat to 127.0.0.1:15101",
         "ip daddr 127.255.0.2 tcp dport 81 dnat to 127.0.0.1:15102",
     ]
-    assert ruleset(placed(task("t1", "10.0.0.5"), None, (), (), ())) == ""
+    assert [each for each in ruleset(proxy(direct=True)).splitlines() if "tproxy" in each] == []
+    assert ruleset(placed("t1", "10.0.0.5", None, (), (), ())) == ""
 
 
 def test_envoy_takes_all_of_it_and_retries_and_ejects_as_aws_says():
@@ -51,9 +42,9 @@ def test_envoy_takes_all_of_it_and_retries_and_ejects_as_aws_says():
     for kind, fragments in ((LISTENER, made.listeners), (ROUTES, made.routes), (CLUSTER, made.clusters)):
         for each in fragments.values():
             encode(kind, each)
-    out, inward = "connect/t1/orders:80", "connect/t1/in/8000"
+    out, inward = "connect/t1/orders:80", "connect/t1/in/15000"
     assert list(made.listeners) == [
-        inward, "connect/t1/in/15432", "connect/t1/db.shop:5432", out, "connect/t1/orders:81"
+        inward, "connect/t1/in/15002", "connect/t1/db.shop:5432", out, "connect/t1/orders:81"
     ]  # fmt: skip
     assert made.listeners[inward]["address"]["socket_address"] == {
         "address": "10.0.0.5", "port_value": 15000, "network_namespace_filepath": "/netns/t1"

@@ -58,8 +58,11 @@ def test_tasks_that_run_and_are_meant_to_serve_what_they_offer(store):
                 document={"containerDefinitions": [checked]},
             )
         )  # fmt: skip
+        behind = Proxy(id="a", name="n", offers=(replace(WEB, ingress_port=0),), address="10.0.0.9", ports=(32768,))
+        tx.put(replace(task("f", None), proxy=behind))
     found = serving(store.snapshot(), "1", "r")
-    assert found.production == found.test == {"srv-1": (Endpoint("10.0.0.1", 8000),)}
+    both = (Endpoint("10.0.0.1", 8000), Endpoint("10.0.0.9", 32768))
+    assert found.production == found.test == {"srv-1": both}
     assert serving(store.snapshot(), "1", "elsewhere").production == {}
 
 
