@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Mapping
@@ -185,6 +186,25 @@ class Cgroup:
             return _number(_read(self._group.folders["memory"] / "cpu.stat"), "usage_usec") / 1e6
         return sum(map(_cpu_seconds, self.processes()))
 
+    def frozen(self) -> bool:
+        """Have none of its processes run; whether that is so now, else it is to be asked again in a while. They keep
+        their memory, and may be killed. Version 1 has signals for it, since what its own freezer holds can't be."""
+        if self._group.version == 2:
+            (self._memory / "cgroup.freeze").write_text("1")
+            return _number(_read(self._memory / "cgroup.events"), "frozen") == 1
+        running = [each for each in self.processes() if _state(each) not in "TtZX"]
+        for each in running:
+            _signal(each, signal.SIGSTOP)
+        return not running  # those that ran may have started others
+
+    def thaw(self) -> None:
+        """Have them go on where they were."""
+        if self._group.version == 2:
+            (self._memory / "cgroup.freeze").write_text("0")
+            return
+        for each in self.processes():
+            _signal(each, signal.SIGCONT)
+
     def kills(self) -> int:
         """How many processes the kernel has killed because the group was at its bound."""
         name = "memory.events" if self._group.version == 2 else "memory.oom_control"
@@ -228,6 +248,16 @@ def _read(path: Path) -> str:
         return path.read_text()
     except OSError:
         return ""
+
+
+def _state(pid: int) -> str:
+    """As /proc has it ("T" is stopped); "X" where it is gone."""
+    return _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].strip()[:1] or "X"
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -220,7 +220,12 @@ def _workload(network: VpcNetwork, workload: Workload) -> list[Fact]:
     name = workload_namespace(workload.id)
     first, *others = workload.ipv6
     rules = workload_rules(
-        workload.firewall, RESOLVER6, workload.ipv6, forwards=not workload.source_dest_check, family=V6
+        workload.firewall,
+        RESOLVER6,
+        workload.ipv6,
+        forwards=not workload.source_dest_check,
+        silent=workload.silent,
+        family=V6,
     )
     return [
         Ruleset(name, rules, family=V6.name),

@@ -49,9 +49,10 @@ def workload_rules(
     *,
     forwards: bool = False,
     bridged: bool = False,
+    silent: bool = False,
     family: Family = V4,
 ) -> str:
-    """The table of a workload's own namespace.
+    """The table of a workload's own namespace. Of a `silent` one nothing comes and goes.
 
     Where containers are behind it (`bridged`), what they send meets the outward rules, and what is sent to one of its
     ports that leads to them the inward ones.
@@ -59,6 +60,9 @@ def workload_rules(
     With the source/destination check nothing is forwarded and nothing leaves under another address than its `own`;
     without it (`forwards`) what passes through meets the rules of both directions.
     """
+    if silent:
+        ways = ("input", "output", "forward")
+        return nft.table(*(nft.chain(each, "filter", each, "filter", "drop", []) for each in ways), family=family)
     neighbours = [f"{family.neighbours} accept"] if family.neighbours else []
     inward = [*neighbours, *_KNOWN, 'iifname "lo" accept', *_rules(firewall, True, family)]
     services = _own_services(resolver) if family is V4 else _resolving(resolver)

@@ -415,15 +415,14 @@ def _workload(network: VpcNetwork, workload: Workload, cidr: IPv4Network, resolv
     namespace, name = vpc_namespace(network.id), workload_namespace(workload.id)
     bridge = device_name("s", workload.subnet_id)
     own = (workload.address, *workload.secondary)
+    rules = workload_rules(
+        workload.firewall, resolver, own, forwards=not workload.source_dest_check, bridged=workload.bridged,
+        silent=workload.silent,
+    )  # fmt: skip
     return [
         Namespace(name, HOST_SYSCTLS),
         Resolver(name, resolv_conf(*network.resolver.name_servers, search=network.resolver.search)),
-        Ruleset(
-            name,
-            workload_rules(
-                workload.firewall, resolver, own, forwards=not workload.source_dest_check, bridged=workload.bridged
-            ),
-        ),
+        Ruleset(name, rules),
         Veth(namespace, device_name("w", workload.id), name, "eth0", master=bridge, peer_mac=workload.mac),
         Address(name, "eth0", f"{IPv4Address(workload.address)}/{cidr.prefixlen}"),
         # Of length 32, so that the primary address is the one that programs come from.

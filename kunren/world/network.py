@@ -114,6 +114,8 @@ class Workload:
     ipv6: tuple[str, ...] = ()
     bridged: bool = False
     """Whether containers are behind it (`bridge.py`)."""
+    silent: bool = False
+    """Whether nothing passes, not even of connections that there are: its programs sleep."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -310,3 +310,42 @@ def test_a_containers_image_is_imported_and_its_instances_boot_its_own_files(mac
     outside = "test ! -e /usr/bin/env && echo only its own"
     assert machines.ssh(id, "sh", "-c", outside).stdout == "only its own\n"
     machines.end(id)
+
+
+COUNTER = """#!/bin/sh
+nohup setsid sh -c 'at=0; while :; do at=$((at + 1)); echo "$$ $at" > /run/new; mv /run/new /run/count; sleep 0.02; done' > /dev/null 2>&1 &
+"""
+
+
+def test_a_hibernated_instance_goes_on_where_it_was_and_can_be_terminated(machines, until):
+    encrypted = [{"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": True}}]
+    id = machines.launch(
+        HibernationOptions={"Configured": True}, BlockDeviceMappings=encrypted, UserData=SERVER + COUNTER
+    )
+    shown = machines.wait(id, "running")
+    assert shown["HibernationOptions"] == {"Configured": True}
+
+    def count():
+        done = machines.ssh(id, "cat", "/run/count")
+        return tuple(map(int, done.stdout.split())) if done.returncode == 0 else ()
+
+    until(lambda: machines.fetched(shown["PublicIpAddress"]) not in (7, 28) and len(count()) == 2, "page and counter")
+    process, before = count()
+    machines.ec2.stop_instances(InstanceIds=[id], Hibernate=True)
+    stopped = machines.wait(id, "stopped")
+    assert stopped["StateReason"]["Message"] == "Client.UserInitiatedHibernate: User initiated hibernate"
+    until(lambda: "PublicIpAddress" not in machines.show(id), "the public address given back")
+    assert "does not run" in machines.ssh(id, "true").stderr
+    group = ("--subnet", machines.subnets[0], "--security-group", machines.group)
+    near = ("curl", "-sS", "--max-time", "0.5", f"http://{shown['PrivateIpAddress']}/")
+    assert machines.kunren.run("exec", *group, "--", *near).returncode == 28
+    machines.ec2.start_instances(InstanceIds=[id])
+    again = machines.wait(id, "running")
+    assert again["PrivateIpAddress"] == shown["PrivateIpAddress"]
+    until(lambda: count()[0] == process and count()[1] > before, "the counter of the same process going on")
+    until(lambda: machines.fetched(again["PublicIpAddress"]) not in (7, 28), "the page at another address")
+    assert machines.ssh(id, "cat", "/root/runs").stdout == "once\n"
+
+    machines.ec2.stop_instances(InstanceIds=[id], Hibernate=True)
+    machines.wait(id, "stopped")
+    machines.end(id)

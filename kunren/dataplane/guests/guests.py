@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from kunren.core.clock import Clock
 from kunren.dataplane.guests.disk import BUNDLE, copy_once, make_room, programs
 from kunren.world.agent.init import GRACE_S
 from kunren.world.agent.kernel import NO_OVERLAY
@@ -25,6 +26,7 @@ from kunren.world.interface import Guest, Inside, Process, ProcessSpec
 log = logging.getLogger(__name__)
 PATH = "/run/kunren/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _OWN_BYTES = 64 << 20  # what a guest may hold besides: init, and what the kernel counts for it
+_FROZEN_WITHIN_S = 10.0
 _CONSOLE = "/var/log/cloud-init-output.log"
 
 
@@ -119,6 +121,27 @@ class RunningGuest:
             lines = []
         counted = [each.partition(":")[2].split() for each in lines if not each.strip().startswith("lo:")]
         return (sum(int(each[0]) for each in counted), sum(int(each[8]) for each in counted)) if counted else None
+
+    async def freeze(self, clock: Clock) -> bool:
+        """Have nothing in it run, and keep its memory; False, and it runs on, where that can't be had."""
+        if self._cgroup is None:
+            return False
+        until = clock.monotonic() + _FROZEN_WITHIN_S
+        try:
+            while not self._cgroup.frozen():
+                if clock.monotonic() > until:
+                    self._cgroup.thaw()
+                    return False
+                await clock.wall_sleep(0.01)
+        except OSError as error:
+            log.warning("a guest can't be frozen: %s", error)
+            return False
+        return True
+
+    def thaw(self) -> None:
+        """Have it go on where it was."""
+        if self._cgroup is not None:
+            self._cgroup.thaw()
 
     async def signal(self, number: int) -> None:
         await self._process.signal(number)

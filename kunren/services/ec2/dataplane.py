@@ -103,7 +103,9 @@ def vpc_network(snapshot: Snapshot, spec: WorldSpec, vpc: Vpc, timers: Timers = 
         subnets=tuple(_subnet(each, routes, acls) for each in subnets),
         nodes=_nodes(interfaces, guard, balancers),
         workloads=tuple(
-            _workload(each, guard(each)) for each in interfaces if each.attachment in ("workload", "function")
+            _workload(each, guard(each))
+            for each in interfaces
+            if each.attachment in ("workload", "function", "hibernated")
         ),
         nat_gateways=tuple(
             NatGateway(
@@ -176,6 +178,7 @@ def _workload(interface: NetworkInterface, firewall: Firewall) -> Workload:
         source_dest_check=interface.source_dest_check,
         ipv6=interface.ipv6,
         bridged=interface.bridged,
+        silent=interface.attachment == "hibernated",
     )
 
 

@@ -127,9 +127,9 @@ class SecondaryAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NetworkInterface(Resource, frozen=True, kw_only=True):
-    """`attachment` says what answers on the address: "node" (a load balancer node, in the VPC's namespace), "workload",
-    "function", "nat" and "link" (namespaces of their own), "managed" (nothing, it stands for a service), "stopped"
-    (nothing, its instance is), or None (nothing yet). `public_ip` is `allocation_id`'s, or else Amazon's own."""
+    """`attachment` says what answers: "node" (of a load balancer, in the VPC's namespace), "workload", "function",
+    "nat", "link" (in their own), "managed" (nothing: it stands for a service), "stopped", "hibernated" (nothing: its
+    instance is; a namespace stays), or None (nothing yet). `public_ip` is `allocation_id`'s, or else Amazon's own."""
 
     kind: ClassVar[str] = "ec2.network-interface"
 

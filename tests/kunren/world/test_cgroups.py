@@ -61,6 +61,18 @@ def test_a_group_of_version_2_is_written_as_the_kernel_reads_it(tmp_path):
     assert (group.memory_bytes(), group.kills(), group.remove()) == (7000, 1, False)
 
 
+def test_a_group_of_version_2_is_frozen_by_the_kernel(tmp_path):
+    (folder := tmp_path / "one").mkdir()
+    group = Cgroup(Tree(2, dict.fromkeys(ALL, tmp_path)), "one", 100 << 20, 1024, 7)
+    (folder / "cgroup.events").write_text("populated 1\nfrozen 0\n")
+    assert not group.frozen()
+    assert (folder / "cgroup.freeze").read_text() == "1"
+    (folder / "cgroup.events").write_text("populated 1\nfrozen 1\n")
+    assert group.frozen()
+    group.thaw()
+    assert (folder / "cgroup.freeze").read_text() == "0"
+
+
 @pytest.fixture
 def groups():
     made = Cgroups(f"kunren-test-{os.getpid()}")

@@ -115,6 +115,10 @@ class InstanceAttributeOperations(Ec2Base):
         if member in ("InstanceType", "UserData", "EbsOptimized", "EnaSupport") and state(tx, instance) != "stopped":
             raise refused.IncorrectInstanceState(f"The instance '{instance.id}' is not in the 'stopped' state.")
         if member == "InstanceType":
+            if instance.hibernated:
+                raise refused.UnsupportedOperation(
+                    f"You can't change the instance type of the instance '{instance.id}' while it is hibernated."
+                )
             kind = all_types().get(value or "")
             if kind is None or kind.architecture != instance.architecture:
                 raise errors.InvalidParameterValue(f"Invalid value '{value}' for InstanceType.")

@@ -16,6 +16,7 @@ from kunren.services.ec2.api.network_interfaces import is_live
 from kunren.services.ec2.api.spot import SpotOperations
 from kunren.services.ec2.instances import errors as refused
 from kunren.services.ec2.instances import spot, states, templates
+from kunren.services.ec2.instances.hibernation import can_hibernate
 from kunren.services.ec2.instances.model import Instance
 from kunren.services.ec2.instances.states import state, state_to_wire
 from kunren.services.ec2.instances.types import InstanceType, all_types
@@ -155,14 +156,13 @@ class InstanceOperations(SpotOperations):
 
     @operation
     def stop_instances(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
-        if params.get("Hibernate"):
-            raise errors.NotYet("hibernation")
-        force = bool(params.get("Force"))
+        """StopInstances. One that hibernates keeps its memory, where the machine can; else it is shut down."""
+        force, hibernate = bool(params.get("Force")), bool(params.get("Hibernate"))
 
         def stop(instance: Instance, now: str, at: float) -> Instance:
             if instance.lifecycle == "spot":
                 self._check_spot_stop(instance)
-            return states.stopped(instance, now, at, force=force)
+            return states.stopped(instance, now, at, force=force, hibernate=hibernate)
 
         return {"StoppingInstances": self._changed(ctx, params, stop)}
 
@@ -282,7 +282,7 @@ def type_to_wire(kind: InstanceType) -> dict[str, Any]:
         "PlacementGroupInfo": {
             "SupportedStrategies": ["partition", "spread"] if kind.burstable else ["cluster", "partition", "spread"]
         },
-        "HibernationSupported": False,
+        "HibernationSupported": can_hibernate(kind),
         "BurstablePerformanceSupported": kind.burstable,
         "DedicatedHostsSupported": False,
         "AutoRecoverySupported": True,

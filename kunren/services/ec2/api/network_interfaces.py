@@ -47,7 +47,7 @@ def is_live(reader: store.Reader, interface: NetworkInterface) -> bool:
 def status_of(reader: store.Reader, interface: NetworkInterface) -> str:
     if interface.attachment is None:
         return "available"
-    if interface.attachment == "stopped":
+    if interface.attachment in ("stopped", "hibernated"):
         return "in-use"
     return "in-use" if is_live(reader, interface) else "attaching"
 
@@ -59,7 +59,7 @@ def attachment_of(reader: store.Reader, interface: NetworkInterface) -> dict[str
         "AttachmentId": interface.attachment_id,
         "AttachTime": interface.attach_time,
         "DeleteOnTermination": interface.delete_on_termination,
-        "DeviceIndex": 0 if interface.attachment in ("workload", "stopped") else 1,
+        "DeviceIndex": 0 if interface.attachment in ("workload", "stopped", "hibernated") else 1,
         "NetworkCardIndex": 0,
         "InstanceId": interface.instance_id,
         "InstanceOwnerId": interface.requester_id or interface.account,

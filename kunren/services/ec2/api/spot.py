@@ -20,7 +20,7 @@ from kunren.services.ec2.instances.spot_controller import launch_spot
 from kunren.services.ec2.instances.types import all_types
 from kunren.services.ec2.zones import zones_of
 
-_BEHAVIORS = ("terminate", "stop")
+_BEHAVIORS = ("terminate", "stop", "hibernate")
 _PRODUCT = "Linux/UNIX"
 
 
@@ -103,14 +103,14 @@ class SpotOperations(Ec2Base):
         kind = options.get("SpotInstanceType") or "one-time"
         behavior = options.get("InstanceInterruptionBehavior") or "terminate"
         if behavior == "hibernate":
-            raise errors.NotYet("hibernation")
+            launch = {**launch, "HibernationOptions": {"Configured": True}}
         if behavior not in _BEHAVIORS:
             raise errors.InvalidParameterValue(
                 f"Value ({behavior}) for parameter instanceInterruptionBehavior is invalid."
             )
-        if behavior == "stop" and kind != "persistent" and not options.get("OfFleet"):
+        if behavior != "terminate" and kind != "persistent" and not options.get("OfFleet"):
             raise errors.InvalidParameterCombination(
-                "The interruption behavior 'stop' is only supported for persistent Spot requests"
+                f"The interruption behavior '{behavior}' is only supported for persistent Spot requests"
             )
         now = self.clock.now()
         until = options.get("ValidUntil")

@@ -65,6 +65,7 @@ class InstanceController:
         self._guests, self._home, self._applied = guests, home, applied
         self._entered, self._left = entered, left
         self._running: dict[str, Running] = {}
+        self._asleep: dict[str, Running] = {}
         self._volumes = VolumeFolders(store, entropy, home)
         self._copies = Copies(store, clock, entropy, home, self._volumes)
         self._controller = Controller(
@@ -142,17 +143,24 @@ class InstanceController:
             return
         running = self._running.get(id)
         if running is not None and (instance.wanted != "running" or running.boots != instance.boots):
-            await self._end(instance, running)
+            hibernates = instance.wanted == "stopped" and instance.hibernated
+            if not (hibernates and await self._fell_asleep(instance, running)):
+                await self._end(instance, running)
             instance = self._store.snapshot().get(Instance, account, region, id)
             if instance is None:
                 return
         if id not in self._running:
             await self._copies.take_at_rest(instance)
-        if instance.wanted == "running" and id not in self._running:
+        if instance.wanted == "running" and id in self._asleep:
+            await self._wake(instance)
+        elif instance.wanted == "running" and id not in self._running:
             await self._boot(instance)
         elif instance.wanted == "stopped":
+            if not instance.hibernated:
+                await self._end_sleep(id)
             self._unplug(instance)
         elif instance.wanted == "terminated":
+            await self._end_sleep(id)
             await self._remove(instance)
 
     async def _end(self, instance: Instance, running: Running) -> None:
@@ -167,6 +175,35 @@ class InstanceController:
         if instance.wanted != "running":
             self._forget_run(instance)
 
+    async def _fell_asleep(self, instance: Instance, running: Running) -> bool:
+        """Have the guest keep its memory while it is stopped. Where the machine can't, it is to be shut down."""
+        if running.guest.running and await running.guest.freeze(self._clock):
+            self._asleep[instance.id] = self._running.pop(instance.id)
+            self._forget_run(instance)
+            return True
+        log.warning("instance %s can't hibernate here: it is shut down", instance.id)
+        with self._store.write() as tx:
+            found = tx.get(Instance, instance.account, instance.region, instance.id)
+            if found is not None:
+                tx.put(replace(found, hibernated=False))
+        return False
+
+    async def _end_sleep(self, id: str) -> None:
+        """Have what sleeps as that instance lose its memory."""
+        if (asleep := self._asleep.pop(id, None)) is not None:
+            asleep.watched.cancel()
+            await asleep.guest.kill()
+
+    async def _wake(self, instance: Instance) -> None:
+        """Have the guest go on where it was."""
+        interface = self._plug_in(instance)
+        async with asyncio.timeout(START_WITHIN_S):
+            await self._applied(interface.id)
+        asleep = self._asleep.pop(instance.id)
+        asleep.watched.cancel()
+        asleep.guest.thaw()
+        self._runs(instance, asleep.guest)
+
     async def _boot(self, instance: Instance) -> None:
         interface = self._plug_in(instance)
         async with asyncio.timeout(START_WITHIN_S):
@@ -175,12 +212,17 @@ class InstanceController:
         root = await self._disk(instance)
         await self._volumes.boot(instance)
         snapshot = self._store.snapshot()
-        guest = await self._guests.start(self._spec_of(snapshot, instance, interface, root))
+        self._runs(instance, await self._guests.start(self._spec_of(snapshot, instance, interface, root)))
+
+    def _runs(self, instance: Instance, guest: RunningGuest) -> None:
         watched = asyncio.get_running_loop().create_task(self._watch(instance, guest), name=f"instance {instance.id}")
         self._running[instance.id] = Running(instance.boots, guest, watched)
         with self._store.write() as tx:
             key = {"account": instance.account, "region": instance.region, "id": instance.id}
             tx.put(InstanceRun(**key, boots=instance.boots, pid=guest.pid))
+            found = tx.get(Instance, instance.account, instance.region, instance.id)
+            if found is not None and found.hibernated and found.wanted == "running":
+                tx.put(replace(found, hibernated=False))
 
     def _spec_of(self, snapshot: Snapshot, instance: Instance, interface: NetworkInterface, root: Path) -> GuestSpec:
         binds = {FOLDER: str(self._volumes.seen_by(instance.id))}
@@ -192,6 +234,7 @@ class InstanceController:
         if self.ended():
             return
         self._running.pop(instance.id, None)
+        self._asleep.pop(instance.id, None)
         now = self._clock.now()
         with self._store.write() as tx:
             found = tx.get(Instance, instance.account, instance.region, instance.id)
@@ -228,9 +271,13 @@ class InstanceController:
         """Nothing answers on a stopped instance's interface, and Amazon's public address is given back."""
         with self._store.write() as tx:
             interface = _interface(tx, instance)
-            if interface is None or interface.attachment == "stopped":
+            attachment = "hibernated" if instance.id in self._asleep else "stopped"
+            found = tx.get(Instance, instance.account, instance.region, instance.id)
+            if found is not None and found.hibernated and attachment == "stopped":  # its memory is lost
+                tx.put(replace(found, hibernated=False))
+            if interface is None or interface.attachment == attachment:
                 return
-            changed = replace(interface, attachment="stopped")
+            changed = replace(interface, attachment=attachment)
             if interface.public_ip is not None and interface.allocation_id is None:
                 store.release_public(tx, interface.region, interface.public_ip)
                 changed = replace(changed, public_ip=None)

@@ -225,6 +225,10 @@ class OperationNotPermitted(AwsError):
     code = "OperationNotPermitted"
 
 
+class UnsupportedHibernationConfiguration(AwsError):
+    code = "UnsupportedHibernationConfiguration"
+
+
 class UnsupportedOperation(AwsError):
     code = "UnsupportedOperation"
 

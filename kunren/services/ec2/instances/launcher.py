@@ -22,6 +22,7 @@ from kunren.services.ec2.instances import errors as refused
 from kunren.services.ec2.instances import placement
 from kunren.services.ec2.instances import user_data as cloud_init
 from kunren.services.ec2.instances.disks import OWNER, effective, mapped, new_volume, root_of
+from kunren.services.ec2.instances.hibernation import check_hibernation
 from kunren.services.ec2.instances.images import AnyImage, Images, state_of
 from kunren.services.ec2.instances.model import Image, Instance, KeyPair, MetadataOptions
 from kunren.services.ec2.instances.types import InstanceType, all_types
@@ -174,6 +175,8 @@ class Launcher:
         named = {**tags["instance"], **(params.get("OwnTags") or {})}
         reservation = self._entropy.resource_id("r")
         root, further = mapped(resolved.mappings, resolved.image)
+        if members["hibernation"]:
+            check_hibernation(kind, root)
         made = []
         for index in range(count):
             id = self._entropy.resource_id("i")
@@ -423,8 +426,6 @@ def _members(tx: Tx, ctx: RequestContext, params: Params, kind: InstanceType, im
     for member in ("HostId", "HostResourceGroupArn", "Affinity", "SpreadDomain"):
         if placed.get(member):
             raise errors.NotYet("dedicated hosts")
-    if (params.get("HibernationOptions") or {}).get("Configured"):
-        raise errors.NotYet("hibernation")
     if (params.get("EnclaveOptions") or {}).get("Enabled"):
         raise errors.NotYet("enclaves")
     behavior = params.get("InstanceInitiatedShutdownBehavior") or "stop"
@@ -441,6 +442,7 @@ def _members(tx: Tx, ctx: RequestContext, params: Params, kind: InstanceType, im
         "key_name": key or None,
         "user_data": checked_user_data(params.get("UserData")),
         "shutdown_behavior": behavior,
+        "hibernation": bool((params.get("HibernationOptions") or {}).get("Configured")),
         "disable_termination": bool(params.get("DisableApiTermination")),
         "disable_stop": bool(params.get("DisableApiStop")),
         "monitoring": bool((params.get("Monitoring") or {}).get("Enabled")),

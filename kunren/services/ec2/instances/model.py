@@ -39,6 +39,10 @@ class Instance(Resource, frozen=True, kw_only=True):
     wanted: str = "running"
     boots: int = 1
     force: bool = False
+    hibernation: bool = False
+    """Whether it may hibernate."""
+    hibernated: bool = False
+    """Whether a stopped one is to keep its memory, and one that starts to go on with it."""
     public: bool = False
     """Whether it gets a public address of Amazon's at each start."""
     key_name: str | None = None

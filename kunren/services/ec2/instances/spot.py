@@ -93,15 +93,17 @@ def moved(found: SpotMarket, at: float, price: float | None, capacity: int | Non
 
 
 def interrupted(
-    request: SpotRequest, at: float, cause: str, after_s: float = NOTICE_S, *, rebalance: bool = False
+    request: SpotRequest, at: float, cause: str, after_s: float = 0.0, *, rebalance: bool = False
 ) -> SpotRequest:
-    """The request whose instance is to be interrupted so long from now; one that is already stays as it is. `cause` is
-    "no-capacity", "by-price" or "by-experiment"."""
+    """The request whose instance is to be interrupted so long from now, and not before its notice has stood for two
+    minutes; hibernation begins with its notice. One that is already stays as it is. `cause` is "no-capacity",
+    "by-price" or "by-experiment"."""
     if request.interrupt_at is not None:
         return request
-    until = at + max(NOTICE_S, after_s)
+    notice_s = 0.0 if request.behavior == "hibernate" else NOTICE_S
+    until = at + max(notice_s, after_s)
     return replace(
-        request, cause=cause, notice_at=until - NOTICE_S, interrupt_at=until, rebalance_at=at if rebalance else None,
+        request, cause=cause, notice_at=until - notice_s, interrupt_at=until, rebalance_at=at if rebalance else None,
     )  # fmt: skip
 
 
@@ -115,9 +117,9 @@ def noticed(tx: Tx, entropy: Entropy, request: SpotRequest, instance: Instance, 
 
 def taken(instance: Instance, behavior: str) -> Instance:
     """The instance as the interruption leaves it."""
-    if behavior == "stop":
+    if behavior in ("stop", "hibernate"):
         return replace(
-            instance, wanted="stopped", transition="Server.SpotInstanceShutdown",
+            instance, wanted="stopped", hibernated=behavior == "hibernate", transition="Server.SpotInstanceShutdown",
             reason_code="Server.SpotInstanceShutdown", reason="Server.SpotInstanceShutdown: Spot instance shutdown",
         )  # fmt: skip
     return replace(

@@ -48,8 +48,15 @@ def started(instance: Instance, now: str, at: float) -> Instance:
     )  # fmt: skip
 
 
-def stopped(instance: Instance, now: str, at: float, *, force: bool = False) -> Instance:
-    """Raises IncorrectInstanceState, OperationNotPermitted."""
+def stopped(
+    instance: Instance, now: str, at: float, *, force: bool = False, hibernate: bool = False
+) -> Instance:  # fmt: skip
+    """Raises IncorrectInstanceState, OperationNotPermitted; UnsupportedHibernationConfiguration, UnsupportedOperation
+    where it can't hibernate."""
+    if hibernate and not instance.hibernation:
+        raise errors.UnsupportedHibernationConfiguration(
+            f"The instance can't be hibernated because it was not configured at launch for hibernation: {instance.id}"
+        )
     if now == "stopped":
         return instance
     if now not in ("pending", "running", "stopping"):
@@ -61,9 +68,14 @@ def stopped(instance: Instance, now: str, at: float, *, force: bool = False) -> 
             f"The instance '{instance.id}' may not be stopped. Modify its 'disableApiStop' instance attribute and try "
             "again."
         )
+    if hibernate and now == "pending":
+        raise errors.UnsupportedOperation("Instance is not ready to hibernate yet, retry in a few minutes.")
+    hibernated = hibernate or (now == "stopping" and instance.hibernated and not force)
+    word = "hibernate" if hibernated else "shutdown"
+    code = f"Client.UserInitiated{word.capitalize()}"
     return replace(
-        instance, wanted="stopped", force=force, transition=by_user(at),
-        reason_code="Client.UserInitiatedShutdown", reason="Client.UserInitiatedShutdown: User initiated shutdown",
+        instance, wanted="stopped", force=force, hibernated=hibernated, transition=by_user(at), reason_code=code,
+        reason=f"{code}: User initiated {word}",
     )  # fmt: skip
 
 

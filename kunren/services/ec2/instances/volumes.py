@@ -135,7 +135,7 @@ class VolumeFolders:
     def _mounted(self, snapshot: Snapshot, instance: Instance, volume: Volume) -> bool:
         run = snapshot.get(InstanceRun, instance.account, instance.region, instance.id)
         place = self._place(volume)
-        return run is not None and place is not None and os.path.lexists(_mark(place))
+        return (run is not None or instance.hibernated) and place is not None and os.path.lexists(_mark(place))
 
     def _changed(self, volume: Volume, **change: object) -> Volume | None:
         with self._store.write() as tx:

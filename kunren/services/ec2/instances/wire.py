@@ -116,7 +116,7 @@ def instance_to_wire(reader: store.Reader, instance: Instance) -> dict[str, Any]
         "SecurityGroups": [],
         "CpuOptions": {"CoreCount": kind.vcpus // threads, "ThreadsPerCore": threads},
         "CapacityReservationSpecification": {"CapacityReservationPreference": "open"},
-        "HibernationOptions": {"Configured": False},
+        "HibernationOptions": {"Configured": instance.hibernation},
         "EnclaveOptions": {"Enabled": False},
         "MetadataOptions": metadata_to_wire(instance.metadata),
         "MaintenanceOptions": {"AutoRecovery": "default"},

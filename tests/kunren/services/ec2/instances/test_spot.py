@@ -43,7 +43,11 @@ def test_a_price_below_the_market_is_refused_and_nothing_is_left(ec2):
     ("options", "code"),
     [
         ({"InstanceInterruptionBehavior": "stop"}, "InvalidParameterCombination"),
-        ({"InstanceInterruptionBehavior": "hibernate"}, "NotImplemented"),
+        ({"InstanceInterruptionBehavior": "hibernate"}, "InvalidParameterCombination"),
+        (
+            {"InstanceInterruptionBehavior": "hibernate", "SpotInstanceType": "persistent"},
+            "UnsupportedHibernationConfiguration",
+        ),
         ({"MaxPrice": "free"}, "InvalidParameterValue"),
     ],
 )
