@@ -44,6 +44,20 @@ class Permit(Protocol):
     ) -> None: ...
 
 
+def limited(call: CallService, permit: Permit | None, actor: Actor | None) -> CallService:
+    """The calls that the actor may have made; all, where nobody has to be asked."""
+    if permit is None or actor is None:
+        return call
+
+    async def asked_first(
+        account: str, region: str, service: str, operation: str, params: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        await permit(actor, region, service, operation, params)
+        return await call(account, region, service, operation, params)
+
+    return asked_first
+
+
 async def nobody_answers(
     account: str, region: str, service: str, operation: str, params: Mapping[str, Any]
 ) -> Mapping[str, Any]:

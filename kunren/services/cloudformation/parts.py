@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from kunren.control.store import Store
-from kunren.core.calling import Actor, CallAndNote, CallService, Permit
+from kunren.core.calling import Actor, CallAndNote, CallService, Permit, limited
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.services.cloudformation.asking import Asking
@@ -25,14 +22,4 @@ class Parts:
 
     def call_as(self, actor: Actor | None) -> CallService:
         """Calls that the actor must be allowed to have made."""
-        permit = self.permit
-        if permit is None or actor is None:
-            return self.call
-
-        async def call(
-            account: str, region: str, service: str, operation: str, params: Mapping[str, Any]
-        ) -> Mapping[str, Any]:
-            await permit(actor, region, service, operation, params)
-            return await self.call(account, region, service, operation, params)
-
-        return call
+        return limited(self.call, self.permit, actor)

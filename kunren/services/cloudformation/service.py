@@ -33,7 +33,7 @@ class CloudFormationService:
     ) -> None:  # fmt: skip
         store.register(*RESOURCES)
         records = Records(store, clock, entropy)
-        self.api = CloudFormationApi(store, clock, entropy, spec, call, records)
+        self.api = CloudFormationApi(store, clock, entropy, spec, call, records, permit)
         self.responses = ResponseUrls(store, clock)
         self._sets = SetEngine(store, clock, call)
         self._notices = Notices(store, call)

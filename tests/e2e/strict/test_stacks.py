@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from botocore.exceptions import ClientError
 from strict_client import ACCOUNT, document, statement
 
 QUEUE = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
@@ -47,6 +48,9 @@ def test_a_stack_may_do_what_whoever_asks_may(strict, made, until):
     nested = {"TemplateURL": "https://strict-templates.s3.amazonaws.com/inner"}
     _, failed = made(keys, "outer", {"Resources": {"N": {"Type": "AWS::CloudFormation::Stack", "Properties": nested}}}, "ROLLBACK_COMPLETE")  # fmt: skip
     assert "was not successfully created" in failed[-1]
+
+    with pytest.raises(ClientError, match="not authorized to perform: s3:GetObject"):
+        strict.client("cloudformation", keys).create_stack(StackName="unread", **nested)
 
     strict.allow(name, statement(["cloudformation:*", "sqs:*"]))
     id, _ = made(keys, "allowed", QUEUE, "CREATE_COMPLETE")

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec.structs import replace
 
 from kunren.control.store import Snapshot, Store, Tx
-from kunren.core.calling import Actor, CallService, actor_of
+from kunren.core.calling import Actor, CallService, Permit, actor_of, limited
 from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
@@ -53,8 +53,10 @@ class Base:
     """State and what hands it out."""
 
     def __init__(
-        self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec, call: CallService, records: Records
-    ) -> None:
+        self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec, call: CallService, records: Records,
+        permit: Permit | None = None,
+    ) -> None:  # fmt: skip
+        self.permit = permit
         self.store, self.clock, self.entropy, self.spec, self.call, self.records = (
             store,
             clock,
@@ -87,6 +89,10 @@ class Base:
         if found is None:
             raise ValidationError(words.format(name))
         return found
+
+    def call_for(self, ctx: RequestContext) -> CallService:
+        """What is read for a request is what whoever asks may read."""
+        return limited(self.call, self.permit, actor_of(ctx.caller))
 
     def actor(self, ctx: RequestContext, name: str, role: str) -> Actor | None:
         """Whose permissions an operation has: the role's, or those of whoever asks. `name` is what the request calls
@@ -172,7 +178,9 @@ class Base:
         else:
             raise ValidationError(f"{what} must be a supported URL.")
         try:
-            answer = await self.call(ctx.account, ctx.region, "s3", "GetObject", {"Bucket": bucket, "Key": key})
+            answer = await self.call_for(ctx)(
+                ctx.account, ctx.region, "s3", "GetObject", {"Bucket": bucket, "Key": key}
+            )
         except AwsError as error:
             raise ValidationError(f"S3 error: {error.message}\n{MORE_ON_S3}") from None
         body = answer["Body"]
@@ -203,7 +211,7 @@ class Base:
         looked_up = await self._looked_up(ctx, parameters.lookups(declared, texts))
         values = parameters.values(declared, texts, looked_up)
         await parameter_values.check(declared, values, self.call, ctx.account, ctx.region)
-        expand = expander(self.store, self.entropy, self.call, ctx.account, ctx.region, values)
+        expand = expander(self.store, self.entropy, self.call_for(ctx), ctx.account, ctx.region, values)
         processed = await expanded(parsed, values, ctx.region, expand, lambda url: self.file(ctx, url, "Location"))
         as_before = previous.modules if previous is not None and params.get("UsePreviousTemplate") else {}
         versions: dict[str, int] = {}
@@ -247,7 +255,7 @@ class Base:
         found = {}
         for name, key in wanted.items():
             try:
-                answer = await self.call(ctx.account, ctx.region, "ssm", "GetParameter", {"Name": key})
+                answer = await self.call_for(ctx)(ctx.account, ctx.region, "ssm", "GetParameter", {"Name": key})
             except AwsError:
                 raise ValidationError(
                     f"Unable to fetch parameters [{key}] from parameter store for this account."

@@ -74,7 +74,7 @@ class ChangeSets(Stacks):
         self.check_types_stay(stack, plan)
         rows = rows_of(self.store.snapshot(), stack) if not fresh else {}
         stated = [each.get("Properties") for each in plan.resources.values()]
-        dynamic, hidden = await references_in(stated, self.call, ctx.account, ctx.region)
+        dynamic, hidden = await references_in(stated, self.call_for(ctx), ctx.account, ctx.region)
         declared = json.loads(revision.processed).get("Parameters", {})
         hidden |= dict.fromkeys(parameters.secrets(declared, revision.texts), parameters.HIDDEN)
         shown = changes(plan, rows, revision.tags, dynamic, hidden)
