@@ -40,6 +40,7 @@ def parse(arguments: Sequence[str]) -> tuple[Settings, int | None]:
     parser.add_argument("--distance", action="store_true")
     parser.add_argument("--strict", action="store_true")
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--container-engine", default="none")
     parser.add_argument("--ready-fd", type=int)
     told = parser.parse_args(arguments)
     settings = Settings(
@@ -51,6 +52,7 @@ def parse(arguments: Sequence[str]) -> tuple[Settings, int | None]:
         distance=told.distance,
         strict=told.strict,
         seed=told.seed,
+        container_engine=told.container_engine,
         quotas=os.environ.get("KUNREN_QUOTAS", ""),
     )
     return settings, told.ready_fd

@@ -14,6 +14,7 @@ from kunren.later import Apis, Later, S
 if TYPE_CHECKING:
     from kunren.app import App
     from kunren.core.calling import Permit
+    from kunren.dataplane.containers.interface import Containers
     from kunren.services.apigateway.service import RestApiService
     from kunren.services.apigatewayv2.service import ApiGatewayV2Service
     from kunren.services.applicationautoscaling.service import ApplicationAutoScalingService
@@ -209,7 +210,7 @@ class OnDemand:
 
         app = self._app
         ecs = EcsService(
-            app.store, app.clock, app.entropy, app.spec, app.world, app.guests, app.settings.data_dir / "tasks",
+            app.store, app.clock, app.entropy, app.spec, app.world, self._containers(), app.settings.data_dir / "tasks",
             app.vpcs.applied, app.images, app.call, app.envoy,
         )  # fmt: skip
         ecs.events.heard = ecs.services.notices.heard = ecs.agents.rows.heard = self.hears_events
@@ -218,6 +219,20 @@ class OnDemand:
         app.fallback.before["logs"].append(ecs.logs.before)
         app.metric_sources += [ecs.metrics.before, ecs.connect_metrics.before]
         return ecs
+
+    def _containers(self) -> Containers:
+        """What runs tasks' containers."""
+        from kunren.dataplane.containers.processes import GuestContainers
+
+        app = self._app
+        guests, wanted = GuestContainers(app.guests), app.settings.container_engine
+        if wanted == "none":
+            return guests
+        from kunren.dataplane.containers.engine import EngineContainers
+        from kunren.world.container_engines import sockets
+
+        owner, required = app.settings.run_dir.name, wanted != "auto"
+        return EngineContainers(guests, sockets, app.world.handle, owner, app.ca.bundle_path, required=required)
 
     def _make_events(self) -> EventsService:
         from kunren.services.events.service import EventsService

@@ -25,6 +25,8 @@ class Settings:
     strict: bool = False
     """Signatures are checked, and IAM policies count."""
     seed: int | None = None
+    container_engine: str = "none"
+    """What runs tasks' containers: "podman", "auto" (Podman where it answers), or "none" (processes of the world)."""
     quotas: str = ""
     """Quotas other than AWS's defaults, `rules-per-application-load-balancer=1000,...`: the names are those that
     DescribeAccountLimits shows, and some more of Service Quotas (`kunren.services.elbv2.limits`)."""

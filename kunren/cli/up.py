@@ -38,6 +38,13 @@ STOP_TIMEOUT_S = 30.0
 )
 @click.option("--strict", is_flag=True, help="Check signatures, and let IAM policies decide, as AWS does.")
 @click.option("--seed", type=int, help="Seed of all chance (ids, weights), to replay a run.")
+@click.option(
+    "--container-engine",
+    type=click.Choice(["none", "auto", "podman", "docker"]),
+    default="none",
+    show_default=True,
+    help="What runs the containers of ECS tasks; none: processes of the world's own.",
+)
 def up(
     state_dir: Path,
     detach: bool,
@@ -49,6 +56,7 @@ def up(
     template: Path | None,
     strict: bool,
     seed: int | None,
+    container_engine: str,
 ) -> None:
     """Start a Kunren; an earlier one's state folder comes back to the same world.
 
@@ -67,6 +75,9 @@ def up(
     arguments += ["--distance"] if distance else []
     arguments += ["--strict"] if strict else []
     arguments += ["--seed", str(seed)] if seed is not None else []
+    if container_engine != "none":
+        _check_engine(container_engine)
+        arguments += ["--container-engine", container_engine]
     if detach:
         report = start_detached(state_dir, arguments)
         show_banner(report)
@@ -81,6 +92,22 @@ def up(
             threading.Thread(target=_deployed, args=(state_dir, template), daemon=True).start()
 
     sys.exit(run(arguments, on_ready=ready))
+
+
+def _check_engine(wanted: str) -> None:
+    """Raises Unusable."""
+    from kunren.world.container_engines import sockets
+
+    if wanted == "docker":
+        raise Unusable(
+            "Docker starts containers in no network but its own, so it can't run tasks of this world. Choose podman or "
+            "none; images that Docker has are found with either."
+        )
+    if wanted == "podman" and not sockets():
+        raise Unusable(
+            "no container engine answers on a socket that we may use. Start Podman's (`podman system service --time 0 "
+            "unix:///run/podman/podman.sock`), and name the socket in CONTAINER_HOST where it is another."
+        )
 
 
 def _deployed(state_dir: Path, template: Path) -> bool:

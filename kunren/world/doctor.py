@@ -93,7 +93,7 @@ def examine() -> list[Check]:
 
 
 def _container_engine() -> Check:
-    purpose = "images that only Docker or Podman here has run too, as processes of the world"
+    purpose = "images of Docker and Podman here run too; Podman may run tasks (kunren up --container-engine podman)"
     found = ", ".join(map(str, sockets()))
     remedy = "" if found else "systemctl --user start podman.socket, or DOCKER_HOST=unix://SOCKET kunren up"
     return Check("container engine", bool(found), False, purpose, found or "no socket that we may use", remedy)

@@ -11,8 +11,8 @@ from kunren.control.store import Store
 from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
+from kunren.dataplane.containers.interface import Containers
 from kunren.dataplane.envoy.control import EnvoyControl
-from kunren.dataplane.guests.guests import Guests
 from kunren.dataplane.images.images import Images
 from kunren.dataplane.sessions.sessions import Sessions
 from kunren.services.ecs.agents.engine import InstanceEngine
@@ -43,10 +43,10 @@ class EcsService:
     registered before this is built."""
 
     def __init__(
-        self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec, world: World, guests: Guests, home: Path,
-        applied: Callable[[str], Awaitable[None]], images: Images, call: CallService, envoy: EnvoyControl,
+        self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec, world: World, containers: Containers,
+        home: Path, applied: Callable[[str], Awaitable[None]], images: Images, call: CallService, envoy: EnvoyControl,
     ) -> None:  # fmt: skip
-        self._store, self._world = store, world
+        self._store, self._world, self._containers = store, world, containers
         self.api = EcsApi(store, clock, entropy, spec)
         self.sessions = self.api.sessions = Sessions(clock, entropy)
         self.api.exec_logs, self.api.call = ExecLogs(call), call
@@ -54,7 +54,7 @@ class EcsService:
         self.events = TaskEvents(store, clock, entropy, call)
         self.metadata = TaskMetadata(store, clock, entropy, world, call)
         self.proxies = Proxies(store, clock, envoy, world)
-        parts = (store, clock, entropy, spec, guests, home, applied, self.metadata, images, self.proxies)
+        parts = (store, clock, entropy, spec, containers, home, applied, self.metadata, images, self.proxies)
         self.engine = NamespacedEngine(*parts)
         self.shell = Shell(store, clock, Resources(call), self.logs.take, self.events.note)
         self.shell.ended = lambda: not world.running
@@ -76,6 +76,7 @@ class EcsService:
         self.metrics = TaskMetrics(store, clock, call, tasks.runner)
 
     async def run(self) -> None:
+        await self._containers.sweep()
         await asyncio.to_thread(self.engine.sweep)
         try:
             async with asyncio.TaskGroup() as parts:
@@ -85,6 +86,7 @@ class EcsService:
                     parts.create_task(each.run())
         finally:
             await self.sessions.stop()
+            await self._containers.sweep()
             self.metadata.stop()
             self.engine.close()
             self.on_instances.close()

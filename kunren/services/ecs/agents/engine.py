@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from kunren.control.store import Tx
+from kunren.dataplane.containers.interface import RunningContainer
 from kunren.services.ec2.instances.model import Instance, Volume
 from kunren.services.ec2.model import NetworkInterface, Subnet
 from kunren.services.ecs.agents.connections import Connections
@@ -22,7 +23,7 @@ from kunren.services.ecs.connect.proxies import Where
 from kunren.services.ecs.model import Binding, ContainerInstance, ContainerState, Task, TaskDefinition
 from kunren.services.ecs.names import arn
 from kunren.services.ecs.tasks.engine import CannotStart, Launch
-from kunren.services.ecs.tasks.namespaced import Container, NamespacedEngine
+from kunren.services.ecs.tasks.namespaced import NamespacedEngine
 from kunren.services.ecs.tasks.plan import EPHEMERAL_GIB, ContainerPlan
 from kunren.world import bridge
 from kunren.world.agent.filesystem import RESOLV_CONF, RESOLV_DIR
@@ -48,7 +49,7 @@ class InstanceEngine(NamespacedEngine):
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
-        self._containers: dict[str, list[Container]] = {}
+        self._started: dict[str, list[RunningContainer]] = {}
         self._bridges: dict[str, dict[str, bridge.Bridged]] = {}  # by interface, then by namespace
 
     def share(self, other: NamespacedEngine) -> None:
@@ -154,7 +155,7 @@ class InstanceEngine(NamespacedEngine):
                     del self._bridges[interface_id]
 
     async def deprovision(self, task: Task) -> None:
-        self._containers.pop(task.id, None)
+        self._started.pop(task.id, None)
         host = self._store.snapshot().get(ContainerInstance, task.account, task.region, task.instance or "")
         if host is not None and host.agent_connected:
             told = {"arn": _arn(task), "desiredStatus": "STOPPED"}
@@ -182,14 +183,14 @@ class InstanceEngine(NamespacedEngine):
         """As the agent is configured (ECS_CONTAINER_STOP_TIMEOUT)."""
         return self.connections.stop_timeout_s(task.instance or "") or super().stop_timeout_s(task)
 
-    async def start(self, task: Task, launch: Launch) -> Container:
+    async def start(self, task: Task, launch: Launch) -> RunningContainer:
         container = await super().start(task, launch)
-        self._containers.setdefault(task.id, []).append(container)
+        self._started.setdefault(task.id, []).append(container)
         return container
 
     async def power_off(self, host: ContainerInstance, tasks: list[Task]) -> None:
         """End all containers of these tasks at once."""
-        ending = [each.signal(SIGKILL) for task in tasks for each in self._containers.get(task.id, ())]
+        ending = [each.signal(SIGKILL) for task in tasks for each in self._started.get(task.id, ())]
         await asyncio.gather(*ending)
 
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kunren.core.context import RequestContext
+from kunren.dataplane.containers.interface import RunningContainer
 from kunren.dataplane.sessions.session import Session
 from kunren.dataplane.sessions.sessions import Sessions, TooMany
 from kunren.services.ecs import errors
 from kunren.services.ecs.api.base import Operations, Params, Result, find_cluster, find_task
 from kunren.services.ecs.model import Task, TaskDefinition
 from kunren.services.ecs.names import arn
-from kunren.services.ecs.tasks.engine import RunningContainer
 from kunren.services.ecs.tasks.exec_logs import ExecLogs, place_of
 from kunren.services.ecs.tasks.plan import plans
 from kunren.services.ecs.tasks.runner import TaskRunner

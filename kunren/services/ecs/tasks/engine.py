@@ -1,20 +1,21 @@
 """The interface between the life of a task (`runner.py`) and what runs its containers.
 
 `namespaced.py` is the engine of tasks with a network interface and namespaces of their own (FARGATE); an engine of
-container instances hands the same to the agent in the instance.
+container instances hands the same to the agent in the instance. What runs a container, on a network that is there, is
+`kunren.dataplane.containers`'s to know.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from kunren.control.store import Tx
+from kunren.dataplane.containers.interface import RunningContainer
 from kunren.services.ecs.model import Task
 from kunren.services.ecs.tasks.plan import ContainerPlan
-from kunren.world.interface import Process
 
 STOP_TIMEOUT_S = 30.0
 
@@ -50,48 +51,6 @@ class Launch:
     working_directory: str
     user: str = ""
     output: int | None = None
-
-
-class RunningContainer(Protocol):
-    """A container's process 1 (`pid`, in the world) and all that it started."""
-
-    @property
-    def pid(self) -> int: ...
-    @property
-    def namespace(self) -> str:
-        """The network namespace that it is on."""
-        ...
-
-    @property
-    def variables(self) -> Mapping[str, str]:
-        """The environment that it was started with."""
-        ...
-
-    async def wait(self) -> int:
-        """The exit code, or minus the signal that ended it."""
-        ...
-
-    @property
-    def out_of_memory(self) -> bool:
-        """Whether the kernel killed a process of it for the memory that they held; known after its end."""
-        ...
-
-    def load(self) -> tuple[float, int] | None:
-        """The seconds of processor time that it has had and the bytes of memory that it holds; None where nobody
-        counts."""
-        ...
-
-    async def signal(self, number: int) -> None:
-        """Nothing happens where it has ended."""
-        ...
-
-    async def open_terminal(self, argv: Sequence[str], terminal: int) -> Process:
-        """Run a program in it that has that descriptor as its terminal. Raises OSError."""
-        ...
-
-    async def execute(self, argv: tuple[str, ...], timeout_s: float) -> int | None:
-        """Run a program in it; the exit code, None where it took longer than so many real seconds or could not run."""
-        ...
 
 
 class Engine(Protocol):

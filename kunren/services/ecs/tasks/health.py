@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kunren.core.clock import Clock
-from kunren.services.ecs.tasks.engine import RunningContainer
+from kunren.dataplane.containers.interface import RunningContainer
 from kunren.services.ecs.tasks.plan import HealthCheck
 
 

@@ -28,6 +28,10 @@ def inside(snapshot: Snapshot, tasks: TaskController, named: str) -> dict[str, A
     chosen = name or next((each for each in running if runner is not None and runner.essential(each)), "")
     if chosen not in running:
         raise NotRunning(f"{name or 'Nothing'} of task {found[0].id} does not run.")
+    if running[chosen].enter_with:
+        raise NotRunning(
+            f"A container engine runs {chosen}, whose command leads into it: {running[chosen].enter_with} sh"
+        )
     return {
         "pid": running[chosen].pid,
         "namespace": running[chosen].namespace,

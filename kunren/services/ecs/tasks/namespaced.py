@@ -1,4 +1,4 @@
-"""The engine of tasks with a network interface of their own: each container a guest on it (decision 22).
+"""The engine of tasks with a network interface of their own, which all their containers are on.
 
 A container's "/" is a folder below `home`/TASK, as are the task's volumes; all are deleted with the task. Where the
 machine allows that, this folder is a file system of the size of the task's ephemeral storage (decision 31), which the
@@ -8,7 +8,7 @@ containers alone see there. The containers of one task share that and its networ
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -18,8 +18,9 @@ from kunren.core.arn import build_arn
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
+from kunren.dataplane.containers.interface import Containers, RunningContainer
 from kunren.dataplane.guests import disk
-from kunren.dataplane.guests.guests import Guests, GuestSpec, RunningGuest
+from kunren.dataplane.guests.guests import GuestSpec
 from kunren.dataplane.images.images import CannotPull, Images
 from kunren.services.ec2 import interfaces
 from kunren.services.ec2.model import NetworkInterface, Vpc
@@ -31,7 +32,6 @@ from kunren.services.ecs.tasks.engine import STOP_TIMEOUT_S, CannotStart, Image,
 from kunren.services.ecs.tasks.plan import ContainerPlan, ephemeral_gib
 from kunren.world.file_systems import GIB, FileSystem
 from kunren.world.ids import several_users
-from kunren.world.interface import Process
 from kunren.world.network import workload_namespace
 from kunren.world.spec import WorldSpec
 
@@ -40,74 +40,15 @@ _PROCESSES = 1024
 _UNITS_PER_CPU = 1024
 
 
-class Container:
-    """A guest as `RunningContainer`."""
-
-    def __init__(self, guests: Guests, guest: RunningGuest, namespace: str, launch: Launch) -> None:
-        self._guests, self._guest, self.namespace, self._launch = guests, guest, namespace, launch
-
-    @property
-    def pid(self) -> int:
-        return self._guest.pid
-
-    @property
-    def variables(self) -> Mapping[str, str]:
-        return self._launch.environment
-
-    @property
-    def out_of_memory(self) -> bool:
-        return self._guest.out_of_memory
-
-    async def wait(self) -> int:
-        return await self._guest.wait()
-
-    def load(self) -> tuple[float, int] | None:
-        cpu, memory = self._guest.cpu_seconds(), self._guest.memory_bytes()
-        return (cpu, memory) if cpu is not None and memory is not None else None
-
-    async def signal(self, number: int) -> None:
-        if self._guest.running:
-            try:
-                await self._guest.signal(number)
-            except ProcessLookupError:
-                pass  # it has just ended
-
-    async def enter(self, argv: Sequence[str], output: int | None = None) -> Process:
-        """One more program in the container, of its user. Raises OSError."""
-        return await self._guests.enter(
-            self._guest, self.namespace, argv, self._launch.environment, self._launch.working_directory, output,
-            user=self._launch.user,
-        )  # fmt: skip
-
-    async def open_terminal(self, argv: Sequence[str], terminal: int) -> Process:
-        """Root's, whoever the container's user is (Amazon ECS developer guide, "ECS Exec", considerations)."""
-        return await self._guests.enter(
-            self._guest, self.namespace, argv, {**self._launch.environment, "TERM": "xterm-256color"},
-            self._launch.working_directory, terminal=terminal,
-        )  # fmt: skip
-
-    async def execute(self, argv: tuple[str, ...], timeout_s: float) -> int | None:
-        try:
-            process = await self.enter(argv)
-        except OSError:
-            return None
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await process.wait()
-        except TimeoutError:
-            await process.stop(0.0)
-            return None
-
-
 class NamespacedEngine:
     """`applied` waits until an interface is live. `images` has those that are not the machine's own (`builtin.py`)."""
 
     def __init__(
-        self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec, guests: Guests, home: Path,
+        self, store: Store, clock: Clock, entropy: Entropy, spec: WorldSpec, containers: Containers, home: Path,
         applied: Callable[[str], Awaitable[None]], metadata: TaskMetadata, images: Images, proxies: Proxies,
     ) -> None:  # fmt: skip
         self._store, self._clock, self._entropy, self._spec = store, clock, entropy, spec
-        self._guests, self._home, self._applied, self._metadata = guests, home, applied, metadata
+        self._containers, self._home, self._applied, self._metadata = containers, home, applied, metadata
         self._images, self._proxies, self.making = images, proxies, asyncio.Lock()
         self._storage: dict[str, asyncio.Future[FileSystem | None]] = {}
 
@@ -177,7 +118,7 @@ class NamespacedEngine:
 
     def _make_storage(self, task: Task) -> FileSystem | None:
         (self._home / task.id).mkdir(exist_ok=True)
-        return self._guests.file_systems.make(self._home / f"{task.id}.image", self._storage_bytes(task))
+        return self._containers.storage(self._home / f"{task.id}.image", self._storage_bytes(task))
 
     def _storage_bytes(self, task: Task) -> int:
         """The ephemeral storage that its containers and volumes share."""
@@ -254,7 +195,7 @@ class NamespacedEngine:
         """The network namespace of a container, and what else is laid into its file system."""
         return workload_namespace(interface.id), {}
 
-    async def start(self, task: Task, launch: Launch) -> Container:
+    async def start(self, task: Task, launch: Launch) -> RunningContainer:
         interface = self._interface(task)
         if interface is None:
             raise CannotStart("The network interface is gone.")
@@ -267,7 +208,7 @@ class NamespacedEngine:
             storage = await asyncio.shield(self._storage[task.id])
             seen = storage.path if storage is not None else folder
             await asyncio.to_thread(_prepare, seen, plan, hosts)
-            guest = await self._guests.start(
+            return await self._containers.start(
                 GuestSpec(
                     f"{task.id}-{plan.name}", namespace, root, hostname[:64], output=launch.output, argv=launch.argv,
                     env=launch.environment, cwd=launch.working_directory,
@@ -286,7 +227,6 @@ class NamespacedEngine:
             )  # fmt: skip
         except OSError as error:
             raise CannotStart(_refusal(launch, error)) from error
-        return Container(self._guests, guest, namespace, launch)
 
 
 def _closed(storage: asyncio.Future[FileSystem | None]) -> None:

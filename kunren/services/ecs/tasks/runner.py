@@ -15,10 +15,11 @@ from msgspec.structs import replace
 
 from kunren.control.store import Store, Tx
 from kunren.core.clock import Clock
+from kunren.dataplane.containers.interface import RunningContainer
 from kunren.services.ecs.model import Task, TaskDefinition, TaskRun
 from kunren.services.ecs.tasks import order
 from kunren.services.ecs.tasks.ask import ESSENTIAL_EXITED, FAILED_TO_START
-from kunren.services.ecs.tasks.engine import CannotStart, Engine, Image, Launch, RunningContainer
+from kunren.services.ecs.tasks.engine import CannotStart, Engine, Image, Launch
 from kunren.services.ecs.tasks.health import watch_health
 from kunren.services.ecs.tasks.logs import LogPipe
 from kunren.services.ecs.tasks.order import Live

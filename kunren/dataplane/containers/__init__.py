@@ -1,0 +1,1 @@
+"""What runs containers: processes of the world, or a container engine of this machine (decision 32)."""

@@ -1,0 +1,42 @@
+"""Podman on its own: a service with a store and a socket in folders that nobody else uses."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MISSING = (
+    "it takes root, podman, conmon and runc"
+    if os.geteuid() != 0 or not all(map(shutil.which, ("podman", "conmon", "runc")))
+    else ""
+)
+
+
+@contextmanager
+def serving(folder: Path, run: Path) -> Iterator[Path]:
+    """Its socket. `run` is a folder with a short path, as it wants it."""
+    (folder / ".config/containers").mkdir(parents=True)
+    (folder / ".config/containers/policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    socket = run / "engine.sock"
+    podman = [
+        "env", f"HOME={folder}", "podman", "--root", str(folder / "root"), "--runroot", str(run),
+        "--tmpdir", str(run / "tmp"), "--runtime", "runc", "--cgroup-manager", "cgroupfs", "--storage-driver", "vfs",
+    ]  # fmt: skip
+    with (folder / "podman.log").open("wb") as log:
+        service = subprocess.Popen([*podman, "system", "service", "--time", "0", f"unix://{socket}"], stderr=log)
+    try:
+        while not socket.exists() and service.poll() is None:
+            try:
+                service.wait(0.05)
+            except subprocess.TimeoutExpired:
+                continue
+        assert service.poll() is None, (folder / "podman.log").read_text()
+        yield socket
+    finally:
+        subprocess.run([*podman, "rm", "--all", "--force"], capture_output=True, timeout=60)
+        service.terminate()
+        service.wait(30)
