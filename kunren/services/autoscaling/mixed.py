@@ -10,10 +10,12 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from kunren.core.errors import AwsError
 from kunren.services.autoscaling import errors
 from kunren.services.autoscaling.model import Member
-from kunren.services.ec2.instances import allocation
+from kunren.services.ec2.instances import allocation, requirements
 from kunren.services.ec2.instances.allocation import Pool
+from kunren.services.ec2.instances.types import MACHINE
 
 ON_DEMAND, SPOT = "on-demand", "spot"
 _DISTRIBUTION = {
@@ -37,7 +39,11 @@ def complete(policy: Mapping[str, Any], template: Mapping[str, str]) -> dict[str
     given = policy.get("InstancesDistribution") or {}
     if given.get("DistributionSegments"):
         raise errors.NotYet("distribution segments of mixed instances policies")
+    overrides = [dict(each) for each in policy["LaunchTemplate"].get("Overrides") or ()]
+    by_attributes = [each for each in overrides if each.get("InstanceRequirements")]
     found = {**_DISTRIBUTION, **{key: value for key, value in given.items() if value is not None}}
+    if by_attributes and not given.get("OnDemandAllocationStrategy"):
+        found["OnDemandAllocationStrategy"] = "lowest-price"
     for name, known in _STRATEGIES.items():
         if found[name] not in known:
             raise errors.ValidationError(f"{found[name]} is not a valid {name}")
@@ -45,9 +51,8 @@ def complete(policy: Mapping[str, Any], template: Mapping[str, str]) -> dict[str
         raise errors.ValidationError("OnDemandPercentageAboveBaseCapacity must be between 0 and 100")
     if found["SpotAllocationStrategy"] == "lowest-price":
         found.setdefault("SpotInstancePools", 2)
-    overrides = [dict(each) for each in policy["LaunchTemplate"].get("Overrides") or ()]
-    if any(each.get("InstanceRequirements") for each in overrides):
-        raise errors.NotYet("instance requirements of overrides (instance types it has)")
+    for each in by_attributes:
+        _check_attributes(each)
     weights = [each.get("WeightedCapacity") for each in overrides]
     if any(weights) and not all(weights):
         raise errors.ValidationError("WeightedCapacity must be specified for all of the overrides, or for none")
@@ -55,6 +60,21 @@ def complete(policy: Mapping[str, Any], template: Mapping[str, str]) -> dict[str
         raise errors.ValidationError("WeightedCapacity must be a number from 1 to 999")
     spec = {"LaunchTemplateSpecification": dict(template), "Overrides": overrides}
     return {"LaunchTemplate": spec, "InstancesDistribution": found}
+
+
+def _check_attributes(override: Mapping[str, Any]) -> None:
+    """Raises ValidationError, NotImplemented."""
+    needs = override["InstanceRequirements"]
+    if override.get("InstanceType"):
+        raise errors.ValidationError("InstanceType and InstanceRequirements can't be specified together")
+    try:
+        requirements.check(needs)
+    except AwsError as error:
+        if error.code == "NotImplemented":
+            raise
+        raise errors.ValidationError(error.message) from error
+    if not requirements.by_market(needs, MACHINE, None):
+        raise errors.ValidationError("No instance type has the attributes that InstanceRequirements asks for")
 
 
 def overrides(policy: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -80,7 +100,7 @@ def in_order(policy: Mapping[str, Any] | None, market: str, spot: Market, price:
              held: Sequence[Member]) -> list[dict[str, Any]]:  # fmt: skip
     """The overrides in the order in which they are tried. `price` is that of On-Demand; `held` are the Spot Instances
     that there are in the zone."""
-    listed = overrides(policy)
+    listed = [one for each in overrides(policy) for one in _types_of(each, market)]
     if policy is None or listed == [{}]:
         return listed
     told = policy["InstancesDistribution"]
@@ -97,6 +117,15 @@ def in_order(policy: Mapping[str, Any] | None, market: str, spot: Market, price:
     counts = [_count(held, each["InstanceType"]) for each in listed]
     spread = told.get("SpotInstancePools") or 1
     return [listed[each] for each in allocation.in_order(told["SpotAllocationStrategy"], pools, counts, spread)]
+
+
+def _types_of(override: dict[str, Any], market: str) -> list[dict[str, Any]]:
+    """The override once for each type that its attributes choose."""
+    if not (needs := override.get("InstanceRequirements")):
+        return [override]
+    rest = {name: value for name, value in override.items() if name != "InstanceRequirements"}
+    chosen = requirements.by_market(needs, MACHINE, None)
+    return [{**rest, "InstanceType": name} for name, markets in chosen.items() if (market == SPOT) in markets]
 
 
 def _count(held: Iterable[Member], instance_type: str) -> int:

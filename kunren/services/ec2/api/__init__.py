@@ -31,6 +31,7 @@ from kunren.services.ec2.api.placement_groups import PlacementGroupOperations
 from kunren.services.ec2.api.places import PlaceOperations
 from kunren.services.ec2.api.prefix_lists import PrefixListOperations
 from kunren.services.ec2.api.public_access import PublicAccessOperations
+from kunren.services.ec2.api.requirements import RequirementOperations
 from kunren.services.ec2.api.route_tables import RouteTableOperations
 from kunren.services.ec2.api.routes import RouteOperations
 from kunren.services.ec2.api.security_group_rules import SecurityGroupRuleOperations
@@ -77,6 +78,7 @@ class Ec2Api(
     FlowLogOperations,
     LaunchTemplateOperations,
     FleetOperations,
+    RequirementOperations,
     InstanceOperations,
     InstanceAttributeOperations,
     ImageChangeOperations,

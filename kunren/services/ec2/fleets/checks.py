@@ -13,12 +13,14 @@ from kunren.services.ec2.api.base import Params
 from kunren.services.ec2.fleets import configs
 from kunren.services.ec2.fleets.errors import InvalidFleetConfig
 from kunren.services.ec2.fleets.model import Fleet
+from kunren.services.ec2.instances import requirements
 from kunren.services.ec2.instances.launcher import TAGGED
 
 _OF_INSTANT = ("SingleInstanceType", "SingleAvailabilityZone", "MinTargetCapacity")
 _NOT_KEPT = ("ClientToken", "DryRun", "TagSpecifications", "FleetId")
 CONFIGS_MAX = 50
 POOLS_MAX = 300
+REQUIREMENTS_MAX = 4
 MIN_TARGET_MAX = 1000
 DELAYS_S = (120, 7200)
 INSTANT_DELETIONS_MAX, LASTING_DELETIONS_MAX = 25, 100
@@ -73,14 +75,26 @@ def _check_configs(given: list[Params]) -> None:
     overrides = [one for each in given for one in each.get("Overrides") or ()]
     if len(overrides) > POOLS_MAX:
         raise InvalidFleetConfig(f"A fleet has at most {POOLS_MAX} overrides")
+    check_requirements(overrides)
     for override in overrides:
         check_override(override)
         configs.price(override.get("MaxPrice"))
 
 
+def check_requirements(overrides: list[Params]) -> None:
+    if sum(bool(each.get("InstanceRequirements")) for each in overrides) > REQUIREMENTS_MAX:
+        raise errors.InvalidParameterValue(
+            f"Your request contains more than the maximum allowed number of InstanceRequirements ({REQUIREMENTS_MAX})"
+        )
+
+
 def check_override(override: Params) -> None:
-    if override.get("InstanceRequirements"):
-        raise errors.NotYet("instance requirements of overrides (instance types it has)")
+    if needs := override.get("InstanceRequirements"):
+        requirements.check(needs)
+        if override.get("InstanceType"):
+            raise errors.InvalidParameterCombination(
+                "InstanceType and InstanceRequirements can't be specified together"
+            )
     if override.get("WeightedCapacity") is not None and override["WeightedCapacity"] <= 0:
         raise errors.InvalidParameterValue("WeightedCapacity must be greater than 0")
     if override.get("AvailabilityZone") and override.get("AvailabilityZoneId"):

@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import replace as with_values
 from typing import Any
 
 from kunren.core.context import RequestContext
 from kunren.services.ec2 import default_vpc, errors, store
 from kunren.services.ec2.fleets.errors import InvalidFleetConfig
 from kunren.services.ec2.fleets.model import Fleet
-from kunren.services.ec2.instances import templates
-from kunren.services.ec2.instances.types import all_types
+from kunren.services.ec2.instances import requirements, templates
+from kunren.services.ec2.instances.types import MACHINE, all_types
 from kunren.services.ec2.model import Subnet
 from kunren.services.ec2.store import Reader
 
@@ -26,6 +27,7 @@ SPOT_STRATEGIES = (
 )  # fmt: skip
 ON_DEMAND_STRATEGIES = ("lowest-price", "prioritized")
 TARGET_MAX = 10_000
+UNITS_MAX = 2_000_000_000
 _OF_LAUNCH = (
     "InstanceType", "ImageId", "Placement", "KeyName", "BlockDeviceMappings", "IamInstanceProfile", "MetadataOptions",
 )  # fmt: skip
@@ -40,7 +42,8 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A type in a place that a fleet may launch: `launch` is what RunInstances would be asked. `max_price` is the most
-    that is paid per unit and hour, None the On-Demand price."""
+    that is paid per unit and hour, None the On-Demand price; `markets` whether it is for On-Demand (False) and for Spot
+    Instances (True)."""
 
     launch: Params
     template: Params
@@ -50,16 +53,16 @@ class Candidate:
     weight: float
     priority: float
     max_price: float | None
+    markets: frozenset[bool] = frozenset({False, True})
 
 
 def target(capacity: Params) -> Target:
     """What TargetCapacitySpecification says: what neither part names is of the default type. Raises
     InvalidParameterValue."""
     total = capacity["TotalTargetCapacity"]
-    if not 0 <= total <= TARGET_MAX:
-        raise errors.InvalidParameterValue(f"TotalTargetCapacity must be between 0 and {TARGET_MAX}")
-    if capacity.get("TargetCapacityUnitType") not in (None, "units"):
-        raise errors.NotYet("target capacities in vcpu or memory-mib")
+    most = TARGET_MAX if capacity.get("TargetCapacityUnitType") in (None, "units") else UNITS_MAX
+    if not 0 <= total <= most:
+        raise errors.InvalidParameterValue(f"TotalTargetCapacity must be between 0 and {most}")
     on_demand, spot = capacity.get("OnDemandTargetCapacity"), capacity.get("SpotTargetCapacity")
     if (on_demand or 0) < 0 or (spot or 0) < 0 or (on_demand or 0) + (spot or 0) > total:
         raise errors.InvalidParameterValue(
@@ -98,8 +101,15 @@ def candidates(reader: Reader, ctx: RequestContext, fleet: Fleet) -> list[Candid
             for each in _of_override(reader, ctx, fleet, config, override)
         ]
         if not fleet.is_spot_fleet and len({(each.instance_type, each.zone) for each in own}) < len(own):
+            if any(each.override.get("InstanceRequirements") for each in own):
+                raise errors.InvalidParameterValue(
+                    "Two or more of your InstanceRequirements structures include overlapping values. Ensure that there "
+                    "is no overlap, and try again."
+                )
             raise InvalidFleetConfig("The fleet configuration contains duplicate instance pools.")
         found += own
+    if not found:
+        raise errors.InvalidParameterValue("No instance type has the attributes that InstanceRequirements asks for")
     return found
 
 
@@ -111,6 +121,25 @@ def _of_override(
     launch = {**(config.get("Launch") or {}), **own, "MinCount": 1, "MaxCount": 1, "OwnTags": _tags_of(fleet)}
     if tags := fleet.request.get("LaunchTags"):
         launch["TagSpecifications"] = tags
+    unit = fleet.request["TargetCapacitySpecification"].get("TargetCapacityUnitType")
+    needs = override.get("InstanceRequirements")
+    if not needs and named and not override.get("InstanceType"):
+        needs = templates.requirements(reader, ctx, named)
+    if not needs and unit not in (None, "units"):
+        raise errors.InvalidParameterValue("TargetCapacityUnitType is only supported with InstanceRequirements")
+    if not needs:
+        yield from _of_type(reader, ctx, launch, named, override)
+        return
+    for name, markets in requirements.by_market(needs, MACHINE, unit).items():
+        weight = requirements.units_of(all_types()[name], unit)
+        of_type = {"WeightedCapacity": weight, **override}
+        for each in _of_type(reader, ctx, {**launch, "InstanceType": name}, named, of_type):
+            yield with_values(each, markets=markets, override=override)
+
+
+def _of_type(
+    reader: Reader, ctx: RequestContext, launch: Params, named: Params, override: Params
+) -> Iterator[Candidate]:
     if named:
         launch = templates.merged(reader, ctx, {**launch, "LaunchTemplate": named})
     launch.pop("InstanceMarketOptions", None)

@@ -66,7 +66,8 @@ class Launching:
         refused: list[Refused] = []
         for is_spot, units in ((False, missing.on_demand), (True, missing.spot)):
             if units > 0:
-                refused += self._part(found, units, is_spot)
+                of_market = [each for each in found if is_spot in each.candidate.markets]
+                refused += self._part(of_market, units, is_spot)
         return refused
 
     def _part(self, found: Sequence[Offer], units: float, is_spot: bool) -> list[Refused]:

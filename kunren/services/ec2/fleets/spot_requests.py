@@ -26,7 +26,7 @@ _OF_LAUNCH = (
     "BlockDeviceMappings", "EbsOptimized", "IamInstanceProfile", "ImageId", "InstanceType", "KeyName", "Monitoring",
     "NetworkInterfaces", "UserData", "TagSpecifications",
 )  # fmt: skip
-_NOT_YET_OF_LAUNCH = ("AddressingType", "KernelId", "RamdiskId", "InstanceRequirements")
+_NOT_YET_OF_LAUNCH = ("AddressingType", "KernelId", "RamdiskId")
 _DEFAULTS = {
     "AllocationStrategy": "lowestPrice", "OnDemandAllocationStrategy": "lowestPrice", "Type": "maintain",
     "ExcessCapacityTerminationPolicy": "default", "TerminateInstancesWithExpiration": False,
@@ -55,6 +55,7 @@ def completed(given: Params) -> tuple[Params, Params]:
         raise InvalidSpotFleetRequestConfig(f"TargetCapacity must be {least} or more")
     configs.target(request["TargetCapacitySpecification"])
     configs.price(asked.get("SpotPrice"))
+    checks.check_requirements([one for each in request["LaunchTemplateConfigs"] for one in each["Overrides"]])
     for each in request["LaunchTemplateConfigs"]:
         for override in each["Overrides"]:
             checks.check_override(override)
@@ -135,7 +136,7 @@ def _of_specification(given: Params, most: str | None) -> Params:
         if each.get("ResourceType") != "instance":
             raise InvalidSpotFleetRequestConfig("The only resource type to tag in a launch specification is instance")
         tagging.checked(each.get("Tags") or ())
-    own = {name: given.get(name) for name in ("SpotPrice", "SubnetId", "WeightedCapacity")}
+    own = {name: given.get(name) for name in ("SpotPrice", "SubnetId", "WeightedCapacity", "InstanceRequirements")}
     return {"Launch": {name: value for name, value in launch.items() if value},
             "Overrides": [_override({**zones, **own}, most)]}  # fmt: skip
 

@@ -13,7 +13,7 @@ from kunren.services.ec2.store import Reader
 
 _OF_OVERRIDE = (
     "InstanceType", "MaxPrice", "SubnetId", "AvailabilityZone", "AvailabilityZoneId", "WeightedCapacity", "Priority",
-    "ImageId",
+    "ImageId", "InstanceRequirements",
 )  # fmt: skip
 _OF_TEMPLATE = ("LaunchTemplateId", "LaunchTemplateName", "Version")
 _OF_CREATION = ("AvailabilityZone", "SubnetId")
@@ -111,6 +111,7 @@ def to_wire(reader: Reader, fleet: Fleet) -> dict[str, Any]:
             "OnDemandTargetCapacity": int(wanted.on_demand),
             "SpotTargetCapacity": int(wanted.spot),
             "DefaultTargetCapacityType": total.get("DefaultTargetCapacityType") or "on-demand",
+            "TargetCapacityUnitType": total.get("TargetCapacityUnitType"),
         },
         "SpotOptions": {
             "AllocationStrategy": "lowest-price", "InstanceInterruptionBehavior": "terminate",

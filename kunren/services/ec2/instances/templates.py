@@ -43,9 +43,9 @@ def merged(reader: Reader, ctx: RequestContext, params: Mapping[str, Any]) -> di
     version = template.version(named.get("Version"))
     if version is None:
         raise refused.VersionNotFound(template.id, named["Version"])
-    if version.data.get("InstanceRequirements"):
-        raise errors.NotYet("instance types chosen by attributes")
-    given = {_RENAMED.get(name, name): value for name, value in version.data.items()}
+    if version.data.get("InstanceRequirements") and not params.get("InstanceType"):
+        raise errors.NotYet("instance types chosen by attributes but in fleets")
+    given = {_RENAMED.get(name, name): value for name, value in version.data.items() if name != "InstanceRequirements"}
     own = {name: value for name, value in params.items() if value not in (None, [], {})}
     result = {**given, **own}
     if own.get("SubnetId") and given.get("NetworkInterfaces") and "NetworkInterfaces" not in own:
@@ -56,6 +56,12 @@ def merged(reader: Reader, ctx: RequestContext, params: Mapping[str, Any]) -> di
     by_template = dict(zip(OWN_TAGS, (template.id, str(version.number)), strict=True))
     result["OwnTags"] = {**(own.get("OwnTags") or {}), **by_template}
     return result
+
+
+def requirements(reader: Reader, ctx: RequestContext, named: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The InstanceRequirements of the named template, where it chooses types by attributes. Raises as `find`."""
+    version = find(reader, ctx, named).version(named.get("Version"))
+    return version.data.get("InstanceRequirements") if version is not None else None
 
 
 def _tags(given: Any, own: Any) -> list[dict[str, Any]]:

@@ -2,9 +2,11 @@
 
 import pytest
 
+from kunren.core.errors import AwsError
 from kunren.services.autoscaling import mixed
-from kunren.services.autoscaling.errors import NotYet, ValidationError
+from kunren.services.autoscaling.errors import ValidationError
 from kunren.services.autoscaling.model import Member
+from kunren.services.ec2.instances.types import MACHINE, all_types
 
 TEMPLATE = {"LaunchTemplateId": "lt-1", "LaunchTemplateName": "web", "Version": "1"}
 PRICES = {"c": 3.0, "b": 1.0, "a": 2.0}
@@ -48,5 +50,21 @@ def test_weights_are_given_for_all_types_or_none():
     assert mixed.weight(policy(heavy)["LaunchTemplate"]["Overrides"][0]) == 4
     with pytest.raises(ValidationError, match="all of the overrides"):
         policy(heavy, "b")
-    with pytest.raises(NotYet):
+
+
+def test_attributes_choose_types():
+    needs = {"VCpuCount": {"Min": 2, "Max": 2}, "MemoryMiB": {"Min": 4096, "Max": 8192}}
+    made = policy({"InstanceRequirements": needs})
+    assert made["InstancesDistribution"]["OnDemandAllocationStrategy"] == "lowest-price"
+    cost = lambda name: all_types()[name].price  # noqa: E731
+    for market in ("on-demand", "spot"):
+        found = mixed.in_order(made, market, lambda name: (cost(name), None), cost, ())
+        assert found[0]["InstanceType"] == ("c6g.large" if MACHINE == "arm64" else "c6a.large")
+        assert len(found) > 1
+        assert not any("InstanceRequirements" in each for each in found)
+    with pytest.raises(ValidationError, match="MemoryMiB"):
         policy({"InstanceRequirements": {"VCpuCount": {"Min": 1}}})
+    with pytest.raises(ValidationError, match="together"):
+        policy({"InstanceRequirements": needs, "InstanceType": "a"})
+    with pytest.raises(AwsError, match="bandwidths"):
+        policy({"InstanceRequirements": {**needs, "NetworkBandwidthGbps": {"Min": 1}}})

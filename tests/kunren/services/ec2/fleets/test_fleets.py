@@ -6,6 +6,8 @@ from kunren.services.ec2.fleets import capacity
 from kunren.services.ec2.fleets.model import Member
 from kunren.services.ec2.instances.model import Instance
 
+from .conftest import IMAGE
+
 ZONES = ("us-east-1a", "us-east-1b")
 
 
@@ -246,3 +248,40 @@ def test_the_strategy_says_who_is_too_much():
     found = capacity.surplus(held, 2, "capacity-optimized", lambda each: room[each.zone])
     assert [each.id for each in found] == ["1", "2"]
     assert capacity.surplus([member("1", units=4)], 2) == []
+
+
+NEEDS = {"VCpuCount": {"Min": 2, "Max": 4}, "MemoryMiB": {"Min": 4096, "Max": 8192}}
+
+
+def test_types_are_chosen_by_attributes(ec2, fleets):
+    made = fleets.create({"InstanceRequirements": NEEDS, "AvailabilityZone": ZONES[0]}, total=2, spot=2, Type="instant")
+    cheapest = "c6g.large" if fleets.small.startswith("t4g") else "c6a.large"
+    assert [(each["InstanceType"], len(each["InstanceIds"])) for each in made["Instances"]] == [(cheapest, 2)]
+    capacity = {"TotalTargetCapacity": 9, "DefaultTargetCapacityType": "on-demand", "TargetCapacityUnitType": "vcpu"}
+    asked = fleets.asked({"InstanceRequirements": NEEDS, "AvailabilityZone": ZONES[0]}, Type="instant")
+    made = ec2.create_fleet(**{**asked, "TargetCapacitySpecification": capacity})
+    assert fleets.fleet(made["FleetId"])["FulfilledCapacity"] >= 9
+    data = {"InstanceRequirements": NEEDS, "ImageId": IMAGE}
+    named = ec2.create_launch_template(LaunchTemplateName="by-needs", LaunchTemplateData=data)["LaunchTemplate"]
+    fleets.template = {"LaunchTemplateId": named["LaunchTemplateId"], "Version": "$Default"}
+    made = fleets.create({"AvailabilityZone": ZONES[0]}, total=1, Type="instant")
+    assert [each["InstanceType"] for each in made["Instances"]] == [cheapest]
+
+
+def test_attributes_are_checked(ec2, fleets):
+    needs = {"InstanceRequirements": NEEDS, "AvailabilityZone": ZONES[0]}
+    assert ec2.refused("create_fleet", **fleets.asked(needs, needs)) == (
+        "InvalidParameterValue",
+        "Two or more of your InstanceRequirements structures include overlapping values. Ensure that there is no "
+        "overlap, and try again.",
+    )
+    assert ec2.refused("create_fleet", **fleets.asked(*[needs] * 5)) == (
+        "InvalidParameterValue", "Your request contains more than the maximum allowed number of InstanceRequirements (4)",
+    )  # fmt: skip
+    none = {"InstanceRequirements": {**NEEDS, "BareMetal": "required"}}
+    assert ec2.refused("create_fleet", **fleets.asked(none))[0] == "InvalidParameterValue"
+    both = {**needs, "InstanceType": fleets.small}
+    assert ec2.refused("create_fleet", **fleets.asked(both))[0] == "InvalidParameterCombination"
+    capacity = {"TotalTargetCapacity": 1, "TargetCapacityUnitType": "vcpu"}
+    asked = {**fleets.asked(), "TargetCapacitySpecification": capacity}
+    assert ec2.refused("create_fleet", **asked)[0] == "InvalidParameterValue"
