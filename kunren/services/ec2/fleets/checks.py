@@ -117,10 +117,8 @@ def check_options(request: Params, part: str, strategies: tuple[str, ...]) -> No
     if told.get("CapacityReservationOptions"):
         raise errors.NotYet("capacity reservations")
     behavior = told.get("InstanceInterruptionBehavior") or "terminate"
-    if behavior == "hibernate":
-        raise errors.NotYet("fleets whose interrupted instances hibernate")
-    if behavior == "stop" and type != "maintain":
-        raise InvalidFleetConfig("The interruption behavior stop is only supported for fleets of type maintain")
+    if behavior != "terminate" and type != "maintain":
+        raise InvalidFleetConfig(f"The interruption behavior {behavior} is only supported for fleets of type maintain")
     if (pools := told.get("InstancePoolsToUseCount")) is not None and (pools < 1 or strategy != "lowest-price"):
         raise InvalidFleetConfig("InstancePoolsToUseCount is at least 1, and only valid with lowest-price")
     configs.price(told.get("MaxTotalPrice"))

@@ -13,6 +13,7 @@ from typing import Any
 
 from kunren.services.ec2 import errors
 from kunren.services.ec2.instances import spot
+from kunren.services.ec2.instances.hibernation import can_hibernate
 from kunren.services.ec2.instances.types import InstanceType, all_types
 
 Requirements = Mapping[str, Any]
@@ -22,7 +23,6 @@ _UNKNOWN = {
     "NetworkBandwidthGbps": "bandwidths of networks",
     "BaselinePerformanceFactors": "baseline performances",
     "RequireEncryptionInTransit": "encryption between instances",
-    "RequireHibernateSupport": "hibernation",
 }
 _HAD_BY_NONE = (
     "AcceleratorTypes", "AcceleratorManufacturers", "AcceleratorNames", "AcceleratorTotalMemoryMiB",
@@ -84,6 +84,8 @@ def _fits(needs: Requirements, kind: InstanceType) -> bool:
     if (generations := needs.get("InstanceGenerations")) and "current" not in generations:
         return False
     if (allowed := needs.get("AllowedInstanceTypes")) and not _named(kind, allowed):
+        return False
+    if needs.get("RequireHibernateSupport") and not can_hibernate(kind):
         return False
     if _named(kind, needs.get("ExcludedInstanceTypes") or ()):
         return False

@@ -200,7 +200,8 @@ def test_times_begin_and_end_it(ec2, fleets):
         ({"SpotOptions": {"MaxTotalPrice": "free"}}, "InvalidParameterValue", "free"),
         ({"SpotOptions": {"InstancePoolsToUseCount": 2, "AllocationStrategy": "diversified"}}, "InvalidFleetConfig",
          "lowest-price"),
-        ({"SpotOptions": {"InstanceInterruptionBehavior": "hibernate"}}, "NotImplemented", "hibernate"),
+        ({"SpotOptions": {"InstanceInterruptionBehavior": "hibernate"}, "Type": "request"}, "InvalidFleetConfig",
+         "hibernate"),
         ({"SpotOptions": {"InstanceInterruptionBehavior": "stop"}, "Type": "request"}, "InvalidFleetConfig", "stop"),
         ({"SpotOptions": {"MaintenanceStrategies": {"CapacityRebalance": {
             "ReplacementStrategy": "launch-before-terminate", "TerminationDelay": 60}}}}, "InvalidFleetConfig", "120"),

@@ -177,6 +177,26 @@ def test_who_is_stopped_by_an_interruption_is_replaced_and_one_goes_when_it_is_b
     assert [each.wanted for each in members(ec2, id)] == ["running"]
 
 
+def test_those_that_are_to_hibernate_are_launched_for_it(ec2, fleets):
+    root = {"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": True, "VolumeSize": 20}}
+
+    async def call(account, region, service, operation, params):
+        return {"KeyMetadata": {"Arn": f"arn:aws:kms:us-east-1:{account}:key/1"}}
+
+    ec2.api.launcher._call = call
+    own = {"InstanceInterruptionBehavior": "hibernate"}
+    plain = request(ec2, specification("m5.large" if SMALL == "t3.micro" else "m6g.large"), **own)
+    fleets.settle()
+    assert members(ec2, plain) == []  # its root volume is not encrypted
+    id = request(
+        ec2, specification("m5.large" if SMALL == "t3.micro" else "m6g.large", BlockDeviceMappings=[root]), **own
+    )
+    fleets.settle()
+    [member] = members(ec2, id)
+    assert member.hibernation
+    assert spot.request_of(ec2.store.snapshot(), member).behavior == "hibernate"
+
+
 def test_prices_bound_what_is_launched(ec2, fleets):
     fleets.market(ZONES[0], SMALL, price=0.004)
     id = request(ec2, specification(SpotPrice="0.003"), total=2)
