@@ -81,7 +81,7 @@ def fleet(case: Case) -> None:
     made = configuration.apply()
     case.until(lambda: pages(made["balancer"]) == ["provided first", "direct first"], "both services", 60)
     assert refreshes(made["group"]) == []
-    configuration.apply(planned=False, page="second", tier="two")
+    configuration.apply(planned=False, page="second", tier="two", target="60")
     case.until(lambda: refreshes(made["group"]) == ["Successful"], "instances of the changed template", 90)
     case.until(lambda: pages(made["balancer"]) == ["provided second", "direct second"], "the changed services", 60)
     configuration.adopt(

@@ -19,6 +19,11 @@ variable "tier" {
   default = "one"
 }
 
+variable "target" {
+  type    = number
+  default = 70
+}
+
 variable "arm" {
   type = bool
 }
@@ -173,6 +178,9 @@ resource "aws_autoscaling_group" "fleet" {
     value               = "fleet"
     propagate_at_launch = true
   }
+  availability_zone_distribution {
+    capacity_distribution_strategy = var.target == 70 ? "balanced-only" : "balanced-best-effort"
+  }
   timeouts {
     delete = "10m"
   }
@@ -187,7 +195,7 @@ resource "aws_autoscaling_policy" "cpu" {
   policy_type               = "TargetTrackingScaling"
   estimated_instance_warmup = 60
   target_tracking_configuration {
-    target_value     = 70
+    target_value     = var.target
     disable_scale_in = true
     predefined_metric_specification {
       predefined_metric_type = "ASGAverageCPUUtilization"
@@ -208,7 +216,7 @@ resource "aws_autoscaling_policy" "steps" {
   }
   step_adjustment {
     metric_interval_lower_bound = 10
-    scaling_adjustment          = 2
+    scaling_adjustment          = var.target == 70 ? 2 : 3
   }
 }
 
@@ -217,7 +225,7 @@ resource "aws_autoscaling_policy" "simple" {
   autoscaling_group_name = aws_autoscaling_group.fleet.name
   adjustment_type        = "PercentChangeInCapacity"
   scaling_adjustment     = -10
-  cooldown               = 120
+  cooldown               = var.target
 }
 
 resource "aws_cloudwatch_metric_alarm" "busy" {
@@ -238,7 +246,7 @@ resource "aws_autoscaling_lifecycle_hook" "leave" {
   name                   = "leave"
   autoscaling_group_name = aws_autoscaling_group.fleet.name
   lifecycle_transition   = "autoscaling:EC2_INSTANCE_TERMINATING"
-  heartbeat_timeout      = 30
+  heartbeat_timeout      = var.target
   default_result         = "CONTINUE"
   notification_metadata  = jsonencode({ why = "drain" })
 }
@@ -275,7 +283,7 @@ resource "aws_ecs_capacity_provider" "fleet" {
     managed_draining               = "ENABLED"
     managed_scaling {
       status                    = "ENABLED"
-      target_capacity           = 100
+      target_capacity           = var.target == 70 ? 100 : 90
       minimum_scaling_step_size = 1
       maximum_scaling_step_size = 2
       instance_warmup_period    = 30

@@ -110,9 +110,12 @@ def policy(params: Mapping[str, Any], id: str) -> Policy:
         raise errors.NotYet("predictive scaling policies")
     if type not in _ONLY:
         raise errors.ValidationError(f"{type} is not a valid policy type")
-    for other, names in _ONLY.items():
-        if other != type and (given := [each for each in names if params.get(each) is not None]):
-            raise errors.ValidationError(f"{given[0]} is not supported for policies of type {type}")
+    foreign = {each for other, names in _ONLY.items() if other != type for each in names}
+    foreign |= {"EstimatedInstanceWarmup"} if type == scaling.SIMPLE else set()
+    # Terraform writes a zero where nothing is meant when it changes a policy
+    params = {key: value for key, value in params.items() if value != 0 or key not in foreign}
+    if given := sorted(each for each in foreign if params.get(each) is not None):
+        raise errors.ValidationError(f"{given[0]} is not supported for policies of type {type}")
     adjustment, steps = params.get("AdjustmentType"), [_step(each) for each in params.get("StepAdjustments") or ()]
     magnitude = params.get("MinAdjustmentMagnitude") or params.get("MinAdjustmentStep")
     if type == scaling.TRACKING:
@@ -123,8 +126,6 @@ def policy(params: Mapping[str, Any], id: str) -> Policy:
         alarms.check(params["TargetTrackingConfiguration"])
     else:
         _check_adjustment(type, adjustment, params.get("ScalingAdjustment"), steps, magnitude)
-    if type == scaling.SIMPLE and params.get("EstimatedInstanceWarmup") is not None:
-        raise errors.ValidationError("EstimatedInstanceWarmup is not supported for policies of type SimpleScaling")
     aggregation = params.get("MetricAggregationType")
     if aggregation not in (None, "Minimum", "Maximum", "Average"):
         raise errors.ValidationError("MetricAggregationType must be one of Minimum, Maximum, and Average")
