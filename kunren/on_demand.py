@@ -214,7 +214,7 @@ class OnDemand:
             app.vpcs.applied, app.images, app.call, app.envoy,
         )  # fmt: skip
         ecs.events.heard = ecs.services.notices.heard = ecs.agents.rows.heard = self.hears_events
-        ecs.agents.connections.access = app.access
+        ecs.agents.connections.access = ecs.execution.access = app.access
         app.gateway.fronts += [ecs.agents.connections, ecs.sessions]
         app.fallback.before["logs"].append(ecs.logs.before)
         app.metric_sources += [ecs.metrics.before, ecs.connect_metrics.before]

@@ -279,6 +279,24 @@ class Access:
             return known.caller
         return self.identities.assumed(role, session, access_key) if role else None
 
+    async def why_not(self, role: str, session: str, region: str, action: str, resource: str) -> str | None:
+        """AWS's sentence where a session of that role may not do that; None where it may. For services that act in a
+        role which a user gave them. Raises LookupError where there is no such role."""
+        await self.identities.load()
+        if self.identities.role(role) is None:
+            raise LookupError(role)
+        caller = self.identities.assumed(role, session, "")
+
+        def facts() -> Facts:
+            found = facts_of({}, source_ip="", secure=True, region=region, now=self._clock.now())
+            return {key: each for key, each in found.items() if key != "aws:sourceip"}  # it comes from no address
+
+        verdict = self.verdict(caller, Asked(action, resource), facts, action.partition(":")[0])
+        if verdict.allowed:
+            return None
+        self.denied += 1
+        return denial(caller.arn, action, resource, verdict)
+
     async def form_caller(self, fields: Mapping[str, str]) -> Caller:
         """Who signed the policy of a form for S3 (POST Object), by its fields in lower case. Raises AwsError."""
         try:

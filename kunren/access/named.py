@@ -20,8 +20,9 @@ _KEY_ID_BYTES = 36
 """A ciphertext of moto's begins with the id of its key."""
 _RUNNING = frozenset({"RunTask", "StartTask"})
 _WITH_PROFILES = frozenset(
-    {"RunInstances", "CreateFleet", "AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation"}
-)
+    {"RunInstances", "CreateFleet", "AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation",
+     "CreateAutoScalingGroup", "UpdateAutoScalingGroup"}
+)  # fmt: skip
 _ABOUT_ALIASES = frozenset({"CreateAlias", "DeleteAlias", "UpdateAlias"})
 
 
@@ -31,7 +32,7 @@ def has_other_names(service: str, operation: str, params: Mapping[str, Any]) -> 
         return operation in _RUNNING
     if service == "codedeploy":
         return operation in BY_DEPLOYMENT
-    if service == "ec2":
+    if service in ("ec2", "autoscaling"):
         return operation in _WITH_PROFILES and any(map(any, _launches(params)))
     if service == "secretsmanager":
         names = [*many(params.get("SecretId")), *many(params.get("SecretIdList"))]
@@ -50,7 +51,7 @@ async def with_arns(
         given = {name: value for name, value in (params.get("overrides") or {}).items() if value}
         return {**params, "overrides": {**await _roles(call, account, region, params), **given}}
 
-    if service == "ec2":
+    if service in ("ec2", "autoscaling"):
         roles = [await _profile_role(call, account, region, *each) for each in _launches(params)]
         return {**params, PROFILE_ROLE: list(dict.fromkeys(each for each in roles if each is not None))}
 
@@ -88,7 +89,10 @@ async def _roles(call: CallService, account: str, region: str, params: Mapping[s
 
 
 def _launches(params: Mapping[str, Any]) -> list[tuple[Any, Any]]:
-    """The profile and the launch template of each launch: a fleet has several."""
+    """The profile and the launch template of each launch: a fleet has several, and a group of mixed instances."""
+    if mixed := (params.get("MixedInstancesPolicy") or {}).get("LaunchTemplate"):
+        named = [mixed, *many(mixed.get("Overrides"))]
+        return [(None, each.get("LaunchTemplateSpecification")) for each in named]
     if "LaunchTemplateConfigs" not in params:
         return [(params.get("IamInstanceProfile"), params.get("LaunchTemplate"))]
     configs = many(params["LaunchTemplateConfigs"])

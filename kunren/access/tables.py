@@ -41,6 +41,8 @@ ELSEWHERE = {
     ("ec2", "RequestSpotFleet"): "spotfleet",
     ("ecs", "RunTask"): "ecs-tasks",
     ("ecs", "StartTask"): "ecs-tasks",
+    ("autoscaling", "CreateAutoScalingGroup"): "ec2",
+    ("autoscaling", "UpdateAutoScalingGroup"): "ec2",
 }  # fmt: skip
 """Service principals that roles are handed to, where they are not named as the service is here."""
 
@@ -65,6 +67,8 @@ PASSED = {
     ("scheduler", "CreateSchedule"): ("Target.RoleArn",),
     ("scheduler", "UpdateSchedule"): ("Target.RoleArn",),
     ("autoscaling", "PutLifecycleHook"): ("RoleARN",),
+    ("autoscaling", "CreateAutoScalingGroup"): (PROFILE_ROLE,),
+    ("autoscaling", "UpdateAutoScalingGroup"): (PROFILE_ROLE,),
     ("cloudformation", "CreateStack"): ("RoleARN",),
     ("cloudformation", "UpdateStack"): ("RoleARN",),
     ("cloudformation", "CreateChangeSet"): ("RoleARN",),

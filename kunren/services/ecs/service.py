@@ -28,6 +28,7 @@ from kunren.services.ecs.services.leaving import Leaving
 from kunren.services.ecs.tasks.controller import TaskController
 from kunren.services.ecs.tasks.events import TaskEvents
 from kunren.services.ecs.tasks.exec_logs import ExecLogs
+from kunren.services.ecs.tasks.execution import ExecutionRole
 from kunren.services.ecs.tasks.inside import inside
 from kunren.services.ecs.tasks.metrics import TaskMetrics
 from kunren.services.ecs.tasks.namespaced import NamespacedEngine
@@ -56,7 +57,8 @@ class EcsService:
         self.proxies = Proxies(store, clock, envoy, world)
         parts = (store, clock, entropy, spec, containers, home, applied, self.metadata, images, self.proxies)
         self.engine = NamespacedEngine(*parts)
-        self.shell = Shell(store, clock, Resources(call), self.logs.take, self.events.note)
+        self.execution = ExecutionRole(store)
+        self.shell = Shell(store, clock, Resources(call, self.execution), self.logs.take, self.events.note)
         self.shell.ended = lambda: not world.running
         self._leaving = Leaving(store)
         self.shell.deactivating = self._leave

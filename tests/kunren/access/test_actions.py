@@ -196,6 +196,18 @@ TEMPLATE = {"LaunchTemplateName": "web"}
         ("RunInstances", {"LaunchTemplate": TEMPLATE}),
         ("CreateFleet", {"LaunchTemplateConfigs": [{"LaunchTemplateSpecification": TEMPLATE}]}),
         ("CreateFleet", {"LaunchTemplateConfigs": [{"Overrides": [{"IamInstanceProfile": PROFILE}]}]}),
+        ("CreateAutoScalingGroup", {"LaunchTemplate": TEMPLATE}),
+        (
+            "UpdateAutoScalingGroup",
+            {
+                "MixedInstancesPolicy": {
+                    "LaunchTemplate": {
+                        "LaunchTemplateSpecification": TEMPLATE,
+                        "Overrides": [{"InstanceType": "t3.micro"}],
+                    }
+                }
+            },
+        ),
     ],
 )
 def test_who_starts_an_instance_hands_on_its_profiles_role(operation, params):
@@ -210,9 +222,10 @@ def test_who_starts_an_instance_hands_on_its_profiles_role(operation, params):
         assert params in ({"InstanceProfileName": "web"}, {"LaunchTemplateName": "web", "Versions": ["$Default"]})
         return answers[operation]
 
-    assert has_other_names("ec2", operation, params)
-    told = asyncio.run(with_arns(call, "111122223333", "us-east-1", "ec2", params))
-    found = asked(Target("ec2", operation, told, "111122223333", "us-east-1"), "ec2", True)
+    service = "autoscaling" if "AutoScaling" in operation else "ec2"
+    assert has_other_names(service, operation, params)
+    told = asyncio.run(with_arns(call, "111122223333", "us-east-1", service, params))
+    found = asked(Target(service, operation, told, "111122223333", "us-east-1"), service, True)
     assert found[-1] == Asked("iam:PassRole", ROLE, "ec2.amazonaws.com")
 
 

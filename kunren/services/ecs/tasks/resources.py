@@ -12,6 +12,7 @@ from kunren.core.calling import CallService
 from kunren.core.errors import AwsError
 from kunren.services.ecs.model import Task
 from kunren.services.ecs.tasks.engine import CannotStart
+from kunren.services.ecs.tasks.execution import ExecutionRole
 from kunren.services.ecs.tasks.plan import ContainerPlan
 
 log = logging.getLogger(__name__)
@@ -25,13 +26,15 @@ _FILES = (
 )
 _LOGS = (
     "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to "
-    "create Cloudwatch log stream: {error} : exit status 1"
+    "create Cloudwatch log {what}: {error} : exit status 1"
 )
 
 
 class Resources:
-    def __init__(self, call: CallService) -> None:
-        self._call = call
+    """`execution` is asked before each call that AWS makes in the task's execution role."""
+
+    def __init__(self, call: CallService, execution: ExecutionRole) -> None:
+        self._call, self.execution = call, execution
 
     async def environment(self, task: Task, plan: ContainerPlan) -> dict[str, str]:
         """The variables that come from elsewhere: files first, secrets over them. Raises CannotStart."""
@@ -45,6 +48,8 @@ class Resources:
 
     async def _file(self, task: Task, arn: str) -> str:
         bucket, _, key = arn.rpartition(":::")[2].partition("/")
+        if (denial := await self.execution.denial(task, "s3:GetObject", arn)) is not None:
+            raise CannotStart(_FILES.format(error=denial))
         try:
             told = await self._call(task.account, task.region, "s3", "GetObject", {"Bucket": bucket, "Key": key})
         except AwsError as error:
@@ -55,6 +60,14 @@ class Resources:
 
     async def _secret(self, task: Task, source: str) -> str:
         arn = parse_arn(source)
+        if arn is not None and arn.service == "secretsmanager":
+            kind, action, resource = "asm", "secretsmanager:GetSecretValue", ":".join(source.split(":")[:7])
+        else:
+            kind, action = "ssm", "ssm:GetParameters"
+            named = f"arn:aws:ssm:{task.region}:{task.account}:parameter/{source.lstrip('/')}"
+            resource = source if arn is not None else named
+        if (denial := await self.execution.denial(task, action, resource)) is not None:
+            raise CannotStart(_SECRETS.format(source=kind, error=denial))
         try:
             if arn is not None and arn.service == "secretsmanager":
                 return await self._of_secrets_manager(task, source)
@@ -62,7 +75,6 @@ class Resources:
             wanted = {"Name": name if arn is None or "/" in name[1:] else name.lstrip("/"), "WithDecryption": True}
             told = await self._call(task.account, arn.region if arn else task.region, "ssm", "GetParameter", wanted)
         except AwsError as error:
-            kind = "asm" if arn is not None and arn.service == "secretsmanager" else "ssm"
             raise CannotStart(_SECRETS.format(source=kind, error=f"{error.code}: {error.message}")) from error
         return str(told["Parameter"]["Value"])
 
@@ -99,12 +111,19 @@ class Resources:
         stream = f"{prefix}/{plan.name}/{task.id}" if prefix else task.id
         names = {"logGroupName": group, "logStreamName": stream}
         try:
+            await self._may_log(task, region, "CreateLogStream", group, stream)
             if options.get("awslogs-create-group", "").lower() == "true":
+                await self._may_log(task, region, "CreateLogGroup", group, "")
                 await self._made(task, region, "CreateLogGroup", {"logGroupName": group})
             await self._made(task, region, "CreateLogStream", names)
         except AwsError as error:
-            raise CannotStart(_LOGS.format(error=f"{error.code}: {error.message}")) from error
+            raise CannotStart(_LOGS.format(what="stream", error=f"{error.code}: {error.message}")) from error
         return region, group, stream
+
+    async def _may_log(self, task: Task, region: str, operation: str, group: str, stream: str) -> None:
+        resource = f"arn:aws:logs:{region}:{task.account}:log-group:{group}:log-stream:{stream}"
+        if (error := await self.execution.denial(task, f"logs:{operation}", resource)) is not None:
+            raise CannotStart(_LOGS.format(what="stream" if stream else "group", error=error))
 
     async def _made(self, task: Task, region: str, operation: str, params: Mapping[str, str]) -> None:
         try:

@@ -126,6 +126,7 @@ class TaskRunner:
         if self._task.last_status == "PROVISIONING":
             self._note(last_status="PENDING", connected_at=now())
         for plan in self._plans.values():
+            await self._shell.resources.execution.check_pull(self._task, plan.image)
             self._environments[plan.name] = await self._shell.resources.environment(self._task, plan)
             self._streams[plan.name] = await self._shell.resources.open_stream(self._task, plan)
         self._note(pull_started_at=now())

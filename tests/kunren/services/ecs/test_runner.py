@@ -14,6 +14,7 @@ from kunren.core.entropy import Entropy
 from kunren.services.ecs.model import KINDS, Cluster, Network, Task, TaskDefinition, TaskRun
 from kunren.services.ecs.tasks.ask import ask_for_task, ask_to_stop
 from kunren.services.ecs.tasks.engine import CannotStart, Image
+from kunren.services.ecs.tasks.execution import ExecutionRole
 from kunren.services.ecs.tasks.resources import Resources
 from kunren.services.ecs.tasks.runner import Shell, TaskRunner
 
@@ -112,7 +113,7 @@ class Played:
             )  # fmt: skip
         self.seen = []
         shell = Shell(
-            self.store, self.clock, Resources(nobody_answers), lambda *_: None,
+            self.store, self.clock, Resources(nobody_answers, ExecutionRole(self.store)), lambda *_: None,
             lambda tx, task: self.seen.append(task.last_status),
         )  # fmt: skip
         shell.activating, shell.deactivating = self._hook("activating"), self._hook("deactivating")
