@@ -104,6 +104,7 @@ class EcsService(Kind):
 
 _EMPTY: dict[str, Any] = {
     "CapacityProviderStrategy": [], "LoadBalancers": [], "PlacementConstraints": [], "ServiceRegistries": [],
+    "ServiceConnectConfiguration": {"enabled": False},
 }  # fmt: skip
 """What a property that is no longer stated becomes."""
 

@@ -91,7 +91,8 @@ def revision_document(
     if is_fargate(document):
         document.setdefault("platformVersion", "LATEST")
     _registries(tx, ctx, document.get("serviceRegistries") or ())
-    if (connect := document.get(CONFIGURATION)) is not None:
+    connect, same = document.get(CONFIGURATION), document["taskDefinition"] == before.get("taskDefinition")
+    if connect is not None and not (same and connect == before.get(CONFIGURATION)):
         document[CONFIGURATION] = offering.checked(tx, cluster, definition, connect)
     document["loadBalancers"] = [
         _balancer(tx, ctx, definition, each, strategy) for each in document.get("loadBalancers") or ()

@@ -85,6 +85,15 @@ def test_a_deployment_knows_what_was_there_when_it_began_and_its_own(shop):
     assert (offer.protocol, offer.idle_s, offer.dns_name) == ("tcp", 0.0, "raw")
 
 
+def test_a_namespace_that_is_gone_is_in_nobodys_way_but_of_new_deployments(shop):
+    shop.create_service(**given(shop, "client"))
+    with shop.store.write() as tx:
+        tx.delete(next(tx.every(Namespace)))
+    assert shop.update_service(cluster="shop", service="client", desiredCount=3)["service"]["desiredCount"] == 3
+    found = shop.refused("update_service", cluster="shop", service="client", forceNewDeployment=True)
+    assert found == ("NamespaceNotFoundException", "The specified namespace was not found.")
+
+
 REFUSED = [
     ({"portName": "no", "clientAliases": [{"port": 80}]}, "InvalidParameterException", "portName no"),
     ({"portName": "dns", "clientAliases": [{"port": 80}]}, "InvalidParameterException", "not of the protocol tcp"),
