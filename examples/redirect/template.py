@@ -2,7 +2,7 @@
 templates. `templates/` has them with the ten domains of domains.json.
 
 python template.py s3-website domains.json > redirect.json
-aws cloudformation deploy --stack-name redirect --template-file redirect.json --capabilities CAPABILITY_IAM
+aws cloudformation deploy --stack-name redirect-s3-website --template-file redirect.json
 """
 
 from __future__ import annotations

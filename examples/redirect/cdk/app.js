@@ -38,7 +38,7 @@ function read(file) {
 /** What all architectures have: a zone for each domain, and an alias record in it. */
 class Redirects extends Stack {
   constructor(app, architecture, redirects) {
-    const env = {account: process.env.CDK_DEFAULT_ACCOUNT, region: 'us-east-1'};
+    const env = {region: 'us-east-1'}; // where CloudFront's certificates and functions are
     super(app, `redirect-${architecture}`, {env, description: `Redirects of domains, by ${architecture}`});
     this.redirects = redirects;
     this.domains = redirects.map((each) => each.domain);
