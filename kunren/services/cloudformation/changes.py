@@ -53,7 +53,7 @@ def changes(
                 "ResourceType": stated["Type"],
                 "Scope": [],
                 "Details": [],
-                "AfterContext": _context(_known(plan, stated, known, dynamic), stated, hidden),
+                "AfterContext": _context(known_properties(plan, stated, known, dynamic), stated, hidden),
             }
             continue
         change = _modified(plan, held[logical], stated, known, stack_tags, dynamic, hidden)
@@ -118,7 +118,7 @@ def _after(
     return after, unknown
 
 
-def _known(
+def known_properties(
     plan: Plan, stated: Mapping[str, Any], known: Mapping[str, Made], dynamic: Mapping[str, str]
 ) -> dict[str, Any]:
     """All its properties; those that are not known yet say so."""
@@ -244,7 +244,7 @@ def _modified(
         "Scope": scopes,
         "Details": details,
         "BeforeContext": _context(row.properties, _policies(row), hidden),
-        "AfterContext": _context(_known(plan, stated, known, dynamic), stated, hidden),
+        "AfterContext": _context(known_properties(plan, stated, known, dynamic), stated, hidden),
     }
     if replacement != "False":
         found["PolicyAction"] = "ReplaceAnd" + _ACTIONS[outcome("replacement", row.deletion_policy, row.replace_policy)]

@@ -244,6 +244,8 @@ class ChangeSet(Resource, frozen=True, kw_only=True):
     created: float = 0.0
     on_failure: str = ""
     include_nested: bool = False
+    parent: str = ""  # ARNs of the change sets that it is part of
+    root: str = ""
     token: str = ""
 
     @property

@@ -23,6 +23,27 @@ def test_functions_make_resources_of_their_own(stacks):
     stacks.delete(stack["StackId"])
 
 
+def _change_sets_of_both(stacks, parent, inner):
+    """The nested stack's file says more than its stack: the parent's change set has one of the nested stack."""
+    api, asked = stacks.api, {"StackName": "parent", "TemplateBody": json.dumps(parent), "ChangeSetName": "both"}
+    root = api.create_change_set(**asked, IncludeNestedStacks=True)["Id"]
+    [change] = api.describe_change_set(ChangeSetName=root)["Changes"]
+    assert change["ResourceChange"]["Details"][0]["ChangeSource"] == "Automatic"
+    nested = api.describe_change_set(ChangeSetName=change["ResourceChange"]["ChangeSetId"], IncludePropertyValues=True)
+    assert (nested["StackId"], nested["RootChangeSetId"], nested["ParentChangeSetId"]) == (inner, root, root)
+    target = nested["Changes"][0]["ResourceChange"]["Details"][0]["Target"]
+    assert (target["BeforeValue"], target["AfterValue"]) == ("7", "99")
+    with pytest.raises(ClientError, match="is a nested change set"):
+        api.execute_change_set(ChangeSetName=nested["ChangeSetId"])
+    api.execute_change_set(ChangeSetName=root)
+    stacks.settled("parent", "UPDATE_COMPLETE")
+    assert api.describe_change_set(ChangeSetName=nested["ChangeSetId"])["ExecutionStatus"] == "EXECUTE_COMPLETE"
+    asked["ChangeSetName"] = "none"
+    nothing = api.create_change_set(**asked, IncludeNestedStacks=True)["Id"]
+    assert "didn't contain changes" in api.describe_change_set(ChangeSetName=nothing)["StatusReason"]
+    assert len(api.list_change_sets(StackName=inner)["Summaries"]) == 1
+
+
 def test_stacks_inside_stacks_and_values_between_them(stacks):
     s3, bucket = stacks.client("s3"), f"templates-{stacks.account}"
     s3.create_bucket(Bucket=bucket)
@@ -56,6 +77,7 @@ def test_stacks_inside_stacks_and_values_between_them(stacks):
     shown = {each["StackName"]: each for each in stacks.api.describe_stacks()["Stacks"]}
     inner = next(each for name, each in shown.items() if name != "parent")
     assert inner["ParentId"] == inner["RootId"] == stack["StackId"]
+    _change_sets_of_both(stacks, parent, inner["StackId"])
     user = {
         "Resources": {
             "P": {

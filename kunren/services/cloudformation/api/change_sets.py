@@ -14,7 +14,8 @@ from kunren.core.errors import AwsError
 from kunren.core.tags import tags_to_wire
 from kunren.services.cloudformation import hooks, intrinsics, parameters
 from kunren.services.cloudformation.api.base import Params, Result
-from kunren.services.cloudformation.api.stacks import Stacks, same
+from kunren.services.cloudformation.api.nested_change_sets import with_nested
+from kunren.services.cloudformation.api.stacks import NO_UPDATES, Stacks, same
 from kunren.services.cloudformation.change_set_engine import WAITING
 from kunren.services.cloudformation.changes import changes
 from kunren.services.cloudformation.changes import shown as change_shown
@@ -53,6 +54,20 @@ GONE = ("DELETE_COMPLETE", "DELETE_SKIPPED")
 
 class ChangeSets(Stacks):
     async def create_change_set(self, ctx: RequestContext, params: Params) -> Result:
+        made = await self._made(ctx, params, None)
+        return {"Id": made.arn, "StackId": self._stack_of(self.store.snapshot(), made).arn}
+
+    async def nested_change_set(self, ctx: RequestContext, params: Params, parent: ChangeSet) -> ChangeSet | None:
+        made = await self._made(ctx, params, parent)
+        if made.status != "FAILED":
+            return made
+        with self.store.write() as tx:
+            tx.delete(made)
+        if made.reason in (NO_CHANGES, NO_UPDATES):
+            return None
+        raise ValidationError(made.reason)
+
+    async def _made(self, ctx: RequestContext, params: Params, parent: ChangeSet | None) -> ChangeSet:
         kind, name = params.get("ChangeSetType", "UPDATE"), params["ChangeSetName"]
         if (kind == "IMPORT") != bool(params.get("ResourcesToImport")):
             raise ValidationError(
@@ -82,11 +97,7 @@ class ChangeSets(Stacks):
         if params.get("ImportExistingResources"):
             imports |= await self._existing(stack, plan, shown)
         nothing = previous is not None and not shown and same(previous, revision)
-        why = (
-            ("No updates are to be performed." if transforms_of(json.loads(revision.processed)) else NO_CHANGES)
-            if nothing
-            else ""
-        )
+        why = (NO_UPDATES if transforms_of(json.loads(revision.processed)) else NO_CHANGES) if nothing else ""
         made = ChangeSet(
             account=ctx.account,
             region=ctx.region,
@@ -105,7 +116,19 @@ class ChangeSets(Stacks):
             token=params.get("ClientToken", ""),
             include_nested=bool(params.get("IncludeNestedStacks")),
             imports=imports,
+            parent=parent.arn if parent is not None else "",
+            root=(parent.root or parent.arn) if parent is not None else "",
         )
+        if made.include_nested and not fresh:
+            try:
+                told = await with_nested(self, self.store.snapshot(), ctx, made, plan, rows)
+                if told:
+                    made = replace(
+                        made, changes=tuple(told), status="CREATE_COMPLETE", reason="", execution="AVAILABLE"
+                    )
+                    nothing = False
+            except ValidationError as error:
+                made, nothing = replace(made, status="FAILED", reason=error.message, execution="UNAVAILABLE"), True
         held_hooks = self.store.snapshot().list(Hook, ctx.account, ctx.region)
         if not nothing and hooks.concerned(held_hooks, change_set_target(made, stack), stack.name):
             made = replace(made, status=WAITING, execution="UNAVAILABLE")
@@ -113,7 +136,7 @@ class ChangeSets(Stacks):
             if tx.get(Stack, stack.account, stack.region, stack.id) is None:
                 self.records.stack(stack, REVIEW, "User Initiated")
             tx.put(made)
-        return {"Id": made.arn, "StackId": stack.arn}
+        return made
 
     def _stack_for(self, ctx: RequestContext, params: Params, kind: str) -> Stack:
         found = self.find(self.store.snapshot(), ctx, params["StackName"])
@@ -130,6 +153,15 @@ class ChangeSets(Stacks):
             raise ValidationError(f"Stack [{params['StackName']}] does not exist")
         return self.updatable(ctx, found.arn)
 
+    def _stack_of(self, snapshot: Snapshot | Tx, made: ChangeSet) -> Stack:
+        found = snapshot.get(Stack, made.account, made.region, made.stack)
+        assert found is not None
+        return found
+
+    def _part_of(self, tx: Tx, found: ChangeSet) -> list[ChangeSet]:
+        """The change sets of nested stacks that were made with it."""
+        return [each for each in tx.list(ChangeSet, found.account, found.region) if each.root == found.arn]
+
     def _held(self, snapshot: Snapshot | Tx, stack: Stack) -> list[ChangeSet]:
         return [each for each in snapshot.list(ChangeSet, stack.account, stack.region) if each.stack == stack.id]
 
@@ -142,9 +174,7 @@ class ChangeSets(Stacks):
             raise ValidationError(f"Stack [{stack_name}] does not exist")
         for each in snapshot.list(ChangeSet, ctx.account, ctx.region):
             if name in (each.arn, each.name) and (stack is None or each.stack == stack.id):
-                owner = snapshot.get(Stack, ctx.account, ctx.region, each.stack)
-                assert owner is not None
-                return each, owner
+                return each, self._stack_of(snapshot, each)
         raise ChangeSetNotFoundException(f"ChangeSet [{name}] does not exist")
 
     def _imports(self, ctx: RequestContext, params: Params, plan: Plan, shown: list[Result]) -> dict[str, Result]:
@@ -256,7 +286,12 @@ class ChangeSets(Stacks):
             "Status": found.status,
             "IncludeNestedStacks": found.include_nested,
         }
-        optional = {"StatusReason": found.reason, "Description": found.description}
+        optional = {
+            "StatusReason": found.reason,
+            "Description": found.description,
+            "ParentChangeSetId": found.parent,
+            "RootChangeSetId": found.root,
+        }
         return {**shown, **{key: value for key, value in optional.items() if value}}
 
     def describe_change_set_hooks(self, ctx: RequestContext, params: Params) -> Result:
@@ -299,12 +334,19 @@ class ChangeSets(Stacks):
                 return {}
             if found.execution == "EXECUTE_IN_PROGRESS":
                 raise InvalidChangeSetStatusException(f"The ChangeSet {found.arn} is being executed.")
-            tx.delete(found)
+            self._check_root(found)
+            for each in (found, *self._part_of(tx, found)):
+                tx.delete(each)
         return {}
+
+    def _check_root(self, found: ChangeSet) -> None:
+        if found.root:
+            raise ValidationError(f"ChangeSet [{found.arn}] is a nested change set: use its root [{found.root}]")
 
     def execute_change_set(self, ctx: RequestContext, params: Params) -> Result:
         with self.store.write() as tx:
             found, stack = self._change_set(tx, ctx, params)
+            self._check_root(found)
             if found.status != "CREATE_COMPLETE" or found.execution != "AVAILABLE":
                 raise InvalidChangeSetStatusException(
                     f"ChangeSet [{found.arn}] cannot be executed in its current status of "
@@ -335,7 +377,8 @@ class ChangeSets(Stacks):
             self._take_in(stack, found, number)
             for each in self._held(tx, stack):
                 tx.delete(each)
-            tx.put(replace(found, execution="EXECUTE_COMPLETE"))
+            for each in (found, *self._part_of(tx, found)):
+                tx.put(replace(each, execution="EXECUTE_COMPLETE"))
         return {}
 
 

@@ -164,7 +164,7 @@ class Stacks(Base):
         with self.store.write() as tx:
             self.records.begin_update(stack, revision, changed)
             for each in tx.list(ChangeSet, stack.account, stack.region):
-                if each.stack == stack.id:
+                if each.stack == stack.id and each.execution != "EXECUTE_COMPLETE":
                     tx.put(replace(each, execution="OBSOLETE"))
         return {"StackId": stack.arn}
 
