@@ -31,6 +31,7 @@ from kunren.world.interface import Process
 log = logging.getLogger(__name__)
 LABEL = "kunren.run"
 _PRINTED_WITHIN_S = 5.0
+_REMOVED_CODE = 137
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -58,8 +59,9 @@ class EngineContainer:
                 await asyncio.wait([printed], timeout=_PRINTED_WITHIN_S)
             await removed(self._api, self._id)
         except (EngineError, OSError) as error:
-            log.warning("container %s of %s is lost: %s", self._id[:12], self._spec.name, error)
-            code = UNKNOWN_CODE
+            gone = isinstance(error, EngineError) and error.status == 404  # somebody had the engine remove it
+            log.log(logging.INFO if gone else logging.WARNING, "%s is lost: %s", self._spec.name, error)
+            code = _REMOVED_CODE if gone else UNKNOWN_CODE
         finally:
             if printed is not None:
                 printed.cancel()

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 MISSING = (
     "it takes root, podman, conmon and runc"
@@ -16,9 +17,26 @@ MISSING = (
 )
 
 
+class Podman(NamedTuple):
+    """A service of it: its socket, and the command by which others use the same stores."""
+
+    socket: Path
+    command: list[str]
+
+    def refusal(self, root: Path, program: str) -> str:
+        """Why this machine lets no container run, with limits, whose root is that folder; "" where it does."""
+        options = ["--rm", "--network", "host", "--memory", "64m", "--pids-limit", "64"]
+        options += ["--ulimit", "nproc=64", "--ulimit", "nofile=64"]
+        done = subprocess.run(
+            [*self.command, "run", *options, "--rootfs", str(root), program, "-I", "-S", "-c", "pass"],
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        return done.stderr if done.returncode else ""
+
+
 @contextmanager
-def serving(folder: Path, run: Path) -> Iterator[Path]:
-    """Its socket. `run` is a folder with a short path, as it wants it."""
+def serving(folder: Path, run: Path) -> Iterator[Podman]:
+    """`run` is a folder with a short path, as it wants it."""
     (folder / ".config/containers").mkdir(parents=True)
     (folder / ".config/containers/policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
     socket = run / "engine.sock"
@@ -35,7 +53,7 @@ def serving(folder: Path, run: Path) -> Iterator[Path]:
             except subprocess.TimeoutExpired:
                 continue
         assert service.poll() is None, (folder / "podman.log").read_text()
-        yield socket
+        yield Podman(socket, podman)
     finally:
         subprocess.run([*podman, "rm", "--all", "--force"], capture_output=True, timeout=60)
         service.terminate()
