@@ -74,10 +74,13 @@ CodeDeploy::Application codedeploy ListApplications applications[]
 CodeDeploy::DeploymentConfig codedeploy ListDeploymentConfigs deploymentConfigsList[]
 CodeDeploy::DeploymentGroup codedeploy ListDeploymentGroups deploymentGroups[] ApplicationName=applicationName
 DynamoDB::Table dynamodb ListTables TableNames[]
+EC2::EC2Fleet ec2 DescribeFleets Fleets[?!starts_with(FleetState,'deleted')].FleetId
 EC2::EIP ec2 DescribeAddresses Addresses[].[PublicIp,AllocationId]
 EC2::FlowLog ec2 DescribeFlowLogs FlowLogs[].FlowLogId
 EC2::KeyPair ec2 DescribeKeyPairs KeyPairs[].KeyName
 EC2::PlacementGroup ec2 DescribePlacementGroups PlacementGroups[].GroupName
+EC2::SpotFleet ec2 DescribeSpotFleetRequests \
+SpotFleetRequestConfigs[?!starts_with(SpotFleetRequestState,'cancelled')].SpotFleetRequestId
 EC2::SubnetRouteTableAssociation ec2 DescribeRouteTables RouteTables[].Associations[?SubnetId][].RouteTableAssociationId
 EC2::VPCEndpointService ec2 DescribeVpcEndpointServiceConfigurations ServiceConfigurations[].ServiceId
 ECS::Cluster ecs ListClusters clusterArns[]

@@ -162,9 +162,6 @@ def to_wire(reader: Reader, fleet: SpotFleet) -> dict[str, Any]:
         "OnDemandFulfilledCapacity": float(have.on_demand),
         "ClientToken": fleet.client_token,
     }
-    for name in ("LaunchSpecifications", "LaunchTemplateConfigs"):
-        if shown.get(name):
-            shown[name] = [_shown(each) for each in shown[name]]
     return {
         "ActivityStatus": wire.activity(reader, fleet),
         "CreateTime": fleet.created_at,
@@ -173,11 +170,6 @@ def to_wire(reader: Reader, fleet: SpotFleet) -> dict[str, Any]:
         "SpotFleetRequestState": records.word(fleet.state, True),
         "Tags": tags_to_wire(fleet.tags),
     }
-
-
-def _shown(given: Params) -> Params:
-    """User data, as a secret, is not shown."""
-    return {name: value for name, value in given.items() if name != "UserData"}
 
 
 def uncancellable(fleet: SpotFleet | None, id: str, terminates: bool) -> dict[str, str] | None:

@@ -35,6 +35,12 @@ def test_each_row_is_of_a_type_that_there_is_and_has_a_path() -> None:
         ),
         ("AWS::EC2::EIP", {}, {"Addresses": [{"PublicIp": "1.2.3.4", "AllocationId": "e-1"}]}, ["1.2.3.4|e-1"]),
         ("AWS::ApiGatewayV2::Route", {"ApiId": "api"}, {"Items": [{"RouteId": "r"}]}, ["api|r"]),
+        (
+            "AWS::EC2::EC2Fleet",
+            {},
+            {"Fleets": [{"FleetId": "a", "FleetState": "deleted_running"}, {"FleetId": "b", "FleetState": "active"}]},
+            ["b"],
+        ),
         ("AWS::ECS::Cluster", {}, {"clusterArns": ["arn:aws:ecs:r:1:cluster/one"]}, ["one"]),
         ("AWS::Lambda::Version", {"FunctionName": "f"}, {"Versions": [
             {"Version": "$LATEST", "FunctionArn": "f:$LATEST"}, {"Version": "1", "FunctionArn": "f:1"}]}, ["f:1"]),

@@ -60,7 +60,7 @@ def test_launch_specifications_are_launched_by_weight_and_shown_as_asked(ec2, fl
     assert (config["FulfilledCapacity"], config["AllocationStrategy"], config["TargetCapacity"]) == (
         4.0, "lowestPrice", 3,
     )  # fmt: skip
-    assert "UserData" not in config["LaunchSpecifications"][0]
+    assert config["LaunchSpecifications"][0]["UserData"] == "ZWNobw=="
     assert found["Tags"] == [{"Key": "Team", "Value": "a"}]
     made = members(ec2, id)
     assert [(each.instance_type, each.lifecycle, each.user_data) for each in made] == [(SMALL, "spot", "ZWNobw==")] * 2
