@@ -300,6 +300,7 @@ class OnDemand:
         app = self._app
         ssm = SsmService(app.store, app.clock, app.entropy, app.call)
         ssm.api.open_terminal, ssm.api.platform = app.instances.open_terminal, app.instances.platform
+        ssm.api.connect = app.instances.connect
         app.gateway.fronts.insert(0, ssm.sessions)  # before ECS's, which knows of no other sessions than its own
         return ssm
 

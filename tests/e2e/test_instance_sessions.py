@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from .test_instances import Machines
+from .test_instances import SERVER, Machines
 
 POLICY = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
 
@@ -44,11 +44,11 @@ def refused(call, **params):
 
 
 def test_a_shell_in_an_instance_whose_role_lets_systems_manager_and_in_no_other(
-    kunren, machines, account, session_path, until
+    kunren, machines, account, session_path, until, free_port
 ):
     ssm = kunren.client("ssm", account)
     ssm.put_parameter(Name="/kept", Value="by moto", Type="String")
-    id = machines.launch(IamInstanceProfile=profile(machines.iam, "managed", POLICY))
+    id = machines.launch(IamInstanceProfile=profile(machines.iam, "managed", POLICY), UserData=SERVER)
     other = machines.launch()
     assert refused(ssm.start_session, Target=id) == ("TargetNotConnected", f"{id} is not connected.")
     machines.wait(id, "running")
@@ -80,6 +80,24 @@ def test_a_shell_in_an_instance_whose_role_lets_systems_manager_and_in_no_other(
         "Terminated", "to look", "SSM-SessionManagerRunShell",
     )  # fmt: skip
     assert ended["Owner"] == f"arn:aws:iam::{account}:root"
+
+    here = free_port()
+    document = ("--document-name", "AWS-StartPortForwardingSession")
+    ports = ("--parameters", f"portNumber=80,localPortNumber={here}")
+    forwarding = subprocess.Popen((*command, *document, *ports), env=env, stdout=subprocess.PIPE, text=True)
+    fetch = ("curl", "-sS", "--max-time", "10", f"http://127.0.0.1:{here}/", f"http://127.0.0.1:{here}/index.html")
+
+    def page():
+        return subprocess.run(fetch, capture_output=True, text=True, check=False).stdout.split()
+
+    until(lambda: page() == [name, name], "the page, through the session", 60)
+    many = [subprocess.Popen(fetch, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [each.communicate()[0].split() for each in many] == [[name, name]] * 4
+    (active,) = ssm.describe_sessions(State="Active")["Sessions"]
+    assert (active["Status"], active["DocumentName"]) == ("Connected", "AWS-StartPortForwardingSession")
+    ssm.terminate_session(SessionId=active["SessionId"])
+    assert forwarding.wait(30) == 0
+    forwarding.stdout.close()
 
     begun = ssm.start_session(Target=id)["SessionId"]
     assert [each["SessionId"] for each in ssm.describe_sessions(State="Active")["Sessions"]] == [begun]

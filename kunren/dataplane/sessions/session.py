@@ -49,6 +49,7 @@ class Session:
         """By any of them a client may connect, again where it was cut off."""
         self.record = bytearray()
         self._recorded = recorded
+        self._properties: dict[str, str] | None = None
         self._channel = Channel(entropy.uuid, lambda: int(clock.now() * 1000))
         self._socket: WebSocket | None = None
         self._master = -1
@@ -151,7 +152,10 @@ class Session:
         """Tell the client what kind of session it is. One that does not answer is an old one, and is served all the
         same."""
         began = self._clock.monotonic()
-        properties = {"ActionType": "SessionType", "ActionParameters": {"SessionType": self._type, "Properties": None}}
+        properties = {
+            "ActionType": "SessionType",
+            "ActionParameters": {"SessionType": self._type, "Properties": self._properties},
+        }
         asked = {"AgentVersion": AGENT_VERSION, "RequestedClientActions": [properties]}
         self._send_fields(m.HANDSHAKE_REQUEST, asked)
         await self._either(self._shaken, HANDSHAKE_WITHIN_S)

@@ -14,8 +14,10 @@ from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.fronts import FrontAnswer, FrontRequest
+from kunren.dataplane.sessions.forwarding import Connect, Forwarding
 from kunren.dataplane.sessions.session import Session, Start
 from kunren.dataplane.sessions.socket import WebSocket, upgrade
+from kunren.world.interface import Process
 
 log = logging.getLogger(__name__)
 PATH = "/v1/data-channel/"
@@ -52,11 +54,28 @@ class Sessions:
         session = Session(
             self._clock, self._entropy, id, target, session_type, start, recorded=ended is not None
         )  # fmt: skip
-        self._sessions[id] = session
-        task = asyncio.get_running_loop().create_task(self._live(session, ended, over), name=f"session {id}")
+        return id, self._opened(session, ended, over)
+
+    def forward(
+        self, prefix: str, target: str, connect: Connect, properties: dict[str, str], over: Over
+    ) -> tuple[str, str]:  # fmt: skip
+        """A session by which connections of its client's lead to where `connect` does: its id and a token. Raises
+        TooMany."""
+        if len(self._sessions) >= SESSIONS_MAX:
+            raise TooMany()
+        id = f"{prefix}-0{self._entropy.hex(16)}"
+        session = Forwarding(
+            self._clock, self._entropy, id, target, "Port", _no_program, recorded=False, connect=connect,
+            properties=properties,
+        )  # fmt: skip
+        return id, self._opened(session, None, over)
+
+    def _opened(self, session: Session, ended: Ended | None, over: Over | None) -> str:
+        self._sessions[session.id] = session
+        task = asyncio.get_running_loop().create_task(self._live(session, ended, over), name=f"session {session.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return id, self._token(session)
+        return self._token(session)
 
     def resume(self, id: str) -> str | None:
         """Another token for a session; None where it has ended."""
@@ -115,6 +134,10 @@ class Sessions:
         if session is None:
             return FrontAnswer(404, [])
         return upgrade(request, lambda: _Client(session))
+
+
+async def _no_program(terminal: int) -> Process:
+    raise OSError("port forwarding has no program")
 
 
 class _Client:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
+from ipaddress import IPv4Address
 from typing import Any
 
 from msgspec.structs import replace
@@ -28,9 +31,9 @@ from kunren.world.interface import Process
 Params = dict[str, Any]
 Filtered = Callable[[Session], bool]
 SHELL, COMMAND = "SSM-SessionManagerRunShell", "AWS-StartInteractiveCommand"
+PORT, REMOTE = "AWS-StartPortForwardingSession", "AWS-StartPortForwardingSessionToRemoteHost"
+_ITSELF = "127.0.0.1"
 _LATER = {
-    "AWS-StartPortForwardingSession": "port forwarding",
-    "AWS-StartPortForwardingSessionToRemoteHost": "port forwarding",
     "AWS-StartSSHSession": "SSH through a session",
     "AWS-StartNonInteractiveCommand": "commands without a terminal",
 }
@@ -39,8 +42,10 @@ KEPT_S = 30 * 86_400.0
 
 
 class SsmApi:
-    """`open_terminal` starts a program in a running instance on a terminal; `platform` says what system one has."""
+    """`open_terminal` starts a program in a running instance on a terminal, `connect` makes a connection from one to an
+    address and port; `platform` says what system one has."""
 
+    connect: Callable[[Instance, str, int], Awaitable[socket.socket]]
     open_terminal: Callable[[Instance, Sequence[str], int], Awaitable[Process]]
     platform: Callable[[Instance], Mapping[str, str]]
 
@@ -50,8 +55,9 @@ class SsmApi:
 
     async def start_session(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         """StartSession: a shell, or the command that a document is given."""
-        argv, kind = await self._program(ctx, params)
-        target = params["Target"]
+        document, target = params.get("DocumentName") or SHELL, params["Target"]
+        forwarded = _forwarded(document, params.get("Parameters") or {}) if document in (PORT, REMOTE) else None
+        argv, kind = await self._program(ctx, params) if forwarded is None else ((), "")
         if not await self._managed.connected(ctx.account, ctx.region, target):
             raise errors.TargetNotConnected(target)
         instance = self._store.snapshot().get(Instance, ctx.account, ctx.region, target)
@@ -66,7 +72,13 @@ class SsmApi:
 
         try:
             name = owner.rpartition(":")[2].rpartition("/")[2]
-            id, token = self._sessions.open(name, target, kind, start, over=over)
+            if forwarded is None:
+                id, token = self._sessions.open(name, target, kind, start, over=over)
+            else:
+                connect = partial(
+                    self.connect, instance, forwarded.get("host") or _ITSELF, int(forwarded["portNumber"])
+                )
+                id, token = self._sessions.forward(name, target, connect, forwarded, over)
         except TooMany as error:
             raise errors.TargetNotConnected(target) from error
         now = self._clock.now()
@@ -76,7 +88,7 @@ class SsmApi:
                     tx.delete(each)
             made = Session(
                 account=ctx.account, region=ctx.region, id=id, target=target, owner=owner, started=now,
-                document=params.get("DocumentName") or SHELL, reason=params.get("Reason"),
+                document=document, reason=params.get("Reason"),
             )  # fmt: skip
             tx.put(made)
         return {"SessionId": id, "TokenValue": token, "StreamUrl": self._sessions.stream_url(ctx, id)}
@@ -220,6 +232,26 @@ _MEMBERS = {
     "IamRole": "IamRole", "AssociationStatus": "AssociationStatus", "SourceIds": "SourceId",
     "SourceTypes": "SourceType",
 }  # fmt: skip
+
+
+def _forwarded(document: str, given: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """What the client is told of the forwarding. Raises InvalidParameters, NotYet."""
+
+    def one(name: str, default: str) -> str:
+        return next(iter(given.get(name) or ()), default)
+
+    found = {"portNumber": one("portNumber", "80"), "localPortNumber": one("localPortNumber", "0")}
+    for name, text in found.items():
+        least = 0 if name == "localPortNumber" else 1
+        if not (text.isascii() and text.isdigit() and len(text) < 6 and least <= int(text) < 65536):
+            raise errors.InvalidParameters(f"Parameter {name} is no port: {text}")
+    if document == REMOTE:
+        found["host"] = one("host", "")
+        try:
+            IPv4Address(found["host"])
+        except ValueError as error:
+            raise errors.NotYet("port forwarding to a host by its name (by its IPv4 address it has)") from error
+    return {**found, "type": "LocalPortForwarding"}
 
 
 def _fits(shown: Mapping[str, Any], wanted: Mapping[str, Sequence[str]]) -> bool:

@@ -44,7 +44,9 @@ class Session:
             raise SystemExit(f"refused: {status!r}")
         wanted = hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
         assert headers["sec-websocket-accept"] == base64.b64encode(wanted).decode()
+        self.saying = threading.Lock()
         self.sequence, self.expected, self.kept, self.lock = 0, 0, {}, threading.Lock()
+        self.local_port, self.streams, self.parts = None, {}, bytearray()
         self.dropping = os.environ.get("SESSION_TEST") == "drop"
         opening = {"MessageSchemaVersion": "1.0", "RequestId": str(uuid.uuid4()), "TokenValue": token}
         self.frame(1, json.dumps(opening).encode())
@@ -112,9 +114,17 @@ class Session:
     def heed(self, what, payload):
         if what == 5:
             asked = json.loads(payload)["RequestedClientActions"]
+            told = asked[0]["ActionParameters"]
+            if told["SessionType"] == "Port":
+                self.local_port = int(told["Properties"]["localPortNumber"])
             done = [{"ActionType": each["ActionType"], "ActionStatus": 1} for each in asked]
             answer = {"ClientVersion": "1.2.0.0", "ProcessedClientActions": done, "Errors": None}
             self.say(6, json.dumps(answer).encode())
+        elif what == 7 and self.local_port is not None:
+            threading.Thread(target=self.listen, daemon=True).start()
+        elif what == 1 and self.local_port is not None:
+            self.parts += payload
+            self.hand_out()
         elif what == 7:
             self.say(3, json.dumps({"cols": 123, "rows": 45}).encode())
             for line in sys.stdin:
@@ -122,6 +132,39 @@ class Session:
         elif what == 1:
             sys.stdout.buffer.write(payload)
             sys.stdout.flush()
+
+    # -- port forwarding: each local connection is a stream of its own
+
+    def listen(self):
+        with socket.create_server(("127.0.0.1", self.local_port)) as server:
+            for number in range(3, 1000, 2):
+                self.streams[number], _ = server.accept()
+                threading.Thread(target=self.read, args=(number,), daemon=True).start()
+
+    def stream(self, command, number, data=b""):
+        with self.saying:
+            self.say(1, struct.pack("<BBHI", 1, command, len(data), number) + data)
+
+    def read(self, number):
+        self.stream(0, number)
+        while data := self.streams[number].recv(1000):
+            self.stream(2, number, data)
+        self.stream(1, number)
+
+    def hand_out(self):
+        while len(self.parts) >= 8:
+            _, command, size, number = struct.unpack_from("<BBHI", self.parts)
+            if len(self.parts) < 8 + size:
+                return
+            data = bytes(self.parts[8 : 8 + size])
+            del self.parts[: 8 + size]
+            if command == 2:
+                self.streams[number].sendall(data)
+            elif command == 1:
+                try:
+                    self.streams[number].shutdown(socket.SHUT_WR)
+                except OSError:
+                    pass  # it has gone already
 
 
 def main():

@@ -33,6 +33,7 @@ _NAMES = (
     ("al2023-ami-minimal-kernel-", "al2023-ami-minimal-2023.6.20250101.0-kernel-"),
     ("amzn2-ami-hvm-", "amzn2-ami-hvm-2.0.20250101.0-"),
     ("amzn2-ami-kernel-5.10-hvm-", "amzn2-ami-kernel-5.10-hvm-2.0.20250101.0-"),
+    ("amzn2-ami-kernel-default-hvm-", "amzn2-ami-kernel-5.10-hvm-2.0.20250101.0-"),
     ("amzn2-ami-minimal-hvm-", "amzn2-ami-minimal-hvm-2.0.20250101.0-"),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import platform
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,8 @@ from kunren.world.world import World
 
 if TYPE_CHECKING:
     from kunren.dataplane.images.images import Images
+
+CONNECTED_WITHIN_S = 10.0
 
 
 class NoSuchMarket(AwsError):
@@ -116,6 +119,17 @@ class InstanceService:
             raise OSError(errno.ESRCH, "the instance does not run")
         namespace = workload_namespace(instance.interface_id)
         return await self._guests.enter(guest, namespace, argv, {"TERM": "xterm-256color"}, terminal=terminal)
+
+    async def connect(self, instance: Instance, address: str, port: int) -> socket.socket:
+        """A connection from the instance, as if one of its programs had made it. Raises OSError."""
+        opened = await self._world.open_socket(workload_namespace(instance.interface_id))
+        try:
+            async with asyncio.timeout(CONNECTED_WITHIN_S):
+                await asyncio.get_running_loop().sock_connect(opened, (address, port))
+        except BaseException:
+            opened.close()
+            raise
+        return opened
 
     def platform(self, instance: Instance) -> dict[str, str]:
         """PlatformName and PlatformVersion, where the instance's programs are the machine's."""

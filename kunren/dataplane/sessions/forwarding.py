@@ -1,0 +1,116 @@
+"""A session that has no program: connections of the client's, each a stream, that lead to one port in the world."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from kunren.dataplane.sessions import message as m
+from kunren.dataplane.sessions import streams
+from kunren.dataplane.sessions.channel import PIECE_BYTES
+from kunren.dataplane.sessions.message import NotAMessage
+from kunren.dataplane.sessions.session import Session
+from kunren.dataplane.sessions.streams import FIN, PUSH, SYN, Frame
+
+log = logging.getLogger(__name__)
+STREAMS_MAX = 256
+UNREAD_BYTES_MAX = 8 << 20
+"""How much may wait for one connection's reader before it is given up."""
+Connect = Callable[[], Awaitable[socket.socket]]
+"""A connection to the port. Raises OSError."""
+
+
+@dataclass(slots=True)
+class _Stream:
+    early: bytearray = field(default_factory=bytearray)
+    writer: asyncio.StreamWriter | None = None
+    task: asyncio.Task[None] | None = None
+    finished: bool = False
+    """Whether the client sends no more."""
+
+
+class Forwarding(Session):
+    """`connect` is asked for each stream."""
+
+    def __init__(self, *told: Any, connect: Connect, properties: dict[str, str], **more: Any) -> None:
+        super().__init__(*told, **more)
+        self._connect, self._properties = connect, properties
+        self._streams: dict[int, _Stream] = {}
+        self._room = asyncio.Event()
+
+    async def _serve(self) -> str:
+        try:
+            await self._either(asyncio.Event(), None)
+        finally:
+            tasks = [each.task for each in self._streams.values() if each.task is not None]
+            for each in tasks:
+                each.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return ""
+
+    def _flow(self) -> None:
+        if self._socket is not None and self._socket.ready and not self._channel.full:
+            self._room.set()
+        else:
+            self._room.clear()
+
+    def _write(self) -> None:
+        """Heed what the client has sent."""
+        try:
+            for each in streams.taken(self._input):
+                self._take(each)
+        except NotAMessage as error:
+            log.debug("session %s: %s", self.id, error)
+            self._input.clear()
+            self.end()
+
+    def _take(self, frame: Frame) -> None:
+        stream = self._streams.get(frame.stream)
+        if frame.command == SYN and stream is None and len(self._streams) < STREAMS_MAX:
+            made = self._streams[frame.stream] = _Stream()
+            made.task = asyncio.get_running_loop().create_task(self._live(frame.stream, made))
+        elif stream is None or frame.command not in (PUSH, FIN):
+            return
+        elif frame.command == FIN:
+            stream.finished = True
+            if stream.writer is not None:
+                stream.writer.write_eof()
+        elif stream.writer is None:
+            stream.early += frame.data
+            self._bound(stream, len(stream.early))
+        else:
+            stream.writer.write(frame.data)
+            self._bound(stream, stream.writer.transport.get_write_buffer_size())
+
+    def _bound(self, stream: _Stream, unread: int) -> None:
+        if unread > UNREAD_BYTES_MAX and stream.task is not None:
+            stream.task.cancel()
+
+    async def _live(self, number: int, stream: _Stream) -> None:
+        """One connection, from its opening to its end."""
+        try:
+            try:
+                opened = await self._connect()
+            except OSError as error:
+                log.debug("session %s: %s", self.id, error)
+                self._send(m.FLAG, m.CONNECT_TO_PORT_ERROR.to_bytes(4, "big"))
+                return
+            reader, stream.writer = await asyncio.open_connection(sock=opened)
+            stream.writer.write(bytes(stream.early))
+            if stream.finished:
+                stream.writer.write_eof()
+            while data := await reader.read(PIECE_BYTES - streams.HEAD_BYTES):
+                await self._room.wait()
+                self._send(m.DATA, streams.packed(Frame(PUSH, number, data)))
+                self._flow()
+        except OSError as error:
+            log.debug("session %s: %s", self.id, error)
+        finally:
+            if stream.writer is not None:
+                stream.writer.close()
+            self._streams.pop(number, None)
+            self._send(m.DATA, streams.packed(Frame(FIN, number)))
