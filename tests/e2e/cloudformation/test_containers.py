@@ -71,7 +71,8 @@ Parameters:
   Code: {Type: String, Default: "import time; time.sleep(1000)"}
   Subnet: {Type: String}
 Resources:
-  Shop: {Type: AWS::ECS::Cluster}
+  Space: {Type: AWS::ServiceDiscovery::HttpNamespace, Properties: {Name: work}}
+  Shop: {Type: AWS::ECS::Cluster, Properties: {ServiceConnectDefaults: {Namespace: !GetAtt Space.Arn}}}
   Worker:
     Type: AWS::ECS::TaskDefinition
     Properties:
@@ -79,7 +80,11 @@ Resources:
       Memory: 512
       NetworkMode: awsvpc
       RequiresCompatibilities: [FARGATE]
-      ContainerDefinitions: [{Name: worker, Image: "python:3", Command: [python3, -c, !Ref Code]}]
+      ContainerDefinitions:
+        - Name: worker
+          Image: python:3
+          Command: [python3, -c, !Ref Code]
+          PortMappings: [{ContainerPort: 80, Name: web, AppProtocol: http}]
   Service:
     Type: AWS::ECS::Service
     Properties:
@@ -89,6 +94,9 @@ Resources:
       LaunchType: FARGATE
       DeploymentConfiguration: {DeploymentCircuitBreaker: {Enable: true, Rollback: true}}
       NetworkConfiguration: {AwsvpcConfiguration: {Subnets: [!Ref Subnet]}}
+      ServiceConnectConfiguration:
+        Enabled: true
+        Services: [{PortName: web, ClientAliases: [{Port: 80, DnsName: worker}], Timeout: {IdleTimeoutSeconds: 60}}]
       Tags: [{Key: count, Value: !Ref Count}]
 Outputs:
   Cluster: {Value: !Ref Shop}
@@ -112,6 +120,11 @@ def test_a_stacks_service_is_complete_when_its_tasks_run_and_a_bad_one_rolls_the
     assert made["Arn"].endswith(f":service/{made['Cluster']}/{made['Name']}")
     first = service()
     assert (first["runningCount"], first["tags"]) == (1, [{"key": "count", "value": "1"}])
+    (deployment,) = first["deployments"]
+    assert deployment["serviceConnectConfiguration"]["services"] == [
+        {"portName": "web", "clientAliases": [{"port": 80, "dnsName": "worker"}], "timeout": {"idleTimeoutSeconds": 60}}
+    ]
+    assert [each["discoveryName"] for each in deployment["serviceConnectResources"]] == ["web"]
     stacks.update("work", SERVICE, Parameters=given(Subnet=subnet, Count="2"))
     stacks.client("ecs").get_waiter("services_stable").wait(
         cluster=made["Cluster"], services=[made["Arn"]], WaiterConfig={"Delay": 1}
@@ -126,3 +139,4 @@ def test_a_stacks_service_is_complete_when_its_tasks_run_and_a_bad_one_rolls_the
     assert service()["taskDefinition"] == first["taskDefinition"]
     stacks.delete(stack["StackId"])
     assert ecs.list_clusters()["clusterArns"] == []
+    assert stacks.client("servicediscovery").list_namespaces()["Namespaces"] == []
