@@ -21,7 +21,7 @@ from kunren.world.cgroups import Cgroups
 from kunren.world.container_engines import sockets
 from kunren.world.file_systems import FileSystems
 from kunren.world.machine import offers_ipv6
-from kunren.world.programs import find_program
+from kunren.world.programs import Program, find_program
 
 _APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 _CLONE = Path("/proc/sys/kernel/unprivileged_userns_clone")
@@ -79,6 +79,7 @@ def examine() -> list[Check]:
         _user_namespaces(),
         _probed("veth and bridge", _VETH, "links between the world's namespaces", "sudo modprobe -a veth bridge"),
         _nft(),
+        _tproxy(),
         _ipv6(),
         _envoy(),
         _program("curl", "apt install curl", "fetches URLs in drills"),
@@ -140,13 +141,26 @@ def _nft() -> Check:
     program = find_program("nft")
     if program is None:
         return Check("nft", False, True, purpose, remedy=remedy)
-    rules = "table ip k { chain c { type nat hook prerouting priority dstnat; ct state established accept; }; }"
-    command, env = [program.path, rules], program.env
-    script = _UNSHARE + f"import subprocess; subprocess.run({command!r}, env={env!r}, check=True)\n"
-    error = _fails(script)
-    if error:
+    if error := _refused(program, "type nat hook prerouting priority dstnat; ct state established accept;"):
         return Check("nft", False, True, purpose, error, "sudo modprobe -a nf_tables nft_nat nf_conntrack")
     return Check("nft", True, True, purpose, program.path)
+
+
+def _tproxy() -> Check:
+    """Whether the kernel hands what comes in to a proxy under its own address."""
+    purpose = "ECS tasks that others reach by Service Connect"
+    program = find_program("nft")
+    rule = "type filter hook prerouting priority mangle; tcp dport 80 tproxy to :15000;"
+    error = _refused(program, rule) if program is not None else "nft is missing"
+    if error:
+        return Check("nft tproxy", False, False, purpose, error, "sudo modprobe nft_tproxy")
+    return Check("nft tproxy", True, False, purpose, "nft_tproxy")
+
+
+def _refused(program: Program, chain: str) -> str:
+    """Why nft does not take a chain of this text; empty where it does."""
+    command, env = [program.path, f"table ip k {{ chain c {{ {chain} }}; }}"], program.env
+    return _fails(_UNSHARE + f"import subprocess; subprocess.run({command!r}, env={env!r}, check=True)\n")
 
 
 def _ipv6() -> Check:

@@ -34,6 +34,7 @@ from kunren.services.ecs.model import Deployment, Service, Task, TaskDefinition
 from kunren.services.ecs.services.model import Member, ServiceDeployment
 from kunren.services.ecs.services.progress import shifting
 from kunren.services.ecs.tasks.engine import CannotStart
+from kunren.world.channel import RulesetRefused
 
 log = logging.getLogger(__name__)
 START_WITHIN_S = 30.0
@@ -115,7 +116,7 @@ class Proxies:
                 await asyncio.gather(*self._tell(task.account, task.region))
                 for place, each in zip(places, proxies, strict=True):
                     await self._world.apply_table(each.owner, place.namespace, TABLE, ruleset(each))
-        except (TimeoutError, Rejected, OSError) as error:
+        except (TimeoutError, Rejected, RulesetRefused, OSError) as error:  # `kunren doctor` knows of the rules
             raise CannotStart(f"The Service Connect proxy could not be started: {error}") from error
 
     def led(self, task: Task, container: str) -> list[tuple[int, int]]:
