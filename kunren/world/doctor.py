@@ -230,7 +230,7 @@ def _file_systems() -> Check:
         if made is not None:
             made.close()
             return Check("file systems", True, False, purpose, "ext4 in files, by loop devices")
-    purpose += "; without, a task may fill the machine's disk"
+    purpose += "; without, the one that holds most ends when the disk is nearly full"
     remedy = "apt install e2fsprogs, sudo modprobe loop" if os.geteuid() == 0 else "sudo kunren up"
     return Check("file systems", False, False, purpose, having.refusal, remedy)
 

@@ -73,7 +73,9 @@ class EcsService:
         on_instances.world = world
         on_instances.connections = self.agents.connections
         self.agents.controller.power_off = on_instances.power_off
-        self.tasks = tasks = TaskController(store, clock, self.shell, {"FARGATE": self.engine, "EC2": on_instances})
+        self.tasks = tasks = TaskController(
+            store, clock, self.shell, {"FARGATE": self.engine, "EC2": on_instances}, home
+        )
         self.api.runner_of = tasks.runner
         self.metrics = TaskMetrics(store, clock, call, tasks.runner)
 

@@ -22,6 +22,7 @@ from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.guests import disk
 from kunren.dataplane.guests.guests import Guests, GuestSpec, RunningGuest
+from kunren.dataplane.guests.room import DiskRoom
 from kunren.services.ec2 import interfaces, store
 from kunren.services.ec2.instances import container_agent, states, user_data
 from kunren.services.ec2.instances.copies import Copies, pending
@@ -80,6 +81,22 @@ class InstanceController:
         async with asyncio.TaskGroup() as parts:
             parts.create_task(self._controller.run())
             parts.create_task(self._bound_consoles())
+            parts.create_task(DiskRoom(self._clock, self._home, self._writers, self._end_for_room).run())
+
+    def _writers(self) -> dict[str, list[Path]]:
+        """Whatever the instances that run may write to, by their ids."""
+        found = {}
+        for instance in self._store.snapshot().every(Instance):
+            if instance.id in self._running:
+                root = self._home / instance.volume_id
+                found[instance.id] = [root, self._volumes.seen_by(instance.id), self._console(instance.id)]
+        return found
+
+    def _end_for_room(self, id: str, why: str) -> None:
+        with self._store.write() as tx:
+            for instance in tx.every(Instance):
+                if instance.id == id and instance.wanted == "running":
+                    tx.put(states.by_machine(instance, why))
 
     async def settled(self) -> None:
         await self._controller.settled()

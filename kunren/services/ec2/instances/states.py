@@ -103,5 +103,13 @@ def by_itself(instance: Instance, at: float) -> Instance:
     )  # fmt: skip
 
 
+def by_machine(instance: Instance, why: str) -> Instance:
+    """The machine can have it run no longer."""
+    return replace(
+        instance, wanted="stopped", force=True, transition="", reason_code="Server.ScheduledStop",
+        reason=f"Server.ScheduledStop: {why}",
+    )  # fmt: skip
+
+
 def by_user(at: float) -> str:
     return f"User initiated ({datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} GMT)"

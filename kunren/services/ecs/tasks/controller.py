@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -16,9 +17,10 @@ from msgspec.structs import replace
 from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store
 from kunren.core.clock import Clock
+from kunren.dataplane.guests.room import DiskRoom
 from kunren.services.ecs.definitions.uses import in_use
 from kunren.services.ecs.model import STOPPED_KEPT_S, Task, TaskDefinition
-from kunren.services.ecs.tasks.ask import TERMINATION_NOTICE
+from kunren.services.ecs.tasks.ask import TERMINATION_NOTICE, ask_to_stop
 from kunren.services.ecs.tasks.engine import Engine
 from kunren.services.ecs.tasks.runner import Shell, TaskRunner
 
@@ -27,9 +29,13 @@ HOST_FAILED = "The host that the task ran on has failed."
 
 
 class TaskController:
-    """`engines` by launch type; tasks of other types are somebody else's. `run` lives until it is cancelled."""
+    """`engines` by launch type; tasks of other types are somebody else's. `home` has the files of all tasks. `run`
+    lives until it is cancelled."""
 
-    def __init__(self, store: Store, clock: Clock, shell: Shell, engines: Mapping[str, Engine]) -> None:
+    def __init__(self, store: Store, clock: Clock, shell: Shell, engines: Mapping[str, Engine], home: Path) -> None:
+        self._home = home
+        self._room = DiskRoom(clock, home, self._writers, self._end_for_room)
+        self._killing: set[asyncio.Task[None]] = set()
         self._store, self._clock, self._shell, self._engines = store, clock, shell, engines
         self._runners: dict[str, TaskRunner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -40,11 +46,27 @@ class TaskController:
 
     async def run(self) -> None:
         try:
-            await self._controller.run()
+            async with asyncio.TaskGroup() as parts:
+                parts.create_task(self._controller.run())
+                parts.create_task(self._room.run())
         finally:
             for each in self._tasks.values():
                 each.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _writers(self) -> dict[str, list[Path]]:
+        """What the tasks that run have on disk: a folder, or the file of their storage."""
+        return {id: [self._home / id, self._home / f"{id}.image"] for id in self._runners}
+
+    def _end_for_room(self, id: str, why: str) -> None:
+        """Stop a task, and its containers at once: they write on while they may."""
+        with self._store.write() as tx:
+            for task in tx.every(Task):
+                if task.id == id:
+                    ask_to_stop(tx, task, why, TERMINATION_NOTICE)
+        if (runner := self._runners.get(id)) is not None:
+            self._killing.add(killing := asyncio.get_running_loop().create_task(runner.kill()))
+            killing.add_done_callback(self._killing.discard)
 
     async def settled(self) -> None:
         await self._controller.settled()

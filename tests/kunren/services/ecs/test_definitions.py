@@ -1,5 +1,7 @@
 """Task definitions: what they get by default, and which are none."""
 
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 
@@ -164,7 +166,7 @@ def test_a_deleted_definition_stays_as_long_as_a_task_of_it_runs(ecs):
         "TaskDefinition is inactive",
     )
     assert ecs.describe_tasks(cluster="shop", tasks=[task["taskArn"]])["tasks"][0]["lastStatus"] == "PROVISIONING"
-    controller = TaskController(ecs.store, ecs.clock, None, {})
+    controller = TaskController(ecs.store, ecs.clock, None, {}, Path("tasks"))
     row = next(ecs.store.snapshot().every(Task))
     controller._delete_definition(row)
     assert ecs.describe_task_definition(taskDefinition="web:1")["taskDefinition"]["revision"] == 1
