@@ -80,15 +80,20 @@ def resolve(value: Any, scope: Scope) -> Any:
     """The plain value. Raises NotYet, ValidationError."""
     if isinstance(value, dict):
         called = function(value)
-        if called is not None and called[0] in _FUNCTIONS:
-            return _short_enough(_FUNCTIONS[called[0]](called[1], scope))
+        if called is not None and called[0] in FUNCTIONS:
+            return _short_enough(FUNCTIONS[called[0]](called[1], scope))
         if called is not None and called[0].startswith("Fn::"):
-            raise ValidationError(f"Template error: {called[0]} is not a supported intrinsic function")
+            raise ValidationError(unsupported(called[0]))
         found = {key: resolve(each, scope) for key, each in value.items()}
         return {key: each for key, each in found.items() if each is not NO_VALUE}
     if isinstance(value, list):
         return [each for each in (resolve(each, scope) for each in value) if each is not NO_VALUE]
     return value
+
+
+def unsupported(name: str) -> str:
+    """Why a template that calls such a function is refused."""
+    return f"Template error: encountered unsupported function: {name} Supported functions are: [{', '.join(FUNCTIONS)}]"
 
 
 def _short_enough(value: Any) -> Any:
@@ -443,7 +448,7 @@ def _condition(argument: Any, scope: Scope) -> bool:
     return scope.conditions[argument]
 
 
-_FUNCTIONS: dict[str, Callable[[Any, Scope], Any]] = {
+FUNCTIONS: dict[str, Callable[[Any, Scope], Any]] = {
     "Ref": _ref,
     "Condition": _condition,
     "Fn::And": _all,

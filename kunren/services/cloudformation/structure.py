@@ -16,7 +16,8 @@ from kunren.services.cloudformation.intrinsics import Scope, references
 from kunren.services.cloudformation.resources import TYPES, custom_type
 from kunren.services.cloudformation.schemas import published, schema
 
-RESOURCES_MAX = OUTPUTS_MAX = MAPPINGS_MAX = 500
+RESOURCES_MAX = 500
+OUTPUTS_MAX = MAPPINGS_MAX = 200
 _SECTIONS = frozenset(
     {
         "AWSTemplateFormatVersion",
@@ -120,6 +121,8 @@ def check_sections(template: Mapping[str, Any]) -> None:
             )
         if "Export" in each and not (isinstance(each["Export"], dict) and "Name" in each["Export"]):
             raise ValidationError(f"Template format error: Output {name} is malformed. Export must contain a Name")
+    for section in ("Conditions", "Resources", "Outputs"):
+        _check_functions({key: _without_metadata(each) for key, each in (template.get(section) or {}).items()})
     _check_names(template)
     check_types(resources)
     check_secure_references(resources)
@@ -199,6 +202,23 @@ def check_types(resources: Mapping[str, Mapping[str, Any]]) -> None:
         ]
         if wanting:
             raise not_implemented(f"the properties [{', '.join(wanting)}] of {each['Type']} (resource {logical})")
+
+
+def _without_metadata(each: Any) -> Any:
+    return {key: value for key, value in each.items() if key != "Metadata"} if isinstance(each, dict) else each
+
+
+def _check_functions(value: Any) -> None:
+    """Raises ValidationError where a function is called that there is not."""
+    if isinstance(value, list):
+        for each in value:
+            _check_functions(each)
+    elif isinstance(value, dict):
+        called = intrinsics.function(value)
+        if called is not None and called[0].startswith("Fn::") and called[0] not in intrinsics.FUNCTIONS:
+            raise ValidationError(intrinsics.unsupported(called[0]))
+        for each in value.values():
+            _check_functions(each)
 
 
 def check_secure_references(resources: Mapping[str, Mapping[str, Any]]) -> None:

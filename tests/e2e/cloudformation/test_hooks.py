@@ -119,6 +119,9 @@ def test_a_hook_lets_through_forbids_and_warns(stacks):
     arn = outputs(stacks.create("hooks", HOOKS, Parameters=mode("FAIL")))["Arn"]
     assert arn == f"arn:aws:cloudformation:us-east-1:{stacks.account}:type/hook/My-Queue-Hook"
 
+    assert [each["TypeArn"] for each in stacks.api.list_types(Type="HOOK")["TypeSummaries"]] == [arn]
+    assert stacks.api.describe_type(Arn=arn)["TypeName"] == "My::Queue::Hook"
+
     stack = stacks.create("good", queue(3))["StackId"]
     assert told(stacks, stack) == [
         ("good", "HOOK_IN_PROGRESS", None),

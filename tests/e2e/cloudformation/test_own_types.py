@@ -21,6 +21,9 @@ def test_functions_make_resources_of_their_own(stacks):
     assert "Received response status [FAILED] from custom resource. Message returned: asked for" in why
     assert stacks.physical("custom")["Thing"] == "thing-xy"
     stacks.delete(stack["StackId"])
+    nobody = {"Resources": {"C": {"Type": "Custom::Thing", "Properties": {"ServiceToken": "nobody"}}}}
+    stacks.create("nobody", nobody, "ROLLBACK_COMPLETE")
+    assert ("C", "CREATE_FAILED", "Invalid service token.") in stacks.events("nobody")
 
 
 def _change_sets_of_both(stacks, parent, inner):

@@ -11,9 +11,11 @@ from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
 from kunren.services.cloudformation import modules, parameters
 from kunren.services.cloudformation.api.base import Base, Params, Result
+from kunren.services.cloudformation.api.stacks import STACKS_MAX
 from kunren.services.cloudformation.engine import rows_of
 from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.model import Event, Export, Import, Stack, StackResource
+from kunren.services.cloudformation.structure import OUTPUTS_MAX
 
 PAGE = 100
 
@@ -102,6 +104,11 @@ class Describe(Base):
         )
         found = {key: shown[key] for key in keys if key in shown}
         return {**found, **({"TemplateDescription": shown["Description"]} if "Description" in shown else {})}
+
+    def describe_account_limits(self, ctx: RequestContext, params: Params) -> Result:
+        """DescribeAccountLimits: those that count here."""
+        limits = {"StackLimit": STACKS_MAX, "StackOutputsLimit": OUTPUTS_MAX}
+        return {"AccountLimits": [{"Name": name, "Value": value} for name, value in limits.items()]}
 
     def describe_stack_events(self, ctx: RequestContext, params: Params) -> Result:
         snapshot = self.store.snapshot()

@@ -7,7 +7,9 @@ import json
 from kunren.core.context import RequestContext
 from kunren.services.cloudformation.api.base import Params, Result
 from kunren.services.cloudformation.api.modules import Modules
-from kunren.services.cloudformation.errors import TypeNotFoundException, ValidationError, not_implemented
+from kunren.services.cloudformation.errors import TypeNotFoundException, ValidationError
+from kunren.services.cloudformation.hooks import VERSION
+from kunren.services.cloudformation.model import Hook
 from kunren.services.cloudformation.resources import TYPES
 from kunren.services.cloudformation.schemas import Schema, schema
 
@@ -22,6 +24,11 @@ class Types(Modules):
             prefix, size = filters.get("TypeNamePrefix", ""), params.get("MaxResults") or PAGE
             held = [each for each in self.summaries(ctx) if each["TypeName"].startswith(prefix)]
             chosen, token = self.paged(held, params, size, lambda each: each["TypeName"])
+            return {"TypeSummaries": chosen, **token}
+        if params.get("Type") == "HOOK" and params.get("Visibility", "PRIVATE") == "PRIVATE":
+            held = [_hook(each) for each in self.store.snapshot().list(Hook, ctx.account, ctx.region)]
+            held = [each for each in held if each["TypeName"].startswith(filters.get("TypeNamePrefix", ""))]
+            chosen, token = self.paged(held, params, params.get("MaxResults") or PAGE, lambda each: each["TypeName"])
             return {"TypeSummaries": chosen, **token}
         own = params.get("Visibility", "PRIVATE") == "PRIVATE" or params.get("Type", "RESOURCE") != "RESOURCE"
         aws = filters.get("Category", "AWS_TYPES") == "AWS_TYPES"
@@ -42,8 +49,12 @@ class Types(Modules):
         if params.get("Type") == "MODULE" or ":type/module/" in str(arn):
             return self.described(ctx, params)
         name = name or str(arn).rpartition("/")[2].replace("-", "::")
-        if params.get("Type", "RESOURCE") != "RESOURCE":
-            raise not_implemented("hooks of CloudFormation's registry")
+        if params.get("Type") == "HOOK" or ":type/hook/" in str(arn):
+            found = self.store.snapshot().get(Hook, ctx.account, ctx.region, name)
+            if found is None:
+                raise TypeNotFoundException(f"The type '{name}' cannot be found.")
+            shown = {**_hook(found), "Arn": found.arn, "DeprecatedStatus": "LIVE", "Visibility": "PRIVATE"}
+            return {key: each for key, each in shown.items() if key != "TypeArn"}
         published = schema(name) if name in TYPES else None
         if published is None:
             raise TypeNotFoundException(f"The type '{name}' cannot be found.")
@@ -58,6 +69,18 @@ class Types(Modules):
             "DeprecatedStatus": "LIVE",
             "Visibility": "PUBLIC",
         }
+
+
+def _hook(hook: Hook) -> Result:
+    """A Lambda hook as a type."""
+    return {
+        "Type": "HOOK",
+        "TypeName": hook.id,
+        "TypeArn": hook.arn,
+        "DefaultVersionId": VERSION,
+        "OriginalTypeName": "AWS::Hooks::LambdaHook",
+        "IsActivated": True,
+    }
 
 
 def _provisioning(published: Schema) -> str:

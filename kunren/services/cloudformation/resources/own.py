@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,9 @@ from kunren.services.cloudformation.responses import CUSTOM, WAIT, url
 from kunren.services.cloudformation.work import AlreadyThere, Failed, Work
 
 SERVICE_TIMEOUT_S = 3600
+
+
+_TOKEN = re.compile(r"arn:[a-z-]+:(?:lambda|sns):[a-z0-9-]+:\d{12}:.+")
 
 
 def texts(value: Any) -> Any:
@@ -49,6 +53,8 @@ class CustomResource(Kind):
         to = work.get("ServiceToken")
         if not isinstance(to, str) or not to:
             raise Failed("Invalid template: ServiceToken is required for a custom resource")
+        if not _TOKEN.fullmatch(to):
+            raise Failed("Invalid service token.")
         event: dict[str, Any] = {
             "RequestType": request,
             "ServiceToken": to,

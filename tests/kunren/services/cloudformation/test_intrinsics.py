@@ -62,7 +62,7 @@ def test_functions_give_what_aws_documents(value, expected):
         ({"Fn::Join": ["-", "abc"]}, "every Fn::Join object requires two parameters"),
         ({"Fn::Cidr": ["10.0.0.0/24", 300, 4]}, "Fn::Cidr"),
         ({"Fn::If": ["What", 1, 2]}, "unresolved condition dependency"),
-        ({"Fn::Made": 1}, "not a supported intrinsic function"),
+        ({"Fn::Made": 1}, "encountered unsupported function: Fn::Made"),
     ],
 )
 def test_what_can_not_be_is_refused_in_aws_words(value, words):

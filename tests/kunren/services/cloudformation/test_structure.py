@@ -44,6 +44,15 @@ def of(**resources):
         (of(A={**QUEUE, "Properties": {"QueueName": {"Fn::GetAtt": ["B", "Arn"]}}}), "references undefined resource B"),
         (of(A={**QUEUE, "Condition": "C"}), "Unresolved condition dependency C"),
         ({**of(A=QUEUE), "Outputs": {"O": {"Value": {"Ref": "B"}}}}, r"dependencies \[B\] in the Outputs block"),
+        (
+            of(A={**QUEUE, "Properties": {"QueueName": {"Fn::Join": ["", [{"Fn::Nope": "x"}]]}}}),
+            "encountered unsupported function: Fn::Nope",
+        ),
+        ({**of(A=QUEUE), "Outputs": {"O": {"Value": {"Fn::Nope": 1}}}}, "encountered unsupported function: Fn::Nope"),
+        (
+            {**of(A=QUEUE), "Outputs": {f"O{n}": {"Value": "x"} for n in range(201)}},
+            "Number of outputs, 201, is greater",
+        ),
         (of(**{f"A{n}": QUEUE for n in range(501)}), "Number of resources, 501, is greater than maximum allowed, 500"),
     ],
 )
