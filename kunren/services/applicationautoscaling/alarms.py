@@ -15,6 +15,7 @@ from kunren.services.applicationautoscaling.model import Policy, Target
 
 HIGH, LOW, SCALE_IN_SHARE = "AlarmHigh", "AlarmLow", 0.9
 _ECS = {"ECSServiceAverageCPUUtilization": "CPUUtilization", "ECSServiceAverageMemoryUtilization": "MemoryUtilization"}
+_FLEETS = {f"EC2SpotFleetRequestAverage{each}": each for each in ("CPUUtilization", "NetworkIn", "NetworkOut")}
 _REQUESTS = "ALBRequestCountPerTarget"
 
 
@@ -27,7 +28,7 @@ def check(tracking: Mapping[str, Any]) -> None:
         )
     if predefined:
         type = predefined["PredefinedMetricType"]
-        if type not in _ECS and type != _REQUESTS:
+        if type not in (*_ECS, *_FLEETS, _REQUESTS):
             raise errors.NotYet(f"target tracking of {type}")
         if type == _REQUESTS and _label(predefined.get("ResourceLabel") or "") is None:
             raise errors.ValidationException(
@@ -67,6 +68,10 @@ def _metric(target: Target, tracking: Mapping[str, Any]) -> dict[str, Any]:
             named = [{"Name": "TargetGroup", "Value": targets}, {"Name": "LoadBalancer", "Value": balancer}]
             return {"Namespace": "AWS/ApplicationELB", "MetricName": "RequestCountPerTarget", "Dimensions": named,
                     "Statistic": "Sum", "Period": 60}  # fmt: skip
+        if metric := _FLEETS.get(predefined["PredefinedMetricType"]):
+            named = [{"Name": "FleetRequestId", "Value": target.resource.partition("/")[2]}]
+            return {"Namespace": "AWS/EC2Spot", "MetricName": metric, "Dimensions": named, "Statistic": "Average",
+                    "Period": 60}  # fmt: skip
         _, cluster, service = target.resource.split("/")
         named = [{"Name": "ClusterName", "Value": cluster}, {"Name": "ServiceName", "Value": service}]
         return {"Namespace": "AWS/ECS", "MetricName": _ECS[predefined["PredefinedMetricType"]], "Dimensions": named,

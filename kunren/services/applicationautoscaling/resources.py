@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 from kunren.core.calling import CallService
+from kunren.core.errors import AwsError
 from kunren.services.applicationautoscaling import errors
 from kunren.services.applicationautoscaling.model import Target
 
@@ -73,9 +74,29 @@ def _throughput(unit: str) -> tuple[Read, Write]:
     return read, write
 
 
+async def _read_fleet(call: CallService, target: Target) -> int:
+    named = {"SpotFleetRequestIds": [target.resource.split("/")[1]]}
+    try:
+        shown = await call(target.account, target.region, "ec2", "DescribeSpotFleetRequests", named)
+    except AwsError as error:
+        raise errors.ValidationException(f"Spot Fleet request doesn't exist: {target.resource}") from error
+    [found] = shown["SpotFleetRequestConfigs"]
+    if found["SpotFleetRequestState"].startswith("cancelled"):
+        raise errors.ValidationException(f"Spot Fleet request doesn't exist: {target.resource}")
+    return int(found["SpotFleetRequestConfig"]["TargetCapacity"])
+
+
+async def _write_fleet(call: CallService, target: Target, count: int) -> object:
+    params = {"SpotFleetRequestId": target.resource.split("/")[1], "TargetCapacity": count}
+    return await call(target.account, target.region, "ec2", "ModifySpotFleetRequest", params)
+
+
 SCALABLE: dict[tuple[str, str], Scalable] = {
     ("ecs", "ecs:service:DesiredCount"): Scalable(
         _read_service, _write_service, "desired count", 3, 300, "ECSService", _deploys
+    ),
+    ("ec2", "ec2:spot-fleet-request:TargetCapacity"): Scalable(
+        _read_fleet, _write_fleet, "target capacity", 2, 300, "EC2SpotFleetRequest"
     ),
     ("dynamodb", "dynamodb:table:ReadCapacityUnits"): Scalable(
         *_throughput("ReadCapacityUnits"), "read capacity units", 2, 0, "DynamoDBTable"
@@ -84,7 +105,7 @@ SCALABLE: dict[tuple[str, str], Scalable] = {
         *_throughput("WriteCapacityUnits"), "write capacity units", 2, 0, "DynamoDBTable"
     ),
 }  # fmt: skip
-_FIRST = {"ecs": "service", "dynamodb": "table"}
+_FIRST = {"ecs": "service", "ec2": "spot-fleet-request", "dynamodb": "table"}
 
 
 def scalable(namespace: str, resource: str, dimension: str) -> Scalable:
@@ -104,7 +125,7 @@ def scalable(namespace: str, resource: str, dimension: str) -> Scalable:
 
 def linked_role(target_account: str, role: str) -> str:
     """The ARN of the service-linked role that scales."""
-    service = {"ECSService": "ecs", "DynamoDBTable": "dynamodb"}[role]
+    service = {"ECSService": "ecs", "EC2SpotFleetRequest": "ec2", "DynamoDBTable": "dynamodb"}[role]
     return (
         f"arn:aws:iam::{target_account}:role/aws-service-role/{service}.application-autoscaling.amazonaws.com/"
         f"AWSServiceRoleForApplicationAutoScaling_{role}"

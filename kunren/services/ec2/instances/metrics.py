@@ -1,8 +1,8 @@
 """Metrics of instances, for CloudWatch: sampled every five minutes, with detailed monitoring every minute.
 
-"CloudWatch metrics that are available for your instances" in the EC2 user guide: namespace AWS/EC2, by instance, and by
-Auto Scaling group. Processor time comes from the instance's control group, bytes from its interfaces; where there are
-no control groups, only the status checks are told.
+"CloudWatch metrics that are available for your instances" in the EC2 user guide: namespace AWS/EC2, by instance and by
+Auto Scaling group, and AWS/EC2Spot by Spot Fleet. Processor time comes from the instance's control group, bytes from
+its interfaces; where there are no control groups, only the status checks are told.
 """
 
 from __future__ import annotations
@@ -40,10 +40,14 @@ class InstanceMetrics:
 
     def __init__(self, store: Store, clock: Clock, call: CallService, guest_of: Callable[[str], Counts | None]) -> None:
         self._store, self._clock, self._guest_of = store, clock, guest_of
-        self._counted = CountedMetrics("AWS/EC2", call)
+        self._counted, self._of_fleets = CountedMetrics("AWS/EC2", call), CountedMetrics("AWS/EC2Spot", call)
         self._seen: dict[str, _Seen] = {}
         self._vcpus: dict[str, int] = {}
-        self.before = self._counted.before
+
+    async def before(self, operation: str) -> None:
+        """Somebody calls an operation of CloudWatch: return when every value is there."""
+        await self._counted.before(operation)
+        await self._of_fleets.before(operation)
 
     async def run(self) -> None:
         async for now in ticks(self._clock, EVERY_S):
@@ -82,13 +86,19 @@ class InstanceMetrics:
         if not self._vcpus:
             self._vcpus = {name: each.vcpus for name, each in all_types().items()}
         share = 100 * max(0.0, now.cpu_seconds - before.cpu_seconds) / took / self._vcpus.get(instance.instance_type, 1)
-        for dimensions in _dimensions(instance):
+        for counted, dimensions in self._places(instance):
             for name, unit, value in (
                 ("CPUUtilization", "Percent", min(100.0, share)),
                 ("NetworkIn", "Bytes", float(max(0, now.received - before.received))),
                 ("NetworkOut", "Bytes", float(max(0, now.sent - before.sent))),
             ):
-                self._counted.add(instance.account, instance.region, dimensions, name, unit, value, at)
+                counted.add(instance.account, instance.region, dimensions, name, unit, value, at)
+
+    def _places(self, instance: Instance) -> Iterator[tuple[CountedMetrics, Dimensions]]:
+        """Where the metrics of what it does are told; those of a Spot Fleet are in a namespace of their own."""
+        yield from ((self._counted, each) for each in _dimensions(instance))
+        if fleet := instance.tags.get("aws:ec2spot:fleet-request-id"):
+            yield self._of_fleets, (("FleetRequestId", fleet),)
 
     def _status(self, instance: Instance, at: float) -> None:
         """An instance whose process 1 runs passes its checks."""
