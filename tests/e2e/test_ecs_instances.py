@@ -190,7 +190,10 @@ def test_containers_behind_a_bridge_have_ports_of_their_instance(fleet, until):
     container["portMappings"][0] |= {"name": "web", "appProtocol": "http"}
     fleet.ecs.register_task_definition(family="served", networkMode="bridge", containerDefinitions=[container])
     fleet.ecs.update_cluster(cluster="fleet", serviceConnectDefaults={"namespace": "fleet"})
-    offer = {"portName": "web", "clientAliases": [{"port": 8080, "dnsName": "served"}]}
+    offer = {
+        "portName": "web", "clientAliases": [{"port": 8080, "dnsName": "served"}],
+        "timeout": {"perRequestTimeoutSeconds": 1200},
+    }  # fmt: skip
     for name, offers in (("server", [offer]), ("asker", [])):
         fleet.ecs.create_service(
             cluster="fleet", serviceName=name, taskDefinition="served", desiredCount=1, launchType="EC2",

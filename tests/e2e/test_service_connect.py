@@ -117,7 +117,10 @@ def mesh(kunren, account, until):
     return Mesh(kunren, account, until)
 
 
-WEB = {"portName": "web", "clientAliases": [{"port": 80, "dnsName": "orders"}]}
+WEB = {
+    "portName": "web", "clientAliases": [{"port": 80, "dnsName": "orders"}],
+    "timeout": {"perRequestTimeoutSeconds": 1200},  # the clock is fast: a busy machine may need a while
+}  # fmt: skip
 RAW = {"portName": "raw", "discoveryName": "plain", "ingressPortOverride": 9001, "clientAliases": [{"port": 8000}]}
 
 

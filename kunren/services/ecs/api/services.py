@@ -175,7 +175,9 @@ class ServiceOperations(Operations):
         namespace = namespace_of(snapshot, ctx, params["namespace"])
         services = snapshot.list(Service, ctx.account, ctx.region)
         found = [each for each in services if each.status == "ACTIVE" and in_namespace(each, namespace.id)]
-        chosen, token = page(found, {**params, "maxResults": params.get("maxResults") or LISTED}, lambda each: each.id)
+        if params.get("maxResults") is None:
+            params = {**params, "maxResults": LISTED}
+        chosen, token = page(found, params, lambda each: each.id, LISTED_MAX)
         return {"serviceArns": [arn(each, "service", each.id) for each in chosen], "nextToken": token}
 
     def _service_shown(self, service: Service) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from kunren.services.ecs.services.model import Member, ServiceDeployment
 from kunren.services.ecs.services.progress import shifting
 from kunren.services.ecs.tasks.engine import CannotStart
 from kunren.world.channel import RulesetRefused
+from kunren.world.interface import NoSuchNamespace
 
 log = logging.getLogger(__name__)
 START_WITHIN_S = 30.0
@@ -151,11 +152,11 @@ class Proxies:
         """Take the task's proxy away; nothing happens where there is none."""
         held = self._held.pop(task.id, None)
         for each in held.proxies if held is not None else ():
-            await self._world.apply_table(each.owner, "", TABLE, "")
             try:
+                await self._world.apply_table(each.owner, "", TABLE, "")
                 async with asyncio.timeout(LET_GO_WITHIN_S):
                     await self._envoy.withdraw(each.owner)
-            except (TimeoutError, Rejected) as error:
+            except (TimeoutError, Rejected, RulesetRefused, NoSuchNamespace, OSError) as error:
                 log.warning("the Service Connect proxy of task %s was not taken away: %r", task.id, error)
 
     async def _busy(self, task: Task) -> bool:
@@ -178,8 +179,10 @@ class Proxies:
     # -- all of them -------------------------------------------------------------------------------------------------
 
     async def told(self, service: Service) -> None:
-        """Return when every proxy knows who serves what, where that is for a service's stages to decide."""
-        if service.primary is not None and service.primary.connect is not None:
+        """Return when every proxy knows who serves what, where that is for the stages of a service's deployment."""
+        course = self._store.snapshot().get(ServiceDeployment, service.account, service.region, service.current)
+        connected = service.primary is not None and service.primary.connect is not None
+        if connected and course is not None and course.open and shifting(course):
             await asyncio.gather(*self._tell(service.account, service.region))
 
     async def _reconcile(self, work: str) -> None:
