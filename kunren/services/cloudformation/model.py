@@ -165,6 +165,7 @@ class Event(Resource, frozen=True, kw_only=True):
     properties: str = ""
     token: str = ""
     at: float = 0.0
+    operation: str = ""  # <the stack's number>/<OperationType>
     hook: dict[str, str] = {}  # HookType, HookStatus, ... where it is about a hook
 
 

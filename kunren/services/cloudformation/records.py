@@ -22,6 +22,7 @@ from kunren.services.cloudformation.model import (
     Stack,
     StackResource,
 )
+from kunren.services.cloudformation.operations import operation
 from kunren.services.cloudformation.parameters import HIDDEN
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
@@ -154,6 +155,7 @@ class Records:
                 properties=properties,
                 token=stack.token,
                 at=self._clock.now(),
+                operation=operation(stack.number, stack.status),
                 hook=hook or {},
             )
         )

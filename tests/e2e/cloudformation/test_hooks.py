@@ -163,6 +163,15 @@ def test_a_hook_lets_through_forbids_and_warns(stacks):
     _of_change_sets(stacks)
     _of_cloud_control(stacks, url)
 
+    newest = stacks.api.describe_events(StackName="bad")["OperationEvents"][0]
+    assert (newest["OperationType"], newest["OperationStatus"]) == ("ROLLBACK", "SUCCEEDED")
+    failed = stacks.api.describe_events(StackName="bad", Filters={"FailedEvents": True})["OperationEvents"]
+    assert [(each["EventType"], each["OperationType"]) for each in failed] == [
+        ("PROVISIONING_ERROR", "CREATE_STACK"), ("HOOK_INVOCATION_ERROR", "CREATE_STACK"),
+    ]  # fmt: skip
+    of_it = stacks.api.describe_events(OperationId=newest["OperationId"])["OperationEvents"]
+    assert {each["OperationType"] for each in of_it} == {"ROLLBACK"}
+
     stacks.update("hooks", HOOKS, Parameters=mode("WARN"))
     stacks.delete(stack)
     assert told(stacks, stack)[-1][1:] == (

@@ -13,8 +13,9 @@ from kunren.services.cloudformation import modules, parameters
 from kunren.services.cloudformation.api.base import Base, Params, Result
 from kunren.services.cloudformation.api.stacks import STACKS_MAX
 from kunren.services.cloudformation.engine import rows_of
-from kunren.services.cloudformation.errors import ValidationError
+from kunren.services.cloudformation.errors import ValidationError, not_implemented
 from kunren.services.cloudformation.model import Event, Export, Import, Stack, StackResource
+from kunren.services.cloudformation.operations import event_type, failed, operation_id, operation_status
 from kunren.services.cloudformation.structure import OUTPUTS_MAX
 
 PAGE = 100
@@ -118,6 +119,26 @@ class Describe(Base):
         chosen, token = self.paged(sorted(found, key=_event_order), params, PAGE, _event_order)
         return {"StackEvents": [_event(stack, each) for each in chosen], **token}
 
+    def describe_events(self, ctx: RequestContext, params: Params) -> Result:
+        """DescribeEvents: those of a stack or of one of its operations, newest first."""
+        snapshot, wanted = self.store.snapshot(), params.get("OperationId")
+        if params.get("ChangeSetName"):
+            raise not_implemented("DescribeEvents of CloudFormation's change sets")
+        if not wanted and not params.get("StackName"):
+            raise ValidationError("One of ChangeSetName, OperationId or StackName must be specified")
+        held = list(snapshot.by_id(Event, ctx.account, ctx.region).values())
+        if params.get("StackName"):
+            stack = self.stack(snapshot, ctx, params["StackName"], "Stack [{}] does not exist")
+            held = [each for each in held if each.stack == stack.id]
+        if wanted:
+            held = [each for each in held if each.operation and operation_id(each.stack, each.operation) == wanted]
+        if (params.get("Filters") or {}).get("FailedEvents"):
+            held = [each for each in held if failed(each)]
+        order = lambda each: f"{10**14 - int(each.at * 1000):015d}/{_event_order(each)}/{each.stack}"  # noqa: E731
+        chosen, token = self.paged(sorted(held, key=order), params, PAGE, order)
+        stacks = {each.id: each for each in snapshot.list(Stack, ctx.account, ctx.region)}
+        return {"OperationEvents": [_operation_event(stacks[each.stack], each) for each in chosen], **token}
+
     def describe_stack_resource(self, ctx: RequestContext, params: Params) -> Result:
         stack = self.stack(self.store.snapshot(), ctx, params["StackName"], "Stack '{}' does not exist")
         row = rows_of(self.store.snapshot(), stack).get(params["LogicalResourceId"])
@@ -211,11 +232,20 @@ def _event(stack: Stack, event: Event) -> dict[str, Any]:
         "ResourceStatus": event.status,
     }
     optional = {
+        "OperationId": operation_id(event.stack, event.operation) if event.operation else "",
         "ResourceStatusReason": event.reason,
         "ResourceProperties": event.properties,
         "ClientRequestToken": event.token,
     }
     return {**found, **event.hook, **{key: value for key, value in optional.items() if value}}
+
+
+def _operation_event(stack: Stack, event: Event) -> dict[str, Any]:
+    whole = event.physical == stack.arn
+    shown = {key: each for key, each in _event(stack, event).items() if key not in ("StackName", "HookInvocationId")}
+    own = {"OperationStatus": operation_status(event.status)} if whole and not event.hook else {}
+    type = {"OperationType": event.operation.partition("/")[2]} if event.operation else {}
+    return {**shown, **type, **own, "EventType": event_type(event, whole)}
 
 
 def _resource(stack: Stack, row: StackResource, time: str) -> dict[str, Any]:
