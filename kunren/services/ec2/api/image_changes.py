@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
@@ -16,6 +17,8 @@ from kunren.services.ec2.api.image_wire import devices_to_wire
 from kunren.services.ec2.api.images import ImageOperations, image_tags
 from kunren.services.ec2.default_vpc import known_region
 from kunren.services.ec2.instances import errors as refused
+from kunren.services.ec2.instances.disks import may_use
+from kunren.services.ec2.instances.image_events import note_image
 from kunren.services.ec2.instances.images import AnyImage, own, state_of
 from kunren.services.ec2.instances.model import Image, ImageDevice, Snapshot
 
@@ -69,7 +72,8 @@ class ImageChangeOperations(ImageOperations):
         image = await self.launcher.images.find(snapshot, ctx.account, region, id)
         if image is None:
             raise refused.ImageNotFound(id)
-        if image.owner != ctx.account and not image.amazons:
+        taken = [snapshot.get(Snapshot, image.owner, region, each.snapshot_id or "") for each in image.devices]
+        if any(each is not None and not may_use(each, ctx.account) for each in taken):
             raise refused.InvalidRequest("You do not have permission to access the storage of this ami")
         if state_of(snapshot, region, image)[0] != "available":
             raise refused.ImageUnavailable(id)
@@ -157,6 +161,44 @@ class ImageChangeOperations(ImageOperations):
     @operation
     def disable_image_deregistration_protection(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         return self._protected(ctx, params["ImageId"], False)
+
+    @operation
+    def disable_image(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        """DisableImage: nobody may launch it, and it is shared with nobody any more."""
+        with self.store.write() as tx:
+            image = self.own_image(tx, ctx, params["ImageId"])
+            if not image.disabled and state_of(tx, ctx.region, own(image))[0] != "available":
+                raise refused.ImageUnavailable(image.id)
+            if not image.disabled:
+                tx.put(replace(image, disabled=True, accounts=(), everyones=False))
+                note_image(tx, self.entropy, image, "disabled", self.clock.now(), ctx.request_id)
+            return {"Return": True}
+
+    @operation
+    def enable_image(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        with self.store.write() as tx:
+            image = self.own_image(tx, ctx, params["ImageId"])
+            if image.disabled:
+                tx.put(replace(image, disabled=False))
+                note_image(tx, self.entropy, image, "available", self.clock.now(), ctx.request_id)
+            return {"Return": True}
+
+    @operation
+    def enable_image_deprecation(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        """EnableImageDeprecation: to the minute; others than the owner don't find it in lists from then on."""
+        at = params["DeprecateAt"]
+        seconds = at.timestamp() if isinstance(at, datetime) else float(at)
+        if seconds < self.clock.now():
+            raise errors.InvalidParameterValue("The deprecation date and time can't be in the past.")
+        with self.store.write() as tx:
+            tx.put(replace(self.own_image(tx, ctx, params["ImageId"]), deprecate_at=round(seconds / 60) * 60.0))
+            return {"Return": True}
+
+    @operation
+    def disable_image_deprecation(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        with self.store.write() as tx:
+            tx.put(replace(self.own_image(tx, ctx, params["ImageId"]), deprecate_at=None))
+            return {"Return": True}
 
     def _protected(self, ctx: RequestContext, id: str, on: bool) -> dict[str, Any]:
         with self.store.write() as tx:

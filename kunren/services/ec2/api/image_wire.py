@@ -56,6 +56,7 @@ def image_to_wire(reader: store.Reader, region: str, image: AnyImage) -> dict[st
         "SourceImageId": image.source_image_id,
         "SourceImageRegion": image.source_image_region,
         "DeregistrationProtection": _protection(image),
+        "DeprecationTime": iso_utc(image.deprecate_at) if image.deprecate_at is not None else None,
         "PublicSsmParameterName": image.parameter,
         "BlockDeviceMappings": devices_to_wire(image),
         "Tags": tags_to_wire(image.tags),

@@ -42,6 +42,7 @@ class ImageOperations(Ec2Base):
         if missing := [each for each in wanted if each not in known]:
             raise refused.ImageNotFound(*missing)
         found = [known[each] for each in sorted(set(wanted) or known)]
+        found = [each for each in found if self._listed(each, ctx.account, params)]
         if owners := params.get("Owners"):
             found = [each for each in found if _owned(each, ctx.account, owners)]
         if users := params.get("ExecutableUsers"):
@@ -50,6 +51,13 @@ class ImageOperations(Ec2Base):
         found = filters.select(found, params.get("Filters"), table, lambda each: each.tags)
         page, token = paged(found, params, lambda each: each.id, "ImageIds", least=1)
         return {"Images": [image_to_wire(snapshot, ctx.region, each) for each in page], "NextToken": token}
+
+    def _listed(self, image: AnyImage, account: str, params: Params) -> bool:
+        """Whether it is in a list of all: what is deprecated owners see there, and others where they ask for it."""
+        if image.disabled and not params.get("IncludeDisabled"):
+            return False
+        asked = image.owner == account or params.get("IncludeDeprecated") or params.get("ImageIds")
+        return bool(asked) or image.deprecate_at is None or self.clock.now() < image.deprecate_at
 
     @operation
     def create_image(self, ctx: RequestContext, params: Params) -> dict[str, Any]:

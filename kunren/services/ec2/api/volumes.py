@@ -1,4 +1,4 @@
-"""Volumes: made, attached, detached, changed, described, deleted; and snapshots of them."""
+"""Volumes: made, attached, detached, changed, described, deleted."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from kunren.core.context import RequestContext
 from kunren.core.tags import tags_to_wire
 from kunren.services.ec2 import errors, filters, ids, store, tagging
 from kunren.services.ec2.api.base import Params, chosen, operation, paged, resource_id, token_of
-from kunren.services.ec2.api.images import ImageOperations
+from kunren.services.ec2.api.snapshots import SnapshotOperations
 from kunren.services.ec2.instances import errors as refused
 from kunren.services.ec2.instances.disks import check_device, new_volume, performance
-from kunren.services.ec2.instances.model import Modification, Snapshot, Volume
+from kunren.services.ec2.instances.model import Modification, Volume
 from kunren.services.ec2.instances.states import state
 from kunren.services.ec2.instances.wire import volumes_of
 from kunren.services.ec2.zones import zones_of
@@ -66,28 +66,6 @@ def _modification_to_wire(volume: Volume) -> dict[str, Any]:
     return {**shown, "StartTime": done.at, "EndTime": done.at}
 
 
-def snapshot_to_wire(taken: Snapshot) -> dict[str, Any]:
-    return {
-        "SnapshotId": taken.id,
-        "VolumeId": taken.volume_id,
-        "OwnerId": taken.account,
-        "VolumeSize": taken.size_gb,
-        "StartTime": taken.started_at,
-        "Description": taken.description,
-        "Encrypted": taken.encrypted,
-        "KmsKeyId": taken.kms_key,
-        "Progress": "100%" if taken.completed else "",
-        "State": _state(taken),
-        "StateMessage": taken.failure,
-        "StorageTier": "standard",
-        "Tags": tags_to_wire(taken.tags),
-    }
-
-
-def _state(taken: Snapshot) -> str:
-    return "error" if taken.failure else "completed" if taken.completed else "pending"
-
-
 _VOLUME_FILTERS: dict[str, filters.Getter[Volume]] = {
     "attachment.attach-time": lambda each: iso_utc(each.attached_at) if each.attached_at else None,
     "attachment.delete-on-termination": lambda each: each.delete_on_termination if each.instance_id else None,
@@ -103,18 +81,6 @@ _VOLUME_FILTERS: dict[str, filters.Getter[Volume]] = {
     "status": _volume_state,
     "volume-id": lambda each: each.id,
     "volume-type": lambda each: each.volume_type,
-}
-_SNAPSHOT_FILTERS: dict[str, filters.Getter[Snapshot]] = {
-    "description": lambda each: each.description,
-    "encrypted": lambda each: each.encrypted,
-    "owner-alias": lambda each: None,
-    "owner-id": lambda each: each.account,
-    "progress": lambda each: "100%" if each.completed else "",
-    "snapshot-id": lambda each: each.id,
-    "status": _state,
-    "storage-tier": lambda each: "standard",
-    "volume-id": lambda each: each.volume_id,
-    "volume-size": lambda each: each.size_gb,
 }
 
 
@@ -135,7 +101,7 @@ _MODIFICATION_FILTERS: dict[str, filters.Getter[Volume]] = {
 }
 
 
-class VolumeOperations(ImageOperations):
+class VolumeOperations(SnapshotOperations):
     async def create_volume(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         """CreateVolume. It is `available` once its files are there."""
         region = self.ensure_region(ctx)
@@ -257,30 +223,3 @@ class VolumeOperations(ImageOperations):
                 raise refused.VolumeInUse(volume.id, volume.instance_id)
             store.forget_token(tx, volume)
             tx.delete(volume)
-
-    @operation
-    def create_snapshot(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
-        if params.get("OutpostArn"):
-            raise errors.NotYet("Outposts")
-        tags = tagging.at_creation(params, "snapshot")
-        with self.store.write() as tx:
-            volume = self.get(tx, ctx, ids.VOLUME, params["VolumeId"])
-            if not volume.made:
-                raise refused.IncorrectState(f"Volume '{volume.id}' is in the 'creating' state.")
-            return snapshot_to_wire(self.snapshot_of(tx, volume, params.get("Description") or "", tags))
-
-    @operation
-    def delete_snapshot(self, ctx: RequestContext, params: Params) -> None:
-        with self.store.write() as tx:
-            taken = self.get(tx, ctx, ids.SNAPSHOT, params["SnapshotId"])
-            if users := self.users_of(tx, taken):
-                raise refused.SnapshotInUse(taken.id, users[0])
-            tx.delete(taken)
-
-    @operation
-    def describe_snapshots(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
-        held = chosen(self.store.snapshot(), ctx, ids.SNAPSHOT, params, "SnapshotIds", _SNAPSHOT_FILTERS)
-        if owners := params.get("OwnerIds"):
-            held = [each for each in held if {"self", each.account} & set(owners)]
-        page, token = paged(held, params, resource_id, "SnapshotIds")
-        return {"Snapshots": [snapshot_to_wire(each) for each in page], "NextToken": token}

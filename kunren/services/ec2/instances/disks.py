@@ -12,6 +12,7 @@ from kunren.services.ec2.instances import errors as refused
 from kunren.services.ec2.instances.images import AnyImage, shown_snapshot
 from kunren.services.ec2.instances.model import ImageDevice, Snapshot, Volume
 from kunren.services.ec2.model import Subnet
+from kunren.services.ec2.store import Reader
 from kunren.world.agent.volumes import folder_of
 
 Params = Mapping[str, Any]
@@ -74,9 +75,19 @@ def performance(kind: str, size: int, iops: int | None, throughput: int | None) 
     return iops or table.iops, throughput or (least if kind == "gp3" else None)
 
 
+def may_use(taken: Snapshot, account: str) -> bool:
+    return taken.account == account or taken.everyones or account in taken.accounts
+
+
+def usable_snapshots(reader: Reader, account: str, region: str) -> list[Snapshot]:
+    return [each for each in reader.every(Snapshot) if each.region == region and may_use(each, account)]
+
+
 def completed(tx: Tx, account: str, region: str, id: str) -> Snapshot:
-    """Raises InvalidSnapshot.NotFound, IncorrectState."""
+    """A snapshot that the account may use. Raises InvalidSnapshot.NotFound, IncorrectState."""
     taken = tx.get(Snapshot, account, region, id)
+    if taken is None:
+        taken = next((each for each in usable_snapshots(tx, account, region) if each.id == id), None)
     if taken is None:
         raise refused.SnapshotNotFound(id)
     if not taken.completed:

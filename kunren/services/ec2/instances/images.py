@@ -59,6 +59,8 @@ class AnyImage:
     everyones: bool = False
     accounts: tuple[str, ...] = ()
     protected: bool = False
+    disabled: bool = False
+    deprecate_at: float | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -84,7 +86,7 @@ def own(image: Image) -> AnyImage:
         image.id, image.name, image.account, image.root, image.further, image.architecture, image.created_at,
         image.description, image.imds_support, image.source_instance_id, image.source_image_id,
         image.source_image_region, None, image.container_agent, image.everyones, image.accounts, image.protected,
-        image.tags,
+        image.disabled, image.deprecate_at, image.tags,
     )  # fmt: skip
 
 
@@ -95,6 +97,8 @@ def shown_snapshot(image: AnyImage, device: ImageDevice) -> str | None:
 
 def state_of(reader: Reader, region: str, image: AnyImage) -> tuple[str, str | None]:
     """`available` once the snapshots' files are there, and why it is `failed`."""
+    if image.disabled:
+        return "disabled", None
     taken = [reader.get(Snapshot, image.owner, region, each.snapshot_id) for each in image.devices if each.snapshot_id]
     if any(each is None for each in taken):
         return "failed", "The snapshot is gone"

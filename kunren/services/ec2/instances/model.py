@@ -124,7 +124,9 @@ class Volume(Resource, frozen=True, kw_only=True):
 class Snapshot(Resource, frozen=True, kw_only=True):
     """A copy of a volume's files. `completed` once it is there; `failure` says why it never will be. `copied_from` is
     the snapshot, of any account and region, that this one copies instead; with `of_machine` it is what a new disk is.
-    `at_rest` waits until the volume's instance does not run, which boots after that."""
+    `at_rest` waits until the volume's instance does not run, which boots after that. `accounts` may use it too, and
+    everybody where it is `everyones`.
+    """
 
     kind: ClassVar[str] = "ec2.snapshot"
 
@@ -137,6 +139,8 @@ class Snapshot(Resource, frozen=True, kw_only=True):
     copied_from: str | None = None
     of_machine: bool = False
     at_rest: bool = False
+    accounts: tuple[str, ...] = ()
+    everyones: bool = False
     completed: bool = False
     failure: str | None = None
     tags: dict[str, str] = {}
@@ -184,6 +188,8 @@ class Image(Resource, frozen=True, kw_only=True):
     accounts: tuple[str, ...] = ()
     everyones: bool = False
     protected: bool = False
+    disabled: bool = False
+    deprecate_at: float | None = None
     request_id: str = ""
     client_token: str | None = None
     client_request: str | None = None

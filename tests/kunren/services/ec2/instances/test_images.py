@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from kunren.services.ec2.instances import images
-from kunren.services.ec2.instances.model import Instance, InstanceEvent, InstanceRun, Snapshot
+from kunren.services.ec2.instances.model import Image, Instance, InstanceEvent, InstanceRun, Snapshot
 from kunren.services.ec2.instances.types import MACHINE
 
 TYPE = "t3.micro" if MACHINE == "x86_64" else "t4g.micro"
@@ -157,6 +157,11 @@ def test_others_see_and_launch_an_image_as_its_launch_permissions_say(ec2, runni
     assert ec2.refused("modify_image_attribute", **attribute, OperationType="add", UserIds=["1234"]) == (
         "InvalidAMIAttributeItemValue", 'Invalid attribute item value "1234" for userId item type.',
     )  # fmt: skip
+    for each in shown(ec2, image)["BlockDeviceMappings"]:
+        permitted = {"SnapshotId": each["Ebs"]["SnapshotId"], "Attribute": "createVolumePermission"}
+        ec2.modify_snapshot_attribute(**permitted, OperationType="add", UserIds=[OTHER])
+        assert ec2.describe_snapshot_attribute(**permitted)["CreateVolumePermissions"] == [{"UserId": OTHER}]
+    assert other.copy_image(Name="mine", SourceImageId=image, SourceRegion=ec2.region)["ImageId"].startswith("ami-")
     ec2.reset_image_attribute(**attribute)
     assert other.refused("run_instances", **asked)[0] == "AuthFailure"
     ec2.modify_image_attribute(**attribute, OperationType="add", UserGroups=["all"])
@@ -188,6 +193,52 @@ def test_an_image_is_copied_to_another_region_with_its_tags_where_that_is_asked(
     assert shown(far, own)["OwnerId"] == far.account
     missing = {**asked, "SourceImageId": "ami-0123456789abcdef0"}
     assert far.refused("copy_image", **missing)[0] == "InvalidAMIID.NotFound"
+
+
+def test_a_snapshot_is_shared_and_copied(ec2, running):
+    root = [{"Name": "attachment.device", "Values": ["/dev/xvda"]}]
+    volume = ec2.describe_volumes(Filters=root)["Volumes"][0]["VolumeId"]
+    taken = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+    copied(ec2)
+    other, far = ec2.elsewhere(account=OTHER), ec2.elsewhere(account=OTHER, region="ap-northeast-1")
+    other.describe_vpcs()
+    zone = "us-east-1a"
+    assert other.refused("describe_snapshots", SnapshotIds=[taken])[0] == "InvalidSnapshot.NotFound"
+    assert other.refused("create_volume", SnapshotId=taken, AvailabilityZone=zone)[0] == "InvalidSnapshot.NotFound"
+    ec2.modify_snapshot_attribute(SnapshotId=taken, CreateVolumePermission={"Add": [{"UserId": OTHER}]})
+    assert other.describe_snapshots(RestorableByUserIds=["self"])["Snapshots"][0]["OwnerId"] == ec2.account
+    assert other.describe_snapshots(OwnerIds=["self"])["Snapshots"] == []
+    assert other.create_volume(SnapshotId=taken, AvailabilityZone=zone)["SnapshotId"] == taken
+    made = far.copy_snapshot(SourceRegion=ec2.region, SourceSnapshotId=taken)["SnapshotId"]
+    found = far.describe_snapshots(SnapshotIds=[made])["Snapshots"][0]
+    assert (found["State"], found["OwnerId"], found["VolumeId"]) == ("pending", OTHER, "vol-ffffffff")
+    ec2.reset_snapshot_attribute(SnapshotId=taken, Attribute="createVolumePermission")
+    assert other.refused("create_volume", SnapshotId=taken, AvailabilityZone=zone)[0] == "InvalidSnapshot.NotFound"
+
+
+def test_an_image_is_disabled_and_deprecated(ec2, running):
+    image = ec2.create_image(InstanceId=running, Name="web-1", NoReboot=True)["ImageId"]
+    copied(ec2)
+    ec2.modify_image_attribute(ImageId=image, LaunchPermission={"Add": [{"Group": "all"}]})
+    other = ec2.elsewhere(account=OTHER)
+    other.describe_vpcs()
+    at = ec2.api.clock.now()
+    assert ec2.refused("enable_image_deprecation", ImageId=image, DeprecateAt=at - 60)[0] == "InvalidParameterValue"
+    ec2.enable_image_deprecation(ImageId=image, DeprecateAt=at + 90)
+    with ec2.store.write() as tx:
+        tx.put(replace(next(tx.every(Image)), deprecate_at=at - 1))  # as time passes
+    assert other.describe_images(Owners=[ec2.account])["Images"] == []
+    for ask in ({"IncludeDeprecated": True, "Owners": [ec2.account]}, {"ImageIds": [image]}):
+        assert [each["ImageId"] for each in other.describe_images(**ask)["Images"]] == [image]
+    assert [each["ImageId"] for each in ec2.describe_images(Owners=["self"])["Images"]] == [image]
+    ec2.disable_image(ImageId=image)
+    assert ec2.describe_images(Owners=["self"])["Images"] == []
+    (found,) = ec2.describe_images(Owners=["self"], IncludeDisabled=True)["Images"]
+    assert (found["State"], found["Public"]) == ("disabled", False)
+    asked = {"ImageId": image, "InstanceType": TYPE, "MinCount": 1, "MaxCount": 1}
+    assert ec2.refused("run_instances", **asked)[0] == "InvalidAMIID.Unavailable"
+    ec2.enable_image(ImageId=image)
+    launch(ec2, image)
 
 
 @pytest.mark.parametrize(

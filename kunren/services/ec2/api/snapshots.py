@@ -1,0 +1,183 @@
+"""Snapshots: taken of volumes, copied to other regions, shared with other accounts, described, deleted."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from msgspec.structs import replace
+
+from kunren.core.context import RequestContext
+from kunren.core.tags import tags_to_wire
+from kunren.services.ec2 import errors, filters, ids, tagging
+from kunren.services.ec2.api.base import Params, operation, paged, resource_id, tags_of
+from kunren.services.ec2.api.images import ImageOperations
+from kunren.services.ec2.default_vpc import known_region
+from kunren.services.ec2.instances import errors as refused
+from kunren.services.ec2.instances.disks import usable_snapshots
+from kunren.services.ec2.instances.model import Snapshot
+
+_NO_VOLUME = "vol-ffffffff"
+"""The volume of a snapshot that is a copy, as AWS names it."""
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_PERMISSION = "createVolumePermission"
+
+
+def snapshot_to_wire(taken: Snapshot) -> dict[str, Any]:
+    return {
+        "SnapshotId": taken.id,
+        "VolumeId": taken.volume_id,
+        "OwnerId": taken.account,
+        "VolumeSize": taken.size_gb,
+        "StartTime": taken.started_at,
+        "Description": taken.description,
+        "Encrypted": taken.encrypted,
+        "KmsKeyId": taken.kms_key,
+        "Progress": "100%" if taken.completed else "",
+        "State": _state(taken),
+        "StateMessage": taken.failure,
+        "StorageTier": "standard",
+        "Tags": tags_to_wire(taken.tags),
+    }
+
+
+def _state(taken: Snapshot) -> str:
+    return "error" if taken.failure else "completed" if taken.completed else "pending"
+
+
+_SNAPSHOT_FILTERS: dict[str, filters.Getter[Snapshot]] = {
+    "description": lambda each: each.description,
+    "encrypted": lambda each: each.encrypted,
+    "owner-alias": lambda each: None,
+    "owner-id": lambda each: each.account,
+    "progress": lambda each: "100%" if each.completed else "",
+    "snapshot-id": lambda each: each.id,
+    "status": _state,
+    "storage-tier": lambda each: "standard",
+    "volume-id": lambda each: each.volume_id,
+    "volume-size": lambda each: each.size_gb,
+}
+
+
+class SnapshotOperations(ImageOperations):
+    @operation
+    def create_snapshot(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        if params.get("OutpostArn"):
+            raise errors.NotYet("Outposts")
+        tags = tagging.at_creation(params, "snapshot")
+        with self.store.write() as tx:
+            volume = self.get(tx, ctx, ids.VOLUME, params["VolumeId"])
+            if not volume.made:
+                raise refused.IncorrectState(f"Volume '{volume.id}' is in the 'creating' state.")
+            return snapshot_to_wire(self.snapshot_of(tx, volume, params.get("Description") or "", tags))
+
+    @operation
+    def delete_snapshot(self, ctx: RequestContext, params: Params) -> None:
+        with self.store.write() as tx:
+            taken = self.get(tx, ctx, ids.SNAPSHOT, params["SnapshotId"])
+            if users := self.users_of(tx, taken):
+                raise refused.SnapshotInUse(taken.id, users[0])
+            tx.delete(taken)
+
+    @operation
+    def describe_snapshots(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        """DescribeSnapshots: those that the account may make volumes of."""
+        known = {each.id: each for each in usable_snapshots(self.store.snapshot(), ctx.account, ctx.region)}
+        wanted = params.get("SnapshotIds") or ()
+        if missing := [each for each in dict.fromkeys(wanted) if each not in known]:
+            for each in missing:
+                ids.SNAPSHOT.form.check(each)
+            raise refused.SnapshotNotFound(*missing)
+        held = [known[each] for each in sorted(set(wanted) or known)]
+        if owners := params.get("OwnerIds"):
+            named = {ctx.account if each == "self" else each for each in owners}
+            held = [each for each in held if each.account in named]
+        if users := params.get("RestorableByUserIds"):
+            named = {ctx.account if each == "self" else each for each in users}
+            held = [
+                each for each in held if named & {each.account, *each.accounts} or (each.everyones and "all" in named)
+            ]
+        held = filters.select(held, params.get("Filters"), _SNAPSHOT_FILTERS, tags_of)
+        page, token = paged(held, params, resource_id, "SnapshotIds")
+        return {"Snapshots": [snapshot_to_wire(each) for each in page], "NextToken": token}
+
+    async def copy_snapshot(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        """CopySnapshot: `pending` until the files are copied."""
+        self.ensure_region(ctx)
+        for member, what in (("DestinationOutpostArn", "Outposts"), ("DestinationAvailabilityZone", "Local Zones")):
+            if params.get(member):
+                raise errors.NotYet(what)
+        tags = tagging.at_creation(params, "snapshot")
+        region, id = known_region(self.spec, params["SourceRegion"]).name, params["SourceSnapshotId"]
+        ids.SNAPSHOT.form.check(id)
+        source = next(
+            (each for each in usable_snapshots(self.store.snapshot(), ctx.account, region) if each.id == id), None
+        )
+        if source is None:
+            raise refused.SnapshotNotFound(id)
+        if not source.completed:
+            raise refused.IncorrectState(f"Snapshot {id} is not completed")
+        encrypted = bool(params.get("Encrypted")) or source.encrypted
+        if params.get("KmsKeyId") and not encrypted:
+            raise refused.InvalidParameterDependency(
+                "The parameter KmsKeyId requires the parameter Encrypted to be set."
+            )
+        asked = await self.launcher.with_key(ctx, {"Encrypted": encrypted, "KmsKeyId": params.get("KmsKeyId")})
+        about = f"[Copied {id} from {region}]"
+        with self.store.write() as tx:
+            taken = Snapshot(
+                account=ctx.account, region=ctx.region, id=self.entropy.resource_id("snap"), volume_id=_NO_VOLUME,
+                size_gb=source.size_gb, started_at=self.clock.now(), description=params.get("Description") or about,
+                encrypted=encrypted, kms_key=asked["KmsKeyId"] if encrypted else None, copied_from=id, tags=tags,
+            )  # fmt: skip
+            tx.put(taken)
+            if params.get("DryRun"):
+                raise errors.DryRunOperation()
+            return {"SnapshotId": taken.id, "Tags": tags_to_wire(tags)}
+
+    @operation
+    def describe_snapshot_attribute(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        taken = self.get(self.store.snapshot(), ctx, ids.SNAPSHOT, params["SnapshotId"])
+        if params["Attribute"] != _PERMISSION:
+            return {"SnapshotId": taken.id, "ProductCodes": []}
+        everyone = [{"Group": "all"}] if taken.everyones else []
+        return {
+            "SnapshotId": taken.id,
+            "CreateVolumePermissions": everyone + [{"UserId": each} for each in taken.accounts],
+        }
+
+    @operation
+    def modify_snapshot_attribute(self, ctx: RequestContext, params: Params) -> None:
+        """ModifySnapshotAttribute: who may make volumes of it, and copy images that have it."""
+        if params.get("Attribute") not in (None, _PERMISSION):
+            raise errors.InvalidParameterValue(f"Value ({params['Attribute']}) for parameter attribute is invalid.")
+        told = params.get("CreateVolumePermission") or {}
+        listed = [{"UserId": each} for each in params.get("UserIds") or ()]
+        listed += [{"Group": each} for each in params.get("GroupNames") or ()]
+        added, removed = list(told.get("Add") or ()), list(told.get("Remove") or ())
+        (removed if params.get("OperationType") == "remove" else added).extend(listed)
+        with self.store.write() as tx:
+            taken = self.get(tx, ctx, ids.SNAPSHOT, params["SnapshotId"])
+            accounts, everyones = dict.fromkeys(taken.accounts), taken.everyones
+            for each, on in [*((each, True) for each in added), *((each, False) for each in removed)]:
+                user = each.get("UserId")
+                if each.get("Group") == "all":
+                    if on and taken.encrypted:
+                        raise errors.InvalidParameterValue("Encrypted snapshots cannot be shared publicly")
+                    everyones = on
+                elif user is None or not _ACCOUNT.fullmatch(user):
+                    raise errors.InvalidParameterValue(f"Invalid user id: {user or each.get('Group')}")
+                elif on:
+                    accounts[user] = None
+                else:
+                    accounts.pop(user, None)
+            tx.put(replace(taken, accounts=tuple(accounts), everyones=everyones))
+
+    @operation
+    def reset_snapshot_attribute(self, ctx: RequestContext, params: Params) -> None:
+        """ResetSnapshotAttribute: nobody but the owner may use it."""
+        if params["Attribute"] != _PERMISSION:
+            raise errors.InvalidParameterValue(f"Value ({params['Attribute']}) for parameter attribute is invalid.")
+        with self.store.write() as tx:
+            taken = self.get(tx, ctx, ids.SNAPSHOT, params["SnapshotId"])
+            tx.put(replace(taken, accounts=(), everyones=False))
