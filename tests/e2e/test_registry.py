@@ -222,9 +222,9 @@ def test_the_api_takes_layers_and_images_too(registry):
         ecr.list_images(repositoryName="api")
 
 
-def heard(kunren, account):
+def heard(kunren, account, region=REGION):
     """A function that gives all that EventBridge has been told by ECR in the account from now on."""
-    sqs, rules = kunren.client("sqs", account), kunren.client("events", account)
+    sqs, rules = (kunren.client(each, account, region) for each in ("sqs", "events"))
     queue = sqs.create_queue(QueueName="images")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     rules.put_rule(Name="images", EventPattern=json.dumps({"source": ["aws.ecr"]}))
@@ -268,6 +268,63 @@ def test_a_lifecycle_policy_is_previewed_and_then_acts(kunren, account, registry
     wanted = [("DELETE", "1"), ("DELETE", "2"), ("PUSH", "1"), ("PUSH", "2"), ("PUSH", "3")]
     until(lambda: events() == wanted, lambda: f"the events, of which there are {events()}")
     assert "lastEvaluatedAt" in ecr.get_lifecycle_policy(repositoryName="old")
+
+
+def test_what_is_pulled_through_a_cache_comes_from_its_upstream_registry(kunren, account, registry, until):
+    west, there = kunren.client("ecr", account, region="us-west-2"), registry.host.replace(REGION, "us-west-2")
+    registry.ecr.create_repository(repositoryName="team/web")
+    manifest, blobs = image(layer({"which": "one"}), Cmd=["/x"])
+    registry.push("team/web", "1", manifest, blobs)
+    rule = {"ecrRepositoryPrefix": "east", "upstreamRegistryUrl": registry.host}
+    made = west.create_pull_through_cache_rule(**rule)
+    assert (made["upstreamRegistry"], made["upstreamRepositoryPrefix"]) == ("ecr", "ROOT")
+    with pytest.raises(west.exceptions.PullThroughCacheRuleAlreadyExistsException):
+        west.create_pull_through_cache_rule(**rule)
+    told = heard(kunren, account, "us-west-2")
+    pull = lambda what, host=there: registry.ask("GET", f"https://{host}/v2/{what}")  # noqa: E731
+    assert pull("east/team/web/manifests/2").status == 404
+    assert west.describe_repositories()["repositories"] == []
+    assert pull("east/team/web/manifests/1").data == manifest
+    for digest, content in blobs.items():
+        assert pull(f"east/team/web/blobs/{digest}").data == content
+    first = {"imageDigest": digest_of(manifest), "imageTag": "1"}
+    assert west.list_images(repositoryName="east/team/web")["imageIds"] == [first]
+    registry.push("team/web", "1", *image(layer({"which": "two"})))
+    until(told, "the event")
+    assert [(each["detail-type"], each["detail"]) for each in told()] == [
+        (
+            "ECR Pull Through Cache Action",
+            {
+                "rule-version": "1", "sync-status": "SUCCESS", "ecr-repository-prefix": "east", "image-tag": "1",
+                "repository-name": "east/team/web", "upstream-registry-url": registry.host,
+                "image-digest": digest_of(manifest),
+            },
+        )
+    ]  # fmt: skip
+    assert west.delete_pull_through_cache_rule(ecrRepositoryPrefix="east")["upstreamRegistryUrl"] == registry.host
+    assert west.describe_pull_through_cache_rules()["pullThroughCacheRules"] == []
+    assert pull("east/team/web/manifests/1").data == manifest
+
+
+def test_a_cache_of_another_accounts_registry_needs_a_role_that_its_policy_lets_in(kunren, account, registry):
+    other = f"2{account[1:]}"
+    registry.ecr.create_repository(repositoryName="team/web")
+    manifest, blobs = image(layer({"which": "one"}), Cmd=["/x"])
+    registry.push("team/web", "1", manifest, blobs)
+    theirs, role = kunren.client("ecr", other), f"arn:aws:iam::{other}:role/caches"
+    rule = {"ecrRepositoryPrefix": "own", "upstreamRegistryUrl": registry.host, "upstreamRepositoryPrefix": "team"}
+    with pytest.raises(ClientError, match="An upstream registry of another account takes a role"):
+        theirs.create_pull_through_cache_rule(**rule)
+    theirs.create_pull_through_cache_rule(**rule, customRoleArn=role)
+    address = f"https://{registry.host.replace(account, other)}/v2/own/web/manifests/{digest_of(manifest)}"
+    assert registry.ask("GET", address).status == 404
+    pulls = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    statement = {"Effect": "Allow", "Principal": {"AWS": role}, "Action": pulls}
+    registry.ecr.set_repository_policy(repositoryName="team/web", policyText=json.dumps({"Statement": [statement]}))
+    assert registry.ask("GET", address).data == manifest
+    with pytest.raises(ClientError) as refused:
+        theirs.create_pull_through_cache_rule(ecrRepositoryPrefix="hub", upstreamRegistryUrl="registry.test")
+    assert refused.value.response["Error"]["Code"] == "NotImplemented"
 
 
 def test_a_registry_answers_the_first_who_asks_in_a_region(kunren, registry):

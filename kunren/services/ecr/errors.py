@@ -76,6 +76,24 @@ class RegistryPolicyNotFoundException(EcrError):
         super().__init__(f"Registry policy does not exist in the registry with id '{registry}'")
 
 
+class PullThroughCacheRuleNotFoundException(EcrError):
+    code = "PullThroughCacheRuleNotFoundException"
+
+    def __init__(self, prefix: str, registry: str) -> None:
+        super().__init__(
+            f"The pull through cache rule with prefix '{prefix}' does not exist in the registry with id '{registry}'"
+        )
+
+
+class PullThroughCacheRuleAlreadyExistsException(EcrError):
+    code = "PullThroughCacheRuleAlreadyExistsException"
+
+    def __init__(self, prefix: str, registry: str) -> None:
+        super().__init__(
+            f"A pull through cache rule with prefix '{prefix}' already exists in the registry with id '{registry}'"
+        )
+
+
 class LifecyclePolicyNotFoundException(OfRepository):
     code = "LifecyclePolicyNotFoundException"
     text = "Lifecycle policy does not exist for the repository with name '{name}' in the registry with id '{registry}'"

@@ -15,7 +15,7 @@ from kunren.control.controller import Controller
 from kunren.control.store import Key, Snapshot, Store, Tx
 from kunren.core.calling import CallService
 from kunren.core.clock import Clock
-from kunren.services.ecr.model import Image, ImageEvent
+from kunren.services.ecr.model import CacheRule, Image, ImageEvent
 
 PUSH, DELETE, REPLICATE = "PUSH", "DELETE", "REPLICATE"
 
@@ -41,8 +41,18 @@ def note_replication(tx: Tx, image: Image, source: Image, tag: str | None, now: 
     _put(tx, image, detail, now)
 
 
+def note_cached(tx: Tx, image: Image, rule: CacheRule, tag: str | None, now: float) -> None:
+    """An image has come through a cache."""
+    detail = {
+        "rule-version": "1", "sync-status": "SUCCESS", "ecr-repository-prefix": rule.id,
+        "repository-name": image.repository, "upstream-registry-url": rule.upstream, "image-tag": tag or "",
+        "image-digest": image.digest,
+    }  # fmt: skip
+    _put(tx, image, detail, now)
+
+
 def _put(tx: Tx, image: Image, detail: dict[str, str], now: float) -> None:
-    id = f"{now:020.6f} {image.id} {detail['action-type']} {detail['image-tag']}"
+    id = f"{now:020.6f} {image.id} {_kind(detail)} {detail['image-tag']}"
     tx.put(ImageEvent(account=image.account, region=image.region, id=id, detail=detail, at=now))
 
 
@@ -64,14 +74,22 @@ class ImageEvents:
             return
         if self.heard():
             arn = f"arn:aws:ecr:{region}:{account}:repository/{event.detail['repository-name']}"
-            what = "Replication" if event.detail["action-type"] == REPLICATE else "Image"
             entry: dict[str, Any] = {
-                "Time": event.at, "Source": "aws.ecr", "DetailType": f"ECR {what} Action", "Resources": [arn],
+                "Time": event.at, "Source": "aws.ecr", "DetailType": _type(event.detail), "Resources": [arn],
                 "Detail": json.dumps(event.detail),
             }  # fmt: skip
             await self._call(account, region, "events", "PutEvents", {"Entries": [entry]})
         with self._store.write() as tx:
             tx.delete(event)
+
+
+def _kind(detail: dict[str, str]) -> str:
+    return detail.get("action-type", "CACHE")
+
+
+def _type(detail: dict[str, str]) -> str:
+    what = {REPLICATE: "Replication", "CACHE": "Pull Through Cache"}.get(_kind(detail), "Image")
+    return f"ECR {what} Action"
 
 
 def _keys(snapshot: Snapshot, key: Key) -> list[str]:

@@ -114,6 +114,28 @@ class Replication(Resource, frozen=True, kw_only=True):
     failure: str | None = None
 
 
+class CacheRule(Resource, frozen=True, kw_only=True):
+    """What is pulled of repositories whose names begin so (`id`, "ROOT" for all) comes from another registry of ECR:
+    of that of `upstream` (its host) from those whose names begin with `upstream_prefix`."""
+
+    kind: ClassVar[str] = "ecr.cache-rule"
+
+    upstream: str
+    upstream_prefix: str
+    role: str | None = None
+    created_at: float
+    updated_at: float
+
+
+class Checked(Resource, frozen=True, kw_only=True):
+    """When it was last looked whether a tag has moved upstream; `id` is REPOSITORY:TAG."""
+
+    kind: ClassVar[str] = "ecr.checked"
+
+    repository: str
+    at: float
+
+
 class TokenKey(Resource, frozen=True, kw_only=True):
     """What authorization tokens are sealed with (hexadecimal); one for all registries."""
 
@@ -131,7 +153,19 @@ class ImageEvent(Resource, frozen=True, kw_only=True):
     at: float
 
 
-KINDS = (Repository, Image, Layer, LayerUpload, Preview, Registry, Replication, TokenKey, ImageEvent)
+KINDS = (
+    Repository,
+    Image,
+    Layer,
+    LayerUpload,
+    Preview,
+    Registry,
+    Replication,
+    CacheRule,
+    Checked,
+    TokenKey,
+    ImageEvent,
+)
 
 
 def within(repository: str, digest: str) -> str:

@@ -11,6 +11,7 @@ from kunren.core.policies import ALLOW, Asker, decision
 from kunren.services.ecr.model import Registry, Repository
 from kunren.services.ecr.pushing import Place
 
+_PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 ROLE = "role/aws-service-role/replication.ecr.amazonaws.com/AWSServiceRoleForECRReplication"
 
 
@@ -37,6 +38,19 @@ def lets_replicate(view: Snapshot | Tx, account: str, into: Repository, action: 
         return False
     asker = Asker(account=account, arn=f"arn:aws:iam::{account}:{ROLE}")
     return decision(_statements(registry.policy), asker, f"ecr:{action}", into.arn, {}) == ALLOW
+
+
+def lets_pull(view: Snapshot | Tx, account: str, role: str | None, source: Repository) -> bool:
+    """Whether an upstream repository lets the role of another account's cache pull, by its own policy or its
+    registry's. An account's own may."""
+    if account == source.account:
+        return True
+    registry = view.get(Registry, source.account, source.region, Registry.only)
+    statements = _statements(registry.policy) if registry is not None and registry.policy is not None else ()
+    if source.policy is not None:
+        statements += tuple({**each, "Resource": "*"} for each in _statements(source.policy))
+    asker = Asker(account=account, arn=role or "")
+    return all(decision(statements, asker, action, source.arn, {}) == ALLOW for action in _PULL)
 
 
 def policy_by_arn(snapshot: Snapshot, arn: str) -> Statements:

@@ -10,6 +10,7 @@ from kunren.core.clock import Clock
 from kunren.dataplane.images.images import Credentials, NotFound
 from kunren.dataplane.images.reference import Reference
 from kunren.services.ecr.blobs import Blobs
+from kunren.services.ecr.caching import cache
 from kunren.services.ecr.errors import EcrError
 from kunren.services.ecr.pushing import Place, by_digest, by_tag, layer_of, repository_at
 from kunren.services.ecr.registry.asked import registry_of
@@ -34,6 +35,7 @@ class WorldRegistry:
                 raise NotFound("pull access denied, repository does not exist or may require authorization: "
                                "authorization failed: no basic auth credentials") from None  # fmt: skip
         with self._store.write() as tx:
+            cache(tx, _place(reference), reference.digest or reference.tag, self._clock.now())
             try:
                 repository = repository_at(tx, _place(reference))
             except EcrError:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from kunren.services.ecr.api.images import ImageOperations
+from kunren.services.ecr.api.pull_through import PullThroughOperations
 from kunren.services.ecr.api.replication import ReplicationOperations
 from kunren.services.ecr.api.repositories import RepositoryOperations
 
 
-class EcrApi(RepositoryOperations, ImageOperations, ReplicationOperations):
+class EcrApi(RepositoryOperations, ImageOperations, ReplicationOperations, PullThroughOperations):
     """All handlers."""

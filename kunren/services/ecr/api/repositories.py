@@ -28,6 +28,7 @@ from kunren.services.ecr.lifecycle import parse
 from kunren.services.ecr.model import (
     IN_PROGRESS,
     MUTABLE,
+    Checked,
     Image,
     Layer,
     LayerUpload,
@@ -95,7 +96,7 @@ class RepositoryOperations(Base):
             images = images_of(tx, found)
             if images and not params.get("force"):
                 raise RepositoryNotEmptyException(found.id, found.account)
-            for kind in (Image, Layer, LayerUpload, Replication):
+            for kind in (Image, Layer, LayerUpload, Replication, Checked):
                 for each in tx.list(kind, found.account, found.region):
                     if each.repository == found.id:  # type: ignore[attr-defined]
                         tx.delete(each)

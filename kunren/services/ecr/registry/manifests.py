@@ -9,6 +9,7 @@ from kunren.control.store import Store
 from kunren.core.clock import Clock
 from kunren.core.fronts import FrontAnswer
 from kunren.dataplane.images.reference import DIGEST, TAG
+from kunren.services.ecr.caching import cache
 from kunren.services.ecr.manifests import MANIFEST_BYTES_MAX, OCI_INDEX
 from kunren.services.ecr.model import Image, Repository
 from kunren.services.ecr.pushing import (
@@ -48,6 +49,7 @@ class ManifestAnswers:
 
     async def _get(self, asked: Asked) -> FrontAnswer:
         with self._store.write() as tx:
+            cache(tx, asked.path.place, asked.path.rest, self._clock.now())
             repository = repository_at(tx, asked.path.place)
             image = _named(tx, repository, asked.path.rest)
             if asked.request.method == "GET":
