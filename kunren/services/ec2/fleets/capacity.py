@@ -13,10 +13,9 @@ from kunren.services.ec2.fleets import configs
 from kunren.services.ec2.fleets.configs import Target
 from kunren.services.ec2.fleets.model import Fleet, Member
 from kunren.services.ec2.instances import spot, states
+from kunren.services.ec2.instances.allocation import ROUNDING
 from kunren.services.ec2.instances.model import Instance
 from kunren.services.ec2.store import Reader
-
-_ROUNDING = 1e-9
 
 
 def counting(reader: Reader, fleet: Fleet) -> list[Member]:
@@ -45,7 +44,7 @@ def missing_of(reader: Reader, fleet: Fleet) -> Target:
 
 def lacks(reader: Reader, fleet: Fleet) -> bool:
     missing = missing_of(reader, fleet)
-    return max(missing.on_demand, missing.spot) > _ROUNDING
+    return max(missing.on_demand, missing.spot) > ROUNDING
 
 
 def rebalance(fleet: Fleet) -> dict[str, Any]:
@@ -81,7 +80,7 @@ def surplus(
     """Whom to end of those that there are: of the fullest pool with diversified, of that with the least room with one
     that is about capacity, else the dearest; the youngest first. Nobody goes who counts more than what is too much."""
     left, found, stay = sum(each.units for each in held) - wanted, [], list(held)
-    while fitting := [each for each in stay if each.units <= left + _ROUNDING]:
+    while fitting := [each for each in stay if each.units <= left + ROUNDING]:
         pools: dict[tuple[str, str], float] = {}
         for each in stay:
             pool = (each.instance_type, each.zone)

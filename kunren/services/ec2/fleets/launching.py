@@ -19,7 +19,7 @@ from kunren.services.ec2.fleets.configs import Candidate
 from kunren.services.ec2.fleets.errors import UnfulfillableCapacity
 from kunren.services.ec2.fleets.model import Fleet, Member
 from kunren.services.ec2.instances import allocation, spot
-from kunren.services.ec2.instances.allocation import Pool
+from kunren.services.ec2.instances.allocation import ROUNDING, Pool
 from kunren.services.ec2.instances.errors import InsufficientInstanceCapacity, PriceTooLow
 from kunren.services.ec2.instances.launcher import Resolved
 from kunren.services.ec2.instances.model import Instance
@@ -71,29 +71,38 @@ class Launching:
         return refused
 
     def _part(self, found: Sequence[Offer], units: float, is_spot: bool) -> list[Refused]:
-        """A launch that is refused closes its pool, and all are chosen anew without it."""
-        pools = [self._pool(each.candidate, is_spot) for each in found]
-        closed = [_closed(each, pool, is_spot) for each, pool in zip(found, pools, strict=True)]
-        while True:
-            left = [
-                pool if error is None else with_values(pool, room=0) for pool, error in zip(pools, closed, strict=True)
-            ]
-            counts = self._counts(found, left, units, is_spot)
+        """A launch that is refused is tried with half as many, and what is missing then is chosen anew."""
+        refused: dict[int, AwsError] = {}
+        most: dict[int, float] = {}
+        brought = 0.0
+        while units - brought > ROUNDING:
+            pools = [self._pool(each.candidate, is_spot) for each in found]
+            for number, (offer, pool) in enumerate(zip(found, pools, strict=True)):
+                if (error := _closed(offer, pool, is_spot)) is not None:
+                    refused[number], most[number] = error, 0
+                pools[number] = with_values(pool, room=min(pool.room, most.get(number, pool.room)))
+            counts = self._counts(found, pools, units - brought, brought, is_spot)
+            if not any(counts):
+                break
             before, number = self.fleet, 0
             try:
                 with self._tx.attempt():
                     for number, count in enumerate(counts):
                         if count:
                             self._launch(found[number], pools[number], count, is_spot)
-                break
             except AwsError as error:
-                self.fleet, closed[number] = before, error
-        if allocation.units(pools, counts) >= units:
+                self.fleet, refused[number], most[number] = before, error, counts[number] // 2
+            else:
+                brought += allocation.units(pools, counts)
+        if units - brought <= ROUNDING:
             return []
-        full = [error or _full(each.candidate, is_spot) for each, error in zip(found, closed, strict=True)]
+        full = [refused.get(number) or _full(each.candidate, is_spot) for number, each in enumerate(found)]
         return [(each.candidate, is_spot, error) for each, error in zip(found, full, strict=True)]
 
-    def _counts(self, found: Sequence[Offer], pools: Sequence[Pool], units: float, is_spot: bool) -> list[int]:
+    def _counts(
+        self, found: Sequence[Offer], pools: Sequence[Pool], units: float, brought: float, is_spot: bool
+    ) -> list[int]:
+        """How many of each for so many units, after what was brought."""
         told = configs.options(self.fleet.request, "SpotOptions" if is_spot else "OnDemandOptions")
         members = [each for each in self.fleet.members.values() if each.spot == is_spot]
         money = configs.price(told.get("MaxTotalPrice"))
@@ -105,6 +114,10 @@ class Launching:
             each = offer.candidate
             alike = (each.instance_type, each.zone)
             held.append(sum(one.units for one in members if (one.instance_type, one.zone) == alike))
+            if told.get("SingleInstanceType") and any(one.instance_type != each.instance_type for one in members):
+                continue
+            if told.get("SingleAvailabilityZone") and any(one.zone != each.zone for one in members):
+                continue
             key = each.instance_type if told.get("SingleInstanceType") else ""
             key += f"|{each.zone}" if told.get("SingleAvailabilityZone") else ""
             groups.setdefault(key, []).append(number)
@@ -112,7 +125,7 @@ class Launching:
             groups, told.get("AllocationStrategy") or "lowest-price", pools, units, held,
             told.get("InstancePoolsToUseCount") or 1, money,
         )  # fmt: skip
-        enough = allocation.units(pools, counts) >= (told.get("MinTargetCapacity") or 0)
+        enough = brought + allocation.units(pools, counts) >= (told.get("MinTargetCapacity") or 0)
         return counts if enough else [0] * len(pools)
 
     def _pool(self, each: Candidate, is_spot: bool) -> Pool:

@@ -13,7 +13,7 @@ from kunren.services.ec2.store import Reader
 
 _OF_OVERRIDE = (
     "InstanceType", "MaxPrice", "SubnetId", "AvailabilityZone", "AvailabilityZoneId", "WeightedCapacity", "Priority",
-    "ImageId", "InstanceRequirements",
+    "ImageId", "InstanceRequirements", "BlockDeviceMappings",
 )  # fmt: skip
 _OF_TEMPLATE = ("LaunchTemplateId", "LaunchTemplateName", "Version")
 _OF_CREATION = ("AvailabilityZone", "SubnetId")
@@ -40,6 +40,8 @@ def _override(given: dict[str, Any]) -> dict[str, Any]:
         found["WeightedCapacity"] = float(given["WeightedCapacity"])
     if given.get("Priority") is not None:
         found["Priority"] = float(given["Priority"])
+    if group := (given.get("Placement") or {}).get("GroupName"):
+        found["Placement"] = {"GroupName": group}
     return found
 
 

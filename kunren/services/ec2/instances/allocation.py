@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,10 @@ def allocated(
     for number, each in enumerate(pools):
         source = each.source or str(number)
         room[source] = min(each.room, room.get(source, each.room))
-    while missing > _ROUNDING:
+    while missing > ROUNDING:
         open_ = [number for number, each in enumerate(pools) if room[each.source or str(number)] >= 1]
         if money is not None:
-            open_ = [each for each in open_ if pools[each].cost * pools[each].weight <= money + _ROUNDING]
+            open_ = [each for each in open_ if pools[each].cost * pools[each].weight <= money + ROUNDING]
         if not open_:
             break
         left = in_order(strategy, [pools[each] for each in open_], [have[each] for each in open_], spread)
@@ -89,7 +89,7 @@ def alike(
         counts = allocated(strategy, part, missing, [held[each] for each in numbers], spread, money)
         brought = min(units(part, counts), missing)
         cost = sum(each.cost * each.weight * count for each, count in zip(part, counts, strict=True))
-        if brought > rank[0] + _ROUNDING or (brought > rank[0] - _ROUNDING and brought and cost < rank[1]):
+        if brought > rank[0] + ROUNDING or (brought > rank[0] - ROUNDING and brought and cost < rank[1]):
             best, rank = [0] * len(pools), (brought, cost)
             for number, count in zip(numbers, counts, strict=True):
                 best[number] = count

@@ -74,6 +74,21 @@ def test_a_launch_that_is_refused_leaves_its_pool_out(ec2, fleets):
     assert ec2.describe_instances(Filters=[{"Name": "subnet-id", "Values": [subnet]}])["Reservations"] == []
 
 
+def test_of_a_pool_that_refuses_so_many_as_many_come_as_there_can_be(ec2, fleets):
+    """A spread placement group has seven instances in a zone."""
+    ec2.create_placement_group(GroupName="apart", Strategy="spread")
+    apart = {"Placement": {"GroupName": "apart"}}
+    overrides = [{**apart, "AvailabilityZone": ZONES[0]}, {**apart, "AvailabilityZone": ZONES[1]}]
+    made = fleets.create(*overrides, total=10, Type="instant")
+    assert made["Errors"] == []
+    assert [len(each["InstanceIds"]) for each in made["Instances"]] == [5, 5]
+    made = fleets.create(*overrides, total=10, Type="instant")
+    assert [len(each["InstanceIds"]) for each in made["Instances"]] == [2, 2]
+    assert len(made["Errors"]) == 2
+    least = {"MinTargetCapacity": 5, "SingleAvailabilityZone": True}
+    assert fleets.create(*overrides, total=9, Type="instant", OnDemandOptions=least)["Instances"] == []
+
+
 def test_a_fleet_is_submitted_then_active_and_replaces_who_goes(ec2, fleets):
     id = fleets.create(total=2)["FleetId"]
     shown = fleets.fleet(id)
@@ -267,6 +282,29 @@ def test_types_are_chosen_by_attributes(ec2, fleets):
     fleets.template = {"LaunchTemplateId": named["LaunchTemplateId"], "Version": "$Default"}
     made = fleets.create({"AvailabilityZone": ZONES[0]}, total=1, Type="instant")
     assert [each["InstanceType"] for each in made["Instances"]] == [cheapest]
+
+
+def test_overrides_reach_the_instances_and_are_shown(ec2, fleets):
+    ec2.create_key_pair(KeyName="own")
+    ec2.create_placement_group(GroupName="apart", Strategy="spread")
+    root = {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 20}}
+    override = {
+        "AvailabilityZone": ZONES[1], "KeyName": "own", "Placement": {"GroupName": "apart"},
+        "BlockDeviceMappings": [root], "MetadataOptions": {"HttpTokens": "required"}, "InstanceType": fleets.small,
+    }  # fmt: skip
+    made = fleets.create(override, total=1, Type="instant")
+    assert made["Errors"] == []
+    [shown] = fleets.fleet(made["FleetId"])["LaunchTemplateConfigs"][0]["Overrides"]
+    assert shown == {
+        "AvailabilityZone": ZONES[1], "Placement": {"GroupName": "apart"}, "BlockDeviceMappings": [root],
+        "InstanceType": fleets.small,
+    }  # fmt: skip
+    [instance] = ec2.describe_instances()["Reservations"][0]["Instances"]
+    assert (instance["KeyName"], instance["Placement"]["GroupName"]) == ("own", "apart")
+    assert (instance["MetadataOptions"]["HttpTokens"], instance["Placement"]["AvailabilityZone"]) == (
+        "required", ZONES[1],
+    )  # fmt: skip
+    assert ec2.describe_volumes()["Volumes"][0]["Size"] == 20
 
 
 def test_attributes_are_checked(ec2, fleets):
