@@ -14,7 +14,7 @@ from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
-from kunren.services.applicationautoscaling import alarms, decisions, errors, resources, schedules, views
+from kunren.services.applicationautoscaling import alarms, decisions, errors, resources, views
 from kunren.services.applicationautoscaling.model import KINDS, Activity, Policy, Schedule, Target
 from kunren.services.autoscaling import scaling
 
@@ -275,7 +275,7 @@ def _schedule(params: Params, before: Schedule | None, id: str, now: float) -> S
     start, end = _seconds(params.get("StartTime")), _seconds(params.get("EndTime"))
     created = before.created if before is not None else now
     try:
-        due = schedules.after(text, zone, max(now, (start or now) - 1e-3), start or created)
+        due = decisions.next_time(text, zone, max(now, (start or now) - 1e-3), start or created)
     except ValueError as error:
         raise errors.ValidationException(f"Invalid schedule: {error}") from error
     return Schedule(

@@ -9,9 +9,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from kunren.core.schedules import Schedule
 from kunren.services.applicationautoscaling.model import Cooldown, Policy, Target
 from kunren.services.autoscaling import model as groups
 from kunren.services.autoscaling import scaling
+
+
+def next_time(text: str, zone: str | None, now: float, begin: float) -> float | None:
+    """When a scheduled action is due first after `now`; rates count from `begin`. Raises BadSchedule."""
+    return Schedule(text.strip(), once=True, zone=zone, from_begin=True).after(now, begin)
 
 
 def steps(configuration: Mapping[str, Any]) -> list[groups.Step]:

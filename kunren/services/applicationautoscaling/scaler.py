@@ -13,7 +13,7 @@ from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
-from kunren.services.applicationautoscaling import alarms, decisions, schedules, views
+from kunren.services.applicationautoscaling import alarms, decisions, views
 from kunren.services.applicationautoscaling.alarms import LOW
 from kunren.services.applicationautoscaling.model import KEPT_S, Activity, Policy, Schedule, Target
 from kunren.services.applicationautoscaling.resources import SCALABLE
@@ -145,7 +145,7 @@ class Scaler:
             if found is None or found.schedules.get(name) != each:
                 return
             left = {key: value for key, value in found.schedules.items() if key != name}
-            after = schedules.after(each.text, each.time_zone, now, each.start or each.created)
+            after = decisions.next_time(each.text, each.time_zone, now, each.start or each.created)
             if after is not None and (each.end is None or after <= each.end):
                 left[name] = replace(each, next_at=after)
             if not suspended:

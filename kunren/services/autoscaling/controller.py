@@ -19,7 +19,8 @@ from kunren.core.calling import CallService
 from kunren.core.clock import Clock, iso_utc
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
-from kunren.services.autoscaling import alarms, choices, launches, recurrence, refreshing
+from kunren.core.schedules import Crontab
+from kunren.services.autoscaling import alarms, choices, launches, refreshing
 from kunren.services.autoscaling.activities import end_member
 from kunren.services.autoscaling.launches import Launches
 from kunren.services.autoscaling.members import Members
@@ -282,7 +283,7 @@ def next_time(each: Schedule, now: float) -> float | None:
     """When an action that is due now is due again. Pure."""
     if each.recurrence is None:
         return None
-    after = recurrence.Recurrence(each.recurrence, each.time_zone).after(now)
+    after = Crontab(each.recurrence, each.time_zone).after(now)
     return after if after is not None and (each.end is None or after <= each.end) else None
 
 

@@ -11,12 +11,12 @@ from kunren.control.store import Snapshot, Store
 from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
+from kunren.core.schedules import Schedule
 from kunren.services.events.api import EventsApi
 from kunren.services.events.clockwork import Clockwork, Due
 from kunren.services.events.deliveries import Deliveries
 from kunren.services.events.model import ENABLED, KINDS, Rule
 from kunren.services.events.publishing import scheduled
-from kunren.services.events.schedule import Schedule
 
 
 class EventsService:

@@ -13,9 +13,9 @@ from kunren.core.arn import parse_arn
 from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
 from kunren.core.pagination import InvalidToken, page
+from kunren.core.schedules import BadSchedule
+from kunren.core.schedules import Schedule as Expression
 from kunren.core.tags import tags_from_wire, tags_to_wire
-from kunren.services.events.schedule import BadSchedule
-from kunren.services.events.schedule import Schedule as Expression
 from kunren.services.scheduler.errors import ConflictException, ResourceNotFoundException, ValidationException
 from kunren.services.scheduler.model import DEFAULT, Group, Schedule
 

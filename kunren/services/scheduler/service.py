@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from kunren.control.store import Snapshot, Store
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
+from kunren.core.schedules import Schedule as Expression
 from kunren.services.events.clockwork import Clockwork, Due
 from kunren.services.events.model import Delivery
 from kunren.services.events.publishing import new_id
-from kunren.services.events.schedule import Schedule as Expression
 from kunren.services.scheduler.api import SchedulerApi
 from kunren.services.scheduler.model import KINDS, Schedule
 

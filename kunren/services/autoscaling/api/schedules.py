@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from kunren.core.context import RequestContext
 from kunren.core.errors import AwsError
-from kunren.services.autoscaling import errors, recurrence, views
+from kunren.core.schedules import Crontab, zone_of
+from kunren.services.autoscaling import errors, views
 from kunren.services.autoscaling.api.base import Operations, Params, Result, find, paged
 from kunren.services.autoscaling.model import Group, Schedule
 
@@ -101,8 +102,8 @@ def schedule(params: Mapping[str, Any], id: str, now: float) -> Schedule:
     if not repeats and start is None:
         raise errors.ValidationError("Either StartTime or Recurrence must be specified")
     try:
-        parsed = recurrence.Recurrence(repeats, params.get("TimeZone")) if repeats else None
-        recurrence.zone_of(params.get("TimeZone"))
+        parsed = Crontab(repeats, params.get("TimeZone")) if repeats else None
+        zone_of(params.get("TimeZone"))
     except ValueError as error:
         raise errors.ValidationError(f"Given recurrence string: {repeats} is invalid: {error}") from error
     due = start if start is not None else parsed.after(now) if parsed is not None else None

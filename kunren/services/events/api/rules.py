@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from kunren.core import event_patterns as patterns
 from kunren.core.arn import parse_arn
 from kunren.core.context import RequestContext
+from kunren.core.schedules import BadSchedule, Schedule
 from kunren.core.tags import tags_from_wire
 from kunren.services.events.api.base import (
     Operations,
@@ -30,7 +31,6 @@ from kunren.services.events.errors import (
 )
 from kunren.services.events.model import DEFAULT, DISABLED, ENABLED, Rule
 from kunren.services.events.publishing import event_of, publish
-from kunren.services.events.schedule import BadSchedule, Schedule
 
 ENTRIES_MAX, TARGETS_MAX, RULES_MAX = 10, 5, 300
 ENTRY_BYTES_MAX = 1024 * 1024

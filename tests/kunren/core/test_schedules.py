@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kunren.services.events.schedule import BadSchedule, Schedule
+from kunren.core.schedules import BadSchedule, Schedule
 
 
 def at(text):

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kunren.services.autoscaling.recurrence import Recurrence
+from kunren.core.schedules import Crontab
 
 
 def after(text, now, zone=None):
-    found = Recurrence(text, zone).after(datetime.fromisoformat(now).replace(tzinfo=UTC).timestamp())
+    found = Crontab(text, zone).after(datetime.fromisoformat(now).replace(tzinfo=UTC).timestamp())
     return datetime.fromtimestamp(found, UTC).isoformat()[:16] if found is not None else None
 
 
@@ -36,6 +36,10 @@ def test_a_time_zone_moves_it():
 @pytest.mark.parametrize("text", ["* * * *", "60 * * * *", "a * * * *", "5-1 * * * *", "*/0 * * * *", "² * * * *"])
 def test_what_is_none_is_refused(text):
     with pytest.raises(ValueError):
-        Recurrence(text)
+        Crontab(text)
     with pytest.raises(ValueError):
-        Recurrence("* * * * *", "Nowhere/Land")
+        Crontab("* * * * *", "Nowhere/Land")
+
+
+def test_where_clocks_are_set_forward_a_time_is_left_out():
+    assert after("30 2 * * *", "2026-03-08T06:00", "America/New_York") == "2026-03-09T06:30"
