@@ -18,6 +18,7 @@ from kunren.services.ec2.model import (
     VpcPeering,
 )
 from kunren.services.ecs.model import Task
+from kunren.services.ecs.services.facts import deployment_of
 
 
 def add(draft: Draft) -> None:
@@ -97,6 +98,8 @@ def _workload(draft: Draft, interface: NetworkInterface, groups: dict[str, str])
     if interface.public_ip:
         details["public address"] = interface.public_ip
         draft.addresses[interface.public_ip] = interface.id
+    if (task := _task(draft, interface)) is not None:
+        details |= _connected(draft, task)
     details["security groups"] = ", ".join(groups.get(each, each) for each in interface.groups)
     return Node(
         id=interface.id, kind="workload", name=workload_name(draft, interface) or interface.private_ip,
@@ -109,14 +112,29 @@ def workload_name(draft: Draft, interface: NetworkInterface) -> str:
     """What an instance is called (its Name tag, or its id), or a task (its service, or its definition), or what the
     interface's description says."""
     if interface.instance_id is None:
-        tasks = draft.snapshot.list(Task, interface.account, interface.region)
-        task = next((each for each in tasks if each.interface_id == interface.id), None)
+        task = _task(draft, interface)
         if task is None:
             return interface.description
         of = task.group.removeprefix("service:") if task.group.startswith("service:") else task.definition
         return f"{of} (task {task.id[:8]})"
     found = draft.snapshot.get(Instance, interface.account, interface.region, interface.instance_id)
     return found.tags.get("Name", found.id) if found is not None else interface.instance_id
+
+
+def _task(draft: Draft, interface: NetworkInterface) -> Task | None:
+    tasks = draft.snapshot.list(Task, interface.account, interface.region)
+    return next((each for each in tasks if each.interface_id == interface.id), None)
+
+
+def _connected(draft: Draft, task: Task) -> dict[str, str]:
+    """What the task serves by Service Connect, and what it reaches there."""
+    deployment = deployment_of(draft.snapshot, task) if task.proxy is not None else None
+    if deployment is None or deployment.connect is None:
+        return {}
+    own = [f"{each.dns_name}:{each.port}" for each in deployment.connect.offers]
+    others = [name for each in deployment.connect.known if (name := f"{each.dns_name}:{each.port}") not in own]
+    found = {"serves": ", ".join(own), "reaches": ", ".join(others)}
+    return {name: value for name, value in found.items() if value}
 
 
 def interface_state(draft: Draft, interface: NetworkInterface) -> str:

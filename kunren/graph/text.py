@@ -109,11 +109,25 @@ def _workloads(index: Index, vpc: Node) -> list[Branch]:
         if alone:
             branch = Branch([("subnet ", "faint"), (subnet.name, ""), _place(subnet)])
             branch.below = [
-                Branch([(_NOUNS[each.kind], "faint"), (each.name, ""), (_at(each), "faint"), *state(each)])
+                Branch(
+                    [
+                        (_NOUNS[each.kind], "faint"),
+                        (each.name, ""),
+                        (_at(each), "faint"),
+                        *state(each),
+                        *_connected(each),
+                    ]
+                )
                 for each in alone
             ]
             made.append(branch)
     return made
+
+
+def _connected(node: Node) -> Line:
+    """The names of Service Connect that lead to it, and those that it is led by."""
+    shown = [f"  {told} {node.details[told]}" for told in ("serves", "reaches") if told in node.details]
+    return [(each, "faint") for each in shown]
 
 
 def _at(node: Node) -> str:

@@ -32,7 +32,7 @@ class Mesh:
     """A cluster whose services are in the namespace `shop`."""
 
     def __init__(self, kunren, account, until):
-        self.kunren, self.until = kunren, until
+        self.kunren, self.account, self.until = kunren, account, until
         self.ecs, self.ec2, self.cloudwatch = (kunren.client(each, account) for each in ("ecs", "ec2", "cloudwatch"))
         self.map = kunren.client("servicediscovery", account, config=Config(inject_host_prefix=False))
         cluster = self.ecs.create_cluster(clusterName="shop", serviceConnectDefaults={"namespace": "shop"})["cluster"]
@@ -160,6 +160,9 @@ def test_names_of_a_namespace_lead_to_the_tasks_of_its_services(mesh, until):
         return {each["Attributes"]["AWS_INSTANCE_IPV4"] for each in told}
 
     until(lambda: found("web", "8000") == found("plain", "9001") == addresses, "Cloud Map has the tasks", 60)
+    drawn = mesh.kunren.run("graph", "--account", mesh.account).stdout
+    assert "reaches orders:80, plain.shop:8000\n" in drawn
+    assert drawn.count("serves orders:80, plain.shop:8000\n") == 2
     listed = mesh.ecs.list_services_by_namespace(namespace="shop")["serviceArns"]
     assert [each.rpartition("/")[2] for each in listed] == ["client", "orders"]
 

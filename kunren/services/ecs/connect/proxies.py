@@ -18,7 +18,7 @@ from kunren.control.store import Key, Snapshot, Store
 from kunren.core.clock import Clock
 from kunren.dataplane.envoy.resources import Endpoint, EnvoyResources, Rejected
 from kunren.services.ecs.connect.metrics import Inward
-from kunren.services.ecs.connect.model import TCP, Connect, Offer
+from kunren.services.ecs.connect.model import TCP, Offer
 from kunren.services.ecs.connect.routing import (
     TABLE,
     Placed,
@@ -30,8 +30,9 @@ from kunren.services.ecs.connect.routing import (
     ruleset,
 )
 from kunren.services.ecs.connect.shares import serving
-from kunren.services.ecs.model import Deployment, Service, Task, TaskDefinition
-from kunren.services.ecs.services.model import Member, ServiceDeployment
+from kunren.services.ecs.model import Service, Task, TaskDefinition
+from kunren.services.ecs.services.facts import deployment_of
+from kunren.services.ecs.services.model import ServiceDeployment
 from kunren.services.ecs.services.progress import shifting
 from kunren.services.ecs.tasks.engine import CannotStart
 from kunren.world.channel import RulesetRefused
@@ -96,9 +97,10 @@ class Proxies:
     async def start(self, task: Task, places: Sequence[Where]) -> None:
         """Return when the task's proxy listens; at once for a task without one. Raises CannotStart."""
         snapshot = self._store.snapshot()
-        connect = connect_of(snapshot, task)
-        if task.proxy is None or connect is None:
+        deployment = deployment_of(snapshot, task)
+        if task.proxy is None or deployment is None or deployment.connect is None:
             return
+        connect = deployment.connect
         taken = _ports(snapshot.get(TaskDefinition, task.account, task.region, task.definition))
         proxies = [
             placed(
@@ -201,20 +203,6 @@ class Proxies:
             return []
         served = serving(self._store.snapshot(), account, region)
         return [self._envoy.set_endpoints(each.owner, endpoints(each, served)) for each in mine]
-
-
-def connect_of(snapshot: Snapshot, task: Task) -> Connect | None:
-    """What the deployment that the task is of has of its namespace."""
-    deployment = _deployment(snapshot, task)
-    return deployment.connect if deployment is not None else None
-
-
-def _deployment(snapshot: Snapshot, task: Task) -> Deployment | None:
-    member = snapshot.get(Member, task.account, task.region, task.id)
-    service = snapshot.get(Service, task.account, task.region, member.service) if member is not None else None
-    if member is None or service is None:
-        return None
-    return next((each for each in service.deployments if each.id == member.deployment), None)
 
 
 def _of(offers: Iterable[Offer], container: str) -> list[Offer]:

@@ -33,6 +33,15 @@ def tasks_of(snapshot: Snapshot, service: Service) -> dict[str, Task]:
     return {id: each for id, each in found.items() if each.group == group and each.cluster == service.cluster}
 
 
+def deployment_of(snapshot: Snapshot, task: Task) -> Deployment | None:
+    """Of its service the deployment that the task is of."""
+    member = snapshot.get(Member, task.account, task.region, task.id)
+    service = snapshot.get(Service, task.account, task.region, member.service) if member is not None else None
+    if member is None or service is None:
+        return None
+    return next((each for each in service.deployments if each.id == member.deployment), None)
+
+
 def counts(tasks: Mapping[str, Task], deployment: str | None = None) -> tuple[int, int]:
     """runningCount and pendingCount, of a deployment or of all."""
     chosen = [each for each in tasks.values() if deployment in (None, each.started_by)]
