@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
@@ -226,36 +223,3 @@ def test_instances_of_a_template_serve_behind_its_load_balancer(kunren, account,
     settled(api, id, until, "DELETE_COMPLETE")
     state = ec2.describe_instances(InstanceIds=[made])["Reservations"][0]["Instances"][0]["State"]["Name"]
     assert state == "terminated"
-
-
-def test_the_redirect_service_of_a_template_redirects(stacks, kunren, tmp_path):
-    domains = [f"{word}{stacks.account}.test" for word in ("one", "two")]
-    document = tmp_path / "domains.json"
-    document.write_text(
-        json.dumps(
-            {
-                domains[0]: "https://new.test/page",
-                domains[1]: {"url": "https://new.test", "status": 302, "carry_path": True},
-            }
-        )
-    )
-    script = Path(__file__).parents[3] / "examples" / "redirect" / "template.py"
-    told = subprocess.run(
-        [sys.executable, script, "alb", document], capture_output=True, text=True, check=True, timeout=60
-    )
-    subnets = stacks.client("ec2").describe_subnets()["Subnets"][:2]
-    given = {"Vpc": subnets[0]["VpcId"], "Subnets": ",".join(each["SubnetId"] for each in subnets)}
-    parameters = [{"ParameterKey": key, "ParameterValue": each} for key, each in given.items()]
-    stack = stacks.create("redirect", told.stdout, Parameters=parameters)
-
-    def asked(url):
-        show = ("-o", "/dev/null", "-w", "%{http_code} %{redirect_url}")
-        return kunren.exec("curl", "-s", "-m", "5", *show, url, check=False).stdout
-
-    wanted = {f"{scheme}://{domains[0]}/x": "301 https://new.test:443/page" for scheme in ("http", "https")} | {
-        f"{scheme}://{domains[1]}/x": "302 https://new.test:443/x" for scheme in ("http", "https")
-    }
-    stacks.until(
-        lambda: {url: asked(url) for url in wanted} == wanted, lambda: f"redirects: {[asked(url) for url in wanted]}"
-    )
-    stacks.delete(stack["StackId"])

@@ -1,61 +1,69 @@
-"""The shipped templates of drills on ECS: each is deployed and gives what serves. (Whole drills take minutes.)"""
+"""The shipped templates of drills: each is deployed and gives what serves. (Whole drills take minutes.)"""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-
-from kunren.drills.access import Access
-from kunren.drills.deployment import Deployment
-from kunren.drills.model import Architecture
+from stacking import CAPABILITIES, outputs
 
 TEMPLATES = Path(__file__).parents[3] / "examples" / "drills" / "templates"
-SETTINGS = {
-    "blue-green-bad": {"alarms": "on"}, "blue-green-good": {"strategy": "BLUE_GREEN", "bake_minutes": 1},
-    "rolling-bad": {}, "spot-drain": {"draining": True, "delay": 5},
+# template → the service's strategy and tasks; an account may have four VPCs beside its default one
+SERVICES = {
+    "blue-green-bad": ("CANARY", 2), "blue-green-good": ("BLUE_GREEN", 2), "rolling-bad": ("ROLLING", 4),
+    "scale-in": ("ROLLING", 4), "spot-drain": ("ROLLING", 2),
 }  # fmt: skip
 
 
 @pytest.fixture
-def deployments(kunren, tmp_path):
-    access = Access(kunren.state, f"http://127.0.0.1:{kunren.port}")
-    made = {
-        name: Deployment(access, Architecture(settings=settings, template=TEMPLATES / f"{name}.yaml"), tmp_path)
-        for name, settings in SETTINGS.items()
-    }
-    try:
-        yield made
-    finally:
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda each: each.remove(), made.values()))
+def deployed(stacks):
+    """`deployed(*names)`: the outputs of each, deployed side by side."""
+    ids = []
+
+    def deploy(*names):
+        for name in names:
+            body, settings = (TEMPLATES / f"{name}.yaml").read_text(), []
+            if "  Delay:" in body:
+                settings = [{"ParameterKey": "Delay", "ParameterValue": "1"}]
+            told = {"StackName": name, "TemplateBody": body, "Parameters": settings, "Capabilities": CAPABILITIES}
+            ids.append(stacks.api.create_stack(**told)["StackId"])
+        return {name: outputs(stacks.settled(name, "CREATE_COMPLETE")) for name in names}
+
+    yield deploy
+    for each in ids:
+        stacks.api.delete_stack(StackName=each)
+    for each in ids:
+        stacks.settled(each, "DELETE_COMPLETE")
 
 
-def test_each_template_serves_by_its_first_version(kunren, deployments):
-    with ThreadPoolExecutor() as pool:
-        deployed = dict(zip(deployments, pool.map(lambda each: each.deploy(), deployments.values()), strict=True))
+def served(stacks, name, values):
+    """What users get, the deployment's strategy, how many tasks run."""
+    said = stacks.kunren.exec("curl", "-s", "-m", "5", f"http://{values['Name']}/", check=False).stdout
+    shown = stacks.client("ecs").describe_services(cluster=values["Cluster"], services=[values["Service"]])["services"][
+        0
+    ]
+    shifts = "advancedConfiguration" in shown["loadBalancers"][0]
+    assert shifts == name.startswith("blue-green")
+    return said, shown["deploymentConfiguration"].get("strategy", "ROLLING"), shown["runningCount"]
 
-    def said(name):
-        return kunren.exec("curl", "-s", "-m", "5", f"http://{deployed[name]['name']}/", check=False).stdout
 
-    assert {name: said(name) for name in deployed} == dict.fromkeys(SETTINGS, "one")
-    ecs, ec2 = kunren.client("ecs"), kunren.client("ec2")
-    strategies = {}
-    for name, values in deployed.items():
-        service = ecs.describe_services(cluster=values["cluster"], services=[values["service"]])["services"][0]
-        told = service["deploymentConfiguration"]
-        strategies[name] = (told.get("strategy", "ROLLING"), service["runningCount"])
-        assert ("advancedConfiguration" in service["loadBalancers"][0]) == name.startswith("blue-green")
-    assert strategies == {
-        "blue-green-bad": ("CANARY", 2), "blue-green-good": ("BLUE_GREEN", 2), "rolling-bad": ("ROLLING", 4),
-        "spot-drain": ("ROLLING", 2),
-    }  # fmt: skip
-    spot = deployed["spot-drain"]
-    machine = ec2.describe_instances(InstanceIds=[spot["machine"]])["Reservations"][0]["Instances"][0]
-    assert machine["InstanceLifecycle"] == "spot"
-    assert spot["machine_arn"] == f"arn:aws:ec2:us-east-1:000000000000:instance/{spot['machine']}"
-    tasks = ecs.list_tasks(cluster=spot["cluster"])["taskArns"]
-    hosts = {each["containerInstanceArn"] for each in ecs.describe_tasks(cluster=spot["cluster"], tasks=tasks)["tasks"]}
-    shown = ecs.describe_container_instances(cluster=spot["cluster"], containerInstances=list(hosts))
-    assert spot["machine"] in {each["ec2InstanceId"] for each in shown["containerInstances"]}
+def test_a_service_on_fargate_serves_by_its_first_version(stacks, deployed):
+    for name, values in deployed("blue-green-bad", "blue-green-good", "rolling-bad", "scale-in").items():
+        assert served(stacks, name, values) == ("one", *SERVICES[name])
+
+
+def test_tasks_are_on_a_spot_instance_and_targets_in_two_zones(stacks, deployed):
+    made = deployed("spot-drain", "two-zones")
+    spot, zones = made["spot-drain"], made["two-zones"]
+    assert served(stacks, "spot-drain", spot) == ("one", *SERVICES["spot-drain"])
+    found = stacks.client("ec2").describe_instances(InstanceIds=[spot["Machine"]])["Reservations"][0]["Instances"][0]
+    assert found["InstanceLifecycle"] == "spot"
+    assert spot["MachineArn"] == f"arn:aws:ec2:us-east-1:{stacks.account}:instance/{spot['Machine']}"
+    ecs, cluster = stacks.client("ecs"), spot["Cluster"]
+    tasks = ecs.describe_tasks(cluster=cluster, tasks=ecs.list_tasks(cluster=cluster)["taskArns"])["tasks"]
+    hosts = sorted({each["containerInstanceArn"] for each in tasks})
+    machines = ecs.describe_container_instances(cluster=cluster, containerInstances=hosts)["containerInstances"]
+    assert len(machines) == 2 and spot["Machine"] in {each["ec2InstanceId"] for each in machines}
+    shown = stacks.client("elbv2").describe_target_health(TargetGroupArn=zones["Group"])["TargetHealthDescriptions"]
+    assert {each["Target"]["Id"] for each in shown} == {"10.62.0.200", "10.62.1.200"}
+    assert (zones["Zone"], zones["ZoneId"]) == ("us-east-1a", "use1-az1")
