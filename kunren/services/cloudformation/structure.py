@@ -6,8 +6,9 @@ Pure. "Template anatomy", "DependsOn attribute".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from kunren.services.cloudformation import intrinsics, parameters, signals
@@ -248,6 +249,15 @@ def _texts(value: Any, at: str = "") -> Iterable[tuple[str, str]]:
 
 def _known(type: str) -> bool:
     return type in TYPES or type in published() or custom_type(type)
+
+
+def check_allowed(resources: Mapping[str, Mapping[str, Any]], allowed: Sequence[str]) -> None:
+    """`ResourceTypes` of a request: names, or `AWS::*`, `AWS::service::*` and `Custom::*`. Raises ValidationError."""
+    for type in sorted({each["Type"] for each in resources.values()}):
+        if allowed and not any(fnmatchcase(type, each) for each in allowed):
+            raise ValidationError(
+                f"Resource type {type} is not allowed by parameter ResourceTypes [{', '.join(allowed)}]"
+            )
 
 
 def _check_names(template: Mapping[str, Any]) -> None:

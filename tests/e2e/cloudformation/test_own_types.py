@@ -45,6 +45,12 @@ def _change_sets_of_both(stacks, parent, inner):
     nothing = api.create_change_set(**asked, IncludeNestedStacks=True)["Id"]
     assert "didn't contain changes" in api.describe_change_set(ChangeSetName=nothing)["StatusReason"]
     assert len(api.list_change_sets(StackName=inner)["Summaries"]) == 1
+    other = {"StackName": "another", "ChangeSetName": "none", "ChangeSetType": "CREATE"}
+    api.create_change_set(**other, TemplateBody=json.dumps({"Resources": {"Q": QUEUE}}))
+    for name, logical in (("another", "Q"), ("parent", "Child")):
+        body = api.get_template(StackName=name, ChangeSetName="none")["TemplateBody"]
+        assert list(body["Resources"]) == [logical]
+    api.delete_stack(StackName="another")
 
 
 def test_stacks_inside_stacks_and_values_between_them(stacks):

@@ -16,6 +16,7 @@ def test_a_stack_set_makes_stacks_in_accounts_and_regions(kunren, account, until
         "Resources": {"V": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": {"Ref": "Cidr"}, "Tags": [{"Key": "set", "Value": "one"}]}}},
     }  # fmt: skip
     api.create_stack_set(StackSetName="nets", TemplateBody=json.dumps(template))
+    assert api.get_template_summary(StackSetName="nets")["ResourceTypes"] == ["AWS::EC2::VPC"]
     everywhere = {"StackSetName": "nets", "Accounts": others, "Regions": ["eu-west-1", "us-east-1"]}
 
     def ended(operation, wanted="SUCCEEDED"):

@@ -217,6 +217,7 @@ class Base:
         versions: dict[str, int] = {}
         processed = modules.expanded(processed, lambda type: self._fragment(ctx, type, as_before, versions))
         structure.check_sections(processed)
+        structure.check_allowed(processed["Resources"], params.get("ResourceTypes") or ())
         needed, _types = structure.capabilities(processed)
         if needed and not {*needed, "CAPABILITY_NAMED_IAM"} & set(capabilities):
             raise InsufficientCapabilitiesException(f"Requires capabilities : [{', '.join(needed)}]")

@@ -18,6 +18,14 @@ _PAGE = 100
 _BUSY = ("RUNNING", "STOPPING")
 
 
+def set_named(snapshot: Snapshot | Tx, ctx: RequestContext, name: str) -> StackSet:
+    """By name, id or ARN. Raises StackSetNotFoundException."""
+    for each in snapshot.list(StackSet, ctx.account, ctx.region):
+        if name in (each.id, each.arn) or (each.name == name and each.status == "ACTIVE"):
+            return each
+    raise errors.StackSetNotFoundException(f"StackSet {name} not found")
+
+
 class StackSets(Base):
     async def create_stack_set(self, ctx: RequestContext, params: Params) -> Result:
         self._self_managed(params)
@@ -55,18 +63,12 @@ class StackSets(Base):
         if params.get("PermissionModel") == "SERVICE_MANAGED" or targets.get("OrganizationalUnitIds"):
             raise errors.not_implemented("stack sets with service-managed permissions in CloudFormation")
 
-    def _set(self, snapshot: Snapshot | Tx, ctx: RequestContext, name: str) -> StackSet:
-        for each in snapshot.list(StackSet, ctx.account, ctx.region):
-            if name in (each.id, each.arn) or (each.name == name and each.status == "ACTIVE"):
-                return each
-        raise errors.StackSetNotFoundException(f"StackSet {name} not found")
-
     def _instances(self, snapshot: Snapshot | Tx, found: StackSet) -> list[StackInstance]:
         held = snapshot.list(StackInstance, found.account, found.region)
         return [each for each in held if each.stack_set == found.id]
 
     def describe_stack_set(self, ctx: RequestContext, params: Params) -> Result:
-        found = self._set(self.store.snapshot(), ctx, params["StackSetName"])
+        found = set_named(self.store.snapshot(), ctx, params["StackSetName"])
         declared = template.parse(found.template).get("Parameters") or {}
         shown: Result = {
             **_summary(found),
@@ -91,7 +93,7 @@ class StackSets(Base):
 
     def delete_stack_set(self, ctx: RequestContext, params: Params) -> Result:
         with self.store.write() as tx:
-            found = self._set(tx, ctx, params["StackSetName"])
+            found = set_named(tx, ctx, params["StackSetName"])
             if self._instances(tx, found):
                 raise errors.StackSetNotEmptyException("StackSet is not empty")
             self._nothing_runs(tx, found)
@@ -100,10 +102,10 @@ class StackSets(Base):
 
     async def update_stack_set(self, ctx: RequestContext, params: Params) -> Result:
         self._self_managed(params)
-        found = self._set(self.store.snapshot(), ctx, params["StackSetName"])
+        found = set_named(self.store.snapshot(), ctx, params["StackSetName"])
         text = await self._template(ctx, params, found.template)
         with self.store.write() as tx:
-            found = self._set(tx, ctx, found.id)
+            found = set_named(tx, ctx, found.id)
             changed = replace(
                 found, template=text, description=params.get("Description", found.description),
                 parameters=_texts(params, found.parameters), capabilities=tuple(params.get("Capabilities") or ()),
@@ -125,7 +127,7 @@ class StackSets(Base):
     def create_stack_instances(self, ctx: RequestContext, params: Params) -> Result:
         self._self_managed(params)
         with self.store.write() as tx:
-            found = self._set(tx, ctx, params["StackSetName"])
+            found = set_named(tx, ctx, params["StackSetName"])
             held = {(each.target_account, each.target_region): each for each in self._instances(tx, found)}
             chosen = []
             for account, region in self._targets(params):
@@ -145,7 +147,7 @@ class StackSets(Base):
     def update_stack_instances(self, ctx: RequestContext, params: Params) -> Result:
         self._self_managed(params)
         with self.store.write() as tx:
-            found = self._set(tx, ctx, params["StackSetName"])
+            found = set_named(tx, ctx, params["StackSetName"])
             overrides = params.get("ParameterOverrides")
             chosen = [
                 replace(
@@ -161,7 +163,7 @@ class StackSets(Base):
     def delete_stack_instances(self, ctx: RequestContext, params: Params) -> Result:
         self._self_managed(params)
         with self.store.write() as tx:
-            found = self._set(tx, ctx, params["StackSetName"])
+            found = set_named(tx, ctx, params["StackSetName"])
             operation = self._begin(tx, ctx, params, found, "DELETE", self._chosen(tx, params, found))
         return {"OperationId": operation}
 
@@ -199,7 +201,7 @@ class StackSets(Base):
     # -- what is asked of them ---------------------------------------------------------------------------------------
 
     def describe_stack_instance(self, ctx: RequestContext, params: Params) -> Result:
-        found = self._set(self.store.snapshot(), ctx, params["StackSetName"])
+        found = set_named(self.store.snapshot(), ctx, params["StackSetName"])
         account, region = params["StackInstanceAccount"], params["StackInstanceRegion"]
         held = self.store.snapshot().get(StackInstance, ctx.account, ctx.region, f"{found.id}/{account}/{region}")
         if held is None:
@@ -208,7 +210,7 @@ class StackSets(Base):
         return {"StackInstance": {**_instance(held), "ParameterOverrides": shown}}
 
     def list_stack_instances(self, ctx: RequestContext, params: Params) -> Result:
-        found = self._set(self.store.snapshot(), ctx, params["StackSetName"])
+        found = set_named(self.store.snapshot(), ctx, params["StackSetName"])
         account, region = params.get("StackInstanceAccount"), params.get("StackInstanceRegion")
         held = [
             each
@@ -219,7 +221,7 @@ class StackSets(Base):
         return {"Summaries": [_instance(each) for each in chosen], **token}
 
     def _operation(self, ctx: RequestContext, params: Params) -> SetOperation:
-        found = self._set(self.store.snapshot(), ctx, params["StackSetName"])
+        found = set_named(self.store.snapshot(), ctx, params["StackSetName"])
         held = self.store.snapshot().get(SetOperation, ctx.account, ctx.region, f"{found.id}/{params['OperationId']}")
         if held is None:
             raise errors.OperationNotFoundException(f"Operation {params['OperationId']} not found")
@@ -231,7 +233,7 @@ class StackSets(Base):
         return {"StackSetOperation": {**shown, **({"RetainStacks": held.retain} if held.action == "DELETE" else {})}}
 
     def list_stack_set_operations(self, ctx: RequestContext, params: Params) -> Result:
-        found = self._set(self.store.snapshot(), ctx, params["StackSetName"])
+        found = set_named(self.store.snapshot(), ctx, params["StackSetName"])
         held = [
             each
             for each in self.store.snapshot().list(SetOperation, ctx.account, ctx.region)

@@ -9,6 +9,7 @@ from typing import Any
 from kunren.core.context import RequestContext
 from kunren.services.cloudformation import modules, parameters, structure
 from kunren.services.cloudformation.api.base import Base, Params, Result
+from kunren.services.cloudformation.api.stack_sets import set_named
 from kunren.services.cloudformation.errors import ChangeSetNotFoundException, ValidationError
 from kunren.services.cloudformation.model import ChangeSet
 from kunren.services.cloudformation.schemas import schema
@@ -20,7 +21,12 @@ class Templates(Base):
     def get_template(self, ctx: RequestContext, params: Params) -> Result:
         snapshot = self.store.snapshot()
         if name := params.get("ChangeSetName"):
-            held = [each for each in snapshot.list(ChangeSet, ctx.account, ctx.region) if name in (each.arn, each.name)]
+            of = self.stack(snapshot, ctx, params["StackName"]).id if params.get("StackName") else None
+            held = [
+                each
+                for each in snapshot.list(ChangeSet, ctx.account, ctx.region)
+                if name in (each.arn, each.name) and of in (None, each.stack)
+            ]
             if not held:
                 raise ChangeSetNotFoundException(f"ChangeSet [{name}] does not exist")
             revision = json.loads(held[0].revision)
@@ -58,6 +64,8 @@ class Templates(Base):
             stack = self.stack(self.store.snapshot(), ctx, name)
             revision = self.revision_of(self.store.snapshot(), stack, stack.target)
             text = revision.template if revision is not None else "{}"
+        elif name := params.get("StackSetName"):
+            text = set_named(self.store.snapshot(), ctx, name).template
         else:
             text = await self.template_text(ctx, params)
         parsed = readable(parse(text))

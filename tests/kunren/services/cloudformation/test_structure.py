@@ -7,6 +7,7 @@ from kunren.services.cloudformation.errors import ValidationError
 from kunren.services.cloudformation.intrinsics import Scope
 from kunren.services.cloudformation.structure import (
     capabilities,
+    check_allowed,
     check_sections,
     check_secure_references,
     circular,
@@ -108,6 +109,17 @@ def test_named_identities_need_the_stronger_capability():
     assert capabilities(of(A=role)) == (["CAPABILITY_IAM"], ["AWS::IAM::Role"])
     named = {**role, "Properties": {"RoleName": "r"}}
     assert capabilities(of(A=named)) == (["CAPABILITY_NAMED_IAM"], ["AWS::IAM::Role"])
+
+
+def test_a_request_may_say_which_types_there_may_be():
+    resources = {"Q": QUEUE, "C": {"Type": "Custom::Thing"}}
+    for allowed in ((), ("AWS::*", "Custom::*"), ("AWS::SQS::*", "Custom::Thing")):
+        check_allowed(resources, allowed)
+    with pytest.raises(
+        ValidationError,
+        match=r"^Resource type AWS::SQS::Queue is not allowed by parameter ResourceTypes \[AWS::EC2::\*, Custom::\*\]$",
+    ):
+        check_allowed(resources, ("AWS::EC2::*", "Custom::*"))
 
 
 def test_secure_references_stand_only_where_aws_takes_them():
