@@ -70,13 +70,15 @@ class FileSystems:
         if self.refusal:
             return None
         try:
-            self._copy_empty(image, size)
-            made = _attach(image)
+            with Path("/dev/loop-control").open("rb") as control:  # first, since this is root's
+                self._copy_empty(image, size)
+                made = _attach(image, control.fileno())
         except OSError as error:
             image.unlink(missing_ok=True)
             if self._works:
                 raise
-            self.refusal = f"{error.strerror or error}"
+            where = f"{error.filename}: " if error.filename else ""
+            self.refusal = f"{where}{error.strerror or error}"
             log.warning("disks of tasks have no limit of their own: %s (`kunren doctor` says more)", self.refusal)
             return None
         self._works = True
@@ -109,9 +111,9 @@ def _run(command: list[str], env: dict[str, str] | None = None) -> None:
         raise OSError(errno.EIO, done.stderr.strip()[-300:])
 
 
-def _attach(image: Path) -> FileSystem:
+def _attach(image: Path, control: int) -> FileSystem:
     """The file system in a file, by a device that the kernel frees with its last mount."""
-    with image.open("r+b") as file, open("/dev/loop-control", "rb") as control:
+    with image.open("r+b") as file:
         for _ in range(_ATTEMPTS):
             number = fcntl.ioctl(control, _LOOP_CTL_GET_FREE)
             name = f"/dev/loop{number}"
