@@ -81,9 +81,11 @@ def test_a_shell_in_an_instance_whose_role_lets_systems_manager_and_in_no_other(
     )  # fmt: skip
     assert ended["Owner"] == f"arn:aws:iam::{account}:root"
 
+    echo = ("--document-name", "AWS-StartInteractiveCommand", "--parameters", "command=echo $((6 * 7))")
+    assert "42" in subprocess.run((*command, *echo), env=env, capture_output=True, text=True, timeout=60).stdout.split()
     here = free_port()
-    document = ("--document-name", "AWS-StartPortForwardingSession")
-    ports = ("--parameters", f"portNumber=80,localPortNumber={here}")
+    document = ("--document-name", "AWS-StartPortForwardingSessionToRemoteHost")
+    ports = ("--parameters", f"host={machines.show(id)['PrivateDnsName']},portNumber=80,localPortNumber={here}")
     forwarding = subprocess.Popen((*command, *document, *ports), env=env, stdout=subprocess.PIPE, text=True)
     fetch = ("curl", "-sS", "--max-time", "10", f"http://127.0.0.1:{here}/", f"http://127.0.0.1:{here}/index.html")
 
@@ -94,7 +96,7 @@ def test_a_shell_in_an_instance_whose_role_lets_systems_manager_and_in_no_other(
     many = [subprocess.Popen(fetch, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert [each.communicate()[0].split() for each in many] == [[name, name]] * 4
     (active,) = ssm.describe_sessions(State="Active")["Sessions"]
-    assert (active["Status"], active["DocumentName"]) == ("Connected", "AWS-StartPortForwardingSession")
+    assert (active["Status"], active["DocumentName"]) == ("Connected", document[1])
     ssm.terminate_session(SessionId=active["SessionId"])
     assert forwarding.wait(30) == 0
     forwarding.stdout.close()

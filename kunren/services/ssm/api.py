@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from ipaddress import IPv4Address
 from typing import Any
 
 from msgspec.structs import replace
@@ -33,6 +33,7 @@ Filtered = Callable[[Session], bool]
 SHELL, COMMAND = "SSM-SessionManagerRunShell", "AWS-StartInteractiveCommand"
 PORT, REMOTE = "AWS-StartPortForwardingSession", "AWS-StartPortForwardingSessionToRemoteHost"
 _ITSELF = "127.0.0.1"
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _LATER = {
     "AWS-StartSSHSession": "SSH through a session",
     "AWS-StartNonInteractiveCommand": "commands without a terminal",
@@ -43,7 +44,7 @@ KEPT_S = 30 * 86_400.0
 
 class SsmApi:
     """`open_terminal` starts a program in a running instance on a terminal, `connect` makes a connection from one to an
-    address and port; `platform` says what system one has."""
+    address or name and a port; `platform` says what system one has."""
 
     connect: Callable[[Instance, str, int], Awaitable[socket.socket]]
     open_terminal: Callable[[Instance, Sequence[str], int], Awaitable[Process]]
@@ -235,7 +236,7 @@ _MEMBERS = {
 
 
 def _forwarded(document: str, given: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """What the client is told of the forwarding. Raises InvalidParameters, NotYet."""
+    """What the client is told of the forwarding. Raises InvalidParameters."""
 
     def one(name: str, default: str) -> str:
         return next(iter(given.get(name) or ()), default)
@@ -247,10 +248,8 @@ def _forwarded(document: str, given: Mapping[str, Sequence[str]]) -> dict[str, s
             raise errors.InvalidParameters(f"Parameter {name} is no port: {text}")
     if document == REMOTE:
         found["host"] = one("host", "")
-        try:
-            IPv4Address(found["host"])
-        except ValueError as error:
-            raise errors.NotYet("port forwarding to a host by its name (by its IPv4 address it has)") from error
+        if not _HOST.fullmatch(found["host"]):
+            raise errors.InvalidParameters(f"Parameter host is no address and no name: {found['host']}")
     return {**found, "type": "LocalPortForwarding"}
 
 

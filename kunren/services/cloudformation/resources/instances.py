@@ -131,8 +131,9 @@ KINDS: tuple[Kind, ...] = (
         "AWS::EC2::Instance",
         "ec2",
         create="RunInstances",
-        takes="BlockDeviceMappings DisableApiTermination EbsOptimized ImageId InstanceInitiatedShutdownBehavior "
-        "InstanceType KeyName LaunchTemplate PrivateIpAddress SecurityGroupIds SubnetId UserData",
+        takes="BlockDeviceMappings DisableApiTermination EbsOptimized HibernationOptions ImageId "
+        "InstanceInitiatedShutdownBehavior InstanceType KeyName LaunchTemplate PrivateIpAddress SecurityGroupIds "
+        "SubnetId UserData",
         extra=_run,
         also="AvailabilityZone IamInstanceProfile Monitoring NetworkInterfaces",
         updates="InstanceType UserData",

@@ -37,8 +37,6 @@ from kunren.world.world import World
 if TYPE_CHECKING:
     from kunren.dataplane.images.images import Images
 
-CONNECTED_WITHIN_S = 10.0
-
 
 class NoSuchMarket(AwsError):
     code = "InvalidParameterValue"
@@ -120,16 +118,11 @@ class InstanceService:
         namespace = workload_namespace(instance.interface_id)
         return await self._guests.enter(guest, namespace, argv, {"TERM": "xterm-256color"}, terminal=terminal)
 
-    async def connect(self, instance: Instance, address: str, port: int) -> socket.socket:
-        """A connection from the instance, as if one of its programs had made it. Raises OSError."""
-        opened = await self._world.open_socket(workload_namespace(instance.interface_id))
-        try:
-            async with asyncio.timeout(CONNECTED_WITHIN_S):
-                await asyncio.get_running_loop().sock_connect(opened, (address, port))
-        except BaseException:
-            opened.close()
-            raise
-        return opened
+    async def connect(self, instance: Instance, host: str, port: int) -> socket.socket:
+        """A connection from the instance. Raises OSError."""
+        from kunren.services.ec2.instances.reaching import connect
+
+        return await connect(self._world, workload_namespace(instance.interface_id), host, port)
 
     def platform(self, instance: Instance) -> dict[str, str]:
         """PlatformName and PlatformVersion, where the instance's programs are the machine's."""
