@@ -13,6 +13,7 @@ from kunren.core.entropy import Entropy
 from kunren.services.ec2 import errors, filters, ids, store
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id, token_of
 from kunren.services.ec2.fleets import checks, configs, controller, launching, records, wire
+from kunren.services.ec2.fleets.errors import NotModifiable
 from kunren.services.ec2.fleets.model import Fleet, FleetRecord, Member
 from kunren.services.ec2.store import Reader
 from kunren.world.spec import WorldSpec
@@ -107,9 +108,7 @@ class FleetsApi(Ec2Base):
         with self.store.write() as tx:
             fleet = self.get(tx, ctx, _FLEET, params["FleetId"])
             if fleet.type != "maintain" or fleet.state.startswith("deleted"):
-                raise errors.InvalidParameterValue(
-                    f"Fleet {fleet.id} can't be modified: it is of type {fleet.type} and {fleet.state}."
-                )
+                raise NotModifiable(fleet.id, fleet.type, fleet.state)
             changes = {name: params[name] for name in _CHANGED if params.get(name)}
             if capacity := params.get("TargetCapacitySpecification"):
                 default = fleet.request["TargetCapacitySpecification"].get("DefaultTargetCapacityType")

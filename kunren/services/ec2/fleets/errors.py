@@ -16,6 +16,15 @@ class InvalidFleetConfig(AwsError):
     code = "InvalidFleetConfig"
 
 
+class NotModifiable(AwsError):
+    """Only fleets of type maintain that are not deleted can be modified."""
+
+    code = "FleetNotInModifiableState"
+
+    def __init__(self, id: str, type: str, state: str) -> None:
+        super().__init__(f"{id} can't be modified: it is of type {type} and {state}.")
+
+
 class UnfulfillableCapacity(AwsError):
     """No Spot capacity."""
 

@@ -114,7 +114,7 @@ def test_one_of_type_request_replaces_nobody(ec2, fleets):
         ("fleet", "submitted"), ("request", "submitted"), ("request", "active"), ("instance", "launched"),
     ]  # fmt: skip
     assert ec2.refused("modify_fleet", FleetId=id, TargetCapacitySpecification={"TotalTargetCapacity": 3})[0] == (
-        "InvalidParameterValue"
+        "FleetNotInModifiableState"
     )
 
 
