@@ -329,6 +329,8 @@ class StackInstance(Resource, frozen=True, kw_only=True):
     detail: str = "PENDING"
     reason: str = ""
     operation: str = ""
+    drift: str = "NOT_CHECKED"
+    drift_checked: float | None = None
 
 
 class SetOperation(Resource, frozen=True, kw_only=True):
@@ -337,7 +339,7 @@ class SetOperation(Resource, frozen=True, kw_only=True):
     kind: ClassVar[str] = "cloudformation.set_operation"
 
     stack_set: str
-    action: str  # CREATE, UPDATE, DELETE
+    action: str  # CREATE, UPDATE, DELETE, DETECT_DRIFT
     targets: tuple[tuple[str, str], ...]
     status: str = "RUNNING"
     preferences: dict[str, Any] = {}

@@ -111,6 +111,8 @@ class SetEngine:
             with self._store.write() as tx:
                 tx.delete(instance)
             return None
+        if operation.action == "DETECT_DRIFT":
+            return await self._looked_at(account, region, instance)
         try:
             await self._ask(operation, instance)
             status, reason = await self._outcome(account, region, instance)
@@ -122,8 +124,23 @@ class SetEngine:
                 tx.delete(instance)
         else:
             stands = "CURRENT" if good else "INOPERABLE" if status == "DELETE_FAILED" else "OUTDATED"
-            self._instance(instance, status=stands, detail="SUCCEEDED" if good else "FAILED", reason=reason)
+            self._instance(
+                instance, status=stands, drift="NOT_CHECKED", detail="SUCCEEDED" if good else "FAILED", reason=reason
+            )
         return None if good else reason or f"The stack is in {status}"
+
+    async def _looked_at(self, account: str, region: str, instance: StackInstance) -> str | None:
+        """Why the stack's drift is not known."""
+        call = self._call
+        try:
+            about = {"StackName": instance.stack_arn}
+            begun = await call(account, region, "cloudformation", "DetectStackDrift", about)
+            told = await call(account, region, "cloudformation", "DescribeStackDriftDetectionStatus", begun)
+        except AwsError as error:
+            self._instance(instance, detail="FAILED")
+            return error.message
+        self._instance(instance, drift=told["StackDriftStatus"], drift_checked=self._clock.now(), detail="SUCCEEDED")
+        return None
 
     async def _ask(self, operation: SetOperation, instance: StackInstance) -> None:
         account, region = instance.target_account, instance.target_region

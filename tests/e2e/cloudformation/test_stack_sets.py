@@ -59,6 +59,18 @@ def test_a_stack_set_makes_stacks_in_accounts_and_regions(kunren, account, until
     assert sorted(each["Status"] for each in instances) == ["CURRENT", "OUTDATED", "OUTDATED", "OUTDATED"]
     with pytest.raises(ClientError, match="StackSet is not empty"):
         api.delete_stack_set(StackSetName="nets")
+    lost = kunren.client("ec2", others[1], "us-east-1")
+    vpcs = lost.describe_vpcs(Filters=[{"Name": "tag:set", "Values": ["one"]}])["Vpcs"]
+    lost.delete_vpc(VpcId=vpcs[0]["VpcId"])
+    looked = api.detect_stack_set_drift(StackSetName="nets")["OperationId"]
+    ended(looked)
+    details = api.describe_stack_set(StackSetName="nets")["StackSet"]["StackSetDriftDetectionDetails"]
+    counts = [details[f"{each}StackInstancesCount"] for each in ("Total", "Drifted", "InSync", "Failed")]
+    assert (details["DriftStatus"], details["DriftDetectionStatus"], counts) == ("DRIFTED", "COMPLETED", [4, 1, 3, 0])
+    where = {"StackInstanceAccount": others[1], "StackInstanceRegion": "us-east-1", "OperationId": looked}
+    [drifted] = api.list_stack_instance_resource_drifts(StackSetName="nets", **where)["Summaries"]
+    assert (drifted["LogicalResourceId"], drifted["StackResourceDriftStatus"]) == ("V", "DELETED")
+
     ended(api.delete_stack_instances(**one, RetainStacks=True)["OperationId"])
     ended(api.delete_stack_instances(**everywhere, RetainStacks=False)["OperationId"])
     api.delete_stack_set(StackSetName="nets")

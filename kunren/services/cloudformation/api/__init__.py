@@ -7,10 +7,10 @@ from kunren.services.cloudformation.api.describe import Describe
 from kunren.services.cloudformation.api.drift import Drift
 from kunren.services.cloudformation.api.hooks import Hooks
 from kunren.services.cloudformation.api.refactors import Refactors
-from kunren.services.cloudformation.api.stack_sets import StackSets
+from kunren.services.cloudformation.api.set_drift import SetDrift
 from kunren.services.cloudformation.api.templates import Templates
 from kunren.services.cloudformation.api.types import Types
 
 
-class CloudFormationApi(ChangeSets, Describe, Drift, Hooks, Refactors, StackSets, Templates, Types):
+class CloudFormationApi(ChangeSets, Describe, Drift, Hooks, Refactors, SetDrift, Templates, Types):
     """Handlers of cloudformation."""

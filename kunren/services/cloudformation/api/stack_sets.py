@@ -278,9 +278,10 @@ def _instance(held: StackInstance) -> Result:
     shown: Result = {
         "StackSetId": held.stack_set, "Account": held.target_account, "Region": held.target_region,
         "Status": held.status,
-        "StackInstanceStatus": {"DetailedStatus": held.detail}, "DriftStatus": "NOT_CHECKED",
+        "StackInstanceStatus": {"DetailedStatus": held.detail}, "DriftStatus": held.drift,
     }  # fmt: skip
-    optional = {"StackId": held.stack_arn, "StatusReason": held.reason, "LastOperationId": held.operation}
+    optional = {"StackId": held.stack_arn, "StatusReason": held.reason, "LastOperationId": held.operation,
+                "LastDriftCheckTimestamp": held.drift_checked}  # fmt: skip
     return {**shown, **{key: value for key, value in optional.items() if value}}
 
 
