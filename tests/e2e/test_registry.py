@@ -371,6 +371,17 @@ def test_what_is_pushed_is_copied_to_the_regions_that_rules_name(kunren, account
     until(lambda: status("1") == done, "the second copy")
     found = west.list_images(repositoryName="prod/web")["imageIds"]
     assert sorted(found, key=len) == [{"imageDigest": digest_of(moved)}, first]  # the tag is immutable there
+    rules[0]["deleteReplication"] = {"enabled": True}
+    ecr.put_replication_configuration(replicationConfiguration={"rules": rules})
+    twice = {"repositoryName": "prod/web", "imageManifest": moved.decode(), "imageTag": "2"}
+    assert ecr.put_image(**twice)["image"]["imageId"]["imageTag"] == "2"
+    listed = lambda: west.list_images(repositoryName="prod/web")["imageIds"]  # noqa: E731
+    second = {"imageDigest": digest_of(moved), "imageTag": "2"}
+    until(lambda: second in listed(), "the second tag's copy")
+    ecr.batch_delete_image(repositoryName="prod/web", imageIds=[{"imageTag": "1"}])  # there, it is another image's
+    assert first in listed() and second in listed()
+    ecr.batch_delete_image(repositoryName="prod/web", imageIds=[{"imageTag": "2"}])
+    assert listed() == [first]
     with pytest.raises(ClientError, match="cannot be the same as the source registry"):
         rules[0]["destinations"] = [{"region": REGION, "registryId": account}]
         ecr.put_replication_configuration(replicationConfiguration={"rules": rules})

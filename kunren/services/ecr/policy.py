@@ -9,13 +9,12 @@ from kunren.control.store import Snapshot, Tx
 from kunren.core.authorization import Statements
 from kunren.core.policies import ALLOW, Asker, decision
 from kunren.services.ecr.model import Registry, Repository
-from kunren.services.ecr.pushing import Place
 
 _PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 ROLE = "role/aws-service-role/replication.ecr.amazonaws.com/AWSServiceRoleForECRReplication"
 
 
-def policy_of(snapshot: Snapshot, place: Place) -> Statements:
+def policy_of(snapshot: Snapshot, place: tuple[str, str, str]) -> Statements:
     """Its statements, which are about the repository alone; empty where there is none."""
     found = snapshot.get(Repository, *place)
     if found is None or found.policy is None:
@@ -57,4 +56,4 @@ def policy_by_arn(snapshot: Snapshot, arn: str) -> Statements:
     parts = arn.split(":", 5)
     if len(parts) < 6 or not parts[5].startswith("repository/"):
         return ()
-    return policy_of(snapshot, Place(parts[4], parts[3], parts[5].removeprefix("repository/")))
+    return policy_of(snapshot, (parts[4], parts[3], parts[5].removeprefix("repository/")))

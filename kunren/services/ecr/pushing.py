@@ -22,7 +22,7 @@ from kunren.services.ecr.errors import (
 from kunren.services.ecr.events import DELETE, PUSH, note
 from kunren.services.ecr.lifecycle import excluded
 from kunren.services.ecr.model import IMMUTABLE, Image, Layer, Repository, within
-from kunren.services.ecr.replication import replications, want
+from kunren.services.ecr.replication import copies, replications, want
 
 View = Snapshot | Tx
 
@@ -132,7 +132,14 @@ def listing(view: View, repository: Repository, digest: str) -> list[str]:
 
 
 def remove(tx: Tx, image: Image, now: float) -> None:
-    """An image goes, with all of its tags."""
+    """An image goes, with all of its tags, and so do its copies where the registry's rules say that."""
+    _delete(tx, image, now)
+    for repository, copy in copies(tx, image):
+        if not listing(tx, repository, copy.digest):
+            _delete(tx, copy, now)
+
+
+def _delete(tx: Tx, image: Image, now: float) -> None:
     tx.delete(image)
     for each in replications(tx, image):
         tx.delete(each)
@@ -146,8 +153,9 @@ def untag(tx: Tx, repository: Repository, tag: str, now: float) -> Image | None:
     if image is not None:
         left = without(image, (tag,))
         if left.image_tags or listing(tx, repository, image.digest):
-            tx.put(left)
-            note(tx, image, DELETE, tag, now)
+            for each in (image, *(copy for _, copy in copies(tx, image) if tag in copy.image_tags)):
+                tx.put(without(each, (tag,)))
+                note(tx, each, DELETE, tag, now)
         else:
             remove(tx, image, now)
     return image

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from kunren.control.store import Snapshot, Tx
-from kunren.services.ecr.model import Image, Registry, Replication
+from kunren.services.ecr.model import Image, Registry, Replication, Repository
+from kunren.services.ecr.policy import lets_replicate
 
 
 class Destination(NamedTuple):
@@ -44,6 +45,22 @@ def want(tx: Tx, image: Image, tag: str | None) -> None:
                 registry=each.account, destination=each.region, image_tags=tuple(dict.fromkeys(tags)),
             )
         )  # fmt: skip
+
+
+def copies(tx: Tx, image: Image) -> list[tuple[Repository, Image]]:
+    """The image in the registries that are to lose what is deleted here, where they let us ("Replicating image
+    deletions in Amazon ECR")."""
+    registry = tx.get(Registry, image.account, image.region, Registry.only)
+    every = registry.rules if registry is not None else ()
+    rules = [each for each in every if (each.get("deleteReplication") or {}).get("enabled")]
+    places = [(*each, image.repository) for each in destinations(rules, image.repository)]
+    there = [(tx.get(Repository, *each), tx.get(Image, *each[:2], image.id)) for each in places]
+    return [
+        (repository, copy)
+        for repository, copy in there
+        if repository is not None and copy is not None
+        and lets_replicate(tx, image.account, repository, "ReplicateImage")
+    ]  # fmt: skip
 
 
 def replications(view: Snapshot | Tx, image: Image) -> list[Replication]:

@@ -8,7 +8,6 @@ import msgspec
 
 from kunren.control.store import Snapshot, Tx
 from kunren.core.context import RequestContext
-from kunren.core.errors import NotImplementedByKunren
 from kunren.services.ecr.api.base import Base, checked_policy
 from kunren.services.ecr.api.images import must_find
 from kunren.services.ecr.errors import InvalidParameterException, RegistryPolicyNotFoundException, ValidationException
@@ -70,7 +69,7 @@ def _shown(row: Replication) -> dict[str, str]:
 
 
 def _check(ctx: RequestContext, rules: list[dict[str, Any]]) -> None:
-    """Raises InvalidParameterException, ValidationException, NotImplementedByKunren."""
+    """Raises InvalidParameterException, ValidationException."""
     everywhere = [(each["registryId"], each["region"]) for rule in rules for each in rule["destinations"]]
     if len(set(everywhere)) > DESTINATIONS_MAX:
         raise ValidationException(f"A replication configuration has at most {DESTINATIONS_MAX} unique destinations")
@@ -81,5 +80,3 @@ def _check(ctx: RequestContext, rules: list[dict[str, Any]]) -> None:
             "Invalid parameter at 'replicationConfiguration' failed to satisfy constraint: 'Replication destination "
             "cannot be the same as the source registry'"
         )
-    if any((rule.get("deleteReplication") or {}).get("enabled") for rule in rules):
-        raise NotImplementedByKunren("ecr", "PutReplicationConfiguration with deleteReplication")
