@@ -73,7 +73,8 @@ def _check_attributes(override: Mapping[str, Any]) -> None:
         if error.code == "NotImplemented":
             raise
         raise errors.ValidationError(error.message) from error
-    if not requirements.by_market(needs, MACHINE, None):
+    chosen = requirements.by_market(needs, MACHINE, None).values()
+    if not all(any(is_spot in markets for markets in chosen) for is_spot in (False, True)):
         raise errors.ValidationError("No instance type has the attributes that InstanceRequirements asks for")
 
 

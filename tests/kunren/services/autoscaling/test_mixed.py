@@ -66,5 +66,7 @@ def test_attributes_choose_types():
         policy({"InstanceRequirements": {"VCpuCount": {"Min": 1}}})
     with pytest.raises(ValidationError, match="together"):
         policy({"InstanceRequirements": needs, "InstanceType": "a"})
+    with pytest.raises(ValidationError, match="No instance type"):
+        policy({"InstanceRequirements": {**needs, "MaxSpotPriceAsPercentageOfOptimalOnDemandPrice": 10}})
     with pytest.raises(AwsError, match="bandwidths"):
         policy({"InstanceRequirements": {**needs, "NetworkBandwidthGbps": {"Min": 1}}})
