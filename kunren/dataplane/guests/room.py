@@ -40,10 +40,10 @@ class DiskRoom:
         while True:
             await self._clock.wall_sleep(_EVERY_S)
             if await self.look():
-                await self._clock.wall_sleep(_AGAIN_S)  # until what it held is free
+                await self._clock.wall_sleep(_AGAIN_S)  # until what one held is free; and looking takes a while
 
     async def look(self) -> bool:
-        """End the guest that holds most, where there is too little room; whether one was ended."""
+        """Whether there is too little room; the guest that holds most is ended then."""
         free = self._free(self._home)
         if self._reserve is None:
             self._reserve = min(RESERVE, free // 2)
@@ -52,7 +52,7 @@ class DiskRoom:
         sizes = await asyncio.to_thread(measured, self._writers())
         name = largest(sizes)
         if name is None:
-            return False
+            return True
         why = f"The disk of this machine has {_gib(free)} left, and this one held the most of it: {_gib(sizes[name])}."
         log.warning("%s is ended. %s", name, why)
         self._end(name, why)

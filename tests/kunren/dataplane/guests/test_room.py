@@ -33,14 +33,17 @@ def test_the_reserve_is_half_of_what_was_free_where_that_was_little(tmp_path, mo
     (tmp_path / "big").write_bytes(os.urandom(2 * MIB))
     ended = []
 
-    def looks(*free):
+    def looks(*free, writers=("big",)):
         told = iter(free)
         room = DiskRoom(
-            SystemClock(), tmp_path, lambda: {"big": [tmp_path / "big"]}, lambda name, why: ended.append(why),
+            SystemClock(), tmp_path, lambda: {each: [tmp_path / each] for each in writers}, lambda name, why: ended.append(why),
             lambda folder: next(told),
         )  # fmt: skip
         return [asyncio.run(room.look()) for _ in free]
 
     assert looks(100 << 30, RESERVE, RESERVE - 1) == [False, False, True]
     assert looks(2 << 30, 1 << 30, (1 << 30) - 1) == [False, False, True]
+    assert len(ended) == 2
+    assert looks(2 << 30, 1 << 20, writers=()) == [False, True]
+    assert len(ended) == 2
     assert ended[0] == "The disk of this machine has 4.0 GiB left, and this one held the most of it: 0.0 GiB."
