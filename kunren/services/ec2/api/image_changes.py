@@ -57,7 +57,8 @@ class ImageChangeOperations(ImageOperations):
             ]
             made_image = self.new_image(
                 tx, ctx, params, id, devices, image.architecture, {**kept, **tags["image"]},
-                imds_support=image.imds_support, source_image_id=image.id, source_image_region=region,
+                imds_support=image.imds_support, ena_support=image.ena_support, sriov_support=image.sriov_support,
+                source_image_id=image.id, source_image_region=region,
                 container_agent=image.container_agent, **token_of(params),
             )  # fmt: skip
             store.remember_token(tx, made_image)
@@ -110,7 +111,7 @@ class ImageChangeOperations(ImageOperations):
             "blockDeviceMapping": {"BlockDeviceMappings": devices_to_wire(own(image))},
             "productCodes": {"ProductCodes": []},
             "imdsSupport": {"ImdsSupport": {"Value": image.imds_support} if image.imds_support else {}},
-            "sriovNetSupport": {"SriovNetSupport": {"Value": "simple"}},
+            "sriovNetSupport": {"SriovNetSupport": {"Value": image.sriov_support} if image.sriov_support else {}},
             "deregistrationProtection": {
                 "DeregistrationProtection": {"Value": "enabled-without-cooldown" if image.protected else "disabled"}
             },

@@ -111,7 +111,10 @@ class ImageOperations(Ec2Base):
             devices += _added(tx, ctx, mappings)
             _check_devices(devices)
             image_id = self.entropy.resource_id("ami")
-            image = self.new_image(tx, ctx, params, image_id, devices, architecture, tags["image"])
+            image = self.new_image(
+                tx, ctx, params, image_id, devices, architecture, tags["image"],
+                ena_support=bool(params.get("EnaSupport")), sriov_support=params.get("SriovNetSupport"),
+            )  # fmt: skip
             note_image(tx, self.entropy, image, "available", self.clock.now(), ctx.request_id)
             return {"ImageId": image_id}
 

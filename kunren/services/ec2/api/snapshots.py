@@ -123,11 +123,10 @@ class SnapshotOperations(ImageOperations):
                 "The parameter KmsKeyId requires the parameter Encrypted to be set."
             )
         asked = await self.launcher.with_key(ctx, {"Encrypted": encrypted, "KmsKeyId": params.get("KmsKeyId")})
-        about = f"[Copied {id} from {region}]"
         with self.store.write() as tx:
             taken = Snapshot(
                 account=ctx.account, region=ctx.region, id=self.entropy.resource_id("snap"), volume_id=_NO_VOLUME,
-                size_gb=source.size_gb, started_at=self.clock.now(), description=params.get("Description") or about,
+                size_gb=source.size_gb, started_at=self.clock.now(), description=params.get("Description") or "",
                 encrypted=encrypted, kms_key=asked["KmsKeyId"] if encrypted else None, copied_from=id, tags=tags,
             )  # fmt: skip
             tx.put(taken)

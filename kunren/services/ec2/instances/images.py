@@ -61,6 +61,8 @@ class AnyImage:
     protected: bool = False
     disabled: bool = False
     deprecate_at: float | None = None
+    ena_support: bool = True
+    sriov_support: str | None = "simple"
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -86,7 +88,7 @@ def own(image: Image) -> AnyImage:
         image.id, image.name, image.account, image.root, image.further, image.architecture, image.created_at,
         image.description, image.imds_support, image.source_instance_id, image.source_image_id,
         image.source_image_region, None, image.container_agent, image.everyones, image.accounts, image.protected,
-        image.disabled, image.deprecate_at, image.tags,
+        image.disabled, image.deprecate_at, image.ena_support, image.sriov_support, image.tags,
     )  # fmt: skip
 
 

@@ -258,7 +258,7 @@ class Launcher:
         vpc = default_vpc.default_vpc(tx, ctx.account, ctx.region)
         if vpc is None:
             raise refused.VpcIdNotSpecified()
-        zone = (params.get("Placement") or {}).get("AvailabilityZone")
+        zone = (params.get("Placement") or {}).get("AvailabilityZone") or None  # Terraform says ""
         defaults = [each for each in store.subnets_of(tx, vpc) if each.default_for_az]
         wanted = [each for each in defaults if zone in (None, each.availability_zone)]
         if not wanted:

@@ -178,6 +178,8 @@ class Image(Resource, frozen=True, kw_only=True):
     source_image_id: str | None = None
     source_image_region: str | None = None
     imds_support: str | None = None
+    ena_support: bool = True
+    sriov_support: str | None = "simple"
     container_agent: bool = False
     iops: int | None = None
     throughput: int | None = None

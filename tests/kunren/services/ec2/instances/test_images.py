@@ -124,6 +124,7 @@ def test_snapshots_are_registered_as_an_image(ec2, running):
     asked = {"Name": "again", "Architecture": MACHINE, "RootDeviceName": "/dev/sda1"}
     image = ec2.register_image(**asked, BlockDeviceMappings=mapping)["ImageId"]
     assert shown(ec2, image)["State"] == "available"
+    assert not shown(ec2, image)["EnaSupport"]
     assert devices(shown(ec2, image)) == {"/dev/sda1": (8, "gp2"), "/dev/sdh": (20, "gp3")}
     mapping[0]["Ebs"]["Encrypted"] = True
     assert ec2.refused("register_image", **{**asked, "Name": "more"}, BlockDeviceMappings=mapping) == (

@@ -174,6 +174,10 @@ def test_key_pairs_are_made_imported_and_deleted(ec2):
     assert ec2.refused("describe_key_pairs", KeyNames=["one"])[0] == "InvalidKeyPair.NotFound"
 
 
+def test_an_empty_zone_is_none(launch):
+    assert launch(Placement={"AvailabilityZone": ""})[0]["Placement"]["AvailabilityZone"].startswith("us-east-1")
+
+
 def test_an_image_is_available_once_the_disk_is_copied(ec2, launch):
     id = launch()[0]["InstanceId"]
     assert ec2.refused("create_image", InstanceId=id, Name="web-1")[0] == "IncorrectInstanceState"
