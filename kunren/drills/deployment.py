@@ -7,15 +7,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
-
 from kunren.drills import stacks
 from kunren.drills.access import Access
+from kunren.drills.ending import while_kunren_runs
 from kunren.drills.failures import DrillFailed, KunrenEnded
 from kunren.drills.model import Architecture
 
@@ -38,7 +36,7 @@ class Deployment:
         """What the architecture gives. Raises DrillFailed, also where it is interrupted; what was deployed half is
         removed then, unless Kunren has ended (KunrenEnded)."""
         try:
-            with self._while_kunren_runs("deployed"):
+            with while_kunren_runs(self._access, "deployed"):
                 return self._deploy()
         except KunrenEnded:
             raise
@@ -54,7 +52,7 @@ class Deployment:
 
     def remove(self) -> None:
         """Raises DrillFailed."""
-        with self._while_kunren_runs("taken away"):
+        with while_kunren_runs(self._access, "taken away"):
             if self._architecture.script:
                 self._by_script("remove")
             elif self._architecture.template:
@@ -68,18 +66,6 @@ class Deployment:
         if self._architecture.template:
             return stacks.deploy(self._access, self._architecture, self._progress)
         return self._by_terraform()
-
-    @contextmanager
-    def _while_kunren_runs(self, done: str) -> Iterator[None]:
-        """What fails because Kunren has ended says that, not which connection was refused."""
-        try:
-            yield
-        except (DrillFailed, BotoCoreError, KeyboardInterrupt) as error:
-            if self._access.management.running():
-                raise
-            raise KunrenEnded(
-                f"Kunren ended while it was {done}; what had been deployed is there when it starts again."
-            ) from error
 
     def _by_script(self, what: str) -> dict[str, Any]:
         script = self._architecture.script

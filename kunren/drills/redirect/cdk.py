@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from kunren.drills.access import REGION, Access
 from kunren.drills.failures import DrillFailed
@@ -17,12 +21,14 @@ BOOTSTRAPPED = "CDKToolkit"
 QUIETLY = ("--no-notices", "--ci")
 
 
-def deploy(access: Access, app: Path, architecture: str, domains: Path, progress: Progress) -> None:
-    """The app in that folder, with the document of that file. Raises DrillFailed."""
+def deploy(access: Access, app: Path, architecture: str, redirects: Iterable[Any], progress: Progress) -> None:
+    """The app in that folder, with a document of these redirects. Raises DrillFailed."""
     command = _command(app)
     account = access.client("sts").get_caller_identity()["Account"]
-    with tempfile.TemporaryDirectory(prefix="kunren-cdk-") as output:
-        context = ["-c", f"architecture={architecture}", "-c", f"domains={domains.resolve()}", "--output", output]
+    with tempfile.TemporaryDirectory(prefix="kunren-cdk-") as folder:
+        document = Path(folder) / "domains.json"
+        document.write_text(json.dumps({each.domain: asdict(each) for each in redirects}))
+        context = ["-c", f"architecture={architecture}", "-c", f"domains={document}", "--output", f"{folder}/cdk.out"]
         if there(access.client("cloudformation"), BOOTSTRAPPED) is None:
             progress("Bootstrapping the CDK, whose stack stays")
             _run(access, app, [command, "bootstrap", f"aws://{account}/{REGION}", *context, *QUIETLY])

@@ -16,7 +16,8 @@ from typing import Any
 
 from kunren.drills import stacks
 from kunren.drills.access import Access
-from kunren.drills.failures import DrillFailed
+from kunren.drills.ending import while_kunren_runs
+from kunren.drills.failures import DrillFailed, KunrenEnded
 from kunren.drills.redirect import cdk, stack
 from kunren.drills.redirect.expected import PATH, QUERY, Check, problem
 
@@ -144,22 +145,28 @@ def deployed(
         for domain, limit in made.limits.items():
             progress(f"{architecture} can't do all of {domain}: {limit}")
         progress(f"Deploying {architecture}: {len(redirects)} domains, {', '.join(schemes)}")
-        _remove(access, name, progress)
-        began = time.monotonic()
-        if tool == SCRIPT:
-            example.deploy(_session(access, made.count), name, redirects)
-        elif tool == CLOUDFORMATION:
-            stack.deploy(_session(access, made.count), architecture, name, redirects, progress)
-        else:
-            cdk.deploy(access, folder / "cdk", architecture, domains or folder / "domains.json", progress)
-        made.seconds = time.monotonic() - began
-        yield made
+        with while_kunren_runs(access, "deployed"):
+            _remove(access, name, progress)
+            began = time.monotonic()
+            if tool == SCRIPT:
+                example.deploy(_session(access, made.count), name, redirects)
+            elif tool == CLOUDFORMATION:
+                stack.deploy(_session(access, made.count), architecture, name, redirects, progress)
+            else:
+                cdk.deploy(access, folder / "cdk", architecture, redirects, progress)
+            made.seconds = time.monotonic() - began
+        with while_kunren_runs(access, "asked"):
+            yield made
     except (document.BadDocument, ClientError, BotoCoreError) as error:
         raise DrillFailed(str(error)) from error
+    except KunrenEnded:
+        keep = True
+        raise
     finally:
         if not keep:
             progress("Taking it away")
-            _remove(access, name, progress)
+            with while_kunren_runs(access, "taken away"):
+                _remove(access, name, progress)
 
 
 def _remove(access: Access, name: str, progress: Progress) -> None:

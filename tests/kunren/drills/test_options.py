@@ -19,7 +19,10 @@ FILES = ["--html", "a.html", "--history", "a.history"]
         (["redirect", "--set", "a=b"], "the drill redirect takes no --set."),
         (["redirect", *FILES], "the drill redirect takes no --html and no --history."),
         (["redirect", "--architecture", "all", "--repeat", "2"], "--repeat and --junit are of one architecture"),
+        (["redirect", "--template", __file__], "the drill redirect takes no --template."),
         (["four-strategies", "--set", "a=b"], "a suite of drills takes no --set."),
+        (["four-strategies", "--template", __file__], "a suite of drills takes no --template."),
+        (["az-lost", "--deploy-with", "cdk"], "--architecture, --domains and --deploy-with belong to redirect"),
     ],
 )
 def test_what_would_be_ignored_is_refused(tmp_path, arguments, said):

@@ -97,4 +97,4 @@ def test_where_no_cdk_is_it_is_said_what_brings_it(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("KUNREN_CDK", raising=False)
     with pytest.raises(DrillFailed, match=f"^the CDK is not there: `npm install` in {tmp_path} brings it"):
-        cdk.deploy(Access(tmp_path, ""), tmp_path, "alb", tmp_path / "domains.json", print)
+        cdk.deploy(Access(tmp_path, ""), tmp_path, "alb", [], print)
