@@ -33,6 +33,7 @@ while True:
 """
 SIDE = """
 import _signal as signal, socket, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 open("/kept/said", "w").write("by the other")
 try:
     open("/new", "w")
@@ -41,7 +42,6 @@ except OSError as error:
 print(next(each for each in open("/proc/self/limits") if "open files" in each).split()[3:5], flush=True)
 while socket.socket().connect_ex(("127.0.0.1", 80)):
     time.sleep(0.05)
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
 while True:
     signal.pause()
 """
@@ -167,8 +167,12 @@ def test_podman_runs_a_tasks_containers(shop, engine, until):
     task = shop.run("web", web, side, volumes=[{"name": "kept"}])
     shop.wait(task, "RUNNING")
     address = shop.address(task)
-    fetched = shop.kunren.exec("curl", "-sS", "-m", "20", "--retry", "9", "--retry-connrefused", f"http://{address}/")
-    assert fetched.stdout == "1 web by the other"
+    curl = ("curl", "-sS", "-m", "20", "--retry", "5", "--retry-connrefused", f"http://{address}/")
+    until(
+        lambda: shop.kunren.exec(*curl, check=False).stdout == "1 web by the other",
+        "both containers, on one network and volume",
+        60,
+    )
     id = task.rpartition("/")[2]
     assert running(engine) == [f"kunren-{id}-side", f"kunren-{id}-web"]
     assert not os.path.ismount("/run/netns")
@@ -182,7 +186,8 @@ def test_podman_runs_a_tasks_containers(shop, engine, until):
     shown = {each["name"]: each for each in shop.wait(task, "STOPPED")["containers"]}
     assert {name: each["exitCode"] for name, each in shown.items()} == {"web": 7, "side": 137}
     until(lambda: shop.printed(task, "web") == ["hello from web /app", "bye"], lambda: shop.printed(task, "web"))
-    assert shop.printed(task, "side") == ["Read-only file system", "['111', '222']"]
+    told = ["Read-only file system", "['111', '222']"]
+    until(lambda: shop.printed(task, "side") == told, lambda: shop.printed(task, "side"))
     assert running(engine) == []
     shown = shop.wait(shop.run("bad", {**logged("main"), "entryPoint": ["/none"]}), "STOPPED")
     assert 'exec: "/none": stat /none: no such file or directory' in shown["stoppedReason"]
