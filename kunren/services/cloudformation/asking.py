@@ -16,7 +16,7 @@ from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
-from kunren.services.cloudformation import hooks
+from kunren.services.cloudformation import guard, hooks
 from kunren.services.cloudformation.hooks import Answer, Target
 from kunren.services.cloudformation.model import Hook, HookResult, Stack
 from kunren.services.cloudformation.responses import HOOK, url
@@ -58,6 +58,7 @@ class Asking:
                 name=hook.id,
                 arn=hook.arn,
                 mode=hook.properties["FailureMode"],
+                original=hook.original,
                 operation=target.operation,
                 target=target.id,
                 target_name=target.name,
@@ -97,13 +98,20 @@ class Asking:
         return not given_up()
 
     async def _answer(self, hook: Hook, result: HookResult, target: Target, stack: Stack) -> Answer:
+        try:
+            async with asyncio.timeout(hooks.CALL_WITHIN_S):
+                if "RuleLocation" in hook.properties:
+                    return await guard.answer(self._call, hook, target, stack)
+                return await self._of_function(hook, result, target, stack)
+        except TimeoutError:
+            what = "program" if "RuleLocation" in hook.properties else "function"
+            return Answer(hooks.BROKEN, f"The {what} did not answer within {hooks.CALL_WITHIN_S:g} seconds")
+        except AwsError as error:
+            return Answer(hooks.BROKEN, error.message[: hooks.REASON_MAX])
+
+    async def _of_function(self, hook: Hook, result: HookResult, target: Target, stack: Stack) -> Answer:
+        """Raises AwsError."""
         link = url(HOOK, stack.arn, result.id, result.secret) if target.payload else ""
         event: dict[str, Any] = hooks.event(hook, result, target, stack, link)
         given = {"FunctionName": hook.properties["LambdaFunction"], "Payload": json.dumps(event, default=str).encode()}
-        try:
-            async with asyncio.timeout(hooks.CALL_WITHIN_S):
-                return hooks.answer(await self._call(hook.account, hook.region, "lambda", "Invoke", given))
-        except TimeoutError:
-            return Answer(hooks.BROKEN, f"The function did not answer within {hooks.CALL_WITHIN_S:g} seconds")
-        except AwsError as error:
-            return Answer(hooks.BROKEN, error.message[: hooks.REASON_MAX])
+        return hooks.answer(await self._call(hook.account, hook.region, "lambda", "Invoke", given))

@@ -170,12 +170,17 @@ class Event(Resource, frozen=True, kw_only=True):
 
 
 class Hook(Resource, frozen=True, kw_only=True):
-    """A Lambda hook. The id is its alias; `properties` are its resource's, `token` is the attempt that made it."""
+    """A hook. The id is its alias; `properties` are its resource's, `token` is the attempt that made it."""
 
     kind: ClassVar[str] = "cloudformation.hook"
 
     token: str
     properties: dict[str, Any]
+
+    @property
+    def original(self) -> str:
+        """The type that it is an instance of."""
+        return f"AWS::Hooks::{'GuardHook' if 'RuleLocation' in self.properties else 'LambdaHook'}"
 
     @property
     def arn(self) -> str:
@@ -193,6 +198,7 @@ class HookResult(Resource, frozen=True, kw_only=True):
     name: str
     arn: str
     mode: str  # FAIL, WARN
+    original: str = "AWS::Hooks::LambdaHook"
     operation: str
     target: str
     target_name: str

@@ -189,6 +189,9 @@ def check_types(resources: Mapping[str, Mapping[str, Any]]) -> None:
     )
     if lacking:
         raise not_implemented(f"the resource types [{', '.join(lacking)}] of CloudFormation")
+    for type in sorted({each["Type"] for each in resources.values()} & set(TYPES)):
+        if why := TYPES[type].missing():
+            raise not_implemented(why)
     for logical, each in resources.items():
         kind, published_as = TYPES.get(each["Type"]), schema(each["Type"])
         if kind is None or published_as is None or kind.properties is None:

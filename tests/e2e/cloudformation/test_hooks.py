@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
-from botocore.exceptions import WaiterError
+from botocore.exceptions import ClientError, WaiterError
 from stacking import outputs
 
 HOOKS = """
@@ -195,3 +196,39 @@ def test_a_hook_lets_through_forbids_and_warns(stacks):
         "TargetId": "Q",
         "Action": "DELETE",
     }
+
+
+GUARD = """
+Parameters: {Bucket: {Type: String}}
+Resources:
+  Hook:
+    Type: AWS::CloudFormation::GuardHook
+    Properties:
+      Alias: My::Guard::Hook
+      HookStatus: ENABLED
+      TargetOperations: [RESOURCE]
+      FailureMode: FAIL
+      ExecutionRole: !Sub "arn:aws:iam::${AWS::AccountId}:role/hook"
+      RuleLocation: {Uri: !Sub "s3://${Bucket}/delay.guard"}
+      StackFilters: {FilteringCriteria: ALL, StackNames: {Exclude: ["hooks*"]}}
+"""
+RULE = """
+let queues = Resources.*[ ResourceType == 'AWS::SQS::Queue' ]
+rule delay_small when %queues !empty { %queues.ResourceProperties.DelaySeconds < 5 }
+"""
+
+
+def test_a_guard_hook_holds_rules_against_resources(stacks):
+    s3, bucket = stacks.client("s3"), f"rules-{stacks.account}"
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="delay.guard", Body=RULE)
+    given = [{"ParameterKey": "Bucket", "ParameterValue": bucket}]
+    if shutil.which("cfn-guard") is None:
+        with pytest.raises(ClientError, match="AWS's program cfn-guard"):
+            stacks.create("hooks", GUARD, Parameters=given)
+        return
+    stacks.create("hooks", GUARD, Parameters=given)
+    stacks.create("good", queue(3))
+    id = stacks.create("bad", queue(9), "ROLLBACK_COMPLETE")["StackId"]
+    why = "Hook failed with message: Template failed validation, the following rule(s) failed: delay_small."
+    assert told(stacks, id)[-1] == ("Q", "HOOK_COMPLETE_FAILED", why)

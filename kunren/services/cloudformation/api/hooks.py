@@ -40,7 +40,7 @@ class Hooks(Base):
         found = self.store.snapshot().get(HookResult, ctx.account, ctx.region, id)
         if found is None:
             raise HookResultNotFoundException(f"Hook result {id} was not found")
-        shown = {**_summary(found, whole=True), "OriginalTypeName": "AWS::Hooks::LambdaHook"}
+        shown = {**_summary(found, whole=True), "OriginalTypeName": found.original}
         for key in ("TargetType", "TargetId", "HookExecutionTarget"):
             shown.pop(key)
         if found.operation == "RESOURCE":

@@ -78,7 +78,7 @@ def _hook(hook: Hook) -> Result:
         "TypeName": hook.id,
         "TypeArn": hook.arn,
         "DefaultVersionId": VERSION,
-        "OriginalTypeName": "AWS::Hooks::LambdaHook",
+        "OriginalTypeName": hook.original,
         "IsActivated": True,
     }
 

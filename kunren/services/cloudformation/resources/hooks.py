@@ -1,4 +1,4 @@
-"""AWS::CloudFormation::LambdaHook: a function that `asking.py` asks."""
+"""Hooks that `asking.py` asks: AWS::CloudFormation::LambdaHook (a function), AWS::CloudFormation::GuardHook (rules)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 
 from msgspec.structs import replace
 
+from kunren.services.cloudformation import guard
 from kunren.services.cloudformation.model import Hook
 from kunren.services.cloudformation.resources.kind import Kind
 from kunren.services.cloudformation.work import AlreadyThere, Failed, Work
@@ -13,23 +14,23 @@ from kunren.services.cloudformation.work import AlreadyThere, Failed, Work
 _ALIAS = re.compile(r"(?!(?i:aws))[A-Za-z0-9]{2,64}::[A-Za-z0-9]{2,64}::[A-Za-z0-9]{2,64}")
 
 
-class LambdaHook(Kind):
+_COMMON = frozenset(
+    {
+        "Alias",
+        "AutoUpdate",
+        "ExecutionRole",
+        "FailureMode",
+        "HookStatus",
+        "StackFilters",
+        "TargetFilters",
+        "TargetOperations",
+    }
+)
+
+
+class AnyHook(Kind):
     """Ref gives the hook's ARN. `AutoUpdate` has nothing to do: there are no newer versions."""
 
-    type = "AWS::CloudFormation::LambdaHook"
-    properties = frozenset(
-        {
-            "Alias",
-            "AutoUpdate",
-            "ExecutionRole",
-            "FailureMode",
-            "HookStatus",
-            "LambdaFunction",
-            "StackFilters",
-            "TargetFilters",
-            "TargetOperations",
-        }
-    )
     attributes = frozenset({"HookArn"})
 
     async def create(self, work: Work) -> None:
@@ -64,4 +65,17 @@ class LambdaHook(Kind):
             tx.put(hook)
 
 
-KINDS: tuple[Kind, ...] = (LambdaHook(),)
+class LambdaHook(AnyHook):
+    type = "AWS::CloudFormation::LambdaHook"
+    properties = _COMMON | {"LambdaFunction"}
+
+
+class GuardHook(AnyHook):
+    type = "AWS::CloudFormation::GuardHook"
+    properties = (_COMMON | {"Options", "RuleLocation"}) - {"AutoUpdate"}
+
+    def missing(self) -> str:
+        return "" if guard.there() else f"Guard hooks without AWS's program {guard.PROGRAM} on its PATH"
+
+
+KINDS: tuple[Kind, ...] = (LambdaHook(), GuardHook())

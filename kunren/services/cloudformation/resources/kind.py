@@ -42,6 +42,10 @@ class Kind:
     def has_attribute(self, name: str) -> bool:
         return name in self.attributes
 
+    def missing(self) -> str:
+        """What Kunren lacks on this machine for the type, in the words of a 501; "" for nothing."""
+        return ""
+
     def must_replace(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
         """Whether a change needs a new resource though the schema leaves it open."""
         return False
