@@ -213,6 +213,30 @@ def test_a_warm_pool_gives_its_instances_and_takes_them_back(changing, until):
     until(lambda: "WarmPoolConfiguration" not in changing.group(), "no pool", 60)
 
 
+def test_a_warm_pool_hibernates_its_instances_where_they_can(changing, until):
+    api, ec2 = changing.api, changing.ec2
+    hibernating = {
+        **changing.data("one"), "HibernationOptions": {"Configured": True},
+        "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": True}}],
+    }  # fmt: skip
+    ec2.create_launch_template_version(LaunchTemplateName="web", LaunchTemplateData=hibernating)
+    changing.create(DesiredCapacity=0, LaunchTemplate={"LaunchTemplateName": "web", "Version": "2"})
+    api.put_warm_pool(AutoScalingGroupName="web", MinSize=1, MaxGroupPreparedCapacity=1, PoolState="Hibernated")
+
+    def pool():
+        return [
+            (each["InstanceId"], each["LifecycleState"])
+            for each in api.describe_warm_pool(AutoScalingGroupName="web")["Instances"]
+        ]
+
+    until(lambda: [state for _, state in pool()] == ["Warmed:Hibernated"], "a warm one", 60)
+    ((warm, _),) = pool()
+    (shown,) = ec2.describe_instances(InstanceIds=[warm])["Reservations"][0]["Instances"]
+    assert shown["StateReason"]["Code"] == "Client.UserInitiatedHibernate"
+    api.set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=1)
+    until(lambda: changing.members() == [warm], "the warm one in service", 60)
+
+
 def test_several_types_and_purchase_options_in_one_group(changing, until):
     api = changing.api
     overrides = [

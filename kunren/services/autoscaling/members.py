@@ -224,7 +224,12 @@ class Members:
         elif step == "Pending:Proceed" and (pool.state == "Running" or is_now == "stopped"):
             self.put(group, member, replace(member, state=f"Warmed:{pool.state}", since=now, hooks={}), ends=True)
         elif step == "Pending:Proceed" and is_now == "running":
-            self._ec2.stop_instances(_context(group), {"InstanceIds": [member.id]})
+            try:
+                self._ec2.stop_instances(
+                    _context(group), {"InstanceIds": [member.id], "Hibernate": pool.state == "Hibernated"}
+                )
+            except AwsError as error:  # it was not launched for hibernation
+                self.end(group, member, error.message, now)
         elif step == "Running" and pool.state == "Running" and is_now not in ALIVE:
             self.end(group, member, _found(is_now), now)
 

@@ -14,8 +14,6 @@ from kunren.services.autoscaling.model import Refresh, WarmPool
 class WarmPoolOperations(Operations):
     def put_warm_pool(self, ctx: RequestContext, params: Params) -> Result:
         state, prepared = params.get("PoolState") or "Stopped", params.get("MaxGroupPreparedCapacity")
-        if state == "Hibernated":
-            raise errors.NotYet("warm pools of hibernated instances")
         with self._store.write() as tx:
             group = find(tx, ctx, params["AutoScalingGroupName"])
             running = [each for each in tx.list(Refresh, ctx.account, ctx.region) if each.group == group.id]
