@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 LABEL = "kunren.run"
 _PRINTED_WITHIN_S = 5.0
 _REMOVED_CODE = 137
+_NOT_RUNNING = "can only kill running containers"
+"""How Podman says, with status 500, what Docker says with 409."""
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -93,7 +95,7 @@ class EngineContainer:
         try:
             await self._api.ask("POST", f"/containers/{self._id}/kill", signal=number)
         except EngineError as error:
-            if error.status not in (404, 409):  # it has ended
+            if error.status not in (404, 409) and _NOT_RUNNING not in str(error):
                 log.warning("signal %d does not reach %s: %s", number, self._spec.name, error)
 
     async def open_terminal(self, argv: Sequence[str], terminal: int) -> Process:
