@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,15 @@ def test_a_template_gives_what_its_drill_asks_for_and_takes_what_it_sets(name):
 def test_what_a_template_s_tasks_run_is_what_the_script_s_run(name):
     text = (TEMPLATES / f"{name}.yaml").read_text()
     assert json.dumps(PROGRAM.read_text())[1:-1] in json.dumps(parse(text))
+
+
+@pytest.mark.parametrize("app", ["drills", "redirect"])
+def test_a_cdk_app_is_javascript_and_names_what_it_needs(app):
+    folder = TEMPLATES.parents[1] / app / "cdk"
+    assert json.loads((folder / "cdk.json").read_text())["app"] == "node app.js"
+    told = json.loads((folder / "package.json").read_text())
+    assert {*told["dependencies"], *told["devDependencies"]} == {"aws-cdk", "aws-cdk-lib", "constructs"}
+    node = shutil.which("node")
+    if node is not None:
+        done = subprocess.run([node, "--check", folder / "app.js"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
