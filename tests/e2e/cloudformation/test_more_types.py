@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import boto3
+import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -178,3 +179,18 @@ def test_a_key_value_store_is_filled_from_an_object(stacks):
     assert values.get_key(KvsARN=store["ARN"], Key="old.test")["Value"] == "new.test"
     stacks.delete(stack["StackId"])
     assert cloudfront.list_key_value_stores()["KeyValueStoreList"]["Quantity"] == 0
+
+
+def test_a_users_password_may_be_a_secure_text_that_nobody_is_shown(stacks):
+    iam, secret = stacks.client("iam"), "Secure-text-19"
+    stacks.client("ssm").put_parameter(Name="/password", Value=secret, Type="SecureString")
+    login = {"Password": "{{resolve:ssm-secure:/password}}", "PasswordResetRequired": True}
+    user = {"Type": "AWS::IAM::User", "Properties": {"UserName": "with-password", "LoginProfile": login}}
+    stack = stacks.create("users", {"Resources": {"U": user}})["StackId"]
+    assert iam.get_login_profile(UserName="with-password")["LoginProfile"]["UserName"] == "with-password"
+    assert secret not in str(stacks.api.describe_stack_events(StackName=stack)["StackEvents"])
+    user["Properties"].pop("LoginProfile")
+    stacks.update("users", {"Resources": {"U": user}})
+    with pytest.raises(ClientError, match="Login profile"):
+        iam.get_login_profile(UserName="with-password")
+    stacks.delete(stack)

@@ -95,6 +95,16 @@ class Identity(Kind):
         ):
             for name in names:
                 await work.write("iam", operation, {**to, "GroupName": name}, missing_ok=operation.startswith("Remove"))
+        await self._login(work, old.get("LoginProfile"), new.get("LoginProfile"))
+
+    async def _login(self, work: Work, old: Any, new: Any) -> None:
+        """A user's password, for the console."""
+        to = {self._name: work.physical}
+        if old and not new:
+            await work.write("iam", "DeleteLoginProfile", to, missing_ok=True)
+        elif new != old:
+            given = {key: new[key] for key in ("Password", "PasswordResetRequired") if key in new}
+            await work.write("iam", "UpdateLoginProfile" if old else "CreateLoginProfile", {**to, **given})
 
 
 _HOLDERS = (("Roles", "Role"), ("Users", "User"), ("Groups", "Group"))
@@ -227,7 +237,7 @@ class InstanceProfile(Kind):
 
 KINDS: tuple[Kind, ...] = (
     Identity("Role", "AssumeRolePolicyDocument Description MaxSessionDuration PermissionsBoundary Tags", "Arn RoleId"),
-    Identity("User", "Groups PermissionsBoundary Tags", "Arn"),
+    Identity("User", "Groups LoginProfile PermissionsBoundary Tags", "Arn"),
     Identity("Group", "", "Arn"),
     Policy(),
     ManagedPolicy(),
