@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 LABEL = "kunren.run"
 _PRINTED_WITHIN_S = 5.0
 _REMOVED_CODE = 137
-_NOT_RUNNING = "can only kill running containers"
+_NOT_RUNNING = "container state improper"
 """How Podman says, with status 500, what Docker says with 409."""
 _CGROUPS = Path("/sys/fs/cgroup")
 
