@@ -90,7 +90,11 @@ class FileSystems:
         with self._making:
             if not empty.exists():
                 new = empty.with_suffix(".new")
-                _format(new, size)
+                try:
+                    _format(new, size)
+                except OSError:
+                    new.unlink(missing_ok=True)
+                    raise
                 new.rename(empty)
         _run(["cp", "--sparse=always", "--reflink=auto", "--", str(empty), str(image)])
 

@@ -32,6 +32,7 @@ from kunren.world.network import workload_namespace
 
 SIGKILL = 9
 EPHEMERAL = (32768, 61000)
+STORAGE_GIB_MAX = 1024
 _NO_SUBNET = "No subnet of the task's network is in the Availability Zone of its container instance ({zone})."
 
 
@@ -171,11 +172,11 @@ class InstanceEngine(NamespacedEngine):
         return namespace, {RESOLV_CONF: f"{RESOLV_DIR}/{workload_namespace(interface.id)}"}
 
     def _storage_bytes(self, task: Task) -> int:
-        """Containers have what the instance's root volume has."""
+        """Containers have what the instance's root volume has; a larger file system would take seconds to make."""
         snapshot = self._store.snapshot()
         instance = _instance(snapshot, task)
         volume = instance and snapshot.get(Volume, task.account, task.region, instance.volume_id)
-        return (volume.size_gb if volume else EPHEMERAL_GIB) * GIB
+        return min(volume.size_gb if volume else EPHEMERAL_GIB, STORAGE_GIB_MAX) * GIB
 
     # -- containers --------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from kunren.control.store import Snapshot, Tx
 from kunren.core.calling import CallService
 from kunren.core.context import RequestContext
+from kunren.core.errors import AwsError
 from kunren.services.ecs import errors
 from kunren.services.ecs.api.base import Operations, Params, Result, find_cluster, own_name, page, tags_of, tags_to_wire
 from kunren.services.ecs.api.capacity_providers import check_providers, check_strategy, providers_in_use
@@ -21,7 +22,7 @@ from kunren.services.ecs.names import arn
 from kunren.services.servicediscovery.managed import TAGS, namespace_named
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
-_ODD = re.compile(r"""[<>"/]""")  # what the name of a namespace must not have
+_NAMESPACE = re.compile(r"[!#-.0-;=?-~]{1,1024}")
 _SETTING = "containerInsights"
 _VALUES = ("enabled", "disabled", "enhanced")
 _FARGATE = ("FARGATE", "FARGATE_SPOT")
@@ -100,15 +101,28 @@ class ClusterOperations(Operations):
     async def _in_new_namespace(
         self, ctx: RequestContext, params: Params, name: str, then: Callable[[RequestContext, Params], Result]
     ) -> Result:
-        if _ODD.search(name):
+        if not _NAMESPACE.fullmatch(name):
             raise errors.InvalidParameterException(f"The namespace name {name} is invalid.")
-        if params.get("cluster") is not None:
-            find_cluster(self._store.snapshot(), ctx, params["cluster"])
+        self._check(ctx, params)
         wanted = {"Name": name, "Tags": [{"Key": key, "Value": value} for key, value in TAGS.items()]}
-        await self.call(ctx.account, ctx.region, "servicediscovery", "CreateHttpNamespace", wanted)
+        refused = ""
+        try:
+            await self.call(ctx.account, ctx.region, "servicediscovery", "CreateHttpNamespace", wanted)
+        except AwsError as error:  # for one: another cluster has made it meanwhile
+            refused = error.message
         found = namespace_named(self._store.snapshot(), ctx.account, ctx.region, name)
-        assert found is not None
+        if found is None:
+            raise errors.InvalidParameterException(f"The namespace {name} could not be created: {refused}")
         return then(ctx, {**params, "serviceConnectDefaults": {"namespace": found.arn}})
+
+    def _check(self, ctx: RequestContext, params: Params) -> None:
+        """Raises what making or changing the cluster would raise, before a namespace is made for it."""
+        snapshot = self._store.snapshot()
+        if params.get("cluster") is not None:
+            find_cluster(snapshot, ctx, params["cluster"])
+        _settings(params.get("settings"))
+        check_providers(snapshot, ctx, params.get("capacityProviders") or ())
+        _providers(params)
 
     def update_cluster_settings(self, ctx: RequestContext, params: Params) -> Result:
         return self._changed(ctx, params, {"settings": _settings(params["settings"])})

@@ -304,11 +304,12 @@ def _overrides(definition: TaskDefinition, params: Params) -> dict[str, Any]:
         raise errors.NotYet("Elastic Inference")
     if len(json.dumps(given)) > OVERRIDES_BYTES_MAX:
         raise errors.InvalidParameterException(f"Container Overrides length must be at most {OVERRIDES_BYTES_MAX}")
+    try:
+        checks.check_storage(given)
+        given = {**given, **checks.sizes(given)}
+    except errors.ClientException as error:
+        raise errors.InvalidParameterException(error.message) from error
     if given.get("cpu") or given.get("memory"):
-        try:
-            given = {**given, **checks.sizes(given)}
-        except errors.ClientException as error:
-            raise errors.InvalidParameterException(error.message) from error
         sized = {each: given[each] for each in ("cpu", "memory") if given.get(each)}
         wrong = checks.why_not_fargate({**definition.document, **sized})
         if wrong is not None and "FARGATE" in definition.document["compatibilities"]:

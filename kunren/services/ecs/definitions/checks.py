@@ -30,6 +30,7 @@ FARGATE: dict[int, Sequence[int]] = {
 """Memory in MiB by units of CPU."""
 _SIZES = {"cpu": (128, 196_608), "memory": (4, 1 << 30)}
 """Least and most of a task on container instances."""
+_EPHEMERAL_GIB = (21, 200)
 _NOT_OF_FARGATE = ("hostname", "privileged", "links", "dnsServers", "dnsSearchDomains", "extraHosts",
                    "dockerSecurityOptions", "disableNetworking")  # fmt: skip
 _NOT_OF_FARGATE_LINUX = ("devices", "tmpfs", "sharedMemorySize", "maxSwap", "swappiness")
@@ -99,6 +100,7 @@ def checked(params: Document) -> Document:
         raise _wrong(f"Actual length: '{size}'. Max allowed length is '{BYTES_MAX}' bytes.")
     document = {name: value for name, value in params.items() if name != "tags" and value is not None}
     document |= sizes(document)
+    check_storage(document)
     document["containerDefinitions"] = [_container(each, params) for each in containers]
     document["volumes"] = list(params.get("volumes") or [])
     document["placementConstraints"] = list(params.get("placementConstraints") or [])
@@ -126,6 +128,16 @@ def sizes(given: Document) -> Document:
                 )
             found[member] = str(size)
     return found
+
+
+def check_storage(given: Document) -> None:
+    """Whether `ephemeralStorage`, where it is stated, is one that Fargate has. Raises ClientException."""
+    if given.get("ephemeralStorage"):
+        size, (least, most) = given["ephemeralStorage"]["sizeInGiB"], _EPHEMERAL_GIB
+        if size < least:
+            raise _wrong(f"EphemeralStorage size should be at least {least}")
+        if size > most:
+            raise _wrong(f"EphemeralStorage size should be at most {most}")
 
 
 def _wrong(text: str) -> errors.ClientException:

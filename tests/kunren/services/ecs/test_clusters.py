@@ -1,7 +1,15 @@
 """What clusters say of themselves, and when they can't be deleted."""
 
+import asyncio
+
+import pytest
+
+from kunren.core.context import RequestContext
+from kunren.services.ecs.errors import InvalidParameterException
 from kunren.services.ecs.model import Cluster, Task, TaskDefinition
 from kunren.services.ecs.tasks.ask import ask_for_task, ask_to_stop
+from kunren.services.servicediscovery.errors import NamespaceAlreadyExists
+from kunren.services.servicediscovery.model import Namespace
 
 DOCUMENT = {
     "containerDefinitions": [{"name": "web", "image": "nginx", "cpu": 0, "essential": True}],
@@ -10,6 +18,7 @@ DOCUMENT = {
     "memory": "512",
 }
 OF = {"account": "123456789012", "region": "us-east-1"}
+CTX = RequestContext("123456789012", "us-east-1", "ecs", "CreateCluster", "request-1")
 
 
 def asked(ecs):
@@ -69,3 +78,34 @@ def test_the_first_reason_to_stop_stays(ecs):
         ask_to_stop(tx, task, "another", "SpotInterruption")
     found = ecs.store.snapshot().get(Task, task.account, task.region, task.id)
     assert (found.desired_status, found.stopped_reason, found.stop_code) == ("STOPPED", "no more need", "UserInitiated")
+
+
+def test_a_namespace_that_somebody_else_makes_meanwhile_is_the_clusters(ecs):
+    async def make_twice(account, region, service, operation, params):
+        namespace = Namespace(**OF, id="ns-1", name=params["Name"], type="HTTP", created_at=1.0)
+        with ecs.store.write() as tx:
+            tx.put(namespace)
+        raise NamespaceAlreadyExists("Namespace already exists: shop")
+
+    ecs.store.register(Namespace)
+    ecs.api.call = make_twice
+    asked = {"clusterName": "shop", "serviceConnectDefaults": {"namespace": "shop"}}
+    made = asyncio.run(ecs.api.create_cluster(CTX, asked))["cluster"]
+    assert made["serviceConnectDefaults"] == {
+        "namespace": "arn:aws:servicediscovery:us-east-1:123456789012:namespace/ns-1"
+    }
+
+
+def test_a_cluster_that_is_refused_leaves_no_namespace(ecs):
+    calls = []
+
+    async def call(*asked):
+        calls.append(asked)
+
+    ecs.api.call = call
+    wrong = {"settings": [{"name": "containerInsights", "value": "much"}]}
+    for members in (wrong, {"capacityProviders": ["none"]}):
+        asked = {"clusterName": "shop", "serviceConnectDefaults": {"namespace": "shop"}, **members}
+        with pytest.raises(InvalidParameterException):
+            asyncio.run(ecs.api.create_cluster(CTX, asked))
+    assert calls == []

@@ -101,6 +101,8 @@ WRONG = [
      "The 'memory' setting for container 'web' is greater than for the task."),
     ({"executionRoleArn": "x", "containerDefinitions": [{**WEB, "logConfiguration": {"logDriver": "awslogs"}}]},
      "Log driver awslogs requires options: awslogs-region, awslogs-group"),
+    ({"ephemeralStorage": {"sizeInGiB": 20}}, "EphemeralStorage size should be at least 21"),
+    ({"ephemeralStorage": {"sizeInGiB": 201}}, "EphemeralStorage size should be at most 200"),
     ({"volumes": [{"name": "../../home"}]}, "Volume.name contains invalid characters."),
     ({"volumes": [{}]}, "Volume.name should not be null or empty."),
     ({"containerDefinitions": [{**WEB, "secrets": [{"name": "S", "valueFrom": "s"}]}]},

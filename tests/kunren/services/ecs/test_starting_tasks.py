@@ -50,3 +50,21 @@ def test_a_task_is_started_where_there_is_room_for_it(start, host, members, told
 def test_a_port_of_an_instance_is_one_tasks(start):
     assert start(HOST) == ["PENDING"]
     assert start(HOST) == ["RESOURCE:PORTS"]
+
+
+def test_a_task_is_refused_a_size_of_storage_that_fargate_has_not(ecs):
+    ecs.create_cluster(clusterName="shop")
+    ecs.register_task_definition(
+        family="web",
+        networkMode="awsvpc",
+        cpu="256",
+        memory="512",
+        containerDefinitions=[{"name": "web", "image": "nginx"}],
+    )
+    asked = {"cluster": "shop", "taskDefinition": "web", "launchType": "FARGATE"}
+    network = {"awsvpcConfiguration": {"subnets": [ecs.subnet]}}
+    for size, text in ((20, "at least 21"), (-5, "at least 21"), (201, "at most 200")):
+        refused = ecs.refused(
+            "run_task", **asked, networkConfiguration=network, overrides={"ephemeralStorage": {"sizeInGiB": size}}
+        )
+        assert refused == ("InvalidParameterException", f"EphemeralStorage size should be {text}")
