@@ -39,9 +39,11 @@ def serving(folder: Path, run: Path) -> Iterator[Podman]:
     """`run` is a folder with a short path, as it wants it."""
     (folder / ".config/containers").mkdir(parents=True)
     (folder / ".config/containers/policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    own = folder / "containers.conf"
+    own.write_text("[engine]\nexit_command_delay = 1\n")  # else what ran programs in containers stays for five minutes
     socket = run / "engine.sock"
     podman = [
-        "env", f"HOME={folder}", "podman", "--root", str(folder / "root"), "--runroot", str(run),
+        "env", f"HOME={folder}", f"CONTAINERS_CONF={own}", "podman", "--root", str(folder / "root"), "--runroot", str(run),
         "--tmpdir", str(run / "tmp"), "--runtime", "runc", "--cgroup-manager", "cgroupfs", "--storage-driver", "vfs",
     ]  # fmt: skip
     with (folder / "podman.log").open("wb") as log:
