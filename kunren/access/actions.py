@@ -179,6 +179,9 @@ def _ec2(target: Target) -> list[str]:
             named = _EC2_ID.fullmatch(each) if isinstance(each, str) else None
             if named is not None and (kind := EC2_TYPES.get(named[1])):
                 found.append(target.arn("ec2", f"{kind}/{each}"))
+    placed = params if "Placement" in operation else params.get("Placement")
+    if isinstance(placed, Mapping) and isinstance(name := placed.get("GroupName"), str) and name:
+        found.append(target.arn("ec2", f"placement-group/{name}"))
     return found or [UNKNOWN]
 
 

@@ -20,9 +20,10 @@ _KEY_ID_BYTES = 36
 """A ciphertext of moto's begins with the id of its key."""
 _RUNNING = frozenset({"RunTask", "StartTask"})
 _WITH_PROFILES = frozenset(
-    {"RunInstances", "CreateFleet", "AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation",
-     "CreateAutoScalingGroup", "UpdateAutoScalingGroup"}
+    {"RunInstances", "CreateFleet", "RequestSpotInstances", "AssociateIamInstanceProfile",
+     "ReplaceIamInstanceProfileAssociation", "CreateAutoScalingGroup", "UpdateAutoScalingGroup"}
 )  # fmt: skip
+_ABOUT_ASSOCIATIONS = frozenset({"ReplaceIamInstanceProfileAssociation", "DisassociateIamInstanceProfile"})
 _ABOUT_ALIASES = frozenset({"CreateAlias", "DeleteAlias", "UpdateAlias"})
 
 
@@ -32,6 +33,8 @@ def has_other_names(service: str, operation: str, params: Mapping[str, Any]) -> 
         return operation in _RUNNING
     if service == "codedeploy":
         return operation in BY_DEPLOYMENT
+    if service == "ec2" and operation in _ABOUT_ASSOCIATIONS:
+        return True
     if service in ("ec2", "autoscaling"):
         return operation in _WITH_PROFILES and any(map(any, _launches(params)))
     if service == "secretsmanager":
@@ -53,7 +56,12 @@ async def with_arns(
 
     if service in ("ec2", "autoscaling"):
         roles = [await _profile_role(call, account, region, *each) for each in _launches(params)]
-        return {**params, PROFILE_ROLE: list(dict.fromkeys(each for each in roles if each is not None))}
+        told = {**params, PROFILE_ROLE: list(dict.fromkeys(each for each in roles if each is not None))}
+        if association := params.get("AssociationId"):
+            asked = {"AssociationIds": [association]}
+            found = await call(account, region, "ec2", "DescribeIamInstanceProfileAssociations", asked)
+            told |= {"InstanceId": [each["InstanceId"] for each in found["IamInstanceProfileAssociations"]]}
+        return told
 
     if service == "codedeploy":
         return {**params, **await _group(call, account, region, params)}
@@ -93,6 +101,8 @@ def _launches(params: Mapping[str, Any]) -> list[tuple[Any, Any]]:
     if mixed := (params.get("MixedInstancesPolicy") or {}).get("LaunchTemplate"):
         named = [mixed, *many(mixed.get("Overrides"))]
         return [(None, each.get("LaunchTemplateSpecification")) for each in named]
+    if specification := params.get("LaunchSpecification"):
+        return [(specification.get("IamInstanceProfile"), None)]
     if "LaunchTemplateConfigs" not in params:
         return [(params.get("IamInstanceProfile"), params.get("LaunchTemplate"))]
     configs = many(params["LaunchTemplateConfigs"])

@@ -185,6 +185,36 @@ def test_who_requests_a_spot_fleet_hands_it_its_role():
     ]  # fmt: skip
 
 
+def test_a_placement_group_is_asked_for_by_its_name():
+    def resources(operation, **params):
+        target = Target("ec2", operation, params, "111122223333", "us-east-1")
+        return [each.resource for each in asked(target, "ec2", True)]
+
+    spread = "arn:aws:ec2:us-east-1:111122223333:placement-group/spread"
+    assert resources("CreatePlacementGroup", GroupName="spread") == [spread]
+    assert resources("DeletePlacementGroup", GroupName="spread") == [spread]
+    assert resources("RunInstances", Placement={"GroupName": "spread"})[-1] == spread
+    instance = "arn:aws:ec2:us-east-1:111122223333:instance/i-0123456789abcdef0"
+    assert resources("ModifyInstancePlacement", InstanceId="i-0123456789abcdef0", GroupName="") == [instance]
+
+
+def test_the_association_of_a_profile_asks_for_its_instance():
+    instance = "i-0123456789abcdef0"
+
+    async def call(account, region, service, operation, params):
+        assert (operation, params) == (
+            "DescribeIamInstanceProfileAssociations", {"AssociationIds": ["iip-assoc-1"]}
+        )  # fmt: skip
+        return {"IamInstanceProfileAssociations": [{"InstanceId": instance}]}
+
+    operation, params = "DisassociateIamInstanceProfile", {"AssociationId": "iip-assoc-1"}
+    assert has_other_names("ec2", operation, params)
+    told = asyncio.run(with_arns(call, "111122223333", "us-east-1", "ec2", params))
+    assert asked(Target("ec2", operation, told, "111122223333", "us-east-1"), "ec2", True) == [
+        Asked("ec2:DisassociateIamInstanceProfile", f"arn:aws:ec2:us-east-1:111122223333:instance/{instance}")
+    ]
+
+
 PROFILE = {"Arn": "arn:aws:iam::111122223333:instance-profile/web"}
 TEMPLATE = {"LaunchTemplateName": "web"}
 
@@ -194,6 +224,7 @@ TEMPLATE = {"LaunchTemplateName": "web"}
     [
         ("RunInstances", {"IamInstanceProfile": PROFILE}),
         ("RunInstances", {"LaunchTemplate": TEMPLATE}),
+        ("RequestSpotInstances", {"LaunchSpecification": {"IamInstanceProfile": PROFILE}}),
         ("CreateFleet", {"LaunchTemplateConfigs": [{"LaunchTemplateSpecification": TEMPLATE}]}),
         ("CreateFleet", {"LaunchTemplateConfigs": [{"Overrides": [{"IamInstanceProfile": PROFILE}]}]}),
         ("CreateAutoScalingGroup", {"LaunchTemplate": TEMPLATE}),

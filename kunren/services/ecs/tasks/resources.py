@@ -121,6 +121,8 @@ class Resources:
         return region, group, stream
 
     async def _may_log(self, task: Task, region: str, operation: str, group: str, stream: str) -> None:
+        if task.launch_type == "EC2":  # the container agent writes logs in its instance's role
+            return
         resource = f"arn:aws:logs:{region}:{task.account}:log-group:{group}:log-stream:{stream}"
         if (error := await self.execution.denial(task, f"logs:{operation}", resource)) is not None:
             raise CannotStart(_LOGS.format(what="stream" if stream else "group", error=error))
