@@ -206,6 +206,7 @@ class OnDemand:
         return ecr
 
     def _make_ecs(self) -> EcsService:
+        from kunren.services.ecs.agents.hosts import host_of
         from kunren.services.ecs.service import EcsService
 
         app = self._app
@@ -218,6 +219,7 @@ class OnDemand:
         app.gateway.fronts += [ecs.agents.connections, ecs.sessions]
         app.fallback.before["logs"].append(ecs.logs.before)
         app.metric_sources += [ecs.metrics.before, ecs.connect_metrics.before]
+        app.instances.metadata.hosts.append(host_of)
         return ecs
 
     def _containers(self) -> Containers:

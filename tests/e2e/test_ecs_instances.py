@@ -130,6 +130,8 @@ def test_instances_register_run_tasks_and_take_them_along(fleet, until):
     address = next(each["value"] for each in own["attachments"][0]["details"] if each["name"] == "privateIPv4Address")
     look = fleet.kunren.run("ssh", first, "--", "curl", "-s", f"http://{address}/")
     assert look.stdout == "hello\n"
+    curl = ("curl", "-s", "http://169.254.169.254/latest/meta-data/instance-id")
+    assert fleet.kunren.run("ssh", own["taskArn"].rpartition("/")[2], "--", *curl).stdout == second
 
     fleet.ec2.terminate_instances(InstanceIds=[second])
     ended = fleet.reached(own["taskArn"], "STOPPED")

@@ -180,8 +180,10 @@ CALLER = """
 import base64, io, sys, tarfile
 tarfile.open(fileobj=io.BytesIO(base64.b64decode(sys.stdin.read()))).extractall("/opt/packages")
 sys.path.insert(0, "/opt/packages")
-import boto3
-print(boto3.client("sts", region_name="us-east-1").get_caller_identity()["Arn"])
+import boto3, botocore.session
+from botocore.utils import IMDSRegionProvider
+region = IMDSRegionProvider(botocore.session.get_session()).provide()
+print(boto3.client("sts", region_name=region).get_caller_identity()["Arn"])
 """
 
 

@@ -31,6 +31,7 @@ RESTART_S, AGAIN_S, SPOT_EVERY_S = 5.0, 1.0, 1.0
 TERMINAL = 5
 _KEPT_S = 300.0
 _RESERVED = ["22", "2375", "2376", "51678", "51679"]
+_BLOCKS = "ecs.capability.task-eni-block-instance-metadata"
 _CAPABILITIES = (
     "com.amazonaws.ecs.capability.docker-remote-api.1.18",
     "com.amazonaws.ecs.capability.docker-remote-api.1.24",
@@ -256,6 +257,7 @@ class Agent:
             "versionInfo": {"agentVersion": VERSION, "agentHash": "kunren", "dockerVersion": "DockerVersion: 25.0.16"},
             "attributes": [
                 *({"name": each} for each in _CAPABILITIES),
+                *([{"name": _BLOCKS}] if self._config.get("ECS_AWSVPC_BLOCK_IMDS", "").lower() == "true" else []),
                 *({"name": name, "value": str(value)} for name, value in own.items()),
             ],
         }

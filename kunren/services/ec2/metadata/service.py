@@ -14,7 +14,7 @@ import json
 import logging
 import re
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -44,6 +44,7 @@ _ERROR_PAGE = (
     "</h1>\n </body>\n</html>\n"
 )
 Branches = Callable[[Snapshot, Instance], Mapping[str, tree.Tree]]
+Host = Callable[[Snapshot, NetworkInterface], Instance | None]
 
 
 class MetadataWorld(Protocol):
@@ -55,7 +56,8 @@ class MetadataWorld(Protocol):
 
 
 class MetadataService:
-    """`branches` give more of an instance's tree: what Spot and scheduled events say."""
+    """`branches` give more of an instance's tree: what Spot and scheduled events say. `hosts` know of which instance
+    programs are at an interface that is not its own: tasks of ECS."""
 
     def __init__(self, store: Store, clock: Clock, entropy: Entropy, world: MetadataWorld, call: CallService) -> None:
         self._store, self._clock, self._world, self._call = store, clock, world, call
@@ -64,6 +66,7 @@ class MetadataService:
         self._asking: dict[tuple[str, str], asyncio.Lock] = {}
         self._opening = asyncio.Lock()
         self.branches: list[Branches] = []
+        self.hosts: list[Host] = []
         self._servers: dict[str, LocalHttp] = {}
 
     async def enter(self, vpc_id: str) -> None:
@@ -95,7 +98,7 @@ class MetadataService:
 
     async def _in_vpc(self, vpc_id: str, asked: Asked) -> Answered:
         snapshot = self._store.snapshot()
-        found = _who(snapshot, vpc_id, asked.source)
+        found = _who(snapshot, vpc_id, asked.source, self.hosts)
         if found is None:
             return _refused(404, "Not Found")
         instance, interface = found
@@ -245,12 +248,19 @@ class MetadataService:
             return document
 
 
-def _who(snapshot: Snapshot, vpc_id: str, address: str) -> tuple[Instance, NetworkInterface] | None:
-    """The instance that has the address, and its interface."""
+def _who(
+    snapshot: Snapshot, vpc_id: str, address: str, hosts: Iterable[Host]
+) -> tuple[Instance, NetworkInterface] | None:
+    """The instance that has the address, or on which a program has it, and the instance's interface."""
     for interface in snapshot.every(NetworkInterface):
-        if interface.vpc_id == vpc_id and interface.private_ip == address and interface.instance_id is not None:
-            found = snapshot.get(Instance, interface.account, interface.region, interface.instance_id)
-            return (found, interface) if found is not None else None
+        if interface.vpc_id == vpc_id and interface.private_ip == address:
+            of = interface.account, interface.region
+            if interface.instance_id is not None:
+                found = snapshot.get(Instance, *of, interface.instance_id)
+                return (found, interface) if found is not None else None
+            found = next((host for each in hosts if (host := each(snapshot, interface)) is not None), None)
+            own = snapshot.get(NetworkInterface, *of, found.interface_id) if found is not None else None
+            return (found, own) if found is not None and own is not None else None
     return None
 
 
