@@ -22,7 +22,7 @@ from kunren.access.eventing import cloudwatch, events, scheduler
 from kunren.access.tables import (
     ACTIONS,
     EC2_CREATED,
-    EC2_STARTED,
+    EC2_MADE,
     EC2_TYPES,
     ELSEWHERE,
     IAM_LISTED,
@@ -170,19 +170,27 @@ def _ec2(target: Target) -> list[str]:
     operation, params = target.operation, target.params
     if operation.startswith(("Describe", "Search", "Get")):
         return [ALL]
-    found = [target.arn("ec2", f"{kind}/*") for kind in EC2_STARTED if operation == "RunInstances"]
+    kinds: tuple[str, ...] = EC2_MADE.get(operation, ())
     created = re.match(r"(?:Create|Allocate|Request)(?:Default)?([A-Z]\w+)", operation)
     if created is not None and (kind := EC2_CREATED.get(created[1])):
-        found.append(target.arn("ec2", f"{kind}/*"))
-    for value in params.values():
+        kinds = (kind,)
+    found = [_ec2_arn(target, kind, "*") for kind in kinds]
+    source = params.get("SourceRegion") if operation.startswith("Copy") else None
+    there = replace(target, region=source) if isinstance(source, str) else target
+    for value in (*params.values(), [*_values(params, "BlockDeviceMappings.Ebs.SnapshotId")]):
         for each in many(value):
             named = _EC2_ID.fullmatch(each) if isinstance(each, str) else None
             if named is not None and (kind := EC2_TYPES.get(named[1])):
-                found.append(target.arn("ec2", f"{kind}/{each}"))
+                found.append(_ec2_arn(there, kind, each))
     placed = params if "Placement" in operation else params.get("Placement")
     if isinstance(placed, Mapping) and isinstance(name := placed.get("GroupName"), str) and name:
         found.append(target.arn("ec2", f"placement-group/{name}"))
     return found or [UNKNOWN]
+
+
+def _ec2_arn(target: Target, kind: str, id: str) -> str:
+    """Images and snapshots, which others may share, are named without an account."""
+    return target.arn("ec2", f"{kind}/{id}", account=kind not in ("image", "snapshot"))
 
 
 def _lambda(target: Target) -> list[str]:
@@ -274,6 +282,8 @@ def _parameters(target: Target) -> list[str]:
         return _session(target)
     if target.operation in ("TerminateSession", "ResumeSession"):
         return [target.arn("ssm", f"session/{target.params.get('SessionId')}")]
+    if target.operation in ("DescribeSessions", "DescribeInstanceInformation"):
+        return [ALL]
     if "Parameter" not in target.operation:
         return [UNKNOWN]
     return [ALL] if target.operation == "DescribeParameters" else found or [UNKNOWN]
@@ -337,6 +347,8 @@ def _repositories(target: Target) -> list[str]:
     if target.operation.endswith(("Token", "Registry", "RegistryPolicy", "ReplicationConfiguration")):
         return [ALL]
     account = params.get("registryId") or target.account
+    if "PullThroughCacheRule" in target.operation and account == target.account:
+        return [ALL]
     names = [params["repositoryName"]] if params.get("repositoryName") else many(params.get("repositoryNames")) or [ALL]
     return [f"arn:aws:ecr:{target.region}:{account}:repository/{each}" for each in names]
 

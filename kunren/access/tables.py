@@ -180,7 +180,7 @@ EC2_TYPES = {
     "eni": "network-interface", "eipalloc": "elastic-ip", "vpce": "vpc-endpoint", "vpce-svc": "vpc-endpoint-service",
     "pcx": "vpc-peering-connection", "pl": "prefix-list", "dopt": "dhcp-options", "fl": "vpc-flow-log",
     "sgr": "security-group-rule", "scr": "subnet-cidr-reservation", "ami": "image", "vol": "volume",
-    "lt": "launch-template", "fleet": "fleet", "sfr": "spot-fleet-request",
+    "snap": "snapshot", "lt": "launch-template", "fleet": "fleet", "sfr": "spot-fleet-request",
 }  # fmt: skip
 """Kinds of resources by the prefix of their ids."""
 EC2_CREATED = {
@@ -190,10 +190,14 @@ EC2_CREATED = {
     "Address": "elastic-ip", "VpcEndpoint": "vpc-endpoint", "VpcPeeringConnection": "vpc-peering-connection",
     "ManagedPrefixList": "prefix-list", "DhcpOptions": "dhcp-options", "FlowLogs": "vpc-flow-log",
     "VpcEndpointServiceConfiguration": "vpc-endpoint-service", "Fleet": "fleet",
+    "Volume": "volume", "Snapshot": "snapshot",
     "SpotFleet": "spot-fleet-request", "SpotInstances": "spot-instances-request",
 }  # fmt: skip
 """What operations that create something are about, besides what they name."""
-EC2_STARTED = ("instance", "network-interface", "volume")
-"""What RunInstances is about, besides what it names."""
+EC2_MADE = {
+    "RunInstances": ("instance", "network-interface", "volume"), "CreateImage": ("image", "snapshot"),
+    "CopyImage": ("image",), "RegisterImage": ("image",), "CopySnapshot": ("snapshot",),
+}  # fmt: skip
+"""As EC2_CREATED, of operations that make several or whose name does not say it."""
 IAM_LISTED = {"ListUsers": "user", "ListRoles": "role", "ListGroups": "group", "ListPolicies": "policy",
               "ListInstanceProfiles": "instance-profile"}  # fmt: skip

@@ -51,6 +51,36 @@ def test_a_statement_asks_for_its_table(text, action, resource):
     assert dynamodb("ExecuteTransaction", TransactStatements=[{"Statement": text}])[0].resource == resource
 
 
+EC2 = "arn:aws:ec2:us-east-1:"
+VOLUME, MADE_OF = f"{EC2}111122223333:volume/", [{"DeviceName": "/dev/sdb", "Ebs": {"SnapshotId": "snap-0123abcd"}}]
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "resources"),
+    [
+        ("DeleteSnapshot", {"SnapshotId": "snap-0123abcd"}, [f"{EC2}:snapshot/snap-0123abcd"]),
+        ("ModifyImageAttribute", {"ImageId": "ami-0123abcd"}, [f"{EC2}:image/ami-0123abcd"]),
+        ("CreateSnapshot", {"VolumeId": "vol-0123abcd"}, [f"{EC2}:snapshot/*", f"{VOLUME}vol-0123abcd"]),
+        ("CreateVolume", {"SnapshotId": "snap-0123abcd"}, [f"{VOLUME}*", f"{EC2}:snapshot/snap-0123abcd"]),
+        ("CreateVolume", {"Size": 1}, [f"{VOLUME}*"]),
+        ("RegisterImage", {"BlockDeviceMappings": MADE_OF}, [f"{EC2}:image/*", f"{EC2}:snapshot/snap-0123abcd"]),
+        (
+            "CopySnapshot",
+            {"SourceRegion": "eu-west-1", "SourceSnapshotId": "snap-0123abcd"},
+            [f"{EC2}:snapshot/*", "arn:aws:ec2:eu-west-1::snapshot/snap-0123abcd"],
+        ),
+        (
+            "CopyImage",
+            {"SourceRegion": "eu-west-1", "SourceImageId": "ami-0123abcd"},
+            [f"{EC2}:image/*", "arn:aws:ec2:eu-west-1::image/ami-0123abcd"],
+        ),
+    ],
+)
+def test_images_and_snapshots_are_named_without_an_account(operation, params, resources):
+    found = asked(Target("ec2", operation, params, "111122223333", "us-east-1"), "ec2", True)
+    assert found == [Asked(f"ec2:{operation}", each) for each in resources]
+
+
 ECS = "arn:aws:ecs:us-east-1:111122223333:"
 ROLE = "arn:aws:iam::111122223333:role/task"
 
