@@ -9,7 +9,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from kunren.control.store import Resource, Store, Tx
-from kunren.core.calling import Actor
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.services.cloudformation.model import (
@@ -38,8 +37,6 @@ class Records:
         self._numbers: dict[str, int] = {}
         self.hidden: dict[str, frozenset[str]] = {}
         """By stack's id: values that events show as asterisks."""
-        self.actors: dict[tuple[str, str, str], Actor | None] = {}
-        """By account, region and name (or ARN): who asks for a nested stack, whose parent calls from inside."""
 
     def stack(self, stack: Stack, status: str, reason: str = "", **changed: Any) -> Stack:
         """The stack's row as it is now, with a new status."""

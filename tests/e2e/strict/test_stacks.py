@@ -46,11 +46,16 @@ def test_a_stack_may_do_what_whoever_asks_may(strict, made, until):
     strict.client("s3").create_bucket(Bucket="strict-templates")
     strict.client("s3").put_object(Bucket="strict-templates", Key="inner", Body=json.dumps(QUEUE))
     nested = {"TemplateURL": "https://strict-templates.s3.amazonaws.com/inner"}
-    _, failed = made(keys, "outer", {"Resources": {"N": {"Type": "AWS::CloudFormation::Stack", "Properties": nested}}}, "ROLLBACK_COMPLETE")  # fmt: skip
-    assert "was not successfully created" in failed[-1]
+    outer = {"Resources": {"N": {"Type": "AWS::CloudFormation::Stack", "Properties": nested}}}
+    _, failed = made(keys, "outer", outer, "ROLLBACK_COMPLETE")
+    assert "not authorized to perform: s3:GetObject" in failed[-1]  # nor is the inner template anybody's to read
 
     with pytest.raises(ClientError, match="not authorized to perform: s3:GetObject"):
         strict.client("cloudformation", keys).create_stack(StackName="unread", **nested)
+
+    strict.allow(name, statement(["cloudformation:*", "s3:GetObject"]))
+    _, failed = made(keys, "outer-2", outer, "ROLLBACK_COMPLETE")
+    assert "was not successfully created" in failed[-1]
 
     strict.allow(name, statement(["cloudformation:*", "sqs:*"]))
     id, _ = made(keys, "allowed", QUEUE, "CREATE_COMPLETE")

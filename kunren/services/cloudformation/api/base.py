@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec.structs import replace
 
 from kunren.control.store import Snapshot, Store, Tx
-from kunren.core.calling import Actor, CallService, Permit, actor_of, limited
+from kunren.core.calling import Actor, CallService, Permit, limited
 from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
@@ -28,6 +28,7 @@ from kunren.services.cloudformation import (
     template,
     triggers,
 )
+from kunren.services.cloudformation.acting import actor_behind
 from kunren.services.cloudformation.errors import InsufficientCapabilitiesException, ValidationError
 from kunren.services.cloudformation.macros import expander
 from kunren.services.cloudformation.model import Attempt, ModuleVersion, Revision, Stack, StackResource
@@ -92,24 +93,19 @@ class Base:
 
     def call_for(self, ctx: RequestContext) -> CallService:
         """What is read for a request is what whoever asks may read."""
-        return limited(self.call, self.permit, actor_of(ctx.caller))
+        return limited(self.call, self.permit, actor_behind(ctx))
 
-    def actor(self, ctx: RequestContext, name: str, role: str) -> Actor | None:
-        """Whose permissions an operation has: the role's, or those of whoever asks. `name` is what the request calls
-        the stack."""
+    def actor(self, ctx: RequestContext, role: str) -> Actor | None:
+        """Whose permissions an operation has: the role's, or those of whoever asks."""
         if role and ctx.caller is not None and role.split(":")[4:5] != [ctx.account]:
             raise ValidationError(f"Role {role} is invalid or cannot be assumed")
-        if role:
-            return Actor(role=role, session=SESSION)
-        if ctx.caller is None:
-            return self.records.actors.pop((ctx.account, ctx.region, name), None)
-        return actor_of(ctx.caller)
+        return Actor(role=role, session=SESSION) if role else actor_behind(ctx)
 
     def acting(self, ctx: RequestContext, stack: Stack, params: Params) -> Actor | None:
         """As `actor`, for a stack that there is, with the role that it has."""
         revision = self.revision_of(self.store.snapshot(), stack)
         role = params.get("RoleARN") or (revision.role_arn if revision is not None else "")
-        return self.actor(ctx, params["StackName"], role)
+        return self.actor(ctx, role)
 
     def checked_name(self, name: str) -> str:
         if not _NAME.fullmatch(name) or len(name) > 128:

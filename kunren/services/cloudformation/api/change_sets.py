@@ -355,7 +355,7 @@ class ChangeSets(Stacks):
             revision = msgspec.json.decode(found.revision, type=Revision)
             changed: dict[str, Any] = {
                 "policy_during": "",
-                "actor": self.actor(ctx, stack.name, revision.role_arn),
+                "actor": self.actor(ctx, revision.role_arn),
                 "change_set": found.arn,
                 "change_set_number": stack.number + 1,
                 "token": params.get("ClientRequestToken", ""),

@@ -70,7 +70,7 @@ class Stacks(Base):
             raise ValidationError("Either DisableRollback or OnFailure can be specified, not both.")
         stack = replace(self.new_stack(ctx, name, params), policy=await self._policy(ctx, params, "StackPolicy") or "")
         revision, _ = await self.revision(ctx, stack, 1, params, None)
-        stack = replace(stack, actor=self.actor(ctx, name, revision.role_arn))
+        stack = replace(stack, actor=self.actor(ctx, revision.role_arn))
         self._none_of_that_name(ctx, name, params)  # meanwhile
         if (found := self._by_token(ctx, name, params)) is not None:
             return {"StackId": found.arn}
@@ -156,7 +156,7 @@ class Stacks(Base):
             "disable_rollback": bool(params.get("DisableRollback")),
             "retain_except_on_create": bool(params.get("RetainExceptOnCreate")),
             "token": params.get("ClientRequestToken", ""),
-            "actor": self.actor(ctx, params["StackName"], revision.role_arn),
+            "actor": self.actor(ctx, revision.role_arn),
         }
         if policy is not None:
             changed["policy"] = policy

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from kunren.core.errors import AwsError
+from kunren.services.cloudformation.acting import acting_for
 from kunren.services.cloudformation.model import Revision, Stack, in_update
 from kunren.services.cloudformation.resources.kind import Kind, pairs
 from kunren.services.cloudformation.resources.own import texts
@@ -14,7 +15,7 @@ from kunren.services.cloudformation.work import Failed, Work
 
 
 class NestedStack(Kind):
-    """`AWS::CloudFormation::Stack`: a stack of its own, with this one as its parent. Which of its revisions is in force
+    """`AWS::CloudFormation::Stack`: a stack of its own, with this one as its parent, whose permissions it has. Which of its revisions is in force
     is kept with the attributes, for the way back."""
 
     type = "AWS::CloudFormation::Stack"
@@ -31,8 +32,8 @@ class NestedStack(Kind):
             **self._params(work),
             **work.pick("TimeoutInMinutes"),
         }
-        self._for_whom(work, params["StackName"])
-        id = await work.write("cloudformation", "CreateStack", params, "StackId", physical=True)
+        with acting_for(work.stack.actor):
+            id = await work.write("cloudformation", "CreateStack", params, "StackId", physical=True)
         if id is None:  # made before a restart
             shown = await work.read("cloudformation", "DescribeStacks", {"StackName": params["StackName"]})
             work.known(shown["Stacks"][0]["StackId"])
@@ -42,17 +43,13 @@ class NestedStack(Kind):
                 tx.put(replace(child, parent=work.stack.arn, root=work.stack.root or work.stack.arn))
         await self._complete(work, "CREATE_COMPLETE")
 
-    def _for_whom(self, work: Work, name: str) -> None:
-        """A nested stack has its parent's permissions."""
-        work.records.actors[work.account, work.region, name] = work.stack.actor
-
     async def update(self, work: Work) -> None:
         await self._at_rest(work)
         if "Revision" in work.back_to:
             return await self._bring_back(work, work.back_to["Revision"])
-        self._for_whom(work, work.physical)
         try:
-            await work.write("cloudformation", "UpdateStack", {"StackName": work.physical, **self._params(work)})
+            with acting_for(work.stack.actor):
+                await work.write("cloudformation", "UpdateStack", {"StackName": work.physical, **self._params(work)})
         except AwsError as error:
             if "No updates are to be performed" not in error.message:
                 raise
@@ -71,8 +68,8 @@ class NestedStack(Kind):
 
     async def delete(self, work: Work) -> None:
         await self._at_rest(work)
-        self._for_whom(work, work.physical)
-        await work.write("cloudformation", "DeleteStack", {"StackName": work.physical})
+        with acting_for(work.stack.actor):
+            await work.write("cloudformation", "DeleteStack", {"StackName": work.physical})
 
         async def gone() -> bool | None:
             status, reason = await self._status(work)
