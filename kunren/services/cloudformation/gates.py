@@ -102,7 +102,7 @@ async def change_set_refusal(parts: Parts, stack: Stack, found: ChangeSet, given
 def _changed(change: Mapping[str, Any], template: str) -> dict[str, Any]:
     """A resource as hooks are told of it."""
     name = change["LogicalResourceId"]
-    at = re.search(rf'^\s*["\']?{name}["\']?\s*:', template, re.MULTILINE)
+    at = re.search(rf'^[ \t]*["\']?{name}["\']?[ \t]*:', template, re.MULTILINE)
     line = template.count("\n", 0, at.end()) + 1 if at is not None and change["Action"] != "Remove" else None
     return {
         "logicalResourceId": name,

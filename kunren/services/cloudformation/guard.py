@@ -7,12 +7,15 @@ The program is AWS's own (no library of it is kept up): a Guard hook can be made
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 import json
+import lzma
 import shutil
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,10 @@ from kunren.services.cloudformation.template import parse
 
 PROGRAM = "cfn-guard"
 RULES_BYTES_MAX = 1_048_576
+ARCHIVE_BYTES_MAX = 16 * RULES_BYTES_MAX  # with what is beside the rules, unpacked
+_UNREADABLE = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, RuntimeError,
+)  # fmt: skip
 PASSED, FAILED = 0, 19
 """The program's exit codes; others say that it could not tell."""
 
@@ -68,22 +75,30 @@ def rules(name: str, content: bytes) -> dict[str, str]:
     try:
         if name.endswith(".zip"):
             with zipfile.ZipFile(io.BytesIO(content)) as held:
-                small = [each for each in held.infolist() if each.file_size <= RULES_BYTES_MAX]
-                found = {each.filename: held.read(each) for each in small if each.filename.endswith(".guard")}
+                files = [each for each in held.infolist() if each.filename.endswith(".guard")]
+                _check_size(name, sum(each.file_size for each in files))
+                found = {each.filename: held.read(each) for each in files}
         elif name.endswith((".tar.gz", ".tgz")):
-            with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as packed:
+            with gzip.open(io.BytesIO(content)) as outer:
+                plain = outer.read(ARCHIVE_BYTES_MAX + 1)
+            _check_size(name, len(plain), ARCHIVE_BYTES_MAX)
+            with tarfile.open(fileobj=io.BytesIO(plain), mode="r:") as packed:
                 for each in packed:
-                    if each.isfile() and each.name.endswith(".guard") and each.size <= RULES_BYTES_MAX:
+                    if each.isfile() and each.name.endswith(".guard"):
                         file = packed.extractfile(each)
                         found[each.name] = file.read() if file is not None else b""
         else:
             found = {name: content}
         texts = {each: text.decode() for each, text in found.items()}
-    except (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError, ValueError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise ValidationError(f"The rules {name} can't be read: {error}") from None
-    if not texts or sum(map(len, texts.values())) > RULES_BYTES_MAX:
-        raise ValidationError(f"The rules {name} must have one to {RULES_BYTES_MAX} bytes")
+    _check_size(name, sum(map(len, found.values())))
     return texts
+
+
+def _check_size(name: str, size: int, most: int = RULES_BYTES_MAX) -> None:
+    if not 0 < size <= most:
+        raise ValidationError(f"The rules {name} must have one to {RULES_BYTES_MAX} bytes")
 
 
 def told(code: int, output: str, errors: str) -> Answer:
@@ -140,5 +155,7 @@ async def _object(call: CallService, hook: Hook, location: Mapping[str, Any]) ->
     params = {"Bucket": parts.netloc, "Key": parts.path.lstrip("/")}
     if location.get("VersionId"):
         params["VersionId"] = location["VersionId"]
-    body = (await call(hook.account, hook.region, "s3", "GetObject", params))["Body"]
+    answer = await call(hook.account, hook.region, "s3", "GetObject", params)
+    _check_size(location["Uri"], answer["ContentLength"], ARCHIVE_BYTES_MAX)
+    body = answer["Body"]
     return body if isinstance(body, bytes) else b"".join([piece async for piece in body])

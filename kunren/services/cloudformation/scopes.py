@@ -112,7 +112,10 @@ async def _looked_up(service: str, words: str, call: CallService, account: str, 
     text = str(asked.get("SecretString", ""))
     if not key:
         return text
-    found = json.loads(text)
-    if key not in found:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Failed("Could not parse SecretString JSON") from None
+    if not isinstance(found, dict) or key not in found:
         raise Failed(f"Could not find a value associated with JSONKey in SecretString: {key}")
     return str(found[key])

@@ -15,8 +15,8 @@ from kunren.services.cloudformation.work import Failed, Work
 
 
 class NestedStack(Kind):
-    """`AWS::CloudFormation::Stack`: a stack of its own, with this one as its parent, whose permissions it has. Which of its revisions is in force
-    is kept with the attributes, for the way back."""
+    """`AWS::CloudFormation::Stack`: a stack of its own, with this one as its parent, whose permissions it has. Which of
+    its revisions is in force is kept with the attributes, for the way back."""
 
     type = "AWS::CloudFormation::Stack"
     properties = frozenset({"NotificationARNs", "Parameters", "Tags", "TemplateURL", "TimeoutInMinutes"})

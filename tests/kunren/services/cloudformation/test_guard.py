@@ -80,3 +80,21 @@ def test_what_the_program_s_end_means() -> None:
     broken = told(5, "", "Parse Error on ruleset file")
     assert (broken.status, broken.message) == ("HOOK_FAILED", "cfn-guard ended with 5: Parse Error on ruleset file")
     assert told(19, "nonsense", "").status == "HOOK_FAILED"
+
+
+def test_what_can_t_be_unpacked_or_is_too_much_is_refused() -> None:
+    broken, large, much = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(broken, "w", zipfile.ZIP_DEFLATED) as held:
+        held.writestr("a.guard", "rule a { }" * 100)
+    with zipfile.ZipFile(large, "w", zipfile.ZIP_DEFLATED) as held:
+        for number in range(3):
+            held.writestr(f"{number}.guard", "#" * 500_000)
+    with tarfile.open(fileobj=much, mode="w:gz") as held:
+        header = tarfile.TarInfo("beside.txt")
+        header.size = 20_000_000
+        held.addfile(header, io.BytesIO(bytes(header.size)))
+    spoiled = bytearray(broken.getvalue())
+    spoiled[38:44] = b"\xff" * 6  # of what is compressed
+    for name, content in (("a.zip", bytes(spoiled)), ("b.zip", large.getvalue()), ("c.tar.gz", much.getvalue())):
+        with pytest.raises(ValidationError):
+            rules(name, content)
