@@ -111,8 +111,8 @@ class FleetsApi(Ec2Base):
                 raise NotModifiable(fleet.id, fleet.type, fleet.state)
             changes = {name: params[name] for name in _CHANGED if params.get(name)}
             if capacity := params.get("TargetCapacitySpecification"):
-                default = fleet.request["TargetCapacitySpecification"].get("DefaultTargetCapacityType")
-                changes["TargetCapacitySpecification"] = {"DefaultTargetCapacityType": default, **capacity}
+                before = fleet.request["TargetCapacitySpecification"]
+                changes["TargetCapacitySpecification"] = configs.retargeted(before, capacity)
             changed = replace(fleet, request=checks.completed({**fleet.request, **changes}), state="modifying")
             configs.candidates(tx, ctx, changed)
             records.note(tx, self.entropy, fleet, records.FLEET, "modify_in_progress", self.clock.now())

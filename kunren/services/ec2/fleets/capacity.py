@@ -69,8 +69,8 @@ def ending(reader: Reader, fleet: Fleet, now: float) -> list[Member]:
         return float("inf") if market.capacity is None else market.capacity
 
     for is_spot, units in ((False, wanted.on_demand), (True, wanted.spot)):
-        strategy = configs.options(fleet.request, "SpotOptions").get("AllocationStrategy") if is_spot else None
-        found += surplus([each for each in held if each.spot == is_spot], units, strategy or "lowest-price", room)
+        strategy = configs.options(fleet.request, "SpotOptions")["AllocationStrategy"] if is_spot else "lowest-price"
+        found += surplus([each for each in held if each.spot == is_spot], units, strategy, room)
     return found
 
 

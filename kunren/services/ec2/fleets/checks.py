@@ -104,7 +104,7 @@ def check_override(override: Params) -> None:
 def check_options(request: Params, part: str, strategies: tuple[str, ...]) -> None:
     """SpotOptions or OnDemandOptions."""
     told, type = configs.options(request, part), request["Type"]
-    strategy = told.get("AllocationStrategy") or "lowest-price"
+    strategy = told["AllocationStrategy"]
     if strategy not in strategies:
         raise errors.InvalidParameterValue(f"{strategy} is not a valid allocation strategy of {part}")
     if type != "instant" and any(told.get(name) for name in _OF_INSTANT):
@@ -112,7 +112,7 @@ def check_options(request: Params, part: str, strategies: tuple[str, ...]) -> No
     if (least := told.get("MinTargetCapacity")) is not None:
         if not 0 <= least <= MIN_TARGET_MAX:
             raise errors.InvalidParameterValue(f"MinTargetCapacity must be between 0 and {MIN_TARGET_MAX}")
-        if not (told.get("SingleInstanceType") or told.get("SingleAvailabilityZone")):
+        if least and not (told.get("SingleInstanceType") or told.get("SingleAvailabilityZone")):
             raise InvalidFleetConfig("MinTargetCapacity needs SingleInstanceType or SingleAvailabilityZone")
     if told.get("CapacityReservationOptions"):
         raise errors.NotYet("capacity reservations")
@@ -126,7 +126,7 @@ def check_options(request: Params, part: str, strategies: tuple[str, ...]) -> No
 
 
 def _check_rebalance(told: Params, type: str) -> None:
-    delay = told.get("TerminationDelay")
+    delay = told.get("TerminationDelay") or None
     if told and type != "maintain":
         raise InvalidFleetConfig("Capacity rebalancing is only supported for fleets of type maintain")
     if told.get("ReplacementStrategy") == "launch-before-terminate":

@@ -73,9 +73,23 @@ def target(capacity: Params) -> Target:
     return Target(total - (spot or 0), spot or 0)
 
 
+def retargeted(before: Params, given: Params) -> Params:
+    """TargetCapacitySpecification as ModifyFleet leaves it: with a new total alone, the part that is not of the default
+    type stays, as far as it fits."""
+    kept = {name: before.get(name) for name in ("DefaultTargetCapacityType", "TargetCapacityUnitType")}
+    of_spot = kept["DefaultTargetCapacityType"] == "spot"
+    named = "OnDemandTargetCapacity" if of_spot else "SpotTargetCapacity"
+    if not any(given.get(name) is not None for name in ("OnDemandTargetCapacity", "SpotTargetCapacity")):
+        kept[named] = min(before.get(named) or 0, max(0, given["TotalTargetCapacity"]))
+    return {**kept, **{name: value for name, value in given.items() if value is not None}}
+
+
 def options(request: Params, part: str) -> Params:
-    """SpotOptions or OnDemandOptions, without what is not said."""
-    return {key: value for key, value in (request.get(part) or {}).items() if value is not None}
+    """SpotOptions or OnDemandOptions with its AllocationStrategy, without what is not said. The API takes lowest-price
+    by the name that it shows (`wire.py`), too."""
+    told = {key: value for key, value in (request.get(part) or {}).items() if value is not None}
+    strategy = told.get("AllocationStrategy")
+    return {**told, "AllocationStrategy": "lowest-price" if strategy in (None, "", "lowestPrice") else strategy}
 
 
 def price(text: str | None) -> float | None:

@@ -122,7 +122,7 @@ class Launching:
             key += f"|{each.zone}" if told.get("SingleAvailabilityZone") else ""
             groups.setdefault(key, []).append(number)
         counts = allocation.alike(
-            groups, told.get("AllocationStrategy") or "lowest-price", pools, units, held,
+            groups, told["AllocationStrategy"], pools, units, held,
             told.get("InstancePoolsToUseCount") or 1, money,
         )  # fmt: skip
         enough = brought + allocation.units(pools, counts) >= (told.get("MinTargetCapacity") or 0)

@@ -89,6 +89,17 @@ def activity(reader: Reader, fleet: Fleet) -> str:
     return "error" if fleet.errors else "pending_fulfillment"
 
 
+def _options(request: dict[str, Any], part: str) -> dict[str, Any]:
+    """SpotOptions or OnDemandOptions with defaults. The API says lowestPrice, unlike its model: Terraform's provider
+    knows no other word."""
+    told = configs.options(request, part)
+    strategy = told["AllocationStrategy"]
+    if part == "SpotOptions":
+        pools = {} if strategy == "diversified" else {"InstancePoolsToUseCount": 1}
+        told = {"InstanceInterruptionBehavior": "terminate", **pools, **told}
+    return {**told, "AllocationStrategy": "lowestPrice" if strategy == "lowest-price" else strategy}
+
+
 def to_wire(reader: Reader, fleet: Fleet) -> dict[str, Any]:
     request, have = fleet.request, capacity.fulfilled(reader, fleet)
     total = request["TargetCapacitySpecification"]
@@ -115,11 +126,8 @@ def to_wire(reader: Reader, fleet: Fleet) -> dict[str, Any]:
             "DefaultTargetCapacityType": total.get("DefaultTargetCapacityType") or "on-demand",
             "TargetCapacityUnitType": total.get("TargetCapacityUnitType"),
         },
-        "SpotOptions": {
-            "AllocationStrategy": "lowest-price", "InstanceInterruptionBehavior": "terminate",
-            **configs.options(request, "SpotOptions"),
-        },
-        "OnDemandOptions": {"AllocationStrategy": "lowest-price", **configs.options(request, "OnDemandOptions")},
+        "SpotOptions": _options(request, "SpotOptions"),
+        "OnDemandOptions": _options(request, "OnDemandOptions"),
         "Tags": tags_to_wire(fleet.tags),
     }  # fmt: skip
     for name in ("ExcessCapacityTerminationPolicy", "TerminateInstancesWithExpiration", "Type", "ValidFrom",

@@ -258,9 +258,10 @@ class Launcher:
         vpc = default_vpc.default_vpc(tx, ctx.account, ctx.region)
         if vpc is None:
             raise refused.VpcIdNotSpecified()
-        zone = (params.get("Placement") or {}).get("AvailabilityZone") or None  # Terraform says ""
+        placed = params.get("Placement") or {}
+        zone = placed.get("AvailabilityZone") or placed.get("AvailabilityZoneId")  # Terraform says ""
         defaults = [each for each in store.subnets_of(tx, vpc) if each.default_for_az]
-        wanted = [each for each in defaults if zone in (None, each.availability_zone)]
+        wanted = [each for each in defaults if not zone or zone in (each.availability_zone, each.availability_zone_id)]
         if not wanted:
             raise refused.NoDefaultSubnet(zone or "any")
         kind, least = all_types()[params.get("InstanceType") or "m1.small"], params["MinCount"]

@@ -142,6 +142,36 @@ def test_a_change_of_the_target_launches_and_ends(ec2, fleets):
     assert len(fleets.members(id)) == 2
 
 
+def test_a_new_total_leaves_the_other_part_as_it_was(ec2, fleets):
+    """Terraform's provider changes the total alone."""
+    made = fleets.create({"AvailabilityZone": ZONES[0]}, total=3, spot=None, TargetCapacitySpecification={
+        "TotalTargetCapacity": 3, "OnDemandTargetCapacity": 2, "DefaultTargetCapacityType": "spot"
+    })["FleetId"]  # fmt: skip
+    fleets.settle()
+    before = fleets.members(made)
+    for total, on_demand, spot in ((5, 2, 3), (1, 1, 0)):
+        ec2.modify_fleet(FleetId=made, TargetCapacitySpecification={"TotalTargetCapacity": total})
+        fleets.settle()
+        shown = fleets.fleet(made)["TargetCapacitySpecification"]
+        assert (shown["OnDemandTargetCapacity"], shown["SpotTargetCapacity"]) == (on_demand, spot)
+        assert len(fleets.members(made)) == total
+    assert fleets.members(made) <= before
+
+
+def test_terraform_says_lowest_price_as_it_is_shown_and_zeroes_for_what_is_not_asked(fleets):
+    none = {"MinTargetCapacity": 0, "SingleAvailabilityZone": False, "SingleInstanceType": False}
+    rebalance = {"CapacityRebalance": {"ReplacementStrategy": "launch", "TerminationDelay": 0}}
+    made = fleets.create(
+        {"AvailabilityZone": ZONES[0]}, total=0, OnDemandOptions={"AllocationStrategy": "lowestPrice", **none},
+        SpotOptions={"AllocationStrategy": "lowestPrice", "MaintenanceStrategies": rebalance, **none},
+    )["FleetId"]  # fmt: skip
+    shown = fleets.fleet(made)
+    assert shown["OnDemandOptions"]["AllocationStrategy"] == "lowestPrice"
+    assert (shown["SpotOptions"]["AllocationStrategy"], shown["SpotOptions"]["InstancePoolsToUseCount"]) == (
+        "lowestPrice", 1,
+    )  # fmt: skip
+
+
 def test_an_interrupted_member_is_replaced_where_there_is_room(ec2, fleets):
     id = fleets.create({"InstanceType": fleets.small, "AvailabilityZone": ZONES[0]},
                        {"InstanceType": fleets.small, "AvailabilityZone": ZONES[1]},

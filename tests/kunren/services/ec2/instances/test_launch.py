@@ -53,6 +53,15 @@ def test_an_instance_is_pending_until_it_runs_and_has_what_the_default_subnet_gi
     assert (volume["State"], volume["Size"], volume["VolumeType"], volume["Iops"]) == ("in-use", 8, "gp3", 3000)
 
 
+def test_a_placement_names_a_zone_by_name_or_id_or_not_at_all(ec2, launch):
+    """Terraform says "" where it names none."""
+    there = ec2.default_subnets()[1]
+    [one] = launch(Placement={"AvailabilityZoneId": there["AvailabilityZoneId"]})
+    [other] = launch(Placement={"AvailabilityZone": there["AvailabilityZone"]})
+    assert one["SubnetId"] == other["SubnetId"] == there["SubnetId"]
+    assert len(launch(Placement={"AvailabilityZone": "", "Tenancy": "default"})) == 1
+
+
 def test_stop_start_and_terminate_follow_what_was_observed(ec2, launch):
     id = launch()[0]["InstanceId"]
     ran(ec2, id)
