@@ -19,8 +19,8 @@ from kunren.dataplane.sessions.message import Message
 PIECE_BYTES = 1024
 UNACKNOWLEDGED_MAX = 512
 """How many messages may be under way before the program has to wait."""
-EARLY_MAX = 1024
-"""How many messages are kept that came before their turn."""
+EARLY_MAX, EARLY_BYTES_MAX = 1024, 4 << 20
+"""How many messages are kept that came before their turn, and how much in them."""
 RESEND_AFTER_S = 1.0
 
 
@@ -66,15 +66,16 @@ class Channel:
         }  # fmt: skip
         return m.packed(Message(m.CLOSED, 0, id, now_ms, 0, json.dumps(told).encode()))
 
-    def take(self, raw: bytes) -> tuple[list[Message], list[bytes]]:
-        """What there is to heed now, in order, and what to answer. Raises NotAMessage."""
+    def take(self, raw: bytes, *, room: bool = True) -> tuple[list[Message], list[bytes]]:
+        """What there is to heed now, in order, and what to answer. Where nobody has room for more, nothing is taken but
+        acknowledgements. Raises NotAMessage."""
         message = m.unpacked(raw)
         if message.kind == m.ACKNOWLEDGE:
             self._acknowledged(message)
             return [], []
         if message.kind != m.INPUT:
             return [], []
-        if message.sequence > self.expected and len(self.early) >= EARLY_MAX:
+        if not room or (message.sequence > self.expected and self._has_enough_early):
             return [], []  # it will come again
         answer = [self._acknowledgement(message)]
         if message.sequence >= self.expected:
@@ -84,6 +85,11 @@ class Channel:
             heeded.append(following)
             self.expected += 1
         return heeded, answer
+
+    @property
+    def _has_enough_early(self) -> bool:
+        kept = sum(len(each.payload) for each in self.early.values())
+        return len(self.early) >= EARLY_MAX or kept >= EARLY_BYTES_MAX
 
     def again(self, at: float, *, all: bool = False) -> list[bytes]:
         """What has waited too long for its acknowledgement, or everything that has none."""

@@ -13,13 +13,13 @@ from kunren.dataplane.sessions import message as m
 from kunren.dataplane.sessions import streams
 from kunren.dataplane.sessions.channel import PIECE_BYTES
 from kunren.dataplane.sessions.message import NotAMessage
-from kunren.dataplane.sessions.session import Session
+from kunren.dataplane.sessions.session import UNREAD_MAX, Session
 from kunren.dataplane.sessions.streams import FIN, PUSH, SYN, Frame
 
 log = logging.getLogger(__name__)
 STREAMS_MAX = 256
-UNREAD_BYTES_MAX = 8 << 20
-"""How much may wait for one connection's reader before it is given up."""
+GIVEN_UP_AFTER_S = 60.0
+"""How long a connection that reads nothing may keep the others waiting (real time)."""
 Connect = Callable[[], Awaitable[socket.socket]]
 """A connection to the port. Raises OSError."""
 
@@ -30,7 +30,20 @@ class _Stream:
     writer: asyncio.StreamWriter | None = None
     task: asyncio.Task[None] | None = None
     finished: bool = False
-    """Whether the client sends no more."""
+    """Whether the client has closed it."""
+    least_unread: int = 0
+    since: float = 0.0
+    """When less than ever was unread, while there is too much."""
+
+    @property
+    def unread(self) -> int:
+        return len(self.early) if self.writer is None else self.writer.transport.get_write_buffer_size()
+
+    def progresses(self, now: float) -> bool:
+        """Whether somebody reads what is unread, at monotonic times."""
+        if not self.since or self.unread < self.least_unread:
+            self.least_unread, self.since = self.unread, now
+        return now - self.since < GIVEN_UP_AFTER_S
 
 
 class Forwarding(Session):
@@ -58,6 +71,19 @@ class Forwarding(Session):
         else:
             self._room.clear()
 
+    def _has_room(self) -> bool:
+        """Not while a connection does not read what it has: as smux has it, the others wait for that one."""
+        now = self._clock.monotonic()
+        full = False
+        for each in self._streams.values():
+            if each.unread <= UNREAD_MAX:
+                each.since = 0.0
+            elif each.progresses(now):
+                full = True
+            elif each.writer is not None:
+                each.writer.transport.abort()
+        return not full
+
     def _write(self) -> None:
         """Heed what the client has sent."""
         try:
@@ -73,22 +99,18 @@ class Forwarding(Session):
         if frame.command == SYN and stream is None and len(self._streams) < STREAMS_MAX:
             made = self._streams[frame.stream] = _Stream()
             made.task = asyncio.get_running_loop().create_task(self._live(frame.stream, made))
-        elif stream is None or frame.command not in (PUSH, FIN):
+        elif frame.command == SYN and stream is None:
+            self._send(m.DATA, streams.packed(Frame(FIN, frame.stream)))
+        elif stream is None or stream.finished or frame.command not in (PUSH, FIN):
             return
         elif frame.command == FIN:
             stream.finished = True
             if stream.writer is not None:
-                stream.writer.write_eof()
+                stream.writer.close()  # nobody takes what would still come
         elif stream.writer is None:
             stream.early += frame.data
-            self._bound(stream, len(stream.early))
         else:
             stream.writer.write(frame.data)
-            self._bound(stream, stream.writer.transport.get_write_buffer_size())
-
-    def _bound(self, stream: _Stream, unread: int) -> None:
-        if unread > UNREAD_BYTES_MAX and stream.task is not None:
-            stream.task.cancel()
 
     async def _live(self, number: int, stream: _Stream) -> None:
         """One connection, from its opening to its end."""
@@ -102,7 +124,7 @@ class Forwarding(Session):
             reader, stream.writer = await asyncio.open_connection(sock=opened)
             stream.writer.write(bytes(stream.early))
             if stream.finished:
-                stream.writer.write_eof()
+                stream.writer.close()
             while data := await reader.read(PIECE_BYTES - streams.HEAD_BYTES):
                 await self._room.wait()
                 self._send(m.DATA, streams.packed(Frame(PUSH, number, data)))

@@ -33,6 +33,8 @@ IDLE_S = 1200.0
 HANDSHAKE_WITHIN_S, LAST_WORDS_WITHIN_S, TICK_S = 15.0, 10.0, 0.25
 _HANG_UP_GRACE_S = 2.0
 _RECORDED_MAX = 8 << 20
+UNREAD_MAX = 1 << 20
+"""How many bytes may wait for who is to read them before nothing more is taken from the client."""
 Start = Callable[[int], Awaitable[Process]]
 """Starts the session's program with that descriptor as its terminal. Raises OSError."""
 
@@ -110,7 +112,7 @@ class Session:
     def heard(self, socket: WebSocket, raw: bytes) -> None:
         self._heard_at = self._clock.monotonic()
         try:
-            heeded, answers = self._channel.take(raw)
+            heeded, answers = self._channel.take(raw, room=self._has_room())
             for each in answers:
                 socket.send(each)
             for message in heeded:
@@ -123,6 +125,9 @@ class Session:
 
     def writable(self) -> None:
         self._flow()
+
+    def _has_room(self) -> bool:
+        return len(self._input) <= UNREAD_MAX
 
     def _heed(self, message: Message) -> None:
         if message.what == m.HANDSHAKE_RESPONSE:
