@@ -69,3 +69,4 @@ def test_an_alarm_and_the_clock_scale_a_service(kunren, account, until):
     api.deregister_scalable_target(**OF)
     assert alarms.describe_alarms(AlarmNames=names)["MetricAlarms"] == []
     ecs.delete_service(cluster="shop", service="web", force=True)
+    ecs.get_waiter("services_inactive").wait(cluster="shop", services=["web"])  # `aws ecs wait services-inactive`
