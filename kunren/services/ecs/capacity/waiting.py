@@ -45,18 +45,21 @@ def is_unplaced(task: Task) -> bool:
 
 
 def find_places(tx: Tx, entropy: Entropy, provider: CapacityProvider) -> None:
-    """Those for whom there is room now go there."""
+    """Those for whom there is room now go there. Where one finds none, none that asks for the same does."""
+    without: set[str] = set()
     for task in waiting(tx, provider.account, provider.region, provider.id):
         cluster = tx.get(Cluster, task.account, task.region, task.cluster)
         definition = tx.get(TaskDefinition, task.account, task.region, task.definition)
-        if cluster is None or definition is None:
-            continue
         asked = {**task.placement, "group": task.group}
+        kind = f"{task.cluster} {task.definition} {asked}"
+        if cluster is None or definition is None or kind in without:
+            continue
         try:
             chosen, _ = placed(tx, entropy, cluster, definition, asked, 1, provider.id)
         except InvalidParameterException:  # the others don't wait for one whose definition nobody can read
             continue
         if not chosen:
+            without.add(kind)
             continue
         status = task.last_status if definition.document.get("networkMode") == "awsvpc" else "PENDING"
         tx.put(replace(task, instance=chosen[0], last_status=status, version=task.version + 1))

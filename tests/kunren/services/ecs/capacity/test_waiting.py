@@ -6,6 +6,8 @@ from msgspec.structs import replace
 from kunren.control.store import Store
 from kunren.core.entropy import Entropy
 from kunren.services.ecs import model
+from kunren.services.ecs.agents.placing import placed
+from kunren.services.ecs.capacity import waiting
 from kunren.services.ecs.capacity.controller import is_used
 from kunren.services.ecs.capacity.model import KINDS, CapacityProvider
 from kunren.services.ecs.capacity.waiting import find_places, give_up
@@ -27,7 +29,7 @@ def task(id, **given):
     members = {"group": "family:web", "capacity_provider": "own"} | given
     return Task(
         **OF, id=id, cluster="fleet", definition="web:1", launch_type="EC2", cpu="256", memory="128", containers=(),
-        created_at=0.0, **members,
+        **({"created_at": 0.0} | members),
     )  # fmt: skip
 
 
@@ -55,14 +57,22 @@ def found(store, *rows):
 
 
 def test_a_task_that_waited_keeps_to_what_was_asked_of_its_place(store):
-    waiting = [task(id, placement=DISTINCT) for id in ("one", "two", "three")]
-    placed = found(store, host("a"), host("b"), *waiting)
-    assert sorted(map(str, placed.values())) == ["None", "a", "b"]
+    three = [task(id, placement=DISTINCT) for id in ("one", "two", "three")]
+    assert sorted(map(str, found(store, host("a"), host("b"), *three).values())) == ["None", "a", "b"]
 
 
 def test_one_that_nobody_can_place_keeps_no_other_from_its_place(store):
     broken = {"placementConstraints": [{"type": "memberOf", "expression": "attribute:a =="}]}
     assert found(store, host("a"), task("broken", placement=broken), task("other")) == {"broken": None, "other": "a"}
+
+
+def test_a_place_is_looked_for_once_where_many_ask_for_the_same(store, monkeypatch):
+    looks = []
+    monkeypatch.setattr(waiting, "placed", lambda *asked: (looks.append(asked), placed(*asked))[1])
+    alike = [task(f"{number:03}", created_at=float(number)) for number in range(50)]
+    large = task("large", created_at=99.0, placement=DISTINCT)
+    assert sum(each is not None for each in found(store, host("a"), *alike, large).values()) == 8
+    assert len(looks) == 8 + 1 + 1
 
 
 def test_tasks_of_daemons_keep_no_instance(store):
