@@ -238,19 +238,22 @@ def test_a_task_runs_an_image_of_ecr_as_the_image_says(shop, kunren):
     files = {"bin/sh": shell.read_bytes(), **{each[1:]: Path(each).read_bytes() for each in needed}}
     programs = layer(files, modes=dict.fromkeys(files, 0o755))
     own = layer(
-        {"own": "mine\n", "etc/passwd": "app:x:1000:1000::/home/app:/bin/sh\n"}, modes={"own": 0o600}, owner=1000
-    )
-    settings = {"Entrypoint": ["/bin/sh", "-c"], "Cmd": [f"echo $WORD in $PWD; echo /*; {WHO}"], "Env": ["WORD=built"],
-                "WorkingDir": "/srv/app", "User": "app"}  # fmt: skip
+        {"own": "mine\n", "data/seed": "seed\n", "etc/passwd": "app:x:1000:1000::/home/app:/bin/sh\n"},
+        modes={"own": 0o600}, owner=1000,
+    )  # fmt: skip
+    settings = {"Entrypoint": ["/bin/sh", "-c"], "Cmd": [f"echo $WORD in $PWD; echo /*; {WHO}; echo /data/*"],
+                "Env": ["WORD=built"], "WorkingDir": "/srv/app", "User": "app", "Volumes": {"/data": {}}}  # fmt: skip
     identity = pushed(kunren.client("ecr", shop.account), "team/web", *image(programs, own, **settings))
     named = f"{shop.account}.dkr.ecr.us-east-1.amazonaws.com/team/web:1"
-    shop.register("built", {"name": "web", "image": named, "logConfiguration": LOGS})
+    mounts = [{"sourceVolume": "data", "containerPath": "/data"}]
+    web = {"name": "web", "image": named, "logConfiguration": LOGS, "mountPoints": mounts}
+    shop.register("built", web, volumes=[{"name": "data"}])
     task = shop.run("built")
     shown = shop.wait(task, "STOPPED")["containers"][0]
     assert (shown["exitCode"], shown["imageDigest"]) == (0, identity["imageDigest"])
-    place, root, user = shop.printed(task, "web")
+    place, root, user, data = shop.printed(task, "web")
     assert user == ("1000 /home/app mine" if os.geteuid() == 0 else "0 /root mine")
-    assert place == "built in /srv/app"
+    assert (place, data) == ("built in /srv/app", "/data/seed")
     assert {"/bin", "/own", "/srv"} <= set(root.split()) and "/home" not in root.split()
 
 

@@ -112,12 +112,20 @@ def copy(source: Path, disk: Path) -> None:
     new = disk.with_name(f"{disk.name}.new")
     remove(new)
     new.parent.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
-        ["cp", "-a", "--reflink=auto", "--", str(source), str(new)], capture_output=True, text=True, check=False
-    )
+    _copied(str(source), new)
+    new.rename(disk)
+
+
+def fill(source: Path, folder: Path) -> None:
+    """Have the folder be as the other one is, with what that has. Raises OSError."""
+    _copied(f"{source}/.", folder)
+
+
+def _copied(source: str, target: Path) -> None:
+    command = ["cp", "-a", "--reflink=auto", "--", source, str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise OSError(f"a disk could not be copied: {done.stderr.strip()[-300:]}")
-    new.rename(disk)
 
 
 def make_room(own: Path) -> None:

@@ -27,7 +27,7 @@ class CannotStart(Exception):
 @dataclass(frozen=True, slots=True)
 class Image:
     """What an image says of the containers that are made from it. `root` is its file system, which they share and do
-    not change; `builtin` is the machine's own."""
+    not change; `builtin` is the machine's own. `volumes` are the folders that it names as such."""
 
     root: Path
     builtin: bool = False
@@ -37,6 +37,7 @@ class Image:
     environment: Mapping[str, str] = field(default_factory=dict)
     working_directory: str = "/"
     user: str = ""
+    volumes: tuple[str, ...] = ()
     stop_signal: int = 15
 
 

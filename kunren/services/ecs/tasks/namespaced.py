@@ -8,6 +8,7 @@ containers alone see there. The containers of one task share that and its networ
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from kunren.dataplane.containers.interface import Containers, RunningContainer
 from kunren.dataplane.guests import disk
 from kunren.dataplane.guests.guests import GuestSpec
 from kunren.dataplane.images.images import CannotPull, Images
+from kunren.dataplane.images.layers import inside
 from kunren.services.ec2 import interfaces
 from kunren.services.ec2.model import NetworkInterface, Vpc
 from kunren.services.ecs.connect.proxies import Proxies, Where
@@ -38,6 +40,7 @@ from kunren.world.spec import WorldSpec
 START_WITHIN_S = 30.0
 _PROCESSES = 1024
 _UNITS_PER_CPU = 1024
+_FILLING = threading.Lock()  # two containers of a task may start with the same volume
 
 
 class NamespacedEngine:
@@ -162,6 +165,7 @@ class NamespacedEngine:
             environment=found.environment,
             working_directory=found.working_directory or "/",
             user=found.user if several_users() else "",
+            volumes=found.volumes,
             stop_signal=builtin.signal_number(found.stop_signal),
         )
 
@@ -207,7 +211,7 @@ class NamespacedEngine:
             hosts = f"127.0.0.1 localhost\n{interface.private_ip} {hostname}\n{self._proxies.hosts(task)}"
             storage = await asyncio.shield(self._storage[task.id])
             seen = storage.path if storage is not None else folder
-            await asyncio.to_thread(_prepare, seen, plan, hosts)
+            await asyncio.to_thread(prepare, seen, plan, launch.image, hosts)
             return await self._containers.start(
                 GuestSpec(
                     f"{task.id}-{plan.name}", namespace, root, hostname[:64], output=launch.output, argv=launch.argv,
@@ -234,10 +238,18 @@ def _closed(storage: asyncio.Future[FileSystem | None]) -> None:
         made.close()
 
 
-def _prepare(folder: Path, plan: ContainerPlan, hosts: str) -> None:
-    """The volumes that the container mounts, and the task's /etc/hosts. Blocks."""
+def prepare(folder: Path, plan: ContainerPlan, image: Image, hosts: str) -> None:
+    """Make the volumes that the container mounts, and the task's /etc/hosts. An empty volume at a folder that the image
+    names as one gets what that has, with its owner ("Use bind mounts"). Raises OSError. Blocks."""
+    own = {each.rstrip("/") for each in image.volumes}
     for mount in plan.mounts:
-        (folder / "volumes" / mount.volume).mkdir(parents=True, exist_ok=True)
+        volume = folder / "volumes" / mount.volume
+        volume.mkdir(parents=True, exist_ok=True)
+        if mount.path.rstrip("/") in own:
+            with _FILLING:
+                source = inside(image.root, mount.path.split("/"))
+                if source.is_dir() and not any(volume.iterdir()):
+                    disk.fill(source, volume)
     if not (folder / "hosts").exists():
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "hosts").write_text(hosts)
