@@ -302,7 +302,8 @@ class OnDemand:
         app = self._app
         ssm = SsmService(app.store, app.clock, app.entropy, app.call)
         ssm.api.open_terminal, ssm.api.platform = app.instances.open_terminal, app.instances.platform
-        ssm.api.connect = app.instances.connect
+        ssm.api.connect, ssm.commands.run_program = app.instances.connect, app.instances.run_program
+        ssm.commands.heard = self.hears_events
         app.gateway.fronts.insert(0, ssm.sessions)  # before ECS's, which knows of no other sessions than its own
         return ssm
 

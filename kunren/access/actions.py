@@ -271,6 +271,21 @@ def _session(target: Target) -> list[str]:
     return found
 
 
+def _command(target: Target) -> list[str]:
+    """On the document, and on each instance that is named."""
+    document = str(target.params.get("DocumentName") or "")
+    arn = document if document.startswith("arn:") else target.arn("ssm", f"document/{document}")
+    found = [arn.replace(f":{target.account}:", "::") if document.startswith("AWS-") else arn]
+    ids = many(target.params.get("InstanceIds")) or [ALL]
+    return found + [target.arn("ec2", f"instance/{each}") for each in ids]
+
+
+_SSM_OF_ALL = (
+    "CancelCommand", "DescribeInstanceInformation", "DescribeSessions", "GetCommandInvocation",
+    "ListCommandInvocations", "ListCommands",
+)  # fmt: skip
+
+
 def _parameters(target: Target) -> list[str]:
     names = [each for member in ("Name", "Names", "Path") for each in many(target.params.get(member))]
     found = [
@@ -282,7 +297,9 @@ def _parameters(target: Target) -> list[str]:
         return _session(target)
     if target.operation in ("TerminateSession", "ResumeSession"):
         return [target.arn("ssm", f"session/{target.params.get('SessionId')}")]
-    if target.operation in ("DescribeSessions", "DescribeInstanceInformation"):
+    if target.operation == "SendCommand":
+        return _command(target)
+    if target.operation in _SSM_OF_ALL:
         return [ALL]
     if "Parameter" not in target.operation:
         return [UNKNOWN]

@@ -43,6 +43,63 @@ def refused(call, **params):
     return error["Code"], error["Message"]
 
 
+def commands(kunren, ssm, account, id, other, until):
+    """Run Command on an instance that is managed, and on another that is not."""
+
+    def sent(*lines, **more):
+        parameters = {"commands": lines, **{name: [value] for name, value in more.items()}}
+        made = ssm.send_command(InstanceIds=[id], DocumentName="AWS-RunShellScript", Parameters=parameters)
+        return {"CommandId": made["Command"]["CommandId"], "InstanceId": id}
+
+    def ended(command):
+        def over():
+            found = ssm.get_command_invocation(**command)
+            return found["Status"] not in ("Pending", "InProgress", "Delayed", "Cancelling") and found
+
+        found = until(over, "the command's end", 60)
+        return found["StatusDetails"], found["ResponseCode"], found["StandardOutputContent"]
+
+    endless = sent("sleep 3600 & echo begun; wait")
+    sent_early = sent("id -u", "pwd", "setsid true", "nohup sleep 600 > /tmp/left 2>&1 &", "echo $! > /tmp/pid")
+    by_tag = ssm.send_command(
+        Targets=[{"Key": "instanceids", "Values": [id]}, {"Key": "tag-key", "Values": ["none"]}],
+        DocumentName="AWS-RunShellScript", Parameters={"commands": ["true"]},
+    )["Command"]  # fmt: skip
+    assert (by_tag["Status"], by_tag["StatusDetails"], by_tag["TargetCount"]) == ("Success", "NoInstancesInTag", 0)
+    slow = sent("sleep 3600", executionTimeout="1")
+    ssm.get_waiter("command_executed").wait(**sent_early, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    assert ended(sent_early) == ("Success", 0, "0\n/usr/bin\n")
+    assert ended(sent('kill -0 "$(cat pid)"', "hostname", workingDirectory="/tmp"))[:2] == ("Success", 0)
+
+    failing = sent("#!/usr/bin/env python3", "import sys", "print('x' * 30000)", "sys.exit('no')")
+    assert ended(failing) == ("Failed", 1, "x" * 24_000)
+    told = ssm.get_command_invocation(**failing)
+    assert told["StandardErrorContent"] == "no\nfailed to run commands: exit status 1"
+    (listed,) = ssm.list_command_invocations(CommandId=failing["CommandId"], Details=True)["CommandInvocations"]
+    assert [(each["Name"], each["Status"], len(each["Output"])) for each in listed["CommandPlugins"]] == [
+        ("aws:runShellScript", "Failed", 2_500)
+    ]
+    assert ended(slow)[:2] == ("Execution Timed Out", 137)
+    (running,) = ssm.list_commands(Filters=[{"key": "ExecutionStage", "value": "Executing"}])["Commands"]
+    assert (running["CommandId"], running["StatusDetails"]) == (endless["CommandId"], "In Progress")
+    ssm.cancel_command(CommandId=endless["CommandId"])
+    assert ended(endless) == ("Cancelled", 137, "begun\n")
+    counts = [(each["StatusDetails"], each["ErrorCount"]) for each in ssm.list_commands(InstanceId=id)["Commands"]]
+    assert sorted(counts) == [
+        ("Cancelled", 0), ("Execution Timed Out", 1), ("Failed", 1), ("Success", 0), ("Success", 0),
+    ]  # fmt: skip
+
+    script = {"DocumentName": "AWS-RunShellScript", "Parameters": {"commands": ["true"]}}
+    assert refused(ssm.send_command, InstanceIds=[id, other], **script) == (
+        "InvalidInstanceId", f"Instances [[{other}]] not in a valid state for account {account}",
+    )  # fmt: skip
+    assert refused(ssm.send_command, InstanceIds=[id], DocumentName="AWS-RunPatchBaseline") == (
+        "NotImplemented", "Kunren's ssm has no commands by the document AWS-RunPatchBaseline yet.",
+    )  # fmt: skip
+    unknown = {"CommandId": "0" * 36, "InstanceId": id}
+    assert refused(ssm.get_command_invocation, **unknown)[0] == "InvocationDoesNotExist"
+
+
 def test_a_shell_in_an_instance_whose_role_lets_systems_manager_and_in_no_other(
     kunren, machines, account, session_path, until, free_port
 ):
@@ -108,5 +165,6 @@ def test_a_shell_in_an_instance_whose_role_lets_systems_manager_and_in_no_other(
     until(lambda: refused(ssm.resume_session, SessionId=begun)[0] == "DoesNotExistException", "it over")
     assert ssm.describe_sessions(State="Active")["Sessions"] == []
     assert ssm.get_connection_status(Target=id)["Status"] == "connected"
+    commands(kunren, ssm, account, id, other, until)
     machines.end(id, other)
     assert ssm.describe_instance_information()["InstanceInformationList"] == []

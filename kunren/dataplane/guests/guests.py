@@ -233,17 +233,17 @@ class Guests:
 
     async def enter(
         self, guest: RunningGuest, namespace: str, argv: Sequence[str], env: Mapping[str, str], cwd: str = "/",
-        output: int | None = None, terminal: int | None = None, user: str = "",
+        output: int | None = None, terminal: int | None = None, user: str = "", errors: int | None = None,
     ) -> Process:  # fmt: skip
-        """Start one more program in the guest, which ends with it; it prints to `output`, or has the descriptor
-        `terminal` as its terminal. Root's, where no user is named. Raises OSError as exec did, and where the guest has
-        ended."""
+        """Start one more program in the guest, which ends with it; it prints to `output`, its errors to `errors` where
+        they go elsewhere, or has the descriptor `terminal` as its terminal. Root's, where no user is named. Raises
+        OSError as exec did, and where the guest has ended."""
         descriptors = guest.entered()
         inside = Inside(guest.pid, tuple(descriptors), user)
         printed = output if terminal is None else terminal
         wanted = ProcessSpec(
-            "in guest", argv, namespace, env=environment(env), cwd=cwd, stdin=terminal, stdout=printed, stderr=printed,
-            inside=inside,
+            "in guest", argv, namespace, env=environment(env), cwd=cwd, stdin=terminal, stdout=printed,
+            stderr=printed if errors is None else errors, inside=inside,
         )  # fmt: skip
         try:
             return await self._world.spawn(wanted)

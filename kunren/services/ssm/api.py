@@ -1,4 +1,5 @@
-"""Session Manager's operations on instances, and which instances are managed. All else of Systems Manager is moto's."""
+"""Session Manager's operations on instances, Run Command's, and which instances are managed. All else of Systems
+Manager is moto's."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from kunren.core import pagination
 from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
+from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.dataplane.sessions.session import AGENT_VERSION
 from kunren.dataplane.sessions.session import Session as Live
@@ -24,6 +26,7 @@ from kunren.dataplane.sessions.sessions import Sessions, TooMany
 from kunren.services.ec2.instances.model import Instance
 from kunren.services.ec2.model import NetworkInterface
 from kunren.services.ssm import errors
+from kunren.services.ssm.commands.api import Commands
 from kunren.services.ssm.managed import Managed
 from kunren.services.ssm.model import Session
 from kunren.world.interface import Process
@@ -42,7 +45,7 @@ KEPT_S = 30 * 86_400.0
 """How long a session is shown once it has ended ("View session history")."""
 
 
-class SsmApi:
+class SsmApi(Commands):
     """`open_terminal` starts a program in a running instance on a terminal, `connect` makes a connection from one to an
     address or name and a port; `platform` says what system one has."""
 
@@ -50,9 +53,11 @@ class SsmApi:
     open_terminal: Callable[[Instance, Sequence[str], int], Awaitable[Process]]
     platform: Callable[[Instance], Mapping[str, str]]
 
-    def __init__(self, store: Store, clock: Clock, call: CallService, sessions: Sessions) -> None:
-        self._store, self._clock, self._call, self._sessions = store, clock, call, sessions
-        self._managed = Managed(store, call)
+    def __init__(
+        self, store: Store, clock: Clock, entropy: Entropy, call: CallService, sessions: Sessions, managed: Managed
+    ) -> None:
+        self._store, self._clock, self._entropy, self._call = store, clock, entropy, call
+        self._sessions, self._managed = sessions, managed
 
     async def start_session(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         """StartSession: a shell, or the command that a document is given."""

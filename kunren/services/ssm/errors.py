@@ -1,6 +1,8 @@
-"""The exceptions of Systems Manager's model that sessions and managed instances raise."""
+"""The exceptions of Systems Manager's model that sessions, commands and managed instances raise."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from kunren.core.errors import AwsError
 
@@ -24,6 +26,33 @@ class DoesNotExistException(AwsError):
 
     def __init__(self, session: str) -> None:
         super().__init__(f"Session {session} does not exist.")
+
+
+class InvalidCommandId(AwsError):
+    code = "InvalidCommandId"
+
+
+class InvocationDoesNotExist(AwsError):
+    code = "InvocationDoesNotExist"
+
+
+class InvalidPluginName(AwsError):
+    code = "InvalidPluginName"
+
+
+class InvalidInstanceId(AwsError):
+    code = "InvalidInstanceId"
+
+    def __init__(self, ids: Sequence[str], account: str) -> None:
+        super().__init__(f"Instances [[{', '.join(ids)}]] not in a valid state for account {account}")
+
+
+class DuplicateInstanceId(AwsError):
+    code = "DuplicateInstanceId"
+
+
+class InvalidDocumentVersion(AwsError):
+    code = "InvalidDocumentVersion"
 
 
 class InvalidParameters(AwsError):

@@ -18,6 +18,8 @@ MANAGED = ("ssm:UpdateInstanceInformation",)
 CHANNELS = ("ssmmessages:CreateControlChannel", "ssmmessages:OpenDataChannel")
 """What the agent is allowed where sessions reach it ("Step 2: Verify or add instance permissions for Session
 Manager")."""
+MESSAGES = ("ec2messages:GetMessages", "ec2messages:AcknowledgeMessage", "ec2messages:SendReply")
+"""What the agent gets commands by where it is not allowed the channels ("ec2messages and other API operations")."""
 
 
 class Managed:
@@ -39,11 +41,19 @@ class Managed:
 
     async def connected(self, account: str, region: str, id: str) -> bool:
         """Whether a session with that instance can begin."""
+        return await self._running(account, region, id, CHANNELS)
+
+    async def reached(self, account: str, region: str, id: str) -> bool:
+        """Whether a command gets to that instance."""
+        where = account, region, id
+        return await self._running(*where, CHANNELS) or await self._running(*where, MESSAGES)
+
+    async def _running(self, account: str, region: str, id: str, actions: tuple[str, ...]) -> bool:
         reader = self._store.snapshot()
         instance = reader.get(Instance, account, region, id)
         if instance is None or state(reader, instance) != "running":
             return False
-        return await self._may(instance, MANAGED + CHANNELS, {})
+        return await self._may(instance, MANAGED + actions, {})
 
     async def _may(self, instance: Instance, actions: tuple[str, ...], known: dict[str, bool]) -> bool:
         profile = instance.profile_arn

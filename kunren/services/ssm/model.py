@@ -1,8 +1,8 @@
-"""What is kept of sessions. What runs of one, `kunren.dataplane.sessions` has."""
+"""What is kept of sessions and commands. What runs of a session, `kunren.dataplane.sessions` has."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from kunren.control.store import Resource
 
@@ -20,4 +20,54 @@ class Session(Resource, frozen=True, kw_only=True):
     ended: float | None = None
 
 
-KINDS: tuple[type[Resource], ...] = (Session,)
+class Command(Resource, frozen=True, kw_only=True):
+    """A command as it was sent, in AWS time; how far it is, its invocations say. `concurrency` and `errors_max` are
+    numbers of instances. `cancelled` where all of it was. `told` is the status that EventBridge was told last."""
+
+    kind: ClassVar[str] = "ssm.command"
+
+    document: str
+    version: str
+    comment: str
+    parameters: dict[str, list[str]]
+    instance_ids: list[str]
+    targets: list[dict[str, Any]]
+    requested: float
+    timeout_s: int
+    execution_s: int
+    max_concurrency: str
+    max_errors: str
+    concurrency: int
+    errors_max: int
+    cancelled: bool = False
+    told: str = ""
+
+    @property
+    def delivered_until(self) -> float:
+        return self.requested + self.timeout_s
+
+    @property
+    def expires(self) -> float:
+        """When it is over, whatever became of it ("Understanding command timeout values")."""
+        return self.delivered_until + self.execution_s
+
+
+class Invocation(Resource, frozen=True, kw_only=True):
+    """A command on one instance. `id` is the command's, "/" and the instance's; `details` is AWS's StatusDetails."""
+
+    kind: ClassVar[str] = "ssm.invocation"
+
+    command: str
+    instance_id: str
+    name: str
+    requested: float
+    details: str = "Pending"
+    code: int = -1
+    output: str = ""
+    errors: str = ""
+    started: float | None = None
+    ended: float | None = None
+    told: str = ""
+
+
+KINDS: tuple[type[Resource], ...] = (Session, Command, Invocation)

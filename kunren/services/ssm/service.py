@@ -1,8 +1,7 @@
-"""Session Manager: the operations, and the sessions that run."""
+"""Session Manager and Run Command: the operations, and what runs of them."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from kunren.control.store import Store
@@ -11,6 +10,8 @@ from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.dataplane.sessions.sessions import Sessions
 from kunren.services.ssm.api import SsmApi
+from kunren.services.ssm.commands.controller import CommandController
+from kunren.services.ssm.managed import Managed
 from kunren.services.ssm.model import KINDS, Session
 
 
@@ -22,13 +23,15 @@ class SsmService:
         store.register(*KINDS)
         self._store = store
         self.sessions = Sessions(clock, entropy, beside_others=True)
-        self.api = SsmApi(store, clock, call, self.sessions)
+        managed = Managed(store, call)
+        self.api = SsmApi(store, clock, entropy, call, self.sessions, managed)
+        self.commands = CommandController(store, clock, call, managed)
         for each in [each for each in store.snapshot().every(Session) if each.ended is None]:
             self.api.end(each.account, each.region, each.id)
 
     async def run(self) -> None:
         try:
-            await asyncio.Event().wait()
+            await self.commands.run()
         finally:
             await self.sessions.stop()
 

@@ -370,3 +370,18 @@ def test_targets_are_handed_roles():
 def test_a_queue_is_named_by_its_url_wherever_that_stands(path, params):
     target = Target("sqs", "SendMessage", params, "111122223333", "us-east-1", "POST", path)
     assert asked(target, "sqs", False) == [Asked("sqs:SendMessage", "arn:aws:sqs:us-east-1:111122223333:orders")]
+
+
+def test_a_command_asks_for_its_document_and_for_each_instance():
+    ec2 = "arn:aws:ec2:us-east-1:111122223333:instance/"
+    document = "arn:aws:ssm:us-east-1::document/AWS-RunShellScript"
+
+    def resources(operation, **params):
+        found = asked(Target("ssm", operation, params, "111122223333", "us-east-1"), "ssm", False)
+        assert {each.action for each in found} == {f"ssm:{operation}"}
+        return [each.resource for each in found]
+
+    named = {"DocumentName": "AWS-RunShellScript"}
+    assert resources("SendCommand", **named, InstanceIds=["i-1", "i-2"]) == [document, f"{ec2}i-1", f"{ec2}i-2"]
+    assert resources("SendCommand", **named, Targets=[{"Key": "tag:a", "Values": ["b"]}]) == [document, f"{ec2}*"]
+    assert resources("CancelCommand", CommandId="0" * 36) == ["*"]

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import platform
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +117,18 @@ class InstanceService:
             raise OSError(errno.ESRCH, "the instance does not run")
         namespace = workload_namespace(instance.interface_id)
         return await self._guests.enter(guest, namespace, argv, {"TERM": "xterm-256color"}, terminal=terminal)
+
+    async def run_program(
+        self, instance: Instance, argv: Sequence[str], env: Mapping[str, str], output: int, errors: int
+    ) -> tuple[Process, Callable[[], bool]]:
+        """Start a program in a running instance that prints to these descriptors; and what says whether the instance
+        has run on since. Raises OSError."""
+        guest = self.controller.guest(instance.id)
+        if guest is None:
+            raise OSError(errno.ESRCH, "the instance does not run")
+        namespace = workload_namespace(instance.interface_id)
+        started = await self._guests.enter(guest, namespace, argv, env, output=output, errors=errors)
+        return started, lambda: guest.running
 
     async def connect(self, instance: Instance, host: str, port: int) -> socket.socket:
         """A connection from the instance. Raises OSError."""

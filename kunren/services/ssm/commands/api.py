@@ -1,0 +1,264 @@
+"""Run Command's operations: scripts that run on managed instances."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from kunren.control.store import Store, Tx
+from kunren.core import pagination
+from kunren.core.calling import CallService
+from kunren.core.clock import Clock
+from kunren.core.context import RequestContext
+from kunren.core.entropy import Entropy
+from kunren.core.errors import AwsError
+from kunren.services.ec2.instances.model import Instance
+from kunren.services.ssm import errors
+from kunren.services.ssm.commands import states, views
+from kunren.services.ssm.commands.controller import invocations_of
+from kunren.services.ssm.managed import Managed
+from kunren.services.ssm.model import Command, Invocation
+
+Params = dict[str, Any]
+DOCUMENT = "AWS-RunShellScript"
+KEPT_S = 30 * 86_400.0
+"""How long a command is shown ("Run Command ... command history ... 30 days")."""
+_PARAMETERS = ("commands", "workingDirectory", "executionTimeout")
+_TIMEOUT = re.compile(r"[1-9][0-9]{0,4}|1[0-6][0-9]{4}|17[0-1][0-9]{3}|172[0-7][0-9]{2}|172800")
+_DEFAULT_S = 3600
+_LATER = {
+    "OutputS3BucketName": "output of commands in S3",
+    "NotificationConfig": "notifications of commands by SNS",
+    "AlarmConfiguration": "alarms of commands",
+}
+
+
+class Commands:
+    """Handlers of commands."""
+
+    _store: Store
+    _clock: Clock
+    _entropy: Entropy
+    _call: CallService
+    _managed: Managed
+
+    async def send_command(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        """SendCommand: the rows are written, the controller does the rest."""
+        await self._check_document(ctx, params)
+        given = params.get("Parameters") or {}
+        _check_parameters(given)
+        instances = await self._targets(ctx, params)
+        concurrency, errors_max = params.get("MaxConcurrency") or "50", params.get("MaxErrors") or "0"
+        now = self._clock.now()
+        command = Command(
+            account=ctx.account, region=ctx.region, id=self._entropy.uuid(), document=DOCUMENT,
+            version=params.get("DocumentVersion") or "", comment=params.get("Comment") or "", parameters=given,
+            instance_ids=list(params.get("InstanceIds") or ()), targets=list(params.get("Targets") or ()),
+            requested=now, timeout_s=params.get("TimeoutSeconds") or _DEFAULT_S,
+            execution_s=int(next(iter(given.get("executionTimeout") or ()), str(_DEFAULT_S))),
+            max_concurrency=concurrency, max_errors=errors_max,
+            concurrency=max(1, states.number_of(concurrency, len(instances))),
+            errors_max=states.number_of(errors_max, len(instances)),
+        )  # fmt: skip
+        made = [
+            Invocation(
+                account=ctx.account, region=ctx.region, id=f"{command.id}/{each.id}", command=command.id,
+                instance_id=each.id, name=each.tags.get("Name", ""), requested=now,
+            )
+            for each in instances
+        ]  # fmt: skip
+        with self._store.write() as tx:
+            _forget(tx, ctx, now)
+            tx.put(command)
+            for one in made:
+                tx.put(one)
+        return {"Command": views.command(command, made)}
+
+    def get_command_invocation(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        """GetCommandInvocation: what came of a command on one instance."""
+        id = f"{params['CommandId']}/{params['InstanceId']}"
+        found = self._store.snapshot().get(Invocation, ctx.account, ctx.region, id)
+        command = self._store.snapshot().get(Command, ctx.account, ctx.region, params["CommandId"])
+        if found is None or command is None:
+            raise errors.InvocationDoesNotExist("")
+        if params.get("PluginName") not in (None, views.PLUGIN):
+            raise errors.InvalidPluginName("")
+        return views.details(command, found)
+
+    def list_commands(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        """ListCommands: the youngest first."""
+        rows = [
+            (command, of)
+            for command, of in ((each, self._of(each)) for each in self._listed(ctx, params))
+            if params.get("InstanceId") in (None, *(each.instance_id for each in of))
+            and self._fits(command, states.details_of(command, of), params, stages=True)
+        ]
+        page, token = _page(rows, params, lambda row: _order(row[0].requested, row[0].id))
+        return {"Commands": [views.command(*row) for row in page], "NextToken": token}
+
+    def list_command_invocations(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        """ListCommandInvocations: the youngest first."""
+        rows = [
+            (command, each)
+            for command in self._listed(ctx, params)
+            for each in self._of(command)
+            if params.get("InstanceId") in (None, each.instance_id)
+            and self._fits(command, each.details, params, stages=False)
+        ]
+        page, token = _page(rows, params, lambda row: _order(row[1].requested, row[1].id))
+        full = bool(params.get("Details"))
+        return {"CommandInvocations": [views.invocation(*row, full=full) for row in page], "NextToken": token}
+
+    def cancel_command(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
+        """CancelCommand: what waits does not start, what runs is ended."""
+        with self._store.write() as tx:
+            command = tx.get(Command, ctx.account, ctx.region, params["CommandId"])
+            if command is None:
+                raise errors.InvalidCommandId("")
+            invocations = invocations_of(tx, command)
+            wanted = params.get("InstanceIds") or [each.instance_id for each in invocations]
+            if unknown := sorted(set(wanted) - {each.instance_id for each in invocations}):
+                raise errors.InvalidInstanceId(unknown, ctx.account)
+            now = self._clock.now()
+            going = [each for each in invocations if not states.ended(each.details)]
+            for each in going:
+                if each.instance_id in wanted and each.details in states.WAITING:
+                    tx.put(replace(each, details=states.CANCELLED, ended=now))
+                elif each.instance_id in wanted:
+                    tx.put(replace(each, details=states.CANCELLING))
+            if going and not params.get("InstanceIds"):
+                tx.put(replace(command, cancelled=True))
+        return {}
+
+    async def _check_document(self, ctx: RequestContext, params: Params) -> None:
+        """Raises InvalidDocument, InvalidDocumentVersion, NotYet."""
+        for member, what in _LATER.items():
+            if params.get(member):
+                raise errors.NotYet(what)
+        if (params.get("CloudWatchOutputConfig") or {}).get("CloudWatchOutputEnabled"):
+            raise errors.NotYet("output of commands in CloudWatch Logs")
+        name = params["DocumentName"].rpartition("document/")[2]
+        if name != DOCUMENT:
+            try:
+                await self._call(ctx.account, ctx.region, "ssm", "DescribeDocument", {"Name": name})
+            except AwsError as error:
+                if not name.startswith("AWS-"):
+                    raise errors.InvalidDocument(name) from error
+            raise errors.NotYet(f"commands by the document {name}")
+        if params.get("DocumentVersion") not in (None, "$DEFAULT", "$LATEST", "1"):
+            raise errors.InvalidDocumentVersion("The document version isn't valid or doesn't exist.")
+
+    async def _targets(self, ctx: RequestContext, params: Params) -> list[Instance]:
+        """The instances that a command goes to. Raises DuplicateInstanceId, InvalidInstanceId, InvalidParameters,
+        NotYet."""
+        ids, targets = params.get("InstanceIds") or [], params.get("Targets") or []
+        if bool(ids) == bool(targets):
+            raise errors.InvalidParameters("Specify either InstanceIds or Targets.")
+        if len(set(ids)) < len(ids):
+            raise errors.DuplicateInstanceId("")
+        managed = [each for each, _ in await self._managed.all(ctx.account, ctx.region)]
+        known = {each.id for each in managed}
+        named = [each for target in targets if _by_id(target) for each in target.get("Values") or ()]
+        if unknown := [each for each in [*ids, *named] if each not in known]:
+            raise errors.InvalidInstanceId(unknown, ctx.account)
+        if ids:
+            return [each for each in managed if each.id in ids]
+        wanted = [_target(each) for each in targets]
+        return [each for each in managed if all(fits(each) for fits in wanted)]
+
+    def _of(self, command: Command) -> list[Invocation]:
+        return invocations_of(self._store.snapshot(), command)
+
+    def _listed(self, ctx: RequestContext, params: Params) -> list[Command]:
+        """The account's commands, or the one that is asked for. Raises InvalidCommandId."""
+        snapshot = self._store.snapshot()
+        if (id := params.get("CommandId")) is not None:
+            found = snapshot.get(Command, ctx.account, ctx.region, id)
+            if found is None:
+                raise errors.InvalidCommandId("")
+            return [found]
+        held = snapshot.list(Command, ctx.account, ctx.region)
+        return sorted(held, key=lambda each: _order(each.requested, each.id))
+
+    def _fits(self, command: Command, details: str, params: Params, *, stages: bool) -> bool:
+        """Raises InvalidFilterKey."""
+        for each in params.get("Filters") or ():
+            key, value = each["key"], each["value"]
+            if key == "ExecutionStage" and not stages:
+                raise errors.InvalidFilterKey("")
+            if not _passes(command, details, key, value):
+                return False
+        return True
+
+
+def _passes(command: Command, details: str, key: str, value: str) -> bool:
+    """Raises InvalidFilterKey."""
+    if key in ("InvokedAfter", "InvokedBefore"):
+        try:
+            at = datetime.fromisoformat(value).timestamp()
+        except ValueError as error:
+            raise errors.InvalidFilterKey(f"{value} is no time.") from error
+        return command.requested >= at if key == "InvokedAfter" else command.requested < at
+    if key == "Status":
+        return value in (states.status(details), details.replace(" ", ""))
+    if key == "ExecutionStage":
+        return value == ("Complete" if states.ended(details) else "Executing")
+    return value == command.document
+
+
+def _check_parameters(given: Mapping[str, Sequence[str]]) -> None:
+    """Raises InvalidParameters, NotYet."""
+    for name in given:
+        if name not in _PARAMETERS:
+            raise errors.InvalidParameters(f"Parameter {name} is not defined in the document.")
+    if not given.get("commands"):
+        raise errors.InvalidParameters("Parameter commands is required.")
+    if any("{{ssm:" in each.replace(" ", "") for values in given.values() for each in values):
+        raise errors.NotYet("references to parameters in commands")
+    timeout = given.get("executionTimeout") or [str(_DEFAULT_S)]
+    if len(timeout) != 1 or _TIMEOUT.fullmatch(timeout[0]) is None:
+        raise errors.InvalidParameters("Parameter executionTimeout is a number of seconds, 172800 at most.")
+
+
+def _by_id(target: Mapping[str, Any]) -> bool:
+    return str(target.get("Key", "")).lower() == "instanceids"
+
+
+def _target(target: Mapping[str, Any]) -> Callable[[Instance], bool]:
+    """Which instances a target means. Raises InvalidParameters, NotYet."""
+    key, values = target.get("Key") or "", target.get("Values") or []
+    if _by_id(target):
+        return lambda each: each.id in values
+    if key == "tag-key":
+        return lambda each: any(name in each.tags for name in values)
+    if key.startswith("tag:"):
+        return lambda each: each.tags.get(key.removeprefix("tag:")) in values
+    if key.startswith("resource-groups:"):
+        raise errors.NotYet("resource groups as targets")
+    raise errors.InvalidParameters(f"{key} is no key of targets.")
+
+
+def _forget(tx: Tx, ctx: RequestContext, now: float) -> None:
+    """Drop commands that are too old to be shown."""
+    for each in list(tx.list(Command, ctx.account, ctx.region)):
+        if now - each.requested > KEPT_S:
+            for one in invocations_of(tx, each):
+                tx.delete(one)
+            tx.delete(each)
+
+
+def _page(rows: list[Any], params: Params, key: Callable[[Any], str]) -> tuple[list[Any], str | None]:
+    """Raises InvalidNextToken."""
+    try:
+        return pagination.page(rows, params.get("NextToken"), params.get("MaxResults") or 50, key)
+    except pagination.InvalidToken as error:
+        raise errors.InvalidNextToken() from error
+
+
+def _order(at: float, id: str) -> str:
+    """The youngest first."""
+    return f"{1e12 - at:020.3f}|{id}"
