@@ -62,6 +62,8 @@ class SsmApi(Commands):
     async def start_session(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         """StartSession: a shell, or the command that a document is given."""
         document, target = params.get("DocumentName") or SHELL, params["Target"]
+        if target.startswith("ecs:"):
+            raise errors.NotYet("sessions with tasks of ECS (ExecuteCommand opens them)")
         forwarded = _forwarded(document, params.get("Parameters") or {}) if document in (PORT, REMOTE) else None
         argv, kind = await self._program(ctx, params) if forwarded is None else ((), "")
         if not await self._managed.connected(ctx.account, ctx.region, target):

@@ -187,6 +187,8 @@ def mapped(mappings: Sequence[Params], image: AnyImage) -> tuple[Params, dict[st
 def image_device(tx: Tx, account: str, region: str, name: str, ebs: Params) -> ImageDevice:
     """A device of an image that is made, as a block device mapping asks. Raises what is wrong with it."""
     taken = completed(tx, account, region, ebs["SnapshotId"]) if ebs.get("SnapshotId") else None
+    if taken is not None and taken.account != account:
+        raise refused.SnapshotNotFound(taken.id)  # one that is shared has to be copied first: its owner may delete it
     if taken is not None and ebs.get("Encrypted") is not None:
         raise refused.InvalidBlockDeviceMapping(
             f"the encrypted flag cannot be specified since device {name} has a snapshot specified."

@@ -210,6 +210,9 @@ def test_a_snapshot_is_shared_and_copied(ec2, running):
     assert other.describe_snapshots(RestorableByUserIds=["self"])["Snapshots"][0]["OwnerId"] == ec2.account
     assert other.describe_snapshots(OwnerIds=["self"])["Snapshots"] == []
     assert other.create_volume(SnapshotId=taken, AvailabilityZone=zone)["SnapshotId"] == taken
+    mapping = [{"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": taken}}]
+    asked = {"Name": "of another", "RootDeviceName": "/dev/xvda", "Architecture": MACHINE}
+    assert other.refused("register_image", **asked, BlockDeviceMappings=mapping)[0] == "InvalidSnapshot.NotFound"
     made = far.copy_snapshot(SourceRegion=ec2.region, SourceSnapshotId=taken)["SnapshotId"]
     found = far.describe_snapshots(SnapshotIds=[made])["Snapshots"][0]
     assert (found["State"], found["OwnerId"], found["VolumeId"]) == ("pending", OTHER, "vol-ffffffff")
