@@ -7,8 +7,10 @@ user guide, "Allocation strategies" in the Auto Scaling user guide.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heapify, heappush, heapreplace
 
 ROUNDING = 1e-9
 
@@ -50,27 +52,52 @@ def allocated(
 ) -> list[int]:  # fmt: skip
     """How many instances come from each pool for `missing` units, as far as there is room and `money` (US dollars per
     hour). The last one may bring more units than are missing."""
-    counts = [0] * len(pools)
-    have = list(held)
-    room: dict[str, float] = {}
-    for number, each in enumerate(pools):
-        source = each.source or str(number)
-        room[source] = min(each.room, room.get(source, each.room))
-    while missing > ROUNDING:
-        open_ = [number for number, each in enumerate(pools) if room[each.source or str(number)] >= 1]
-        if money is not None:
-            open_ = [each for each in open_ if pools[each].cost * pools[each].weight <= money + ROUNDING]
-        if not open_:
-            break
-        left = in_order(strategy, [pools[each] for each in open_], [have[each] for each in open_], spread)
-        chosen = open_[left[0]]
-        counts[chosen] += 1
-        have[chosen] += pools[chosen].weight
-        room[pools[chosen].source or str(chosen)] -= 1
-        missing -= pools[chosen].weight
-        if money is not None:
-            money -= pools[chosen].cost * pools[chosen].weight
-    return counts
+    counts, left = [0] * len(pools), _Left(pools, missing, money)
+    waiting = iter(in_order(strategy, pools, held, spread))
+    evenly = {"diversified": len(pools), "lowest-price": spread}.get(strategy, 1)
+    turns: list[tuple[float, float, int]] = []
+    while True:
+        while len(turns) < evenly and (number := next(waiting, None)) is not None:
+            if left.most(number):
+                heappush(turns, (held[number], pools[number].cost, number))
+        if not turns:
+            return counts
+        have, cost, number = turns[0]
+        if most := left.most(number):
+            count = most if evenly == 1 else 1
+            left.take(number, count)
+            counts[number] += count
+            heapreplace(turns, (have + pools[number].weight * count, cost, number))
+        if not left.most(number):  # nor of those that share its room
+            turns = [each for each in turns if left.most(each[2])]
+            heapify(turns)
+
+
+class _Left:
+    """What is still missing, the room that its pools have left, and the money."""
+
+    def __init__(self, pools: Sequence[Pool], missing: float, money: float | None) -> None:
+        self._pools, self._missing = pools, missing
+        self._money = math.inf if money is None else money
+        self._source = [each.source or str(number) for number, each in enumerate(pools)]
+        self._room: dict[str, float] = {}
+        for source, each in zip(self._source, pools, strict=True):
+            self._room[source] = min(each.room, self._room.get(source, each.room))
+
+    def most(self, number: int) -> int:
+        """How many instances of that pool there may be."""
+        each = self._pools[number]
+        if self._missing <= ROUNDING:
+            return 0
+        wanted = math.ceil((self._missing - ROUNDING) / each.weight)
+        paid = (self._money + ROUNDING) / (each.cost * each.weight)
+        return max(0, math.floor(min(wanted, self._room[self._source[number]], paid)))
+
+    def take(self, number: int, count: int) -> None:
+        each = self._pools[number]
+        self._missing -= each.weight * count
+        self._money -= each.cost * each.weight * count
+        self._room[self._source[number]] -= count
 
 
 def units(pools: Sequence[Pool], counts: Sequence[int]) -> float:

@@ -30,7 +30,7 @@ HISTORY_MAX = 1000
 MESSAGES = {
     "pending-evaluation": "Your Spot request has been submitted for review, and is pending evaluation.",
     "fulfilled": "Your Spot request is fulfilled.",
-    "capacity-not-available": "There is no capacity available that matches your request.",
+    "capacity-not-available": "There is no Spot capacity available that matches your request.",
     "price-too-low": "Your Spot request price is lower than the minimum required Spot request fulfillment price.",
     "schedule-expired": "Your Spot request expired before it could be fulfilled.",
     "marked-for-termination": "Your Spot Instance is marked for termination.",

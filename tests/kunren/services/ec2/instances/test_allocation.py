@@ -45,6 +45,13 @@ def test_pools_of_one_source_share_its_room():
     assert counts("lowest-price", pools, 5) == [3, 0, 2]
 
 
+def test_many_pools_and_instances_take_no_time():
+    pools = [Pool(0.01 * number, 10_000, source=str(number)) for number in range(1, 751)]
+    assert counts("diversified", pools, 10_000) == [14] * 250 + [13] * 500
+    assert counts("lowest-price", pools, 10_000, spread=2)[:3] == [5000, 5000, 0]
+    assert counts("lowest-price", pools, 2e9)[:2] == [10_000, 10_000]
+
+
 def test_one_group_of_pools_takes_all():
     pools = [Pool(1, 2), Pool(1, 2), Pool(2, 9)]
     assert allocation.alike({"a": [0, 1], "b": [2]}, "lowest-price", pools, 3, [0, 0, 0]) == [2, 1, 0]
