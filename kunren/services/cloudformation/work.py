@@ -17,7 +17,7 @@ import jmespath
 from msgspec.structs import replace
 
 from kunren.control.store import Store
-from kunren.core.calling import CallAndNote, CallService, Permit
+from kunren.core.calling import CallAndNote, CallService, Permit, limited
 from kunren.core.clock import Clock
 from kunren.core.errors import AwsError
 from kunren.services.cloudformation.model import Stack, StackResource
@@ -82,7 +82,8 @@ class Work:
         self.physical = row.physical
         self.attributes: dict[str, Any] = dict(row.attributes)
         self.back_to: Mapping[str, Any] = {}
-        self._call, self._noting, self.records = call, noting, records
+        self._call = limited(call, permit, stack.actor) if self.looking else call
+        self._noting, self.records = noting, records
         self._cancelled, self._noted, self._waking = cancelled, noted, waking
         self._permit = permit
         self._position, self._asked_before = 0, row.attempt.asked

@@ -43,6 +43,13 @@ def test_a_stack_may_do_what_whoever_asks_may(strict, made, until):
     until(lambda: over()["OperationStatus"] != "IN_PROGRESS", lambda: f"the end of {over()}", 60)
     assert (over()["OperationStatus"], over()["ErrorCode"]) == ("FAILED", "AccessDenied")
 
+    strict.client("ssm").put_parameter(Name="unread", Value="hidden", Type="String")
+    for look in (control.get_resource, control.delete_resource):
+        with pytest.raises(ClientError, match=r"AccessDeniedException.* not authorized to perform: ssm:GetParameter"):
+            look(TypeName="AWS::SSM::Parameter", Identifier="unread")
+    with pytest.raises(ClientError, match=r"AccessDeniedException.* not authorized to perform: sqs:ListQueues"):
+        control.list_resources(TypeName="AWS::SQS::Queue")
+
     strict.client("s3").create_bucket(Bucket="strict-templates")
     strict.client("s3").put_object(Bucket="strict-templates", Key="inner", Body=json.dumps(QUEUE))
     nested = {"TemplateURL": "https://strict-templates.s3.amazonaws.com/inner"}

@@ -124,12 +124,13 @@ class Base:
             f"{stack.id}/{stack.deployed or stack.target if number is None else number}",
         )
 
-    def looking_at(self, stack: Stack, row: StackResource) -> Work:
-        """For a kind's `read`: nothing can be written by it."""
+    def looking_at(self, ctx: RequestContext, stack: Stack, row: StackResource) -> Work:
+        """For a kind's `read`, of what whoever asks may read: nothing can be written by it."""
         attempt = Attempt(action="read", token=self.entropy.uuid(), properties=row.properties)
+        stack = replace(stack, actor=actor_behind(ctx))
         return Work(
             self.store, self.clock, self.call, None, self.records, stack,  # type: ignore[arg-type]
-            replace(row, attempt=attempt), cancelled=lambda: False, noted=lambda now: None,
+            replace(row, attempt=attempt), cancelled=lambda: False, noted=lambda now: None, permit=self.permit,
         )  # fmt: skip
 
     # -- revisions ---------------------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ from kunren.services.cloudformation.schemas import schema
 from kunren.services.cloudformation.scopes import references_in
 from kunren.services.cloudformation.structure import Plan
 from kunren.services.cloudformation.transforms import transforms_of
+from kunren.services.cloudformation.work import Failed
 
 NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
 REVIEW = "REVIEW_IN_PROGRESS"
@@ -95,7 +96,7 @@ class ChangeSets(Stacks):
         shown = changes(plan, rows, revision.tags, dynamic, hidden)
         imports = self._imports(ctx, params, plan, shown)
         if params.get("ImportExistingResources"):
-            imports |= await self._existing(stack, plan, shown)
+            imports |= await self._existing(ctx, stack, plan, shown)
         nothing = previous is not None and not shown and same(previous, revision)
         why = (NO_UPDATES if transforms_of(json.loads(revision.processed)) else NO_CHANGES) if nothing else ""
         made = ChangeSet(
@@ -208,7 +209,7 @@ class ChangeSets(Stacks):
                 raise ValidationError("As part of the import operation, you cannot modify or add [Resources]")
         return found
 
-    async def _existing(self, stack: Stack, plan: Plan, shown: list[Result]) -> dict[str, Result]:
+    async def _existing(self, ctx: RequestContext, stack: Stack, plan: Plan, shown: list[Result]) -> dict[str, Result]:
         """ImportExistingResources: those to be added whose own name somebody has already, and that a deletion would
         keep. `shown` says Import then."""
         found: dict[str, Result] = {}
@@ -222,12 +223,12 @@ class ChangeSets(Stacks):
             physical = (stated.get("Properties") or {}).get(published.primary[0])  # a function's would be dynamic
             if policy not in ("Retain", "RetainExceptOnCreate"):
                 continue
-            if isinstance(physical, str) and await self._there(stack, logical, type, physical):
+            if isinstance(physical, str) and await self._there(ctx, stack, logical, type, physical):
                 found[logical] = {"type": type, "physical": physical}
                 one |= {"Action": "Import", "PhysicalResourceId": physical}
         return found
 
-    async def _there(self, stack: Stack, logical: str, type: str, physical: str) -> bool:
+    async def _there(self, ctx: RequestContext, stack: Stack, logical: str, type: str, physical: str) -> bool:
         row = StackResource(
             account=stack.account,
             region=stack.region,
@@ -238,8 +239,8 @@ class ChangeSets(Stacks):
             physical=physical,
         )
         try:
-            return await kind_of(type).read(self.looking_at(stack, row)) is not None
-        except (Unreadable, AwsError):
+            return await kind_of(type).read(self.looking_at(ctx, stack, row)) is not None
+        except (Unreadable, Failed, AwsError):
             return False
 
     def _take_in(self, stack: Stack, found: ChangeSet, number: int) -> None:

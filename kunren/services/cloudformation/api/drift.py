@@ -65,7 +65,7 @@ class Drift(Base):
         rows = [each for each in rows_of(self.store.snapshot(), stack).values() if each.status not in _GONE]
         for row in rows:
             if not wanted or row.logical in wanted:
-                await self._detect(stack, row)
+                await self._detect(ctx, stack, row)
         now = self.clock.now()
         with self.store.write() as tx:
             held = rows_of(self.store.snapshot(), stack).values()
@@ -85,11 +85,11 @@ class Drift(Base):
         row = rows_of(self.store.snapshot(), stack).get(params["LogicalResourceId"])
         if row is None or row.status in _GONE:
             raise ValidationError(f"Resource {params['LogicalResourceId']} does not exist for stack {stack.name}")
-        return {"StackResourceDrift": self._shown(stack, await self._detect(stack, row))}
+        return {"StackResourceDrift": self._shown(stack, await self._detect(ctx, stack, row))}
 
-    async def _detect(self, stack: Stack, row: StackResource) -> StackResource:
+    async def _detect(self, ctx: RequestContext, stack: Stack, row: StackResource) -> StackResource:
         try:
-            found = await kind_of(row.type).read(self.looking_at(stack, row))
+            found = await kind_of(row.type).read(self.looking_at(ctx, stack, row))
         except (Unreadable, Failed, AwsError):
             return self._keep(row, "NOT_CHECKED", None)
         if found is None:

@@ -31,7 +31,7 @@ from kunren.services.cloudformation.resources import kind_of
 from kunren.services.cloudformation.resources.kind import Unreadable
 from kunren.services.cloudformation.schemas import Schema, coerced, violations
 from kunren.services.cloudformation.template import checked
-from kunren.services.cloudformation.work import UNFORESEEN, Failed
+from kunren.services.cloudformation.work import UNFORESEEN, Failed, handler_code
 
 PAGE = 100
 SESSION = "AWSCloudFormation"  # of the role that is handed over
@@ -60,7 +60,7 @@ class CloudControlApi:
         if (asked := self._by_token(ctx, params)) is not None:
             return asked  # what it did, the resource shows by now
         of = known(params["TypeName"])
-        row, actual = await self._held(ctx, of, params["Identifier"])
+        row, actual = await self._held(ctx, of, params)
         before = {key: each for key, each in {**row.properties, **actual}.items() if key not in of.read_only}
         properties = _model(of, patched(before, _json(params["PatchDocument"], "PatchDocument")))
         if decide(kind_of(of.type), of.type, before, properties)[0] == "replace":
@@ -75,7 +75,7 @@ class CloudControlApi:
         if (asked := self._by_token(ctx, params)) is not None:
             return asked  # what it did, the resource shows by now
         of = known(params["TypeName"])
-        row, _ = await self._held(ctx, of, params["Identifier"])
+        row, _ = await self._held(ctx, of, params)
         return self._begin(ctx, params, "DELETE", row, row.properties)
 
     def _by_token(self, ctx: RequestContext, params: Params) -> Result | None:
@@ -121,7 +121,7 @@ class CloudControlApi:
                 type=row.type,
                 operation=operation,
                 identifier=wanted,
-                actor=Actor(role=role, session=SESSION) if (role := params.get("RoleArn")) else actor_of(ctx.caller),
+                actor=_actor(ctx, params),
                 status="IN_PROGRESS",
                 row=replace(row, attempt=attempt),
                 client_token=params.get("ClientToken", ""),
@@ -137,33 +137,35 @@ class CloudControlApi:
 
     async def get_resource(self, ctx: RequestContext, params: Params) -> Result:
         of = known(params["TypeName"])
-        row, actual = await self._read(ctx, of, params["Identifier"])
+        row, actual = await self._read(ctx, of, params)
         told = {"Identifier": params["Identifier"], "Properties": json.dumps(shown(of, row, actual), default=str)}
         return {"TypeName": of.type, "ResourceDescription": told}
 
     def _remembered(self, ctx: RequestContext, of: Schema, wanted: str) -> StackResource | None:
         return remembered(self._store.snapshot(), ctx.account, ctx.region, of, wanted)
 
-    async def _held(self, ctx: RequestContext, of: Schema, wanted: str) -> tuple[StackResource, dict[str, Any]]:
+    async def _held(self, ctx: RequestContext, of: Schema, params: Params) -> tuple[StackResource, dict[str, Any]]:
         """As `_read`; where a kind can't look, what was made here is what it was made as."""
         try:
-            return await self._read(ctx, of, wanted)
+            return await self._read(ctx, of, params)
         except errors.UnsupportedActionException:
-            if (row := self._remembered(ctx, of, wanted)) is None:
+            if (row := self._remembered(ctx, of, params["Identifier"])) is None:
                 raise
             return row, {}
 
-    async def _read(self, ctx: RequestContext, of: Schema, wanted: str) -> tuple[StackResource, dict[str, Any]]:
+    async def _read(self, ctx: RequestContext, of: Schema, params: Params) -> tuple[StackResource, dict[str, Any]]:
         """What is known of the resource, and what it is like. Raises ResourceNotFoundException,
         UnsupportedActionException where a kind can't look."""
+        wanted = params["Identifier"]
         row = self._remembered(ctx, of, wanted) or named(ctx.account, ctx.region, of, wanted)
         attempt = Attempt(action="read", token=self._entropy.uuid(), properties=row.properties)
-        work = work_on(self._parts, replace(row, attempt=attempt))
+        work = work_on(self._parts, replace(row, attempt=attempt), actor=_actor(ctx, params))
         try:
             actual = await kind_of(of.type).read(work)
         except Unreadable:
             raise errors.UnsupportedActionException(f"Resource type {of.type} does not support READ action") from None
         except (Failed, AwsError) as error:
+            _check_allowed(error)
             raise errors.ResourceNotFoundException(str(error)) from None
         except UNFORESEEN:  # an identifier of another shape
             actual = None
@@ -180,9 +182,11 @@ class CloudControlApi:
         model = _json(params["ResourceModel"], "ResourceModel") if params.get("ResourceModel") else {}
         if not isinstance(model, dict):
             raise errors.InvalidRequestException(_NO_OBJECT)
+        call = self._parts.call_as(_actor(ctx, params))
         try:
-            found = await listed(self._parts.call, ctx.account, ctx.region, of, coerced(of, model))
+            found = await listed(call, ctx.account, ctx.region, of, coerced(of, model))
         except AwsError as error:
+            _check_allowed(error)
             if error.status >= 500 or type(error).__module__ == errors.__name__:
                 raise
             raise errors.InvalidRequestException(error.message) from None
@@ -252,6 +256,18 @@ def hook_event(result: HookResult) -> Result:
         "HookStatusMessage": result.reason,
         "FailureMode": result.mode,
     }
+
+
+def _actor(ctx: RequestContext, params: Params) -> Actor | None:
+    """Who must be allowed what a request makes and reads: the role that is handed over, or whoever asks."""
+    role = params.get("RoleArn")
+    return Actor(role=role, session=SESSION) if role else actor_of(ctx.caller)
+
+
+def _check_allowed(error: Exception) -> None:
+    """Raises AccessDeniedException where the error says that somebody may not."""
+    if isinstance(error, AwsError) and handler_code(error) == "AccessDenied":
+        raise errors.AccessDeniedException(error.message) from None
 
 
 def _asked(params: Params) -> str:

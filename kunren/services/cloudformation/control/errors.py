@@ -5,6 +5,10 @@ from __future__ import annotations
 from kunren.core.errors import AwsError
 
 
+class AccessDeniedException(AwsError):
+    code = "AccessDeniedException"
+
+
 class TypeNotFoundException(AwsError):
     code = "TypeNotFoundException"
 
