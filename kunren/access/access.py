@@ -27,6 +27,7 @@ from kunren.core.authorization import Caller, Statements, Verdict, denial, judge
 from kunren.core.aws_chunked import Unframing
 from kunren.core.calling import CallService, nobody_answers
 from kunren.core.clock import Clock
+from kunren.core.conditions import many
 from kunren.core.errors import AwsError, NotImplementedByKunren, WireError
 from kunren.core.fronts import FrontRequest
 from kunren.core.policies import UNKNOWN
@@ -279,11 +280,20 @@ class Access:
             return known.caller
         return self.identities.assumed(role, session, access_key) if role else None
 
-    async def why_not(self, role: str, session: str, region: str, action: str, resource: str) -> str | None:
+    def assumable(self, role: str, service: str) -> bool:
+        """Whether there is that role and its trust policy names the service (its principal)."""
+        found = self.identities.role(role)
+        allowed = [each for each in trust_of(found.trust) if each["Effect"] == "Allow"] if found is not None else ()
+        principals = (each["Principal"] for each in allowed if isinstance(each.get("Principal"), dict))
+        return any(service in many(each.get("Service")) for each in principals)
+
+    async def why_not(
+        self, service: str, role: str, session: str, region: str, action: str, resource: str
+    ) -> str | None:  # fmt: skip
         """AWS's sentence where a session of that role may not do that; None where it may. For services that act in a
-        role which a user gave them. Raises LookupError where there is no such role."""
+        role which a user gave them. Raises LookupError where it is none that the service may assume."""
         await self.identities.load()
-        if self.identities.role(role) is None:
+        if not self.assumable(role, service):
             raise LookupError(role)
         caller = self.identities.assumed(role, session, "")
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kunren.access.access import Access, trust_of
+from kunren.access.access import Access
 from kunren.access.actions import Asked, Target, asked
 from kunren.access.facts import Facts, facts_of
 from kunren.access.named import has_other_names, with_arns
@@ -15,7 +15,6 @@ from kunren.access.refusals import denied
 from kunren.core.authorization import denial
 from kunren.core.calling import Actor
 from kunren.core.clock import Clock
-from kunren.core.conditions import many
 from kunren.core.errors import WireError
 from kunren.wire.catalog import Catalog
 
@@ -42,7 +41,7 @@ class Behalf:
             raise WireError("AccessDenied", "The security token included in the request is invalid.", 403)
         if caller.root:
             return
-        if not actor.access_key and not self._assumable(actor.role):
+        if not actor.access_key and not self._access.assumable(actor.role, SERVICE):
             raise WireError("AccessDenied", f"Role {actor.role} is invalid or cannot be assumed", 403)
         if has_other_names(service, operation, params):
             params = await with_arns(self._access.call, caller.account, region, service, params)
@@ -68,13 +67,6 @@ class Behalf:
             if not verdict.allowed:
                 self._access.denied += 1
                 raise denied(denial(caller.arn, each.action, each.resource, verdict), service, "json")
-
-    def _assumable(self, role: str) -> bool:
-        """Whether the role's trust policy names the service."""
-        found = self._access.identities.role(role)
-        allowed = [each for each in trust_of(found.trust) if each["Effect"] == "Allow"] if found is not None else ()
-        return any(SERVICE in many(each["Principal"].get("Service")) for each in allowed
-                   if isinstance(each.get("Principal"), dict))  # fmt: skip
 
 
 def with_labels(uri: str, params: Mapping[str, Any]) -> str:

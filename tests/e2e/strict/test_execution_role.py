@@ -7,7 +7,8 @@ from strict_client import ACCOUNT, document, statement
 
 pytestmark = pytest.mark.xdist_group("strict")
 TRUST = {
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}]
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 IMAGE = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/closed:1"
 LOGS = {"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/closed", "awslogs-region": "us-east-1",
@@ -77,4 +78,6 @@ def test_a_task_fails_where_its_execution_role_is_allowed_too_little(strict, run
     allow("logs:CreateLogGroup", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
     assert f"{IMAGE}: not found" in run("closed", IMAGE)[1]
     assert run("closed", logConfiguration=LOGS)[1] == "Essential container in task exited"
-    assert "ECS was unable to assume the role" in run("nobody")[1]
+    iam.update_assume_role_policy(RoleName="closed", PolicyDocument=json.dumps(TRUST).replace("ecs-tasks", "ec2"))
+    for role in ("nobody", "closed"):
+        assert "ECS was unable to assume the role" in run(role)[1]

@@ -15,7 +15,7 @@ from kunren.services.ec2.api.base import Params, chosen, digest, operation, page
 from kunren.services.ec2.api.network_interfaces import is_live
 from kunren.services.ec2.api.spot import SpotOperations
 from kunren.services.ec2.instances import errors as refused
-from kunren.services.ec2.instances import spot, states, templates
+from kunren.services.ec2.instances import placement, spot, states, templates
 from kunren.services.ec2.instances.hibernation import can_hibernate
 from kunren.services.ec2.instances.model import Instance
 from kunren.services.ec2.instances.states import state, state_to_wire
@@ -152,6 +152,9 @@ class InstanceOperations(SpotOperations):
             zone = instance.availability_zone
             if self.launcher.room(tx, all_types()[instance.instance_type], zone, 1) < 1:
                 raise refused.InsufficientInstanceCapacity(instance.instance_type, zone, ())
+            group = placement.group_of(tx, instance)
+            if group is not None and not placement.room(group, placement.members(tx, group), zone, 1):
+                raise refused.PlacementGroupFull(group.name, zone, placement.SPREAD_MAX)
         return after
 
     @operation

@@ -23,6 +23,7 @@ _PULL = (
     "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {image}: pulling "
     "from host {host} failed with status code [manifests {tag}]: 403 Forbidden"
 )
+_SERVICE = "ecs-tasks.amazonaws.com"
 _OF_ECR = ".dkr.ecr."
 _PULLED_BY = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
@@ -30,9 +31,11 @@ _PULLED_BY = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 class RoleAccess(Protocol):
     """What of strict mode is needed."""
 
-    async def why_not(self, role: str, session: str, region: str, action: str, resource: str) -> str | None:
-        """AWS's sentence where a session of that role may not do that; None where it may. Raises LookupError where
-        there is no such role."""
+    async def why_not(
+        self, service: str, role: str, session: str, region: str, action: str, resource: str
+    ) -> str | None:  # fmt: skip
+        """AWS's sentence where a session of that role may not do that; None where it may. Raises LookupError where it
+        is none that the service may assume."""
         ...
 
 
@@ -44,7 +47,7 @@ class ExecutionRole:
         self.access: RoleAccess | None = None
 
     async def denial(self, task: Task, action: str, resource: str) -> str | None:
-        """What AWS says where the task's role may not do that. Raises CannotStart where there is no such role."""
+        """What AWS says where the task's role may not do that. Raises CannotStart where ECS can't assume it."""
         definition = self._store.snapshot().get(TaskDefinition, task.account, task.region, task.definition)
         document = definition.document if definition is not None else {}
         role = task.overrides.get("executionRoleArn") or document.get("executionRoleArn")
@@ -52,7 +55,7 @@ class ExecutionRole:
             return None
         arn = role if role.startswith("arn:") else f"arn:aws:iam::{task.account}:role/{role}"
         try:
-            told = await self.access.why_not(arn, task.id, task.region, action, resource)
+            told = await self.access.why_not(_SERVICE, arn, task.id, task.region, action, resource)
         except LookupError:
             raise CannotStart(_NOT_ASSUMED.format(role=arn)) from None
         return f"AccessDeniedException: {told}" if told is not None else None

@@ -68,8 +68,15 @@ def test_a_stopped_instance_is_placed_elsewhere(ec2):
     ec2.modify_instance_placement(InstanceId=id, GroupName="parts", PartitionNumber=2)
     placed = ec2.describe_instances()["Reservations"][0]["Instances"][0]["Placement"]
     assert (placed["GroupName"], placed["PartitionNumber"]) == ("parts", 2)
+    ec2.create_placement_group(GroupName="apart", Strategy="spread")
+    ec2.modify_instance_placement(InstanceId=id, GroupName="apart")
+    launch(ec2, "apart", 7, zone=placed["AvailabilityZone"])
+    assert ec2.refused("start_instances", InstanceIds=[id])[0] == "InsufficientInstanceCapacity"
     ec2.modify_instance_placement(InstanceId=id, GroupName="")
     ec2.delete_placement_group(GroupName="parts")
+    others = [each["InstanceId"] for one in ec2.describe_instances()["Reservations"] for each in one["Instances"]]
+    ec2.terminate_instances(InstanceIds=others)
+    ec2.delete_placement_group(GroupName="apart")
     assert ec2.describe_placement_groups()["PlacementGroups"] == []
 
 
