@@ -35,6 +35,7 @@ TRANSACTED = {
 }  # fmt: skip
 """The action that each part of a transaction is."""
 
+_CONTROL = ("CreateResource", "DeleteResource", "GetResource", "ListResources", "UpdateResource")
 ELSEWHERE = {
     ("ec2", "CreateFlowLogs"): "vpc-flow-logs",
     ("ecs", "RegisterTaskDefinition"): "ecs-tasks",
@@ -43,6 +44,7 @@ ELSEWHERE = {
     ("ecs", "StartTask"): "ecs-tasks",
     ("autoscaling", "CreateAutoScalingGroup"): "ec2",
     ("autoscaling", "UpdateAutoScalingGroup"): "ec2",
+    **{("cloudcontrol", each): "cloudformation" for each in _CONTROL},
 }  # fmt: skip
 """Service principals that roles are handed to, where they are not named as the service is here."""
 
@@ -70,9 +72,15 @@ PASSED = {
     ("autoscaling", "PutLifecycleHook"): ("RoleARN",),
     ("autoscaling", "CreateAutoScalingGroup"): (PROFILE_ROLE,),
     ("autoscaling", "UpdateAutoScalingGroup"): (PROFILE_ROLE,),
+    **{("cloudcontrol", each): ("RoleArn",) for each in _CONTROL},
     ("cloudformation", "CreateStack"): ("RoleARN",),
     ("cloudformation", "UpdateStack"): ("RoleARN",),
+    ("cloudformation", "DeleteStack"): ("RoleARN",),
+    ("cloudformation", "RollbackStack"): ("RoleARN",),
+    ("cloudformation", "ContinueUpdateRollback"): ("RoleARN",),
     ("cloudformation", "CreateChangeSet"): ("RoleARN",),
+    ("cloudformation", "CreateStackSet"): ("AdministrationRoleARN",),
+    ("cloudformation", "UpdateStackSet"): ("AdministrationRoleARN",),
     ("ecs", "RegisterTaskDefinition"): ("taskRoleArn", "executionRoleArn"),
     ("ecs", "RunTask"): ("overrides.taskRoleArn", "overrides.executionRoleArn"),
     ("ecs", "StartTask"): ("overrides.taskRoleArn", "overrides.executionRoleArn"),

@@ -199,6 +199,19 @@ def test_who_runs_a_task_hands_on_the_roles_of_its_definition(overrides):
     assert found[1:] == [Asked("iam:PassRole", ROLE, "ecs-tasks.amazonaws.com")]
 
 
+@pytest.mark.parametrize(
+    ("service", "operation", "parameter"),
+    [
+        ("cloudformation", "DeleteStack", "RoleARN"), ("cloudformation", "RollbackStack", "RoleARN"),
+        ("cloudformation", "CreateStackSet", "AdministrationRoleARN"),
+        ("cloudcontrol", "CreateResource", "RoleArn"), ("cloudcontrol", "GetResource", "RoleArn"),
+    ],
+)  # fmt: skip
+def test_who_has_a_stack_or_a_resource_made_hands_on_the_role_for_it(service, operation, parameter):
+    target = Target(service, operation, {parameter: ROLE}, "111122223333", "us-east-1")
+    assert asked(target, service, True)[1:] == [Asked("iam:PassRole", ROLE, "cloudformation.amazonaws.com")]
+
+
 def test_fleets_have_arns_by_their_ids():
     id = "fleet-0123abcd-12ab-34cd-56ef-1234567890ab"
     target = Target("ec2", "DeleteFleets", {"FleetIds": [id]}, "111122223333", "us-east-1")

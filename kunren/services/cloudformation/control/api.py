@@ -259,8 +259,11 @@ def hook_event(result: HookResult) -> Result:
 
 
 def _actor(ctx: RequestContext, params: Params) -> Actor | None:
-    """Who must be allowed what a request makes and reads: the role that is handed over, or whoever asks."""
+    """Who must be allowed what a request makes and reads: the role that is handed over, or whoever asks. Raises
+    AccessDeniedException."""
     role = params.get("RoleArn")
+    if role and role.split(":")[4:5] != [ctx.account]:
+        raise errors.AccessDeniedException(f"Role {role} is invalid or cannot be assumed")
     return Actor(role=role, session=SESSION) if role else actor_of(ctx.caller)
 
 
