@@ -167,6 +167,8 @@ class InstanceController:
             if instance is None:
                 return
         if id not in self._running:
+            if instance.wanted != "running":  # perhaps only since it began to end for a reboot
+                self._forget_run(instance)
             await self._copies.take_at_rest(instance)
         if instance.wanted == "running" and id in self._asleep:
             await self._wake(instance)
@@ -189,8 +191,6 @@ class InstanceController:
             await running.guest.stop()
         await running.guest.wait()
         self._running.pop(instance.id, None)
-        if instance.wanted != "running":
-            self._forget_run(instance)
 
     async def _fell_asleep(self, instance: Instance, running: Running) -> bool:
         """Have the guest keep its memory while it is stopped. Where the machine can't, it is to be shut down."""

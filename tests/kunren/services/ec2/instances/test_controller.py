@@ -4,13 +4,17 @@ import asyncio
 import contextlib
 
 import pytest
+from msgspec.structs import replace
 
 from kunren.core.clock import SystemClock
 from kunren.core.entropy import Entropy
 from kunren.services.ec2.instances.controller import CONSOLE_BYTES_MAX, InstanceController, shorten
-from kunren.services.ec2.instances.model import Snapshot, Volume
+from kunren.services.ec2.instances.images import built_in
+from kunren.services.ec2.instances.model import Instance, InstanceRun, Snapshot, Volume
+from kunren.services.ec2.instances.types import MACHINE
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
+TYPE = "t3.micro" if MACHINE == "x86_64" else "t4g.micro"
 
 
 def volume(id, **more):
@@ -93,6 +97,17 @@ def test_a_snapshot_of_an_instance_that_reboots_for_it_waits_for_the_end_of_that
     files(tmp_path / "vol-1", "mine")
     found = settled(volume("vol-1"), snapshot("snap-1", "vol-1", at_rest=True))
     assert found("snap-1").completed  # nothing has the volume any more
+
+
+def test_an_instance_that_is_stopped_while_it_ends_for_a_reboot_is_stopped(ec2, settled):
+    """Its end was begun as a reboot's, which keeps what is reported."""
+    asked = {"ImageId": built_in(REGION).id, "InstanceType": TYPE, "MinCount": 1, "MaxCount": 1}
+    id = ec2.run_instances(**asked)["Instances"][0]["InstanceId"]
+    with ec2.store.write() as tx:
+        instance = replace(tx.get(Instance, ACCOUNT, REGION, id), wanted="stopped", boots=2)
+    settled(instance, InstanceRun(account=ACCOUNT, region=REGION, id=id, boots=1, pid=7))
+    (found,) = ec2.describe_instances(InstanceIds=[id])["Reservations"]
+    assert found["Instances"][0]["State"]["Name"] == "stopped"
 
 
 def test_a_deleted_volume_leaves_no_files(ec2, tmp_path, settled):
