@@ -20,7 +20,7 @@ _KEY_ID_BYTES = 36
 """A ciphertext of moto's begins with the id of its key."""
 _RUNNING = frozenset({"RunTask", "StartTask"})
 _WITH_PROFILES = frozenset(
-    {"RunInstances", "CreateFleet", "RequestSpotInstances", "AssociateIamInstanceProfile",
+    {"RunInstances", "CreateFleet", "ModifyFleet", "RequestSpotInstances", "AssociateIamInstanceProfile",
      "ReplaceIamInstanceProfileAssociation", "CreateAutoScalingGroup", "UpdateAutoScalingGroup"}
 )  # fmt: skip
 _ABOUT_ASSOCIATIONS = frozenset({"ReplaceIamInstanceProfileAssociation", "DisassociateIamInstanceProfile"})

@@ -61,6 +61,7 @@ PASSED = {
     ("ec2", "CreateFlowLogs"): ("DeliverLogsPermissionArn",),
     ("ec2", "RunInstances"): (PROFILE_ROLE,),
     ("ec2", "CreateFleet"): (PROFILE_ROLE,),
+    ("ec2", "ModifyFleet"): (PROFILE_ROLE,),
     ("ec2", "RequestSpotInstances"): (PROFILE_ROLE,),
     ("ec2", "RequestSpotFleet"): ("SpotFleetRequestConfig.IamFleetRole",),
     ("ec2", "AssociateIamInstanceProfile"): (PROFILE_ROLE,),

@@ -152,6 +152,7 @@ class Group(Resource, frozen=True, kw_only=True):
     maintenance: tuple[int, int] | None = None
     rebalances: bool = False
     placement_group: str | None = None
+    capacity_type: str | None = None
     balanced_only: bool = False
     """A zone that refuses a launch is asked again; else (the default) the others are asked in its place."""
     lifetime_s: int | None = None

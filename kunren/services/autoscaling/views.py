@@ -106,6 +106,7 @@ def group_to_wire(group: Group) -> dict[str, Any]:
         },
         "CapacityRebalance": group.rebalances or None,
         "PlacementGroup": group.placement_group or None,
+        "DesiredCapacityType": group.capacity_type,
         "DefaultInstanceWarmup": group.warmup_s,
         "MaxInstanceLifetime": group.lifetime_s,
         "InstanceMaintenancePolicy": maintenance(group),

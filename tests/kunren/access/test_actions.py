@@ -269,6 +269,7 @@ TEMPLATE = {"LaunchTemplateName": "web"}
         ("RunInstances", {"LaunchTemplate": TEMPLATE}),
         ("RequestSpotInstances", {"LaunchSpecification": {"IamInstanceProfile": PROFILE}}),
         ("CreateFleet", {"LaunchTemplateConfigs": [{"LaunchTemplateSpecification": TEMPLATE}]}),
+        ("ModifyFleet", {"LaunchTemplateConfigs": [{"LaunchTemplateSpecification": TEMPLATE}]}),
         ("CreateFleet", {"LaunchTemplateConfigs": [{"Overrides": [{"IamInstanceProfile": PROFILE}]}]}),
         ("CreateAutoScalingGroup", {"LaunchTemplate": TEMPLATE}),
         (

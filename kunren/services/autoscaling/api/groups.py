@@ -35,6 +35,7 @@ _PLAIN = (
     ("NewInstancesProtectedFromScaleIn", "protects_new"),
     ("CapacityRebalance", "rebalances"),
     ("PlacementGroup", "placement_group"),
+    ("DesiredCapacityType", "capacity_type"),
 )
 
 
@@ -180,6 +181,8 @@ def _refuse(params: Params) -> None:
     for member, what in _NOT_YET.items():
         if params.get(member):
             raise errors.NotYet(what)
+    if (unit := params.get("DesiredCapacityType")) not in (None, "", "units"):
+        raise errors.NotYet(f"desired capacity in {unit}")
 
 
 def check_sizes(group: Group) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -95,7 +96,7 @@ def check_override(override: Params) -> None:
             raise errors.InvalidParameterCombination(
                 "InstanceType and InstanceRequirements can't be specified together"
             )
-    if override.get("WeightedCapacity") is not None and override["WeightedCapacity"] <= 0:
+    if override.get("WeightedCapacity") is not None and not 0 < override["WeightedCapacity"] < math.inf:
         raise errors.InvalidParameterValue("WeightedCapacity must be greater than 0")
     if override.get("AvailabilityZone") and override.get("AvailabilityZoneId"):
         raise errors.InvalidParameterCombination("AvailabilityZone and AvailabilityZoneId can't be specified together")

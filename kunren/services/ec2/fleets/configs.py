@@ -100,7 +100,7 @@ def price(text: str | None) -> float | None:
         found = float(text)
     except ValueError:
         found = 0.0
-    if found <= 0:
+    if not 0 < found < math.inf:
         raise errors.InvalidParameterValue(f"Invalid spot instance price: {text}")
     return found
 

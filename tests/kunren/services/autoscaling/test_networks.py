@@ -1,4 +1,4 @@
-"""A group's subnets and its templates' security groups share one VPC."""
+"""What a group is asked to be: its subnets and the security groups of its templates share one VPC."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from kunren.core.clock import SystemClock
 from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.services.autoscaling.api import AutoScalingApi
-from kunren.services.autoscaling.errors import ValidationError
+from kunren.services.autoscaling.errors import NotYet, ValidationError
 from kunren.services.ec2.instances.model import KINDS, LaunchTemplate, TemplateVersion
 from kunren.services.ec2.model import SecurityGroup, Subnet
 
@@ -68,3 +68,12 @@ def test_a_security_group_of_another_vpc_is_refused(api, kind):
 def test_subnets_of_two_vpcs_are_refused(api):
     with pytest.raises(ValidationError, match=r"The subnets .* same VPC"):
         create(api, "subnet-1,subnet-2", "plain-vpc-1")
+
+
+def test_capacity_is_counted_in_instances_alone(api):
+    create(api, "subnet-1", "plain-vpc-1")
+    named = {"AutoScalingGroupName": "web"}
+    with pytest.raises(NotYet, match="vcpu"):
+        api.update_auto_scaling_group(CTX, {**named, "DesiredCapacityType": "vcpu"})
+    api.update_auto_scaling_group(CTX, {**named, "DesiredCapacityType": "units"})
+    assert api.describe_auto_scaling_groups(CTX, {})["AutoScalingGroups"][0]["DesiredCapacityType"] == "units"

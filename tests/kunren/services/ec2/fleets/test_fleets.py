@@ -144,7 +144,7 @@ def test_a_change_of_the_target_launches_and_ends(ec2, fleets):
 
 def test_a_new_total_leaves_the_other_part_as_it_was(ec2, fleets):
     """Terraform's provider changes the total alone."""
-    made = fleets.create({"AvailabilityZone": ZONES[0]}, total=3, spot=None, TargetCapacitySpecification={
+    made = fleets.create({"AvailabilityZone": ZONES[0]}, total=3, TargetCapacitySpecification={
         "TotalTargetCapacity": 3, "OnDemandTargetCapacity": 2, "DefaultTargetCapacityType": "spot"
     })["FleetId"]  # fmt: skip
     fleets.settle()
@@ -243,6 +243,7 @@ def test_times_begin_and_end_it(ec2, fleets):
         ({"total": 1, "spot": 2}, "InvalidParameterValue", "may not exceed"),
         ({"SpotOptions": {"MinTargetCapacity": 1}}, "InvalidFleetConfig", "instant"),
         ({"SpotOptions": {"MaxTotalPrice": "free"}}, "InvalidParameterValue", "free"),
+        ({"SpotOptions": {"MaxTotalPrice": "nan"}}, "InvalidParameterValue", "nan"),
         ({"SpotOptions": {"InstancePoolsToUseCount": 2, "AllocationStrategy": "diversified"}}, "InvalidFleetConfig",
          "lowest-price"),
         ({"SpotOptions": {"InstanceInterruptionBehavior": "hibernate"}, "Type": "request"}, "InvalidFleetConfig",
@@ -258,6 +259,14 @@ def test_what_does_not_fit_is_refused(ec2, fleets, given, code, text):
     found = ec2.refused("create_fleet", **fleets.asked(**given))
     assert found[0] == code
     assert text in found[1]
+
+
+@pytest.mark.parametrize("weight", [0, -1.0, float("inf"), float("nan")])
+def test_a_weight_is_a_number_above_zero(ec2, fleets, weight):
+    asked = fleets.asked({"AvailabilityZone": ZONES[0], "WeightedCapacity": weight})
+    assert ec2.refused("create_fleet", **asked) == (
+        "InvalidParameterValue", "WeightedCapacity must be greater than 0",
+    )  # fmt: skip
 
 
 def test_pools_that_are_twice_there_and_types_that_are_not_are_refused(ec2, fleets):
