@@ -1,5 +1,6 @@
 """Strict mode for calls that a service makes for somebody (CloudFormation, Cloud Control API): each must be allowed to
-whoever asked, or to the role that the service was handed. "Service roles", "Forward access sessions"."""
+whoever asked, or to the role that the service was handed. "Service roles", "Forward access sessions", "Grant
+self-managed permissions"."""
 
 from __future__ import annotations
 
@@ -7,12 +8,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kunren.access.access import Access
+from kunren.access.access import Access, trust_of
 from kunren.access.actions import Asked, Target, asked
 from kunren.access.facts import Facts, facts_of
 from kunren.access.named import has_other_names, with_arns
 from kunren.access.refusals import denied
-from kunren.core.authorization import denial
+from kunren.core.authorization import denial, judge
 from kunren.core.calling import Actor
 from kunren.core.clock import Clock
 from kunren.core.errors import WireError
@@ -41,8 +42,8 @@ class Behalf:
             raise WireError("AccessDenied", "The security token included in the request is invalid.", 403)
         if caller.root:
             return
-        if not actor.access_key and not self._access.assumable(actor.role, SERVICE):
-            raise WireError("AccessDenied", f"Role {actor.role} is invalid or cannot be assumed", 403)
+        if not actor.access_key:
+            self._check_assumable(actor, region)
         if has_other_names(service, operation, params):
             params = await with_arns(self._access.call, caller.account, region, service, params)
         model = self._catalog.service(service)
@@ -67,6 +68,25 @@ class Behalf:
             if not verdict.allowed:
                 self._access.denied += 1
                 raise denied(denial(caller.arn, each.action, each.resource, verdict), service, "json")
+
+    def _check_assumable(self, actor: Actor, region: str) -> None:
+        """Raises AccessDenied where the service can't get to the role."""
+        if not self._access.assumable(actor.through or actor.role, SERVICE):
+            raise WireError("AccessDenied", f"Role {actor.through or actor.role} is invalid or cannot be assumed", 403)
+        if not actor.through:
+            return
+        role = self._access.identities.role(actor.role)
+        owner, name = actor.role.split(":")[4], actor.role.rpartition("/")[2]
+        if role is not None:
+            caller = self._access.identities.assumed(actor.through, actor.session, "")
+            known = facts_of({}, source_ip="", secure=True, region=region, now=self._clock.now(), service="sts")
+            verdict = judge(caller, "sts:AssumeRole", actor.role, lambda: known, policy=trust_of(role.trust),
+                            owner=owner, policy_must_allow=True)  # fmt: skip
+            if verdict.allowed:
+                return
+        through = actor.through.rpartition("/")[2]
+        words = f"Account {owner} should have '{name}' role with trust relationship to Role '{through}'."
+        raise WireError("AccessDenied", words, 403)
 
 
 def with_labels(uri: str, params: Mapping[str, Any]) -> str:

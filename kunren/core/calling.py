@@ -26,6 +26,7 @@ class Actor(msgspec.Struct, frozen=True):
     access_key: str = ""
     role: str = ""  # its ARN
     session: str = ""
+    through: str = ""  # the ARN of the role in which the service assumes it, where it does not itself
 
 
 def actor_of(caller: Caller | None) -> Actor | None:

@@ -35,7 +35,7 @@ class CloudFormationService:
         records = Records(store, clock, entropy)
         self.api = CloudFormationApi(store, clock, entropy, spec, call, records, permit)
         self.responses = ResponseUrls(store, clock)
-        self._sets = SetEngine(store, clock, call)
+        self._sets = SetEngine(store, clock, call, permit)
         self._notices = Notices(store, call)
         parts = Parts(store, clock, entropy, call, noting, records, permit)
         self._engine, self._control = Engine(parts, spec), ControlEngine(parts)

@@ -1,7 +1,8 @@
 """Carries out operations of stack sets: region by region, in each as many accounts at once as the preferences say.
 
 What has become of each target stands in the operation's row, so that a restart goes on with the others; a stack has its
-name before it is made. "StackSets concepts", "Stack set operation options".
+name before it is made. "StackSets concepts", "Stack set operation options", "Grant self-managed
+permissions".
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from msgspec.structs import replace
 
 from kunren.control.controller import Controller
 from kunren.control.store import Store
-from kunren.core.calling import CallService
+from kunren.core.calling import Actor, CallService, Permit, limited
 from kunren.core.clock import Clock
 from kunren.core.errors import AwsError
+from kunren.services.cloudformation.acting import acting_for
 from kunren.services.cloudformation.model import SetOperation, Stack, StackInstance, StackSet
 
 _POLL_S = 0.1
@@ -41,11 +43,18 @@ def concurrency(preferences: Mapping[str, Any], targets: int) -> tuple[int, int]
     return max(1, at_once), tolerated
 
 
+def executing(owner: StackSet, account: str) -> Actor:
+    """In which role a set's stacks of an account are made. Pure."""
+    name = owner.execution_role or "AWSCloudFormationStackSetExecutionRole"
+    through = owner.admin_role or f"arn:aws:iam::{owner.account}:role/AWSCloudFormationStackSetAdministrationRole"
+    return Actor(role=f"arn:aws:iam::{account}:role/{name}", session="AWSCloudFormation", through=through)
+
+
 class SetEngine:
     """`run` lives until it is cancelled."""
 
-    def __init__(self, store: Store, clock: Clock, call: CallService) -> None:
-        self._store, self._clock, self._call = store, clock, call
+    def __init__(self, store: Store, clock: Clock, call: CallService, permit: Permit | None) -> None:
+        self._store, self._clock, self._call, self._permit = store, clock, call, permit
         self._controller = Controller(
             "stack-sets",
             store,
@@ -111,13 +120,18 @@ class SetEngine:
             with self._store.write() as tx:
                 tx.delete(instance)
             return None
-        if operation.action == "DETECT_DRIFT":
-            return await self._looked_at(account, region, instance)
-        try:
-            await self._ask(operation, instance)
-            status, reason = await self._outcome(account, region, instance)
-        except AwsError as error:
-            status, reason = "FAILED", error.message
+        owner = self._store.snapshot().get(StackSet, operation.account, operation.region, operation.stack_set)
+        assert owner is not None
+        actor = executing(owner, account)
+        call = limited(self._call, self._permit, actor)
+        with acting_for(actor):
+            if operation.action == "DETECT_DRIFT":
+                return await self._looked_at(call, account, region, instance)
+            try:
+                await self._ask(call, operation, owner, instance)
+                status, reason = await self._outcome(account, region, instance)
+            except AwsError as error:
+                status, reason = "FAILED", error.message
         good = status in GOOD[operation.action]
         if good and operation.action == "DELETE":
             with self._store.write() as tx:
@@ -129,9 +143,8 @@ class SetEngine:
             )
         return None if good else reason or f"The stack is in {status}"
 
-    async def _looked_at(self, account: str, region: str, instance: StackInstance) -> str | None:
+    async def _looked_at(self, call: CallService, account: str, region: str, instance: StackInstance) -> str | None:
         """Why the stack's drift is not known."""
-        call = self._call
         try:
             about = {"StackName": instance.stack_arn}
             begun = await call(account, region, "cloudformation", "DetectStackDrift", about)
@@ -142,14 +155,12 @@ class SetEngine:
         self._instance(instance, drift=told["StackDriftStatus"], drift_checked=self._clock.now(), detail="SUCCEEDED")
         return None
 
-    async def _ask(self, operation: SetOperation, instance: StackInstance) -> None:
+    async def _ask(self, call: CallService, operation: SetOperation, owner: StackSet, instance: StackInstance) -> None:
         account, region = instance.target_account, instance.target_region
         if operation.action == "DELETE":
-            await self._call(account, region, "cloudformation", "DeleteStack", {"StackName": instance.stack_name})
+            await call(account, region, "cloudformation", "DeleteStack", {"StackName": instance.stack_name})
             return
         held = self._stack(account, region, instance.stack_name)
-        owner = self._store.snapshot().get(StackSet, operation.account, operation.region, operation.stack_set)
-        assert owner is not None
         params = {
             "StackName": instance.stack_name,
             "TemplateBody": owner.template,
@@ -164,12 +175,12 @@ class SetEngine:
         if held is not None and held.token == params["ClientRequestToken"]:
             return  # asked before a restart
         if held is not None and held.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
-            await self._call(account, region, "cloudformation", "DeleteStack", {"StackName": instance.stack_name})
+            await call(account, region, "cloudformation", "DeleteStack", {"StackName": instance.stack_name})
             await self._outcome(account, region, instance)
             held = None
         try:
             verb = "UpdateStack" if held is not None else "CreateStack"
-            await self._call(account, region, "cloudformation", verb, params)
+            await call(account, region, "cloudformation", verb, params)
         except AwsError as error:
             if error.message != "No updates are to be performed.":
                 raise

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from botocore.exceptions import ClientError
-from strict_client import ACCOUNT, document, statement
+from strict_client import ACCOUNT, OTHER, document, statement
 
 QUEUE = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
 TRUST = {"Effect": "Allow", "Principal": {"Service": "cloudformation.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -86,3 +86,31 @@ def test_a_stack_may_do_what_its_role_may(strict, made):
     made.ended(id, "DELETE_COMPLETE")
     _, failed = made(keys, "by-others", QUEUE, "ROLLBACK_COMPLETE", RoleARN=roles["others"])
     assert f"Role {roles['others']} is invalid or cannot be assumed" in failed[-1]
+
+
+def test_a_stack_set_may_do_what_the_execution_role_may_that_its_administration_role_assumes(strict, until):
+    _, keys = strict.user(statement("cloudformation:*"))
+    api, template = strict.client("cloudformation", keys), json.dumps(QUEUE)
+    api.create_stack_set(StackSetName="queues", TemplateBody=template)
+
+    def made():
+        where = {"StackSetName": "queues", "Accounts": [OTHER], "Regions": ["us-east-1"]}
+        asked = {"StackSetName": "queues", "OperationId": api.create_stack_instances(**where)["OperationId"]}
+        results = lambda: api.list_stack_set_operation_results(**asked)["Summaries"]  # noqa: E731
+        until(lambda: results() and results()[0]["Status"] not in ("PENDING", "RUNNING"), results, 60)
+        return results()[0]["Status"], results()[0].get("StatusReason", "")
+
+    administration, execution = (f"AWSCloudFormationStackSet{each}Role" for each in ("Administration", "Execution"))
+    assert made()[0] == "FAILED"
+    iam, there = strict.client("iam"), strict.client("iam", account=OTHER)
+    arn = iam.create_role(RoleName=administration, AssumeRolePolicyDocument=document(TRUST))["Role"]["Arn"]
+    told = f"Account {OTHER} should have '{execution}' role with trust relationship to Role '{administration}'."
+    assert made() == ("FAILED", told)
+    trusting = document({"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "sts:AssumeRole"})
+    there.create_role(RoleName=execution, AssumeRolePolicyDocument=trusting)
+    assert made() == ("FAILED", told)
+    assume = document(statement("sts:AssumeRole", f"arn:aws:iam::*:role/{execution}"))
+    iam.put_role_policy(RoleName=administration, PolicyName="own", PolicyDocument=assume)
+    allowed = document(statement(["cloudformation:*", "sqs:*"]))
+    there.put_role_policy(RoleName=execution, PolicyName="own", PolicyDocument=allowed)
+    assert made()[0] == "SUCCEEDED"

@@ -110,6 +110,8 @@ class StackSets(Base):
                 found, template=text, description=params.get("Description", found.description),
                 parameters=_texts(params, found.parameters), capabilities=tuple(params.get("Capabilities") or ()),
                 tags=tags_from_wire(params["Tags"]) if "Tags" in params else found.tags,
+                admin_role=params.get("AdministrationRoleARN", found.admin_role),
+                execution_role=params.get("ExecutionRoleName", found.execution_role),
             )  # fmt: skip
             held = self._instances(tx, found)
             accounts, regions = set(params.get("Accounts") or ()), set(params.get("Regions") or ())
