@@ -100,6 +100,35 @@ def commands(kunren, ssm, account, id, other, until):
     assert refused(ssm.get_command_invocation, **unknown)[0] == "InvocationDoesNotExist"
 
 
+def outputs(kunren, ssm, iam, account, id, until):
+    """What commands print goes to a bucket and a log group, if the instance's role may write there."""
+    s3, logs = kunren.client("s3", account), kunren.client("logs", account)
+    bucket = f"outputs-{account}"
+    s3.create_bucket(Bucket=bucket)
+
+    def run(where):
+        sent = ssm.send_command(
+            InstanceIds=[id], DocumentName="AWS-RunShellScript", OutputS3BucketName=where, OutputS3KeyPrefix="of",
+            Parameters={"commands": ["echo kept; echo lost >&2"]}, CloudWatchOutputConfig={"CloudWatchOutputEnabled": True},
+        )["Command"]["CommandId"]  # fmt: skip
+        show = lambda: ssm.get_command_invocation(CommandId=sent, InstanceId=id)  # noqa: E731
+        until(lambda: show()["Status"] == "Success", "the command's success", 60)
+        return sent, show()["StandardOutputUrl"]
+
+    assert refused(run, where="none-of-mine")[0] == "InvalidOutputFolder"
+    run(bucket)
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+    statement = {"Effect": "Allow", "Action": ["s3:PutObject", "logs:*"], "Resource": "*"}
+    iam.put_role_policy(RoleName="managed", PolicyName="p", PolicyDocument=json.dumps({"Statement": [statement]}))
+    command, url = run(bucket)
+    key = f"of/{command}/{id}/awsrunShellScript/0.awsrunShellScript/stdout"
+    assert url == f"https://s3.us-east-1.amazonaws.com/{bucket}/{key}"
+    assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"kept\n"
+    stream = f"{command}/{id}/aws-runShellScript/stderr"
+    events = logs.get_log_events(logGroupName="/aws/ssm/AWS-RunShellScript", logStreamName=stream)["events"]
+    assert [each["message"] for each in events] == ["lost\n"]
+
+
 def test_a_shell_in_an_instance_whose_role_lets_systems_manager_and_in_no_other(
     kunren, machines, account, session_path, until, free_port
 ):
@@ -124,7 +153,7 @@ def test_a_shell_in_an_instance_whose_role_lets_systems_manager_and_in_no_other(
     command = ("aws", "ssm", "start-session", "--target", id, "--reason", "to look")
     done = subprocess.run(command, input=typed, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    lines = [each.strip() for each in done.stdout.splitlines()]
+    lines = [each.rpartition("# ")[2].strip() for each in done.stdout.splitlines()]  # behind the prompt, or before it
     name = "ip-" + machines.show(id)["PrivateIpAddress"].replace(".", "-")
     for wanted in ("45 123", "init", name):
         assert wanted in lines, done.stdout
@@ -166,5 +195,6 @@ def test_a_shell_in_an_instance_whose_role_lets_systems_manager_and_in_no_other(
     assert ssm.describe_sessions(State="Active")["Sessions"] == []
     assert ssm.get_connection_status(Target=id)["Status"] == "connected"
     commands(kunren, ssm, account, id, other, until)
+    outputs(kunren, ssm, machines.iam, account, id, until)
     machines.end(id, other)
     assert ssm.describe_instance_information()["InstanceInformationList"] == []

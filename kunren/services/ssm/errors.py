@@ -51,6 +51,10 @@ class DuplicateInstanceId(AwsError):
     code = "DuplicateInstanceId"
 
 
+class InvalidOutputFolder(AwsError):
+    code = "InvalidOutputFolder"
+
+
 class InvalidDocumentVersion(AwsError):
     code = "InvalidDocumentVersion"
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from kunren.control.store import Store
 from kunren.core.calling import CallService
 from kunren.core.errors import AwsError
-from kunren.core.policies import Asker, allowed
+from kunren.core.policies import ALLOW, Asker, allowed, decision
 from kunren.services.ec2.instances.model import Instance
 from kunren.services.ec2.instances.states import state
 
@@ -48,6 +48,12 @@ class Managed:
         where = account, region, id
         return await self._running(*where, CHANNELS) or await self._running(*where, MESSAGES)
 
+    async def may(self, instance: Instance, action: str, resource: str) -> bool:
+        """Whether the instance's role allows its programs that."""
+        roles = await self._roles(instance)
+        asker = Asker(account=instance.account)
+        return bool(roles) and decision(await self._all(instance, roles), asker, action, resource, {}) == ALLOW
+
     async def _running(self, account: str, region: str, id: str, actions: tuple[str, ...]) -> bool:
         reader = self._store.snapshot()
         instance = reader.get(Instance, account, region, id)
@@ -60,18 +66,30 @@ class Managed:
         if not profile:
             return False
         if profile not in known:
-            known[profile] = await self._allowed(instance, profile.rpartition("/")[2], actions)
+            known[profile] = await self._allowed(instance, actions)
         return known[profile]
 
-    async def _allowed(self, instance: Instance, profile: str, actions: tuple[str, ...]) -> bool:
-        try:
-            found = await self._iam(instance, "GetInstanceProfile", {"InstanceProfileName": profile})
-            roles = found["InstanceProfile"]["Roles"]
-            statements = [each for role in roles for each in await self._statements(instance, role["RoleName"])]
-        except AwsError:
-            return False
-        asker = Asker(account=instance.account)
+    async def _allowed(self, instance: Instance, actions: tuple[str, ...]) -> bool:
+        roles = await self._roles(instance)
+        statements, asker = await self._all(instance, roles), Asker(account=instance.account)
         return bool(roles) and all(allowed(statements, asker, each, {}) for each in actions)
+
+    async def _roles(self, instance: Instance) -> list[str]:
+        """The names of the roles that its profile has; none where it has no profile."""
+        if not instance.profile_arn:
+            return []
+        named = {"InstanceProfileName": instance.profile_arn.rpartition("/")[2]}
+        try:
+            found = await self._iam(instance, "GetInstanceProfile", named)
+        except AwsError:
+            return []
+        return [each["RoleName"] for each in found["InstanceProfile"]["Roles"]]
+
+    async def _all(self, instance: Instance, roles: list[str]) -> list[Mapping[str, Any]]:
+        try:
+            return [each for role in roles for each in await self._statements(instance, role)]
+        except AwsError:
+            return []
 
     async def _statements(self, instance: Instance, role: str) -> list[Mapping[str, Any]]:
         """What the role's own policies and those attached to it say."""

@@ -22,7 +22,8 @@ class Session(Resource, frozen=True, kw_only=True):
 
 class Command(Resource, frozen=True, kw_only=True):
     """A command as it was sent, in AWS time; how far it is, its invocations say. `concurrency` and `errors_max` are
-    numbers of instances. `cancelled` where all of it was. `told` is the status that EventBridge was told last."""
+    numbers of instances. Output goes to `bucket` and `log_group`, too, where they are named. `cancelled` where all of
+    it was. `told` is the status that EventBridge was told last."""
 
     kind: ClassVar[str] = "ssm.command"
 
@@ -39,6 +40,9 @@ class Command(Resource, frozen=True, kw_only=True):
     max_errors: str
     concurrency: int
     errors_max: int
+    bucket: str = ""
+    prefix: str = ""
+    log_group: str = ""
     cancelled: bool = False
     told: str = ""
 

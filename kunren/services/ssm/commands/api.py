@@ -20,6 +20,7 @@ from kunren.services.ec2.instances.model import Instance
 from kunren.services.ssm import errors
 from kunren.services.ssm.commands import states, views
 from kunren.services.ssm.commands.controller import invocations_of
+from kunren.services.ssm.commands.outputs import log_group
 from kunren.services.ssm.managed import Managed
 from kunren.services.ssm.model import Command, Invocation
 
@@ -31,7 +32,6 @@ _PARAMETERS = ("commands", "workingDirectory", "executionTimeout")
 _TIMEOUT = re.compile(r"[1-9][0-9]{0,4}|1[0-6][0-9]{4}|17[0-1][0-9]{3}|172[0-7][0-9]{2}|172800")
 _DEFAULT_S = 3600
 _LATER = {
-    "OutputS3BucketName": "output of commands in S3",
     "NotificationConfig": "notifications of commands by SNS",
     "AlarmConfiguration": "alarms of commands",
 }
@@ -63,6 +63,8 @@ class Commands:
             max_concurrency=concurrency, max_errors=errors_max,
             concurrency=max(1, states.number_of(concurrency, len(instances))),
             errors_max=states.number_of(errors_max, len(instances)),
+            bucket=params.get("OutputS3BucketName") or "", prefix=params.get("OutputS3KeyPrefix") or "",
+            log_group=log_group(params.get("CloudWatchOutputConfig") or {}, DOCUMENT),
         )  # fmt: skip
         made = [
             Invocation(
@@ -135,12 +137,10 @@ class Commands:
         return {}
 
     async def _check_document(self, ctx: RequestContext, params: Params) -> None:
-        """Raises InvalidDocument, InvalidDocumentVersion, NotYet."""
+        """Raises InvalidDocument, InvalidDocumentVersion, InvalidOutputFolder, NotYet."""
         for member, what in _LATER.items():
             if params.get(member):
                 raise errors.NotYet(what)
-        if (params.get("CloudWatchOutputConfig") or {}).get("CloudWatchOutputEnabled"):
-            raise errors.NotYet("output of commands in CloudWatch Logs")
         name = params["DocumentName"].rpartition("document/")[2]
         if name != DOCUMENT:
             try:
@@ -151,6 +151,11 @@ class Commands:
             raise errors.NotYet(f"commands by the document {name}")
         if params.get("DocumentVersion") not in (None, "$DEFAULT", "$LATEST", "1"):
             raise errors.InvalidDocumentVersion("The document version isn't valid or doesn't exist.")
+        if bucket := params.get("OutputS3BucketName"):
+            try:
+                await self._call(ctx.account, ctx.region, "s3", "HeadBucket", {"Bucket": bucket})
+            except AwsError as error:
+                raise errors.InvalidOutputFolder("") from error
 
     async def _targets(self, ctx: RequestContext, params: Params) -> list[Instance]:
         """The instances that a command goes to. Raises DuplicateInstanceId, InvalidInstanceId, InvalidParameters,

@@ -20,6 +20,7 @@ from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.services.ec2.instances.model import Instance, InstanceRun
 from kunren.services.ssm.commands import notices, script, states
+from kunren.services.ssm.commands.outputs import KEPT_BYTES_MAX, Outputs
 from kunren.services.ssm.managed import Managed
 from kunren.services.ssm.model import Command, Invocation
 from kunren.world.interface import Process
@@ -42,6 +43,7 @@ class CommandController:
     def __init__(self, store: Store, clock: Clock, call: CallService, managed: Managed) -> None:
         self._store, self._clock, self._call, self._managed = store, clock, call, managed
         self.heard: Callable[[], bool] = lambda: True
+        self._outputs = Outputs(clock, call, managed)
         self._running: dict[Key, asyncio.Task[None]] = {}
         kinds = (Command.kind, Invocation.kind, InstanceRun.kind, Instance.kind)
         self._controller = Controller(
@@ -121,7 +123,8 @@ class CommandController:
 
     async def _carry_out(self, command: Command, invocation: Invocation, instance: Instance) -> None:
         """Run the script, and keep what became of it."""
-        output, errors = script.Output(script.OUTPUT_MAX), script.Output(script.ERRORS_MAX)
+        whole = KEPT_BYTES_MAX if command.bucket or command.log_group else 0
+        output, errors = script.Output(script.OUTPUT_MAX, whole), script.Output(script.ERRORS_MAX, whole)
         given = command.parameters
         folder = next(iter(given.get("workingDirectory") or ()), "")
         argv = script.argv(instance.id, command.id, given["commands"], folder)
@@ -145,6 +148,7 @@ class CommandController:
             errors.close()
         if details == states.IN_PROGRESS:
             return
+        await self._outputs.keep(command, instance, {"stdout": output.kept, "stderr": errors.kept})
         told = errors.text
         if code and details == states.FAILED:
             told = script.with_failure(told, code)

@@ -41,8 +41,8 @@ class Output:
     """What a program writes to the descriptor `end`, as far as it is kept. `ended` is set when nobody can write any
     more, or nobody is to be waited for (`close`)."""
 
-    def __init__(self, characters_max: int) -> None:
-        self._bytes_max = 4 * characters_max
+    def __init__(self, characters_max: int, bytes_max: int = 0) -> None:
+        self._bytes_max = max(bytes_max, 4 * characters_max)
         self._characters_max = characters_max
         self._kept = bytearray()
         self._source, self.end = os.pipe2(os.O_CLOEXEC)
@@ -56,7 +56,13 @@ class Output:
 
     @property
     def text(self) -> str:
-        return self._kept.decode(errors="replace")[: self._characters_max]
+        """What is shown of it."""
+        shown = self._kept[: 4 * self._characters_max]
+        return shown.decode(errors="replace")[: self._characters_max]
+
+    @property
+    def kept(self) -> bytes:
+        return bytes(self._kept)
 
     def _read(self) -> None:
         try:

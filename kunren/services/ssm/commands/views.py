@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from kunren.core.clock import iso_utc
-from kunren.services.ssm.commands import states
+from kunren.services.ssm.commands import outputs, states
 from kunren.services.ssm.model import Command, Invocation
 
 PLUGIN = "aws:runShellScript"
 _OUTPUT_MAX = 2_500
-_NO_LOGS = {"CloudWatchLogGroupName": "", "CloudWatchOutputEnabled": False}
 _NO_NOTICES: dict[str, Any] = {"NotificationArn": "", "NotificationEvents": [], "NotificationType": ""}
 
 
@@ -31,8 +30,8 @@ def command(each: Command, invocations: Sequence[Invocation]) -> dict[str, Any]:
         "RequestedDateTime": each.requested,
         "Status": states.status(details),
         "StatusDetails": details,
-        "OutputS3BucketName": "",
-        "OutputS3KeyPrefix": "",
+        "OutputS3BucketName": each.bucket,
+        "OutputS3KeyPrefix": each.prefix,
         "MaxConcurrency": each.max_concurrency,
         "MaxErrors": each.max_errors,
         "TargetCount": len(invocations),
@@ -41,9 +40,20 @@ def command(each: Command, invocations: Sequence[Invocation]) -> dict[str, Any]:
         "DeliveryTimedOutCount": counted.undelivered,
         "ServiceRole": "",
         "NotificationConfig": _NO_NOTICES,
-        "CloudWatchOutputConfig": _NO_LOGS,
+        "CloudWatchOutputConfig": _logs(each),
         "TimeoutSeconds": each.timeout_s,
     }
+
+
+def _logs(of: Command) -> dict[str, Any]:
+    return {"CloudWatchLogGroupName": of.log_group, "CloudWatchOutputEnabled": bool(of.log_group)}
+
+
+def _urls(of: Command, each: Invocation) -> dict[str, str]:
+    """Where its output is; nowhere as long as it runs."""
+    over = each.ended is not None
+    names = {"StandardOutputUrl": "stdout", "StandardErrorUrl": "stderr"}
+    return {member: outputs.url(of, each.instance_id, name) if over else "" for member, name in names.items()}
 
 
 def _shared(of: Command, each: Invocation) -> dict[str, Any]:
@@ -55,9 +65,8 @@ def _shared(of: Command, each: Invocation) -> dict[str, Any]:
         "DocumentVersion": of.version,
         "Status": states.status(each.details),
         "StatusDetails": each.details,
-        "StandardOutputUrl": "",
-        "StandardErrorUrl": "",
-        "CloudWatchOutputConfig": _NO_LOGS,
+        **_urls(of, each),
+        "CloudWatchOutputConfig": _logs(of),
     }
 
 
@@ -88,11 +97,10 @@ def invocation(of: Command, each: Invocation, *, full: bool) -> dict[str, Any]:
         "ResponseStartDateTime": each.started,
         "ResponseFinishDateTime": each.ended if each.started is not None else None,
         "Output": told[:_OUTPUT_MAX],
-        "StandardOutputUrl": "",
-        "StandardErrorUrl": "",
+        **_urls(of, each),
         "OutputS3Region": of.region,
-        "OutputS3BucketName": "",
-        "OutputS3KeyPrefix": "",
+        "OutputS3BucketName": of.bucket,
+        "OutputS3KeyPrefix": outputs.folder(of, each.instance_id) if of.bucket else "",
     }
     return {
         **_shared(of, each),
