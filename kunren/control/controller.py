@@ -88,9 +88,13 @@ class Controller:
         """Return when nothing is queued, running or waiting for a retry."""
         await self._idle.wait()
 
-    async def run(self) -> None:
+    def enqueue_all(self) -> None:
+        """Ask for a reconcile of every key. `run` does; done before, nothing is settled until it has run."""
         for work in self._every(self._store.snapshot()):
             self.enqueue(work)
+
+    async def run(self) -> None:
+        self.enqueue_all()
         try:
             while True:
                 self._wake.clear()

@@ -80,6 +80,7 @@ class EcsService:
         self.metrics = TaskMetrics(store, clock, call, tasks.runner)
 
     async def run(self) -> None:
+        self.tasks.expect()
         await self._containers.sweep()
         await asyncio.to_thread(self.engine.sweep)
         try:

@@ -133,3 +133,29 @@ def test_an_appointment_is_kept_the_last_one_counts_and_it_is_void_once_its_key_
         assert seen == ["b", "a", "c"]
 
     run(reconcile, scenario)
+
+
+def test_what_is_asked_for_before_it_runs_is_not_settled_until_it_has():
+    done: list[str] = []
+
+    async def reconcile(work: str) -> None:
+        done.append(work)
+
+    async def main() -> None:
+        store = Store(None)
+        store.register(Thing)
+        put(store, "a")
+        controller = Controller(
+            "test", store, SystemClock(), keys=lambda _, key: [key.id], every=lambda _: ["a"], reconcile=reconcile
+        )
+        await controller.settled()
+        controller.enqueue_all()
+        settled = asyncio.create_task(controller.settled())
+        await asyncio.sleep(0)
+        assert not settled.done()
+        task = asyncio.create_task(controller.run())
+        await asyncio.wait_for(settled, 10)
+        task.cancel()
+
+    asyncio.run(main())
+    assert done == ["a"]

@@ -116,7 +116,7 @@ class Proxies:
             async with asyncio.timeout(START_WITHIN_S):
                 made = [resources(each, served, self._clock.wall_seconds) for each in proxies]
                 await asyncio.gather(*map(self._envoy.publish, [each.owner for each in proxies], made))
-                await asyncio.gather(*self._tell(task.account, task.region))
+                await asyncio.gather(*self._tell(task.account, task.region, proxies))
                 for place, each in zip(places, proxies, strict=True):
                     await self._world.apply_table(each.owner, place.namespace, TABLE, ruleset(each))
         except (TimeoutError, Rejected, RulesetRefused, OSError) as error:  # `kunren doctor` knows of the rules
@@ -191,18 +191,17 @@ class Proxies:
         account, region = work.split("|")
         await asyncio.gather(*self._tell(account, region))
 
-    def _tell(self, account: str, region: str) -> list[asyncio.Future[None]]:
-        """Tell every proxy who serves what it knows; what they have by now costs nothing."""
-        mine = [
-            each
-            for held in self._held.values()
-            if (held.account, held.region) == (account, region)
-            for each in held.proxies
-        ]
-        if not mine:
+    def _tell(
+        self, account: str, region: str, proxies: Sequence[Placed] | None = None
+    ) -> list[asyncio.Future[None]]:  # fmt: skip
+        """Tell these proxies, or every one, who serves what they know; what they have by now costs nothing."""
+        if proxies is None:
+            held = (each for each in self._held.values() if (each.account, each.region) == (account, region))
+            proxies = [proxy for each in held for proxy in each.proxies]
+        if not proxies:
             return []
         served = serving(self._store.snapshot(), account, region)
-        return [self._envoy.set_endpoints(each.owner, endpoints(each, served)) for each in mine]
+        return [self._envoy.set_endpoints(each.owner, endpoints(each, served)) for each in proxies]
 
 
 def _of(offers: Iterable[Offer], container: str) -> list[Offer]:

@@ -68,6 +68,10 @@ class TaskController:
             self._killing.add(killing := asyncio.get_running_loop().create_task(runner.kill()))
             killing.add_done_callback(self._killing.discard)
 
+    def expect(self) -> None:
+        """Not be settled before `run`: until it has seen what became of each task, rows tell of a daemon before."""
+        self._controller.enqueue_all()
+
     async def settled(self) -> None:
         await self._controller.settled()
 
