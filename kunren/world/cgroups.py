@@ -78,8 +78,7 @@ class Cgroups:
 
     def probe(self) -> None:
         """Find a tree where groups can be made and entered; leaves what an earlier daemon left there removed."""
-        own, mounts = (_read(Path("/proc/self", name)) for name in ("cgroup", "mountinfo"))
-        for tree in find(own, mounts):
+        for tree in _trees():
             try:
                 self._try(tree)
             except OSError as error:
@@ -139,13 +138,13 @@ class Cgroups:
         self._ended = [each for each in self._ended if not each.remove()]
 
     def end(self) -> None:
-        """Remove everything; what still has processes is left for the next daemon."""
-        if self.tree is None:
-            return
-        for folder in set(self._home(self.tree).folders.values()):
-            _empty(folder)
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        """Remove everything, also what a killed daemon left where this one made nothing; what still has processes is
+        left for the next daemon."""
+        for tree in [self.tree] if self.tree is not None else _trees():
+            for folder in set(self._home(tree).folders.values()):
+                _empty(folder)
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
 
 
 class Cgroup:
@@ -219,6 +218,11 @@ class Cgroup:
         except OSError:
             return False
         return True
+
+
+def _trees() -> list[Tree]:
+    own, mounts = (_read(Path("/proc/self", name)) for name in ("cgroup", "mountinfo"))
+    return find(own, mounts)
 
 
 def _empty(folder: Path) -> None:

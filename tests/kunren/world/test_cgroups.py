@@ -114,3 +114,9 @@ def test_an_earlier_daemons_groups_are_gone_after_the_next_ones_probe(groups):
     groups.probe()
     folder = groups.tree.folders["memory"] / f"kunren-test-{os.getpid()}"
     assert [each.name for each in folder.iterdir() if each.is_dir()] == []
+
+
+def test_a_killed_daemons_groups_go_with_one_that_made_none(groups):
+    groups.make("left", 60 << 20, 10, 50)
+    Cgroups(f"kunren-test-{os.getpid()}").end()
+    assert not any((folder / f"kunren-test-{os.getpid()}").exists() for folder in groups.tree.folders.values())

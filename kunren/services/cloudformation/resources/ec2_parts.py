@@ -95,6 +95,7 @@ class SecurityGroup(Declared):
             tags=tags("security-group"),
             delete="DeleteSecurityGroup",
             also="GroupName SecurityGroupIngress SecurityGroupEgress",
+            updates="SecurityGroupIngress SecurityGroupEgress",
         )
 
     async def create(self, work: Work) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -58,3 +59,20 @@ def test_what_the_usual_names_of_ec2_say() -> None:
     row = called("NatGateway")
     assert (row["create"], row["made"], row["by"]) == ("CreateNatGateway", "NatGateway.NatGatewayId", "NatGatewayIds[]")
     assert [small(name) for name in ("Name", "", "ECS")] == ["name", "", "eCS"]
+
+
+def test_rules_of_a_security_group_are_changed_in_place() -> None:
+    of = lambda port: {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "CidrIp": "192.0.2.0/24"}  # noqa: E731
+    before, after = ({"SecurityGroupIngress": [of(80), of(port)], "GroupDescription": "web"} for port in (443, 8443))
+    calls = []
+
+    async def write(service: str, operation: str, params: dict[str, Any], **_: Any) -> None:
+        calls.append((operation, [each["FromPort"] for each in params["IpPermissions"]]))
+
+    async def until(_: Any) -> dict[str, Any]:
+        return {}
+
+    work = cast(Any, _work(properties=after, before=before, tags={}, old_tags={}, write=write, until=until))
+    work.get, work.changed = after.get, lambda *names: any(after.get(each) != before.get(each) for each in names)
+    asyncio.run(TYPES["AWS::EC2::SecurityGroup"].update(work))
+    assert calls == [("RevokeSecurityGroupIngress", [443]), ("AuthorizeSecurityGroupIngress", [8443])]
