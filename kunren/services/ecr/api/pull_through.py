@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -22,6 +23,8 @@ from kunren.services.ecr.registry.asked import registry_of
 
 RULES_MAX = 50
 """"Amazon ECR service quotas": pull through cache rules per registry."""
+
+_ROLE = re.compile(r"arn:aws:iam::[0-9]{12}:role/\S+")
 
 
 class PullThroughOperations(Base):
@@ -103,6 +106,8 @@ def _check(account: str, region: str, upstream: str, role: str | None, params: d
         raise _invalid("upstreamRegistryUrl", "An upstream registry cannot be the registry itself")
     if params.get("credentialArn"):
         raise _invalid("credentialArn", "An upstream registry of Amazon ECR takes no credentials")
+    if role is not None and not _ROLE.fullmatch(role):
+        raise _invalid("customRoleArn", "The role must be an ARN of IAM")
     if role is not None and role.split(":")[4] != account:
         raise _invalid("customRoleArn", "The role must be in the account of the registry")
     if role is None and registry[0] != account:
