@@ -227,14 +227,17 @@ class OnDemand:
         from kunren.dataplane.containers.processes import GuestContainers
 
         app = self._app
-        guests, wanted = GuestContainers(app.guests), app.settings.container_engine
-        if wanted == "none":
+        guests, chosen = GuestContainers(app.guests), app.settings.container_engine
+        used = app.settings.data_dir / "container-engine"
+        if chosen == "none" and not used.exists():
             return guests
         from kunren.dataplane.containers.engine import EngineContainers
         from kunren.world.container_engines import sockets
 
-        owner, required = app.settings.run_dir.name, wanted != "auto"
-        return EngineContainers(guests, sockets, app.world.handle, owner, app.ca.bundle_path, required=required)
+        return EngineContainers(
+            guests, sockets, app.world.handle, app.settings.run_dir.name, app.ca.bundle_path, used,
+            wanted=chosen != "none", required=chosen == "podman",
+        )  # fmt: skip
 
     def _make_events(self) -> EventsService:
         from kunren.services.events.service import EventsService

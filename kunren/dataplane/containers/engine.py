@@ -112,26 +112,31 @@ class EngineContainer:
 
 class EngineContainers:
     """`Containers` by an engine. `sockets` tells where engines answer, `handle` what `World.handle` does, `owner` is
-    this Kunren's mark. What the machine's own file system is for, and everything where none of the engines is one that
-    can and it is not `required`, is run by `processes`."""
+    this Kunren's mark, `used` a file that is there while the engine may have containers of ours. What the machine's own
+    file system is for is run by `processes`; so is everything where none of the engines is one that can and it is not
+    `required`, and where an engine is not `wanted` any more, which has it swept alone."""
 
     def __init__(
         self, processes: Containers, sockets: Callable[[], Sequence[Path]], handle: Callable[[], Mapping[str, Any]],
-        owner: str, trust: Path, *, required: bool,
+        owner: str, trust: Path, used: Path, *, wanted: bool, required: bool,
     ) -> None:  # fmt: skip
         self._processes, self._sockets, self._handle = processes, sockets, handle
-        self._owner, self._trust, self._required = owner, trust, required
+        self._owner, self._trust, self._used = owner, trust, used
+        self._wanted, self._required = wanted, required
         self._api: EngineApi | None = None
         self._importing = asyncio.Lock()
 
     async def sweep(self) -> None:
         try:
-            api = await self._engine()
+            api = await self._engine() if self._wanted else await first_podman(self._sockets())
             if api is None:
+                if self._used.exists():
+                    log.warning("containers may be left in Podman, which does not answer")
                 return
             filters = f'{{"label": ["{LABEL}={self._owner}"]}}'
             for each in await api.ask("GET", "/containers/json", all="true", filters=filters):
                 await removed(api, each["Id"])
+            self._used.unlink(missing_ok=True)
         except (EngineError, OSError) as error:
             log.warning("containers may be left in the container engine: %s", error)
 
@@ -144,6 +149,7 @@ class EngineContainers:
         if api is None:
             return await self._processes.start(spec)
         assert spec.lower is not None
+        self._used.touch()
         world = f"/proc/{self._handle()['agent_pid']}/root"
         binds = await asyncio.to_thread(self._binds, spec, world)
         try:
@@ -162,7 +168,7 @@ class EngineContainers:
 
     async def _engine(self) -> EngineApi | None:
         """The engine that runs containers; None where there is none and none is required. Raises OSError."""
-        if self._api is None:
+        if self._api is None and self._wanted:
             self._api = await first_podman(self._sockets())
         if self._api is None and self._required:
             raise OSError(0, "no Podman answers on a socket here (see CONTAINER_HOST, and `kunren doctor`)")
