@@ -134,11 +134,14 @@ async def answer(call: CallService, hook: Hook, target: Target, stack: Stack) ->
         if options:
             (at / "input.json").write_bytes(await _object(call, hook, options))
             more = ["--input-parameters", str(at / "input.json")]
-        process = await asyncio.create_subprocess_exec(
-            program, "validate", "--rules", str(at / "rules"), "--data", str(at / "data.json"), *more,
-            "--structured", "--output-format", "json", "--show-summary", "none",
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+        try:
+            process = await asyncio.create_subprocess_exec(
+                program, "validate", "--rules", str(at / "rules"), "--data", str(at / "data.json"), *more,
+                "--structured", "--output-format", "json", "--show-summary", "none",
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+        except OSError as error:
+            return Answer(BROKEN, f"{PROGRAM} can't be run: {error.strerror}")
         try:
             output, errors = await process.communicate()
         finally:
