@@ -21,9 +21,9 @@ class Session(Resource, frozen=True, kw_only=True):
 
 
 class Command(Resource, frozen=True, kw_only=True):
-    """A command as it was sent, in AWS time; how far it is, its invocations say. `concurrency` and `errors_max` are
-    numbers of instances. Output goes to `bucket` and `log_group`, too, where they are named. `cancelled` where all of
-    it was. `told` is the status that EventBridge was told last."""
+    """A command as it was sent, in AWS time; how far it is, its invocations say. `nodes` are the instances that it went
+    to, `concurrency` and `errors_max` are numbers of them. Output goes to `bucket` and `log_group`, too, where they
+    are named. `cancelled` where all of it was. `told` is the status that EventBridge was told last."""
 
     kind: ClassVar[str] = "ssm.command"
 
@@ -33,6 +33,7 @@ class Command(Resource, frozen=True, kw_only=True):
     parameters: dict[str, list[str]]
     instance_ids: list[str]
     targets: list[dict[str, Any]]
+    nodes: list[str]
     requested: float
     timeout_s: int
     execution_s: int

@@ -58,6 +58,7 @@ class Commands:
             account=ctx.account, region=ctx.region, id=self._entropy.uuid(), document=DOCUMENT,
             version=params.get("DocumentVersion") or "", comment=params.get("Comment") or "", parameters=given,
             instance_ids=list(params.get("InstanceIds") or ()), targets=list(params.get("Targets") or ()),
+            nodes=[each.id for each in instances],
             requested=now, timeout_s=params.get("TimeoutSeconds") or _DEFAULT_S,
             execution_s=int(next(iter(given.get("executionTimeout") or ()), str(_DEFAULT_S))),
             max_concurrency=concurrency, max_errors=errors_max,

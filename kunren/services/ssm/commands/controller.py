@@ -227,8 +227,9 @@ async def _all_over(process: Process, outputs: Sequence[script.Output]) -> None:
 
 def invocations_of(reader: Any, command: Command) -> list[Invocation]:
     """In the order of its instances' ids. `reader` is a snapshot or a transaction."""
-    found = [each for each in reader.list(Invocation, command.account, command.region) if each.command == command.id]
-    return sorted(found, key=lambda each: each.id)
+    where = command.account, command.region
+    found = (reader.get(Invocation, *where, f"{command.id}/{each}") for each in sorted(command.nodes))
+    return [each for each in found if each is not None]
 
 
 def _keys(snapshot: Snapshot, key: Key) -> Iterable[str]:

@@ -16,7 +16,7 @@ ALL = (
 def command(errors_max=0, concurrency=50, cancelled=False):
     return Command(
         account="1", region="r", id="c", document="AWS-RunShellScript", version="", comment="", parameters={},
-        instance_ids=[], targets=[], requested=1000.0, timeout_s=600, execution_s=3600, max_concurrency="50",
+        instance_ids=[], targets=[], nodes=[], requested=1000.0, timeout_s=600, execution_s=3600, max_concurrency="50",
         max_errors="0", concurrency=concurrency, errors_max=errors_max, cancelled=cancelled,
     )  # fmt: skip
 
