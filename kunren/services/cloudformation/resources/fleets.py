@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kunren.core.clock import iso_utc
 from kunren.services.cloudformation.resources.ec2_parts import tags
 from kunren.services.cloudformation.resources.kind import Declared, Kind, Setting, Tagging, change
 from kunren.services.cloudformation.work import Work
+from kunren.services.ec2.fleets.checks import seconds
 
 _FLEET = (
     "LaunchTemplateConfigs OnDemandOptions ReplaceUnhealthyInstances ReservedCapacityOptions SpotOptions "
@@ -31,8 +33,25 @@ def _changed(work: Work) -> Mapping[str, Any]:
     }
 
 
+class _Fleet(Declared):
+    async def read(self, work: Work) -> Mapping[str, Any] | None:
+        found = await super().read(work)
+        return None if found is None else {name: as_stated(value, work.get(name)) for name, value in found.items()}
+
+
+def as_stated(found: Any, stated: Any) -> Any:
+    """What the API shows otherwise than a template states it: times, and strategies, which have two names each."""
+    if isinstance(found, float) and isinstance(stated, str):
+        return stated if seconds(stated) == found else iso_utc(found)
+    if isinstance(found, dict) and isinstance(stated, dict):
+        name = str(stated.get("AllocationStrategy", ""))
+        if name.replace("-", "").lower() == str(found.get("AllocationStrategy", "")).replace("-", "").lower():
+            return {**found, "AllocationStrategy": name}
+    return found
+
+
 KINDS: tuple[Kind, ...] = (
-    Declared(
+    _Fleet(
         "AWS::EC2::EC2Fleet",
         "ec2",
         create="CreateFleet",

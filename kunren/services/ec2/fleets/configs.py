@@ -25,6 +25,12 @@ Params = dict[str, Any]
 SPOT_STRATEGIES = (
     "lowest-price", "diversified", "capacity-optimized", "capacity-optimized-prioritized", "price-capacity-optimized",
 )  # fmt: skip
+STRATEGIES = {
+    "lowestPrice": "lowest-price", "capacityOptimized": "capacity-optimized",
+    "capacityOptimizedPrioritized": "capacity-optimized-prioritized",
+    "priceCapacityOptimized": "price-capacity-optimized",
+}  # fmt: skip
+"""By the names that Spot Fleets have for them; EC2 Fleets take those, too ("AWS::EC2::EC2Fleet SpotOptionsRequest")."""
 ON_DEMAND_STRATEGIES = ("lowest-price", "prioritized")
 TARGET_MAX = 10_000
 UNITS_MAX = 2_000_000_000
@@ -85,11 +91,10 @@ def retargeted(before: Params, given: Params) -> Params:
 
 
 def options(request: Params, part: str) -> Params:
-    """SpotOptions or OnDemandOptions with its AllocationStrategy, without what is not said. The API takes lowest-price
-    by the name that it shows (`wire.py`), too."""
+    """SpotOptions or OnDemandOptions with its AllocationStrategy, without what is not said."""
     told = {key: value for key, value in (request.get(part) or {}).items() if value is not None}
-    strategy = told.get("AllocationStrategy")
-    return {**told, "AllocationStrategy": "lowest-price" if strategy in (None, "", "lowestPrice") else strategy}
+    strategy = told.get("AllocationStrategy") or "lowest-price"
+    return {**told, "AllocationStrategy": STRATEGIES.get(strategy, strategy)}
 
 
 def price(text: str | None) -> float | None:

@@ -15,11 +15,6 @@ from kunren.services.ec2.fleets.errors import InvalidSpotFleetRequestConfig
 from kunren.services.ec2.fleets.model import SpotFleet
 from kunren.services.ec2.store import Reader
 
-_STRATEGIES = {
-    "lowestPrice": "lowest-price", "diversified": "diversified", "capacityOptimized": "capacity-optimized",
-    "capacityOptimizedPrioritized": "capacity-optimized-prioritized",
-    "priceCapacityOptimized": "price-capacity-optimized", "prioritized": "prioritized",
-}  # fmt: skip
 _POLICIES = {"default": "termination", "notermination": "no-termination"}
 _SAME = ("ReplaceUnhealthyInstances", "TerminateInstancesWithExpiration", "ValidFrom", "ValidUntil")
 _OF_LAUNCH = (
@@ -79,14 +74,14 @@ def _request(asked: Params) -> Params:
             "TargetCapacityUnitType": asked.get("TargetCapacityUnitType"),
         },
         "SpotOptions": {
-            "AllocationStrategy": _STRATEGIES[asked["AllocationStrategy"]],
+            "AllocationStrategy": asked["AllocationStrategy"],
             "InstanceInterruptionBehavior": asked["InstanceInterruptionBehavior"],
             "InstancePoolsToUseCount": asked.get("InstancePoolsToUseCount"),
             "MaxTotalPrice": asked.get("SpotMaxTotalPrice"),
             "MaintenanceStrategies": rebalance,
         },
         "OnDemandOptions": {
-            "AllocationStrategy": _STRATEGIES[asked["OnDemandAllocationStrategy"]],
+            "AllocationStrategy": asked["OnDemandAllocationStrategy"],
             "MaxTotalPrice": asked.get("OnDemandMaxTotalPrice"),
         },
     }

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from kunren.services.cloudformation.resources import TYPES
+from kunren.services.cloudformation.api import drift
+from kunren.services.cloudformation.resources import TYPES, fleets
 from kunren.services.cloudformation.resources.ec2_parts import called
 from kunren.services.cloudformation.resources.kind import Declared, change, small, tagging
 from kunren.services.cloudformation.work import Work
@@ -76,3 +77,13 @@ def test_rules_of_a_security_group_are_changed_in_place() -> None:
     work.get, work.changed = after.get, lambda *names: any(after.get(each) != before.get(each) for each in names)
     asyncio.run(TYPES["AWS::EC2::SecurityGroup"].update(work))
     assert calls == [("RevokeSecurityGroupIngress", [443]), ("AuthorizeSecurityGroupIngress", [8443])]
+
+
+def test_a_fleet_is_as_it_is_stated_whatever_names_the_api_shows() -> None:
+    shown = {"AllocationStrategy": "lowestPrice", "MaxTotalPrice": "1"}
+    assert fleets.as_stated(shown, {"AllocationStrategy": "lowest-price"})["AllocationStrategy"] == "lowest-price"
+    assert fleets.as_stated(shown, {"AllocationStrategy": "prioritized"}) == shown
+    assert fleets.as_stated(1893456000.0, "2030-01-01T01:00:00+01:00") == "2030-01-01T01:00:00+01:00"
+    assert fleets.as_stated(1893456000.0, "2030-01-01T01:00:00Z").startswith("2030-01-01T00:00:00")
+    assert not list(drift.differences({"Overrides": [{"Priority": 2}]}, {"Overrides": [{"Priority": 2.0}]}))
+    assert list(drift.differences({"Overrides": [{"Priority": 2}]}, {"Overrides": [{"Priority": 3.0}]}))

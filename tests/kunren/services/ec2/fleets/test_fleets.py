@@ -170,6 +170,8 @@ def test_terraform_says_lowest_price_as_it_is_shown_and_zeroes_for_what_is_not_a
     assert (shown["SpotOptions"]["AllocationStrategy"], shown["SpotOptions"]["InstancePoolsToUseCount"]) == (
         "lowestPrice", 1,
     )  # fmt: skip
+    made = fleets.create(total=0, SpotOptions={"AllocationStrategy": "capacityOptimized"})["FleetId"]
+    assert fleets.fleet(made)["SpotOptions"]["AllocationStrategy"] == "capacity-optimized"
 
 
 def test_an_interrupted_member_is_replaced_where_there_is_room(ec2, fleets):
