@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 _FILE_BYTES_MAX = 4 << 20
 _ROOT_HOME = "/root"
+_ID_MAX = (1 << 31) - 1
 
 
 class Identity(NamedTuple):
@@ -21,7 +22,14 @@ class Identity(NamedTuple):
 
 def identity(wanted: str, passwd: str, group: str) -> Identity:
     """USER, USER:GROUP, each by name or number. A user's groups are those of /etc/group, unless one was named. Raises
-    LookupError in runc's words for a name that is in neither file."""
+    LookupError in runc's words for a name that is in neither file, and for numbers out of its bounds."""
+    found = _found(wanted, passwd, group)
+    if any(each > _ID_MAX for each in (found.uid, found.gid, *found.groups)):
+        raise LookupError(f"uids and gids must be in range 0-{_ID_MAX}")
+    return found
+
+
+def _found(wanted: str, passwd: str, group: str) -> Identity:
     user, _, own_group = wanted.partition(":")
     known = next((each for each in _lines(passwd, 7) if user in (each[0], each[2])), None)
     if user == "":
@@ -54,7 +62,7 @@ def _lines(text: str, members: int) -> list[list[str]]:
 def become(wanted: str, env: dict[str, str]) -> None:
     """Be that user of the root that this process is in, with his standard streams and his home. Raises OSError."""
     try:
-        who = identity(wanted, _read("/etc/passwd"), _read("/etc/group"))
+        who = identity(wanted, content("/etc/passwd"), content("/etc/group"))
     except LookupError as error:
         raise OSError(0, str(error.args[0])) from None
     for stream in range(3):
@@ -67,9 +75,11 @@ def become(wanted: str, env: dict[str, str]) -> None:
         env["HOME"] = who.home
 
 
-def _read(path: str) -> str:
+def content(path: str) -> str:
+    """Of a container's own file; empty where that is something else, which one might wait at for ever."""
     try:
-        with open(path, errors="replace") as file:
-            return file.read(_FILE_BYTES_MAX)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with open(descriptor, errors="replace") as file:
+            return file.read(_FILE_BYTES_MAX) if stat.S_ISREG(os.fstat(descriptor).st_mode) else ""
     except OSError:
         return ""
