@@ -122,9 +122,12 @@ class Work:
         physical: bool = False,
         region: str = "",
         missing_ok: bool = False,
+        taken: Callable[[], Awaitable[Any]] | None = None,
     ) -> Any:
         """Change something; returns what `keep` (a path, or a function) finds in the answer, also after a restart.
-        With `physical` that is the resource's physical id. Raises AwsError, Cancelled."""
+        With `physical` that is the resource's physical id. `taken` asks whether somebody has a name that is stated
+        (AwsError: nobody), so that a restart does not take theirs for what was made here. Raises AwsError, Cancelled.
+        """
         attempt = self.row.attempt
         assert attempt is not None
         position, self._position = self._position, self._position + 1
@@ -141,7 +144,7 @@ class Work:
             self._position = position
             raise
         begun = attempt.asked == position
-        if not begun and not self._noting.together(service, operation):
+        if not begun and not self._noting.together(service, operation) and not await _there(taken):
             self._keep(asked=position)
             await self.store.durable()
         kept = None
@@ -251,6 +254,13 @@ class Work:
             else:
                 await self._waking.pause(self.physical, self.clock, pause)
             pause = min(pause * 1.5, POLL_LAST_S)
+
+
+async def _there(ask: Callable[[], Awaitable[Any]] | None) -> bool:
+    try:
+        return ask is not None and bool(await ask())
+    except AwsError:
+        return False
 
 
 def is_missing(error: AwsError) -> bool:

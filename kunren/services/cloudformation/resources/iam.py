@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from kunren.core.errors import AwsError
@@ -13,6 +13,11 @@ from kunren.services.cloudformation.work import Work, is_missing
 
 def text(document: Any) -> str:
     return document if isinstance(document, str) else json.dumps(document)
+
+
+def _asking(work: Work, name: str, operation: str, params: Mapping[str, Any]) -> Callable[[], Awaitable[Any]] | None:
+    """How to ask whether somebody has the name, where it is stated."""
+    return (lambda: work.read("iam", operation, params)) if name in work.properties else None
 
 
 class Identity(Kind):
@@ -36,7 +41,8 @@ class Identity(Kind):
         def named(answer: Mapping[str, Any]) -> dict[str, Any]:
             return {key: answer[self._noun][key] for key in ids}
 
-        made = await work.write("iam", f"Create{self._noun}", params, named)
+        taken = _asking(work, self._name, f"Get{self._noun}", {self._name: name})
+        made = await work.write("iam", f"Create{self._noun}", params, named, taken=taken)
         await self._policies(work, {}, work.properties)
         if made is None:  # before a restart
             made = named(await work.read("iam", f"Get{self._noun}", {self._name: name}))
@@ -161,8 +167,10 @@ class ManagedPolicy(Kind):
             "PolicyDocument": text(work.properties["PolicyDocument"]),
             **work.pick("Path", "Description"),
         }
-        await work.write("iam", "CreatePolicy", params)
-        work.known(f"arn:aws:iam::{work.account}:policy{path}{name}")
+        arn = f"arn:aws:iam::{work.account}:policy{path}{name}"
+        taken = _asking(work, "ManagedPolicyName", "GetPolicy", {"PolicyArn": arn})
+        await work.write("iam", "CreatePolicy", params, taken=taken)
+        work.known(arn)
         work.attributes = {"PolicyArn": work.physical}
         await self._attach(work, [], _holders(work.properties))
 
@@ -207,7 +215,9 @@ class InstanceProfile(Kind):
 
     async def create(self, work: Work) -> None:
         work.known(work.get("InstanceProfileName") or work.name(128))
-        await work.write("iam", "CreateInstanceProfile", {"InstanceProfileName": work.physical, **work.pick("Path")})
+        named = {"InstanceProfileName": work.physical}
+        taken = _asking(work, "InstanceProfileName", "GetInstanceProfile", named)
+        await work.write("iam", "CreateInstanceProfile", {**named, **work.pick("Path")}, taken=taken)
         await self._roles(work, [], work.properties["Roles"])
         shown = await work.read("iam", "GetInstanceProfile", {"InstanceProfileName": work.physical})
         work.attributes = {"Arn": shown["InstanceProfile"]["Arn"]}

@@ -302,8 +302,15 @@ class Declared(Kind):
             params.update(self.extra(work))
         if self.tags is not None and self.tags.given is not None:
             params.update(self.tags.given(work))
+        asks = self.name in work.properties and self.describe and not self.made
         await work.write(
-            self.service, self.create_operation, params, self.made, physical=bool(self.made), region=self.region
+            self.service,
+            self.create_operation,
+            params,
+            self.made,
+            physical=bool(self.made),
+            region=self.region,
+            taken=(lambda: self.item_of(work)) if asks else None,
         )
         for each in self.settings:
             if each.on_create and any(name in work.properties for name in each.properties):
