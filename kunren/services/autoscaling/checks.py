@@ -54,12 +54,22 @@ def configuration(
         for each in given.get("Overrides") or ():
             if each.get("LaunchTemplateSpecification"):
                 template(tx, ctx, each["LaunchTemplateSpecification"])
+    _types(found, named, (given or {}).get("Overrides") or [{}])
     told = {"LaunchTemplateId": found.id, "LaunchTemplateName": found.name,
             "Version": named.get("Version") or "$Default"}  # fmt: skip
     return Configuration(
         template=found.id, template_name=found.name, version=told["Version"],
         mixed=mixed.complete({**policy, "LaunchTemplate": given}, told) if policy else None,
     )  # fmt: skip
+
+
+def _types(found: LaunchTemplate, named: Params, overrides: Iterable[Params]) -> None:
+    """Raises NotImplemented where the template itself would choose types by attributes."""
+    version = found.version(named.get("Version"))
+    if version is None or not version.data.get("InstanceRequirements"):
+        return
+    if not all(each.get("InstanceType") or each.get("InstanceRequirements") for each in overrides):
+        raise errors.NotYet("types that a launch template's InstanceRequirements choose (those of overrides do)")
 
 
 def traffic_source(source: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ form by `kunren.services.ec2.fleets.spot_requests`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as with_values
 from typing import Any
@@ -178,6 +178,16 @@ def _of_type(
         )  # fmt: skip
 
 
+def _check_zones(subnets: Sequence[Subnet], override: Params) -> None:
+    """Raises InvalidFleetConfig where a subnet is not in the zones that the override names besides."""
+    zones = override.get("AvailabilityZone") or override.get("AvailabilityZoneId") or ""
+    for each in subnets:
+        if zones and not {each.availability_zone, each.availability_zone_id} & set(zones.replace(" ", "").split(",")):
+            raise InvalidFleetConfig(
+                f"The specified Subnet: {each.id} cannot be used with the specified Availability Zone: {zones}."
+            )
+
+
 def _tags_of(fleet: Fleet) -> dict[str, str]:
     return {"aws:ec2spot:fleet-request-id" if fleet.is_spot_fleet else "aws:ec2:fleet-id": fleet.id}
 
@@ -188,7 +198,9 @@ def _subnets(reader: Reader, ctx: RequestContext, launch: Params, override: Para
     named = override.get("SubnetId") or launch.get("SubnetId") or interfaces[0].get("SubnetId")
     if named:
         wanted = [each.strip() for each in named.split(",")]
-        return [store.find_subnet(reader, ctx.account, ctx.region, each) for each in wanted]
+        found = [store.find_subnet(reader, ctx.account, ctx.region, each) for each in wanted]
+        _check_zones(found, override)
+        return found
     vpc = default_vpc.default_vpc(reader, ctx.account, ctx.region)
     subnets = [each for each in store.subnets_of(reader, vpc) if each.default_for_az] if vpc is not None else []
     zones = override.get("AvailabilityZone") or (launch.get("Placement") or {}).get("AvailabilityZone")

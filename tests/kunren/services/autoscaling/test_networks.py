@@ -1,6 +1,7 @@
 """What a group is asked to be: its subnets and the security groups of its templates share one VPC."""
 
 import pytest
+from msgspec.structs import replace
 
 from kunren.control.store import Store
 from kunren.core.clock import SystemClock
@@ -77,3 +78,20 @@ def test_capacity_is_counted_in_instances_alone(api):
         api.update_auto_scaling_group(CTX, {**named, "DesiredCapacityType": "vcpu"})
     api.update_auto_scaling_group(CTX, {**named, "DesiredCapacityType": "units"})
     assert api.describe_auto_scaling_groups(CTX, {})["AutoScalingGroups"][0]["DesiredCapacityType"] == "units"
+
+
+def test_a_templates_own_requirements_are_refused_before_a_group_is_made(api):
+    needs = {"VCpuCount": {"Min": 1}, "MemoryMiB": {"Min": 1024}}
+    with api._store.write() as tx:
+        template = tx.get(LaunchTemplate, *OF.values(), "lt-plain-vpc-1")
+        [version] = template.versions
+        data = {**version.data, "InstanceRequirements": needs}
+        tx.put(replace(template, versions=(replace(version, data=data),)))
+    with pytest.raises(NotYet, match="InstanceRequirements"):
+        create(api, "subnet-1", "plain-vpc-1")
+    named = {"LaunchTemplateSpecification": {"LaunchTemplateName": "plain-vpc-1"}}
+    api.create_auto_scaling_group(
+        CTX,
+        {"AutoScalingGroupName": "web", "MinSize": 0, "MaxSize": 1, "VPCZoneIdentifier": "subnet-1",
+         "MixedInstancesPolicy": {"LaunchTemplate": {**named, "Overrides": [{"InstanceType": "t3.micro"}]}}},
+    )  # fmt: skip

@@ -281,6 +281,16 @@ def test_pools_that_are_twice_there_and_types_that_are_not_are_refused(ec2, flee
     assert ec2.refused("describe_fleets", FleetIds=["fleet-1"])[0] == "InvalidFleetId.NotFound"
 
 
+def test_a_subnet_is_in_the_zone_that_is_named_with_it(ec2, fleets):
+    there, other = (each["SubnetId"] for each in ec2.default_subnets()[:2])
+    asked = fleets.asked({"AvailabilityZone": ZONES[0], "SubnetId": f"{there}, {other}"})
+    assert ec2.refused("create_fleet", **asked) == (
+        "InvalidFleetConfig",
+        f"The specified Subnet: {other} cannot be used with the specified Availability Zone: us-east-1a.",
+    )
+    fleets.create({"AvailabilityZone": f"{ZONES[1]},{ZONES[0]}", "SubnetId": f"{there},{other}"})
+
+
 def test_a_client_token_makes_one_fleet(ec2, fleets):
     made = [fleets.create(total=1, Type="instant", ClientToken="t") for _ in range(2)]
     assert made[0] == made[1]
