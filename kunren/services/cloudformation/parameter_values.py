@@ -31,11 +31,11 @@ _ASKED: Mapping[str, tuple[str, str, Callable[[str], dict[str, Any]]]] = {
 
 
 def named(declared: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Parameter, type and text of each value that names something. Pure."""
+    """Parameter, type and text of each value that is to name something; an empty list names nothing. Pure."""
     for name, each in declared.items():
         match, value = _INNER.fullmatch(each["Type"]), values[name]
         if match is not None and match[1] in _ASKED:
-            for one in value if isinstance(value, list) else [value]:
+            for one in (value or [""]) if isinstance(value, list) else [value]:
                 yield name, match[1], one
 
 

@@ -16,11 +16,13 @@ def test_values_of_aws_types_are_looked_up_also_in_lists_and_from_systems_manage
     types = {
         "A": "String", "B": "AWS::EC2::VPC::Id", "C": "List<AWS::EC2::Subnet::Id>", "D": "AWS::SSM::Parameter::Name",
         "E": "AWS::SSM::Parameter::Value<List<AWS::EC2::Volume::Id>>", "F": "AWS::SSM::Parameter::Value<String>",
+        "G": "List<AWS::EC2::Subnet::Id>",
     }  # fmt: skip
-    values = {"A": "a", "B": "vpc", "C": ["s1", "s2"], "D": "/d", "E": ["v"], "F": "f"}
+    values = {"A": "a", "B": "vpc", "C": ["s1", "s2"], "D": "/d", "E": ["v"], "F": "f", "G": []}
     assert [*named({name: {"Type": each} for name, each in types.items()}, values)] == [
         ("B", "AWS::EC2::VPC::Id", "vpc"), ("C", "AWS::EC2::Subnet::Id", "s1"), ("C", "AWS::EC2::Subnet::Id", "s2"),
         ("D", "AWS::SSM::Parameter::Name", "/d"), ("E", "AWS::EC2::Volume::Id", "v"),
+        ("G", "AWS::EC2::Subnet::Id", ""),
     ]  # fmt: skip
 
 
