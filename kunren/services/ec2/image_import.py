@@ -24,7 +24,7 @@ from kunren.services.ec2.api.images import checked_name
 from kunren.services.ec2.instances import errors as refused
 from kunren.services.ec2.instances.image_events import note_image
 from kunren.services.ec2.instances.images import ROOT_DEVICE, SIZE_GB
-from kunren.services.ec2.instances.model import Image, ImageDevice, Snapshot
+from kunren.services.ec2.instances.model import NO_VOLUME, Image, ImageDevice, Snapshot
 from kunren.services.ec2.instances.types import MACHINE
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ async def import_image(api: Ec2Api, home: Path, images: Images, wanted: Wanted) 
     )
     with api.store.write() as tx:
         taken = Snapshot(
-            account=ctx.account, region=ctx.region, id=snapshot_id, volume_id="vol-ffffffff", size_gb=device.size_gb,
+            account=ctx.account, region=ctx.region, id=snapshot_id, volume_id=NO_VOLUME, size_gb=device.size_gb,
             started_at=api.clock.now(), description=f"Imported from {wanted.image}", completed=True,
         )  # fmt: skip
         tx.put(taken)

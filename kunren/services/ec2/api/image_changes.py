@@ -20,10 +20,8 @@ from kunren.services.ec2.instances import errors as refused
 from kunren.services.ec2.instances.disks import may_use
 from kunren.services.ec2.instances.image_events import note_image
 from kunren.services.ec2.instances.images import AnyImage, own, state_of
-from kunren.services.ec2.instances.model import Image, ImageDevice, Snapshot
+from kunren.services.ec2.instances.model import NO_VOLUME, Image, ImageDevice, Snapshot
 
-_NO_VOLUME = "vol-ffffffff"
-"""The volume of a snapshot that is a copy, as AWS names it."""
 _ACCOUNT = re.compile(r"[0-9]{12}")
 
 
@@ -91,7 +89,7 @@ class ImageChangeOperations(ImageOperations):
         source = device.snapshot_id or f"snap-{image.id[4:]}"
         now = self.clock.now()
         taken = Snapshot(
-            account=ctx.account, region=ctx.region, id=self.entropy.resource_id("snap"), volume_id=_NO_VOLUME,
+            account=ctx.account, region=ctx.region, id=self.entropy.resource_id("snap"), volume_id=NO_VOLUME,
             size_gb=device.size_gb, started_at=now, encrypted=encrypted, kms_key=key if encrypted else None,
             copied_from=device.snapshot_id, of_machine=of_machine, tags=tags,
             description=f"Copied for DestinationAmi {id} from SourceAmi {image.id} for SourceSnapshot {source}. "
@@ -121,7 +119,7 @@ class ImageChangeOperations(ImageOperations):
             "tpmSupport": {"TpmSupport": {}},
         }
         if wanted not in found:
-            raise errors.NotYet(f"the attribute {wanted} of images")
+            raise errors.NotYet(f"attribute {wanted} of images")
         return {"ImageId": image.id, **found[wanted]}
 
     @operation

@@ -15,10 +15,8 @@ from kunren.services.ec2.api.images import ImageOperations
 from kunren.services.ec2.default_vpc import known_region
 from kunren.services.ec2.instances import errors as refused
 from kunren.services.ec2.instances.disks import usable_snapshots
-from kunren.services.ec2.instances.model import Snapshot
+from kunren.services.ec2.instances.model import NO_VOLUME, Snapshot
 
-_NO_VOLUME = "vol-ffffffff"
-"""The volume of a snapshot that is a copy, as AWS names it."""
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _PERMISSION = "createVolumePermission"
 
@@ -125,7 +123,7 @@ class SnapshotOperations(ImageOperations):
         asked = await self.launcher.with_key(ctx, {"Encrypted": encrypted, "KmsKeyId": params.get("KmsKeyId")})
         with self.store.write() as tx:
             taken = Snapshot(
-                account=ctx.account, region=ctx.region, id=self.entropy.resource_id("snap"), volume_id=_NO_VOLUME,
+                account=ctx.account, region=ctx.region, id=self.entropy.resource_id("snap"), volume_id=NO_VOLUME,
                 size_gb=source.size_gb, started_at=self.clock.now(), description=params.get("Description") or "",
                 encrypted=encrypted, kms_key=asked["KmsKeyId"] if encrypted else None, copied_from=id, tags=tags,
             )  # fmt: skip
@@ -153,8 +151,12 @@ class SnapshotOperations(ImageOperations):
         told = params.get("CreateVolumePermission") or {}
         listed = [{"UserId": each} for each in params.get("UserIds") or ()]
         listed += [{"Group": each} for each in params.get("GroupNames") or ()]
-        added, removed = list(told.get("Add") or ()), list(told.get("Remove") or ())
-        (removed if params.get("OperationType") == "remove" else added).extend(listed)
+        kind, added, removed = params.get("OperationType"), list(told.get("Add") or ()), list(told.get("Remove") or ())
+        if listed and kind is None:
+            raise errors.InvalidParameterValue("Value () for parameter operationType is invalid.")
+        (removed if kind == "remove" else added).extend(listed)
+        if not added and not removed:
+            raise errors.MissingParameterText("The request must contain the parameter UserId or UserGroup")
         with self.store.write() as tx:
             taken = self.get(tx, ctx, ids.SNAPSHOT, params["SnapshotId"])
             accounts, everyones = dict.fromkeys(taken.accounts), taken.everyones

@@ -121,6 +121,10 @@ class Volume(Resource, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
+NO_VOLUME = "vol-ffffffff"
+"""The volume of a snapshot that was taken of none, such as a copy's, as AWS names it."""
+
+
 class Snapshot(Resource, frozen=True, kw_only=True):
     """A copy of a volume's files. `completed` once it is there; `failure` says why it never will be. `copied_from` is
     the snapshot, of any account and region, that this one copies instead; with `of_machine` it is what a new disk is.

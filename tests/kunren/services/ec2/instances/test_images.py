@@ -206,6 +206,8 @@ def test_a_snapshot_is_shared_and_copied(ec2, running):
     zone = "us-east-1a"
     assert other.refused("describe_snapshots", SnapshotIds=[taken])[0] == "InvalidSnapshot.NotFound"
     assert other.refused("create_volume", SnapshotId=taken, AvailabilityZone=zone)[0] == "InvalidSnapshot.NotFound"
+    assert ec2.refused("modify_snapshot_attribute", SnapshotId=taken, UserIds=[OTHER])[0] == "InvalidParameterValue"
+    assert ec2.refused("modify_snapshot_attribute", SnapshotId=taken)[0] == "MissingParameter"
     ec2.modify_snapshot_attribute(SnapshotId=taken, CreateVolumePermission={"Add": [{"UserId": OTHER}]})
     assert other.describe_snapshots(RestorableByUserIds=["self"])["Snapshots"][0]["OwnerId"] == ec2.account
     assert other.describe_snapshots(OwnerIds=["self"])["Snapshots"] == []
