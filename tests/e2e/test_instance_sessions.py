@@ -96,6 +96,16 @@ def commands(kunren, ssm, account, id, other, until):
     assert refused(ssm.send_command, InstanceIds=[id], DocumentName="AWS-RunPatchBaseline") == (
         "NotImplemented", "Kunren's ssm has no commands by the document AWS-RunPatchBaseline yet.",
     )  # fmt: skip
+    inputs = {"runCommand": ["echo hello {{ who }}"], "workingDirectory": "/tmp"}
+    content = {
+        "schemaVersion": "2.2", "parameters": {"who": {"type": "String", "default": "world"}},
+        "mainSteps": [{"action": "aws:runShellScript", "name": "greet", "inputs": inputs}],
+    }  # fmt: skip
+    ssm.create_document(Name="greeting", DocumentType="Command", Content=json.dumps(content))
+    greeting = ssm.send_command(InstanceIds=[id], DocumentName="greeting", Parameters={"who": ["you"]})["Command"]
+    greeted = {"CommandId": greeting["CommandId"], "InstanceId": id}
+    assert ended(greeted) == ("Success", 0, "hello you\n")
+    assert ssm.get_command_invocation(**greeted, PluginName="greet")["DocumentName"] == "greeting"
     unknown = {"CommandId": "0" * 36, "InstanceId": id}
     assert refused(ssm.get_command_invocation, **unknown)[0] == "InvocationDoesNotExist"
 

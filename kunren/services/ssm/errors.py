@@ -17,8 +17,8 @@ class TargetNotConnected(AwsError):
 class InvalidDocument(AwsError):
     code = "InvalidDocument"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"Document with name {name} does not exist.")
+    def __init__(self, name: str, message: str = "") -> None:
+        super().__init__(message or f"Document with name {name} does not exist.")
 
 
 class DoesNotExistException(AwsError):

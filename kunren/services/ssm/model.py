@@ -21,14 +21,18 @@ class Session(Resource, frozen=True, kw_only=True):
 
 
 class Command(Resource, frozen=True, kw_only=True):
-    """A command as it was sent, in AWS time; how far it is, its invocations say. `nodes` are the instances that it went
-    to, `concurrency` and `errors_max` are numbers of them. Output goes to `bucket` and `log_group`, too, where they
-    are named. `cancelled` where all of it was. `told` is the status that EventBridge was told last."""
+    """A command as it was sent, in AWS time; how far it is, its invocations say. Its document's only `step` runs
+    `lines` in `folder`. `nodes` are the instances that it went to, `concurrency` and `errors_max` are numbers of them.
+    Output goes to `bucket` and `log_group`, too, where they are named. `cancelled` where all of it was. `told` is the
+    status that EventBridge was told last."""
 
     kind: ClassVar[str] = "ssm.command"
 
     document: str
     version: str
+    step: str
+    lines: list[str]
+    folder: str
     comment: str
     parameters: dict[str, list[str]]
     instance_ids: list[str]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +10,7 @@ from msgspec.structs import replace
 
 from kunren.control.store import Store, Tx
 from kunren.core import pagination
+from kunren.core.arn import parse_arn
 from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
@@ -18,18 +18,15 @@ from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.services.ec2.instances.model import Instance
 from kunren.services.ssm import errors
-from kunren.services.ssm.commands import states, views
+from kunren.services.ssm.commands import documents, states, views
 from kunren.services.ssm.commands.controller import invocations_of
 from kunren.services.ssm.commands.outputs import log_group
 from kunren.services.ssm.managed import Managed
 from kunren.services.ssm.model import Command, Invocation
 
 Params = dict[str, Any]
-DOCUMENT = "AWS-RunShellScript"
 KEPT_S = 30 * 86_400.0
 """How long a command is shown ("Run Command ... command history ... 30 days")."""
-_PARAMETERS = ("commands", "workingDirectory", "executionTimeout")
-_TIMEOUT = re.compile(r"[1-9][0-9]{0,4}|1[0-6][0-9]{4}|17[0-1][0-9]{3}|172[0-7][0-9]{2}|172800")
 _DEFAULT_S = 3600
 _LATER = {
     "NotificationConfig": "notifications of commands by SNS",
@@ -48,24 +45,24 @@ class Commands:
 
     async def send_command(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         """SendCommand: the rows are written, the controller does the rest."""
-        await self._check_document(ctx, params)
-        given = params.get("Parameters") or {}
-        _check_parameters(given)
+        name = params["DocumentName"].rpartition("document/")[2]
+        script = await self._script(ctx, name, params)
         instances = await self._targets(ctx, params)
         concurrency, errors_max = params.get("MaxConcurrency") or "50", params.get("MaxErrors") or "0"
         now = self._clock.now()
         command = Command(
-            account=ctx.account, region=ctx.region, id=self._entropy.uuid(), document=DOCUMENT,
-            version=params.get("DocumentVersion") or "", comment=params.get("Comment") or "", parameters=given,
+            account=ctx.account, region=ctx.region, id=self._entropy.uuid(), document=name,
+            version=params.get("DocumentVersion") or "", step=script.step, lines=script.lines, folder=script.folder,
+            comment=params.get("Comment") or "", parameters=params.get("Parameters") or {},
             instance_ids=list(params.get("InstanceIds") or ()), targets=list(params.get("Targets") or ()),
             nodes=[each.id for each in instances],
             requested=now, timeout_s=params.get("TimeoutSeconds") or _DEFAULT_S,
-            execution_s=int(next(iter(given.get("executionTimeout") or ()), str(_DEFAULT_S))),
+            execution_s=script.timeout_s,
             max_concurrency=concurrency, max_errors=errors_max,
             concurrency=max(1, states.number_of(concurrency, len(instances))),
             errors_max=states.number_of(errors_max, len(instances)),
             bucket=params.get("OutputS3BucketName") or "", prefix=params.get("OutputS3KeyPrefix") or "",
-            log_group=log_group(params.get("CloudWatchOutputConfig") or {}, DOCUMENT),
+            log_group=log_group(params.get("CloudWatchOutputConfig") or {}, name),
         )  # fmt: skip
         made = [
             Invocation(
@@ -88,7 +85,7 @@ class Commands:
         command = self._store.snapshot().get(Command, ctx.account, ctx.region, params["CommandId"])
         if found is None or command is None:
             raise errors.InvocationDoesNotExist("")
-        if params.get("PluginName") not in (None, views.PLUGIN):
+        if params.get("PluginName") not in (None, command.step):
             raise errors.InvalidPluginName("")
         return views.details(command, found)
 
@@ -137,26 +134,42 @@ class Commands:
                 tx.put(replace(command, cancelled=True))
         return {}
 
-    async def _check_document(self, ctx: RequestContext, params: Params) -> None:
-        """Raises InvalidDocument, InvalidDocumentVersion, InvalidOutputFolder, NotYet."""
+    async def _script(self, ctx: RequestContext, name: str, params: Params) -> documents.Script:
+        """What the command runs. Raises InvalidDocument, InvalidDocumentVersion, InvalidOutputFolder,
+        InvalidParameters, NotYet."""
         for member, what in _LATER.items():
             if params.get(member):
                 raise errors.NotYet(what)
-        name = params["DocumentName"].rpartition("document/")[2]
-        if name != DOCUMENT:
-            try:
-                await self._call(ctx.account, ctx.region, "ssm", "DescribeDocument", {"Name": name})
-            except AwsError as error:
-                if not name.startswith("AWS-"):
-                    raise errors.InvalidDocument(name) from error
-            raise errors.NotYet(f"commands by the document {name}")
-        if params.get("DocumentVersion") not in (None, "$DEFAULT", "$LATEST", "1"):
-            raise errors.InvalidDocumentVersion("The document version isn't valid or doesn't exist.")
+        document = await self._document(ctx, name, params)
+        found = documents.script(document, params.get("Parameters") or {})
+        if not found.lines:
+            raise errors.InvalidParameters("There is no command to run.")
         if bucket := params.get("OutputS3BucketName"):
             try:
                 await self._call(ctx.account, ctx.region, "s3", "HeadBucket", {"Bucket": bucket})
             except AwsError as error:
                 raise errors.InvalidOutputFolder("") from error
+        return found
+
+    async def _document(self, ctx: RequestContext, name: str, params: Params) -> Mapping[str, Any]:
+        version = params.get("DocumentVersion")
+        if name == documents.SHELL:
+            if version not in (None, "$DEFAULT", "$LATEST", "1"):
+                raise errors.InvalidDocumentVersion("The document version isn't valid or doesn't exist.")
+            return documents.OWN
+        owner = parse_arn(params["DocumentName"])
+        if owner is not None and owner.account not in ("", ctx.account):
+            raise errors.NotYet("documents of other accounts")
+        if name.startswith(("AWS-", "AWSFIS-", "AmazonCloudWatch-")):
+            raise errors.NotYet(f"commands by the document {name}")
+        asked = {"Name": name} if version is None else {"Name": name, "DocumentVersion": version}
+        try:
+            found = await self._call(ctx.account, ctx.region, "ssm", "GetDocument", asked)
+        except AwsError as error:
+            raise errors.InvalidDocument(name) from error
+        if found.get("DocumentType") != "Command":
+            raise errors.InvalidDocument(name, f"Document {name} is no command document.")
+        return documents.read(found.get("Content") or "")
 
     async def _targets(self, ctx: RequestContext, params: Params) -> list[Instance]:
         """The instances that a command goes to. Raises DuplicateInstanceId, InvalidInstanceId, InvalidParameters,
@@ -214,20 +227,6 @@ def _passes(command: Command, details: str, key: str, value: str) -> bool:
     if key == "ExecutionStage":
         return value == ("Complete" if states.ended(details) else "Executing")
     return value == command.document
-
-
-def _check_parameters(given: Mapping[str, Sequence[str]]) -> None:
-    """Raises InvalidParameters, NotYet."""
-    for name in given:
-        if name not in _PARAMETERS:
-            raise errors.InvalidParameters(f"Parameter {name} is not defined in the document.")
-    if not given.get("commands"):
-        raise errors.InvalidParameters("Parameter commands is required.")
-    if any("{{ssm:" in each.replace(" ", "") for values in given.values() for each in values):
-        raise errors.NotYet("references to parameters in commands")
-    timeout = given.get("executionTimeout") or [str(_DEFAULT_S)]
-    if len(timeout) != 1 or _TIMEOUT.fullmatch(timeout[0]) is None:
-        raise errors.InvalidParameters("Parameter executionTimeout is a number of seconds, 172800 at most.")
 
 
 def _by_id(target: Mapping[str, Any]) -> bool:

@@ -125,9 +125,7 @@ class CommandController:
         """Run the script, and keep what became of it."""
         whole = KEPT_BYTES_MAX if command.bucket or command.log_group else 0
         output, errors = script.Output(script.OUTPUT_MAX, whole), script.Output(script.ERRORS_MAX, whole)
-        given = command.parameters
-        folder = next(iter(given.get("workingDirectory") or ()), "")
-        argv = script.argv(instance.id, command.id, given["commands"], folder)
+        argv = script.argv(instance.id, f"{command.id}/{script.place(command.step)}", command.lines, command.folder)
         env = {"AWS_SSM_INSTANCE_ID": instance.id, "AWS_SSM_REGION_NAME": instance.region}
         try:
             try:

@@ -28,7 +28,11 @@ def log_group(params: dict[str, Any], document: str) -> str:
 
 def key(command: Command, instance_id: str, name: str) -> str:
     """The object that "stdout" or "stderr" of an invocation is."""
-    return f"{folder(command, instance_id)}/0.awsrunShellScript/{name}"
+    return f"{folder(command, instance_id)}/{_of_step(command)}/{name}"
+
+
+def _of_step(command: Command) -> str:
+    return "0.awsrunShellScript" if ":" in command.step else command.step
 
 
 def folder(command: Command, instance_id: str) -> str:

@@ -25,10 +25,15 @@ wait "$child"
 """
 
 
-def argv(instance: str, command: str, commands: Sequence[str], folder: str) -> list[str]:
+def place(step: str) -> str:
+    """The folder of a step: by its name, or by its plugin's where the document's schema has no names."""
+    return "awsrunShellScript/0.awsrunShellScript" if ":" in step else step
+
+
+def argv(instance: str, kept_in: str, lines: Sequence[str], folder: str) -> list[str]:
     """The program to start as root."""
-    kept = f"/var/lib/amazon/ssm/{instance}/document/orchestration/{command}/awsrunShellScript/0.awsrunShellScript"
-    return ["/bin/sh", "-c", _START, "sh", kept, "\n".join(commands), folder or FOLDER]
+    kept = f"/var/lib/amazon/ssm/{instance}/document/orchestration/{kept_in}"
+    return ["/bin/sh", "-c", _START, "sh", kept, "\n".join(lines), folder or FOLDER]
 
 
 def with_failure(errors: str, code: int) -> str:

@@ -9,7 +9,6 @@ from kunren.core.clock import iso_utc
 from kunren.services.ssm.commands import outputs, states
 from kunren.services.ssm.model import Command, Invocation
 
-PLUGIN = "aws:runShellScript"
 _OUTPUT_MAX = 2_500
 _NO_NOTICES: dict[str, Any] = {"NotificationArn": "", "NotificationEvents": [], "NotificationType": ""}
 
@@ -76,7 +75,7 @@ def details(of: Command, each: Invocation) -> dict[str, Any]:
     elapsed = (each.ended or 0.0) - (each.started or 0.0)
     return {
         **_shared(of, each),
-        "PluginName": PLUGIN,
+        "PluginName": of.step,
         "ResponseCode": each.code,
         "ExecutionStartDateTime": iso_utc(each.started) if each.started is not None else "",
         "ExecutionElapsedTime": f"PT{elapsed:.3f}S" if over else "",
@@ -90,7 +89,7 @@ def invocation(of: Command, each: Invocation, *, full: bool) -> dict[str, Any]:
     """A `CommandInvocation` of the model; with its plugin where it is asked for in full."""
     told = f"{each.output}\n----------ERROR-------\n{each.errors}" if each.errors else each.output
     plugin = {
-        "Name": PLUGIN,
+        "Name": of.step,
         "Status": states.status(each.details),
         "StatusDetails": each.details,
         "ResponseCode": each.code,

@@ -85,7 +85,7 @@ class World:
         nodes = ["i-0", "i-1", "i-2"]
         with self.store.write() as tx:
             command = Command(
-                **WHERE, id="c", document="AWS-RunShellScript", version="", comment="", parameters={"commands": ["x"]},
+                **WHERE, id="c", document="AWS-RunShellScript", version="", step="aws:runShellScript", lines=["x"], folder="", comment="", parameters={"commands": ["x"]},
                 instance_ids=nodes, targets=[], nodes=nodes, requested=self.clock.now(), timeout_s=600, execution_s=60,
                 max_concurrency="1", max_errors="0", concurrency=concurrency, errors_max=errors_max,
             )  # fmt: skip

@@ -15,7 +15,7 @@ ALL = (
 
 def command(errors_max=0, concurrency=50, cancelled=False):
     return Command(
-        account="1", region="r", id="c", document="AWS-RunShellScript", version="", comment="", parameters={},
+        account="1", region="r", id="c", document="AWS-RunShellScript", version="", step="aws:runShellScript", lines=["x"], folder="", comment="", parameters={},
         instance_ids=[], targets=[], nodes=[], requested=1000.0, timeout_s=600, execution_s=3600, max_concurrency="50",
         max_errors="0", concurrency=concurrency, errors_max=errors_max, cancelled=cancelled,
     )  # fmt: skip
