@@ -141,12 +141,13 @@ class FleetController:
             fleet = _fleet(tx, work)
             if fleet is None or (fleet.request, fleet.state) != (asked.request, asked.state):
                 return  # changed meanwhile: looked at once more
+            fleet = self._active(tx, fleet, now)
             if offers:
                 into = Launching(tx, self._ec2, self._entropy, ctx, fleet, now)
                 refused = into.fill(offers, capacity.missing_of(tx, fleet))
                 fleet = into.fleet
             trouble += [_trouble(each) for each in refused]
-            fleet = self._active(tx, self._troubled(tx, fleet, trouble, now), now)
+            fleet = self._troubled(tx, fleet, trouble, now)
             for each in capacity.ending(tx, fleet, now):
                 if (instance := tx.get(Instance, fleet.account, fleet.region, each.id)) is not None:
                     capacity.end_instance(tx, instance, now)
@@ -154,6 +155,7 @@ class FleetController:
                 tx.put(fleet)
 
     def _active(self, tx: Tx, fleet: Fleet, now: float) -> Fleet:
+        """It is active, or modified, before anything is launched for it."""
         if fleet.state not in ("submitted", "modifying"):
             return fleet
         sub_type = "active" if fleet.state == "submitted" else "modify_succeeded"

@@ -101,7 +101,7 @@ def test_a_fleet_is_submitted_then_active_and_replaces_who_goes(ec2, fleets):
     fleets.settle()
     assert len(fleets.members(id)) == 2
     assert gone not in fleets.members(id)
-    assert fleets.history(id) == ["submitted", "launched", "launched", "active", "terminated", "launched"]
+    assert fleets.history(id) == ["submitted", "active", "launched", "launched", "terminated", "launched"]
 
 
 def test_one_of_type_request_replaces_nobody(ec2, fleets):
@@ -110,8 +110,9 @@ def test_one_of_type_request_replaces_nobody(ec2, fleets):
     ec2.terminate_instances(InstanceIds=list(fleets.members(id)))
     fleets.settle()
     assert fleets.members(id) == set()
-    assert fleets.told()[:4] == [
-        ("fleet", "submitted"), ("request", "submitted"), ("request", "active"), ("instance", "launched"),
+    assert fleets.told()[:5] == [
+        ("fleet", "submitted"), ("fleet", "active"), ("request", "submitted"), ("request", "active"),
+        ("instance", "launched"),
     ]  # fmt: skip
     assert ec2.refused("modify_fleet", FleetId=id, TargetCapacitySpecification={"TotalTargetCapacity": 3})[0] == (
         "FleetNotInModifiableState"
@@ -196,7 +197,7 @@ def test_without_room_it_says_so_once_and_waits(ec2, fleets):
     fleets.settle()
     fleets.settle()
     assert fleets.fleet(id)["ActivityStatus"] == "error"
-    assert fleets.history(id) == ["submitted", "spotFleetRequestConfigurationInvalid", "active"]
+    assert fleets.history(id) == ["submitted", "active", "spotFleetRequestConfigurationInvalid"]
     fleets.market(ZONES[0], fleets.small, capacity=-1)
     fleets.settle()
     assert fleets.fleet(id)["ActivityStatus"] == "fulfilled"

@@ -118,8 +118,8 @@ def test_its_events_are_those_of_spot_fleets(ec2, fleets):
     held = ec2.store.snapshot().list(FleetRecord, ec2.account, ec2.region)
     told = [entry(each, True) for each in held]
     assert [each["DetailType"] for each in told] == [
-        "EC2 Spot Fleet State Change", "EC2 Spot Fleet Spot Instance Request Change",
-        "EC2 Spot Fleet Spot Instance Request Change", "EC2 Spot Fleet Instance Change", "EC2 Spot Fleet State Change",
+        "EC2 Spot Fleet State Change", "EC2 Spot Fleet State Change", "EC2 Spot Fleet Spot Instance Request Change",
+        "EC2 Spot Fleet Spot Instance Request Change", "EC2 Spot Fleet Instance Change",
     ]  # fmt: skip
     assert {each["Source"] for each in told} == {"aws.ec2spotfleet"}
     assert told[0]["Resources"] == [f"arn:aws:ec2:us-east-1:123456789012:spot-fleet-request/{id}"]
