@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -96,18 +97,26 @@ def up(
 
 def _check_engine(wanted: str) -> None:
     """Raises Unusable."""
-    from kunren.world.container_engines import sockets
-
     if wanted == "docker":
         raise Unusable(
             "Docker starts containers in no network but its own, so it can't run tasks of this world. Choose podman or "
             "none; images that Docker has are found with either."
         )
-    if wanted == "podman" and not sockets():
-        raise Unusable(
-            "no container engine answers on a socket that we may use. Start Podman's (`podman system service --time 0 "
-            "unix:///run/podman/podman.sock`), and name the socket in CONTAINER_HOST where it is another."
-        )
+    if wanted == "podman":
+        from kunren.dataplane.containers.engine import podman_of_root
+        from kunren.world.container_engines import sockets
+
+        found = asyncio.run(podman_of_root(sockets()))
+        if found is None:
+            raise Unusable(
+                "no Podman answers on a socket that we may use. Start it (`podman system service --time 0 "
+                "unix:///run/podman/podman.sock`), and name the socket in CONTAINER_HOST where it is another."
+            )
+        if not found:
+            raise Unusable(
+                "the Podman that answers is a user's own, which can't join the networks of this world: run Kunren and "
+                "Podman as root, or choose none."
+            )
 
 
 def _deployed(state_dir: Path, template: Path) -> bool:

@@ -30,7 +30,7 @@ from kunren.world.interface import Process
 
 log = logging.getLogger(__name__)
 LABEL = "kunren.run"
-_PRINTED_WITHIN_S = 5.0
+_PRINTED_WITHIN_S, _ANSWERED_WITHIN_S = 5.0, 10.0
 _REMOVED_CODE = 137
 _NOT_RUNNING = "container state improper"
 """How Podman says, with status 500, what Docker says with 409."""
@@ -215,6 +215,16 @@ async def first_podman(sockets: Sequence[Path]) -> EngineApi | None:
             if any("podman" in one.get("Name", "").lower() for one in told.get("Components") or ()):
                 return api
     return None
+
+
+async def podman_of_root(sockets: Sequence[Path]) -> bool | None:
+    """Whether the Podman that runs containers is root's, as it must be; None where none answers."""
+    try:
+        async with asyncio.timeout(_ANSWERED_WITHIN_S):
+            api = await first_podman(sockets)
+            return None if api is None else not (await api.ask("GET", "/info")).get("Rootless")
+    except (EngineError, OSError):
+        return None
 
 
 async def removed(api: EngineApi, id: str) -> None:

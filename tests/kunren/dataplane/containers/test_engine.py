@@ -34,3 +34,18 @@ def test_what_an_earlier_daemon_left_is_swept_though_no_engine_is_wanted_any_mor
     asyncio.run(containers.sweep())
     assert api.deleted == ["/containers/a", "/containers/b"] and not used.exists()
     assert asyncio.run(containers._engine()) is None
+
+
+def test_the_podman_that_runs_tasks_is_roots(monkeypatch):
+    class Told(engine.EngineApi):
+        async def ask(self, method, path, body=None, **query):
+            assert (method, path) == ("GET", "/info")
+            return {"Rootless": self.path}
+
+    async def first_podman(sockets):
+        return Told(sockets[0]) if sockets else None
+
+    monkeypatch.setattr(engine, "first_podman", first_podman)
+    assert asyncio.run(engine.podman_of_root(())) is None
+    assert asyncio.run(engine.podman_of_root([True])) is False
+    assert asyncio.run(engine.podman_of_root([False])) is True
