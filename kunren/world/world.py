@@ -21,6 +21,7 @@ import subprocess
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -88,7 +89,7 @@ class World:
         self._processes: dict[int, WorldProcess] = {}
         self._early_ends: dict[int, int] = {}
         self._there: dict[str, dict[tuple[str, ...], facts.Fact]] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._locks = WeakValueDictionary[str, asyncio.Lock]()  # parts come and go with tasks
         self._links: dict[str, int] = {}
         self._linked: dict[str, dict[str, Shared]] = {}  # VPC → what it has links to
         self._unwanted: set[asyncio.Future[int]] = set()
@@ -172,7 +173,7 @@ class World:
             "agent_pid": self._agent_pid,
             "ipv6": self.spec.ipv6,
             "namespaces": namespaces,
-            "parts": sorted(self._there),
+            "parts": sorted(each for each in self._there if not each.startswith("table ")),
             "processes": {process.name: pid for pid, process in self._processes.items()},
         }
 

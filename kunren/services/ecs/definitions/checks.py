@@ -16,6 +16,7 @@ from kunren.world.ids import several_users
 
 Document = dict[str, Any]
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_PORT_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
 CONTAINERS_MAX = 10
 BYTES_MAX = 65536
 FARGATE: dict[int, Sequence[int]] = {
@@ -200,6 +201,10 @@ def _port(given: Document, mode: str | None) -> Document:
         raise _wrong("Container port must be specified.")
     if container is not None and not 0 <= container <= 65535:
         raise _wrong(f"Invalid container port {container}.")
+    if host is not None and not 0 <= host <= 65535:
+        raise _wrong(f"Invalid host port {host}.")
+    if given.get("name") and not _PORT_NAME.fullmatch(given["name"]):
+        raise _wrong(f"The port mapping name {given['name']} is invalid.")
     if mode in ("awsvpc", "host") and container is not None:
         if host not in (None, 0, container):
             raise _wrong(f"When networkMode={mode}, the host ports and container ports in port mappings must match.")
@@ -244,6 +249,9 @@ def _check_together(document: Document) -> None:
     _check_order(containers)
     _check_sizes(document)
     _check_roles(document)
+    named = [each["name"] for one in containers for each in one["portMappings"] if each.get("name")]
+    if len(set(named)) < len(named):
+        raise _wrong("Port mapping names must be unique within a task definition.")
     ports = [(each["containerPort"], each["protocol"]) for one in containers for each in one["portMappings"]
              if "containerPort" in each]  # fmt: skip
     if document["networkMode"] == "awsvpc" and len(set(ports)) < len(ports):
