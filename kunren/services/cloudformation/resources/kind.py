@@ -258,6 +258,10 @@ class Declared(Kind):
             raise
         return jmespath.search(self.item, answer)
 
+    async def somebodys(self, work: Work) -> Any:
+        """Whether somebody has the name, where that is the id. Raises AwsError: nobody has."""
+        return await self.item_of(work) if self.describe and not self.made else None
+
     async def settle(self, work: Work) -> None:
         """Wait until it is stable, and keep its attributes; where it is only looked at, as it is."""
         if not self.describe:
@@ -302,7 +306,6 @@ class Declared(Kind):
             params.update(self.extra(work))
         if self.tags is not None and self.tags.given is not None:
             params.update(self.tags.given(work))
-        asks = self.name in work.properties and self.describe and not self.made
         await work.write(
             self.service,
             self.create_operation,
@@ -310,7 +313,7 @@ class Declared(Kind):
             self.made,
             physical=bool(self.made),
             region=self.region,
-            taken=(lambda: self.item_of(work)) if asks else None,
+            taken=(lambda: self.somebodys(work)) if self.name in work.properties else None,
         )
         for each in self.settings:
             if each.on_create and any(name in work.properties for name in each.properties):

@@ -47,6 +47,12 @@ class Secret(Declared):
             value = json.dumps({**json.loads(template), key: password}) if key and template else password
             work.properties = {**work.properties, "SecretString": value}
         await super().create(work)
+        if not work.physical:  # a crash came before the answer
+            work.known((await self.somebodys(work))["ARN"])
+            await self.settle(work)
+
+    async def somebodys(self, work: Work) -> Any:
+        return await work.read("secretsmanager", "DescribeSecret", {"SecretId": self.chosen_name(work)})
 
 
 class KeyAlias(Kind):
@@ -55,7 +61,8 @@ class KeyAlias(Kind):
 
     async def create(self, work: Work) -> None:
         work.known(work.properties["AliasName"])
-        await work.write("kms", "CreateAlias", work.properties)
+        taken = lambda: work.read("kms", "DescribeKey", {"KeyId": work.physical})  # noqa: E731
+        await work.write("kms", "CreateAlias", work.properties, taken=taken)
 
     async def update(self, work: Work) -> None:
         await work.write("kms", "UpdateAlias", work.properties)

@@ -25,6 +25,10 @@ class LogGroup(Declared):
     async def settle(self, work: Work) -> None:
         work.attributes = {"Arn": f"arn:aws:logs:{work.region}:{work.account}:log-group:{work.physical}:*"}
 
+    async def somebodys(self, work: Work) -> Any:
+        shown = await work.read("logs", "DescribeLogGroups", {"logGroupNamePrefix": work.physical})
+        return any(each["logGroupName"] == work.physical for each in shown["logGroups"])
+
     async def update(self, work: Work) -> None:
         if work.changed("RetentionInDays") and "RetentionInDays" not in work.properties:
             await work.write("logs", "DeleteRetentionPolicy", {"logGroupName": work.physical})
@@ -128,7 +132,7 @@ KINDS: tuple[Kind, ...] = (
         delete="DeleteMetricFilter",
     ),
     _alarm("AWS::CloudWatch::CompositeAlarm", "PutCompositeAlarm", _COMPOSITE),
-    Declared(
+    LogGroup(
         "AWS::CloudWatch::Dashboard",
         "cloudwatch",
         create="PutDashboard",

@@ -19,6 +19,10 @@ class Exists(AwsError):
     code = "EntityAlreadyExists"
 
 
+class ResourceExists(AwsError):
+    code = "ResourceExistsException"
+
+
 class Missing(AwsError):
     code, status = "NoSuchEntity", 404
 
@@ -85,3 +89,25 @@ def test_what_was_made_before_a_crash_is_the_stacks(before):
         asyncio.run(identities.create())
     assert asyncio.run(identities.create()) == {"Arn": "arn", "RoleId": "id"}
     assert identities.row.physical == "ours"
+
+
+def test_a_secret_that_was_made_before_a_crash_is_found_by_its_name():
+    row = StackResource(
+        account="1", region="r", id="s/S", stack="s", logical="S", type="AWS::SecretsManager::Secret",
+        attempt=Attempt(action="create", token="t", properties={"Name": "ours"}, asked=0),
+    )  # fmt: skip
+
+    async def asked(account, region, service, operation, params):
+        if operation == "CreateSecret":
+            raise ResourceExists("there is one")
+        return {"ARN": f"arn:{params['SecretId']}"}
+
+    async def noting(account, region, service, operation, params, noted):
+        noted(await asked(account, region, service, operation, params))
+
+    work = Work(
+        None, None, asked, SimpleNamespace(together=lambda *_: False, call=noting), None,
+        SimpleNamespace(account="1", region="r", actor=None), row, cancelled=lambda: False, noted=lambda row: None,
+    )  # fmt: skip
+    asyncio.run(TYPES["AWS::SecretsManager::Secret"].create(work))
+    assert (work.physical, work.attributes) == ("arn:ours", {"Id": "arn:ours"})
