@@ -42,14 +42,18 @@ def due(view: Snapshot | Tx, place: Place, reference: str, now: float) -> Image 
     source = upstream_of(rule, place.name) if rule is not None else None
     if rule is None or source is None:
         return None
-    here = view.get(Repository, *place)
-    held = _found(view, here, reference) if here is not None else None
-    if held is not None and (":" in reference or _fresh(view, place, reference, now)):
+    if held(view, place, reference) and (":" in reference or _fresh(view, place, reference, now)):
         return None
     there = view.get(Repository, *source)
     if there is None or not lets_pull(view, place.account, rule.role, there):
         return None
     return _found(view, there, reference)
+
+
+def held(view: Snapshot | Tx, place: Place, reference: str) -> bool:
+    """Whether the image is there already, perhaps as it was upstream before."""
+    here = view.get(Repository, *place)
+    return here is not None and _found(view, here, reference) is not None
 
 
 def cache(tx: Tx, place: Place, reference: str, now: float) -> None:
@@ -69,7 +73,7 @@ def cache(tx: Tx, place: Place, reference: str, now: float) -> None:
         tx.put(
             Checked(account=place.account, region=place.region, id=f"{place.name}:{tag}", repository=place.name, at=now)
         )
-    if (held := _found(tx, into, reference)) is not None and held.digest == image.digest:
+    if (here := _found(tx, into, reference)) is not None and here.digest == image.digest:
         return
     made, given = copy(tx, image, [tag] if tag is not None else [], into, now)[-1]
     rule = rule_for(tx.list(CacheRule, place.account, place.region), place.name)

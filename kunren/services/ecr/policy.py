@@ -22,6 +22,12 @@ def policy_of(snapshot: Snapshot, place: tuple[str, str, str]) -> Statements:
     return tuple({**each, "Resource": "*"} for each in _statements(found.policy))
 
 
+def policy_of_registry(view: Snapshot | Tx, account: str, region: str) -> Statements:
+    """Its statements; empty where there is none."""
+    registry = view.get(Registry, account, region, Registry.only)
+    return _statements(registry.policy) if registry is not None and registry.policy is not None else ()
+
+
 def _statements(policy: str) -> Statements:
     statements = json.loads(policy)["Statement"]
     return (statements,) if isinstance(statements, dict) else tuple(statements)
@@ -32,11 +38,9 @@ def lets_replicate(view: Snapshot | Tx, account: str, into: Repository, action: 
     `CreateRepository`). An account's own may."""
     if account == into.account:
         return True
-    registry = view.get(Registry, into.account, into.region, Registry.only)
-    if registry is None or registry.policy is None:
-        return False
     asker = Asker(account=account, arn=f"arn:aws:iam::{account}:{ROLE}")
-    return decision(_statements(registry.policy), asker, f"ecr:{action}", into.arn, {}) == ALLOW
+    statements = policy_of_registry(view, into.account, into.region)
+    return decision(statements, asker, f"ecr:{action}", into.arn, {}) == ALLOW
 
 
 def lets_pull(view: Snapshot | Tx, account: str, role: str | None, source: Repository) -> bool:
@@ -44,8 +48,7 @@ def lets_pull(view: Snapshot | Tx, account: str, role: str | None, source: Repos
     registry's. An account's own may."""
     if account == source.account:
         return True
-    registry = view.get(Registry, source.account, source.region, Registry.only)
-    statements = _statements(registry.policy) if registry is not None and registry.policy is not None else ()
+    statements = policy_of_registry(view, source.account, source.region)
     if source.policy is not None:
         statements += tuple({**each, "Resource": "*"} for each in _statements(source.policy))
     asker = Asker(account=account, arn=role or "")

@@ -18,14 +18,14 @@ PULL = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
 class Holder:
     """Somebody with a token, who asks the registry at the host's port."""
 
-    def __init__(self, strict, keys, account=ACCOUNT):
-        self._port = strict.kunren.port
+    def __init__(self, strict, keys, account=ACCOUNT, region="us-east-1"):
+        self._port, self._host = strict.kunren.port, HOST.replace("us-east-1", region)
         self.ecr = strict.client("ecr", keys, account)
         self._token = self.ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
 
     def ask(self, method, path, body=None, **headers):
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
-        told = {"Host": HOST, "Authorization": f"Basic {self._token}", **headers}
+        told = {"Host": self._host, "Authorization": f"Basic {self._token}", **headers}
         connection.request(method, path, body, told)
         answer = connection.getresponse()
         return answer.status, answer.headers, answer.read()
@@ -77,6 +77,24 @@ def test_a_token_is_good_for_what_policies_allow(strict):
     status, headers, body = puller.ask("GET", "/v2/web/manifests/1")
     assert (status, headers["Docker-Content-Digest"], body) == (200, digest_of(manifest), manifest)
     mounts_only_what_it_may_read(strict, next(iter(blobs)))
+
+    brings_through_a_cache_only_who_may(strict, manifest)
+
+
+def brings_through_a_cache_only_who_may(strict, manifest):
+    far = strict.client("ecr", region="eu-west-1")
+    far.create_pull_through_cache_rule(ecrRepositoryPrefix="us", upstreamRegistryUrl=HOST)
+    cache = ARN.replace("us-east-1", "eu-west-1").replace("web", "us/web")
+    brings = [*PULL, "ecr:BatchImportUpstreamImage"]
+    asked = ("GET", "/v2/us/web/manifests/1")
+    for actions, missing in ((PULL, "ecr:BatchImportUpstreamImage"), (brings, "ecr:CreateRepository")):
+        _, keys = strict.user(statement("ecr:GetAuthorizationToken"), statement(actions, cache))
+        puller = Holder(strict, keys, region="eu-west-1")
+        assert f"not authorized to perform: {missing} on resource: {cache}" in puller.denied(*asked)
+    assert "us/web" not in [each["repositoryName"] for each in far.describe_repositories()["repositories"]]
+    _, keys = strict.user(statement("ecr:GetAuthorizationToken"), statement([*brings, "ecr:CreateRepository"], cache))
+    assert Holder(strict, keys, region="eu-west-1").ask(*asked)[::2] == (200, manifest)
+    assert puller.ask(*asked)[::2] == (200, manifest)
 
 
 def mounts_only_what_it_may_read(strict, digest):

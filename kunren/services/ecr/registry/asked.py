@@ -29,11 +29,12 @@ class Path(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A request with its path read and its query's parameters."""
+    """A request with its path read and its query's parameters. `imports`: a cache may bring what it is about."""
 
     path: Path
     query: Mapping[str, str]
     request: FrontRequest
+    imports: bool = True
 
     @property
     def base(self) -> str:

@@ -10,14 +10,15 @@ from collections.abc import Callable, Mapping
 from kunren.control.store import Store
 from kunren.core.clock import Clock
 from kunren.core.fronts import FrontAnswer, FrontRequest
+from kunren.services.ecr.caching import due, held
 from kunren.services.ecr.errors import EcrError
-from kunren.services.ecr.model import LayerUpload
-from kunren.services.ecr.policy import policy_of
+from kunren.services.ecr.model import LayerUpload, Repository
+from kunren.services.ecr.policy import policy_of, policy_of_registry
 from kunren.services.ecr.registry.answers import VERSION, Refusal, document, of_error, told
 from kunren.services.ecr.registry.asked import Asked, query_of, read, registry_of
 from kunren.services.ecr.registry.blobs import BlobAnswers
 from kunren.services.ecr.registry.manifests import ManifestAnswers
-from kunren.services.ecr.registry.permission import RegistryAccess, denied
+from kunren.services.ecr.registry.permission import RegistryAccess, denied, denied_action
 from kunren.services.ecr.tokens import USER, BadToken, Expired, Holder, basic, layer_name, verify
 from kunren.services.ecr.uploads import LayerUploads
 
@@ -64,6 +65,8 @@ class RegistryFront:
                 raise Refusal(403, "DENIED", why)
             if (source := asked.mounted) is not None and await self._denied(holder, source) is not None:
                 asked = asked._replace(query={})  # who may not read a layer there has to upload it
+            if asked.path.kind == "manifests" and request.method in ("GET", "HEAD"):
+                asked = await self._as_it_may_import(holder, asked)
             return await self._answer(asked)
         except EcrError as error:
             return of_error(error)
@@ -77,6 +80,24 @@ class RegistryFront:
         if self.access is None:
             return None
         return await denied(self.access, holder, asked, policy_of(self._store.snapshot(), asked.path.place))
+
+    async def _as_it_may_import(self, holder: Holder, asked: Asked) -> Asked:
+        """Who may not have a cache bring an image gets the one that is there. Raises Refusal where none is. "IAM
+        permissions required to sync an upstream registry with an Amazon ECR private registry"."""
+        snapshot, place = self._store.snapshot(), asked.path.place
+        if self.access is None or due(snapshot, place, asked.path.rest, self._clock.now()) is None:
+            return asked
+        of_registry = policy_of_registry(snapshot, place.account, place.region)
+        needed = {"BatchImportUpstreamImage": (*policy_of(snapshot, place), *of_registry)}
+        if snapshot.get(Repository, *place) is None:
+            needed["CreateRepository"] = of_registry
+        for action, policy in needed.items():
+            why = await denied_action(self.access, holder, asked, action, policy)
+            if why is not None and not held(snapshot, place, asked.path.rest):
+                raise Refusal(403, "DENIED", why)
+            if why is not None:
+                return asked._replace(imports=False)
+        return asked
 
     async def _answer(self, asked: Asked) -> FrontAnswer:
         kind = asked.path.kind

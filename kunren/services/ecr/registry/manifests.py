@@ -49,7 +49,8 @@ class ManifestAnswers:
 
     async def _get(self, asked: Asked) -> FrontAnswer:
         with self._store.write() as tx:
-            cache(tx, asked.path.place, asked.path.rest, self._clock.now())
+            if asked.imports:
+                cache(tx, asked.path.place, asked.path.rest, self._clock.now())
             repository = repository_at(tx, asked.path.place)
             image = _named(tx, repository, asked.path.rest)
             if asked.request.method == "GET":

@@ -43,8 +43,13 @@ async def denied(access: RegistryAccess, holder: Holder, asked: Asked, policy: S
     """AWS's sentence where policies do not let the holder; `policy` is the repository's."""
     kind, method = asked.path.kind, asked.request.method
     name = _ACTIONS.get((kind, method)) or (_ACTIONS.get((kind, "GET")) if method == "HEAD" else None)
-    if name is None:
-        return None
+    return await denied_action(access, holder, asked, name, policy) if name is not None else None
+
+
+async def denied_action(
+    access: RegistryAccess, holder: Holder, asked: Asked, name: str, policy: Statements
+) -> str | None:  # fmt: skip
+    """The same, of one of ECR's actions on the repository."""
     caller = await access.holder(holder.access_key, holder.role, holder.session)
     if caller is None:
         return "The security token included in the request is invalid."
