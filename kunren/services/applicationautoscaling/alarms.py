@@ -17,10 +17,12 @@ HIGH, LOW, SCALE_IN_SHARE = "AlarmHigh", "AlarmLow", 0.9
 _ECS = {"ECSServiceAverageCPUUtilization": "CPUUtilization", "ECSServiceAverageMemoryUtilization": "MemoryUtilization"}
 _FLEETS = {f"EC2SpotFleetRequestAverage{each}": each for each in ("CPUUtilization", "NetworkIn", "NetworkOut")}
 _REQUESTS = "ALBRequestCountPerTarget"
+_TRACKED_OF = {**dict.fromkeys(_ECS, ("ecs",)), **dict.fromkeys(_FLEETS, ("ec2",))}
+"""The services whose targets have a metric; both have that of requests."""
 
 
-def check(tracking: Mapping[str, Any]) -> None:
-    """Raises ValidationException where it is no TargetTrackingScalingPolicyConfiguration."""
+def check(tracking: Mapping[str, Any], namespace: str) -> None:
+    """Raises ValidationException where it is no TargetTrackingScalingPolicyConfiguration of that service's targets."""
     predefined, custom = (tracking.get(f"{each}MetricSpecification") for each in ("Predefined", "Customized"))
     if bool(predefined) == bool(custom):
         raise errors.ValidationException(
@@ -30,6 +32,8 @@ def check(tracking: Mapping[str, Any]) -> None:
         type = predefined["PredefinedMetricType"]
         if type not in (*_ECS, *_FLEETS, _REQUESTS):
             raise errors.NotYet(f"target tracking of {type}")
+        if namespace not in _TRACKED_OF.get(type, ("ecs", "ec2")):
+            raise errors.ValidationException(f"Predefined metric type {type} is not valid for service {namespace}")
         if type == _REQUESTS and _label(predefined.get("ResourceLabel") or "") is None:
             raise errors.ValidationException(
                 "ResourceLabel must be app/LOAD-BALANCER/ID/targetgroup/TARGET-GROUP/ID for ALBRequestCountPerTarget"

@@ -246,7 +246,7 @@ def _policy(params: Params, before: Policy | None, id: str, now: float) -> Polic
     if type == scaling.TRACKING:
         if not tracking or step:
             raise errors.ValidationException("TargetTrackingScalingPolicyConfiguration, and no other, is required")
-        alarms.check(tracking)
+        alarms.check(tracking, params["ServiceNamespace"])
     else:
         if not step or tracking:
             raise errors.ValidationException("StepScalingPolicyConfiguration, and no other, is required")

@@ -40,7 +40,12 @@ def test_a_spot_fleet_is_scaled_by_its_target_capacity():
 def test_its_predefined_metrics_are_averages_of_its_instances():
     metric = {"PredefinedMetricType": "EC2SpotFleetRequestAverageCPUUtilization"}
     tracking = {"TargetValue": 50.0, "PredefinedMetricSpecification": metric}
-    alarms.check(tracking)
+    alarms.check(tracking, "ec2")
+    with pytest.raises(AwsError, match="not valid for service ecs"):
+        alarms.check(tracking, "ecs")
+    of_services = {"PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}}
+    with pytest.raises(AwsError, match="not valid for service ec2"):
+        alarms.check(of_services, "ec2")
     policy = Policy(id="busy", type="TargetTrackingScaling", created=0.0, tracking=tracking)
     made = alarms.parameters(FLEET, policy, "arn", f"TargetTracking-{FLEET.resource}-AlarmHigh-1")
     assert (made["Namespace"], made["MetricName"], made["Threshold"]) == ("AWS/EC2Spot", "CPUUtilization", 50.0)
