@@ -12,8 +12,8 @@ NAMES = (
     "start", "gateway", "alb", "nlb", "scale", "propagation", "functions", "apis", "dns", "edge", "s3", "stacks", "load",
     "strict", "judging", "ecs", "scheduling",
 )  # fmt: skip
-ALONE = ("drills", "kills")
-"""Takes hours: only when it is named."""
+ALONE = ("drills", "kills", "stack-kills")
+"""Take minutes to hours: only when they are named."""
 
 
 def main() -> int:
@@ -26,7 +26,7 @@ def main() -> int:
     print(described(), flush=True)
     for name in told.names or NAMES:
         print(f"\n## {name}\n", flush=True)
-        for paragraph in importlib.import_module(f"benchmarks.{name}").run(told.quick):
+        for paragraph in importlib.import_module(f"benchmarks.{name.replace('-', '_')}").run(told.quick):
             print(paragraph + "\n", flush=True)
     return 0
 

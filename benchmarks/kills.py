@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import subprocess
 import tempfile
 import time
@@ -22,7 +21,7 @@ from typing import Any
 
 from benchmarks import figures
 from benchmarks.instance import KUNREN, Instance
-from benchmarks.leftovers import Footprint
+from benchmarks.killing import Problem, down, kill, until
 from kunren.drills.access import Access
 from kunren.drills.deployment import Deployment
 from kunren.drills.document import filled, read_drill
@@ -35,17 +34,12 @@ SPEED = "20"
 KILLS = 3
 RUN_S, BETWEEN_S = 20.0, 6.0
 """About what a run takes at that speed, and at most from one kill to the next."""
-LONGEST_S = 300.0
 RUNNER_ENDS_WITHIN_S = 60.0
 QUICK = ("rolling-bad",)
 ASKING = 'while :; do curl -s -m 3 "http://$1/" -o /dev/null; sleep 0.1; done'
 Values = Mapping[str, Any]
 Ended = Callable[[Access, Values], str]
 """Empty once the change has ended as documented, else what is not so yet."""
-
-
-class Problem(Exception):
-    """Something that must not be."""
 
 
 # -- how each ends ----------------------------------------------------------------------------------------------------
@@ -164,12 +158,7 @@ def _in_a_kunren(way: Callable[[Killed], str], name: str, chance: random.Random)
         killed = Killed(kunren, name, chance)
         told = way(killed)
         killed.remove()
-        footprint = Footprint(kunren.state, kunren.pid)
-        kunren.down()
-        left = footprint.left()
-        kunren.up()  # to be ended as others are
-    if left:
-        raise Problem("left behind: " + "; ".join(left))
+        down(kunren)
     return told
 
 
@@ -183,21 +172,6 @@ class Killed:
     @property
     def access(self) -> Access:
         return Access(self.kunren.state, f"http://127.0.0.1:{self.kunren.port}")
-
-    def until(self, problem: Callable[[], str]) -> None:
-        """Wait until there is none. Raises Problem."""
-        ending = time.monotonic() + LONGEST_S
-        while text := problem():
-            if time.monotonic() > ending:
-                raise Problem(f"after {LONGEST_S:.0f} s: {text}")
-            time.sleep(0.1)
-
-    def kill(self) -> None:
-        """At once, and look that nothing runs on. Its control groups and its run folder are the next start's."""
-        footprint = Footprint(self.kunren.state, self.kunren.pid)
-        os.kill(self.kunren.pid, signal.SIGKILL)
-        if running := footprint.left(after_a_kill=True):
-            raise Problem("after a kill: " + "; ".join(running))
 
     def deploy(self) -> dict[str, Any]:
         with self._deployment() as deployment:
@@ -233,7 +207,7 @@ def _runner_killed(killed: Killed) -> str:
         with suppress(subprocess.TimeoutExpired):
             runner.wait(after_s)
         over = runner.poll() is not None
-        killed.kill()
+        kill(killed.kunren)
         try:
             code = runner.wait(RUNNER_ENDS_WITHIN_S)
         except subprocess.TimeoutExpired:
@@ -245,7 +219,7 @@ def _runner_killed(killed: Killed) -> str:
     killed.kunren.up()
     if not over and (code != 2 or "Traceback" in said or "Kunren ended" not in said):
         raise Problem(f"the drill's runner, killed after {after_s:.1f} s, ended with {code}: {said[-1500:]!r}")
-    killed.until(lambda: ", ".join(each.name for each in (killed.kunren.state / FOLDER).glob("*")))
+    until(lambda: ", ".join(each.name for each in (killed.kunren.state / FOLDER).glob("*")))
     killed.deploy()
     return f"after {after_s:.1f} s: {said.strip().splitlines()[-1]!r}; deployed again"
 
@@ -259,11 +233,11 @@ def _change_killed(killed: Killed) -> str:
     for after_s in moments:
         with _users(killed, values):
             time.sleep(after_s)
-            killed.kill()
+            kill(killed.kunren)
         killed.kunren.up()
     with _users(killed, values):
-        killed.until(lambda: ended(killed.access, values))
-    killed.until(lambda: "" if (heard := _heard(killed, values)) == f"{version} 200" else f"users hear {heard!r}")
+        until(lambda: ended(killed.access, values))
+    until(lambda: "" if (heard := _heard(killed, values)) == f"{version} 200" else f"users hear {heard!r}")
     return f"after {', '.join(f'{each:.1f}' for each in moments)} s: ended as documented"
 
 
