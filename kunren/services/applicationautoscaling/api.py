@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.services.applicationautoscaling import alarms, decisions, errors, resources, views
 from kunren.services.applicationautoscaling.model import KINDS, Activity, Policy, Schedule, Target
+from kunren.services.autoscaling import alarms as group_alarms
 from kunren.services.autoscaling import scaling
 
 Params = dict[str, Any]
@@ -65,7 +66,8 @@ class ApplicationAutoScalingApi:
         with self._store.write() as tx:
             target = _find(tx, ctx, params)
             tx.delete(target)
-        await self._delete_alarms(target, [name for each in target.policies.values() for name in each.alarms])
+        gone = [name for each in target.policies.values() for name in each.alarms]
+        await group_alarms.delete(self._call, target, gone)
         return {}
 
     def describe_scalable_targets(self, ctx: RequestContext, params: Params) -> Result:
@@ -102,7 +104,7 @@ class ApplicationAutoScalingApi:
             told = alarms.parameters(target, made, arn, alarm)
             await self._call(ctx.account, ctx.region, "cloudwatch", "PutMetricAlarm", told)
         gone = [each for each in (before.alarms if before is not None else ()) if each not in made.alarms]
-        await self._delete_alarms(target, gone)
+        await group_alarms.delete(self._call, target, gone)
         return {"PolicyARN": arn, "Alarms": views.alarms(target, made.alarms)}
 
     async def describe_scaling_policies(self, ctx: RequestContext, params: Params) -> Result:
@@ -137,13 +139,8 @@ class ApplicationAutoScalingApi:
                     f"{target.resource}, scalable dimension: {target.dimension}, policy name: {name}"
                 )
             tx.put(replace(target, policies={key: each for key, each in target.policies.items() if key != name}))
-        await self._delete_alarms(target, target.policies[name].alarms)
+        await group_alarms.delete(self._call, target, target.policies[name].alarms)
         return {}
-
-    async def _delete_alarms(self, target: Target, names: Iterable[str]) -> None:
-        if named := list(names):
-            told = {"AlarmNames": named}
-            await self._call(target.account, target.region, "cloudwatch", "DeleteAlarms", told)
 
     # -- scheduled actions -------------------------------------------------------------------------------------------
 

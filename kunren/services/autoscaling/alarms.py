@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kunren.control.store import Store
+from kunren.control.store import Resource, Store
 from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
@@ -122,9 +122,14 @@ async def put(call: CallService, group: Group, name: str, policy: Policy) -> Non
         await call(group.account, group.region, "cloudwatch", "PutMetricAlarm", params)
 
 
-async def delete(call: CallService, group: Group, alarms: Iterable[str]) -> None:
-    if named := list(alarms):
-        await call(group.account, group.region, "cloudwatch", "DeleteAlarms", {"AlarmNames": named})
+async def delete(call: CallService, owner: Resource, alarms: Iterable[str]) -> None:
+    """One by one: what somebody has deleted himself is none to delete."""
+    for name in alarms:
+        try:
+            await call(owner.account, owner.region, "cloudwatch", "DeleteAlarms", {"AlarmNames": [name]})
+        except AwsError as error:
+            if error.code != "ResourceNotFound":
+                raise
 
 
 def described(group: Group, alarms: Iterable[str]) -> list[dict[str, str]]:

@@ -1,9 +1,14 @@
 """What a policy may be made of."""
 
+import asyncio
+from types import SimpleNamespace
+
 import pytest
 
 from kunren.core.errors import AwsError
+from kunren.services.autoscaling import alarms
 from kunren.services.autoscaling.api.policies import policy
+from kunren.services.cloudwatch.errors import ResourceNotFound
 
 TRACKING = {
     "PolicyType": "TargetTrackingScaling",
@@ -33,3 +38,16 @@ def test_anything_else_of_another_type_is_refused(given, told):
     with pytest.raises(AwsError) as caught:
         policy(given, "1")
     assert caught.value.message == told
+
+
+def test_an_alarm_that_is_gone_keeps_no_policy():
+    deleted = []
+
+    async def call(account, region, service, operation, params):
+        if params["AlarmNames"] == ["gone"]:
+            raise ResourceNotFound("No alarms found")
+        deleted.extend(params["AlarmNames"])
+        return {}
+
+    asyncio.run(alarms.delete(call, SimpleNamespace(account="1", region="us-east-1"), ["gone", "low"]))
+    assert deleted == ["low"]
