@@ -66,16 +66,15 @@ class Channel:
         }  # fmt: skip
         return m.packed(Message(m.CLOSED, 0, id, now_ms, 0, json.dumps(told).encode()))
 
-    def take(self, raw: bytes, *, room: bool = True) -> tuple[list[Message], list[bytes]]:
-        """What there is to heed now, in order, and what to answer. Where nobody has room for more, nothing is taken but
-        acknowledgements. Raises NotAMessage."""
+    def take(self, raw: bytes) -> tuple[list[Message], list[bytes]]:
+        """What there is to heed now, in order, and what to answer. Raises NotAMessage."""
         message = m.unpacked(raw)
         if message.kind == m.ACKNOWLEDGE:
             self._acknowledged(message)
             return [], []
         if message.kind != m.INPUT:
             return [], []
-        if not room or (message.sequence > self.expected and self._has_enough_early):
+        if message.sequence > self.expected and self._has_enough_early:
             return [], []  # it will come again
         answer = [self._acknowledgement(message)]
         if message.sequence >= self.expected:

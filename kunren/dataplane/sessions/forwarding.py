@@ -13,7 +13,7 @@ from kunren.dataplane.sessions import message as m
 from kunren.dataplane.sessions import streams
 from kunren.dataplane.sessions.channel import PIECE_BYTES
 from kunren.dataplane.sessions.message import NotAMessage
-from kunren.dataplane.sessions.session import UNREAD_MAX, Session
+from kunren.dataplane.sessions.session import UNREAD_AT_ALL_MAX, UNREAD_MAX, Session
 from kunren.dataplane.sessions.streams import FIN, PUSH, SYN, Frame
 
 log = logging.getLogger(__name__)
@@ -78,10 +78,12 @@ class Forwarding(Session):
         for each in self._streams.values():
             if each.unread <= UNREAD_MAX:
                 each.since = 0.0
-            elif each.progresses(now):
+            elif each.unread <= UNREAD_AT_ALL_MAX and each.progresses(now):
                 full = True
             elif each.writer is not None:
                 each.writer.transport.abort()
+            elif each.task is not None:
+                each.task.cancel()
         return not full
 
     def _write(self) -> None:

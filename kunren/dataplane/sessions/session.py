@@ -33,8 +33,10 @@ IDLE_S = 1200.0
 HANDSHAKE_WITHIN_S, LAST_WORDS_WITHIN_S, TICK_S = 15.0, 10.0, 0.25
 _HANG_UP_GRACE_S = 2.0
 _RECORDED_MAX = 8 << 20
-UNREAD_MAX = 1 << 20
-"""How many bytes may wait for who is to read them before nothing more is taken from the client."""
+UNREAD_MAX = 4 << 20
+"""How many bytes may wait for who is to read them before the client has to wait."""
+UNREAD_AT_ALL_MAX = 64 << 20
+"""How many, where it is heard all the same: it owes acknowledgements."""
 Start = Callable[[int], Awaitable[Process]]
 """Starts the session's program with that descriptor as its terminal. Raises OSError."""
 
@@ -112,7 +114,7 @@ class Session:
     def heard(self, socket: WebSocket, raw: bytes) -> None:
         self._heard_at = self._clock.monotonic()
         try:
-            heeded, answers = self._channel.take(raw, room=self._has_room())
+            heeded, answers = self._channel.take(raw)
             for each in answers:
                 socket.send(each)
             for message in heeded:
@@ -122,11 +124,22 @@ class Session:
         if not self._channel.unacknowledged:
             self._acknowledged.set()
         self._flow()
+        self._pace()
 
     def writable(self) -> None:
         self._flow()
 
+    def _pace(self) -> None:
+        """Hear the client as fast as somebody reads what it says, or while we wait for its acknowledgements: the
+        official client knows no other way of holding back, and has lost what it is to send again after 10,000 messages.
+        """
+        room = self._has_room()
+        if self._socket is not None:
+            self._socket.hear(room or self._channel.full)
+
     def _has_room(self) -> bool:
+        if len(self._input) > UNREAD_AT_ALL_MAX:
+            self.end()
         return len(self._input) <= UNREAD_MAX
 
     def _heed(self, message: Message) -> None:
@@ -186,6 +199,7 @@ class Session:
             if self._socket is not None:
                 for each in self._channel.again(now):
                     self._socket.send(each)
+                self._pace()
 
     async def _either(self, event: asyncio.Event, within_s: float | None) -> None:
         """Until that, or the end of the session."""

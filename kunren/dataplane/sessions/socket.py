@@ -44,6 +44,7 @@ class WebSocket(asyncio.Protocol):
         self._received = b""
         self._kind, self._pieces = 0, b""
         self.ready = True
+        self._hears = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -67,6 +68,12 @@ class WebSocket(asyncio.Protocol):
             self._heed(frame)
         if len(self._received) > MESSAGE_MAX:
             self.close(_TOO_BIG)
+
+    def hear(self, on: bool) -> None:
+        """Whether what the peer says is read; it has to wait otherwise."""
+        if on != self._hears and not self._transport.is_closing():
+            self._hears = on
+            (self._transport.resume_reading if on else self._transport.pause_reading)()
 
     def send(self, told: bytes) -> None:
         if not self._transport.is_closing():

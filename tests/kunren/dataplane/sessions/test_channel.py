@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from collections import deque
 from uuid import UUID
 
 from hypothesis import given
@@ -62,12 +61,8 @@ def test_only_so_much_is_under_way():
     assert not end.full
 
 
-def test_nothing_is_taken_or_kept_for_later_where_there_is_no_room():
+def test_only_so_much_is_kept_of_what_comes_before_its_turn():
     end = channel()
-    end.send(DATA, b"x", 0.0)
-    assert end.take(said(0), room=False) == ([], [])
-    assert end.take(heard(0), room=False) == ([], []) and end.unacknowledged == deque()
-    assert len(end.take(said(0))[0]) == 1
     for sequence in range(2, 9):
         end.take(said(sequence, bytes(1 << 20)))
     assert list(end.early) == [2, 3, 4, 5]

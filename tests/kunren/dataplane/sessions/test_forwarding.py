@@ -21,6 +21,7 @@ class Opened:
     def __init__(self, monkeypatch) -> None:
         self.there: list[socket.socket] = []
         self.said: list[bytes] = []
+        self.hears = True
 
         async def connect() -> socket.socket:
             ours, theirs = socket.socketpair()
@@ -36,11 +37,16 @@ class Opened:
             SystemClock(), Entropy(), "id", "i-1", "Port", start, recorded=False, connect=connect, properties={}
         )
         monkeypatch.setattr(self.session, "_send", lambda what, payload: self.said.append(payload))
-        self.number = 0
+        self.session._socket = self
+
+    ready = False
+
+    def hear(self, on: bool) -> None:
+        self.hears = on
 
     def client(self, *frames: Frame) -> None:
         raw = b"".join(map(packed, frames))
-        self.session._heed(m.Message(m.INPUT, self.number, "", 0, m.DATA, raw))
+        self.session._heed(m.Message(m.INPUT, 0, "", 0, m.DATA, raw))
 
     async def until(self, condition) -> None:
         async with asyncio.timeout(20):
@@ -74,7 +80,7 @@ def test_one_connection_too_many_is_closed_at_once(opened, monkeypatch):
     assert opened.said == [packed(Frame(FIN, 5))]
 
 
-def test_nothing_is_taken_while_a_connection_reads_slowly_and_one_that_never_reads_is_given_up(opened, monkeypatch):
+def test_the_client_waits_while_a_connection_reads_slowly_and_one_that_never_reads_is_given_up(opened, monkeypatch):
     async def main() -> None:
         opened.client(Frame(SYN, 3))
         await opened.until(lambda: opened.there)
@@ -83,6 +89,11 @@ def test_nothing_is_taken_while_a_connection_reads_slowly_and_one_that_never_rea
             opened.client(Frame(PUSH, 3, data))
             await asyncio.sleep(0)
         assert opened.session._streams[3].unread > UNREAD_MAX
+        opened.session._pace()
+        assert not opened.hears
+        monkeypatch.setattr(type(opened.session._channel), "full", True)  # acknowledgements are awaited
+        opened.session._pace()
+        assert opened.hears
         loop, got = asyncio.get_running_loop(), 0
         while not opened.session._has_room():
             got += len(await loop.sock_recv(opened.there[0], 1 << 20))
