@@ -73,6 +73,7 @@ def _check_configs(given: list[Params]) -> None:
         raise InvalidFleetConfig(f"A fleet has 1 to {CONFIGS_MAX} launch template configs")
     if any(not each.get("LaunchTemplateSpecification") for each in given):
         raise InvalidFleetConfig("Each launch template config must have a LaunchTemplateSpecification")
+    check_versions(given)
     overrides = [one for each in given for one in each.get("Overrides") or ()]
     if len(overrides) > POOLS_MAX:
         raise InvalidFleetConfig(f"A fleet has at most {POOLS_MAX} overrides")
@@ -80,6 +81,12 @@ def _check_configs(given: list[Params]) -> None:
     for override in overrides:
         check_override(override)
         configs.price(override.get("MaxPrice"))
+
+
+def check_versions(configs: list[Params]) -> None:
+    """Fleets have no default version. Raises MissingParameter."""
+    if any(not each["LaunchTemplateSpecification"].get("Version") for each in configs):
+        raise errors.MissingParameter("LaunchTemplateSpecification.Version")
 
 
 def check_requirements(overrides: list[Params]) -> None:

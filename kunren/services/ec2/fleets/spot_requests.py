@@ -100,10 +100,11 @@ def _configs(asked: Params) -> list[Params]:
     most = asked.get("SpotPrice")
     if specs:
         return [_of_specification(each, most) for each in specs]
+    if any(not each.get("LaunchTemplateSpecification") for each in templates):
+        raise InvalidSpotFleetRequestConfig("Each launch template config must have a LaunchTemplateSpecification")
+    checks.check_versions(templates)
     found = []
     for each in templates:
-        if not each.get("LaunchTemplateSpecification"):
-            raise InvalidSpotFleetRequestConfig("Each launch template config must have a LaunchTemplateSpecification")
         overrides = [_override(one, most) for one in each.get("Overrides") or [{}]]
         found.append({"LaunchTemplateSpecification": each["LaunchTemplateSpecification"], "Overrides": overrides})
     return found

@@ -264,6 +264,14 @@ def test_what_does_not_fit_is_refused(ec2, fleets, given, code, text):
     assert text in found[1]
 
 
+def test_a_template_is_named_with_its_version(ec2, fleets):
+    config = {"LaunchTemplateSpecification": {"LaunchTemplateName": "web"}}
+    missing = ("MissingParameter", "The request must contain the parameter LaunchTemplateSpecification.Version")
+    assert ec2.refused("create_fleet", **{**fleets.asked(), "LaunchTemplateConfigs": [config]}) == missing
+    asked = {"IamFleetRole": "arn:aws:iam::1:role/f", "TargetCapacity": 1, "LaunchTemplateConfigs": [config]}
+    assert ec2.refused("request_spot_fleet", SpotFleetRequestConfig=asked) == missing
+
+
 @pytest.mark.parametrize("weight", [0, -1.0, float("inf"), float("nan")])
 def test_a_weight_is_a_number_above_zero(ec2, fleets, weight):
     asked = fleets.asked({"AvailabilityZone": ZONES[0], "WeightedCapacity": weight})
