@@ -71,7 +71,7 @@ class Behalf:
 
     def _check_assumable(self, actor: Actor, region: str) -> None:
         """Raises AccessDenied where the service can't get to the role."""
-        if not self._access.assumable(actor.through or actor.role, SERVICE):
+        if not self._access.assumable(actor.through or actor.role, actor.service or SERVICE):
             raise WireError("AccessDenied", f"Role {actor.through or actor.role} is invalid or cannot be assumed", 403)
         if not actor.through:
             return

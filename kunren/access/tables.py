@@ -45,6 +45,7 @@ ELSEWHERE = {
     ("autoscaling", "CreateAutoScalingGroup"): "ec2",
     ("autoscaling", "UpdateAutoScalingGroup"): "ec2",
     **{("cloudcontrol", each): "cloudformation" for each in _CONTROL},
+    ("cloudformation", "ActivateType"): "hooks.cloudformation",
 }  # fmt: skip
 """Service principals that roles are handed to, where they are not named as the service is here."""
 
@@ -80,6 +81,7 @@ PASSED = {
     ("cloudformation", "RollbackStack"): ("RoleARN",),
     ("cloudformation", "ContinueUpdateRollback"): ("RoleARN",),
     ("cloudformation", "CreateChangeSet"): ("RoleARN",),
+    ("cloudformation", "ActivateType"): ("ExecutionRoleArn",),
     ("cloudformation", "CreateStackSet"): ("AdministrationRoleARN",),
     ("cloudformation", "UpdateStackSet"): ("AdministrationRoleARN",),
     ("ecs", "RegisterTaskDefinition"): ("taskRoleArn", "executionRoleArn"),

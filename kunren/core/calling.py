@@ -27,6 +27,7 @@ class Actor(msgspec.Struct, frozen=True):
     role: str = ""  # its ARN
     session: str = ""
     through: str = ""  # the ARN of the role in which the service assumes it, where it does not itself
+    service: str = ""  # the principal that the role must trust, where it is not the service's own
 
 
 def actor_of(caller: Caller | None) -> Actor | None:

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from kunren.control.store import Store, Tx
-from kunren.core.calling import CallService
+from kunren.core.calling import Actor, CallService, Permit, limited
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
@@ -27,8 +27,8 @@ POLL_S = 1.0
 
 
 class Asking:
-    def __init__(self, store: Store, clock: Clock, entropy: Entropy, call: CallService) -> None:
-        self._store, self._clock, self._entropy, self._call = store, clock, entropy, call
+    def __init__(self, store: Store, clock: Clock, entropy: Entropy, call: CallService, permit: Permit | None) -> None:
+        self._store, self._clock, self._entropy, self._call, self._permit = store, clock, entropy, call, permit
 
     def any(self, stack: Stack) -> bool:
         """Whether there are hooks at all where the stack is."""
@@ -98,20 +98,24 @@ class Asking:
         return not given_up()
 
     async def _answer(self, hook: Hook, result: HookResult, target: Target, stack: Stack) -> Answer:
+        role = Actor(role=hook.properties["ExecutionRole"], session=hooks.SESSION, service=hooks.PRINCIPAL)
+        call = limited(self._call, self._permit, role)
         try:
             async with asyncio.timeout(hooks.CALL_WITHIN_S):
                 if "RuleLocation" in hook.properties:
-                    return await guard.answer(self._call, hook, target, stack)
-                return await self._of_function(hook, result, target, stack)
+                    return await guard.answer(call, hook, target, stack)
+                return await self._of_function(call, hook, result, target, stack)
         except TimeoutError:
             what = "program" if "RuleLocation" in hook.properties else "function"
             return Answer(hooks.BROKEN, f"The {what} did not answer within {hooks.CALL_WITHIN_S:g} seconds")
         except AwsError as error:
             return Answer(hooks.BROKEN, error.message[: hooks.REASON_MAX])
 
-    async def _of_function(self, hook: Hook, result: HookResult, target: Target, stack: Stack) -> Answer:
+    async def _of_function(
+        self, call: CallService, hook: Hook, result: HookResult, target: Target, stack: Stack
+    ) -> Answer:
         """Raises AwsError."""
         link = url(HOOK, stack.arn, result.id, result.secret) if target.payload else ""
         event: dict[str, Any] = hooks.event(hook, result, target, stack, link)
         given = {"FunctionName": hook.properties["LambdaFunction"], "Payload": json.dumps(event, default=str).encode()}
-        return hooks.answer(await self._call(hook.account, hook.region, "lambda", "Invoke", given))
+        return hooks.answer(await call(hook.account, hook.region, "lambda", "Invoke", given))

@@ -23,6 +23,8 @@ DELAY_MAX_S = 7200.0
 """What a hook's handler has by default, in the registry's schema of types (`timeoutInMinutes`)."""
 REASON_MAX = 4096
 CLOUD_CONTROL_REASON_MAX = 1024
+PRINCIPAL, SESSION = "hooks.cloudformation.amazonaws.com", "AWSCloudFormationHook"
+"""Who assumes a hook's role, and under which name."""
 VERSION = "00000001"
 """AWS's own hook has had no other here."""
 _ACTIONS = ("CREATE", "UPDATE", "DELETE")

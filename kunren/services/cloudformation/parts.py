@@ -16,7 +16,7 @@ class Parts:
         self, store: Store, clock: Clock, entropy: Entropy, call: CallService, noting: CallAndNote, records: Records,
         permit: Permit | None = None,
     ) -> None:  # fmt: skip
-        self.waking, self.asking = Waking(store), Asking(store, clock, entropy, call)
+        self.waking, self.asking = Waking(store), Asking(store, clock, entropy, call, permit)
         self.store, self.clock, self.entropy = store, clock, entropy
         self.call, self.noting, self.records, self.permit = call, noting, records, permit
 

@@ -139,7 +139,7 @@ class Work:
         if self._cancelled():
             raise Cancelled
         try:
-            await self._permitted(service, operation, params, region)
+            await self.permitted(service, operation, params, region)
         except AwsError:
             self._position = position
             raise
@@ -178,7 +178,7 @@ class Work:
         assert attempt is not None
         return self._position < len(attempt.journal) or attempt.asked >= self._position
 
-    async def _permitted(self, service: str, operation: str, params: Mapping[str, Any], region: str = "") -> None:
+    async def permitted(self, service: str, operation: str, params: Mapping[str, Any], region: str = "") -> None:
         """Raises AwsError where whoever asks for the operation of the stack may not have that called."""
         if self._permit is not None and self.stack.actor is not None:
             await self._permit(self.stack.actor, region or self.region, service, operation, params)
@@ -186,7 +186,7 @@ class Work:
     async def undo(self, service: str, operation: str, params: Mapping[str, Any]) -> None:
         """On the way out of a failure: a change that is the same however often it is made, and may fail."""
         with suppress(AwsError):
-            await self._permitted(service, operation, params)
+            await self.permitted(service, operation, params)
             await self._call(self.account, self.region, service, operation, dict(params))
 
     async def read(self, service: str, operation: str, params: Mapping[str, Any], region: str = "") -> Any:

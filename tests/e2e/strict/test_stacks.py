@@ -114,3 +114,29 @@ def test_a_stack_set_may_do_what_the_execution_role_may_that_its_administration_
     allowed = document(statement(["cloudformation:*", "sqs:*"]))
     there.put_role_policy(RoleName=execution, PolicyName="own", PolicyDocument=allowed)
     assert made()[0] == "SUCCEEDED"
+
+
+def test_a_hook_may_do_what_its_role_may_and_is_made_by_who_may_pass_it(strict, made):
+    name, keys = strict.user(statement("cloudformation:*"))
+    iam = strict.client("iam")
+    trust = {**TRUST, "Principal": {"Service": "hooks.cloudformation.amazonaws.com"}}
+    role = iam.create_role(RoleName="hooks", AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
+    stated = {
+        "Alias": "My::Strict::Hook", "LambdaFunction": "none", "ExecutionRole": role, "FailureMode": "FAIL",
+        "HookStatus": "ENABLED", "TargetOperations": ["STACK"],
+        "StackFilters": {"FilteringCriteria": "ALL", "StackNames": {"Include": ["hooked*"]}},
+    }  # fmt: skip
+    hook = {"Resources": {"H": {"Type": "AWS::CloudFormation::LambdaHook", "Properties": stated}}}
+    _, failed = made(keys, "hook", hook, "ROLLBACK_COMPLETE")
+    assert f"not authorized to perform: iam:PassRole on resource: {role}" in failed[-1]
+    strict.allow(name, statement(["cloudformation:*", "iam:PassRole", "sqs:*"]))
+    id, _ = made(keys, "hook-2", hook, "CREATE_COMPLETE")
+    api = strict.client("cloudformation")
+    try:
+        made(keys, "hooked", QUEUE, "ROLLBACK_COMPLETE")
+        told = api.describe_stack_events(StackName="hooked")["StackEvents"]
+        [why] = [each["HookStatusReason"] for each in told if each.get("HookStatus") == "HOOK_FAILED"]
+        assert "assumed-role/hooks/" in why and "not authorized to perform: lambda:InvokeFunction" in why
+    finally:
+        api.delete_stack(StackName=id)
+        made.ended(id, "DELETE_COMPLETE")

@@ -212,6 +212,13 @@ def test_who_has_a_stack_or_a_resource_made_hands_on_the_role_for_it(service, op
     assert asked(target, service, True)[1:] == [Asked("iam:PassRole", ROLE, "cloudformation.amazonaws.com")]
 
 
+def test_who_has_a_hook_hands_on_its_role():
+    target = Target("cloudformation", "ActivateType", {"ExecutionRoleArn": ROLE}, "111122223333", "us-east-1")
+    assert asked(target, "cloudformation", True)[1:] == [
+        Asked("iam:PassRole", ROLE, "hooks.cloudformation.amazonaws.com")
+    ]
+
+
 def test_fleets_have_arns_by_their_ids():
     id = "fleet-0123abcd-12ab-34cd-56ef-1234567890ab"
     target = Target("ec2", "DeleteFleets", {"FleetIds": [id]}, "111122223333", "us-east-1")

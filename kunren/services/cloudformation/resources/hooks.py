@@ -37,6 +37,7 @@ class AnyHook(Kind):
         alias = work.properties["Alias"]
         if not _ALIAS.fullmatch(alias):
             raise Failed(f"Hook type name {alias} must be Organization::Service::Hook, and not begin with AWS")
+        await self._permitted(work, "ActivateType")
         held = self._held(work, alias)
         if held is not None and held.token != work.token:
             raise AlreadyThere(f"Resource of type '{self.type}' with identifier '{alias}' already exists.")
@@ -48,9 +49,18 @@ class AnyHook(Kind):
         held = self._held(work, work.properties["Alias"])
         if held is None:
             raise Failed(f"Hook {work.properties['Alias']} does not exist")
+        await self._permitted(work, "ActivateType")
         self._put(work, replace(held, properties=work.properties))
 
+    async def _permitted(self, work: Work, operation: str) -> None:
+        """A hook is a row here; on AWS it is an activated type. Raises AwsError where whoever asks may not have one, or
+        not hand on its role."""
+        asked = {"Type": "HOOK", "TypeNameAlias": work.properties["Alias"]}
+        role = {"ExecutionRoleArn": work.properties["ExecutionRole"]} if operation == "ActivateType" else {}
+        await work.permitted("cloudformation", operation, {**asked, **role})
+
     async def delete(self, work: Work) -> None:
+        await self._permitted(work, "DeactivateType")
         with work.store.write() as tx:
             for each in tx.list(Hook, work.account, work.region):
                 if each.arn == work.physical:

@@ -22,6 +22,7 @@ from kunren.services.cloudformation.model import RESOURCES, Hook, HookResult, St
 from kunren.services.cloudformation.responses import ResponseUrls
 
 PROPERTIES = {
+    "ExecutionRole": "arn:aws:iam::123456789012:role/hook",
     "HookStatus": "ENABLED",
     "TargetOperations": ["RESOURCE", "STACK"],
     "FailureMode": "FAIL",
@@ -128,7 +129,7 @@ def _world() -> Store:
 async def _refusal(
     store: Store, function: Function, told: list[str], target: Target = QUEUE, given_up: bool = False
 ) -> str:
-    asking = Asking(store, SimClock(), Entropy(1), function)
+    asking = Asking(store, SimClock(), Entropy(1), function, None)
     return (await asking.refusal(MADE, target, lambda tx, result: told.append(result.status), lambda: given_up))[1]
 
 
