@@ -114,9 +114,9 @@ def test_errors_have_awss_code_text_and_status(tmp_path):
             "The filter 'x' is invalid",
             400,
         )
-        code, text, status = error_of(ec2.create_placement_group, GroupName="near")
+        code, text, status = error_of(ec2.create_ipam)
         assert (code, status) == ("NotImplemented", 501)
-        assert "CreatePlacementGroup" in text
+        assert "CreateIpam" in text
 
     tell(tmp_path, story)
 
