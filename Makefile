@@ -17,7 +17,7 @@ demo: $(VENV)/.installed $(VENV)/.programs
 	$(BIN)/python -m kunren.drills.demo
 
 test: $(VENV)/.installed-test $(VENV)/.programs-test
-	$(BIN)/python -m pytest -n 4 --dist loadgroup --reruns 1 -rR
+	$(BIN)/python -m pytest -n 4 --dist loadgroup --reruns 1 -rRs
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
