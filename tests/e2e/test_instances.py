@@ -23,7 +23,7 @@ exec nohup python3 -m http.server 80 > /var/log/web.log 2>&1 &
 END
 chmod +x /var/lib/cloud/scripts/per-boot/web
 /var/lib/cloud/scripts/per-boot/web
-echo once >> /root/runs
+echo once >> /var/lib/runs
 """
 
 
@@ -107,7 +107,7 @@ def test_an_instance_serves_the_internet_keeps_its_disk_and_ends(machines, until
     machines.ec2.start_instances(InstanceIds=[id])
     again = machines.wait(id, "running")
     until(lambda: machines.fetched(again["PublicIpAddress"]) == name, "the page from the kept disk")
-    assert machines.ssh("web-1", "cat", "/root/runs").stdout == "once\n"
+    assert machines.ssh("web-1", "cat", "/var/lib/runs").stdout == "once\n"
     assert machines.ssh("web-1", "sh", "-c", HARM).stdout == "nothing\n"
     if os.geteuid() == 0:  # an ordinary user's Kunren has no users to give
         assert machines.ssh("web-1", "runuser", "-u", "nobody", "--", "id", "-u").stdout == "65534\n"
@@ -236,7 +236,7 @@ def test_instances_of_an_ordinary_user_survive_the_daemons_death_and_tasks_end_w
     for name in ("InstanceId", "PrivateIpAddress", "PublicIpAddress", "BlockDeviceMappings", "LaunchTime"):
         assert again[name] == shown[name]
     until(lambda: machines.fetched(again["PublicIpAddress"]) not in (7, 28), "the page once more")
-    assert machines.ssh(id, "cat", "/root/runs").stdout == "once\n"
+    assert machines.ssh(id, "cat", "/var/lib/runs").stdout == "once\n"
     machines.end(id)
     assert machines.ec2.describe_network_interfaces()["NetworkInterfaces"] == []
     disks = daemon.state / "data" / "disks"
@@ -346,7 +346,7 @@ def test_a_hibernated_instance_goes_on_where_it_was_and_can_be_terminated(machin
     assert again["PrivateIpAddress"] == shown["PrivateIpAddress"]
     until(lambda: (process, before) < count() < (process + 1,), "the counter of the same process going on")
     until(lambda: machines.fetched(again["PublicIpAddress"]) not in (7, 28), "the page at another address")
-    assert machines.ssh(id, "cat", "/root/runs").stdout == "once\n"
+    assert machines.ssh(id, "cat", "/var/lib/runs").stdout == "once\n"
 
     machines.ec2.stop_instances(InstanceIds=[id], Hibernate=True)
     machines.wait(id, "stopped")

@@ -8,7 +8,7 @@ REGION = "eu-west-2"  # a market that no other test moves
 WATCHER = """#!/bin/sh
 # What runs on a Spot Instance: it looks for its notice and writes down what it saw.
 B=http://169.254.169.254/latest/meta-data
-touch /root/watching
+touch /var/lib/watching
 while sleep 0.2; do
     if curl -sSf $B/spot/instance-action > /root/action 2>/dev/null; then
         curl -sS $B/events/recommendations/rebalance > /root/rebalance

@@ -17,14 +17,14 @@ SPEC = GuestSpec(
 
 
 def test_all_that_a_definition_states_is_told():
-    told = described(SPEC, "kunren.local/image:abc", "/proc/7/root/run/netns/eni-1", {"/kept": "/v/kept"}, {"a": "b"})
+    told = described(SPEC, "kunren.local/image:abc", "/run/netns/eni-1", {"/kept": "/v/kept"}, {"a": "b"})
     host = told.pop("HostConfig")
     assert {name: told[name] for name in ("Image", "Entrypoint", "Cmd", "WorkingDir", "User", "Hostname", "Labels")} == {
         "Image": "kunren.local/image:abc", "Entrypoint": ["/run"], "Cmd": ["a", "b"], "WorkingDir": "/app",
         "User": "1000", "Hostname": "ip-10-0-0-5", "Labels": {"a": "b"},
     }  # fmt: skip
     assert "NAME=web" in told["Env"] and "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt" in told["Env"]
-    assert host["NetworkMode"] == "ns:/proc/7/root/run/netns/eni-1"
+    assert host["NetworkMode"] == "ns:/run/netns/eni-1"
     assert host["Mounts"] == [{"Type": "bind", "Source": "/v/kept", "Target": "/kept", "ReadOnly": True}]
     assert (host["Memory"], host["CpuShares"], host["PidsLimit"]) == (536870912, 256, 1024)
     assert (host["ReadonlyRootfs"], host["Init"]) == (True, True)
