@@ -1,4 +1,4 @@
-"""Which operations moto has, read from its source without importing it.
+"""Which operations moto answers, read from its source without importing it.
 
 Asked before a call reaches moto: some of its services choose a handler by the path alone, and would take an operation
 that they do not know for another one (GetBucketRequestPayment for ListObjects). Such a call is answered 501 instead.
@@ -16,6 +16,16 @@ from kunren.wire.names import xform_name
 _BY_BACKEND = frozenset({"s3control"})
 _ADDED = {"iam": frozenset({"put_user_permissions_boundary", "delete_user_permissions_boundary"})}
 """What hooks (`identity_hooks.py`) add."""
+_HOLLOW = {
+    "ssm": frozenset(
+        {
+            "create_maintenance_window",
+            "register_target_with_maintenance_window",
+            "register_task_with_maintenance_window",
+        }
+    )
+}
+"""What moto takes well and never does: no task of a maintenance window would run. Nobody is told that it will."""
 _XRAY = frozenset(
     {
         "BatchGetTraces", "GetServiceGraph", "GetTraceGraph", "GetTraceSummaries", "PutTelemetryRecords",
@@ -25,7 +35,8 @@ _XRAY = frozenset(
 
 
 def moto_handlers(service: str, package: str) -> frozenset[str]:
-    """The names of the functions in moto's handlers (for S3 Control of its backend too), read, not imported."""
+    """The names of the functions in moto's handlers (for S3 Control of its backend too) that are asked, read, not
+    imported."""
     if service == "xray":
         return _XRAY
     spec = importlib.util.find_spec("moto")
@@ -38,7 +49,7 @@ def moto_handlers(service: str, package: str) -> frozenset[str]:
     for file in files:
         if file.exists():
             names |= {node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)}
-    return frozenset(names) | _ADDED.get(service, frozenset())
+    return (frozenset(names) | _ADDED.get(service, frozenset())) - _HOLLOW.get(service, frozenset())
 
 
 def handled(operation: str, handlers: frozenset[str]) -> bool:

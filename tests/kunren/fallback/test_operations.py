@@ -26,3 +26,11 @@ def test_operations_that_moto_lacks_are_not_found() -> None:
 def test_every_service_has_handlers() -> None:
     for service, owner in SERVICES.items():
         assert moto_handlers(service, owner.package), service
+
+
+def test_a_maintenance_window_that_would_run_nothing_is_not_taken() -> None:
+    ssm = moto_handlers("ssm", "ssm")
+    for operation in ("CreateMaintenanceWindow", "RegisterTaskWithMaintenanceWindow", "CreateAssociation",
+                      "CreateAssociationBatch", "StartAssociationsOnce", "StartAutomationExecution"):  # fmt: skip
+        assert not handled(operation, ssm), operation
+    assert handled("DescribeMaintenanceWindows", ssm)
