@@ -20,11 +20,10 @@ from kunren.core.errors import AwsError
 from kunren.dataplane.guests import disk
 from kunren.dataplane.images.images import CannotPull
 from kunren.dataplane.images.store import Image as ContainerImage
-from kunren.services.ec2.api.images import checked_name
-from kunren.services.ec2.instances import errors as refused
+from kunren.services.ec2.api.images import check_name
 from kunren.services.ec2.instances.image_events import note_image
 from kunren.services.ec2.instances.images import ROOT_DEVICE, SIZE_GB
-from kunren.services.ec2.instances.model import NO_VOLUME, Image, ImageDevice, Snapshot
+from kunren.services.ec2.instances.model import NO_VOLUME, ImageDevice, Snapshot
 from kunren.services.ec2.instances.types import MACHINE
 
 if TYPE_CHECKING:
@@ -55,8 +54,7 @@ async def import_image(api: Ec2Api, home: Path, images: Images, wanted: Wanted) 
     """The image, which is available. Raises CannotImport, and what is wrong with its name."""
     ctx = RequestContext(wanted.account, wanted.region, "ec2", "ImportImage", api.entropy.uuid())
     api.ensure_region(ctx)
-    checked_name(wanted.name)
-    _check_free(api.store.snapshot().list(Image, ctx.account, ctx.region), wanted.name)
+    check_name(api.store.snapshot(), ctx, wanted.name)
     source = await _found(images, wanted.image)
     architecture = _ARCHITECTURES.get(source.architecture, source.architecture) or MACHINE
     if architecture != MACHINE:
@@ -81,11 +79,6 @@ def _made(api: Ec2Api, tx: Tx, ctx: RequestContext, wanted: Wanted, id: str, dev
     params = {"Name": wanted.name, "Description": wanted.description}
     image = api.new_image(tx, ctx, params, id, [device], MACHINE, {})
     note_image(tx, api.entropy, image, "available", api.clock.now(), ctx.request_id)
-
-
-def _check_free(images: list[Image], name: str) -> None:
-    if used := next((each for each in images if each.name == name), None):
-        raise refused.ImageNameInUse(name, used.id)
 
 
 async def _found(images: Images, named: str) -> ContainerImage:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -13,16 +11,16 @@ from kunren.control.store import Tx
 from kunren.core.context import RequestContext
 from kunren.services.ec2 import errors, ids, store
 from kunren.services.ec2.api.base import Params, operation, token_of
-from kunren.services.ec2.api.image_wire import devices_to_wire
+from kunren.services.ec2.api.image_wire import devices_to_wire, protection
 from kunren.services.ec2.api.images import ImageOperations, image_tags
 from kunren.services.ec2.default_vpc import known_region
 from kunren.services.ec2.instances import errors as refused
-from kunren.services.ec2.instances.disks import may_use
+from kunren.services.ec2.instances import sharing
 from kunren.services.ec2.instances.image_events import note_image
 from kunren.services.ec2.instances.images import AnyImage, own, state_of
 from kunren.services.ec2.instances.model import NO_VOLUME, Image, ImageDevice, Snapshot
 
-_ACCOUNT = re.compile(r"[0-9]{12}")
+_ORGANIZATIONS = ("OrganizationArns", "OrganizationalUnitArns", "OrganizationArn", "OrganizationalUnitArn")
 
 
 class ImageChangeOperations(ImageOperations):
@@ -37,14 +35,7 @@ class ImageChangeOperations(ImageOperations):
         region = known_region(self.spec, params["SourceRegion"]).name
         image = await self._to_copy(ctx, region, params["SourceImageId"])
         encrypted = bool(params.get("Encrypted"))
-        if params.get("KmsKeyId") and not encrypted and not any(each.encrypted for each in image.devices):
-            raise refused.InvalidParameterDependency(
-                "The parameter KmsKeyId requires the parameter Encrypted to be set."
-            )
-        key = None
-        if encrypted or any(each.encrypted for each in image.devices):
-            asked = await self.launcher.with_key(ctx, {"Encrypted": True, "KmsKeyId": params.get("KmsKeyId")})
-            key = asked["KmsKeyId"]
+        key = await self.launcher.key_of_copy(ctx, params, any(each.encrypted for each in image.devices))
         with self.store.write() as tx:
             if params.get("ClientToken") and (made := self.replay(tx, ctx, params, Image)) is not None:
                 return {"ImageId": made}
@@ -72,7 +63,7 @@ class ImageChangeOperations(ImageOperations):
         if image is None:
             raise refused.ImageNotFound(id)
         taken = [snapshot.get(Snapshot, image.owner, region, each.snapshot_id or "") for each in image.devices]
-        if any(each is not None and not may_use(each, ctx.account) for each in taken):
+        if any(each is not None and not sharing.may_use(each, ctx.account) for each in taken):
             raise refused.InvalidRequest("You do not have permission to access the storage of this ami")
         if state_of(snapshot, region, image)[0] != "available":
             raise refused.ImageUnavailable(id)
@@ -102,17 +93,14 @@ class ImageChangeOperations(ImageOperations):
     def describe_image_attribute(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         """DescribeImageAttribute, for the image's owner."""
         image, wanted = self.own_image(self.store.snapshot(), ctx, params["ImageId"]), params["Attribute"]
-        permitted = [{"Group": "all"}] if image.everyones else []
         found: dict[str, Any] = {
             "description": {"Description": {"Value": image.description} if image.description else {}},
-            "launchPermission": {"LaunchPermissions": permitted + [{"UserId": each} for each in image.accounts]},
+            "launchPermission": {"LaunchPermissions": sharing.to_wire(image)},
             "blockDeviceMapping": {"BlockDeviceMappings": devices_to_wire(own(image))},
             "productCodes": {"ProductCodes": []},
             "imdsSupport": {"ImdsSupport": {"Value": image.imds_support} if image.imds_support else {}},
             "sriovNetSupport": {"SriovNetSupport": {"Value": image.sriov_support} if image.sriov_support else {}},
-            "deregistrationProtection": {
-                "DeregistrationProtection": {"Value": "enabled-without-cooldown" if image.protected else "disabled"}
-            },
+            "deregistrationProtection": {"DeregistrationProtection": {"Value": protection(image)}},
             "kernel": {"KernelId": {}},
             "ramdisk": {"RamdiskId": {}},
             "bootMode": {"BootMode": {}},
@@ -138,7 +126,9 @@ class ImageChangeOperations(ImageOperations):
                     raise errors.InvalidParameterValue(f"Value ({value}) for parameter imdsSupport is invalid.")
                 tx.put(replace(image, imds_support=value))
             elif params.get("LaunchPermission") is not None or attribute == "launchPermission":
-                tx.put(_permitted(image, *_permissions(params)))
+                _refuse_organizations(params)
+                added, removed = sharing.asked(params, "LaunchPermission", "UserGroups")
+                tx.put(sharing.changed(image, added, removed, refused.ImageAttributeItem))
             else:
                 raise errors.InvalidParameterCombination("The request must contain exactly one attribute to modify")
 
@@ -205,37 +195,9 @@ class ImageChangeOperations(ImageOperations):
             return {"Return": "true"}
 
 
-def _permissions(params: Params) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Who is permitted, and who is not any more: told as a structure, or by OperationType and lists."""
-    if (told := params.get("LaunchPermission")) is not None:
-        return told.get("Add") or [], told.get("Remove") or []
-    if params.get("OrganizationArns") or params.get("OrganizationalUnitArns"):
+def _refuse_organizations(params: Params) -> None:
+    """Raises NotImplemented."""
+    told = params.get("LaunchPermission") or {}
+    named = [params, *(told.get("Add") or ()), *(told.get("Remove") or ())]
+    if any(each.get(name) for each in named for name in _ORGANIZATIONS):
         raise errors.NotYet("images that are shared with organizations")
-    listed = [{"UserId": each} for each in params.get("UserIds") or ()]
-    listed += [{"Group": each} for each in params.get("UserGroups") or ()]
-    if not listed:
-        raise errors.MissingParameterText("The request must contain the parameter UserId or UserGroup")
-    kind = params.get("OperationType")
-    if kind not in ("add", "remove"):
-        raise errors.InvalidParameterValue(f"Value ({kind}) for parameter operationType is invalid.")
-    return (listed, []) if kind == "add" else ([], listed)
-
-
-def _permitted(image: Image, added: Iterable[dict[str, Any]], removed: Iterable[dict[str, Any]]) -> Image:
-    """Raises InvalidAMIAttributeItemValue."""
-    accounts, everyones = dict.fromkeys(image.accounts), image.everyones
-    for each, on in [*((each, True) for each in added), *((each, False) for each in removed)]:
-        if each.get("OrganizationArn") or each.get("OrganizationalUnitArn"):
-            raise errors.NotYet("images that are shared with organizations")
-        group, account = each.get("Group"), each.get("UserId")
-        if group is not None:
-            if group != "all":
-                raise refused.ImageAttributeItem(group, "userGroup")
-            everyones = on
-        elif account is None or not _ACCOUNT.fullmatch(account):
-            raise refused.ImageAttributeItem(account or "", "userId")
-        elif on:
-            accounts[account] = None
-        else:
-            accounts.pop(account, None)
-    return replace(image, accounts=tuple(accounts), everyones=everyones)

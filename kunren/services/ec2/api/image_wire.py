@@ -8,7 +8,7 @@ from kunren.core.clock import iso_utc
 from kunren.core.tags import tags_to_wire
 from kunren.services.ec2 import filters, store
 from kunren.services.ec2.instances.images import AnyImage, shown_snapshot, state_of
-from kunren.services.ec2.instances.model import ImageDevice
+from kunren.services.ec2.instances.model import Image, ImageDevice
 
 
 def devices_to_wire(image: AnyImage) -> list[dict[str, Any]]:
@@ -55,7 +55,7 @@ def image_to_wire(reader: store.Reader, region: str, image: AnyImage) -> dict[st
         "SourceInstanceId": image.source_instance_id,
         "SourceImageId": image.source_image_id,
         "SourceImageRegion": image.source_image_region,
-        "DeregistrationProtection": _protection(image),
+        "DeregistrationProtection": protection(image),
         "DeprecationTime": iso_utc(image.deprecate_at) if image.deprecate_at is not None else None,
         "PublicSsmParameterName": image.parameter,
         "BlockDeviceMappings": devices_to_wire(image),
@@ -63,7 +63,7 @@ def image_to_wire(reader: store.Reader, region: str, image: AnyImage) -> dict[st
     }
 
 
-def _protection(image: AnyImage) -> str:
+def protection(image: AnyImage | Image) -> str:
     return "enabled-without-cooldown" if image.protected else "disabled"
 
 

@@ -13,7 +13,7 @@ from kunren.services.ec2 import errors, filters, ids, store, tagging
 from kunren.services.ec2.api.base import Ec2Base, Params, operation, paged
 from kunren.services.ec2.api.image_wire import filters_for, image_to_wire
 from kunren.services.ec2.instances import errors as refused
-from kunren.services.ec2.instances.disks import check_device, image_device
+from kunren.services.ec2.instances.disks import check_device, image_device, size_over
 from kunren.services.ec2.instances.image_events import note_image
 from kunren.services.ec2.instances.images import AnyImage
 from kunren.services.ec2.instances.launcher import Launcher
@@ -166,10 +166,8 @@ class ImageOperations(Ec2Base):
         tags: dict[str, str], **more: Any,
     ) -> Image:  # fmt: skip
         """The image whose root is the first of the devices. Raises what is wrong with its name."""
-        name = checked_name(params["Name"])
-        for each in tx.list(Image, ctx.account, ctx.region):
-            if each.name == name:
-                raise refused.ImageNameInUse(name, each.id)
+        name = params["Name"]
+        check_name(tx, ctx, name)
         root, *further = devices
         image = Image(
             account=ctx.account, region=ctx.region, id=id, name=name, snapshot_id=root.snapshot_id or "",
@@ -183,12 +181,14 @@ class ImageOperations(Ec2Base):
         return image
 
 
-def checked_name(name: str) -> str:
-    """Raises InvalidAMIName.Malformed."""
+def check_name(reader: store.Reader, ctx: RequestContext, name: str) -> None:
+    """Whether a new image may have it. Raises InvalidAMIName.Malformed and Duplicate."""
     allowed = all((each.isascii() and each.isalnum()) or each in _MARKS for each in name)
     if not 3 <= len(name) <= 128 or not allowed:
         raise refused.ImageNameMalformed()
-    return name
+    for each in reader.list(Image, ctx.account, ctx.region):
+        if each.name == name:
+            raise refused.ImageNameInUse(name, each.id)
 
 
 def image_tags(params: Params, *kinds: str) -> dict[str, dict[str, str]]:
@@ -203,15 +203,9 @@ def image_tags(params: Params, *kinds: str) -> dict[str, dict[str, str]]:
 
 def _of_volume(volume: Volume, taken: Snapshot, ebs: Mapping[str, Any]) -> ImageDevice:
     """What an image has of a volume, as its mapping changes it."""
-    if ebs.get("Encrypted") is not None or ebs.get("SnapshotId"):
-        raise refused.InvalidBlockDeviceMapping(
-            f"the encrypted flag cannot be specified since device {volume.device} has a snapshot specified."
-        )
-    size = ebs.get("VolumeSize") or volume.size_gb
-    if size < volume.size_gb:
-        raise refused.InvalidBlockDeviceMapping(
-            f"Volume of size {size}GB is smaller than snapshot '{taken.id}', expect size >= {volume.size_gb}GB"
-        )
+    if ebs.get("SnapshotId"):
+        raise refused.InvalidBlockDeviceMapping(f"the snapshot of device {volume.device} cannot be specified.")
+    size = size_over(volume.device, taken, ebs)
     same = ebs.get("VolumeType") in (None, volume.volume_type) and volume.volume_type != "gp2"
     return ImageDevice(
         device=volume.device or "", size_gb=size, volume_type=ebs.get("VolumeType") or volume.volume_type,

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from msgspec.structs import replace
 
 from kunren.core.context import RequestContext
+from kunren.core.errors import AwsError
 from kunren.core.tags import tags_to_wire
 from kunren.services.ec2 import errors, filters, ids, tagging
 from kunren.services.ec2.api.base import Params, operation, paged, resource_id, tags_of
 from kunren.services.ec2.api.images import ImageOperations
 from kunren.services.ec2.default_vpc import known_region
 from kunren.services.ec2.instances import errors as refused
-from kunren.services.ec2.instances.disks import usable_snapshots
+from kunren.services.ec2.instances import sharing
+from kunren.services.ec2.instances.disks import completed, usable_snapshots
 from kunren.services.ec2.instances.model import NO_VOLUME, Snapshot
 
-_ACCOUNT = re.compile(r"[0-9]{12}")
 _PERMISSION = "createVolumePermission"
 
 
@@ -55,6 +55,10 @@ _SNAPSHOT_FILTERS: dict[str, filters.Getter[Snapshot]] = {
     "volume-id": lambda each: each.volume_id,
     "volume-size": lambda each: each.size_gb,
 }
+
+
+def _no_user(value: str, _: str) -> AwsError:
+    return errors.InvalidParameterValue(f"Invalid user id: {value}")
 
 
 class SnapshotOperations(ImageOperations):
@@ -108,24 +112,13 @@ class SnapshotOperations(ImageOperations):
         tags = tagging.at_creation(params, "snapshot")
         region, id = known_region(self.spec, params["SourceRegion"]).name, params["SourceSnapshotId"]
         ids.SNAPSHOT.form.check(id)
-        source = next(
-            (each for each in usable_snapshots(self.store.snapshot(), ctx.account, region) if each.id == id), None
-        )
-        if source is None:
-            raise refused.SnapshotNotFound(id)
-        if not source.completed:
-            raise refused.IncorrectState(f"Snapshot {id} is not completed")
-        encrypted = bool(params.get("Encrypted")) or source.encrypted
-        if params.get("KmsKeyId") and not encrypted:
-            raise refused.InvalidParameterDependency(
-                "The parameter KmsKeyId requires the parameter Encrypted to be set."
-            )
-        asked = await self.launcher.with_key(ctx, {"Encrypted": encrypted, "KmsKeyId": params.get("KmsKeyId")})
+        source = completed(self.store.snapshot(), ctx.account, region, id)
+        key = await self.launcher.key_of_copy(ctx, params, source.encrypted)
         with self.store.write() as tx:
             taken = Snapshot(
                 account=ctx.account, region=ctx.region, id=self.entropy.resource_id("snap"), volume_id=NO_VOLUME,
                 size_gb=source.size_gb, started_at=self.clock.now(), description=params.get("Description") or "",
-                encrypted=encrypted, kms_key=asked["KmsKeyId"] if encrypted else None, copied_from=id, tags=tags,
+                encrypted=key is not None, kms_key=key, copied_from=id, tags=tags,
             )  # fmt: skip
             tx.put(taken)
             if params.get("DryRun"):
@@ -137,42 +130,19 @@ class SnapshotOperations(ImageOperations):
         taken = self.get(self.store.snapshot(), ctx, ids.SNAPSHOT, params["SnapshotId"])
         if params["Attribute"] != _PERMISSION:
             return {"SnapshotId": taken.id, "ProductCodes": []}
-        everyone = [{"Group": "all"}] if taken.everyones else []
-        return {
-            "SnapshotId": taken.id,
-            "CreateVolumePermissions": everyone + [{"UserId": each} for each in taken.accounts],
-        }
+        return {"SnapshotId": taken.id, "CreateVolumePermissions": sharing.to_wire(taken)}
 
     @operation
     def modify_snapshot_attribute(self, ctx: RequestContext, params: Params) -> None:
         """ModifySnapshotAttribute: who may make volumes of it, and copy images that have it."""
         if params.get("Attribute") not in (None, _PERMISSION):
             raise errors.InvalidParameterValue(f"Value ({params['Attribute']}) for parameter attribute is invalid.")
-        told = params.get("CreateVolumePermission") or {}
-        listed = [{"UserId": each} for each in params.get("UserIds") or ()]
-        listed += [{"Group": each} for each in params.get("GroupNames") or ()]
-        kind, added, removed = params.get("OperationType"), list(told.get("Add") or ()), list(told.get("Remove") or ())
-        if listed and kind is None:
-            raise errors.InvalidParameterValue("Value () for parameter operationType is invalid.")
-        (removed if kind == "remove" else added).extend(listed)
-        if not added and not removed:
-            raise errors.MissingParameterText("The request must contain the parameter UserId or UserGroup")
+        added, removed = sharing.asked(params, "CreateVolumePermission", "GroupNames")
         with self.store.write() as tx:
             taken = self.get(tx, ctx, ids.SNAPSHOT, params["SnapshotId"])
-            accounts, everyones = dict.fromkeys(taken.accounts), taken.everyones
-            for each, on in [*((each, True) for each in added), *((each, False) for each in removed)]:
-                user = each.get("UserId")
-                if each.get("Group") == "all":
-                    if on and taken.encrypted:
-                        raise errors.InvalidParameterValue("Encrypted snapshots cannot be shared publicly")
-                    everyones = on
-                elif user is None or not _ACCOUNT.fullmatch(user):
-                    raise errors.InvalidParameterValue(f"Invalid user id: {user or each.get('Group')}")
-                elif on:
-                    accounts[user] = None
-                else:
-                    accounts.pop(user, None)
-            tx.put(replace(taken, accounts=tuple(accounts), everyones=everyones))
+            if taken.encrypted and any(each.get("Group") == "all" for each in added):
+                raise errors.InvalidParameterValue("Encrypted snapshots cannot be shared publicly")
+            tx.put(sharing.changed(taken, added, removed, _no_user))
 
     @operation
     def reset_snapshot_attribute(self, ctx: RequestContext, params: Params) -> None:

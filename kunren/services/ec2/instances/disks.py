@@ -11,6 +11,7 @@ from kunren.services.ec2 import errors
 from kunren.services.ec2.instances import errors as refused
 from kunren.services.ec2.instances.images import AnyImage, shown_snapshot
 from kunren.services.ec2.instances.model import ImageDevice, Snapshot, Volume
+from kunren.services.ec2.instances.sharing import may_use
 from kunren.services.ec2.model import Subnet
 from kunren.services.ec2.store import Reader
 from kunren.world.agent.volumes import folder_of
@@ -75,19 +76,15 @@ def performance(kind: str, size: int, iops: int | None, throughput: int | None) 
     return iops or table.iops, throughput or (least if kind == "gp3" else None)
 
 
-def may_use(taken: Snapshot, account: str) -> bool:
-    return taken.account == account or taken.everyones or account in taken.accounts
-
-
 def usable_snapshots(reader: Reader, account: str, region: str) -> list[Snapshot]:
     return [each for each in reader.every(Snapshot) if each.region == region and may_use(each, account)]
 
 
-def completed(tx: Tx, account: str, region: str, id: str) -> Snapshot:
+def completed(reader: Reader, account: str, region: str, id: str) -> Snapshot:
     """A snapshot that the account may use. Raises InvalidSnapshot.NotFound, IncorrectState."""
-    taken = tx.get(Snapshot, account, region, id)
+    taken = reader.get(Snapshot, account, region, id)
     if taken is None:
-        taken = next((each for each in usable_snapshots(tx, account, region) if each.id == id), None)
+        taken = next((each for each in usable_snapshots(reader, account, region) if each.id == id), None)
     if taken is None:
         raise refused.SnapshotNotFound(id)
     if not taken.completed:
@@ -189,17 +186,9 @@ def image_device(tx: Tx, account: str, region: str, name: str, ebs: Params) -> I
     taken = completed(tx, account, region, ebs["SnapshotId"]) if ebs.get("SnapshotId") else None
     if taken is not None and taken.account != account:
         raise refused.SnapshotNotFound(taken.id)  # one that is shared has to be copied first: its owner may delete it
-    if taken is not None and ebs.get("Encrypted") is not None:
-        raise refused.InvalidBlockDeviceMapping(
-            f"the encrypted flag cannot be specified since device {name} has a snapshot specified."
-        )
-    size = ebs.get("VolumeSize") or (taken.size_gb if taken else None)
-    if size is None:
+    size = size_over(name, taken, ebs) if taken else ebs.get("VolumeSize")
+    if not size:
         raise errors.MissingParameterText("The request must contain the parameter size or snapshotId")
-    if taken is not None and size < taken.size_gb:
-        raise refused.InvalidBlockDeviceMapping(
-            f"Volume of size {size}GB is smaller than snapshot '{taken.id}', expect size >= {taken.size_gb}GB"
-        )
     kind = ebs.get("VolumeType") or "gp2"
     performance(kind, size, ebs.get("Iops"), ebs.get("Throughput"))
     return ImageDevice(
@@ -208,6 +197,20 @@ def image_device(tx: Tx, account: str, region: str, name: str, ebs: Params) -> I
         kms_key=taken.kms_key if taken else ebs.get("KmsKeyId"),
         delete_on_termination=ebs.get("DeleteOnTermination", True) is not False,
     )  # fmt: skip
+
+
+def size_over(name: str | None, taken: Snapshot, ebs: Params) -> int:
+    """The size, in GB, of an image's device that has the snapshot. Raises InvalidBlockDeviceMapping."""
+    if ebs.get("Encrypted") is not None:
+        raise refused.InvalidBlockDeviceMapping(
+            f"the encrypted flag cannot be specified since device {name} has a snapshot specified."
+        )
+    size: int = ebs.get("VolumeSize") or taken.size_gb
+    if size < taken.size_gb:
+        raise refused.InvalidBlockDeviceMapping(
+            f"Volume of size {size}GB is smaller than snapshot '{taken.id}', expect size >= {taken.size_gb}GB"
+        )
+    return size
 
 
 def check_device(name: str, taken: Mapping[str | None, str]) -> str:

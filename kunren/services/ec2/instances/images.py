@@ -14,6 +14,7 @@ from kunren.core.calling import CallService
 from kunren.core.errors import AwsError
 from kunren.services.ec2.instances import container_agent
 from kunren.services.ec2.instances.model import Image, ImageDevice, Snapshot
+from kunren.services.ec2.instances.sharing import may_use
 from kunren.services.ec2.instances.types import MACHINE
 from kunren.services.ec2.store import Reader
 
@@ -109,10 +110,6 @@ def state_of(reader: Reader, region: str, image: AnyImage) -> tuple[str, str | N
     return ("available" if all(each is not None and each.completed for each in taken) else "pending"), None
 
 
-def may_launch(image: Image, account: str) -> bool:
-    return image.account == account or image.everyones or account in image.accounts
-
-
 def dated(parameter: str) -> str:
     """What AWS would call the image that a public parameter of that name stands for, so that the patterns by which
     people look for images (`al2023-ami-*-x86_64`, `amzn2-ami-hvm-*-x86_64-gp2`) find it."""
@@ -132,7 +129,7 @@ class Images:
     async def find(self, reader: Reader, account: str, region: str, id: str) -> AnyImage | None:
         """The image, where the account may launch it."""
         for each in reader.every(Image):
-            if each.id == id and each.region == region and may_launch(each, account):
+            if each.id == id and each.region == region and may_use(each, account):
                 return own(each)
         mine = built_in(region)
         return mine if mine.id == id else (await self.public(account, region)).get(id)
@@ -141,7 +138,7 @@ class Images:
         """By id, all that the account may launch."""
         mine = built_in(region)
         found = {mine.id: mine, **await self.public(account, region)}
-        images = (each for each in reader.every(Image) if each.region == region and may_launch(each, account))
+        images = (each for each in reader.every(Image) if each.region == region and may_use(each, account))
         return found | {each.id: own(each) for each in images}
 
     async def public(self, account: str, region: str) -> Mapping[str, AnyImage]:

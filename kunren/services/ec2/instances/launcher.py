@@ -146,6 +146,19 @@ class Launcher:
             raise errors.InvalidParameterValue(f"Value ({named}) for parameter kmsKeyId is invalid.") from error
         return {**params, "KmsKeyId": found["KeyMetadata"]["Arn"]}
 
+    async def key_of_copy(self, ctx: RequestContext, params: Params, encrypted: bool) -> str | None:
+        """The ARN of the key that the copy of a snapshot is encrypted by, where it is: `encrypted` if that is. Raises
+        InvalidParameterDependency, InvalidParameterValue."""
+        named = params.get("KmsKeyId")
+        if not (encrypted or params.get("Encrypted")):
+            if named:
+                raise refused.InvalidParameterDependency(
+                    "The parameter KmsKeyId requires the parameter Encrypted to be set."
+                )
+            return None
+        key: str = (await self.with_key(ctx, {"Encrypted": True, "KmsKeyId": named}))["KmsKeyId"]
+        return key
+
     def launch(
         self, tx: Tx, ctx: RequestContext, params: Params, resolved: Resolved, at: float, **more: Any
     ) -> list[Instance]:
