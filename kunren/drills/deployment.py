@@ -14,7 +14,7 @@ from typing import Any
 from kunren.drills import stacks
 from kunren.drills.access import Access
 from kunren.drills.ending import while_kunren_runs
-from kunren.drills.failures import DrillFailed, KunrenEnded
+from kunren.drills.failures import DrillFailed, KunrenEnded, NotOurs
 from kunren.drills.model import Architecture
 
 SHOWN_LINES = 12
@@ -34,11 +34,11 @@ class Deployment:
 
     def deploy(self) -> dict[str, Any]:
         """What the architecture gives. Raises DrillFailed, also where it is interrupted; what was deployed half is
-        removed then, unless Kunren has ended (KunrenEnded)."""
+        removed then, unless Kunren has ended (KunrenEnded) or it is somebody else's (NotOurs)."""
         try:
             with while_kunren_runs(self._access, "deployed"):
                 return self._deploy()
-        except KunrenEnded:
+        except (KunrenEnded, NotOurs):
             raise
         except (DrillFailed, KeyboardInterrupt) as cause:
             error = (

@@ -7,3 +7,7 @@ class DrillFailed(Exception):
 
 class KunrenEnded(DrillFailed):
     """Kunren ended under it: nothing can be taken back before it starts again."""
+
+
+class NotOurs(DrillFailed):
+    """What has the name of the drill's deployment is somebody else's, and stays."""

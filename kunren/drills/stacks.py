@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from kunren.drills.access import Access
-from kunren.drills.failures import DrillFailed
+from kunren.drills.failures import DrillFailed, NotOurs
 from kunren.drills.model import Architecture
 from kunren.management.stack_events import CAPABILITIES, GOOD, causes, followed, line
 
@@ -31,7 +31,7 @@ def deploy(access: Access, architecture: Architecture, progress: Progress) -> di
     assert template is not None
     api, body = access.client("cloudformation"), template.read_text()
     given = parameters(architecture.settings, _declared(api, body, str(template)))
-    outputs = create(api, name_of(architecture), body, given, progress, str(template), {TAG: _mark(architecture)})
+    outputs = create(api, name_of(architecture), _mark(architecture), body, given, progress, str(template))
     return {**{snake(key): each for key, each in outputs.items()}, **outputs}
 
 
@@ -60,17 +60,8 @@ def snake(name: str) -> str:
 
 
 def remove(access: Access, architecture: Architecture, progress: Progress) -> None:
-    """Raises DrillFailed, also where the stack of that name is not the drill's."""
-    api, name, mark = access.client("cloudformation"), name_of(architecture), _mark(architecture)
-    stack = there(api, name)
-    if stack is None:
-        return
-    if {"Key": TAG, "Value": mark} not in stack["Tags"]:
-        raise DrillFailed(
-            f"There is a stack {name} that is not this drill's: its tag {TAG} is not {mark}. "
-            f"Delete it (aws cloudformation delete-stack --stack-name {name}) or give the template another name"
-        )
-    delete(api, name, progress)
+    """Raises DrillFailed."""
+    delete(access.client("cloudformation"), name_of(architecture), _mark(architecture), progress)
 
 
 def _mark(architecture: Architecture) -> str:
@@ -90,15 +81,15 @@ def there(api: Any, name: str) -> Any:
 
 
 def create(
-    api: Any, name: str, body: str, given: Mapping[str, str], progress: Progress, what: str,
-    tags: Mapping[str, str] | None = None,
-) -> dict[str, Any]:  # fmt: skip
-    """A stack, with these parameters; its outputs. `what` is what failures call the template. Raises DrillFailed."""
+    api: Any, name: str, mark: str, body: str, given: Mapping[str, str], progress: Progress, what: str
+) -> dict[str, Any]:
+    """A stack, with these parameters; its outputs. `mark` is what `delete` knows it by, `what` is what failures call
+    the template. Raises DrillFailed."""
     parameters = [{"ParameterKey": key, "ParameterValue": each} for key, each in given.items()]
     try:
         id = api.create_stack(
             StackName=name, TemplateBody=body, Parameters=parameters, Capabilities=CAPABILITIES,
-            Tags=[{"Key": key, "Value": each} for key, each in (tags or {}).items()],
+            Tags=[{"Key": TAG, "Value": mark}],
         )["StackId"]  # fmt: skip
         failed = _failed(api, id, progress)
         outputs = api.describe_stacks(StackName=id)["Stacks"][0].get("Outputs", [])
@@ -109,11 +100,16 @@ def create(
     return {each["OutputKey"]: each["OutputValue"] for each in outputs}
 
 
-def delete(api: Any, name: str, progress: Progress) -> None:
-    """The stack of that name, where there is one. Raises DrillFailed."""
+def delete(api: Any, name: str, mark: str, progress: Progress) -> None:
+    """The stack of that name, where there is one. Raises DrillFailed; NotOurs where it hasn't that mark."""
     stack = there(api, name)
     if stack is None:
         return
+    if {"Key": TAG, "Value": mark} not in stack["Tags"]:
+        raise NotOurs(
+            f"There is a stack {name} that is not this drill's: its tag {TAG} is not {mark}. "
+            f"Delete it (aws cloudformation delete-stack --stack-name {name}) or give one of the two another name"
+        )
     try:
         api.delete_stack(StackName=stack["StackId"])
         failed = _failed(api, stack["StackId"], progress)

@@ -14,7 +14,8 @@ from typing import Any
 
 from kunren.drills.access import REGION, Access
 from kunren.drills.failures import DrillFailed
-from kunren.drills.stacks import Progress, there
+from kunren.drills.redirect.stack import MARK
+from kunren.drills.stacks import TAG, Progress, there
 
 SHOWN_LINES = 12
 BOOTSTRAPPED = "CDKToolkit"
@@ -33,8 +34,8 @@ def deploy(access: Access, app: Path, architecture: str, redirects: Iterable[Any
             progress("Bootstrapping the CDK, whose stack stays")
             _run(access, app, [command, "bootstrap", f"aws://{account}/{REGION}", *context, *QUIETLY])
         progress(f"cdk deploy redirect-{architecture}")
-        approved = ("--require-approval", "never")
-        _run(access, app, [command, "deploy", f"redirect-{architecture}", *approved, *context, *QUIETLY])
+        options = ("--require-approval", "never", "--tags", f"{TAG}={MARK}")
+        _run(access, app, [command, "deploy", f"redirect-{architecture}", *options, *context, *QUIETLY])
 
 
 def _command(app: Path) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from kunren.drills import stacks
 from kunren.drills.access import Access
 from kunren.drills.ending import while_kunren_runs
-from kunren.drills.failures import DrillFailed, KunrenEnded
+from kunren.drills.failures import DrillFailed, KunrenEnded, NotOurs
 from kunren.drills.redirect import cdk, stack
 from kunren.drills.redirect.expected import PATH, QUERY, Check, problem
 
@@ -159,7 +159,7 @@ def deployed(
             yield made
     except (document.BadDocument, ClientError, BotoCoreError) as error:
         raise DrillFailed(str(error)) from error
-    except KunrenEnded:
+    except (KunrenEnded, NotOurs):
         keep = True
         raise
     finally:
@@ -171,9 +171,9 @@ def deployed(
 
 def _remove(access: Access, name: str, progress: Progress) -> None:
     """Whatever a deployment of that name left, with whichever tool it was made: a stack, and what none has (any more).
-    Raises DrillFailed."""
+    Raises DrillFailed; NotOurs where somebody else has a stack of that name."""
     session = _session(access)
-    stacks.delete(session.client("cloudformation"), name, progress)
+    stacks.delete(session.client("cloudformation"), name, stack.MARK, progress)
     importlib.import_module("shared").remove(session, name)
 
 

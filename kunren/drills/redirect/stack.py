@@ -9,14 +9,16 @@ from typing import Any
 from kunren.drills import stacks
 from kunren.drills.stacks import Progress
 
+MARK = "redirect"
+"""Of the drill's stacks, also of those that the CDK makes for it."""
+
 
 def deploy(session: Any, architecture: str, name: str, redirects: list[Any], progress: Progress) -> None:
     """Raises DrillFailed, and the document module's BadDocument."""
     template = importlib.import_module("template").template(architecture, redirects)
     given = _network(session) if "Vpc" in template["Parameters"] else {}
-    stacks.create(
-        session.client("cloudformation"), name, json.dumps(template), given, progress, f"The template of {architecture}"
-    )
+    what = f"The template of {architecture}"
+    stacks.create(session.client("cloudformation"), name, MARK, json.dumps(template), given, progress, what)
 
 
 def _network(session: Any) -> dict[str, str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import pytest
 from botocore.exceptions import ClientError
 
 from kunren.drills.access import Access
 from kunren.drills.deployment import Deployment
-from kunren.drills.failures import DrillFailed
+from kunren.drills.failures import DrillFailed, NotOurs
 from kunren.drills.model import Architecture
+from kunren.drills.redirect.run import TOOLS, deployed
 
 TEMPLATE = """
 Parameters: {Delay: {Type: Number}, Name: {Type: String}}
@@ -64,14 +67,37 @@ def test_a_stack_that_fails_is_told_with_its_resource_and_reason_and_taken_back(
         kunren.client("cloudformation").describe_stacks(StackName="drill-two-queues")
 
 
-def test_a_stack_of_that_name_that_is_not_the_drills_stays(kunren, deployment):
+@pytest.fixture
+def somebody_elses(kunren):
+    """`somebody_elses(name)`: within, there is a stack of that name, and still is in the end."""
     api = kunren.client("cloudformation")
-    id = api.create_stack(StackName="drill-two-queues", TemplateBody='{"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}')["StackId"]  # fmt: skip
-    try:
-        made, _ = deployment(Delay=5, Name="of-a-drill")
-        with pytest.raises(DrillFailed, match=r"^There is a stack drill-two-queues that is not this drill's: "):
+
+    @contextmanager
+    def make(name):
+        id = api.create_stack(StackName=name, TemplateBody='{"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}')["StackId"]  # fmt: skip
+        try:
+            yield
+            assert not api.describe_stacks(StackName=id)["Stacks"][0]["StackStatus"].startswith("DELETE")
+        finally:
+            api.delete_stack(StackName=id)
+            api.get_waiter("stack_delete_complete").wait(StackName=id, WaiterConfig={"Delay": 1})
+
+    return make
+
+
+def test_a_stack_of_that_name_that_is_not_the_drills_stays(deployment, somebody_elses):
+    made, _ = deployment(Delay=5, Name="of-a-drill")
+    with somebody_elses("drill-two-queues"):
+        with pytest.raises(DrillFailed, match=r"^There is a stack drill-two-queues that is not this drill's: ") as told:
             made.deploy()
-        assert not api.describe_stacks(StackName=id)["Stacks"][0]["StackStatus"].startswith("DELETE")
-    finally:
-        api.delete_stack(StackName=id)
-        api.get_waiter("stack_delete_complete").wait(StackName=id, WaiterConfig={"Delay": 1})
+        assert "taken back" not in str(told.value).lower() and "taking back" not in str(told.value).lower()
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_stack_of_the_redirect_drills_name_that_is_not_its_own_stays(kunren, somebody_elses, tool):
+    access, shown = Access(kunren.state, f"http://127.0.0.1:{kunren.port}"), []
+    with somebody_elses("redirect-s3-website"):
+        not_ours = pytest.raises(NotOurs, match=r"^There is a stack redirect-s3-website that is not this drill's: ")
+        with not_ours, deployed("s3-website", None, access, False, shown.append, tool):
+            pass
+    assert "Taking it away" not in shown
