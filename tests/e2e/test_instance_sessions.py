@@ -96,6 +96,20 @@ def commands(kunren, ssm, account, id, other, until):
     assert refused(ssm.send_command, InstanceIds=[id], DocumentName="AWS-RunPatchBaseline") == (
         "NotImplemented", "Kunren's ssm has no commands by the document AWS-RunPatchBaseline yet.",
     )  # fmt: skip
+    assert refused(ssm.send_command, InstanceIds=[id], **script, DocumentHash="0" * 64) == (
+        "NotImplemented", "Kunren's ssm has no checks of documents' hashes yet.",
+    )  # fmt: skip
+    assert (
+        refused(
+            ssm.create_maintenance_window,
+            Name="nightly",
+            Schedule="rate(1 day)",
+            Duration=2,
+            Cutoff=1,
+            AllowUnassociatedTargets=True,
+        )[0]
+        == "NotImplemented"
+    )
     inputs = {"runCommand": ["echo hello {{ who }}"], "workingDirectory": "/tmp"}
     content = {
         "schemaVersion": "2.2", "parameters": {"who": {"type": "String", "default": "world"}},

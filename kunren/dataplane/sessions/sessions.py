@@ -48,9 +48,7 @@ class Sessions:
         """A new session, which begins when its client comes: its id and a token. What it prints is recorded where
         there is somebody who wants it when it has `ended`, which one whose client never came has not; `over` is told
         of either. Raises TooMany."""
-        if len(self._sessions) >= SESSIONS_MAX:
-            raise TooMany()
-        id = f"{prefix}-0{self._entropy.hex(16)}"
+        id = self._new_id(prefix)
         session = Session(
             self._clock, self._entropy, id, target, session_type, start, recorded=ended is not None
         )  # fmt: skip
@@ -61,14 +59,18 @@ class Sessions:
     ) -> tuple[str, str]:  # fmt: skip
         """A session by which connections of its client's lead to where `connect` does: its id and a token. Raises
         TooMany."""
-        if len(self._sessions) >= SESSIONS_MAX:
-            raise TooMany()
-        id = f"{prefix}-0{self._entropy.hex(16)}"
+        id = self._new_id(prefix)
         session = Forwarding(
             self._clock, self._entropy, id, target, "Port", _no_program, recorded=False, connect=connect,
             properties=properties,
         )  # fmt: skip
         return id, self._opened(session, None, over)
+
+    def _new_id(self, prefix: str) -> str:
+        """Raises TooMany."""
+        if len(self._sessions) >= SESSIONS_MAX:
+            raise TooMany()
+        return f"{prefix}-0{self._entropy.hex(16)}"
 
     def _opened(self, session: Session, ended: Ended | None, over: Over | None) -> str:
         self._sessions[session.id] = session

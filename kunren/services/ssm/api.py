@@ -4,17 +4,14 @@ Manager is moto's."""
 from __future__ import annotations
 
 import re
-import shlex
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
 from kunren.control.store import Store
-from kunren.core import pagination
 from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.context import RequestContext
@@ -27,6 +24,7 @@ from kunren.services.ec2.instances.model import Instance
 from kunren.services.ec2.model import NetworkInterface
 from kunren.services.ssm import errors
 from kunren.services.ssm.commands.api import Commands
+from kunren.services.ssm.lists import KEPT_S, invoked, page, youngest_first
 from kunren.services.ssm.managed import Managed
 from kunren.services.ssm.model import Session
 from kunren.world.interface import Process
@@ -41,8 +39,6 @@ _LATER = {
     "AWS-StartSSHSession": "SSH through a session",
     "AWS-StartNonInteractiveCommand": "commands without a terminal",
 }
-KEPT_S = 30 * 86_400.0
-"""How long a session is shown once it has ended ("View session history")."""
 
 
 class SsmApi(Commands):
@@ -117,7 +113,7 @@ class SsmApi(Commands):
             if document == SHELL:
                 return ("/bin/sh", "-l"), "Standard_Stream"
             raise errors.InvalidDocument(document) from error
-        raise errors.NotYet(f"sessions by a document of one's own ({shlex.quote(document)})")
+        raise errors.NotYet(f"sessions by a document of one's own ({document})")
 
     def resume_session(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         """ResumeSession: another token for a session that goes on."""
@@ -146,11 +142,8 @@ class SsmApi(Commands):
             if (each.ended is None) == active and all(fits(each) for fits in wanted)
         ]
         held.sort(key=_order)
-        try:
-            page, token = pagination.page(held, params.get("NextToken"), params.get("MaxResults") or 200, _order)
-        except pagination.InvalidToken as error:
-            raise errors.InvalidNextToken() from error
-        return {"Sessions": [self._shown(each) for each in page], "NextToken": token}
+        some, token = page(held, params, _order, usual=200)
+        return {"Sessions": [self._shown(each) for each in some], "NextToken": token}
 
     async def describe_instance_information(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         """DescribeInstanceInformation: the managed instances."""
@@ -158,13 +151,8 @@ class SsmApi(Commands):
         wanted |= {each["Key"]: each["Values"] for each in params.get("Filters") or ()}
         shown = [self._instance(*each) for each in await self._managed.all(ctx.account, ctx.region)]
         found = [each for each in shown if _fits(each, wanted)]
-        try:
-            page, token = pagination.page(
-                found, params.get("NextToken"), params.get("MaxResults") or 50, lambda each: str(each["InstanceId"])
-            )
-        except pagination.InvalidToken as error:
-            raise errors.InvalidNextToken() from error
-        return {"InstanceInformationList": page, "NextToken": token}
+        some, token = page(found, params, lambda each: str(each["InstanceId"]))
+        return {"InstanceInformationList": some, "NextToken": token}
 
     async def get_connection_status(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         there = await self._managed.connected(ctx.account, ctx.region, params["Target"])
@@ -198,12 +186,8 @@ class SsmApi(Commands):
 
     def _filter(self, key: str, value: str) -> Filtered:
         """Raises InvalidFilterKey."""
-        if key in ("InvokedAfter", "InvokedBefore"):
-            try:
-                at = datetime.fromisoformat(value).timestamp()
-            except ValueError as error:
-                raise errors.InvalidFilterKey(f"{value} is no time.") from error
-            return lambda each: each.started >= at if key == "InvokedAfter" else each.started < at
+        if (passes := invoked(key, value)) is not None:
+            return lambda each: passes(each.started)
         member: dict[str, Callable[[Session], str]] = {
             "Target": lambda each: each.target,
             "Owner": lambda each: each.owner,
@@ -271,5 +255,4 @@ def _fits(shown: Mapping[str, Any], wanted: Mapping[str, Sequence[str]]) -> bool
 
 
 def _order(each: Session) -> str:
-    """The youngest first."""
-    return f"{1e12 - each.started:020.3f}|{each.id}"
+    return youngest_first(each.started, each.id)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
 
 from kunren.control.store import Store, Tx
-from kunren.core import pagination
 from kunren.core.arn import parse_arn
 from kunren.core.calling import CallService
 from kunren.core.clock import Clock
@@ -21,16 +19,16 @@ from kunren.services.ssm import errors
 from kunren.services.ssm.commands import documents, states, views
 from kunren.services.ssm.commands.controller import invocations_of
 from kunren.services.ssm.commands.outputs import log_group
+from kunren.services.ssm.lists import KEPT_S, invoked, page, youngest_first
 from kunren.services.ssm.managed import Managed
 from kunren.services.ssm.model import Command, Invocation
 
 Params = dict[str, Any]
-KEPT_S = 30 * 86_400.0
-"""How long a command is shown ("Run Command ... command history ... 30 days")."""
 _DEFAULT_S = 3600
 _LATER = {
     "NotificationConfig": "notifications of commands by SNS",
     "AlarmConfiguration": "alarms of commands",
+    "DocumentHash": "checks of documents' hashes",
 }
 
 
@@ -97,8 +95,8 @@ class Commands:
             if params.get("InstanceId") in (None, *(each.instance_id for each in of))
             and self._fits(command, states.details_of(command, of), params, stages=True)
         ]
-        page, token = _page(rows, params, lambda row: _order(row[0].requested, row[0].id))
-        return {"Commands": [views.command(*row) for row in page], "NextToken": token}
+        some, token = page(rows, params, lambda row: youngest_first(row[0].requested, row[0].id))
+        return {"Commands": [views.command(*row) for row in some], "NextToken": token}
 
     def list_command_invocations(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         """ListCommandInvocations: the youngest first."""
@@ -109,9 +107,9 @@ class Commands:
             if params.get("InstanceId") in (None, each.instance_id)
             and self._fits(command, each.details, params, stages=False)
         ]
-        page, token = _page(rows, params, lambda row: _order(row[1].requested, row[1].id))
+        some, token = page(rows, params, lambda row: youngest_first(row[1].requested, row[1].id))
         full = bool(params.get("Details"))
-        return {"CommandInvocations": [views.invocation(*row, full=full) for row in page], "NextToken": token}
+        return {"CommandInvocations": [views.invocation(*row, full=full) for row in some], "NextToken": token}
 
     def cancel_command(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         """CancelCommand: what waits does not start, what runs is ended."""
@@ -201,7 +199,7 @@ class Commands:
                 raise errors.InvalidCommandId("")
             return [found]
         held = snapshot.list(Command, ctx.account, ctx.region)
-        return sorted(held, key=lambda each: _order(each.requested, each.id))
+        return sorted(held, key=lambda each: youngest_first(each.requested, each.id))
 
     def _fits(self, command: Command, details: str, params: Params, *, stages: bool) -> bool:
         """Raises InvalidFilterKey."""
@@ -216,12 +214,8 @@ class Commands:
 
 def _passes(command: Command, details: str, key: str, value: str) -> bool:
     """Raises InvalidFilterKey."""
-    if key in ("InvokedAfter", "InvokedBefore"):
-        try:
-            at = datetime.fromisoformat(value).timestamp()
-        except ValueError as error:
-            raise errors.InvalidFilterKey(f"{value} is no time.") from error
-        return command.requested >= at if key == "InvokedAfter" else command.requested < at
+    if (passes := invoked(key, value)) is not None:
+        return passes(command.requested)
     if key == "Status":
         return value in (states.status(details), details.replace(" ", ""))
     if key == "ExecutionStage":
@@ -254,16 +248,3 @@ def _forget(tx: Tx, ctx: RequestContext, now: float) -> None:
             for one in invocations_of(tx, each):
                 tx.delete(one)
             tx.delete(each)
-
-
-def _page(rows: list[Any], params: Params, key: Callable[[Any], str]) -> tuple[list[Any], str | None]:
-    """Raises InvalidNextToken."""
-    try:
-        return pagination.page(rows, params.get("NextToken"), params.get("MaxResults") or 50, key)
-    except pagination.InvalidToken as error:
-        raise errors.InvalidNextToken() from error
-
-
-def _order(at: float, id: str) -> str:
-    """The youngest first."""
-    return f"{1e12 - at:020.3f}|{id}"
