@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from kunren.control.store import Snapshot, Tx
 from kunren.services.ecr.copying import copy
 from kunren.services.ecr.events import note_cached
-from kunren.services.ecr.model import CacheRule, Checked, Image, Repository
+from kunren.services.ecr.model import CacheRule, Checked, Image, Repository, usual
 from kunren.services.ecr.policy import lets_pull
 from kunren.services.ecr.pushing import Place, by_digest, by_tag
 from kunren.services.ecr.registry.asked import registry_of
@@ -64,10 +64,7 @@ def cache(tx: Tx, place: Place, reference: str, now: float) -> None:
     tag = reference if ":" not in reference else None
     into = tx.get(Repository, *place)
     if into is None:
-        into = Repository(
-            account=place.account, region=place.region, id=place.name, created_at=now,
-            encryption={"encryptionType": "AES256"},
-        )  # fmt: skip
+        into = usual(*place, now)
         tx.put(into)
     if tag is not None:
         tx.put(

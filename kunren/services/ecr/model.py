@@ -168,6 +168,12 @@ KINDS = (
 )
 
 
+def usual(account: str, region: str, name: str, now: float) -> Repository:
+    """A repository that an image needs which nobody has created: with the settings that no one stated."""
+    encryption = {"encryptionType": "AES256"}
+    return Repository(account=account, region=region, id=name, created_at=now, encryption=encryption)
+
+
 def within(repository: str, digest: str) -> str:
     """The id of an image or a layer."""
     return f"{repository}@{digest}"

@@ -11,7 +11,7 @@ from kunren.core.policies import ALLOW, Asker, decision
 from kunren.services.ecr.model import Registry, Repository
 
 _PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
-ROLE = "role/aws-service-role/replication.ecr.amazonaws.com/AWSServiceRoleForECRReplication"
+_ROLE = "role/aws-service-role/replication.ecr.amazonaws.com/AWSServiceRoleForECRReplication"
 
 
 def policy_of(snapshot: Snapshot, place: tuple[str, str, str]) -> Statements:
@@ -38,7 +38,7 @@ def lets_replicate(view: Snapshot | Tx, account: str, into: Repository, action: 
     `CreateRepository`). An account's own may."""
     if account == into.account:
         return True
-    asker = Asker(account=account, arn=f"arn:aws:iam::{account}:{ROLE}")
+    asker = Asker(account=account, arn=f"arn:aws:iam::{account}:{_ROLE}")
     statements = policy_of_registry(view, into.account, into.region)
     return decision(statements, asker, f"ecr:{action}", into.arn, {}) == ALLOW
 

@@ -11,7 +11,7 @@ from kunren.control.store import Key, Snapshot, Store, Tx
 from kunren.core.clock import Clock
 from kunren.services.ecr.copying import copy
 from kunren.services.ecr.events import note_replication
-from kunren.services.ecr.model import COMPLETE, FAILED, IN_PROGRESS, Replication, Repository
+from kunren.services.ecr.model import COMPLETE, FAILED, IN_PROGRESS, Replication, Repository, usual
 from kunren.services.ecr.policy import lets_replicate
 from kunren.services.ecr.pushing import by_digest
 
@@ -54,10 +54,7 @@ def _repository(tx: Tx, source: Repository, row: Replication, now: float) -> Rep
     does not let us."""
     found = tx.get(Repository, row.registry, row.destination, source.id)
     if found is None:
-        found = Repository(
-            account=row.registry, region=row.destination, id=source.id, created_at=now,
-            encryption={"encryptionType": "AES256"},
-        )  # fmt: skip
+        found = usual(row.registry, row.destination, source.id, now)
         if not lets_replicate(tx, source.account, found, "CreateRepository"):
             return None
         tx.put(found)
