@@ -187,6 +187,20 @@ class Guests:
         bound, weight = spec.memory_bytes + own, round(100 * spec.processors)
         cgroup = self._cgroups.make(spec.name, bound, spec.processes, max(1, weight))
         descriptors = cgroup.open() if cgroup is not None else []
+        try:
+            process = await self._world.spawn(self._wanted(spec, descriptors))
+        except BaseException:
+            if cgroup is not None:
+                self._cgroups.discard(cgroup)
+            raise
+        finally:
+            for each in descriptors:
+                os.close(each)
+        return RunningGuest(process, cgroup, self._cgroups)
+
+    def _wanted(self, spec: GuestSpec, descriptors: list[int]) -> ProcessSpec:
+        """What the world is to start; `descriptors` are of its control groups, and get that of its disk. Raises
+        OSError."""
         groups = tuple(descriptors)
         if spec.disk is not None:
             descriptors.append(spec.disk.mount())
@@ -208,7 +222,7 @@ class Guests:
         binds = {BUNDLE: str(self._bundle), **spec.binds}
         if spec.console is not None:
             binds.setdefault(_CONSOLE, str(spec.console))
-        wanted = ProcessSpec(
+        return ProcessSpec(
             spec.name,
             spec.argv,
             spec.namespace,
@@ -220,16 +234,6 @@ class Guests:
             binds=binds,
             guest=guest,
         )
-        try:
-            process = await self._world.spawn(wanted)
-        except BaseException:
-            if cgroup is not None:
-                self._cgroups.discard(cgroup)
-            raise
-        finally:
-            for each in descriptors:
-                os.close(each)
-        return RunningGuest(process, cgroup, self._cgroups)
 
     async def enter(
         self, guest: RunningGuest, namespace: str, argv: Sequence[str], env: Mapping[str, str], cwd: str = "/",
