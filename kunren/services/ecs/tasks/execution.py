@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from kunren.control.store import Store
+from kunren.dataplane.images.reference import BadReference, parse
+from kunren.services.ecr.registry.asked import registry_of
 from kunren.services.ecs.model import Task, TaskDefinition
 from kunren.services.ecs.tasks.engine import CannotStart
 
@@ -24,7 +26,6 @@ _PULL = (
     "from host {host} failed with status code [manifests {tag}]: 403 Forbidden"
 )
 _SERVICE = "ecs-tasks.amazonaws.com"
-_OF_ECR = ".dkr.ecr."
 _PULLED_BY = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
 
@@ -62,16 +63,17 @@ class ExecutionRole:
 
     async def check_pull(self, task: Task, image: str) -> None:
         """Raises CannotStart where the role can't be assumed, or the image is ECR's and the role may not have it."""
-        host, _, path = image.partition("/")
         error = await self.denial(task, "ecr:GetAuthorizationToken", "*")
-        if _OF_ECR not in host:
+        try:
+            wanted = parse(image)
+        except BadReference:
+            return  # nobody has it
+        if (registry := registry_of(wanted.registry)) is None:
             return
         if error is not None:
             raise CannotStart(_AUTHORIZATION.format(error=error))
-        account, region = host.split(".")[0], host.split(".")[3]
-        name, _, digest = path.partition("@")
-        name, _, tag = name.partition(":")
+        account, region = registry
+        repository = f"arn:aws:ecr:{region}:{account}:repository/{wanted.repository}"
         for action in _PULLED_BY:
-            repository = f"arn:aws:ecr:{region}:{account}:repository/{name}"
             if await self.denial(task, action, repository) is not None:
-                raise CannotStart(_PULL.format(image=image, host=host, tag=digest or tag or "latest"))
+                raise CannotStart(_PULL.format(image=image, host=wanted.registry, tag=wanted.digest or wanted.tag))
