@@ -6,15 +6,11 @@ import resource
 from collections.abc import Mapping
 from typing import Any
 
-from kunren.dataplane.guests.capabilities import CAPABILITIES
+from kunren.dataplane.guests.capabilities import CAPABILITIES, RLIMITS
 from kunren.dataplane.guests.guests import GuestSpec, environment
 
 REPOSITORY = "kunren.local/image"
-_LIMITS = {
-    getattr(resource, name): name.removeprefix("RLIMIT_").lower()
-    for name in dir(resource)
-    if name.startswith("RLIMIT_") and name != "RLIMIT_OFILE"
-}
+_LIMITS = {number: name for name, number in RLIMITS.items()}
 _PROCESSES = 32_768
 """As most machines have it. What the engines give by themselves, of files too, may be more than they are let."""
 _SHARES_PER_CPU = 1024

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kunren.dataplane.guests.capabilities import CAPABILITIES
+from kunren.dataplane.guests.capabilities import CAPABILITIES, RLIMITS
 from kunren.services.ecs.definitions.checks import units
 from kunren.services.ecs.model import Task, TaskDefinition
 
 START_TIMEOUT_S = 180.0
 RESTART_PERIOD_S = 300.0
-_RLIMITS = {
-    "core": resource.RLIMIT_CORE,
-    "cpu": resource.RLIMIT_CPU,
-    "data": resource.RLIMIT_DATA,
-    "fsize": resource.RLIMIT_FSIZE,
-    "memlock": resource.RLIMIT_MEMLOCK,
-    "msgqueue": resource.RLIMIT_MSGQUEUE,
-    "nice": resource.RLIMIT_NICE,
-    "nofile": resource.RLIMIT_NOFILE,
-    "nproc": resource.RLIMIT_NPROC,
-    "rss": resource.RLIMIT_RSS,
-    "rtprio": resource.RLIMIT_RTPRIO,
-    "rttime": resource.RLIMIT_RTTIME,
-    "sigpending": resource.RLIMIT_SIGPENDING,
-    "stack": resource.RLIMIT_STACK,
-}
-"""By Docker's name; the kernel heeds "locks" no more."""
-
-
 EPHEMERAL_GIB = 20
 """The ephemeral storage of a task on Fargate that asks for none."""
 
@@ -134,9 +114,9 @@ def _plan(
         cpu=override.get("cpu") or given.get("cpu") or cpu,
         mounts=mounts,
         limits=tuple(
-            (_RLIMITS[each["name"]], each["softLimit"], each["hardLimit"])
+            (RLIMITS[each["name"]], each["softLimit"], each["hardLimit"])
             for each in given.get("ulimits") or ()
-            if each["name"] in _RLIMITS
+            if each["name"] in RLIMITS
         ),
         waits_for={each["containerName"]: each["condition"] for each in given.get("dependsOn") or ()},
         start_timeout_s=float(given.get("startTimeout") or START_TIMEOUT_S),
