@@ -44,13 +44,13 @@ class EngineApi:
         """The answer's document; None where it has none."""
         content = json.dumps(body).encode() if body is not None else b""
         async with self._asked(method, path, query, content) as (headers, reader):
-            text = b"".join([piece async for piece in _pieces(headers, reader)])
+            text = await _whole(headers, reader)
         return json.loads(text) if text.strip() else None
 
     async def upload(self, path: str, file: IO[bytes], size: int, **query: Any) -> Any:
         """The same, of a POST with a tar file of so many bytes."""
         async with self._asked("POST", path, query, b"", (file, size)) as (headers, reader):
-            text = b"".join([piece async for piece in _pieces(headers, reader)])
+            text = await _whole(headers, reader)
         return [json.loads(line) for line in text.splitlines() if line.strip()]
 
     async def printed(self, path: str, **query: Any) -> AsyncIterator[bytes]:
@@ -114,7 +114,7 @@ async def _head(reader: asyncio.StreamReader) -> Mapping[str, str]:
     headers = {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in rest if each)}
     status = int(line.split(" ", 2)[1])
     if status >= 400 or status == 304:
-        text = b"".join([piece async for piece in _pieces(headers, reader)]) if status != 304 else b""
+        text = await _whole(headers, reader) if status != 304 else b""
         try:
             message = str(json.loads(text)["message"])
         except (ValueError, KeyError, TypeError):
@@ -134,6 +134,10 @@ async def _pieces(headers: Mapping[str, str], reader: asyncio.StreamReader) -> A
     else:
         while piece := await reader.read(_PIECE):
             yield piece
+
+
+async def _whole(headers: Mapping[str, str], reader: asyncio.StreamReader) -> bytes:
+    return b"".join([piece async for piece in _pieces(headers, reader)])
 
 
 def framed(text: bytes) -> tuple[list[bytes], bytes]:

@@ -45,28 +45,28 @@ class EngineContainer:
         self.namespace, self.variables = spec.namespace, spec.env
         self.enter_with = f"podman exec -it {id[:12]}"
         self.out_of_memory = False
-        printing = self._print(os.dup(spec.output)) if spec.output is not None else None
-        self._running = asyncio.get_running_loop().create_task(self._run(printing))
+        loop, output = asyncio.get_running_loop(), spec.output
+        printing = loop.create_task(self._print(os.dup(output))) if output is not None else None
+        self._running = loop.create_task(self._run(printing))
 
     async def wait(self) -> int:
         return await asyncio.shield(self._running)
 
-    async def _run(self, printing: Any) -> int:
-        printed = asyncio.get_running_loop().create_task(printing) if printing is not None else None
+    async def _run(self, printing: asyncio.Task[None] | None) -> int:
         try:
             code = int((await self._api.ask("POST", f"/containers/{self._id}/wait"))["StatusCode"])
             state = (await self._api.ask("GET", f"/containers/{self._id}/json"))["State"]
             self.out_of_memory = bool(state.get("OOMKilled"))
-            if printed is not None:
-                await asyncio.wait([printed], timeout=_PRINTED_WITHIN_S)
+            if printing is not None:
+                await asyncio.wait([printing], timeout=_PRINTED_WITHIN_S)
             await removed(self._api, self._id)
         except (EngineError, OSError) as error:
             gone = isinstance(error, EngineError) and error.status == 404  # somebody had the engine remove it
             log.log(logging.INFO if gone else logging.WARNING, "%s is lost: %s", self._spec.name, error)
             code = _REMOVED_CODE if gone else UNKNOWN_CODE
         finally:
-            if printed is not None:
-                printed.cancel()
+            if printing is not None:
+                printing.cancel()
         return code
 
     async def _print(self, output: int) -> None:

@@ -46,12 +46,6 @@ class GuestContainer:
             except ProcessLookupError:
                 pass  # it has just ended
 
-    async def enter(self, argv: Sequence[str], output: int | None = None) -> Process:
-        """One more program in the container, of its user. Raises OSError."""
-        return await self._guests.enter(
-            self._guest, self.namespace, argv, self._spec.env, self._spec.cwd, output, user=self._spec.user
-        )
-
     async def open_terminal(self, argv: Sequence[str], terminal: int) -> Process:
         """Root's, whoever the container's user is (Amazon ECS developer guide, "ECS Exec", considerations)."""
         return await self._guests.enter(
@@ -61,7 +55,9 @@ class GuestContainer:
 
     async def execute(self, argv: tuple[str, ...], timeout_s: float) -> int | None:
         try:
-            process = await self.enter(argv)
+            process = await self._guests.enter(
+                self._guest, self.namespace, argv, self._spec.env, self._spec.cwd, user=self._spec.user
+            )
         except OSError:
             return None
         try:
