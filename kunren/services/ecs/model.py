@@ -252,6 +252,9 @@ class Service(Resource, frozen=True, kw_only=True):
     def primary(self) -> Deployment | None:
         return next((each for each in self.deployments if each.status == "PRIMARY"), None)
 
+    def deployment(self, id: str) -> Deployment | None:
+        return next((each for each in self.deployments if each.id == id), None)
+
 
 # -- container instances (`agents/`) -----------------------------------------------------------------------------------
 

@@ -165,20 +165,14 @@ class ServiceOperations(Operations):
             and params.get("launchType") in (None, _current(each).get("launchType"))
             and params.get("resourceManagementType") in (None, "CUSTOMER")
         ]
-        if params.get("maxResults") is None:
-            params = {**params, "maxResults": LISTED}
-        chosen, token = page(found, params, lambda each: each.id, LISTED_MAX)
-        return {"serviceArns": [arn(each, "service", each.id) for each in chosen], "nextToken": token}
+        return _listed(found, params)
 
     def list_services_by_namespace(self, ctx: RequestContext, params: Params) -> Result:
         snapshot = self._store.snapshot()
         namespace = namespace_of(snapshot, ctx, params["namespace"])
         services = snapshot.list(Service, ctx.account, ctx.region)
         found = [each for each in services if each.status == "ACTIVE" and in_namespace(each, namespace.id)]
-        if params.get("maxResults") is None:
-            params = {**params, "maxResults": LISTED}
-        chosen, token = page(found, params, lambda each: each.id, LISTED_MAX)
-        return {"serviceArns": [arn(each, "service", each.id) for each in chosen], "nextToken": token}
+        return _listed(found, params)
 
     def _service_shown(self, service: Service) -> dict[str, Any]:
         return service_to_wire(self._store.snapshot(), service, ("TAGS",), self._clock.now())
@@ -233,6 +227,13 @@ def with_task_set(
         external_id=params.get("externalId"), created_at=now, updated_at=now, tags=tags_of(params),
     )  # fmt: skip
     return replace(service, deployments=(*service.deployments, made), steady=False)
+
+
+def _listed(found: list[Service], params: Params) -> Result:
+    if params.get("maxResults") is None:
+        params = {**params, "maxResults": LISTED}
+    chosen, token = page(found, params, lambda each: each.id, LISTED_MAX)
+    return {"serviceArns": [arn(each, "service", each.id) for each in chosen], "nextToken": token}
 
 
 def _active(cluster: Cluster) -> Cluster:

@@ -108,7 +108,7 @@ def _id(named: str) -> str:
 
 
 def _find(service: Service, named: str) -> Deployment:
-    found = next((each for each in service.deployments if each.id == _id(named)), None)
+    found = service.deployment(_id(named))
     if found is None:
         raise errors.TaskSetNotFoundException()
     return found

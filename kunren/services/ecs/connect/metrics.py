@@ -8,6 +8,7 @@ counts anyway; it is asked once a minute, and before metrics are read.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -83,9 +84,7 @@ class ConnectMetrics:
         now = self._clock.now()
         at, self._looked_at = (self._looked_at + now) / 2, now
         seen, self._seen = self._seen, stats
-        sharing: dict[tuple[str, ...], int] = {}
-        for each in inward:
-            sharing[_place(each)] = sharing.get(_place(each), 0) + 1
+        sharing = Counter(map(_place, inward))
         for each in inward:
             present = stats.get(each.name, {})
             for value in values(each.offer, added(seen.get(each.name, {}), present), present, sharing[_place(each)]):

@@ -15,6 +15,7 @@ from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.services.ecs import errors
 from kunren.services.ecs.connect.model import TCP, Connect, Offer
+from kunren.services.ecs.definitions.checks import PORT_NAME
 from kunren.services.ecs.model import Cluster, Deployment, Service, TaskDefinition
 from kunren.services.ecs.names import arn
 from kunren.services.ecs.services.progress import strategy_of
@@ -26,9 +27,7 @@ from kunren.services.servicediscovery.model import Namespace
 CONFIGURATION = "serviceConnectConfiguration"
 TEST_HEADER = "x-amzn-ecs-blue-green-test"
 IDLE_S, TCP_IDLE_S, REQUEST_S = 300.0, 3600.0, 15.0
-_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
 _DNS_NAME = re.compile(r"[a-z0-9_.][a-z0-9_.-]{0,126}")
-_NOT_YET = {"tls": "TLS of Service Connect"}
 Told = Mapping[str, Any]
 
 
@@ -78,7 +77,7 @@ def _offer_checked(definition: TaskDefinition, told: Told) -> None:
         )
     if (mapping.get("protocol") or "tcp") != "tcp":
         raise errors.InvalidParameterException(f"The port mapping {told['portName']} is not of the protocol tcp.")
-    if not _NAME.fullmatch(discovery_name(told)):
+    if not PORT_NAME.fullmatch(discovery_name(told)):
         raise errors.InvalidParameterException(f"The discoveryName {discovery_name(told)} is invalid.")
     aliases: list[Told] = list(told.get("clientAliases") or ())
     if len(aliases) != 1:
@@ -93,9 +92,8 @@ def _offer_checked(definition: TaskDefinition, told: Told) -> None:
         raise errors.InvalidParameterException("perRequestTimeoutSeconds can't be set for the appProtocol TCP.")
     if any(value is not None and value < 0 for value in timeout.values()):
         raise errors.InvalidParameterException("Timeouts must not be negative.")
-    for member, what in _NOT_YET.items():
-        if told.get(member):
-            raise errors.NotYet(what)
+    if told.get("tls"):
+        raise errors.NotYet("TLS of Service Connect")
 
 
 def namespace_of(reader: Snapshot | Tx, near: Cluster | Service | RequestContext, named: str) -> Namespace:

@@ -7,6 +7,7 @@ and canary deployments"). In any other, all tasks that run are equal.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -66,9 +67,7 @@ def serving(snapshot: Snapshot, account: str, region: str) -> Serving:
         for each in snapshot.by_id(Task, account, region).values()
         if each.proxy is not None and each.proxy.offers and serves(snapshot, each)
     ]
-    counts: dict[str, int] = {}
-    for task in tasks:
-        counts[task.started_by or ""] = counts.get(task.started_by or "", 0) + 1
+    counts = Counter(each.started_by or "" for each in tasks)
     production: dict[str, list[Endpoint]] = {}
     test: dict[str, list[Endpoint]] = {}
     for task in tasks:

@@ -16,7 +16,7 @@ from kunren.world.ids import several_users
 
 Document = dict[str, Any]
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
-_PORT_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
+PORT_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
 CONTAINERS_MAX = 10
 BYTES_MAX = 65536
 FARGATE: dict[int, Sequence[int]] = {
@@ -203,7 +203,7 @@ def _port(given: Document, mode: str | None) -> Document:
         raise _wrong(f"Invalid container port {container}.")
     if host is not None and not 0 <= host <= 65535:
         raise _wrong(f"Invalid host port {host}.")
-    if given.get("name") and not _PORT_NAME.fullmatch(given["name"]):
+    if given.get("name") and not PORT_NAME.fullmatch(given["name"]):
         raise _wrong(f"The port mapping name {given['name']} is invalid.")
     if mode in ("awsvpc", "host") and container is not None:
         if host not in (None, 0, container):

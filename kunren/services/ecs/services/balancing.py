@@ -17,7 +17,7 @@ from kunren.core.calling import CallService
 from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
-from kunren.services.ecs.model import Deployment, Service, Task
+from kunren.services.ecs.model import Service, Task
 from kunren.services.ecs.services import words
 from kunren.services.ecs.services.desk import said
 from kunren.services.ecs.services.facts import target_of
@@ -118,7 +118,7 @@ def wanted_targets(
         return None
     if task.last_status not in ("ACTIVATING", "RUNNING"):
         return ()
-    deployment = _deployment(service, member)
+    deployment = service.deployment(member.deployment)
     loads = deployment.loads if deployment is not None else ()
     found = [target_of(snapshot, task, each) for each in loads]
     return tuple(each for each in found if each is not None)
@@ -152,10 +152,6 @@ def _owned(snapshot: Snapshot, service: Service) -> set[Registered]:
 def _holds(found: Target | None, ended: bool) -> bool:
     """Whether a target group still has to let go of a target: of a task that has ended, it need only have begun to."""
     return found is not None and (not ended or found.draining_since is None)
-
-
-def _deployment(service: Service, member: Member) -> Deployment | None:
-    return next((each for each in service.deployments if each.id == member.deployment), None)
 
 
 def _found(snapshot: Snapshot, service: Service, wanted: Registered) -> Target | None:

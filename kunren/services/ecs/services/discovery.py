@@ -79,7 +79,7 @@ def instances(
 ) -> dict[str, dict[str, str]]:
     """By registry (its ARN): the attributes of the instance that the task is to be there. What it offers to a namespace
     of Service Connect is there while its containers are well."""
-    deployment = next((each for each in service.deployments if each.id == member.deployment), None)
+    deployment = service.deployment(member.deployment)
     if task is None or deployment is None or task.desired_status != "RUNNING" or task.last_status != "RUNNING":
         return {}
     health, checked = health_of(snapshot, task, deployment, 0.0, now)

@@ -37,9 +37,7 @@ def deployment_of(snapshot: Snapshot, task: Task) -> Deployment | None:
     """Of its service the deployment that the task is of."""
     member = snapshot.get(Member, task.account, task.region, task.id)
     service = snapshot.get(Service, task.account, task.region, member.service) if member is not None else None
-    if member is None or service is None:
-        return None
-    return next((each for each in service.deployments if each.id == member.deployment), None)
+    return service.deployment(member.deployment) if member is not None and service is not None else None
 
 
 def counts(tasks: Mapping[str, Task], deployment: str | None = None) -> tuple[int, int]:
