@@ -40,7 +40,7 @@ SERVICES: dict[str, Owner] = {
     "service-quotas": Owner("servicequotas", "quotas"),
     "sns": Owner("sns", "for now, until it is ours; delivers to sqs"),
     "sqs": Owner("sqs", "for now, until it is ours"),
-    "ssm": Owner("ssm", "parameters and documents"),
+    "ssm": Owner("ssm", "parameters, documents and patch baselines"),
     "sso-admin": Owner("ssoadmin", "permission sets"),
     "sts": Owner("sts", "identities and temporary credentials"),
     "support": Owner("support", "support cases"),
