@@ -13,7 +13,6 @@ from kunren.core.entropy import Entropy
 from kunren.services.ec2 import errors, filters, ids, store
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id, token_of
 from kunren.services.ec2.fleets import checks, configs, controller, launching, records, wire
-from kunren.services.ec2.fleets.errors import NotModifiable
 from kunren.services.ec2.fleets.model import Fleet, FleetRecord, Member
 from kunren.services.ec2.store import Reader
 from kunren.world.spec import WorldSpec
@@ -107,8 +106,7 @@ class FleetsApi(Ec2Base):
         """ModifyFleet, of a fleet of type maintain."""
         with self.store.write() as tx:
             fleet = self.get(tx, ctx, _FLEET, params["FleetId"])
-            if fleet.type != "maintain" or fleet.state.startswith("deleted"):
-                raise NotModifiable(fleet.id, fleet.type, fleet.state)
+            checks.modifiable(fleet)
             changes = {name: params[name] for name in _CHANGED if params.get(name)}
             if capacity := params.get("TargetCapacitySpecification"):
                 before = fleet.request["TargetCapacitySpecification"]

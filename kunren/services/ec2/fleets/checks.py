@@ -11,8 +11,8 @@ from typing import Any
 
 from kunren.services.ec2 import errors, tagging
 from kunren.services.ec2.api.base import Params
-from kunren.services.ec2.fleets import configs
-from kunren.services.ec2.fleets.errors import InvalidFleetConfig
+from kunren.services.ec2.fleets import configs, records
+from kunren.services.ec2.fleets.errors import InvalidFleetConfig, NotModifiable
 from kunren.services.ec2.fleets.model import Fleet
 from kunren.services.ec2.instances import requirements
 from kunren.services.ec2.instances.launcher import TAGGED
@@ -77,10 +77,7 @@ def _check_configs(given: list[Params]) -> None:
     overrides = [one for each in given for one in each.get("Overrides") or ()]
     if len(overrides) > POOLS_MAX:
         raise InvalidFleetConfig(f"A fleet has at most {POOLS_MAX} overrides")
-    check_requirements(overrides)
-    for override in overrides:
-        check_override(override)
-        configs.price(override.get("MaxPrice"))
+    check_overrides(overrides)
 
 
 def check_versions(configs: list[Params]) -> None:
@@ -89,14 +86,16 @@ def check_versions(configs: list[Params]) -> None:
         raise errors.MissingParameter("LaunchTemplateSpecification.Version")
 
 
-def check_requirements(overrides: list[Params]) -> None:
+def check_overrides(overrides: list[Params]) -> None:
     if sum(bool(each.get("InstanceRequirements")) for each in overrides) > REQUIREMENTS_MAX:
         raise errors.InvalidParameterValue(
             f"Your request contains more than the maximum allowed number of InstanceRequirements ({REQUIREMENTS_MAX})"
         )
+    for each in overrides:
+        _check_override(each)
 
 
-def check_override(override: Params) -> None:
+def _check_override(override: Params) -> None:
     if needs := override.get("InstanceRequirements"):
         requirements.check(needs)
         if override.get("InstanceType"):
@@ -107,6 +106,7 @@ def check_override(override: Params) -> None:
         raise errors.InvalidParameterValue("WeightedCapacity must be greater than 0")
     if override.get("AvailabilityZone") and override.get("AvailabilityZoneId"):
         raise errors.InvalidParameterCombination("AvailabilityZone and AvailabilityZoneId can't be specified together")
+    configs.price(override.get("MaxPrice"))
 
 
 def check_options(request: Params, part: str, strategies: tuple[str, ...]) -> None:
@@ -155,6 +155,17 @@ def tags(params: Params, type: str) -> tuple[dict[str, str], list[Params]]:
     return tagging.at_creation({"TagSpecifications": own}, "fleet"), of_launch
 
 
+def modifiable(fleet: Fleet) -> None:
+    """Raises FleetNotInModifiableState."""
+    if fleet.type != "maintain" or fleet.is_deleted:
+        raise NotModifiable(fleet.id, fleet.type, records.word(fleet.state, fleet.is_spot_fleet))
+
+
+def ends_already(fleet: Fleet, terminates: bool) -> bool:
+    """Whether it is deleted, or being deleted in that way, already."""
+    return fleet.is_deleted and (fleet.terminates or not terminates or fleet.state == "deleted")
+
+
 def deletable(fleets: list[Fleet]) -> None:
     """Raises InvalidParameterValue where they are more than one request may delete."""
     instant = sum(each.type == "instant" for each in fleets)
@@ -171,7 +182,7 @@ def undeletable(fleet: Fleet | None, id: str, terminates: bool) -> dict[str, str
         return {"Code": "fleetIdMalformed", "Message": f"The fleet ID {id} is malformed"}
     if fleet is None:
         return {"Code": "fleetIdDoesNotExist", "Message": f"The fleet ID {id} does not exist"}
-    if fleet.state.startswith("deleted") and (fleet.terminates or not terminates or fleet.state == "deleted"):
+    if ends_already(fleet, terminates):
         return {"Code": "fleetNotInDeletableState", "Message": f"The fleet {id} is {fleet.state}"}
     if fleet.type == "instant" and not terminates:
         text = "Fleets of type instant are deleted with their instances: NoTerminateInstances is not supported"

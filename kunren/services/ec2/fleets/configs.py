@@ -178,11 +178,16 @@ def _of_type(
         )  # fmt: skip
 
 
+def _listed(text: str) -> list[str]:
+    """The values that an override lists in one text."""
+    return text.replace(" ", "").split(",")
+
+
 def _check_zones(subnets: Sequence[Subnet], override: Params) -> None:
     """Raises InvalidFleetConfig where a subnet is not in the zones that the override names besides."""
     zones = override.get("AvailabilityZone") or override.get("AvailabilityZoneId") or ""
     for each in subnets:
-        if zones and not {each.availability_zone, each.availability_zone_id} & set(zones.replace(" ", "").split(",")):
+        if zones and not {each.availability_zone, each.availability_zone_id} & set(_listed(zones)):
             raise InvalidFleetConfig(
                 f"The specified Subnet: {each.id} cannot be used with the specified Availability Zone: {zones}."
             )
@@ -197,17 +202,16 @@ def _subnets(reader: Reader, ctx: RequestContext, launch: Params, override: Para
     interfaces = launch.get("NetworkInterfaces") or [{}]
     named = override.get("SubnetId") or launch.get("SubnetId") or interfaces[0].get("SubnetId")
     if named:
-        wanted = [each.strip() for each in named.split(",")]
-        found = [store.find_subnet(reader, ctx.account, ctx.region, each) for each in wanted]
+        found = [store.find_subnet(reader, ctx.account, ctx.region, each) for each in _listed(named)]
         _check_zones(found, override)
         return found
     vpc = default_vpc.default_vpc(reader, ctx.account, ctx.region)
     subnets = [each for each in store.subnets_of(reader, vpc) if each.default_for_az] if vpc is not None else []
     zones = override.get("AvailabilityZone") or (launch.get("Placement") or {}).get("AvailabilityZone")
     if zones:
-        subnets = [each for each in subnets if each.availability_zone in zones.replace(" ", "").split(",")]
+        subnets = [each for each in subnets if each.availability_zone in _listed(zones)]
     if ids := override.get("AvailabilityZoneId"):
-        subnets = [each for each in subnets if each.availability_zone_id in ids.replace(" ", "").split(",")]
+        subnets = [each for each in subnets if each.availability_zone_id in _listed(ids)]
     if not subnets:
         raise errors.InvalidParameterValue("There is no default subnet where the fleet is to launch: name a SubnetId")
     return subnets

@@ -63,7 +63,7 @@ class FleetController:
             if now >= (fleet.deleted_at or 0.0) + records.KEPT_S:
                 self._forget(work)
                 return
-        elif fleet.state.startswith("deleted"):
+        elif fleet.is_deleted:
             self._end(work, now)
         elif fleet.type != "instant":
             self._follow(work, now)
@@ -83,7 +83,7 @@ class FleetController:
                 return
             changed = self._followed(tx, fleet, now)
             end = fleet.request.get("ValidUntil")
-            if end is not None and now >= end and not fleet.state.startswith("deleted"):
+            if end is not None and now >= end and not fleet.is_deleted:
                 ends = bool(fleet.request.get("TerminateInstancesWithExpiration"))
                 changed = deleted(tx, self._entropy, changed, now, terminates=ends, told="expired")
             if changed != fleet:
@@ -124,7 +124,7 @@ class FleetController:
     async def _fill(self, work: str) -> None:
         snapshot = self._store.snapshot()
         asked = _fleet(snapshot, work)
-        if asked is None or asked.state.startswith("deleted"):
+        if asked is None or asked.is_deleted:
             return
         ctx = RequestContext(asked.account, asked.region, "ec2", "CreateFleet", asked.id)
         refused: list[Refused] = []

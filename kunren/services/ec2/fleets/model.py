@@ -56,6 +56,10 @@ class Fleet(Resource, frozen=True, kw_only=True):
         return self.asked is not None
 
     @property
+    def is_deleted(self) -> bool:
+        return self.state.startswith("deleted")
+
+    @property
     def type(self) -> str:
         return str(self.request.get("Type") or "maintain")
 

@@ -11,7 +11,6 @@ from kunren.services.ec2 import errors, ids, store, tagging
 from kunren.services.ec2.api.base import Ec2Base, Params, chosen, operation, paged, resource_id, token_of
 from kunren.services.ec2.fleets import checks, configs, controller, records, spot_requests, wire
 from kunren.services.ec2.fleets.api import history
-from kunren.services.ec2.fleets.errors import NotModifiable
 from kunren.services.ec2.fleets.model import SpotFleet
 
 _SPOT_FLEET = ids.SPOT_FLEET
@@ -73,8 +72,7 @@ class SpotFleetsApi(Ec2Base):
         """ModifySpotFleetRequest, of a request of type maintain."""
         with self.store.write() as tx:
             fleet = self.get(tx, ctx, _SPOT_FLEET, params["SpotFleetRequestId"])
-            if fleet.type != "maintain" or fleet.state.startswith("deleted"):
-                raise NotModifiable(fleet.id, fleet.type, records.word(fleet.state, True))
+            checks.modifiable(fleet)
             asked, request = spot_requests.modified(fleet, params)
             changed = replace(fleet, asked=asked, request=request, state="modifying")
             configs.candidates(tx, ctx, changed)

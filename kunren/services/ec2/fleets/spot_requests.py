@@ -50,11 +50,7 @@ def completed(given: Params) -> tuple[Params, Params]:
         raise InvalidSpotFleetRequestConfig(f"TargetCapacity must be {least} or more")
     configs.target(request["TargetCapacitySpecification"])
     configs.price(asked.get("SpotPrice"))
-    checks.check_requirements([one for each in request["LaunchTemplateConfigs"] for one in each["Overrides"]])
-    for each in request["LaunchTemplateConfigs"]:
-        for override in each["Overrides"]:
-            checks.check_override(override)
-            configs.price(override.get("MaxPrice"))
+    checks.check_overrides([one for each in request["LaunchTemplateConfigs"] for one in each["Overrides"]])
     checks.check_options(request, "SpotOptions", configs.SPOT_STRATEGIES)
     checks.check_options(request, "OnDemandOptions", configs.ON_DEMAND_STRATEGIES)
     return asked, request
@@ -174,7 +170,7 @@ def uncancellable(fleet: SpotFleet | None, id: str, terminates: bool) -> dict[st
         return {"Code": "fleetRequestIdMalformed", "Message": f"The spot fleet request ID {id} is malformed"}
     if fleet is None:
         return {"Code": "fleetRequestIdDoesNotExist", "Message": f"The spot fleet request ID {id} does not exist"}
-    if fleet.state.startswith("deleted") and (fleet.terminates or not terminates or fleet.state == "deleted"):
+    if checks.ends_already(fleet, terminates):
         text = f"The spot fleet request {id} is {records.word(fleet.state, True)}"
         return {"Code": "fleetRequestNotInCancellableState", "Message": text}
     return None

@@ -82,7 +82,7 @@ def created(fleet: Fleet) -> dict[str, Any]:
 
 def activity(reader: Reader, fleet: Fleet) -> str:
     """Its ActivityStatus."""
-    if fleet.state.startswith("deleted"):
+    if fleet.is_deleted:
         return "pending_termination" if fleet.state == "deleted_terminating" else "fulfilled"
     if not capacity.lacks(reader, fleet):
         return "pending_termination" if capacity.ending(reader, fleet, 0.0) else "fulfilled"
