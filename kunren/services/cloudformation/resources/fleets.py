@@ -17,7 +17,7 @@ _FLEET = (
 )
 _CHANGED = "Context ExcessCapacityTerminationPolicy TargetCapacitySpecification"
 _CHANGED_OF_SPOT_FLEETS = (
-    "ExcessCapacityTerminationPolicy", "LaunchTemplateConfigs", "OnDemandTargetCapacity", "TargetCapacity",
+    "Context", "ExcessCapacityTerminationPolicy", "LaunchTemplateConfigs", "OnDemandTargetCapacity", "TargetCapacity",
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from kunren.core.clock import Clock
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.dataplane.guests import disk
-from kunren.dataplane.guests.guests import Guests, environment
+from kunren.dataplane.guests.guests import Guests, RunningGuest, environment
 from kunren.services.ec2.api import Ec2Api
 from kunren.services.ec2.instances import spot
 from kunren.services.ec2.instances.controller import InstanceController
@@ -110,12 +110,15 @@ class InstanceService:
 
         return await import_image(self._api, self._home, images, msgspec.convert(told, Wanted))
 
+    def _entrance(self, instance: Instance) -> tuple[RunningGuest, str]:
+        """The guest that is the instance, and its namespace. Raises OSError where it does not run."""
+        if (guest := self.controller.guest(instance.id)) is None:
+            raise OSError(errno.ESRCH, "the instance does not run")
+        return guest, workload_namespace(instance.interface_id)
+
     async def open_terminal(self, instance: Instance, argv: Sequence[str], terminal: int) -> Process:
         """Start a program in a running instance, with that descriptor as its terminal. Raises OSError."""
-        guest = self.controller.guest(instance.id)
-        if guest is None:
-            raise OSError(errno.ESRCH, "the instance does not run")
-        namespace = workload_namespace(instance.interface_id)
+        guest, namespace = self._entrance(instance)
         return await self._guests.enter(guest, namespace, argv, {"TERM": "xterm-256color"}, terminal=terminal)
 
     async def run_program(
@@ -123,10 +126,7 @@ class InstanceService:
     ) -> tuple[Process, Callable[[], bool]]:
         """Start a program in a running instance that prints to these descriptors; and what says whether the instance
         has run on since. Raises OSError."""
-        guest = self.controller.guest(instance.id)
-        if guest is None:
-            raise OSError(errno.ESRCH, "the instance does not run")
-        namespace = workload_namespace(instance.interface_id)
+        guest, namespace = self._entrance(instance)
         started = await self._guests.enter(guest, namespace, argv, env, output=output, errors=errors)
         return started, lambda: guest.running
 
