@@ -71,15 +71,7 @@ def create_function_target(session: boto3.Session, name: str, redirects: list[Re
 
 def bundle(redirects: list[Redirect], code: Path = Path(__file__).with_name("redirect_function.py")) -> bytes:
     """A function's zip: its code and the document."""
-    document = {
-        redirect.domain: {
-            "url": redirect.url,
-            "status": redirect.status,
-            "carry_path": redirect.carry_path,
-            "carry_query": redirect.carry_query,
-        }
-        for redirect in redirects
-    }
+    document = {redirect.domain: redirect.options for redirect in redirects}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(code.name, code.read_text())

@@ -50,8 +50,7 @@ def create_store(session: boto3.Session, name: str, redirects: list[Redirect]) -
 
 def value_of(redirect: Redirect) -> str:
     """What the function finds under the domain."""
-    options = {"status": redirect.status, "carry_path": redirect.carry_path, "carry_query": redirect.carry_query}
-    return json.dumps({"url": redirect.url, **options})
+    return json.dumps(redirect.options)
 
 
 def create_function(session: boto3.Session, name: str, store: str) -> str:

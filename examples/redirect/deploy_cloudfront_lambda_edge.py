@@ -5,18 +5,17 @@ python deploy_cloudfront_lambda_edge.py domains.json
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from pathlib import Path
 
 import boto3
+from deploy_alb_lambda import bundle
 from distribution import create_distribution, point_domains_at
 from document import Redirect
 from shared import NAMES_PER_CERTIFICATE, check_fits, create_certificates, create_zones, main
 
 NAME = "redirect-cloudfront-lambda-edge"
 ROLE = "redirect-edge-function"
+CODE = Path(__file__).with_name("redirect_edge_function.py")
 
 
 def deploy(session: boto3.Session, name: str, redirects: list[Redirect]) -> str:
@@ -40,29 +39,10 @@ def create_version(session: boto3.Session, name: str, redirects: list[Redirect])
         Runtime="python3.13",
         Role=f"arn:aws:iam::{account}:role/{ROLE}",
         Handler="redirect_edge_function.handler",
-        Code={"ZipFile": bundle(redirects)},
+        Code={"ZipFile": bundle(redirects, CODE)},
     )
     lambda_.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     return str(lambda_.publish_version(FunctionName=name)["FunctionArn"])
-
-
-def bundle(redirects: list[Redirect]) -> bytes:
-    """The function's zip: its code and the document."""
-    document = {
-        redirect.domain: {
-            "url": redirect.url,
-            "status": redirect.status,
-            "carry_path": redirect.carry_path,
-            "carry_query": redirect.carry_query,
-        }
-        for redirect in redirects
-    }
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        code = Path(__file__).with_name("redirect_edge_function.py").read_text()
-        archive.writestr("redirect_edge_function.py", code)
-        archive.writestr("domains.json", json.dumps(document))
-    return buffer.getvalue()
 
 
 if __name__ == "__main__":

@@ -37,6 +37,11 @@ class Redirect:
     carry_query: bool = False
 
     @property
+    def options(self) -> dict[str, Any]:
+        """Its entry of the document, with nothing left out."""
+        return {"url": self.url, "status": self.status, "carry_path": self.carry_path, "carry_query": self.carry_query}
+
+    @property
     def parts(self) -> SplitResult:
         return urlsplit(self.url)
 

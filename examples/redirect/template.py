@@ -55,15 +55,7 @@ def template(architecture: str, redirects: list[Redirect]) -> dict[str, Any]:
 
 
 def _document(redirects: list[Redirect]) -> str:
-    entries = {
-        each.domain: {
-            "url": each.url,
-            "status": each.status,
-            "carry_path": each.carry_path,
-            "carry_query": each.carry_query,
-        }
-        for each in redirects
-    }
+    entries = {each.domain: each.options for each in redirects}
     text = json.dumps(entries).replace("'", r"\u0027")  # it stands between quotes in a function's code
     if len(text) > LONGEST_PARAMETER:
         raise BadDocument(f"the redirects take {len(text)} bytes: a parameter holds {LONGEST_PARAMETER}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from kunren.access.access import Access, trust_of
 from kunren.access.actions import Asked, Target, asked
-from kunren.access.facts import Facts, facts_of
+from kunren.access.facts import Facts, facts_of_service
 from kunren.access.named import has_other_names, with_arns
 from kunren.access.refusals import denied
 from kunren.core.authorization import denial, judge
@@ -20,6 +20,7 @@ from kunren.core.errors import WireError
 from kunren.wire.catalog import Catalog
 
 SERVICE = "cloudformation.amazonaws.com"
+"""Whom roles trust, and through whom calls come, also for Cloud Control API: no page of AWS's tells more."""
 _S3 = {  # configurations, with the action that sets them and takes them away
     "BucketAccelerateConfiguration": "AccelerateConfiguration", "BucketCors": "BucketCORS",
     "BucketEncryption": "EncryptionConfiguration", "BucketLifecycle": "LifecycleConfiguration",
@@ -54,10 +55,7 @@ class Behalf:
         needed = of_s3(operation, params) if service == "s3" else asked(target, signs_as, not self._moto(service))
 
         def facts() -> Facts:
-            found = facts_of(
-                {}, source_ip="", secure=True, region=region, now=self._clock.now(), service=service, params=params
-            )
-            found = {key: value for key, value in found.items() if key != "aws:sourceip"}
+            found = facts_of_service(region, self._clock.now(), service, params)
             via = {} if not actor.access_key else dict.fromkeys(
                 ("aws:calledvia", "aws:calledviafirst", "aws:calledvialast"), SERVICE
             )  # fmt: skip
@@ -79,7 +77,7 @@ class Behalf:
         owner, name = actor.role.split(":")[4], actor.role.rpartition("/")[2]
         if role is not None:
             caller = self._access.identities.assumed(actor.through, actor.session, "")
-            known = facts_of({}, source_ip="", secure=True, region=region, now=self._clock.now(), service="sts")
+            known = facts_of_service(region, self._clock.now(), "sts")
             verdict = judge(caller, "sts:AssumeRole", actor.role, lambda: known, policy=trust_of(role.trust),
                             owner=owner, policy_must_allow=True)  # fmt: skip
             if verdict.allowed:

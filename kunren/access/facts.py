@@ -21,6 +21,12 @@ def facts_of(
     return {**found, **more} if more else found
 
 
+def facts_of_service(region: str, now: float, service: str = "", params: Mapping[str, Any] | None = None) -> Facts:
+    """As `facts_of`, where a service asks for somebody: that comes from no address."""
+    found = facts_of({}, source_ip="", secure=True, region=region, now=now, service=service, params=params)
+    return {key: each for key, each in found.items() if key != "aws:sourceip"}
+
+
 def _of_parameters(service: str, params: Mapping[str, Any]) -> Facts:
     found: dict[str, str | tuple[str, ...]] = {}
     tags = _tags(params)

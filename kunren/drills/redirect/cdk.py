@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ def deploy(access: Access, app: Path, architecture: str, redirects: Iterable[Any
     account = access.client("sts").get_caller_identity()["Account"]
     with tempfile.TemporaryDirectory(prefix="kunren-cdk-") as folder:
         document = Path(folder) / "domains.json"
-        document.write_text(json.dumps({each.domain: asdict(each) for each in redirects}))
+        document.write_text(json.dumps({each.domain: each.options for each in redirects}))
         context = ["-c", f"architecture={architecture}", "-c", f"domains={document}", "--output", f"{folder}/cdk.out"]
         if there(access.client("cloudformation"), BOOTSTRAPPED) is None:
             progress("Bootstrapping the CDK, whose stack stays")

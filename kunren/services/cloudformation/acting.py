@@ -10,6 +10,8 @@ from contextvars import ContextVar
 from kunren.core.calling import Actor, actor_of
 from kunren.core.context import RequestContext
 
+SESSION = "AWSCloudFormation"
+"""How sessions of the roles are called that are handed over."""
 _ACTOR: ContextVar[Actor | None] = ContextVar("cloudformation-actor", default=None)
 
 

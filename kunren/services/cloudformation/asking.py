@@ -109,7 +109,7 @@ class Asking:
             what = "program" if "RuleLocation" in hook.properties else "function"
             return Answer(hooks.BROKEN, f"The {what} did not answer within {hooks.CALL_WITHIN_S:g} seconds")
         except AwsError as error:
-            return Answer(hooks.BROKEN, error.message[: hooks.REASON_MAX])
+            return Answer(hooks.BROKEN, error.message)
 
     async def _of_function(
         self, call: CallService, hook: Hook, result: HookResult, target: Target, stack: Stack

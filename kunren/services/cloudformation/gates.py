@@ -78,7 +78,7 @@ async def stack_refusal(parts: Parts, stack: Stack, template: str, previous: str
     return why
 
 
-def change_set_target(found: ChangeSet, stack: Stack) -> Target:
+def change_set_target(found: ChangeSet) -> Target:
     revision = msgspec.json.decode(found.revision, type=Revision)
     changed = [_changed(each["ResourceChange"], revision.template) for each in found.changes]
     return Target(
@@ -96,7 +96,7 @@ def change_set_target(found: ChangeSet, stack: Stack) -> Target:
 
 async def change_set_refusal(parts: Parts, stack: Stack, found: ChangeSet, given_up: Callable[[], bool]) -> str:
     """Why hooks forbid that the change set is made ("": they don't)."""
-    return (await parts.asking.refusal(stack, change_set_target(found, stack), _untold, given_up))[1]
+    return (await parts.asking.refusal(stack, change_set_target(found), _untold, given_up))[1]
 
 
 def _changed(change: Mapping[str, Any], template: str) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def rules(name: str, content: bytes) -> dict[str, str]:
 
 def _check_size(name: str, size: int, most: int = RULES_BYTES_MAX) -> None:
     if not 0 < size <= most:
-        raise ValidationError(f"The rules {name} must have one to {RULES_BYTES_MAX} bytes")
+        raise ValidationError(f"The rules {name} must have one to {most} bytes")
 
 
 def told(code: int, output: str, errors: str) -> Answer:

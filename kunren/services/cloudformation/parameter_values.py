@@ -46,9 +46,7 @@ async def check(
     for name, type, value in named(declared, values):
         service, operation, params = _ASKED[type]
         try:
-            there = bool(value) and any(
-                each for each in (await call(account, region, service, operation, params(value))).values()
-            )
+            there = bool(value) and any((await call(account, region, service, operation, params(value))).values())
         except AwsError as error:
             if error.status >= 500:
                 raise

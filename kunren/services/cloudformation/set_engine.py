@@ -19,7 +19,7 @@ from kunren.control.store import Store
 from kunren.core.calling import Actor, CallService, Permit, limited
 from kunren.core.clock import Clock
 from kunren.core.errors import AwsError
-from kunren.services.cloudformation.acting import acting_for
+from kunren.services.cloudformation.acting import SESSION, acting_for
 from kunren.services.cloudformation.model import SetOperation, Stack, StackInstance, StackSet
 
 _POLL_S = 0.1
@@ -47,7 +47,7 @@ def executing(owner: StackSet, account: str) -> Actor:
     """In which role a set's stacks of an account are made. Pure."""
     name = owner.execution_role or "AWSCloudFormationStackSetExecutionRole"
     through = owner.admin_role or f"arn:aws:iam::{owner.account}:role/AWSCloudFormationStackSetAdministrationRole"
-    return Actor(role=f"arn:aws:iam::{account}:role/{name}", session="AWSCloudFormation", through=through)
+    return Actor(role=f"arn:aws:iam::{account}:role/{name}", session=SESSION, through=through)
 
 
 class SetEngine:

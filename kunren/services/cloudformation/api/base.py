@@ -28,7 +28,7 @@ from kunren.services.cloudformation import (
     template,
     triggers,
 )
-from kunren.services.cloudformation.acting import actor_behind
+from kunren.services.cloudformation.acting import SESSION, actor_behind
 from kunren.services.cloudformation.errors import InsufficientCapabilitiesException, ValidationError
 from kunren.services.cloudformation.macros import expander
 from kunren.services.cloudformation.model import Attempt, ModuleVersion, Revision, Stack, StackResource
@@ -41,7 +41,6 @@ from kunren.world.spec import WorldSpec
 
 Params = Mapping[str, Any]
 Result = dict[str, Any]
-SESSION = "AWSCloudFormation"
 _NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]*")
 _PATH_STYLE = re.compile(
     r"s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com(?:\.cn)?|s3\.amazonaws\.com|127\.0\.0\.1|localhost|\[::1\]"

@@ -131,7 +131,7 @@ class ChangeSets(Stacks):
             except ValidationError as error:
                 made, nothing = replace(made, status="FAILED", reason=error.message, execution="UNAVAILABLE"), True
         held_hooks = self.store.snapshot().list(Hook, ctx.account, ctx.region)
-        if not nothing and hooks.concerned(held_hooks, change_set_target(made, stack), stack.name):
+        if not nothing and hooks.concerned(held_hooks, change_set_target(made), stack.name):
             made = replace(made, status=WAITING, execution="UNAVAILABLE")
         with self.store.write() as tx:
             if tx.get(Stack, stack.account, stack.region, stack.id) is None:
@@ -298,7 +298,7 @@ class ChangeSets(Stacks):
     def describe_change_set_hooks(self, ctx: RequestContext, params: Params) -> Result:
         """DescribeChangeSetHooks: who will be asked about which resources."""
         found, stack = self._change_set(self.store.snapshot(), ctx, params)
-        held, role = self.store.snapshot().list(Hook, ctx.account, ctx.region), change_set_target(found, stack).role
+        held, role = self.store.snapshot().list(Hook, ctx.account, ctx.region), change_set_target(found).role
         wanted = params.get("LogicalResourceId")
         planned = [
             _planned(hook, one)

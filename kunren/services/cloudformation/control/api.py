@@ -18,6 +18,7 @@ from kunren.core.context import RequestContext
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
 from kunren.core.pagination import InvalidToken, page
+from kunren.services.cloudformation.acting import SESSION
 from kunren.services.cloudformation.control import errors
 from kunren.services.cloudformation.control.engine import RUNNING
 from kunren.services.cloudformation.control.lists import listed, primary
@@ -34,7 +35,6 @@ from kunren.services.cloudformation.template import checked
 from kunren.services.cloudformation.work import UNFORESEEN, Failed, handler_code
 
 PAGE = 100
-SESSION = "AWSCloudFormation"  # of the role that is handed over
 STATE_BYTES_MAX = 262_144  # of DesiredState, as the model of the operations says
 KEPT_DAYS = 7  # that a request is shown
 TOKEN_HOURS = 36  # that a client token is known again

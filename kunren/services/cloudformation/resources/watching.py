@@ -132,7 +132,7 @@ KINDS: tuple[Kind, ...] = (
         delete="DeleteMetricFilter",
     ),
     _alarm("AWS::CloudWatch::CompositeAlarm", "PutCompositeAlarm", _COMPOSITE),
-    LogGroup(
+    Declared(
         "AWS::CloudWatch::Dashboard",
         "cloudwatch",
         create="PutDashboard",

@@ -111,3 +111,30 @@ def test_a_secret_that_was_made_before_a_crash_is_found_by_its_name():
     )  # fmt: skip
     asyncio.run(TYPES["AWS::SecretsManager::Secret"].create(work))
     assert (work.physical, work.attributes) == ("arn:ours", {"Id": "arn:ours"})
+
+
+def test_a_dashboard_s_name_is_asked_of_dashboards():
+    row = StackResource(
+        account="1", region="r", id="s/D", stack="s", logical="D", type="AWS::CloudWatch::Dashboard",
+        attempt=Attempt(action="create", token="t", properties={"DashboardName": "ours", "DashboardBody": "{}"}),
+    )  # fmt: skip
+    services = set()
+
+    async def asked(account, region, service, operation, params):
+        services.add(service)
+        if operation == "GetDashboard":
+            raise Missing("there is none")
+        return {}
+
+    async def noting(account, region, service, operation, params, noted):
+        noted(await asked(account, region, service, operation, params))
+
+    async def durable():
+        """At once."""
+
+    work = Work(
+        SimpleNamespace(durable=durable), None, asked, SimpleNamespace(together=lambda *_: False, call=noting), None,
+        SimpleNamespace(account="1", region="r", actor=None), row, cancelled=lambda: False, noted=lambda row: None,
+    )  # fmt: skip
+    asyncio.run(TYPES["AWS::CloudWatch::Dashboard"].create(work))
+    assert (work.physical, work.attributes, services) == ("ours", {}, {"cloudwatch"})
