@@ -9,9 +9,11 @@ from msgspec.structs import replace
 from kunren.core.clock import SystemClock
 from kunren.core.entropy import Entropy
 from kunren.services.ec2.instances.controller import CONSOLE_BYTES_MAX, InstanceController, shorten
+from kunren.services.ec2.instances.copies import Copies
 from kunren.services.ec2.instances.images import built_in
 from kunren.services.ec2.instances.model import Instance, InstanceRun, Snapshot, Volume
 from kunren.services.ec2.instances.types import MACHINE
+from kunren.services.ec2.instances.volumes import VolumeFolders
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 TYPE = "t3.micro" if MACHINE == "x86_64" else "t4g.micro"
@@ -54,6 +56,12 @@ def settled(ec2, tmp_path):
     return run
 
 
+def launched(ec2):
+    asked = {"ImageId": built_in(REGION).id, "InstanceType": TYPE, "MinCount": 1, "MaxCount": 1}
+    id = ec2.run_instances(**asked)["Instances"][0]["InstanceId"]
+    return ec2.store.snapshot().get(Instance, ACCOUNT, REGION, id)
+
+
 def files(folder, text):
     folder.mkdir()
     (folder / "file").write_text(text)
@@ -93,20 +101,32 @@ def test_a_copy_of_a_snapshot_is_made_in_any_region_though_that_is_deleted_meanw
     assert ec2.store.snapshot().get(Snapshot, ACCOUNT, "ap-northeast-1", "snap-2").completed
 
 
-def test_a_snapshot_of_an_instance_that_reboots_for_it_waits_for_the_end_of_that(ec2, tmp_path, settled):
+def test_a_snapshot_of_an_instance_that_reboots_for_it_waits_for_the_end_of_that(ec2, tmp_path):
+    instance = launched(ec2)
+    files(tmp_path / instance.volume_id, "mine")
+    taken = snapshot("snap-1", instance.volume_id, at_rest=True)
+    with ec2.store.write() as tx:
+        tx.put(taken)
+    entropy = Entropy(seed=7)
+    copies = Copies(ec2.store, SystemClock(), entropy, tmp_path, VolumeFolders(ec2.store, entropy, tmp_path))
+    asyncio.run(copies.take(taken))
+    assert not (tmp_path / "snap-1").exists()
+    asyncio.run(copies.take_at_rest(instance))
+    assert (tmp_path / "snap-1" / "file").read_text() == "mine"
+    assert ec2.store.snapshot().get(Snapshot, ACCOUNT, REGION, "snap-1").completed
+
+
+def test_a_snapshot_at_rest_of_a_volume_that_nothing_has_waits_for_nobody(tmp_path, settled):
     files(tmp_path / "vol-1", "mine")
     found = settled(volume("vol-1"), snapshot("snap-1", "vol-1", at_rest=True))
-    assert found("snap-1").completed  # nothing has the volume any more
+    assert found("snap-1").completed
 
 
 def test_an_instance_that_is_stopped_while_it_ends_for_a_reboot_is_stopped(ec2, settled):
     """Its end was begun as a reboot's, which keeps what is reported."""
-    asked = {"ImageId": built_in(REGION).id, "InstanceType": TYPE, "MinCount": 1, "MaxCount": 1}
-    id = ec2.run_instances(**asked)["Instances"][0]["InstanceId"]
-    with ec2.store.write() as tx:
-        instance = replace(tx.get(Instance, ACCOUNT, REGION, id), wanted="stopped", boots=2)
-    settled(instance, InstanceRun(account=ACCOUNT, region=REGION, id=id, boots=1, pid=7))
-    (found,) = ec2.describe_instances(InstanceIds=[id])["Reservations"]
+    instance = replace(launched(ec2), wanted="stopped", boots=2)
+    settled(instance, InstanceRun(account=ACCOUNT, region=REGION, id=instance.id, boots=1, pid=7))
+    (found,) = ec2.describe_instances(InstanceIds=[instance.id])["Reservations"]
     assert found["Instances"][0]["State"]["Name"] == "stopped"
 
 
