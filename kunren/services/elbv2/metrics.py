@@ -12,7 +12,6 @@ answers of the listener are the load balancer's own.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from kunren.control.store import Snapshot, Store
@@ -20,21 +19,19 @@ from kunren.core.calling import CallService
 from kunren.core.clock import Clock, ticks
 from kunren.core.counted_metrics import CountedMetrics, Dimensions
 from kunren.core.held_metrics import OWN_CALLS
+from kunren.dataplane.envoy.counters import CLASSES, EVERY_S, LEAST_WALL_S, Buckets, Stats, added, parsed, times
 from kunren.services.elbv2.arns import dimension
 from kunren.services.elbv2.associations import group_users
 from kunren.services.elbv2.dataplane.targets import resource_name, zone_of
 from kunren.services.elbv2.model import LoadBalancer, TargetGroup, TargetHealth, target_health_id
 
 log = logging.getLogger(__name__)
-EVERY_S, LEAST_WALL_S = 60.0, 1.0
-"""AWS seconds between two looks, and the least of real ones, however fast the clock."""
 PATTERN = (
     r"^(cluster\..*\.upstream_(rq_[2345]xx|rq_total|rq_time|rq_timeout|rq_pending_failure_eject|rq_pending_overflow|"
     r"cx_none_healthy|cx_connect_fail|cx_connect_timeout|cx_destroy_remote_with_active_rq|cx_protocol_error|rq_rx_reset)"
     r"|http\.app/.*\.(downstream_rq_[2345]xx|downstream_cx_(total|active|rx_bytes_total|tx_bytes_total)|"
     r"rq_direct_response|rq_redirect))$"
 )
-CLASSES = ("2xx", "3xx", "4xx", "5xx")
 _FAILED = {
     "503": ("upstream_cx_none_healthy", "upstream_rq_pending_overflow"),
     "504": ("upstream_rq_timeout", "upstream_cx_connect_timeout"),
@@ -43,53 +40,6 @@ _FAILED = {
         "upstream_rq_rx_reset",
     ),
 }  # fmt: skip
-_BUCKET = re.compile(r"B([0-9.e+]+)\([0-9.]+,([0-9.]+)\)")
-Stats = dict[str, dict[str, float]]
-"""By what is counted (`app/NAME/ID` or a cluster's name): counters by name, and `time<SECONDS` for response times."""
-
-
-Buckets = dict[str, tuple[str, dict[str, float]]]
-"""A cluster's line of buckets as text, and read."""
-
-
-def parsed(text: str, known: Buckets | None = None) -> Stats:
-    """The text of Envoy's `/stats` with cumulative histogram buckets. `known` are the buckets of the last time, which
-    spare reading those that are as they were; it becomes those of this time."""
-    known = {} if known is None else known
-    found: Stats = {}
-    for line in text.splitlines():
-        name, _, value = line.partition(": ")
-        subject, _, counter = name.rpartition(".")
-        kind, _, subject = subject.partition(".")
-        if kind == "cluster" and subject.endswith(".external"):
-            continue
-        counters = found.setdefault(subject, {})
-        if counter == "upstream_rq_time":
-            held = known.get(subject)
-            if held is None or held[0] != value:
-                told = {f"time<{bound}": float(count) for bound, count in _BUCKET.findall(value)}
-                held = known[subject] = (value, told)
-            counters |= held[1]
-        elif value.isdigit():
-            counters[counter] = float(value)
-    for gone in known.keys() - found.keys():
-        del known[gone]
-    return found
-
-
-def added(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:
-    """What each counter grew by; one that shrank began anew. Pure."""
-    return {name: value - (held if (held := before.get(name, 0.0)) <= value else 0.0) for name, value in now.items()}
-
-
-def times(grown: Mapping[str, float]) -> Iterator[tuple[float, float]]:
-    """(seconds, how often) of response times, from what cumulative buckets in milliseconds grew by. Pure."""
-    below, least = 0.0, 0.0
-    for bound, count in sorted((float(name[5:]), count) for name, count in grown.items() if name.startswith("time<")):
-        if count > below:
-            yield (least + bound) / 2000, count - below
-            below = count
-        least = bound
 
 
 def failures(grown: Mapping[str, float]) -> dict[str, float]:

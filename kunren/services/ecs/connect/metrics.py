@@ -17,9 +17,9 @@ from kunren.core.calling import CallService
 from kunren.core.clock import Clock, ticks
 from kunren.core.counted_metrics import CountedMetrics, Dimensions
 from kunren.core.held_metrics import OWN_CALLS
+from kunren.dataplane.envoy.counters import CLASSES, EVERY_S, LEAST_WALL_S, Stats, added, parsed, times
 from kunren.services.ecs.connect.model import GRPC, TCP, Offer
 from kunren.services.ecs.model import Task
-from kunren.services.elbv2.metrics import CLASSES, EVERY_S, LEAST_WALL_S, Stats, added, parsed, times
 
 log = logging.getLogger(__name__)
 PATTERN = (

@@ -4,8 +4,9 @@ import asyncio
 
 from kunren.control.store import Store
 from kunren.core.clock import SimClock
+from kunren.dataplane.envoy.counters import added, parsed, times
 from kunren.services.elbv2 import model
-from kunren.services.elbv2.metrics import BalancerMetrics, added, failures, parsed, times
+from kunren.services.elbv2.metrics import BalancerMetrics, failures
 
 CLUSTER = "web/f435dc2eaf720b55/us-east-1a/good/e88009e5621bb3d9"
 ARN = "arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/app/web/f435dc2eaf720b55"
