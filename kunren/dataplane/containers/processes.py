@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kunren.dataplane.guests.guests import Guests, GuestSpec, RunningGuest
-from kunren.world.file_systems import FileSystem
+from kunren.world.file_systems import FileSystem, FileSystems
 from kunren.world.interface import Process
 
 
@@ -72,13 +72,13 @@ class GuestContainers:
     """`Containers` by guests; they end with the world, so nothing is ever left."""
 
     def __init__(self, guests: Guests) -> None:
-        self._guests = guests
+        self._guests, self._file_systems = guests, FileSystems()
 
     async def sweep(self) -> None:
         """Nothing to do."""
 
     def storage(self, image: Path, size: int) -> FileSystem | None:
-        return self._guests.file_systems.make(image, size)
+        return self._file_systems.make(image, size)
 
     async def start(self, spec: GuestSpec) -> GuestContainer:
         return GuestContainer(self._guests, await self._guests.start(spec), spec)

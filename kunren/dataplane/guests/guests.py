@@ -20,7 +20,7 @@ from kunren.dataplane.guests.disk import BUNDLE, copy_once, make_room, programs
 from kunren.world.agent.init import GRACE_S
 from kunren.world.agent.kernel import NO_OVERLAY
 from kunren.world.cgroups import Cgroup, Cgroups
-from kunren.world.file_systems import FileSystem, FileSystems
+from kunren.world.file_systems import FileSystem
 from kunren.world.interface import Guest, Inside, Process, ProcessSpec
 
 log = logging.getLogger(__name__)
@@ -162,7 +162,6 @@ class Guests:
     def __init__(self, world: GuestsWorld, cgroups: Cgroups, bundle: Path) -> None:
         self._world, self._cgroups, self._bundle = world, cgroups, bundle
         self._overlays = True
-        self.file_systems = FileSystems()
 
     async def start(self, spec: GuestSpec) -> RunningGuest:
         """Raises OSError as mounting or exec did, NoSuchNamespace, WorldEnded."""
