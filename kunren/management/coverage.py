@@ -1,6 +1,6 @@
 """What is real: docs/coverage.md, written from the code (`python -m kunren.management.coverage`).
 
-For each operation of AWS's models: *real* where a class of ours has its method, *moto* where moto answers for the whole
+For each operation of AWS's models: *real* where a class of ours has its method, *moto* where moto answers for the
 service and has a handler for it, *not yet* otherwise (a call is then answered 501, by name). Nothing is started: our
 classes are imported and looked at, moto's handlers are read from its source. A service that appears nowhere on the page
 answers 501 to everything.
@@ -42,24 +42,23 @@ def coverage() -> list[Coverage]:
     """Ours first, then moto's; each in alphabetical order."""
     catalog = Catalog()
     found = []
-    for service, place in sorted(OWN_SERVICES.items()):
-        module, _, name = place.partition(":")
-        methods = set(dir(getattr(importlib.import_module(module), name)))
-        operations = catalog.service(service).operations
-        shared = MOTO_SERVICES.get(service)
-        others = moto_handlers(service, shared.package) if shared is not None else frozenset()
+    for service in [*sorted(OWN_SERVICES), *sorted(MOTO_SERVICES.keys() - OWN_SERVICES.keys())]:
+        place, moto = OWN_SERVICES.get(service), MOTO_SERVICES.get(service)
+        methods = _methods(place) if place is not None else frozenset()
+        handlers = moto_handlers(service, moto.package) if moto is not None else frozenset()
         states = {
-            each: REAL if xform_name(each) in methods else MOTO if handled(each, others) else NOT_YET
-            for each in sorted(operations)
+            each: REAL if xform_name(each) in methods else MOTO if handled(each, handlers) else NOT_YET
+            for each in sorted(catalog.service(service).operations)
         }
-        who, why = ("Kunren", "") if shared is None else ("Kunren, and moto", shared.why)
-        found.append(Coverage(service, who, why, states))
-    for service, owner in sorted(each for each in MOTO_SERVICES.items() if each[0] not in OWN_SERVICES):
-        handlers = moto_handlers(service, owner.package)
-        operations = catalog.service(service).operations
-        states = {each: MOTO if handled(each, handlers) else NOT_YET for each in sorted(operations)}
-        found.append(Coverage(service, "moto", owner.why, states))
+        who = ", and ".join(name for name, there in (("Kunren", place), ("moto", moto)) if there is not None)
+        found.append(Coverage(service, who, moto.why if moto is not None else "", states))
     return found
+
+
+def _methods(place: str) -> frozenset[str]:
+    """What the class there has."""
+    module, _, name = place.partition(":")
+    return frozenset(dir(getattr(importlib.import_module(module), name)))
 
 
 def page(services: Iterable[Coverage]) -> str:

@@ -414,6 +414,8 @@ def test_another_account_lets_images_in_by_its_registry_policy(kunren, account, 
     pushed("1", status="FAILED", failureCode="AccessDenied")
     lets("ecr:ReplicateImage")
     pushed("2", status="FAILED", failureCode="AccessDenied")  # nobody may make the repository
+    lets("ecr:CreateRepository")
+    pushed("empty", status="FAILED", failureCode="AccessDenied")  # nor is one made for nothing
     assert theirs.describe_repositories()["repositories"] == []
     lets("ecr:ReplicateImage", "ecr:CreateRepository")
     third = pushed("3", status="COMPLETE")

@@ -93,7 +93,7 @@ def _source(address: str) -> list[tuple[int, int, bytes]]:
 
 
 class _TcpConnection(asyncio.Protocol):
-    """Length-prefixed messages (RFC 7766): any number per connection, answered in order."""
+    """Length-prefixed messages (RFC 7766): any number per connection. A late answer holds no other one up."""
 
     def __init__(self, owner: TcpListener) -> None:
         self._owner = owner

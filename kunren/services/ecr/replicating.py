@@ -52,13 +52,14 @@ class Replicating:
 def _repository(tx: Tx, source: Repository, row: Replication, now: float) -> Repository | None:
     """The one of that name there; where there is none it is made with the usual settings. None where the other account
     does not let us."""
-    found = tx.get(Repository, row.registry, row.destination, source.id)
-    if found is None:
-        found = usual(row.registry, row.destination, source.id, now)
-        if not lets_replicate(tx, source.account, found, "CreateRepository"):
-            return None
+    there = tx.get(Repository, row.registry, row.destination, source.id)
+    found = there or usual(row.registry, row.destination, source.id, now)
+    needed = ("ReplicateImage",) if there is not None else ("CreateRepository", "ReplicateImage")
+    if not all(lets_replicate(tx, source.account, found, each) for each in needed):
+        return None
+    if there is None:
         tx.put(found)
-    return found if lets_replicate(tx, source.account, found, "ReplicateImage") else None
+    return found
 
 
 def _keys(snapshot: Snapshot, key: Key) -> list[str]:
