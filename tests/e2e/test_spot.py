@@ -10,8 +10,8 @@ WATCHER = """#!/bin/sh
 B=http://169.254.169.254/latest/meta-data
 touch /var/lib/watching
 while sleep 0.2; do
-    if curl -sSf $B/spot/instance-action > /root/action 2>/dev/null; then
-        curl -sS $B/events/recommendations/rebalance > /root/rebalance
+    if curl -sSf $B/spot/instance-action > /var/lib/action 2>/dev/null; then
+        curl -sS $B/events/recommendations/rebalance > /var/lib/rebalance
         echo noticed; exit 0
     fi
 done &
@@ -79,7 +79,7 @@ def test_a_spot_instance_is_noticed_and_taken_and_a_persistent_one_comes_back(sp
     persistent = Persistent(spots)
     shown = spots.wait(id, "running")
     request, volume = shown["SpotInstanceRequestId"], shown["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
-    home = spots.kunren.state / "data" / "disks" / volume / "root"  # read here: time inside is short
+    home = spots.kunren.state / "data" / "disks" / volume / "var/lib"  # read here: time inside is short
     until(lambda: (home / "watching").exists(), "user data", 60)
     action = home / "action"
     assert spots.status(request) == ("active", "fulfilled")
