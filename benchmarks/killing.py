@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import time
 from collections.abc import Callable
@@ -15,6 +16,11 @@ LONGEST_S = 300.0
 
 class Problem(Exception):
     """Something that must not be."""
+
+
+def drawn_seed() -> int:
+    """The chance of the moments: KUNREN_SEED, or another one each time."""
+    return int(os.environ.get("KUNREN_SEED") or random.randrange(1 << 32))
 
 
 def until(problem: Callable[[], str], within_s: float = LONGEST_S) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from benchmarks import figures
 from benchmarks.instance import KUNREN, Instance
-from benchmarks.killing import Problem, down, kill, until
+from benchmarks.killing import Problem, down, drawn_seed, kill, until
 from kunren.drills.access import Access
 from kunren.drills.deployment import Deployment
 from kunren.drills.document import filled, read_drill
@@ -137,7 +137,7 @@ ENDS: Mapping[str, tuple[Ended, str]] = {
 
 def run(quick: bool = False) -> list[str]:
     names = os.environ.get("KUNREN_DRILLS", "").split() or (QUICK if quick else list(ENDS))
-    seed = int(os.environ.get("KUNREN_SEED") or random.randrange(1 << 32))
+    seed = drawn_seed()
     chance, rows = random.Random(seed), []
     for name in names:
         for title, way in (("its runner", _runner_killed), ("its change", _change_killed)):

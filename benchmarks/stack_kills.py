@@ -8,7 +8,6 @@ kill comes at a random moment of its part of the time that the operation takes w
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
 import time
@@ -19,7 +18,7 @@ from typing import Any
 
 from benchmarks import figures
 from benchmarks.instance import Instance
-from benchmarks.killing import Problem, down, kill, until
+from benchmarks.killing import Problem, down, drawn_seed, kill, until
 
 SPEED = "8"
 KILLS, AT_ONCE, MOST_ROUNDS = 20, 3, 6
@@ -43,7 +42,7 @@ OPERATIONS = {
 
 
 def run(quick: bool = False) -> list[str]:
-    seed = int(os.environ.get("KUNREN_SEED") or random.randrange(1 << 32))
+    seed = drawn_seed()
     with Instance("--speed", SPEED) as kunren:
         killed = Killed(kunren, random.Random(seed), 4 if quick else KILLS, 1 if quick else AT_ONCE)
         try:

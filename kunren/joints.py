@@ -70,9 +70,14 @@ class Entrances:
     def _open(self, region: str, serve: Callable[[str], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
         task = self._opening.get(region)
         if task is None:
-            task = self._opening[region] = asyncio.get_running_loop().create_task(serve(region))
-            task.add_done_callback(lambda _: self._opening.pop(region))
+            task = self._opening[region] = asyncio.get_running_loop().create_task(self._opened(region, serve))
         return task
+
+    async def _opened(self, region: str, serve: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await serve(region)
+        finally:
+            del self._opening[region]  # with its end: whoever asks then asks for something else
 
     async def serve(self, region: str) -> None:
         """Return when the endpoints of that region answer."""

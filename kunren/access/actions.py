@@ -266,18 +266,21 @@ def _session(target: Target) -> list[str]:
     """With an instance, by a document where one is named."""
     found = [target.arn("ec2", f"instance/{target.params.get('Target')}")]
     if isinstance(document := target.params.get("DocumentName"), str):
-        arn = target.arn("ssm", f"document/{document}")
-        found.append(arn.replace(f":{target.account}:", "::") if document.startswith("AWS-") else arn)
+        found.append(_document(target, document))
     return found
 
 
 def _command(target: Target) -> list[str]:
     """On the document, and on each instance that is named."""
-    document = str(target.params.get("DocumentName") or "")
-    arn = document if document.startswith("arn:") else target.arn("ssm", f"document/{document}")
-    found = [arn.replace(f":{target.account}:", "::") if document.startswith("AWS-") else arn]
     ids = many(target.params.get("InstanceIds")) or [ALL]
-    return found + [target.arn("ec2", f"instance/{each}") for each in ids]
+    document = _document(target, str(target.params.get("DocumentName") or ""))
+    return [document, *(target.arn("ec2", f"instance/{each}") for each in ids)]
+
+
+def _document(target: Target, name: str) -> str:
+    """Of Systems Manager, by its name or ARN; AWS's own are in no account."""
+    own = not name.startswith("AWS-")
+    return name if name.startswith("arn:") else target.arn("ssm", f"document/{name}", account=own)
 
 
 _SSM_OF_ALL = (
