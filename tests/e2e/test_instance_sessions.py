@@ -167,6 +167,9 @@ def test_a_shell_in_an_instance_whose_role_lets_systems_manager_and_in_no_other(
     assert (told["InstanceId"], told["PingStatus"], told["ResourceType"]) == (id, "Online", "EC2Instance")
     assert refused(ssm.start_session, Target=other) == ("TargetNotConnected", f"{other} is not connected.")
     assert refused(ssm.start_session, Target=id, DocumentName="none")[0] == "InvalidDocument"
+    assert refused(ssm.start_session, Target=id, Parameters={"command": ["true"]}) == (
+        "InvalidParameters", "Parameter command is not defined in the document.",
+    )  # fmt: skip
     assert ssm.get_parameter(Name="/kept")["Parameter"]["Value"] == "by moto"
 
     env = {

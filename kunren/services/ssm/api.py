@@ -33,6 +33,8 @@ Params = dict[str, Any]
 Filtered = Callable[[Session], bool]
 SHELL, COMMAND = "SSM-SessionManagerRunShell", "AWS-StartInteractiveCommand"
 PORT, REMOTE = "AWS-StartPortForwardingSession", "AWS-StartPortForwardingSessionToRemoteHost"
+_PORTS = ("portNumber", "localPortNumber")
+_PARAMETERS = {SHELL: (), COMMAND: ("command",), PORT: _PORTS, REMOTE: ("host", *_PORTS)}
 _ITSELF = "127.0.0.1"
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _LATER = {
@@ -60,7 +62,11 @@ class SsmApi(Commands):
         document, target = params.get("DocumentName") or SHELL, params["Target"]
         if target.startswith("ecs:"):
             raise errors.NotYet("sessions with tasks of ECS (ExecuteCommand opens them)")
-        forwarded = _forwarded(document, params.get("Parameters") or {}) if document in (PORT, REMOTE) else None
+        given = params.get("Parameters") or {}
+        for name in given:
+            if name not in _PARAMETERS.get(document, given):
+                raise errors.InvalidParameters(f"Parameter {name} is not defined in the document.")
+        forwarded = _forwarded(document, given) if document in (PORT, REMOTE) else None
         argv, kind = await self._program(ctx, params) if forwarded is None else ((), "")
         if not await self._managed.connected(ctx.account, ctx.region, target):
             raise errors.TargetNotConnected(target)
@@ -134,12 +140,14 @@ class SsmApi(Commands):
 
     def describe_sessions(self, ctx: RequestContext, params: Params) -> dict[str, Any]:
         """DescribeSessions: those that go on, or those of the last thirty days."""
-        active = params["State"] == "Active"
+        active, now = params["State"] == "Active", self._clock.now()
         wanted = [self._filter(each["key"], each["value"]) for each in params.get("Filters") or ()]
         held = [
             each
             for each in self._store.snapshot().list(Session, ctx.account, ctx.region)
-            if (each.ended is None) == active and all(fits(each) for fits in wanted)
+            if (each.ended is None) == active
+            and now - (each.ended or now) <= KEPT_S
+            and all(fits(each) for fits in wanted)
         ]
         held.sort(key=_order)
         some, token = page(held, params, _order, usual=200)

@@ -198,7 +198,8 @@ class Commands:
             if found is None:
                 raise errors.InvalidCommandId("")
             return [found]
-        held = snapshot.list(Command, ctx.account, ctx.region)
+        since = self._clock.now() - KEPT_S
+        held = [each for each in snapshot.list(Command, ctx.account, ctx.region) if each.requested >= since]
         return sorted(held, key=lambda each: youngest_first(each.requested, each.id))
 
     def _fits(self, command: Command, details: str, params: Params, *, stages: bool) -> bool:
