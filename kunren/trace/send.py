@@ -11,7 +11,6 @@ import hashlib
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
 from kunren.core.clock import Clock
@@ -27,7 +26,6 @@ from kunren.trace.model import (
     Observed,
     Request,
 )
-from kunren.world.addresses import PUBLIC_RESOLVER
 
 CONNECTS_WITHIN_S = 4.0
 SPEAKS_WITHIN_S = 1.0
@@ -35,30 +33,6 @@ SPEAKS_WITHIN_S = 1.0
 ANSWERS_WITHIN_S = 20.0
 _BODY_MAX = 1 << 20
 Opener = Callable[[int], Awaitable[socket.socket]]  # socket type → a socket at the client's place
-
-
-async def lookup(open_socket: Opener, host: str) -> tuple[tuple[str, ...], str | None]:
-    """The addresses that the world's public resolver gives the client, and its response code (None: it was not asked,
-    since the host is an address)."""
-    import dns.exception
-    import dns.message
-    import dns.rcode
-    import dns.rdatatype
-
-    from kunren.dataplane.dns.client import exchange
-
-    try:
-        return (str(IPv4Address(host)),), None
-    except AddressValueError:
-        try:
-            query = dns.message.make_query(host, dns.rdatatype.A, use_edns=0)
-        except dns.exception.DNSException:  # no name at all: a client's own library refuses it
-            return (), None
-    reply = await exchange(open_socket, [PUBLIC_RESOLVER], query)
-    if reply is None:
-        return (), "TIMEOUT"
-    records = (record.to_text() for each in reply.answer if each.rdtype == dns.rdatatype.A for record in each)
-    return tuple(records), dns.rcode.to_text(reply.rcode())
 
 
 async def send(

@@ -28,8 +28,8 @@ from kunren.trace.course import Course, State
 from kunren.trace.model import CONNECTED, Observed, Report, Request
 from kunren.trace.predict import predict
 from kunren.trace.request import parsed
-from kunren.trace.send import lookup, send
-from kunren.world.addresses import client_address
+from kunren.trace.send import send
+from kunren.world.addresses import PUBLIC_RESOLVER, client_address
 from kunren.world.interface import Process, ProcessSpec, edge_namespace
 from kunren.world.network import vpc_namespace
 from kunren.world.spec import WorldSpec
@@ -93,12 +93,14 @@ class Tracer:
         return await self._sent(request)
 
     async def _sent(self, request: Request) -> Report:
+        from kunren.dataplane.dns.client import addresses_of
+
         namespace = await self._world.ensure_place(request.place)
 
         async def opened(kind: int) -> socket.socket:
             return await self._world.open_socket(namespace, type=kind)
 
-        addresses, rcode = await lookup(opened, request.host)
+        addresses, rcode = await addresses_of(opened, PUBLIC_RESOLVER, request.host)
         before = await self._counts()
         state = self._state()
         course, steps = predict(state, request, addresses[0] if addresses else None)

@@ -11,6 +11,7 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
 
 import dns.exception
 import dns.flags
@@ -90,6 +91,23 @@ def _follow(
             if each.rdtype == dns.rdatatype.NS:
                 return _Followed(referral=tuple(server.target.to_text() for server in each))
     return _Followed()
+
+
+async def addresses_of(open_socket: Opener, resolver: str, host: str) -> tuple[tuple[str, ...], str | None]:
+    """The IPv4 addresses that a resolver gives, and its response code (None: it was not asked, since the host is an
+    address, or no name)."""
+    try:
+        return (str(IPv4Address(host)),), None
+    except AddressValueError:
+        try:
+            query = dns.message.make_query(host, dns.rdatatype.A, use_edns=0)
+        except dns.exception.DNSException:  # no name at all: a client's own library refuses it
+            return (), None
+    reply = await exchange(open_socket, [resolver], query)
+    if reply is None:
+        return (), "TIMEOUT"
+    records = (record.to_text() for each in reply.answer if each.rdtype == dns.rdatatype.A for record in each)
+    return tuple(records), dns.rcode.to_text(reply.rcode())
 
 
 async def exchange(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from ipaddress import AddressValueError, IPv4Address
 from typing import Protocol
 
 from kunren.world.firewall import LINK_LOCAL_RESOLVER
@@ -33,26 +32,12 @@ async def connect(world: World, namespace: str, host: str, port: int) -> socket.
 
 
 async def _resolved(world: World, namespace: str, host: str) -> str:
-    try:
-        return str(IPv4Address(host))
-    except AddressValueError:
-        pass
-    import dns.exception
-    import dns.message
-    import dns.rdatatype
-
-    from kunren.dataplane.dns.client import exchange
+    from kunren.dataplane.dns.client import addresses_of
 
     async def open_socket(kind: int) -> socket.socket:
         return await world.open_socket(namespace, socket.AF_INET, kind)
 
-    try:
-        asked = dns.message.make_query(host, dns.rdatatype.A, use_edns=0)
-        reply = await exchange(open_socket, [LINK_LOCAL_RESOLVER], asked)
-    except dns.exception.DNSException as error:
-        raise OSError(errno.EINVAL, f"{host} is no name") from error
-    records = [] if reply is None else [each for each in reply.answer if each.rdtype == dns.rdatatype.A]
-    found = next((str(record.to_text()) for each in records for record in each), None)
-    if found is None:
+    found, _ = await addresses_of(open_socket, LINK_LOCAL_RESOLVER, host)
+    if not found:
         raise OSError(errno.ENOENT, f"{host} has no address")
-    return found
+    return found[0]
