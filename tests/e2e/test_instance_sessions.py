@@ -165,6 +165,8 @@ def test_a_shell_in_an_instance_whose_role_lets_systems_manager_and_in_no_other(
     machines.wait(other, "running")
     (told,) = ssm.describe_instance_information()["InstanceInformationList"]
     assert (told["InstanceId"], told["PingStatus"], told["ResourceType"]) == (id, "Online", "EC2Instance")
+    tagged = [{"Key": "tag:role", "Values": ["web"]}]
+    assert refused(ssm.describe_instance_information, Filters=tagged)[0] == "NotImplemented"
     assert refused(ssm.start_session, Target=other) == ("TargetNotConnected", f"{other} is not connected.")
     assert refused(ssm.start_session, Target=id, DocumentName="none")[0] == "InvalidDocument"
     assert refused(ssm.start_session, Target=id, Parameters={"command": ["true"]}) == (

@@ -253,8 +253,10 @@ def _forwarded(document: str, given: Mapping[str, Sequence[str]]) -> dict[str, s
 
 
 def _fits(shown: Mapping[str, Any], wanted: Mapping[str, Sequence[str]]) -> bool:
-    """Raises InvalidFilterKey."""
+    """Raises InvalidFilterKey, NotYet."""
     for key, values in wanted.items():
+        if key == "tag-key" or key.startswith("tag:"):
+            raise errors.NotYet("tags as filters of managed instances")
         if key not in _MEMBERS:
             raise errors.InvalidFilterKey("The specified filter key isn't valid.")
         if str(shown.get(_MEMBERS[key], "")) not in values:
