@@ -63,7 +63,8 @@ class ControlEngine:
         work, kind = work_on(self._parts, request.row, cancelled, noted, request.actor), kind_of(request.type)
         action = {"CREATE": kind.create, "UPDATE": kind.update, "DELETE": kind.delete}[request.operation]
         if why := await request_refusal(self._parts, request, cancelled):
-            self._put(id, work.row, status="FAILED", code="InvalidRequest", message=why)
+            refused = {"status": "FAILED", "code": "InvalidRequest", "message": why}
+            self._put(id, work.row, **({"status": "CANCEL_COMPLETE"} if cancelled() else refused))
             return
         try:
             await action(work)
