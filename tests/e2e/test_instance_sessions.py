@@ -158,6 +158,9 @@ def test_a_shell_in_an_instance_whose_role_lets_systems_manager_and_in_no_other(
 ):
     ssm = kunren.client("ssm", account)
     ssm.put_parameter(Name="/kept", Value="by moto", Type="String")
+    for key, code in (("tag:role", "NotImplemented"), ("other", "InvalidFilterKey")):  # where nothing is managed, too
+        filters = [{"Key": key, "Values": ["web"]}]
+        assert refused(ssm.describe_instance_information, Filters=filters)[0] == code
     id = machines.launch(IamInstanceProfile=profile(machines.iam, "managed", POLICY), UserData=SERVER)
     other = machines.launch()
     assert refused(ssm.start_session, Target=id) == ("TargetNotConnected", f"{id} is not connected.")
@@ -165,8 +168,6 @@ def test_a_shell_in_an_instance_whose_role_lets_systems_manager_and_in_no_other(
     machines.wait(other, "running")
     (told,) = ssm.describe_instance_information()["InstanceInformationList"]
     assert (told["InstanceId"], told["PingStatus"], told["ResourceType"]) == (id, "Online", "EC2Instance")
-    tagged = [{"Key": "tag:role", "Values": ["web"]}]
-    assert refused(ssm.describe_instance_information, Filters=tagged)[0] == "NotImplemented"
     assert refused(ssm.start_session, Target=other) == ("TargetNotConnected", f"{other} is not connected.")
     assert refused(ssm.start_session, Target=id, DocumentName="none")[0] == "InvalidDocument"
     assert refused(ssm.start_session, Target=id, Parameters={"command": ["true"]}) == (

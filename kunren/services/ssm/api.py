@@ -157,6 +157,7 @@ class SsmApi(Commands):
         """DescribeInstanceInformation: the managed instances."""
         wanted = {each["key"]: each["valueSet"] for each in params.get("InstanceInformationFilterList") or ()}
         wanted |= {each["Key"]: each["Values"] for each in params.get("Filters") or ()}
+        _check(wanted)
         shown = [self._instance(*each) for each in await self._managed.all(ctx.account, ctx.region)]
         found = [each for each in shown if _fits(each, wanted)]
         some, token = page(found, params, lambda each: str(each["InstanceId"]))
@@ -252,16 +253,17 @@ def _forwarded(document: str, given: Mapping[str, Sequence[str]]) -> dict[str, s
     return {**found, "type": "LocalPortForwarding"}
 
 
-def _fits(shown: Mapping[str, Any], wanted: Mapping[str, Sequence[str]]) -> bool:
+def _check(wanted: Mapping[str, Sequence[str]]) -> None:
     """Raises InvalidFilterKey, NotYet."""
-    for key, values in wanted.items():
+    for key in wanted:
         if key == "tag-key" or key.startswith("tag:"):
             raise errors.NotYet("tags as filters of managed instances")
         if key not in _MEMBERS:
             raise errors.InvalidFilterKey("The specified filter key isn't valid.")
-        if str(shown.get(_MEMBERS[key], "")) not in values:
-            return False
-    return True
+
+
+def _fits(shown: Mapping[str, Any], wanted: Mapping[str, Sequence[str]]) -> bool:
+    return all(str(shown.get(_MEMBERS[key], "")) in values for key, values in wanted.items())
 
 
 def _order(each: Session) -> str:
