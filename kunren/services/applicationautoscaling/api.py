@@ -44,7 +44,7 @@ class ApplicationAutoScalingApi:
         made = before or Target(
             account=ctx.account, region=ctx.region, id=id, namespace=namespace, resource=resource, dimension=dimension,
             number=self._entropy.hex(34), least=0, most=0, created=self._clock.now(),
-            role=resources.linked_role(ctx.account, scalable.role),
+            role=resources.linked_role(ctx.account, namespace, scalable.role),
         )  # fmt: skip
         if before is None:
             await scalable.read(self._call, made)  # who is not there can't be scaled

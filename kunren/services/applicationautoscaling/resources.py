@@ -105,7 +105,6 @@ SCALABLE: dict[tuple[str, str], Scalable] = {
         *_throughput("WriteCapacityUnits"), "write capacity units", 2, 0, "DynamoDBTable"
     ),
 }  # fmt: skip
-_FIRST = {"ecs": "service", "ec2": "spot-fleet-request", "dynamodb": "table"}
 
 
 def scalable(namespace: str, resource: str, dimension: str) -> Scalable:
@@ -118,15 +117,14 @@ def scalable(namespace: str, resource: str, dimension: str) -> Scalable:
     if found is None:
         raise errors.NotYet(f"scaling of {dimension}")
     parts = resource.split("/")
-    if parts[0] != _FIRST[namespace] or len(parts) != found.parts or not all(parts):
+    if parts[0] != dimension.split(":")[1] or len(parts) != found.parts or not all(parts):
         raise errors.ValidationException(f"Unsupported resource id for {dimension}: {resource}")
     return found
 
 
-def linked_role(target_account: str, role: str) -> str:
+def linked_role(target_account: str, namespace: str, role: str) -> str:
     """The ARN of the service-linked role that scales."""
-    service = {"ECSService": "ecs", "EC2SpotFleetRequest": "ec2", "DynamoDBTable": "dynamodb"}[role]
     return (
-        f"arn:aws:iam::{target_account}:role/aws-service-role/{service}.application-autoscaling.amazonaws.com/"
+        f"arn:aws:iam::{target_account}:role/aws-service-role/{namespace}.application-autoscaling.amazonaws.com/"
         f"AWSServiceRoleForApplicationAutoScaling_{role}"
     )
