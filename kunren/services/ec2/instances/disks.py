@@ -113,10 +113,11 @@ def new_volume(
     encrypted = bool(params.get("Encrypted")) or (taken is not None and taken.encrypted)
     if params.get("KmsKeyId") and not encrypted:
         raise refused.InvalidParameterDependency("The parameter KmsKeyId requires the parameter Encrypted to be set.")
+    key = params.get("KmsKeyId") or (taken.kms_key if taken else None)
     volume = Volume(
         account=account, region=region, id=entropy.resource_id("vol"), availability_zone=zone, size_gb=size,
         volume_type=kind, created_at=at, iops=iops, throughput=throughput, encrypted=encrypted,
-        kms_key=params.get("KmsKeyId") if encrypted else None, snapshot_id=taken.id if taken else None, made=False,
+        kms_key=key if encrypted else None, snapshot_id=taken.id if taken else None, made=False,
         tags=tags, **more,
     )  # fmt: skip
     tx.put(volume)

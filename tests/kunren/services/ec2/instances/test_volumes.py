@@ -7,7 +7,7 @@ import pytest
 
 from kunren.core.entropy import Entropy
 from kunren.core.errors import AwsError
-from kunren.services.ec2.instances.model import Instance, Volume
+from kunren.services.ec2.instances.model import Instance, Snapshot, Volume
 from kunren.services.ec2.instances.volumes import VolumeFolders
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -53,6 +53,18 @@ def test_a_token_makes_one_volume_and_a_change_is_kept(ec2):
         ec2.modify_volume(VolumeId=made["VolumeId"], Size=100)
     ec2.delete_volume(VolumeId=made["VolumeId"])
     assert ec2.create_volume(**asked)["VolumeId"] != made["VolumeId"]
+
+
+def test_a_volume_of_an_encrypted_snapshot_has_its_key(ec2):
+    key = "arn:aws:kms:us-east-1:123456789012:key/1"
+    taken = Snapshot(
+        account=ACCOUNT, region=REGION, id="snap-0123456789abcdef0", volume_id="vol-1", size_gb=8, started_at=0.0,
+        encrypted=True, kms_key=key, completed=True,
+    )  # fmt: skip
+    with ec2.store.write() as tx:
+        tx.put(taken)
+    made = ec2.create_volume(AvailabilityZone=ZONE, SnapshotId=taken.id)
+    assert (made["Encrypted"], made["KmsKeyId"]) == (True, key)
 
 
 @pytest.fixture
