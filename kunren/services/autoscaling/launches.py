@@ -113,9 +113,9 @@ class Launches:
     def _overrides(
         self, snapshot: Snapshot, group: Group, policy: dict[str, Any] | None, market: str, zone: str
     ) -> list[dict[str, Any]]:
-        def spot_market(name: str) -> tuple[float, int | None]:
+        def spot_market(name: str) -> tuple[float, float]:
             found = spot.market(snapshot, group.region, zone, name)
-            return spot.price_now(found), found.capacity
+            return spot.price_now(found), spot.room(snapshot, found)
 
         held = [each for each in group.members.values() if each.spot and each.zone == zone]
         return mixed.in_order(policy, market, spot_market, lambda name: all_types()[name].price, held)

@@ -30,8 +30,8 @@ _STRATEGIES = {
         "lowest-price", "capacity-optimized", "capacity-optimized-prioritized", "price-capacity-optimized",
     ),
 }  # fmt: skip
-Market = Callable[[str], tuple[float, int | None]]
-"""Instance type → its Spot price, and how many more there are (None: as many as one likes)."""
+Market = Callable[[str], tuple[float, float]]
+"""Instance type → its Spot price, and how many more there are."""
 
 
 def complete(policy: Mapping[str, Any], template: Mapping[str, str]) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def in_order(policy: Mapping[str, Any] | None, market: str, spot: Market, price:
         return [listed[each] for each in chosen]
     prices = [spot(each["InstanceType"]) for each in listed]
     pools = [
-        Pool(cost / _weight(each), math.inf if room is None else room, priority)
+        Pool(cost / _weight(each), room, priority)
         for priority, (each, (cost, room)) in enumerate(zip(listed, prices, strict=True))
     ]
     counts = [_count(held, each["InstanceType"]) for each in listed]

@@ -65,8 +65,7 @@ def ending(reader: Reader, fleet: Fleet, now: float) -> list[Member]:
     wanted, held = configs.target(fleet.request["TargetCapacitySpecification"]), counting(reader, fleet)
 
     def room(each: Member) -> float:
-        market = spot.market(reader, fleet.region, each.zone, each.instance_type)
-        return float("inf") if market.capacity is None else market.capacity
+        return spot.room(reader, spot.market(reader, fleet.region, each.zone, each.instance_type))
 
     for is_spot, units in ((False, wanted.on_demand), (True, wanted.spot)):
         strategy = configs.options(fleet.request, "SpotOptions")["AllocationStrategy"] if is_spot else "lowest-price"

@@ -135,8 +135,7 @@ class Launching:
         if is_spot:
             market = spot.market(self._tx, self._ctx.region, each.zone, each.instance_type)
             cost = spot.price_now(market)
-            if market.capacity is not None:
-                room = min(room, max(0, market.capacity - spot.held(self._tx, each.zone, each.instance_type)))
+            room = min(room, spot.room(self._tx, market))
         return Pool(cost / each.weight, room, each.priority, each.weight, f"{each.instance_type}|{each.zone}")
 
     def _launch(self, offer: Offer, pool: Pool, count: int, is_spot: bool) -> None:

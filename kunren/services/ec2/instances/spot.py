@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -61,20 +62,26 @@ def market(reader: Reader, region: str, zone: str, instance_type: str) -> SpotMa
     return reader.get(SpotMarket, "", region, id) or SpotMarket(account="", region=region, id=id)
 
 
-def sharing(tx: Tx, zone: str, instance_type: str) -> list[Instance]:
+def sharing(reader: Reader, zone: str, instance_type: str) -> list[Instance]:
     """The Spot Instances of that type that the zone has."""
     return [
         each
-        for each in tx.every(Instance)
+        for each in reader.every(Instance)
         if each.lifecycle == "spot"
         and each.wanted == "running"
         and (each.availability_zone, each.instance_type) == (zone, instance_type)
     ]
 
 
-def held(tx: Tx, zone: str, instance_type: str) -> int:
+def held(reader: Reader, zone: str, instance_type: str) -> int:
     """How many Spot Instances of that type the zone has."""
-    return len(sharing(tx, zone, instance_type))
+    return len(sharing(reader, zone, instance_type))
+
+
+def room(reader: Reader, found: SpotMarket) -> float:
+    """How many more Spot Instances the market has."""
+    zone, _, instance_type = found.id.partition("|")
+    return math.inf if found.capacity is None else max(0, found.capacity - held(reader, zone, instance_type))
 
 
 def price_now(found: SpotMarket) -> float:

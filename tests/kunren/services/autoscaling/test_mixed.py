@@ -1,5 +1,7 @@
 """Purchase options and types of a mixed instances policy."""
 
+import math
+
 import pytest
 
 from kunren.core.errors import AwsError
@@ -18,7 +20,9 @@ def policy(*types, **distribution):
 
 
 def order(made, market="spot", room=None, held=()):
-    found = mixed.in_order(made, market, lambda name: (PRICES[name], (room or {}).get(name)), PRICES.__getitem__, held)
+    found = mixed.in_order(
+        made, market, lambda name: (PRICES[name], (room or {}).get(name, math.inf)), PRICES.__getitem__, held
+    )
     return "".join(each["InstanceType"] for each in found)
 
 
@@ -58,7 +62,7 @@ def test_attributes_choose_types():
     assert made["InstancesDistribution"]["OnDemandAllocationStrategy"] == "lowest-price"
     cost = lambda name: all_types()[name].price  # noqa: E731
     for market in ("on-demand", "spot"):
-        found = mixed.in_order(made, market, lambda name: (cost(name), None), cost, ())
+        found = mixed.in_order(made, market, lambda name: (cost(name), math.inf), cost, ())
         assert found[0]["InstanceType"] == ("c6g.large" if MACHINE == "arm64" else "c6a.large")
         assert len(found) > 1
         assert not any("InstanceRequirements" in each for each in found)

@@ -1,5 +1,7 @@
 """Spot requests by what is decided of them: the controller's clock and the world are left out."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +57,15 @@ def test_options_that_do_not_fit_are_refused(ec2, options, code):
     market = {"MarketType": "spot", "SpotOptions": options}
     asked = {"ImageId": IMAGE, "InstanceType": TYPE, "MinCount": 1, "MaxCount": 1, "InstanceMarketOptions": market}
     assert ec2.refused("run_instances", **asked)[0] == code
+
+
+def test_a_market_has_room_for_what_its_capacity_leaves(ec2):
+    made = run(ec2)["Instances"][0]
+    zone = made["Placement"]["AvailabilityZone"]
+    found = spot.market(ec2.store.snapshot(), ec2.region, zone, TYPE)
+    assert spot.room(ec2.store.snapshot(), found) == math.inf
+    for capacity, left in ((3, 2), (1, 0), (0, 0)):
+        assert spot.room(ec2.store.snapshot(), spot.moved(found, 0.0, None, capacity)) == left
 
 
 def test_who_was_interrupted_is_started_by_the_market_alone(ec2):
