@@ -29,14 +29,13 @@ def _ebs(image: AnyImage, device: ImageDevice) -> dict[str, Any]:
 
 def image_to_wire(reader: store.Reader, region: str, image: AnyImage) -> dict[str, Any]:
     state, why = state_of(reader, region, image)
-    alias = "amazon" if image.amazons else None
     return {
         "ImageId": image.id,
         "Name": image.name,
         "Description": image.description,
         "OwnerId": image.owner,
-        "ImageOwnerAlias": alias,
-        "ImageLocation": f"{alias or image.owner}/{image.name}",
+        "ImageOwnerAlias": _alias(image),
+        "ImageLocation": _location(image),
         "Architecture": image.architecture,
         "CreationDate": iso_utc(image.created_at),
         "Public": image.public,
@@ -61,6 +60,14 @@ def image_to_wire(reader: store.Reader, region: str, image: AnyImage) -> dict[st
         "BlockDeviceMappings": devices_to_wire(image),
         "Tags": tags_to_wire(image.tags),
     }
+
+
+def _alias(image: AnyImage) -> str | None:
+    return "amazon" if image.amazons else None
+
+
+def _location(image: AnyImage) -> str:
+    return f"{_alias(image) or image.owner}/{image.name}"
 
 
 def protection(image: AnyImage | Image) -> str:
@@ -96,9 +103,9 @@ def filters_for(reader: store.Reader, region: str) -> dict[str, filters.Getter[A
         "image-type": lambda each: "machine",
         "is-public": lambda each: each.public,
         "kernel-id": lambda each: None,
-        "manifest-location": lambda each: f"{'amazon' if each.amazons else each.owner}/{each.name}",
+        "manifest-location": _location,
         "name": lambda each: each.name,
-        "owner-alias": lambda each: "amazon" if each.amazons else None,
+        "owner-alias": _alias,
         "owner-id": lambda each: each.owner,
         "platform": lambda each: None,
         "product-code": lambda each: None,

@@ -111,10 +111,8 @@ class FleetsApi(Ec2Base):
             if capacity := params.get("TargetCapacitySpecification"):
                 before = fleet.request["TargetCapacitySpecification"]
                 changes["TargetCapacitySpecification"] = configs.retargeted(before, capacity)
-            changed = replace(fleet, request=checks.completed({**fleet.request, **changes}), state="modifying")
-            configs.candidates(tx, ctx, changed)
-            records.note(tx, self.entropy, fleet, records.FLEET, "modify_in_progress", self.clock.now())
-            tx.put(changed)
+            changed = replace(fleet, request=checks.completed({**fleet.request, **changes}))
+            controller.modify(tx, self.entropy, ctx, changed, self.clock.now())
         return {"Return": True}
 
     @operation

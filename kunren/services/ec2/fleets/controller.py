@@ -244,6 +244,13 @@ def _trouble(refused: Refused) -> tuple[str, str]:
     return sub_type, f"{each.instance_type}, {each.launch.get('ImageId')}, Linux/UNIX: {text}"
 
 
+def modify(tx: Tx, entropy: Entropy, ctx: RequestContext, fleet: Fleet, now: float) -> None:
+    """Have the fleet ask for what it asks now. Raises what `configs.candidates` does."""
+    configs.candidates(tx, ctx, fleet)
+    records.note(tx, entropy, fleet, records.FLEET, "modify_in_progress", now)
+    tx.put(replace(fleet, state="modifying"))
+
+
 def deleted(tx: Tx, entropy: Entropy, fleet: Fleet, now: float, *, terminates: bool, told: str = "") -> Fleet:
     """The fleet as DeleteFleets leaves it: it launches nothing any more."""
     state = "deleted_terminating" if terminates else "deleted_running"

@@ -74,10 +74,8 @@ class SpotFleetsApi(Ec2Base):
             fleet = self.get(tx, ctx, _SPOT_FLEET, params["SpotFleetRequestId"])
             checks.modifiable(fleet)
             asked, request = spot_requests.modified(fleet, params)
-            changed = replace(fleet, asked=asked, request=request, state="modifying")
-            configs.candidates(tx, ctx, changed)
-            records.note(tx, self.entropy, fleet, records.FLEET, "modify_in_progress", self.clock.now())
-            tx.put(changed)
+            changed = replace(fleet, asked=asked, request=request)
+            controller.modify(tx, self.entropy, ctx, changed, self.clock.now())
         return {"Return": True}
 
     @operation
