@@ -13,7 +13,7 @@ from kunren.services.ec2 import errors, filters, ids, store, tagging
 from kunren.services.ec2.api.base import Ec2Base, Params, operation, paged
 from kunren.services.ec2.api.image_wire import filters_for, image_to_wire
 from kunren.services.ec2.instances import errors as refused
-from kunren.services.ec2.instances.disks import check_device, image_device, size_over
+from kunren.services.ec2.instances.disks import check_device, image_device, performance, size_over
 from kunren.services.ec2.instances.image_events import note_image
 from kunren.services.ec2.instances.images import AnyImage
 from kunren.services.ec2.instances.launcher import Launcher
@@ -202,16 +202,18 @@ def image_tags(params: Params, *kinds: str) -> dict[str, dict[str, str]]:
 
 
 def _of_volume(volume: Volume, taken: Snapshot, ebs: Mapping[str, Any]) -> ImageDevice:
-    """What an image has of a volume, as its mapping changes it."""
+    """What an image has of a volume, as its mapping changes it. Raises what is wrong with that."""
     if ebs.get("SnapshotId"):
         raise refused.InvalidBlockDeviceMapping(f"the snapshot of device {volume.device} cannot be specified.")
     size = size_over(volume.device, taken, ebs)
-    same = ebs.get("VolumeType") in (None, volume.volume_type) and volume.volume_type != "gp2"
+    kind = ebs.get("VolumeType") or volume.volume_type
+    same = kind == volume.volume_type and kind != "gp2"
+    iops = ebs.get("Iops") or (volume.iops if same else None)
+    throughput = ebs.get("Throughput") or (volume.throughput if same else None)
+    performance(kind, size, iops, throughput)
     return ImageDevice(
-        device=volume.device or "", size_gb=size, volume_type=ebs.get("VolumeType") or volume.volume_type,
-        snapshot_id=taken.id, iops=ebs.get("Iops") or (volume.iops if same else None),
-        throughput=ebs.get("Throughput") or (volume.throughput if same else None), encrypted=volume.encrypted,
-        kms_key=volume.kms_key,
+        device=volume.device or "", size_gb=size, volume_type=kind, snapshot_id=taken.id, iops=iops,
+        throughput=throughput, encrypted=volume.encrypted, kms_key=volume.kms_key,
         delete_on_termination=volume.delete_on_termination if ebs.get("DeleteOnTermination") is None
         else ebs["DeleteOnTermination"],
     )  # fmt: skip

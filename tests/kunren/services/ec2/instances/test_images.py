@@ -85,6 +85,23 @@ def test_an_image_has_the_instances_volumes_as_snapshots_and_so_have_its_instanc
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("ebs", "code"),
+    [
+        ({"VolumeType": "io1", "Iops": 2000}, "InvalidParameterCombination"),
+        ({"VolumeType": "st1"}, "InvalidParameterValue"),
+        ({"VolumeSize": 19}, "InvalidBlockDeviceMapping"),
+        ({"Encrypted": True}, "InvalidBlockDeviceMapping"),
+        ({"SnapshotId": "snap-0123456789abcdef0"}, "InvalidBlockDeviceMapping"),
+    ],
+)
+def test_an_image_has_no_volume_that_could_not_be_made(ec2, running, ebs, code):
+    mapping = [{"DeviceName": "/dev/sdf", "Ebs": ebs}]
+    asked = {"InstanceId": running, "Name": "web-1", "BlockDeviceMappings": mapping}
+    assert ec2.refused("create_image", **asked)[0] == code
+    assert ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"] == []
+
+
 def test_a_running_instance_is_rebooted_for_its_image_unless_that_is_refused(ec2, running):
     def boots():
         return ec2.store.snapshot().get(Instance, ec2.account, ec2.region, running).boots
