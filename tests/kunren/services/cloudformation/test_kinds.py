@@ -87,3 +87,11 @@ def test_a_fleet_is_as_it_is_stated_whatever_names_the_api_shows() -> None:
     assert fleets.as_stated(1893456000.0, "2030-01-01T01:00:00Z").startswith("2030-01-01T00:00:00")
     assert not list(drift.differences({"Overrides": [{"Priority": 2}]}, {"Overrides": [{"Priority": 2.0}]}))
     assert list(drift.differences({"Overrides": [{"Priority": 2}]}, {"Overrides": [{"Priority": 3.0}]}))
+
+
+def test_a_change_of_a_spot_fleet_asks_for_what_may_change_and_leaves_out_no_context() -> None:
+    config = {"TargetCapacity": 2, "Context": "arn:of:a-context", "IamFleetRole": "arn:of:a-role"}
+    work = cast(Any, _work(properties={"SpotFleetRequestConfigData": config}))
+    work.get = work.properties.get
+    [setting] = cast(Declared, TYPES["AWS::EC2::SpotFleet"]).settings
+    assert setting.params(work) == {"SpotFleetRequestId": "id-1", "TargetCapacity": 2, "Context": "arn:of:a-context"}
